@@ -1,0 +1,35 @@
+#!/bin/sh
+# Builds and vets the libraries for the platforms they promise, without cgo,
+# and the whole command for Linux. usage: [GO=go] cross.sh
+set -eu
+
+GO=${GO:-go}
+export CGO_ENABLED=0
+# What is built here is thrown away: it needs no version stamp.
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+
+libraries=
+for directory in resque worker; do
+	if [ -n "$(find "$directory" -name '*.go' 2>/dev/null | head -n 1)" ]; then
+		libraries="$libraries ./$directory/..."
+	else
+		echo "cross: no package in $directory/ yet"
+	fi
+done
+
+if [ -n "$libraries" ]; then
+	for platform in darwin/amd64 darwin/arm64 windows/amd64 linux/arm64; do
+		echo "cross: $platform:$libraries"
+		# shellcheck disable=SC2086
+		GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" build $libraries
+		# shellcheck disable=SC2086
+		GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" vet $libraries
+	done
+fi
+
+if [ -f cmd/goresque/main.go ]; then
+	echo "cross: linux without cgo: ./cmd/goresque"
+	GOOS=linux "$GO" build -o /dev/null ./cmd/goresque
+else
+	echo "cross: no cmd/goresque yet"
+fi
