@@ -1,0 +1,120 @@
+package rubyjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// AppendString appends s as a JSON string in Ruby's spelling: only the quote,
+// the backslash and the control bytes below 0x20 are escaped. The error, always
+// an [*EncodeError], says that s is not UTF-8; then dst is returned as it was.
+func AppendString(dst []byte, s string) ([]byte, error) {
+	out, err := appendString(dst, s)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func appendString(dst []byte, s string) ([]byte, *EncodeError) {
+	if !utf8.ValidString(s) {
+		return dst, &EncodeError{Reason: "source sequence is illegal/malformed utf-8"}
+	}
+	dst = append(dst, '"')
+	start := 0
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			dst = append(dst, s[start:i]...)
+			dst = appendEscape(dst, c)
+			start = i + 1
+		}
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"'), nil
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	const hex = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+}
+
+// appendKey writes the i-th member's name and what stands before and after it.
+func appendKey(dst []byte, key string, i int) ([]byte, *EncodeError) {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	dst, err := appendString(dst, key)
+	if err != nil {
+		return dst, err.inKey(key)
+	}
+	return append(dst, ':'), nil
+}
+
+// appendFloat writes the shortest digits that read back as f, in the form of
+// Ruby's Float#to_s: always with a point, so that Ruby never takes a Float for
+// an Integer, and with an exponent below 1e-4 and from 1e15 on. Ruby pads with
+// zeros up to there only; a number that has digits behind the point, as some up
+// to 2**53 do, needs no padding and no exponent.
+func appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeError) {
+	switch {
+	case math.IsNaN(f):
+		return dst, &EncodeError{Reason: "NaN not allowed in JSON"}
+	case math.IsInf(f, 1):
+		return dst, &EncodeError{Reason: "Infinity not allowed in JSON"}
+	case math.IsInf(f, -1):
+		return dst, &EncodeError{Reason: "-Infinity not allowed in JSON"}
+	}
+	low, high := 1e-4, 1e15
+	if bits == 32 { // the float32s spelled so are a little beside these
+		low, high = float64(float32(1e-4)), float64(float32(1e15))
+	}
+	abs := math.Abs(f)
+	if abs == 0 || low <= abs && (abs < high || abs != math.Trunc(abs)) {
+		start := len(dst)
+		dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
+		if bytes.IndexByte(dst[start:], '.') < 0 {
+			dst = append(dst, ".0"...)
+		}
+		return dst, nil
+	}
+	var buf [32]byte
+	digits := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
+	e := bytes.IndexByte(digits, 'e')
+	dst = append(dst, digits[:e]...)
+	if bytes.IndexByte(digits, '.') < 0 {
+		dst = append(dst, ".0"...)
+	}
+	return append(dst, digits[e:]...), nil
+}
+
+// appendNumber keeps a number's own spelling: the caller chose it.
+func appendNumber(dst []byte, n json.Number) ([]byte, *EncodeError) {
+	if n == "" { // as in encoding/json, for the zero value's sake
+		return append(dst, '0'), nil
+	}
+	start := len(dst)
+	dst = append(dst, n...)
+	s := scanner{raw: dst, pos: start}
+	if err := s.number(); err != nil || s.pos != len(dst) {
+		return dst, &EncodeError{Reason: fmt.Sprintf("invalid number %q", string(n))}
+	}
+	return dst, nil
+}

@@ -1,0 +1,114 @@
+package rubyjson
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"reflect"
+	"sync"
+)
+
+// shape is how a type is written.
+type shape uint8
+
+const (
+	plain     shape = iota // by its kind
+	named                  // appendNamed knows it
+	marshaler              // by its own MarshalJSON
+	texter                 // by its own MarshalText
+)
+
+// typeInfo is what there is to know about a type, looked up once.
+type typeInfo struct {
+	shape     shape
+	addressed shape   // for a value whose address can be taken: methods on *T count
+	fields    []field // of a struct that is plain
+}
+
+//nolint:gochecknoglobals // a cache: types do not change, and there are few
+var typeInfos sync.Map // reflect.Type to *typeInfo
+
+func typeOf(t reflect.Type) *typeInfo {
+	if info, ok := typeInfos.Load(t); ok {
+		return info.(*typeInfo)
+	}
+	info := &typeInfo{shape: shapeOfType(t)}
+	info.addressed = info.shape
+	if t.Kind() != reflect.Pointer && info.shape != named {
+		info.addressed = shapeOfType(reflect.PointerTo(t))
+	}
+	if t.Kind() == reflect.Struct {
+		info.fields = fieldsOf(t)
+	}
+	actual, _ := typeInfos.LoadOrStore(t, info)
+	return actual.(*typeInfo)
+}
+
+func shapeOf(v reflect.Value) shape {
+	info := typeOf(v.Type())
+	if v.CanAddr() {
+		return info.addressed
+	}
+	return info.shape
+}
+
+func shapeOfType(t reflect.Type) shape {
+	switch {
+	case isNamed(t):
+		return named
+	case t.Kind() == reflect.Pointer && isNamed(t.Elem()):
+		return plain // *big.Int has MarshalJSON, but must not differ from big.Int
+	case t.Implements(reflect.TypeFor[json.Marshaler]()):
+		return marshaler
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return texter
+	}
+	return plain
+}
+
+func isNamed(t reflect.Type) bool {
+	switch t {
+	case reflect.TypeFor[big.Int](),
+		reflect.TypeFor[json.Number](), reflect.TypeFor[json.RawMessage]():
+		return true
+	}
+	return false
+}
+
+func appendShaped(dst []byte, v reflect.Value, s shape, depth int) ([]byte, *EncodeError) {
+	if s == named {
+		return appendNamed(dst, v.Interface(), depth)
+	}
+	if typeOf(v.Type()).shape != s { // then the method is the pointer's
+		v = v.Addr()
+	}
+	switch m := v.Interface().(type) {
+	case json.Marshaler:
+		raw, err := m.MarshalJSON()
+		if err != nil {
+			return dst, refusal(m, "MarshalJSON", err)
+		}
+		return splice(dst, raw, depth)
+	case encoding.TextMarshaler:
+		text, err := m.MarshalText()
+		if err != nil {
+			return dst, refusal(m, "MarshalText", err)
+		}
+		return appendString(dst, string(text))
+	}
+	return dst, &EncodeError{Reason: "unsupported type " + v.Type().String()}
+}
+
+// splice writes JSON that somebody else spelled. It is checked but not respelled:
+// the caller may have had Ruby's bytes in mind.
+func splice(dst, raw []byte, depth int) ([]byte, *EncodeError) {
+	if err := validAt(raw, depth); err != nil {
+		return dst, &EncodeError{Reason: err.Error(), Err: err}
+	}
+	return append(dst, raw...), nil
+}
+
+func refusal(v any, method string, err error) *EncodeError {
+	return &EncodeError{Reason: fmt.Sprintf("%T.%s: %v", v, method, err), Err: err}
+}
