@@ -1,0 +1,35 @@
+package store
+
+// Processed counts a job that ended, whichever way.
+//
+// Ruby: Resque::Worker#processed!.
+func (s *Store) Processed(worker string) []Effect {
+	return []Effect{s.incr("processed"), s.incr("processed:" + worker)}
+}
+
+// FailedCount counts a job whose perform raised.
+//
+// Ruby: Resque::Worker#failed!.
+func (s *Store) FailedCount(worker string) []Effect {
+	return []Effect{s.incr("failed"), s.incr("failed:" + worker)}
+}
+
+// Fail pushes a failure's record.
+//
+// Ruby: Resque::DataStore::FailedQueueAccess#push_to_failed_queue.
+func (s *Store) Fail(failure []byte) Effect {
+	return Effect{command: "RPUSH", key: s.keys.failed(), args: []any{failure}}
+}
+
+// Requeue puts a payload back at the front of its queue, which may have been
+// removed meanwhile and so is made known again.
+func (s *Store) Requeue(queue string, payload []byte) []Effect {
+	return []Effect{
+		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
+		{command: "LPUSH", key: s.keys.queue(queue), args: []any{payload}},
+	}
+}
+
+func (s *Store) incr(stat string) Effect {
+	return Effect{command: "INCRBY", key: s.keys.stat(stat), args: []any{1}}
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+)
+
+// Unreadable is the class under which a payload is recorded that Ruby could not
+// read. Its one argument is the payload's text, or {"base64": …} of its bytes.
+const Unreadable = "<unreadable>"
+
+// recordGuard is how the record of one reserve begins. The queue's name is
+// spelled as JSON already.
+func recordGuard(queueJSON, runAt string) []byte {
+	return fmt.Appendf(nil, `{"queue":%s,"run_at":"%s",`, queueJSON, runAt)
+}
+
+// record is a worker:<id> value: what a worker is doing.
+//
+// Ruby: Resque::Worker#working_on.
+type record struct {
+	queue   string
+	payload []byte
+	guard   []byte
+}
+
+// parseRecord reads a record that Go or Ruby wrote.
+func parseRecord(text []byte) (record, error) {
+	var fields struct {
+		Queue   string          `json:"queue"`
+		RunAt   json.RawMessage `json:"run_at"`
+		Payload json.RawMessage `json:"payload"`
+	}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return record{}, fmt.Errorf("reading a worker's record: %w", err)
+	}
+	if len(fields.Payload) == 0 {
+		return record{}, fmt.Errorf("a worker's record without a payload: %.80s", text)
+	}
+	guard := text
+	if at := bytes.Index(text, []byte(`"payload":`)); at > 0 {
+		guard = text[:at]
+	}
+	return record{queue: fields.Queue, payload: RestorePayload(fields.Payload), guard: guard}, nil
+}
+
+// UnreadablePayload records raw, which Ruby could not read, so that it can: as
+// the argument of a class that says so. RestorePayload has the bytes back.
+func UnreadablePayload(raw []byte) []byte {
+	text, err := rubyjson.AppendString(nil, string(raw))
+	if err != nil { // not UTF-8
+		text = fmt.Appendf(nil, `{"base64":"%s"}`, base64.StdEncoding.EncodeToString(raw))
+	}
+	return fmt.Appendf(nil, `{"class":"%s","args":[%s]}`, Unreadable, text)
+}
+
+// RestorePayload returns the bytes that were in the queue: payload itself, or
+// what an unreadable one holds.
+func RestorePayload(payload []byte) []byte {
+	p, err := rubyjson.ParsePayload(payload)
+	if err != nil || p.Class != Unreadable || len(p.Args) != 1 {
+		return payload
+	}
+	var text string
+	if json.Unmarshal(p.Args[0], &text) == nil {
+		return []byte(text)
+	}
+	var encoded struct {
+		Base64 []byte `json:"base64"`
+	}
+	if json.Unmarshal(p.Args[0], &encoded) == nil && encoded.Base64 != nil {
+		return encoded.Base64
+	}
+	return payload
+}

@@ -1,0 +1,22 @@
+-- Removes workers that have stopped, unless a record of theirs is left.
+--
+-- KEYS  workers, workers:heartbeat, then for each worker:
+--       its record, its started time, its two counters
+-- ARGV  each worker's id
+-- returns {index, record, …} for the workers (from 1) that were not removed
+--         because a reserve that came late has put a job into their record
+
+local left = {}
+for i, id in ipairs(ARGV) do
+  local at = 3 + 4 * (i - 1)
+  local record = redis.call('GET', KEYS[at])
+  if record then
+    left[#left + 1] = i
+    left[#left + 1] = record
+  else
+    redis.call('SREM', KEYS[1], id)
+    redis.call('DEL', KEYS[at + 1], KEYS[at + 2], KEYS[at + 3])
+    redis.call('HDEL', KEYS[2], id)
+  end
+end
+return left

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// Redis is where connections and the namespace come from; resque.Redis is one.
+type Redis interface {
+	// Conn returns a connection, which the caller closes.
+	Conn(ctx context.Context) (redis.Conn, error)
+	// Key joins parts with colons below the namespace.
+	Key(parts ...string) string
+}
+
+// Store runs Resque's commands on a Redis. It is safe for concurrent use and
+// holds no connection of its own.
+type Store struct {
+	rdb      Redis
+	keys     keys
+	exchange *redis.Script
+	retire   *redis.Script
+}
+
+// New returns a store on rdb.
+func New(rdb Redis) *Store {
+	return &Store{
+		rdb:      rdb,
+		keys:     keys{rdb},
+		exchange: redis.NewScript(-1, exchangeLua),
+		retire:   redis.NewScript(-1, retireLua),
+	}
+}
+
+// Ping asks Redis whether it is there.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.with(ctx, func(c conn) error {
+		_, err := c.do("PING")
+		return err
+	})
+}
+
+// Now is Redis's clock, which heartbeats are on.
+//
+// Ruby: Resque::DataStore#server_time.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	err := s.with(ctx, func(c conn) error {
+		parts, err := redis.Int64s(c.do("TIME"))
+		if err == nil && len(parts) != 2 {
+			err = fmt.Errorf("TIME answered %d values", len(parts))
+		}
+		if err == nil {
+			now = time.Unix(parts[0], parts[1]*int64(time.Microsecond)).UTC()
+		}
+		return err
+	})
+	return now, err
+}
+
+// with runs fn on a connection of its own and returns it afterwards.
+func (s *Store) with(ctx context.Context, fn func(c conn) error) error {
+	rc, err := s.rdb.Conn(ctx)
+	if err != nil {
+		return &NotSentError{fmt.Errorf("connecting to Redis: %w", err)}
+	}
+	defer rc.Close()
+	return fn(conn{Conn: rc, wait: wait(ctx)})
+}
+
+// conn is a connection whose replies are waited for as long as the caller's
+// context allows. redigo's DoContext would cost a goroutine a command.
+type conn struct {
+	redis.Conn
+	wait time.Duration // 0: the connection's own read timeout
+}
+
+func (c conn) do(command string, args ...any) (any, error) {
+	if c.wait == 0 {
+		return c.Do(command, args...)
+	}
+	return redis.DoWithTimeout(c.Conn, c.wait, command, args...)
+}
+
+func (c conn) receive() (any, error) {
+	if c.wait == 0 {
+		return c.Receive()
+	}
+	return redis.ReceiveWithTimeout(c.Conn, c.wait)
+}
+
+// script runs s, loading it where Redis does not have it.
+func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
+	if c.wait == 0 {
+		return s.Do(c.Conn, keysAndArgs...)
+	}
+	return s.Do(waiting{c.Conn, c.wait}, keysAndArgs...)
+}
+
+// waiting is a connection whose Do has another read timeout.
+type waiting struct {
+	redis.Conn
+	wait time.Duration
+}
+
+func (w waiting) Do(command string, args ...any) (any, error) {
+	return redis.DoWithTimeout(w.Conn, w.wait, command, args...)
+}
+
+func wait(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(deadline), time.Millisecond)
+}

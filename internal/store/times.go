@@ -1,0 +1,23 @@
+package store
+
+import "time"
+
+// Ruby's layouts, used at the wire only.
+const (
+	// RunAt is a worker record's run_at. Ruby: Time#iso8601, to which we add
+	// a fraction (Ruby reads it) that makes each reserve's record its own.
+	RunAt = "2006-01-02T15:04:05.000000000Z"
+	// Heartbeat is a heartbeat's. Ruby: Time#iso8601.
+	Heartbeat = "2006-01-02T15:04:05-07:00"
+	// Started is worker:<id>:started. Ruby: Time#to_s.
+	Started = "2006-01-02 15:04:05 -0700"
+	// FailedAt is failed_at and retried_at. Ruby: Resque::Failure::Redis#save.
+	FailedAt = "2006/01/02 15:04:05 MST"
+)
+
+// FormatRunAt spells t as a worker's record has it.
+func FormatRunAt(t time.Time) string { return t.UTC().Format(RunAt) }
+
+// FormatFailedAt spells t as a failure's record has it. The zone is always
+// UTC: other zones' names do not parse back safely in Ruby.
+func FormatFailedAt(t time.Time) string { return t.UTC().Format(FailedAt) }
