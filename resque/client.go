@@ -1,0 +1,105 @@
+package resque
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Config is how a client behaves. The zero value is Resque's own behaviour.
+type Config struct {
+	// Inline, where it is set, performs each job at once in the caller's
+	// goroutine instead of enqueueing it, and touches no Redis: for tests, and
+	// for places without one. The job goes through its JSON on the way.
+	//
+	// Ruby: Resque.inline.
+	Inline Handler
+}
+
+// Client enqueues jobs. It is safe for concurrent use and has no goroutines.
+type Client struct {
+	rdb   *Redis
+	store *store.Store
+	cfg   Config
+}
+
+// New returns a client of rdb. With cfg.Inline set, rdb may be nil.
+func New(rdb *Redis, cfg Config) (*Client, error) {
+	if rdb == nil {
+		if cfg.Inline == nil {
+			return nil, errors.New("resque: a client needs a Redis (see Open) unless its jobs are inline")
+		}
+		return &Client{cfg: cfg}, nil
+	}
+	return &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}, nil
+}
+
+// Redis is where the client's connections come from: for workers, dashboards
+// and plugins. nil for an inline client without one.
+func (c *Client) Redis() *Redis { return c.rdb }
+
+// Close closes the connections that are not in use.
+func (c *Client) Close() error {
+	if c.rdb == nil {
+		return nil
+	}
+	return c.rdb.Close()
+}
+
+// Enqueue places job on its queue and returns once Redis has answered. It never
+// tries twice: an error that wraps ErrMaybeQueued leaves open whether the job
+// is queued, with any other error it is not.
+//
+// Ruby: Resque.enqueue.
+func (c *Client) Enqueue(ctx context.Context, job Job) (queued bool, err error) {
+	if err := job.validate(); err != nil {
+		return false, err
+	}
+	payload, err := job.Payload()
+	if err != nil {
+		return false, err
+	}
+	if c.cfg.Inline != nil {
+		return c.performInline(ctx, job.Queue, payload)
+	}
+	if err := c.store.Push(ctx, job.Queue, payload); err != nil {
+		return false, enqueueError(job, err)
+	}
+	return true, nil
+}
+
+// EnqueueTo places job on queue instead of its own.
+//
+// Ruby: Resque.enqueue_to.
+func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (queued bool, err error) {
+	job.Queue = queue
+	return c.Enqueue(ctx, job)
+}
+
+// ErrMaybeQueued is wrapped by errors of Enqueue that leave open whether the
+// job is in the queue: the connection broke after the job was sent.
+var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
+
+func enqueueError(job Job, err error) error {
+	var notSent *store.NotSentError
+	if errors.As(err, &notSent) || store.Refused(err) {
+		return fmt.Errorf("resque: enqueueing %s: %w", job.Class, err)
+	}
+	return fmt.Errorf("resque: enqueueing %s: %w: %w", job.Class, ErrMaybeQueued, err)
+}
+
+// performInline performs a payload as a worker would, in this goroutine.
+//
+// Ruby: Resque::Job.create with Resque.inline?, which raises what perform raised.
+func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (bool, error) {
+	job, err := ParseReserved(queue, payload)
+	if err != nil {
+		return false, err
+	}
+	if err := Perform(ctx, c.cfg.Inline, job); err != nil {
+		return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
+	}
+	return true, nil
+}

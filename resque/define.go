@@ -1,0 +1,153 @@
+package resque
+
+import "context"
+
+// A definition names a job once for both sides: who enqueues it and who
+// performs it. The compiler then checks class, queue, arity and types.
+//
+//	// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
+//	var Exporter = resque.Define1[int64]("Exporter", "exports")
+//
+// Definitions are immutable values and safe for concurrent use. They panic when
+// the class or the queue is empty: a mistake of the program, found at its start.
+type definition struct{ class, queue string }
+
+func define(class, queue string) definition {
+	if class == "" || queue == "" {
+		panic("resque: Define: a class and a queue are needed, got " + `"` + class + `", "` + queue + `"`)
+	}
+	return definition{class, queue}
+}
+
+// Class is the job's class, as Ruby spells it.
+func (d definition) Class() string { return d.class }
+
+// Queue is where the job's With places it.
+func (d definition) Queue() string { return d.queue }
+
+func (d definition) job(args ...any) Job {
+	return Job{Queue: d.queue, Class: d.class, Args: args}
+}
+
+func (d definition) route(perform HandlerFunc) Route {
+	return Route{Class: d.class, Queue: d.queue, Handler: perform}
+}
+
+// Definition0 is a job without arguments.
+type Definition0 struct{ definition }
+
+// Define0 defines a job without arguments.
+func Define0(class, queue string) Definition0 { return Definition0{define(class, queue)} }
+
+// With returns a job to enqueue.
+func (d Definition0) With() Job { return d.job() }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition0) Perform(fn func(context.Context) error) Route {
+	return d.route(func(ctx context.Context, job *Reserved) error {
+		if err := job.Bind(); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+}
+
+// Definition1 is a job with one argument; a struct serves for a hash.
+type Definition1[A any] struct{ definition }
+
+// Define1 defines a job with one argument.
+func Define1[A any](class, queue string) Definition1[A] {
+	return Definition1[A]{define(class, queue)}
+}
+
+// With returns a job to enqueue.
+func (d Definition1[A]) With(a A) Job { return d.job(a) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition1[A]) Perform(fn func(context.Context, A) error) Route {
+	return d.route(func(ctx context.Context, job *Reserved) error {
+		var a A
+		if err := job.Bind(&a); err != nil {
+			return err
+		}
+		return fn(ctx, a)
+	})
+}
+
+// Definition2 is a job with two arguments.
+type Definition2[A, B any] struct{ definition }
+
+// Define2 defines a job with two arguments.
+func Define2[A, B any](class, queue string) Definition2[A, B] {
+	return Definition2[A, B]{define(class, queue)}
+}
+
+// With returns a job to enqueue.
+func (d Definition2[A, B]) With(a A, b B) Job { return d.job(a, b) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition2[A, B]) Perform(fn func(context.Context, A, B) error) Route {
+	return d.route(func(ctx context.Context, job *Reserved) error {
+		var (
+			a A
+			b B
+		)
+		if err := job.Bind(&a, &b); err != nil {
+			return err
+		}
+		return fn(ctx, a, b)
+	})
+}
+
+// Definition3 is a job with three arguments.
+type Definition3[A, B, C any] struct{ definition }
+
+// Define3 defines a job with three arguments.
+func Define3[A, B, C any](class, queue string) Definition3[A, B, C] {
+	return Definition3[A, B, C]{define(class, queue)}
+}
+
+// With returns a job to enqueue.
+func (d Definition3[A, B, C]) With(a A, b B, c C) Job { return d.job(a, b, c) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition3[A, B, C]) Perform(fn func(context.Context, A, B, C) error) Route {
+	return d.route(func(ctx context.Context, job *Reserved) error {
+		var (
+			a A
+			b B
+			c C
+		)
+		if err := job.Bind(&a, &b, &c); err != nil {
+			return err
+		}
+		return fn(ctx, a, b, c)
+	})
+}
+
+// Definition4 is a job with four arguments; beyond that, take a struct.
+type Definition4[A, B, C, D any] struct{ definition }
+
+// Define4 defines a job with four arguments.
+func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
+	return Definition4[A, B, C, D]{define(class, queue)}
+}
+
+// With returns a job to enqueue.
+func (d Definition4[A, B, C, D]) With(a A, b B, c C, e D) Job { return d.job(a, b, c, e) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition4[A, B, C, D]) Perform(fn func(context.Context, A, B, C, D) error) Route {
+	return d.route(func(ctx context.Context, job *Reserved) error {
+		var (
+			a A
+			b B
+			c C
+			e D
+		)
+		if err := job.Bind(&a, &b, &c, &e); err != nil {
+			return err
+		}
+		return fn(ctx, a, b, c, e)
+	})
+}

@@ -1,0 +1,112 @@
+package resque
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Failure is a record in the list of failures, as Ruby's front end renders it.
+//
+// Ruby: Resque::Failure::Redis#save.
+type Failure struct {
+	FailedAt  time.Time
+	Payload   json.RawMessage // as it was in the queue
+	Exception string          // a class, as Ruby has them
+	Error     string
+	Backtrace []string
+	Worker    string
+	Queue     string
+}
+
+// NewFailure describes how job failed with err. Where the payload is not JSON,
+// the record holds it as the argument of class "<unreadable>", so that the
+// list stays readable and nothing is lost.
+func NewFailure(job *Reserved, err error, at time.Time) Failure {
+	f := Failure{
+		FailedAt:  at,
+		Payload:   job.Payload,
+		Exception: exceptionName(err),
+		Error:     err.Error(),
+		Backtrace: backtrace(err),
+		Worker:    job.Worker,
+		Queue:     job.Queue,
+	}
+	if !readable(job.Payload) {
+		f.Payload = store.UnreadablePayload(job.Payload)
+	}
+	return f
+}
+
+// AppendJSON appends the record in Ruby's spelling and order of keys. The
+// payload is spliced in as it is.
+func (f Failure) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"failed_at":"`...)
+	dst = append(dst, store.FormatFailedAt(f.FailedAt)...)
+	dst = append(dst, `","payload":`...)
+	dst = append(dst, f.Payload...)
+	dst = appendText(append(dst, `,"exception":`...), f.Exception)
+	dst = appendText(append(dst, `,"error":`...), f.Error)
+	dst = append(dst, `,"backtrace":[`...)
+	for i, frame := range f.Backtrace {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, frame)
+	}
+	dst = appendText(append(dst, `],"worker":`...), f.Worker)
+	dst = appendText(append(dst, `,"queue":`...), f.Queue)
+	return append(dst, '}')
+}
+
+// appendText appends s as a JSON string, whatever it holds: a failure must not
+// get lost over the text of its error.
+func appendText(dst []byte, s string) []byte {
+	dst, _ = rubyjson.AppendString(dst, strings.ToValidUTF8(s, "\uFFFD")) // fails on nothing else
+	return dst
+}
+
+// readable tells whether Ruby's front end can show the payload: it must be an
+// object, with or without a class.
+func readable(payload []byte) bool {
+	_, err := rubyjson.ParsePayload(payload)
+	return err == nil || errors.Is(err, rubyjson.ErrNoClass)
+}
+
+// exceptionName is the class a failure is recorded under: what the error, or
+// one it wraps, says of itself, else the Go type of the innermost error.
+func exceptionName(err error) string {
+	var named interface{ ExceptionName() string }
+	if errors.As(err, &named) {
+		if name := named.ExceptionName(); name != "" {
+			return name
+		}
+	}
+	var panicked *PanicError
+	if errors.As(err, &panicked) {
+		return "PanicError"
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			break
+		}
+		err = inner
+	}
+	return strings.TrimLeft(reflect.TypeOf(err).String(), "*")
+}
+
+// backtrace has a panic's frames in Ruby's form; other errors carry none. It is
+// never nil: Ruby's front end joins it.
+func backtrace(err error) []string {
+	var panicked *PanicError
+	if errors.As(err, &panicked) {
+		return rubyFrames(panicked.Stack)
+	}
+	return []string{}
+}

@@ -1,0 +1,74 @@
+package resque
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+)
+
+// Job is a job to be enqueued: a class, its arguments, and the queue it goes
+// to. A definition's With makes one whose arguments the compiler has checked.
+type Job struct {
+	Queue string
+	Class string
+	Args  []any
+}
+
+// Errors of a job that cannot be enqueued as it is.
+var (
+	// ErrNoQueue is Ruby's Resque::NoQueueError.
+	ErrNoQueue = errors.New("resque: jobs must be placed onto a queue")
+	// ErrNoClass is Ruby's Resque::NoClassError.
+	ErrNoClass = errors.New("resque: jobs must be given a class")
+)
+
+// Payload is what stands in the queue for j, byte for byte what plain Ruby
+// writes, because Ruby's dequeue and locks compare bytes.
+//
+// Ruby: Resque.encode.
+func (j Job) Payload() ([]byte, error) {
+	if j.Class == "" {
+		return nil, ErrNoClass
+	}
+	b, err := rubyjson.AppendString([]byte(`{"class":`), j.Class)
+	if err != nil {
+		return nil, fmt.Errorf("resque: class %q: %w", j.Class, err)
+	}
+	b = append(b, `,"args":`...)
+	if b, err = rubyjson.AppendArgs(b, j.Args); err != nil {
+		return nil, argumentError(j.Class, err)
+	}
+	return append(b, '}'), nil
+}
+
+// argumentError names the argument that cannot be written, counted from 1 as
+// Bind counts them.
+func argumentError(class string, err error) error {
+	var e *rubyjson.EncodeError
+	if errors.As(err, &e) {
+		index, inside, _ := strings.Cut(strings.TrimPrefix(e.Path, "["), "]")
+		if n, bad := strconv.Atoi(index); bad == nil {
+			return fmt.Errorf("resque: %s: argument %d: %w", class, n+1,
+				&rubyjson.EncodeError{Path: inside, Reason: e.Reason, Err: e.Err})
+		}
+	}
+	return fmt.Errorf("resque: %s: %w", class, err)
+}
+
+// validate checks what Ruby checks before it pushes.
+//
+// Ruby: Resque.validate.
+func (j Job) validate() error {
+	switch {
+	case j.Queue == "" && j.Class == "":
+		return ErrNoQueue
+	case j.Queue == "":
+		return fmt.Errorf("%w: none is given for class %q", ErrNoQueue, j.Class)
+	case j.Class == "":
+		return ErrNoClass
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package resque
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Handler performs jobs. It is called by many goroutines at once. An error, or
+// a panic, makes the job a failure.
+//
+// Ruby: self.perform of a job's class.
+type Handler interface {
+	Perform(ctx context.Context, job *Reserved) error
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, job *Reserved) error
+
+var _ Handler = HandlerFunc(nil)
+
+// Perform calls f.
+func (f HandlerFunc) Perform(ctx context.Context, job *Reserved) error { return f(ctx, job) }
+
+// Middleware wraps a handler in another. next gets the context you pass it.
+//
+// Ruby: the around_perform hooks.
+type Middleware func(next Handler) Handler
+
+// Route is a class and what performs its jobs, as a definition's Perform
+// returns it.
+type Route struct {
+	Class   string
+	Queue   string // where the class's jobs go by themselves; may be empty
+	Handler Handler
+}
+
+// UnknownClassError reports a job of a class that nobody registered.
+type UnknownClassError struct{ Class string }
+
+func (e *UnknownClassError) Error() string {
+	return fmt.Sprintf("uninitialized constant %s (no Go handler is registered for this class)", e.Class)
+}
+
+// ExceptionName is Ruby's class for this error.
+func (e *UnknownClassError) ExceptionName() string { return "NameError" }
+
+// Mux sends each job to the handler of its class. Register everything before a
+// worker runs it; after that it is safe for concurrent use.
+type Mux struct {
+	routes     map[string]Route
+	middleware []Middleware
+}
+
+var _ Handler = (*Mux)(nil)
+
+// NewMux returns a mux without classes.
+func NewMux() *Mux { return &Mux{routes: map[string]Route{}} }
+
+// Use adds middleware around every class registered after it, the first given
+// outermost. It panics once a class is registered, which the middleware would
+// miss.
+func (m *Mux) Use(middleware ...Middleware) {
+	if len(m.routes) > 0 {
+		panic("resque: Use after Handle: the classes registered already would go without the middleware")
+	}
+	m.middleware = append(m.middleware, middleware...)
+}
+
+// Handle registers a route. It panics when the class is empty or taken, or the
+// handler nil: mistakes of the program, found at its start.
+func (m *Mux) Handle(r Route) {
+	switch {
+	case r.Class == "":
+		panic("resque: Handle: empty class")
+	case r.Handler == nil:
+		panic(fmt.Sprintf("resque: Handle: nil handler for class %q", r.Class))
+	case m.routes[r.Class].Handler != nil:
+		panic(fmt.Sprintf("resque: Handle: class %q is registered already", r.Class))
+	}
+	for _, wrap := range slices.Backward(m.middleware) {
+		r.Handler = wrap(r.Handler)
+	}
+	m.routes[r.Class] = r
+}
+
+// HandleFunc registers fn for class: the plain form, for what the compiler
+// cannot know.
+func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Reserved) error) {
+	if fn == nil {
+		panic(fmt.Sprintf("resque: HandleFunc: nil function for class %q", class))
+	}
+	m.Handle(Route{Class: class, Handler: HandlerFunc(fn)})
+}
+
+// Perform performs job by its class's handler. The error is an
+// *UnknownClassError where there is none.
+func (m *Mux) Perform(ctx context.Context, job *Reserved) error {
+	r, ok := m.routes[job.Class]
+	if !ok {
+		return &UnknownClassError{Class: job.Class}
+	}
+	return r.Handler.Perform(ctx, job)
+}
+
+// Route is what is registered for a class.
+func (m *Mux) Route(class string) (r Route, ok bool) {
+	r, ok = m.routes[class]
+	return r, ok
+}
+
+// Classes are the registered classes, sorted.
+func (m *Mux) Classes() []string {
+	classes := make([]string, 0, len(m.routes))
+	for class := range m.routes {
+		classes = append(classes, class)
+	}
+	slices.Sort(classes)
+	return classes
+}
