@@ -1,0 +1,194 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// exchange is where slots meet Redis. There is one call in flight at most: the
+// turns that arrive meanwhile share the next one, and a turn that finds none in
+// flight makes the call itself, in its own goroutine, so that a lone job waits
+// for nothing but Redis.
+//
+// Whoever makes the call is the leader. It hands the lead on before it goes
+// back to its job: to a turn that arrived, or to an idle one that is to look.
+type exchange struct {
+	backend  exchanger
+	outcomes outcomes
+	redis    *outage
+	log      *slog.Logger
+	cfg      Config
+
+	// Of the leader alone.
+	queues *queueList
+	stamp  time.Time
+	paused bool
+	fault  string
+
+	mu      sync.Mutex
+	busy    bool    // there is a leader
+	look    bool    // the next call is to look for the idle ones, too
+	arrived []*turn // wait for the next call
+	idle    []*turn // are free, and found nothing when they last looked
+	dropped []error // ends of jobs that Redis never got
+}
+
+// exchanger is what an exchange needs of the store.
+type exchanger interface {
+	lister
+	effects
+	Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error)
+	Beat(ctx context.Context, workers []string) error
+	Register(ctx context.Context, workers []string, started time.Time) error
+}
+
+func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
+	return &exchange{
+		backend: backend, outcomes: outcomes{backend}, redis: redis, log: cfg.Logger, cfg: cfg,
+		queues: newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
+	}
+}
+
+// turn is one slot's visit: it hands in an outcome, where there is one, and
+// stays until it has the next job or there is to be none.
+type turn struct {
+	worker  string
+	outcome *store.Outcome // nil once Redis has it
+	answer  chan answer    // holds one, so that a leader never waits for a slot
+	refused *patience      // set once Redis has refused the outcome
+}
+
+type answer struct {
+	job  store.Reserved
+	ok   bool  // there is a job
+	lead bool  // no job yet: make the next call
+	err  error // why Redis refused the outcome: wait, and come again
+}
+
+// turn hands in what the slot's last job left behind and returns its next job;
+// ok is false when the slot is to stop. Without a job to give it waits until
+// one comes or ctx, Run's own, ends.
+func (x *exchange) turn(ctx context.Context, worker string, last *store.Outcome) (job store.Reserved, ok bool) {
+	t := &turn{worker: worker, outcome: last, answer: make(chan answer, 1)}
+	x.enter(ctx, t)
+	stopping := ctx.Done()
+	for {
+		select {
+		case a := <-t.answer:
+			switch {
+			case a.lead:
+				x.lead(ctx, t)
+			case a.err == nil:
+				return a.job, a.ok
+			case !x.again(ctx, t, a.err):
+				return store.Reserved{}, false
+			}
+		case <-stopping:
+			if x.withdraw(t) {
+				return store.Reserved{}, false
+			}
+			stopping = nil // a call has it in hand, which will answer
+		}
+	}
+}
+
+// poll wakes the idle slots at every interval until ctx ends. They look even
+// when nothing else woke them: a call that was delayed may have left one of
+// them a job.
+func (x *exchange) poll(ctx context.Context) {
+	for pause(ctx, x.cfg.PollInterval) {
+		x.wake()
+	}
+}
+
+// wake has the idle slots look for jobs, now or right after the call in flight.
+func (x *exchange) wake() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.look = true
+	if !x.busy {
+		x.handOver()
+	}
+}
+
+// enter has t wait for the next call, or make it where none is in flight.
+func (x *exchange) enter(ctx context.Context, t *turn) {
+	x.mu.Lock()
+	if x.busy {
+		x.arrived = append(x.arrived, t)
+		x.mu.Unlock()
+		return
+	}
+	x.busy = true
+	x.mu.Unlock()
+	x.lead(ctx, t)
+}
+
+// again has a turn whose outcome Redis refused, being full or read only, wait a
+// little and come again. The job is still in its record meanwhile.
+func (x *exchange) again(ctx context.Context, t *turn, err error) bool {
+	if t.refused == nil {
+		t.refused = newPatience()
+		x.log.Error("the end of a job cannot be recorded, trying again", "worker", t.worker, "err", err)
+	}
+	if !t.refused.again(ctx) {
+		x.drop(t, err)
+		return false
+	}
+	x.enter(ctx, t)
+	return true
+}
+
+// withdraw takes back an idle turn. It fails while a call has the turn in hand.
+func (x *exchange) withdraw(t *turn) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := slices.Index(x.idle, t)
+	if at < 0 {
+		return false
+	}
+	x.idle = slices.Delete(x.idle, at, at+1)
+	return true
+}
+
+// lead makes one call for t and for all who wait, and hands the lead on.
+func (x *exchange) lead(ctx context.Context, t *turn) {
+	x.call(ctx, x.gather(t))
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.handOver()
+}
+
+// gather collects the turns of the next call.
+func (x *exchange) gather(t *turn) []*turn {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	batch := append([]*turn{t}, x.arrived...)
+	x.arrived = nil
+	if x.look {
+		batch = append(batch, x.idle...)
+		x.idle, x.look = nil, false
+	}
+	return batch
+}
+
+// handOver makes the next leader, where there is something to do. mu is held.
+func (x *exchange) handOver() {
+	var next *turn
+	switch {
+	case len(x.arrived) > 0:
+		next, x.arrived = x.arrived[0], x.arrived[1:]
+	case x.look && len(x.idle) > 0:
+		next, x.idle = x.idle[0], x.idle[1:]
+	default:
+		x.busy = false
+		return
+	}
+	x.busy = true
+	next.answer <- answer{lead: true}
+}

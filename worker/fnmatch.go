@@ -1,0 +1,96 @@
+package worker
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// fnmatch is Ruby's File.fnmatch? without flags: * and ? cross slashes but do
+// not match a dot at the beginning, [!a] and [^a] negate, a backslash quotes,
+// braces are plain characters. path.Match differs in every one of these.
+func fnmatch(pattern, name string) bool {
+	if strings.HasPrefix(name, ".") && pattern != "" && strings.ContainsRune("*?[", rune(pattern[0])) {
+		return false
+	}
+	return match(pattern, name)
+}
+
+// match walks both texts; at the last * it can go back and let it take more.
+func match(pattern, name string) bool {
+	var retryPattern, retryName string
+	retry := false
+	for {
+		switch {
+		case pattern != "" && pattern[0] == '*':
+			pattern = strings.TrimLeft(pattern, "*")
+			if pattern == "" {
+				return true
+			}
+			retryPattern, retryName, retry = pattern, name, true
+			continue
+		case pattern == "" && name == "":
+			return true
+		case pattern != "" && name != "":
+			if p, n, ok := matchOne(pattern, name); ok {
+				pattern, name = p, n
+				continue
+			}
+		}
+		if !retry || retryName == "" {
+			return false
+		}
+		_, size := utf8.DecodeRuneInString(retryName)
+		retryName = retryName[size:]
+		pattern, name = retryPattern, retryName
+	}
+}
+
+// matchOne matches name's first character and returns what follows in both.
+func matchOne(pattern, name string) (restPattern, restName string, ok bool) {
+	char, size := utf8.DecodeRuneInString(name)
+	restName = name[size:]
+	switch pattern[0] {
+	case '?':
+		return pattern[1:], restName, true
+	case '[':
+		restPattern, ok = matchSet(pattern[1:], char)
+		return restPattern, restName, ok
+	case '\\':
+		if len(pattern) > 1 {
+			pattern = pattern[1:]
+		}
+	}
+	want, wantSize := utf8.DecodeRuneInString(pattern)
+	return pattern[wantSize:], restName, want == char
+}
+
+// matchSet matches char against a set whose opening bracket is read already. An
+// unclosed set matches nothing.
+func matchSet(set string, char rune) (rest string, ok bool) {
+	negated := set != "" && (set[0] == '!' || set[0] == '^')
+	if negated {
+		set = set[1:]
+	}
+	found := false
+	for set != "" && set[0] != ']' {
+		low, s := setChar(set)
+		high := low
+		if len(s) > 1 && s[0] == '-' && s[1] != ']' {
+			high, s = setChar(s[1:])
+		}
+		found = found || low <= char && char <= high
+		set = s
+	}
+	if set == "" {
+		return "", false
+	}
+	return set[1:], found != negated
+}
+
+func setChar(set string) (char rune, rest string) {
+	if set[0] == '\\' && len(set) > 1 {
+		set = set[1:]
+	}
+	char, size := utf8.DecodeRuneInString(set)
+	return char, set[size:]
+}

@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// slot performs one job after the other. To Resque it is a worker.
+type slot struct {
+	id       string
+	handler  resque.Handler
+	exchange *exchange
+	outcomes outcomes
+	log      *slog.Logger
+}
+
+func newSlot(id string, w *Worker, x *exchange) *slot {
+	return &slot{
+		id: id, handler: w.handler, exchange: x, log: w.cfg.Logger,
+		outcomes: outcomes{w.backend},
+	}
+}
+
+// start lets the slot live in a goroutine that slots counts, until ctx ends.
+func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
+	slots.Go(func() { s.live(ctx, slots, nil) })
+}
+
+// live is the life of a job, over and over: a turn at the exchange hands in how
+// the last job ended and brings the next one, which is then performed. It ends
+// when the exchange has no more jobs to give.
+//
+// Ruby: Resque::Worker#work_one_job.
+func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *store.Outcome) {
+	for {
+		reserved, ok := s.exchange.turn(ctx, s.id, last)
+		if !ok {
+			return
+		}
+		last = s.perform(ctx, slots, reserved)
+	}
+}
+
+// perform runs a job's handler and says what its end leaves behind. It touches
+// no Redis. The job's context has the values of ctx but does not end with it: a
+// planned stop finishes what runs.
+//
+// Ruby: Resque::Worker#perform.
+func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reserved) *store.Outcome {
+	started := time.Now()
+	job, err := resque.ParseReserved(r.Queue, r.Payload)
+	if err != nil {
+		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: s.id}
+		return s.end(r, job, err, started)
+	}
+	job.Worker = s.id
+
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit: this goroutine is over, the slot is not
+			last := s.end(r, job, errGoexit, started)
+			slots.Go(func() { s.live(ctx, slots, last) })
+		}
+	}()
+	err = resque.Perform(context.WithoutCancel(ctx), s.handler, job)
+	returned = true
+	return s.end(r, job, err, started)
+}
+
+// errGoexit is the error of a handler that ended its goroutine, as t.FailNow
+// does, instead of returning.
+var errGoexit = errors.New("the handler called runtime.Goexit")
+
+// end chooses the outcome of a job and writes the job's one line to the log.
+func (s *slot) end(r store.Reserved, job *resque.Reserved, err error, started time.Time) *store.Outcome {
+	now := time.Now()
+	attrs := []any{"class", job.Class, "queue", job.Queue, "worker", s.id, "duration", now.Sub(started)}
+	if err == nil {
+		s.log.Info("job done", attrs...)
+		return s.outcomes.done(r)
+	}
+	s.log.Error("job failed", append(attrs, "err", err)...)
+	return s.outcomes.failed(r, resque.NewFailure(job, err, now))
+}
