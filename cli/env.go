@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// Env is a command's surroundings: what it reads and where it writes.
+type Env struct {
+	Stdout, Stderr io.Writer
+
+	vars      map[string]string
+	redisURL  string
+	namespace string
+	called    bool // arguments and flags were right, and the command began
+}
+
+func newEnv(environ []string, stdout, stderr io.Writer) *Env {
+	vars := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		vars[name] = value
+	}
+	return &Env{Stdout: stdout, Stderr: stderr, vars: vars}
+}
+
+// Getenv is an environment variable's value, empty where it is not set.
+func (e *Env) Getenv(name string) string { return e.vars[name] }
+
+// Redis says which Redis to use: --redis or REDIS_URL, --namespace or
+// RESQUE_NAMESPACE. Its URL is empty when nobody named one.
+func (e *Env) Redis() resque.RedisConfig {
+	return resque.RedisConfig{URL: e.redisURL, Namespace: e.namespace}
+}
+
+// OpenRedis opens that Redis and makes sure that it answers.
+func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
+	rdb, err := resque.Open(e.Redis())
+	if err != nil {
+		return nil, Usage("%w", err)
+	}
+	if err := rdb.Ping(ctx); err != nil {
+		_ = rdb.Close()
+		return nil, fmt.Errorf("%w\nIs it running? Start one with 'redis-server', or name another with --redis or REDIS_URL", err)
+	}
+	return rdb, nil
+}
+
+// Logger writes to the command's standard error: text on a terminal, JSON
+// otherwise. VVERBOSE adds what is only of interest when looking for a fault.
+func (e *Env) Logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if e.Getenv("VVERBOSE") != "" {
+		options.Level = slog.LevelDebug
+	}
+	if terminal(e.Stderr) {
+		return slog.New(slog.NewTextHandler(e.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(e.Stderr, options))
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// FromEnv lets a flag take its value from the first of the environment
+// variables that is set, when the flag itself is not given. The flag's help
+// names them.
+func FromEnv(cmd *cobra.Command, flag string, variables ...string) {
+	f := cmd.Flag(flag)
+	if f == nil {
+		panic("cli: FromEnv: no flag --" + flag)
+	}
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[annotation] = variables
+	f.Usage += " [" + strings.Join(variables, ", ") + "]"
+}
+
+const annotation = "goresque_env"
+
+// fill gives the flags that were not given what the environment has for them.
+func (e *Env) fill(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || err != nil {
+			return
+		}
+		for _, name := range f.Annotations[annotation] {
+			if value := e.Getenv(name); value != "" {
+				if bad := f.Value.Set(value); bad != nil {
+					err = Usage("%s=%q: %w", name, value, bad)
+				}
+				return
+			}
+		}
+	})
+	return err
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// App is a command: goresque's, or one of your own with your jobs.
+type App struct {
+	// Mux has the jobs that work performs. nil means none.
+	Mux *resque.Mux
+
+	// Commands make further commands, beside cli's own.
+	Commands []func(env *Env) *cobra.Command
+}
+
+// Main runs app with the arguments and the environment of this process and
+// returns its exit status.
+func Main(app App) int {
+	return app.Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+}
+
+// Run runs app with the arguments and the environment ("NAME=value") given and
+// returns the exit status. Commands that go on until they are stopped end when
+// ctx does.
+func (a App) Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	env := newEnv(environ, stdout, stderr)
+	root := a.root(env)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	var usage *usageError
+	if errors.As(err, &usage) || !env.called {
+		fmt.Fprintf(stderr, "See '%s --help'.\n", cmd.CommandPath())
+		return 2
+	}
+	return 1
+}
+
+func (a App) root(env *Env) *cobra.Command {
+	mux := a.Mux
+	if mux == nil {
+		mux = resque.NewMux()
+	}
+	root := &cobra.Command{
+		Use:           "goresque",
+		Short:         "Go speaks Resque: work, enqueue and watch Resque jobs",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			env.called = true
+			return env.fill(cmd)
+		},
+	}
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	root.PersistentFlags().StringVarP(&env.redisURL, "redis", "r", "", "Redis to use, such as redis://localhost:6379/0 or host:port:db")
+	root.PersistentFlags().StringVarP(&env.namespace, "namespace", "N", "", `namespace of the keys (default "resque")`)
+	FromEnv(root, "redis", "REDIS_URL")
+	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
+	root.AddCommand(workCommand(env, mux), enqueueCommand(env, mux), versionCommand(env))
+	for _, command := range a.Commands {
+		root.AddCommand(command(env))
+	}
+	return root
+}
+
+// usageError is a wrong call: exit status 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func (e *usageError) Unwrap() error { return e.err }
+
+// Usage returns an error that says the command was called wrongly; the command
+// then exits with status 2.
+func Usage(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
