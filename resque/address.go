@@ -43,77 +43,103 @@ func (a address) String() string {
 	return u.String()
 }
 
-// parseAddress reads what Ruby's Resque.redis= takes.
+// errEscape is about a text that would be quoted, were there not a password in it.
+var errEscape = fmt.Errorf("%w: the URL cannot be parsed (in a user or a password, write %% as %%25, / as %%2F, ? as %%3F, # as %%23)", ErrAddress)
+
+// parseAddress reads what Ruby's Resque.redis= takes. Errors never quote what
+// may be a password, or a part of one that was not escaped.
 //
 // Ruby: Resque::DataStore and Resque.redis=.
 func parseAddress(text string) (address, error) {
 	if text == "" {
 		text = "localhost:6379"
 	}
-	if scheme, _, ok := strings.Cut(text, "://"); ok {
-		return parseURL(scheme, text)
+	if strings.Contains(text, "://") {
+		return parseURL(text)
 	}
 	return parseHostPort(text)
 }
 
-func parseURL(scheme, text string) (address, error) {
+func parseURL(text string) (address, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		// The error would repeat the text, password and all.
-		return address{}, fmt.Errorf("%w: the %s:// URL cannot be parsed (a %% or a / in a password must be written %%25, %%2F)", ErrAddress, scheme)
+		return address{}, errEscape
 	}
-	a := address{network: "tcp", namespace: u.Query().Get("namespace")}
-	if u.User != nil {
-		a.user = u.User.Username()
-		a.password, _ = u.User.Password()
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || u.Fragment != "" || strings.Contains(u.RawQuery, "@") {
+		return address{}, errEscape
 	}
-	switch scheme {
+	a := address{network: "tcp", namespace: query.Get("namespace")}
+	a.user, a.password = credentials(u.User)
+	switch u.Scheme {
 	case "redis", "rediss":
-		a.tls = scheme == "rediss"
-		a.where = net.JoinHostPort(cmp.Or(u.Hostname(), "localhost"), cmp.Or(u.Port(), "6379"))
-		a.db, err = parseDatabase(cmp.Or(u.Query().Get("db"), firstPart(u.Path)))
+		if strings.Contains(u.Path, "@") {
+			return address{}, errEscape
+		}
+		a.tls = u.Scheme == "rediss"
+		if a.where, err = hostPort(u.Hostname(), u.Port()); err != nil {
+			return address{}, err
+		}
+		a.db, err = parseDatabase(cmp.Or(query.Get("db"), strings.Trim(u.Path, "/")))
 	case "unix":
 		a.network, a.where = "unix", u.Path
-		if a.where == "" {
-			return a, fmt.Errorf("%w: unix:// needs a path, as in unix:///var/run/redis.sock", ErrAddress)
+		if u.Host != "" || a.where == "" {
+			return address{}, fmt.Errorf("%w: unix:// needs a whole path, as in unix:///var/run/redis.sock", ErrAddress)
 		}
-		a.db, err = parseDatabase(u.Query().Get("db"))
+		a.db, err = parseDatabase(query.Get("db"))
 	default:
-		return a, fmt.Errorf("%w: %s:// is not redis://, rediss:// or unix://", ErrAddress, scheme)
+		return address{}, fmt.Errorf("%w: a URL begins with redis://, rediss:// or unix://", ErrAddress)
 	}
 	return a, err
+}
+
+// credentials are a URL's. What stands alone is a password.
+//
+// Ruby: RedisClient::UrlConfig#password.
+func credentials(u *url.Userinfo) (user, password string) {
+	if password, ok := u.Password(); ok {
+		return u.Username(), password
+	}
+	return "", u.Username()
 }
 
 // parseHostPort reads "host:port", "host:port:db" and either followed by
 // "/namespace".
 func parseHostPort(text string) (address, error) {
+	if strings.Contains(text, "@") {
+		return address{}, fmt.Errorf("%w: a user or a password needs a URL, as in redis://user:password@host:6379", ErrAddress)
+	}
 	text, namespace, _ := strings.Cut(text, "/")
 	host, rest, _ := strings.Cut(text, ":")
+	if v6, after, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok {
+		host, rest = v6, strings.TrimPrefix(after, ":")
+	} else if strings.Contains(text, "::") { // and not host::db
+		return address{}, fmt.Errorf("%w: an IPv6 address needs brackets, as in [::1]:6379", ErrAddress)
+	}
 	port, db, _ := strings.Cut(rest, ":")
-	if n, err := strconv.ParseUint(cmp.Or(port, "6379"), 10, 16); err != nil || n == 0 {
-		return address{}, fmt.Errorf("%w: port %q is not a number from 1 to 65535", ErrAddress, port)
+	where, err := hostPort(host, port)
+	if err != nil {
+		return address{}, err
 	}
 	number, err := parseDatabase(db)
-	return address{
-		network:   "tcp",
-		where:     net.JoinHostPort(cmp.Or(host, "localhost"), cmp.Or(port, "6379")),
-		db:        number,
-		namespace: namespace,
-	}, err
+	return address{network: "tcp", where: where, db: number, namespace: namespace}, err
+}
+
+func hostPort(host, port string) (string, error) {
+	host, port = cmp.Or(host, "localhost"), cmp.Or(port, "6379")
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("%w: port %q is not a number from 1 to 65535", ErrAddress, port)
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 func parseDatabase(text string) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
 		return 0, fmt.Errorf("%w: database %q is not a number", ErrAddress, text)
 	}
-	return n, nil
-}
-
-func firstPart(path string) string {
-	part, _, _ := strings.Cut(strings.Trim(path, "/"), "/")
-	return part
+	return int(n), nil
 }

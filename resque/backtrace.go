@@ -14,6 +14,12 @@ func rubyFrames(stack []byte) []string {
 		lines = lines[1:]
 	}
 	for i := 0; i+1 < len(lines); i += 2 {
+		if strings.HasPrefix(lines[i], "...") { // "...12 frames elided...", a line of its own
+			i++
+		}
+		if i+1 >= len(lines) {
+			break
+		}
 		fn, at := lines[i], strings.TrimSpace(lines[i+1])
 		if strings.HasPrefix(fn, "panic(") {
 			frames = frames[:0] // what came before is how the panic was caught
@@ -27,7 +33,7 @@ func rubyFrames(stack []byte) []string {
 
 // functionName is a stack's function without its arguments' words.
 func functionName(fn string) string {
-	fn = strings.TrimPrefix(fn, "created by ")
+	fn, _, _ = strings.Cut(strings.TrimPrefix(fn, "created by "), " in goroutine ")
 	if open := strings.LastIndexByte(fn, '('); open > 0 && strings.HasSuffix(fn, ")") {
 		return fn[:open]
 	}

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
+	"time"
 )
 
 // ArityError reports a payload with another number of arguments than its class
@@ -47,7 +47,7 @@ var errNull = errors.New("null fits only what can be nil")
 
 // Bind decodes the arguments into targets, which are pointers, one for each
 // argument. Integers stay exact, also inside any (as json.Number). null binds
-// only to what can be nil. Errors are *ArityError and *ArgumentError.
+// only to what can be nil or has an UnmarshalJSON of its own. Errors are *ArityError and *ArgumentError.
 func (r *Reserved) Bind(targets ...any) error {
 	if len(targets) != len(r.Args) {
 		return &ArityError{Class: r.Class, Given: len(r.Args), Want: len(targets)}
@@ -69,15 +69,32 @@ func bind(arg json.RawMessage, target any) error {
 		*id = n
 		return err //nolint:wrapcheck // Bind wraps it
 	}
+	if at, ok := target.(*time.Time); ok {
+		return bindTime(arg, at)
+	}
 	if string(arg) == "null" && !nullable(target) {
 		return errNull
 	}
 	d := json.NewDecoder(bytes.NewReader(arg))
 	d.UseNumber()
-	if err := d.Decode(target); err != nil && !errors.Is(err, io.EOF) {
+	return d.Decode(target) //nolint:wrapcheck // Bind wraps it
+}
+
+// bindTime reads a time as Go and Rails write it, and as plain Ruby does.
+func bindTime(arg json.RawMessage, target *time.Time) (err error) {
+	var text string
+	if string(arg) == "null" {
+		return errNull
+	}
+	if err = json.Unmarshal(arg, &text); err != nil {
 		return err //nolint:wrapcheck // Bind wraps it
 	}
-	return nil
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05 -0700"} {
+		if *target, err = time.Parse(layout, text); err == nil {
+			return nil
+		}
+	}
+	return err //nolint:wrapcheck // Bind wraps it
 }
 
 func nullable(target any) bool {

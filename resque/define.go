@@ -1,6 +1,9 @@
 package resque
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // A definition names a job once for both sides: who enqueues it and who
 // performs it. The compiler then checks class, queue, arity and types.
@@ -10,13 +13,16 @@ import "context"
 //
 // Definitions are immutable values and safe for concurrent use. They panic when
 // the class or the queue is empty: a mistake of the program, found at its start.
-type definition struct{ class, queue string }
+type definition struct {
+	class, queue string
+	timeout      time.Duration
+}
 
 func define(class, queue string) definition {
 	if class == "" || queue == "" {
 		panic("resque: Define: a class and a queue are needed, got " + `"` + class + `", "` + queue + `"`)
 	}
-	return definition{class, queue}
+	return definition{class: class, queue: queue}
 }
 
 // Class is the job's class, as Ruby spells it.
@@ -29,8 +35,14 @@ func (d definition) job(args ...any) Job {
 	return Job{Queue: d.queue, Class: d.class, Args: args}
 }
 
-func (d definition) route(perform HandlerFunc) Route {
-	return Route{Class: d.class, Queue: d.queue, Handler: perform}
+// route is the class's. It has no handler where there is no function to call, so
+// that Mux.Handle panics at once and not each job later.
+func (d definition) route(none bool, perform HandlerFunc) Route {
+	r := Route{Class: d.class, Queue: d.queue, Timeout: d.timeout}
+	if !none {
+		r.Handler = perform
+	}
+	return r
 }
 
 // Definition0 is a job without arguments.
@@ -39,12 +51,18 @@ type Definition0 struct{ definition }
 // Define0 defines a job without arguments.
 func Define0(class, queue string) Definition0 { return Definition0{define(class, queue)} }
 
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition0) Timeout(limit time.Duration) Definition0 {
+	d.timeout = limit
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition0) With() Job { return d.job() }
 
 // Perform returns fn as this class's route, for Mux.Handle.
 func (d Definition0) Perform(fn func(context.Context) error) Route {
-	return d.route(func(ctx context.Context, job *Reserved) error {
+	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
 		if err := job.Bind(); err != nil {
 			return err
 		}
@@ -60,12 +78,18 @@ func Define1[A any](class, queue string) Definition1[A] {
 	return Definition1[A]{define(class, queue)}
 }
 
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
+	d.timeout = limit
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition1[A]) With(a A) Job { return d.job(a) }
 
 // Perform returns fn as this class's route, for Mux.Handle.
 func (d Definition1[A]) Perform(fn func(context.Context, A) error) Route {
-	return d.route(func(ctx context.Context, job *Reserved) error {
+	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
 		var a A
 		if err := job.Bind(&a); err != nil {
 			return err
@@ -82,12 +106,18 @@ func Define2[A, B any](class, queue string) Definition2[A, B] {
 	return Definition2[A, B]{define(class, queue)}
 }
 
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
+	d.timeout = limit
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition2[A, B]) With(a A, b B) Job { return d.job(a, b) }
 
 // Perform returns fn as this class's route, for Mux.Handle.
 func (d Definition2[A, B]) Perform(fn func(context.Context, A, B) error) Route {
-	return d.route(func(ctx context.Context, job *Reserved) error {
+	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
 		var (
 			a A
 			b B
@@ -107,12 +137,18 @@ func Define3[A, B, C any](class, queue string) Definition3[A, B, C] {
 	return Definition3[A, B, C]{define(class, queue)}
 }
 
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] {
+	d.timeout = limit
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition3[A, B, C]) With(a A, b B, c C) Job { return d.job(a, b, c) }
 
 // Perform returns fn as this class's route, for Mux.Handle.
 func (d Definition3[A, B, C]) Perform(fn func(context.Context, A, B, C) error) Route {
-	return d.route(func(ctx context.Context, job *Reserved) error {
+	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
 		var (
 			a A
 			b B
@@ -133,12 +169,18 @@ func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
 	return Definition4[A, B, C, D]{define(class, queue)}
 }
 
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
+	d.timeout = limit
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition4[A, B, C, D]) With(a A, b B, c C, e D) Job { return d.job(a, b, c, e) }
 
 // Perform returns fn as this class's route, for Mux.Handle.
 func (d Definition4[A, B, C, D]) Perform(fn func(context.Context, A, B, C, D) error) Route {
-	return d.route(func(ctx context.Context, job *Reserved) error {
+	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
 		var (
 			a A
 			b B

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,9 +32,9 @@ func NewFailure(job *Reserved, err error, at time.Time) Failure {
 	f := Failure{
 		FailedAt:  at,
 		Payload:   job.Payload,
-		Exception: exceptionName(err),
-		Error:     err.Error(),
-		Backtrace: backtrace(err),
+		Exception: guarded(func() string { return exceptionName(err) }, typeName(err)),
+		Error:     guarded(err.Error, "an error that cannot be read"),
+		Backtrace: guarded(func() []string { return backtrace(err) }, []string{}),
 		Worker:    job.Worker,
 		Queue:     job.Queue,
 	}
@@ -71,11 +72,24 @@ func appendText(dst []byte, s string) []byte {
 	return dst
 }
 
+// guarded is what fn says, or otherwise where it panics: a nil pointer returned
+// as an error, the classic mistake, must not end the worker.
+func guarded[T any](fn func() T, otherwise T) (said T) {
+	defer func() {
+		if recover() != nil {
+			said = otherwise
+		}
+	}()
+	return fn()
+}
+
 // readable tells whether Ruby's front end can show the payload: it must be an
-// object, with or without a class.
+// object, with or without a class, and one level of nesting is the record's.
 func readable(payload []byte) bool {
-	_, err := rubyjson.ParsePayload(payload)
-	return err == nil || errors.Is(err, rubyjson.ErrNoClass)
+	if _, err := rubyjson.ParsePayload(payload); err != nil && !errors.Is(err, rubyjson.ErrNoClass) {
+		return false
+	}
+	return rubyjson.Valid(slices.Concat([]byte("["), payload, []byte("]"))) == nil
 }
 
 // exceptionName is the class a failure is recorded under: what the error, or
@@ -98,8 +112,10 @@ func exceptionName(err error) string {
 		}
 		err = inner
 	}
-	return strings.TrimLeft(reflect.TypeOf(err).String(), "*")
+	return typeName(err)
 }
+
+func typeName(err error) string { return strings.TrimLeft(reflect.TypeOf(err).String(), "*") }
 
 // backtrace has a panic's frames in Ruby's form; other errors carry none. It is
 // never nil: Ruby's front end joins it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goresque/goresque/internal/rubyjson"
 )
@@ -69,6 +70,8 @@ func (j Job) validate() error {
 		return fmt.Errorf("%w: none is given for class %q", ErrNoQueue, j.Class)
 	case j.Class == "":
 		return ErrNoClass
+	case !utf8.ValidString(j.Queue): // no worker's record could name it
+		return fmt.Errorf("resque: queue %q is not UTF-8", j.Queue)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Handler performs jobs. It is called by many goroutines at once. An error, or
@@ -31,8 +32,14 @@ type Middleware func(next Handler) Handler
 // returns it.
 type Route struct {
 	Class   string
-	Queue   string // where the class's jobs go by themselves; may be empty
 	Handler Handler
+
+	// Queue is where the class's jobs go by themselves. It may be empty.
+	Queue string
+
+	// Timeout ends the context of a job that takes longer. Defaults to 0: the
+	// worker's own, if it has one.
+	Timeout time.Duration
 }
 
 // UnknownClassError reports a job of a class that nobody registered.
@@ -63,6 +70,11 @@ func NewMux() *Mux { return &Mux{routes: map[string]Route{}} }
 func (m *Mux) Use(middleware ...Middleware) {
 	if len(m.routes) > 0 {
 		panic("resque: Use after Handle: the classes registered already would go without the middleware")
+	}
+	for _, wrap := range middleware {
+		if wrap == nil {
+			panic("resque: Use: nil middleware")
+		}
 	}
 	m.middleware = append(m.middleware, middleware...)
 }

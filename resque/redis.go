@@ -40,8 +40,8 @@ type RedisConfig struct {
 	// DialTimeout bounds connecting. Defaults to 5 seconds.
 	DialTimeout time.Duration
 
-	// ReadTimeout and WriteTimeout bound one exchange with Redis. A shorter
-	// deadline of the context wins. Default to 10 seconds.
+	// ReadTimeout and WriteTimeout bound one exchange with Redis. A deadline of
+	// the context takes ReadTimeout's place. Default to 10 seconds.
 	ReadTimeout, WriteTimeout time.Duration
 
 	// MaxIdle is how many unused connections are kept. Defaults to 16.
@@ -156,11 +156,13 @@ func newPool(at address, cfg RedisConfig) *redis.Pool {
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialContext(ctx, at.network, at.where, options...)
 		},
-		TestOnBorrowContext: func(_ context.Context, c redis.Conn, lastUsed time.Time) error {
-			if time.Since(lastUsed) < 30*time.Second {
+		// A connection that a restarted server has cut would answer an Enqueue
+		// with ErrMaybeQueued; one in steady use needs no asking.
+		TestOnBorrowContext: func(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
+			if time.Since(lastUsed) < time.Second {
 				return nil
 			}
-			_, err := c.Do("PING")
+			_, err := redis.DoContext(c, ctx, "PING")
 			return err
 		},
 	}

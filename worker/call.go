@@ -32,6 +32,9 @@ func (x *exchange) call(ctx context.Context, batch []*turn) {
 		reply, asked, err := x.ask(ctx, batch, free)
 		if err == nil {
 			x.redis.ended()
+			if free {
+				x.looked(x.queues.known, len(reply.Reserved))
+			}
 			batch = x.deliver(ctx, batch, asked, reply, attempt)
 			continue
 		}
@@ -74,7 +77,7 @@ func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply sto
 			finished = append(finished, *t.outcome)
 			asked = append(asked, t)
 		}
-		if free {
+		if free && !t.rests {
 			slots = append(slots, store.Slot{Worker: t.worker, RunAt: runAt})
 		}
 	}
@@ -104,25 +107,25 @@ func (x *exchange) deliver(ctx context.Context, batch, asked []*turn, reply stor
 		jobs[job.Worker] = job
 	}
 	stopping := ctx.Err() != nil
-	served := 0
+	short := false
 	for _, t := range batch {
 		job, ok := jobs[t.worker]
 		switch {
 		case refused[t] != nil: // what is in its record is the job that has ended
 			t.answer <- answer{err: refused[t]}
 		case ok && stopping:
-			t.outcome = x.outcomes.unstarted(job)
+			t.outcome = &x.outcomes.unstarted(job).Outcome
 			again = append(again, t)
 		case ok:
-			served++
 			t.answer <- answer{job: job, ok: true}
 		case stopping || (x.cfg.UntilEmpty && len(reply.Unknown) == 0):
 			t.answer <- answer{}
 		default:
+			short = true
 			x.rest(t)
 		}
 	}
-	if served == len(batch) {
+	if !short {
 		x.wakeIdle()
 	}
 	slices.Reverse(again) // the last one taken goes back to the front first
@@ -150,6 +153,7 @@ func (x *exchange) settle(asked []*turn, settled []store.Settled, attempt int) m
 func (x *exchange) rest(t *turn) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	t.rests = false
 	x.idle = append(x.idle, t)
 }
 
@@ -191,7 +195,7 @@ func (x *exchange) register(ctx context.Context, workers []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	x.log.Warn("registrations of this worker were removed by somebody; registering again", "workers", workers)
-	if err := errors.Join(x.backend.Beat(ctx, workers), x.backend.Register(ctx, workers, time.Now())); err != nil {
+	if _, err := x.backend.Register(ctx, workers, time.Now(), true); err != nil {
 		x.redis.began(err)
 	}
 }

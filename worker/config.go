@@ -31,10 +31,28 @@ type Config struct {
 	// Defaults to 1.
 	Concurrency int
 
-	// PollInterval is how long an idle worker waits before it looks again.
+	// PollInterval is how long an idle worker waits before it looks again, when
+	// nothing has told it of a job before (see MaxWaiting).
 	//
 	// Defaults to 5 seconds, as in Resque.
 	PollInterval time.Duration
+
+	// MinPollInterval and MaxPollInterval bound the wait where it is to vary:
+	// it begins at the least after a job, and each look that finds nothing adds
+	// PollBackoff, up to the most.
+	//
+	// Default to PollInterval; PollBackoff to 100 ms.
+	//
+	// Ruby: MIN_INTERVAL, MAX_INTERVAL and BACKOFF_INTERVAL.
+	MinPollInterval, MaxPollInterval, PollBackoff time.Duration
+
+	// MaxWaiting is how many connections an idle worker may use to be told of
+	// jobs at once instead of at its next look. Where Redis can track keys, two
+	// do for any number of queues; where it cannot, each queue wants one, and
+	// the queues beyond are polled. Negative means none: polling alone.
+	//
+	// Defaults to 16.
+	MaxWaiting int
 
 	// UntilEmpty ends Run once no job is waiting.
 	//
@@ -46,11 +64,64 @@ type Config struct {
 	// Defaults to 60 seconds, as in Resque.
 	HeartbeatInterval time.Duration
 
+	// PruneAfter is how long a worker may be silent before others take it for
+	// dead and settle its job.
+	//
+	// Defaults to 5 minutes, as in Resque.
+	PruneAfter time.Duration
+
+	// OnCrash is what becomes of a job whose worker died.
+	//
+	// Defaults to FailCrashed, as in Resque.
+	OnCrash OnCrash
+
+	// CrashLimit is how many workers a job may take with it, within a day, before
+	// RequeueCrashed gives it up and it fails.
+	//
+	// Defaults to 3.
+	CrashLimit int
+
+	// UnknownClass is what becomes of a job whose class has no handler here.
+	//
+	// Defaults to FailUnknown, as in Resque.
+	UnknownClass UnknownClass
+
+	// Timeout ends the context of a job that takes longer. A class's own (see
+	// resque.Route) wins. A job that goes on all the same is reported in the
+	// log and counted by Worker.Stuck.
+	//
+	// Defaults to 0, none.
+	Timeout time.Duration
+
 	// Logger gets one line a job and one for each change of state.
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 }
+
+// OnCrash is what becomes of a job whose worker died.
+type OnCrash int
+
+// What can become of a job whose worker died.
+const (
+	// FailCrashed records a failure, Resque::PruneDeadWorkerDirtyExit.
+	FailCrashed OnCrash = iota
+	// RequeueCrashed puts the job back at the front of its queue, up to
+	// CrashLimit times.
+	RequeueCrashed
+)
+
+// UnknownClass is what becomes of a job whose class has no handler.
+type UnknownClass int
+
+// What can become of a job whose class has no handler.
+const (
+	// FailUnknown records a failure, NameError in Ruby's words.
+	FailUnknown UnknownClass = iota
+	// PutBackUnknown puts the job at the end of its queue, for workers that
+	// know the class: for deploys that roll.
+	PutBackUnknown
+)
 
 // withDefaults returns c with its gaps filled, or all its mistakes.
 func (c Config) withDefaults() (Config, error) {
@@ -66,17 +137,35 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Concurrency < 0 {
 		mistakes = append(mistakes, fmt.Errorf("worker: Concurrency is %d; it must be at least 1", c.Concurrency))
 	}
+	if c.CrashLimit < 0 {
+		mistakes = append(mistakes, fmt.Errorf("worker: CrashLimit is %d; it must not be negative", c.CrashLimit))
+	}
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"PollInterval", c.PollInterval}, {"HeartbeatInterval", c.HeartbeatInterval}} {
+	}{
+		{"PollInterval", c.PollInterval},
+		{"MinPollInterval", c.MinPollInterval},
+		{"MaxPollInterval", c.MaxPollInterval},
+		{"PollBackoff", c.PollBackoff},
+		{"HeartbeatInterval", c.HeartbeatInterval},
+		{"PruneAfter", c.PruneAfter},
+		{"Timeout", c.Timeout},
+	} {
 		if d.value < 0 {
 			mistakes = append(mistakes, fmt.Errorf("worker: %s is %v; it must not be negative", d.name, d.value))
 		}
 	}
 	c.Concurrency = cmp.Or(c.Concurrency, 1)
 	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
+	c.MaxPollInterval = cmp.Or(c.MaxPollInterval, c.PollInterval)
+	c.MinPollInterval = min(cmp.Or(c.MinPollInterval, c.PollInterval), c.MaxPollInterval)
+	c.PollBackoff = min(cmp.Or(c.PollBackoff, 100*time.Millisecond), c.MaxPollInterval)
+	c.PollInterval = min(max(c.PollInterval, c.MinPollInterval), c.MaxPollInterval)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16)
 	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
+	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
+	c.CrashLimit = cmp.Or(c.CrashLimit, 3)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c, errors.Join(mistakes...)
 }

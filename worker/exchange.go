@@ -30,12 +30,16 @@ type exchange struct {
 	paused bool
 	fault  string
 
-	mu      sync.Mutex
-	busy    bool    // there is a leader
-	look    bool    // the next call is to look for the idle ones, too
-	arrived []*turn // wait for the next call
-	idle    []*turn // are free, and found nothing when they last looked
-	dropped []error // ends of jobs that Redis never got
+	mu       sync.Mutex
+	busy     bool    // there is a leader
+	look     bool    // the next call is to look for the idle ones, too
+	arrived  []*turn // wait for the next call
+	idle     []*turn // are free, and found nothing when they last looked
+	dropped  []error // ends of jobs that Redis never got
+	interval interval
+	putBack  int // jobs put back in a row
+	moment   moment
+	changed  chan struct{} // closed at the next change of moment, where somebody waits
 }
 
 // exchanger is what an exchange needs of the store.
@@ -43,14 +47,14 @@ type exchanger interface {
 	lister
 	effects
 	Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error)
-	Beat(ctx context.Context, workers []string) error
-	Register(ctx context.Context, workers []string, started time.Time) error
+	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
 }
 
 func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 	return &exchange{
 		backend: backend, outcomes: outcomes{backend}, redis: redis, log: cfg.Logger, cfg: cfg,
-		queues: newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
+		queues:   newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
+		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
 	}
 }
 
@@ -59,6 +63,7 @@ func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 type turn struct {
 	worker  string
 	outcome *store.Outcome // nil once Redis has it
+	rests   bool           // wants no job before the next look
 	answer  chan answer    // holds one, so that a leader never waits for a slot
 	refused *patience      // set once Redis has refused the outcome
 }
@@ -73,8 +78,11 @@ type answer struct {
 // turn hands in what the slot's last job left behind and returns its next job;
 // ok is false when the slot is to stop. Without a job to give it waits until
 // one comes or ctx, Run's own, ends.
-func (x *exchange) turn(ctx context.Context, worker string, last *store.Outcome) (job store.Reserved, ok bool) {
-	t := &turn{worker: worker, outcome: last, answer: make(chan answer, 1)}
+func (x *exchange) turn(ctx context.Context, worker string, last *ending) (job store.Reserved, ok bool) {
+	t := &turn{worker: worker, answer: make(chan answer, 1)}
+	if last != nil {
+		t.outcome, t.rests = &last.Outcome, x.enoughPutBack(last.putBack)
+	}
 	x.enter(ctx, t)
 	stopping := ctx.Done()
 	for {
@@ -101,9 +109,15 @@ func (x *exchange) turn(ctx context.Context, worker string, last *store.Outcome)
 // when nothing else woke them: a call that was delayed may have left one of
 // them a job.
 func (x *exchange) poll(ctx context.Context) {
-	for pause(ctx, x.cfg.PollInterval) {
+	for pause(ctx, x.nextInterval()) {
 		x.wake()
 	}
+}
+
+func (x *exchange) nextInterval() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.interval.next()
 }
 
 // wake has the idle slots look for jobs, now or right after the call in flight.
@@ -124,7 +138,7 @@ func (x *exchange) enter(ctx context.Context, t *turn) {
 		x.mu.Unlock()
 		return
 	}
-	x.busy = true
+	x.busy, x.moment.idle = true, false
 	x.mu.Unlock()
 	x.lead(ctx, t)
 }
@@ -187,8 +201,12 @@ func (x *exchange) handOver() {
 		next, x.idle = x.idle[0], x.idle[1:]
 	default:
 		x.busy = false
+		x.moment.idle = len(x.idle) > 0
+		x.announce()
 		return
 	}
 	x.busy = true
+	x.moment.idle = false
+	x.announce()
 	next.answer <- answer{lead: true}
 }

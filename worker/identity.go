@@ -3,28 +3,45 @@ package worker
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
-// slotIDs are the ids of n slots of this process: "host~go:pid:queues", and
-// "host~go:pid-slot:queues" where there are several. The mark behind the host's
-// name is what keeps a Ruby worker that boots on the same host from pruning a
-// live Go worker, whose pid its ps pattern does not show.
+// mark stands between the host's name and the pid in a Go worker's id. It makes
+// the id's host another than Ruby's hostname: a Ruby worker that boots prunes
+// those of its own host whose pids its ps pattern does not show.
 //
-// Ruby: Resque::Worker#to_s and Resque::Worker#prune_dead_workers.
-func slotIDs(queues []string, n int) ([]string, error) {
+// Ruby: Resque::Worker#prune_dead_workers.
+const mark = "~go:"
+
+// processName is "host~go:pid" of this process.
+func processName() (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("worker: asking for the host's name: %w", err)
+		return "", fmt.Errorf("asking for the host's name: %w", err)
 	}
 	host = strings.ReplaceAll(host, ":", "-") // ids are split at colons
-	names := strings.Join(names(queues), ",")
-	if n == 1 {
-		return []string{fmt.Sprintf("%s~go:%d:%s", host, os.Getpid(), names)}, nil
+	return host + mark + strconv.Itoa(os.Getpid()), nil
+}
+
+// slotID is the id of a process's slot: "host~go:pid:queues" for the only one,
+// "host~go:pid-number:queues" otherwise.
+//
+// Ruby: Resque::Worker#to_s.
+func slotID(process string, number, slots int, queues []string) string {
+	if slots > 1 || number > 1 {
+		process += "-" + strconv.Itoa(number)
 	}
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("%s~go:%d-%d:%s", host, os.Getpid(), i+1, names)
+	return process + ":" + strings.Join(names(queues), ",")
+}
+
+// processOf is the process of a Go worker's id.
+func processOf(id string) (process string, ok bool) {
+	host, rest, ok := strings.Cut(id, mark)
+	if !ok {
+		return "", false
 	}
-	return ids, nil
+	pid, _, _ := strings.Cut(rest, ":")
+	pid, _, _ = strings.Cut(pid, "-")
+	return host + mark + pid, true
 }

@@ -17,13 +17,16 @@ type slot struct {
 	handler  resque.Handler
 	exchange *exchange
 	outcomes outcomes
+	limits   limits
+	unknown  UnknownClass
 	log      *slog.Logger
 }
 
 func newSlot(id string, w *Worker, x *exchange) *slot {
 	return &slot{
 		id: id, handler: w.handler, exchange: x, log: w.cfg.Logger,
-		outcomes: outcomes{w.backend},
+		outcomes: outcomes{w.backend}, unknown: w.cfg.UnknownClass,
+		limits: limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
 	}
 }
 
@@ -37,7 +40,7 @@ func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
 // when the exchange has no more jobs to give.
 //
 // Ruby: Resque::Worker#work_one_job.
-func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *store.Outcome) {
+func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *ending) {
 	for {
 		reserved, ok := s.exchange.turn(ctx, s.id, last)
 		if !ok {
@@ -47,12 +50,12 @@ func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *store.Outc
 	}
 }
 
-// perform runs a job's handler and says what its end leaves behind. It touches
-// no Redis. The job's context has the values of ctx but does not end with it: a
-// planned stop finishes what runs.
+// perform runs a job's handler and says how the job ended. It touches no Redis.
+// The job's context has the values of ctx but does not end with it: a planned
+// stop finishes what runs.
 //
 // Ruby: Resque::Worker#perform.
-func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reserved) *store.Outcome {
+func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reserved) *ending {
 	started := time.Now()
 	job, err := resque.ParseReserved(r.Queue, r.Payload)
 	if err != nil {
@@ -61,14 +64,16 @@ func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reser
 	}
 	job.Worker = s.id
 
+	during, release := s.limits.watch(context.WithoutCancel(ctx), job)
 	returned := false
 	defer func() {
+		release()
 		if !returned { // runtime.Goexit: this goroutine is over, the slot is not
 			last := s.end(r, job, errGoexit, started)
 			slots.Go(func() { s.live(ctx, slots, last) })
 		}
 	}()
-	err = resque.Perform(context.WithoutCancel(ctx), s.handler, job)
+	err = ended(during, resque.Perform(during, s.handler, job))
 	returned = true
 	return s.end(r, job, err, started)
 }
@@ -77,13 +82,27 @@ func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reser
 // does, instead of returning.
 var errGoexit = errors.New("the handler called runtime.Goexit")
 
-// end chooses the outcome of a job and writes the job's one line to the log.
-func (s *slot) end(r store.Reserved, job *resque.Reserved, err error, started time.Time) *store.Outcome {
+// ended is the error of a job whose context may have been ended for it: then it
+// is the reason that counts, not that the handler obeyed.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// end chooses the ending of a job and writes the job's one line to the log.
+func (s *slot) end(r store.Reserved, job *resque.Reserved, err error, started time.Time) *ending {
 	now := time.Now()
 	attrs := []any{"class", job.Class, "queue", job.Queue, "worker", s.id, "duration", now.Sub(started)}
 	if err == nil {
 		s.log.Info("job done", attrs...)
 		return s.outcomes.done(r)
+	}
+	var unknown *resque.UnknownClassError
+	if s.unknown == PutBackUnknown && errors.As(err, &unknown) && unknown.Class == job.Class {
+		s.log.Info("job put back: its class is unknown here", attrs...)
+		return s.outcomes.putBack(r)
 	}
 	s.log.Error("job failed", append(attrs, "err", err)...)
 	return s.outcomes.failed(r, resque.NewFailure(job, err, now))

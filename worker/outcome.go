@@ -13,36 +13,51 @@ type effects interface {
 	FailedCount(worker string) []store.Effect
 	Fail(failure []byte) store.Effect
 	Requeue(queue string, payload []byte) []store.Effect
+	PutBack(queue string, payload []byte) []store.Effect
+}
+
+// ending is how a job ended, as data: what Redis is to be told of it.
+type ending struct {
+	store.Outcome
+	putBack bool // it was not performed at all, but left to others
 }
 
 // outcomes says what each way for a job to end leaves behind.
 type outcomes struct{ effects effects }
 
-// done is the outcome of a job whose handler returned nil.
+// done is the end of a job whose handler returned nil.
 //
 // Ruby: Resque::Worker#done_working.
-func (o outcomes) done(r store.Reserved) *store.Outcome {
-	return outcome(r, o.effects.Processed(r.Worker))
+func (o outcomes) done(r store.Reserved) *ending {
+	return end(r, o.effects.Processed(r.Worker))
 }
 
-// failed is the outcome of a job whose handler returned an error. Ruby counts a
+// failed is the end of a job whose handler returned an error. Ruby counts a
 // failure as processed, too.
 //
 // Ruby: Resque::Worker#report_failed_job.
-func (o outcomes) failed(r store.Reserved, f resque.Failure) *store.Outcome {
-	return outcome(r, slices.Concat(
+func (o outcomes) failed(r store.Reserved, f resque.Failure) *ending {
+	return end(r, slices.Concat(
 		[]store.Effect{o.effects.Fail(f.AppendJSON(nil))},
 		o.effects.FailedCount(r.Worker),
 		o.effects.Processed(r.Worker),
 	))
 }
 
-// unstarted is the outcome of a job that was reserved but not begun: it goes
-// back to where it was, and nothing is counted.
-func (o outcomes) unstarted(r store.Reserved) *store.Outcome {
-	return outcome(r, o.effects.Requeue(r.Queue, r.Payload))
+// unstarted is the end of a job that was reserved but not begun: it goes back
+// to where it was, and nothing is counted.
+func (o outcomes) unstarted(r store.Reserved) *ending {
+	return end(r, o.effects.Requeue(r.Queue, r.Payload))
 }
 
-func outcome(r store.Reserved, effects []store.Effect) *store.Outcome {
-	return &store.Outcome{Worker: r.Worker, Guard: r.Guard, Effects: effects}
+// putBack is the end of a job that is left to workers who know its class: it
+// goes to the end of its queue, and nothing is counted.
+func (o outcomes) putBack(r store.Reserved) *ending {
+	e := end(r, o.effects.PutBack(r.Queue, r.Payload))
+	e.putBack = true
+	return e
+}
+
+func end(r store.Reserved, effects []store.Effect) *ending {
+	return &ending{Outcome: store.Outcome{Worker: r.Worker, Guard: r.Guard, Effects: effects}}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,7 @@ type lister interface {
 }
 
 // queueList turns what a worker was told to work into the names to look at, in
-// order. It is used by one goroutine at a time, that of the call in flight.
+// order. The leader of the exchange uses it; forget may be called by others.
 type queueList struct {
 	given   []string
 	skipped []string
@@ -23,6 +24,7 @@ type queueList struct {
 	every   time.Duration // how old known may be
 	known   []string
 	asked   time.Time
+	stale   atomic.Bool
 }
 
 // newQueueList splits exclusions from names and patterns.
@@ -56,9 +58,10 @@ func names(queues []string) []string {
 //
 // Ruby: Resque::Worker#queues.
 func (l *queueList) look(ctx context.Context) ([]string, error) {
-	if !l.dynamic || (l.known != nil && time.Since(l.asked) < l.every) {
+	if !l.dynamic || (l.known != nil && time.Since(l.asked) < l.every && !l.stale.Load()) {
 		return l.known, nil
 	}
+	l.stale.Store(false)
 	all, err := l.store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("matching the queues: %w", err)
@@ -67,22 +70,36 @@ func (l *queueList) look(ctx context.Context) ([]string, error) {
 	return l.known, nil
 }
 
+// forget has the next look ask for the queues again, however young the list is.
+func (l *queueList) forget() { l.stale.Store(true) }
+
 // match picks the known queues that each given name or pattern stands for, in
-// the order given and alphabetically within a pattern, each once.
+// the order given and alphabetically within a pattern, each once. A plain name
+// stands for itself, known or not: its first job is then seen at once, and one
+// pushed without making the queue known is seen, too.
 //
 // Ruby: Resque::Worker#glob_match.
 func (l *queueList) match(all []string) []string {
 	slices.Sort(all)
 	matched := []string{}
-	for _, pattern := range l.given {
-		for _, q := range all {
-			if fnmatch(pattern, q) && !slices.Contains(matched, q) && !l.skip(q) {
+	for _, given := range l.given {
+		for _, q := range candidates(given, all) {
+			if fnmatch(given, q) && !slices.Contains(matched, q) && !l.skip(q) {
 				matched = append(matched, q)
 			}
 		}
 	}
 	return matched
 }
+
+func candidates(given string, all []string) []string {
+	if isPattern(given) {
+		return all
+	}
+	return []string{given}
+}
+
+func isPattern(name string) bool { return strings.ContainsAny(name, `*?[\\`) }
 
 func (l *queueList) skip(queue string) bool {
 	return slices.ContainsFunc(l.skipped, func(pattern string) bool { return fnmatch(pattern, queue) })

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -16,16 +16,18 @@ type Worker struct {
 	handler resque.Handler
 	backend backend
 	cfg     Config
-	ids     []string
 	running sync.Mutex
+	stuck   atomic.Int64
+
+	mu  sync.Mutex
+	ids []string // while it runs
 }
 
 // backend is what a worker needs of the store.
 type backend interface {
 	exchanger
-	Beat(ctx context.Context, workers []string) error
-	Register(ctx context.Context, workers []string, started time.Time) error
-	Retire(ctx context.Context, workers []string) error
+	registrar
+	undertaker
 }
 
 var _ backend = (*store.Store)(nil)
@@ -45,17 +47,21 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 	if err != nil {
 		return nil, err
 	}
-	ids, err := slotIDs(cfg.Queues, cfg.Concurrency)
-	if err != nil {
-		return nil, err
-	}
-	return &Worker{handler: handler, backend: store.New(client.Redis()), cfg: cfg, ids: ids}, nil
+	return &Worker{handler: handler, backend: store.New(client.Redis()), cfg: cfg}, nil
 }
 
-// IDs are the ids under which the worker's slots are registered while it runs.
+// IDs are the ids under which the worker's slots are registered now: none unless
+// it runs.
 //
 // Ruby: Resque::Worker#to_s.
-func (w *Worker) IDs() []string { return append([]string(nil), w.ids...) }
+func (w *Worker) IDs() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.ids...)
+}
+
+// Stuck is how many jobs go on now although their time is long over.
+func (w *Worker) Stuck() int { return int(w.stuck.Load()) }
 
 // Run works until ctx ends or, with UntilEmpty, until no job is left. Then it
 // takes no more jobs, finishes those in hand, and returns nil when their ends
@@ -70,83 +76,48 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	defer w.running.Unlock()
 
-	if err := w.start(ctx); err != nil {
-		return err
+	dead := &sweeper{backend: w.backend, cfg: w.cfg}
+	reg := &registry{backend: w.backend, dead: dead, cfg: w.cfg}
+	ids, err := reg.enter(ctx)
+	if err != nil {
+		reg.close()
+		return fmt.Errorf("worker: starting: %w", err)
 	}
-	w.cfg.Logger.Info("worker started", "worker", w.ids[0], "slots", len(w.ids), "queues", w.cfg.Queues)
-	err := w.work(ctx)
-	if leaving := w.leave(ctx); leaving != nil {
+	w.set(ids)
+	defer w.set(nil)
+	w.cfg.Logger.Info("worker started", "worker", ids[0], "slots", len(ids), "queues", w.cfg.Queues)
+	err = w.work(ctx, reg, dead)
+	if leaving := reg.leave(ctx); leaving != nil {
 		err = errors.Join(err, fmt.Errorf("worker: leaving: %w", leaving))
 	}
-	w.cfg.Logger.Info("worker stopped", "worker", w.ids[0])
+	w.cfg.Logger.Info("worker stopped", "worker", ids[0])
 	return err
 }
 
-// start makes the slots known. The heartbeat comes first: a registration
-// without one is never pruned, should we die in between.
-//
-// Ruby: Resque::Worker#startup.
-func (w *Worker) start(ctx context.Context) error {
-	if err := w.backend.Beat(ctx, w.ids); err != nil {
-		return fmt.Errorf("worker: starting: %w", err)
-	}
-	if err := w.backend.Register(ctx, w.ids, time.Now()); err != nil {
-		return fmt.Errorf("worker: starting: %w", err)
-	}
-	return nil
+func (w *Worker) set(ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ids = ids
 }
 
-// work runs the slots until they have all stopped, and beside them the
-// heartbeat and the clock that wakes idle slots.
-func (w *Worker) work(ctx context.Context) error {
+// work runs the slots until they have all stopped, and beside them what keeps
+// them alive, wakes them, and buries the dead.
+func (w *Worker) work(ctx context.Context, reg *registry, dead *sweeper) error {
 	redis := &outage{log: w.cfg.Logger}
 	x := newExchange(w.backend, redis, w.cfg)
-
-	beside, stop := context.WithCancel(context.WithoutCancel(ctx))
+	alive, die := context.WithCancel(context.WithoutCancel(ctx))
+	idle, stop := context.WithCancel(ctx)
 	var slots, others sync.WaitGroup
-	others.Go(func() { w.beat(beside, redis) })
-	others.Go(func() { x.poll(beside) })
-	for _, id := range w.ids {
+	others.Go(func() { reg.beat(alive, redis) })
+	others.Go(func() { dead.run(idle, reg.ids) })
+	others.Go(func() { x.poll(idle) })
+	others.Go(func() { waitForJobs(idle, w.backend, x, w.cfg) })
+	for _, id := range reg.ids {
 		newSlot(id, w, x).start(ctx, &slots)
 	}
 	slots.Wait()
-	stop() // the heart beats until the last job has ended
+	stop()
+	die() // the heart beats until the last job has ended
 	others.Wait()
 	return x.lost()
-}
-
-// leave unregisters the slots, trying for a while where Redis is away: what is
-// left behind looks like a crash to others.
-//
-// Ruby: Resque::Worker#unregister_worker.
-func (w *Worker) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
-	defer cancel()
-	for wait := newBackoff(); ; {
-		err := w.backend.Retire(ctx, w.ids)
-		if err == nil || !wait.sleep(ctx) {
-			return err
-		}
-	}
-}
-
-// beat says that the slots are alive until ctx ends. It must outlast every
-// trouble: a worker that falls silent is pruned, job and all.
-//
-// Ruby: Resque::Worker#start_heartbeat.
-func (w *Worker) beat(ctx context.Context, redis *outage) {
-	wait := newBackoff()
-	next := w.cfg.HeartbeatInterval
-	for pause(ctx, next) {
-		if err := w.backend.Beat(ctx, w.ids); err != nil {
-			if ctx.Err() == nil {
-				redis.began(err)
-			}
-			next = min(wait.next(), w.cfg.HeartbeatInterval)
-			continue
-		}
-		redis.ended()
-		wait = newBackoff()
-		next = w.cfg.HeartbeatInterval
-	}
 }

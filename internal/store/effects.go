@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // Processed counts a job that ended, whichever way.
 //
 // Ruby: Resque::Worker#processed!.
@@ -27,6 +29,23 @@ func (s *Store) Requeue(queue string, payload []byte) []Effect {
 	return []Effect{
 		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
 		{command: "LPUSH", key: s.keys.queue(queue), args: []any{payload}},
+	}
+}
+
+// PutBack puts a payload at the end of its queue, for somebody else.
+func (s *Store) PutBack(queue string, payload []byte) []Effect {
+	return []Effect{
+		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
+		{command: "RPUSH", key: s.keys.queue(queue), args: []any{payload}},
+	}
+}
+
+// Crashed counts that a payload's worker died, for as long as memory lasts.
+func (s *Store) Crashed(payload []byte, memory time.Duration) []Effect {
+	key := s.keys.crashes(payload)
+	return []Effect{
+		{command: "INCR", key: key},
+		{command: "PEXPIRE", key: key, args: []any{memory.Milliseconds()}},
 	}
 }
 

@@ -10,8 +10,12 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-//go:embed exchange.lua
-var exchangeLua string
+var (
+	//go:embed settle.lua
+	settleLua string
+	//go:embed exchange.lua
+	exchangeLua string
+)
 
 // Slot is a worker id that is free to take a job now.
 type Slot struct {
@@ -23,7 +27,7 @@ type Slot struct {
 type Reserved struct {
 	Worker  string
 	Queue   string
-	Payload []byte // as it was in the queue
+	Payload []byte // as it was in the queue, or in the unreadable payload there
 	Guard   []byte // how the record begins, unlike any other reserve's
 	Adopted bool   // an earlier reserve, whose reply was lost, put it there
 }
@@ -67,13 +71,10 @@ type Exchanged struct {
 // Ruby: Resque::Worker#done_working, Resque::Worker#reserve and
 // Resque::Worker#working_on, which are separate calls there.
 func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcome, free []Slot) (Exchanged, error) {
-	call, err := s.exchangeCall(queues, finished, free)
-	if err != nil {
-		return Exchanged{}, err
-	}
+	call := s.exchangeCall(queues, finished, free)
 	var reply []any
-	err = s.with(ctx, func(c conn) (err error) {
-		reply, err = redis.Values(c.script(s.exchange, call.words()...))
+	err := s.with(ctx, func(c conn) (err error) {
+		reply, err = redis.Values(c.script(s.scripts.exchange, call.words()...))
 		return err
 	})
 	if err != nil {
@@ -84,26 +85,23 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 
 // exchangeCall holds one call's words and what its reply is to be read with.
 type exchangeCall struct {
-	keys, args []any
-	names      []string // queues, spelled as JSON
-	queues     []string
-	free       []Slot
+	call
+	names  []string // queues, spelled as JSON
+	queues []string
+	free   []Slot
+	fault  error
 }
 
-func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) (*exchangeCall, error) {
-	c := &exchangeCall{queues: queues, free: free}
+func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
+	c := &exchangeCall{free: free}
+	c.name(queues)
 	c.keys = append(c.keys, s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.args = append(c.args, len(queues), len(finished), len(free))
-	for _, q := range queues {
-		name, err := rubyjson.AppendString(nil, q)
-		if err != nil {
-			return nil, fmt.Errorf("queue %q: %w", q, err)
-		}
-		c.names = append(c.names, string(name))
-		c.args = append(c.args, name)
+	c.args = append(c.args, len(c.queues), len(finished), len(free))
+	for i, q := range c.queues {
+		c.args = append(c.args, c.names[i])
 		c.keys = append(c.keys, s.keys.queue(q))
 	}
-	for _, q := range queues {
+	for _, q := range c.queues {
 		c.keys = append(c.keys, s.keys.pauseQueue(q))
 	}
 	for _, o := range finished {
@@ -119,21 +117,19 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) (
 	for _, o := range finished {
 		c.outcome(o)
 	}
-	return c, nil
+	return c
 }
 
-func (c *exchangeCall) outcome(o Outcome) {
-	c.args = append(c.args, o.Guard, len(o.Effects))
-	for _, e := range o.Effects {
-		c.keys = append(c.keys, e.key)
-		c.args = append(c.args, e.command, len(e.args))
-		c.args = append(c.args, e.args...)
+// name spells the queues' names. A queue whose name no record can hold is left
+// alone: anybody can make one, and it must not keep the others from being read.
+func (c *exchangeCall) name(queues []string) {
+	for _, q := range queues {
+		name, err := rubyjson.AppendString(nil, q)
+		if err != nil {
+			c.fault = fmt.Errorf("queue %q: %w", q, err)
+			continue
+		}
+		c.queues = append(c.queues, q)
+		c.names = append(c.names, string(name))
 	}
-}
-
-func (c *exchangeCall) words() []any {
-	words := make([]any, 0, 1+len(c.keys)+len(c.args))
-	words = append(words, len(c.keys))
-	words = append(words, c.keys...)
-	return append(words, c.args...)
 }

@@ -13,8 +13,9 @@
 --       queue   which queue (from 1) it came from, text being the payload; or 0:
 --               the slot had a record already, which text is
 --       fault   '' or why a queue could not be read
---       unknown which free slots are not registered; they get no new job, so that
---               a call that was delayed past its worker's end strands none
+--       unknown which free slots are not registered, told when a job waits; they
+--               get none, so that a call that was delayed past its worker's end
+--               strands none
 --
 -- Payloads are spliced as they are. A job is in its queue or in a record at
 -- every instant: the record is written right after the pop, and a record is
@@ -24,66 +25,22 @@ local q, f, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local first_queue, first_pause = 4, 4 + q
 local first_finished = first_pause + q
 local first_free = first_finished + f
-local next_key = first_free + n
-local next_arg = 4 + q + 2 * n
-
-local function key()
-  next_key = next_key + 1
-  return KEYS[next_key - 1]
-end
-
-local function arg()
-  next_arg = next_arg + 1
-  return ARGV[next_arg - 1]
-end
-
--- settle runs one outcome's effects if its record is still there. Counters come
--- last and cannot undo what was pushed; a push that Redis refuses leaves the
--- record, so that the outcome can be tried again.
-local function settle(record, guard, effects)
-  if redis.pcall('GETRANGE', record, 0, #guard - 1) ~= guard then
-    return 0
-  end
-  for _, e in ipairs(effects) do
-    if e.command ~= 'INCRBY' then
-      local reply = redis.pcall(e.command, e.key, unpack(e.args))
-      if type(reply) == 'table' and reply.err then
-        return reply.err
-      end
-    end
-  end
-  local reply = redis.pcall('DEL', record)
-  if type(reply) == 'table' and reply.err then
-    return reply.err
-  end
-  for _, e in ipairs(effects) do
-    if e.command == 'INCRBY' then
-      redis.pcall(e.command, e.key, unpack(e.args))
-    end
-  end
-  return 1
-end
+next_key, next_arg = first_free + n, 4 + q + 2 * n
 
 local statuses = {}
 for i = 1, f do
-  local guard, effects = arg(), {}
-  for e = 1, tonumber(arg()) do
-    local effect = {command = arg(), key = key(), args = {}}
-    for a = 1, tonumber(arg()) do
-      effect.args[a] = arg()
-    end
-    effects[e] = effect
-  end
+  local guard, effects = outcome()
   statuses[i] = settle(KEYS[first_finished + i - 1], guard, effects)
 end
 
 -- cjson as others configured it takes NaN, 0x10, 01 and depth 1,000, which Ruby
--- refuses. miniredis has no cjson.new; its decoder is strict by itself.
+-- refuses. The record adds a level to the 100 that Ruby reads.
+local max_depth = 99
 local json = cjson
 if cjson.new then
   json = cjson.new()
   json.decode_invalid_numbers(false)
-  json.decode_max_depth(100)
+  json.decode_max_depth(max_depth)
 end
 
 local function utf8(s)
@@ -102,51 +59,99 @@ local function utf8(s)
   return not rest:find('[\128-\255]')
 end
 
+-- any_piece calls fn with each piece of s that stands inside a string or outside
+-- of them, until it answers true. Patterns such as "[^"]*" would do it, too, but
+-- miniredis recurses for each of their characters, and a large payload ends it.
+local function any_piece(s, fn)
+  local text = s:find('\\', 1, true) and s:gsub('\\.', '') or s
+  local from, inside = 1, false
+  repeat
+    local quote = text:find('"', from, true) or #text + 1
+    if fn(text:sub(from, quote - 1), inside) then
+      return true
+    end
+    from, inside = quote + 1, not inside
+  until from > #text
+  return false
+end
+
 -- raw_controls finds control characters inside strings, which cjson takes and
--- Ruby does not.
+-- Ruby does not, and zero bytes, at which cjson ends.
 local function raw_controls(s)
   if not s:find('%c') then
     return false
   end
-  for text in s:gsub('\\.', ''):gmatch('"([^"]*)"') do
-    if text:gsub('\127', ''):find('%c') then
-      return true
-    end
+  return s:find('\0', 1, true) or any_piece(s, function(piece, inside)
+    return inside and piece:find('[%z\1-\31]')
+  end)
+end
+
+-- odd_numbers finds 1. and -.5, which cjson takes and Ruby does not.
+local function odd_numbers(s)
+  local function odd(piece)
+    return piece:find('%.%D') or piece:find('%-%.')
   end
-  return false
+  return s:find('.', 1, true) and odd(s) and any_piece(s, function(piece, inside)
+    return not inside and odd(piece)
+  end)
+end
+
+local function too_deep(s)
+  local depth = 0
+  return any_piece(s, function(piece, inside)
+    for bracket in (inside and '' or piece):gmatch('[%[%]{}]') do
+      depth = depth + ((bracket == '[' or bracket == '{') and 1 or -1)
+      if depth > max_depth then
+        return true
+      end
+    end
+  end)
+end
+
+-- decodes tells whether cjson reads s. miniredis's cjson answers nil where
+-- another raises an error, and has no limit.
+local function decodes(s)
+  local ok, value = pcall(json.decode, s)
+  return ok and value ~= nil and (cjson.new or not too_deep(s))
 end
 
 -- readable tells, to check only, whether a booting Ruby worker that finds the
 -- payload in a dead worker's record could read it and write it again.
 local function readable(raw)
-  if not raw:find('^%s*{') or raw_controls(raw) or not utf8(raw) then
-    return false
-  end
-  return (pcall(json.decode, raw))
+  local first = raw:find('%S')
+  return first and raw:byte(first) == 123 -- {
+    and not raw_controls(raw) and not odd_numbers(raw) and utf8(raw) and decodes(raw)
 end
 
 local digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 local function base64(s)
-  local out = {}
-  for i = 1, #s, 3 do
-    local a, b, c = s:byte(i, i + 2)
-    local v = a * 65536 + (b or 0) * 256 + (c or 0)
-    local quad = ''
-    for shift = 3, 0, -1 do
-      local d = math.floor(v / 64 ^ shift) % 64
-      quad = quad .. digits:sub(d + 1, d + 1)
+  local pairs_of = {} -- 12 bits, which are two digits
+  local function two(n)
+    if not pairs_of[n] then
+      local high, low = math.floor(n / 64) + 1, n % 64 + 1
+      pairs_of[n] = digits:sub(high, high) .. digits:sub(low, low)
     end
-    if not b then
-      quad = quad:sub(1, 2) .. '=='
-    elseif not c then
-      quad = quad:sub(1, 3) .. '='
-    end
-    out[#out + 1] = quad
+    return pairs_of[n]
   end
-  return table.concat(out)
+  local blocks = {}
+  for from = 1, #s, 6000 do -- in blocks: concat takes no more than 5,000 strings in miniredis
+    local block = {}
+    for i = from, math.min(from + 5999, #s), 3 do
+      local a, b, c = s:byte(i, i + 2)
+      local n = a * 65536 + (b or 0) * 256 + (c or 0)
+      block[#block + 1] = two(math.floor(n / 4096)) .. two(n % 4096)
+    end
+    blocks[#blocks + 1] = table.concat(block)
+  end
+  local text, spare = table.concat(blocks), -#s % 3
+  return text:sub(1, #text - spare) .. ('='):rep(spare)
 end
 
-local function unreadable(raw)
+-- recorded is how a record holds a payload.
+local function recorded(raw)
+  if readable(raw) then
+    return raw
+  end
   local text = utf8(raw) and cjson.encode(raw) or '{"base64":"' .. base64(raw) .. '"}'
   return '{"class":"<unreadable>","args":[' .. text .. ']}'
 end
@@ -158,22 +163,57 @@ local function each(first, count, fn)
   end
 end
 
-local everything = redis.call('GET', KEYS[1])
-local paused = everything and everything:gsub('%s', ''):lower() == 'true'
-paused = paused or redis.call('EXISTS', KEYS[2]) == 1
+-- A look that finds nothing should cost little, since every idle worker makes it
+-- over and over: one MGET and one EXISTS. The rest waits until a job is there.
+local records, switches = {}, redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, first_free, first_free + math.min(n, 5000) - 1))
+for i = 3, #switches do
+  records[i - 2] = switches[i]
+end
+each(first_free + 5000, n - 5000, function(from, to)
+  for i, record in ipairs(redis.call('MGET', unpack(KEYS, from, to))) do
+    records[from - first_free + i] = record
+  end
+end)
+local paused = switches[2] and true or (switches[1] or ''):match('^%s*(.-)%s*$'):lower() == 'true'
 
-local closed = {}
-if n > 0 and not paused then
-  each(first_pause, q, function(from, to)
-    if redis.call('EXISTS', unpack(KEYS, from, to)) > 0 then
-      for i = from, to do
-        closed[i - first_pause + 1] = redis.call('EXISTS', KEYS[i]) == 1
-      end
+local function any(first, count)
+  local found = 0
+  each(first, count, function(from, to)
+    found = found + redis.call('EXISTS', unpack(KEYS, from, to))
+  end)
+  return found > 0
+end
+
+local closed, known, fault, stuck = {}, {}, '', false
+local waiting = not paused and n > 0 and any(first_queue, q)
+if waiting then
+  if any(first_pause, q) then
+    for i = 1, q do
+      closed[i] = redis.call('EXISTS', KEYS[first_pause + i - 1]) == 1
+    end
+  end
+  each(4 + q + n, n, function(from, to)
+    local members = redis.pcall('SMISMEMBER', KEYS[3], unpack(ARGV, from, to))
+    if members.err then
+      fault, stuck = members.err, true
+    end
+    for i, member in ipairs(members) do
+      known[from - 4 - q - n + i] = member == 1
     end
   end)
 end
 
-local queue, fault = 1, ''
+local queue = 1
+
+-- record_job writes the record of a job that was just popped, or says why not.
+local function record_job(record, run_at, raw)
+  local ok, body = pcall(recorded, raw)
+  if not ok then
+    return type(body) == 'table' and body.err or tostring(body)
+  end
+  return redis.pcall('SET', record,
+    '{"queue":' .. ARGV[3 + queue] .. ',"run_at":"' .. run_at .. '","payload":' .. body .. '}').err
+end
 
 -- pop moves the first waiting job into record and returns its queue and payload.
 local function pop(record, run_at)
@@ -184,12 +224,10 @@ local function pop(record, run_at)
       fault, raw = raw.err, false
     end
     if raw then
-      local body = readable(raw) and raw or unreadable(raw)
-      local reply = redis.pcall('SET', record,
-        '{"queue":' .. ARGV[3 + queue] .. ',"run_at":"' .. run_at .. '","payload":' .. body .. '}')
-      if reply.err then
+      local err = record_job(record, run_at, raw)
+      if err then
         redis.call('LPUSH', list, raw)
-        fault = reply.err
+        fault, stuck = err, true
         return nil
       end
       return queue, raw
@@ -198,31 +236,26 @@ local function pop(record, run_at)
   end
 end
 
-local reserved = {}
+local reserved, unknown = {}, {}
 local function give(slot, from, text)
   reserved[#reserved + 1] = slot
   reserved[#reserved + 1] = from
   reserved[#reserved + 1] = text
 end
 
-local unknown = {}
-each(first_free, n, function(from, to)
-  local records = redis.call('MGET', unpack(KEYS, from, to))
-  local first_id = 4 + q + n + from - first_free
-  local known = redis.call('SMISMEMBER', KEYS[3], unpack(ARGV, first_id, first_id + to - from))
-  for i = from, to do
-    local slot, record = i - first_free + 1, records[i - from + 1]
-    if record then
-      give(slot, 0, record)
-    elseif known[i - from + 1] == 0 then
-      unknown[#unknown + 1] = slot
-    elseif not paused and fault == '' then
-      local at, raw = pop(KEYS[i], ARGV[3 + q + slot])
-      if at then
-        give(slot, at, raw)
-      end
+for slot = 1, n do
+  if records[slot] then
+    give(slot, 0, records[slot])
+  elseif stuck or not waiting then
+    -- nothing to be had
+  elseif not known[slot] then
+    unknown[#unknown + 1] = slot
+  else
+    local at, raw = pop(KEYS[first_free + slot - 1], ARGV[3 + q + slot])
+    if at then
+      give(slot, at, raw)
     end
   end
-end)
+end
 
 return {paused and 1 or 0, fault, statuses, reserved, unknown}

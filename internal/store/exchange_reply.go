@@ -20,6 +20,7 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown); err != nil {
 		return x, fmt.Errorf("reading an exchange's reply: %w", err)
 	}
+	x.Fault = c.fault
 	if fault != "" {
 		x.Fault = redis.Error(fault)
 	}
@@ -42,9 +43,13 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 			return x, fmt.Errorf("reading a reserved job: %w", err)
 		}
 		reserved = rest
-		job, err := c.reserved(slot-1, queue-1, text)
-		if err != nil {
-			return x, err
+		if slot < 1 || slot > len(c.free) || queue > len(c.queues) {
+			return x, errNotAsked
+		}
+		job, err := c.reserved(c.free[slot-1], queue-1, text)
+		if err != nil { // somebody else's writing; the other slots go on
+			x.Fault = err
+			continue
 		}
 		x.Reserved = append(x.Reserved, job)
 	}
@@ -62,11 +67,7 @@ func settled(status any) Settled {
 	}
 }
 
-func (c *exchangeCall) reserved(slot, queue int, text []byte) (Reserved, error) {
-	if slot < 0 || slot >= len(c.free) || queue >= len(c.queues) {
-		return Reserved{}, errNotAsked
-	}
-	s := c.free[slot]
+func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error) {
 	if queue < 0 {
 		r, err := parseRecord(text)
 		if err != nil {
@@ -77,7 +78,7 @@ func (c *exchangeCall) reserved(slot, queue int, text []byte) (Reserved, error) 
 	return Reserved{
 		Worker:  s.Worker,
 		Queue:   c.queues[queue],
-		Payload: text,
+		Payload: RestorePayload(text), // as adopting it would
 		Guard:   recordGuard(c.names[queue], s.RunAt),
 	}, nil
 }

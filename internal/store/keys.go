@@ -1,5 +1,10 @@
 package store
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 // keys builds each key in one place, named after the Ruby method that owns it.
 type keys struct{ rdb Redis }
 
@@ -35,3 +40,12 @@ func (k keys) pauseQueue(name string) string { return k.rdb.Key("pause:queue", n
 
 // pauseEvery exists while every queue is paused: the resque-pause plugin's key.
 func (k keys) pauseEvery() string { return k.rdb.Key("pause:all") }
+
+// pruningLock is held by who prunes. Ruby: WorkerAccess#redis_key_for_worker_pruning.
+func (k keys) pruningLock() string { return k.rdb.Key("pruning_dead_workers_in_progress") }
+
+// crashes counts how often a payload's worker has died. It is ours.
+func (k keys) crashes(payload []byte) string {
+	sum := sha256.Sum256(payload)
+	return k.rdb.Key("goresque:crashes", hex.EncodeToString(sum[:16]))
+}

@@ -25,12 +25,26 @@ func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
 		}
 		_, sadd := c.receive()
 		_, rpush := c.receive()
-		return errors.Join(sadd, rpush)
+		return pushed(sadd, rpush)
 	})
 	if err != nil {
 		return fmt.Errorf("pushing to queue %q: %w", queue, err)
 	}
 	return nil
+}
+
+// pushed is the error of a push: Redis's own where it refused the job, and one
+// that Refused does not know where the job may be, or is, in the queue.
+func pushed(sadd, rpush error) error {
+	switch {
+	case rpush == nil && sadd != nil:
+		return fmt.Errorf("the job is in the queue, but the queue is not known: %v", sadd) //nolint:errorlint // see above
+	case sadd != nil && !Refused(sadd): // the connection broke; rpush says no more than that
+		return sadd
+	case rpush != nil && !Refused(rpush):
+		return rpush
+	}
+	return errors.Join(sadd, rpush)
 }
 
 // Queues are the names of all known queues, in no order.

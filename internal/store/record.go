@@ -24,7 +24,8 @@ func recordGuard(queueJSON, runAt string) []byte {
 // Ruby: Resque::Worker#working_on.
 type record struct {
 	queue   string
-	payload []byte
+	payload []byte // as it was in the queue
+	stored  []byte // as it is in the record
 	guard   []byte
 }
 
@@ -42,10 +43,10 @@ func parseRecord(text []byte) (record, error) {
 		return record{}, fmt.Errorf("a worker's record without a payload: %.80s", text)
 	}
 	guard := text
-	if at := bytes.Index(text, []byte(`"payload":`)); at > 0 {
+	if at := bytes.Index(text, []byte(`"payload":`)); at > 0 && bytes.Contains(text[:at], []byte(`"run_at":`)) {
 		guard = text[:at]
 	}
-	return record{queue: fields.Queue, payload: RestorePayload(fields.Payload), guard: guard}, nil
+	return record{queue: fields.Queue, payload: RestorePayload(fields.Payload), stored: fields.Payload, guard: guard}, nil
 }
 
 // UnreadablePayload records raw, which Ruby could not read, so that it can: as
@@ -61,8 +62,11 @@ func UnreadablePayload(raw []byte) []byte {
 // RestorePayload returns the bytes that were in the queue: payload itself, or
 // what an unreadable one holds.
 func RestorePayload(payload []byte) []byte {
+	if !bytes.Contains(payload, []byte("unreadable")) { // nearly always
+		return payload
+	}
 	p, err := rubyjson.ParsePayload(payload)
-	if err != nil || p.Class != Unreadable || len(p.Args) != 1 {
+	if err != nil || p.Class != Unreadable || len(p.Args) != 1 || string(p.Args[0]) == "null" {
 		return payload
 	}
 	var text string

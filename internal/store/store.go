@@ -19,19 +19,28 @@ type Redis interface {
 // Store runs Resque's commands on a Redis. It is safe for concurrent use and
 // holds no connection of its own.
 type Store struct {
-	rdb      Redis
-	keys     keys
-	exchange *redis.Script
-	retire   *redis.Script
+	rdb     Redis
+	keys    keys
+	scripts scripts
+}
+
+// scripts are the store's, each with its contract in its own file.
+type scripts struct {
+	exchange, prune, register, release, retire *redis.Script
 }
 
 // New returns a store on rdb.
 func New(rdb Redis) *Store {
 	return &Store{
-		rdb:      rdb,
-		keys:     keys{rdb},
-		exchange: redis.NewScript(-1, exchangeLua),
-		retire:   redis.NewScript(-1, retireLua),
+		rdb:  rdb,
+		keys: keys{rdb},
+		scripts: scripts{
+			exchange: redis.NewScript(-1, settleLua+exchangeLua),
+			prune:    redis.NewScript(-1, settleLua+pruneLua),
+			register: redis.NewScript(-1, registerLua),
+			release:  redis.NewScript(-1, releaseLua),
+			retire:   redis.NewScript(-1, retireLua),
+		},
 	}
 }
 
@@ -63,9 +72,12 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 
 // with runs fn on a connection of its own and returns it afterwards.
 func (s *Store) with(ctx context.Context, fn func(c conn) error) error {
+	if err := ctx.Err(); err != nil { // the pool would hand out a connection all the same
+		return &NotSentError{err}
+	}
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {
-		return &NotSentError{fmt.Errorf("connecting to Redis: %w", err)}
+		return &NotSentError{err}
 	}
 	defer rc.Close()
 	return fn(conn{Conn: rc, wait: wait(ctx)})

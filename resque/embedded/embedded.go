@@ -17,6 +17,7 @@ type Server struct {
 	redis *miniredis.Miniredis
 	stop  chan struct{}
 	clock sync.WaitGroup
+	once  sync.Once
 }
 
 // Start runs a Redis on addr, such as "127.0.0.1:6379"; an empty addr means
@@ -39,11 +40,13 @@ func (s *Server) Addr() string { return s.redis.Addr() }
 // URL is the server's address as Open takes it.
 func (s *Server) URL() string { return "redis://" + s.redis.Addr() }
 
-// Close stops the server and cuts its connections.
+// Close stops the server and cuts its connections. Closing twice does nothing.
 func (s *Server) Close() {
-	close(s.stop)
-	s.clock.Wait()
-	s.redis.Close()
+	s.once.Do(func() {
+		close(s.stop)
+		s.clock.Wait()
+		s.redis.Close()
+	})
 }
 
 // expire lets keys age: miniredis does not watch the clock by itself.

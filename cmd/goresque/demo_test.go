@@ -1,0 +1,148 @@
+package main_test
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const patience = 30 * time.Second
+
+// TestDemo boots the real command twice: a demo without a worker, and the worker
+// that its screen says to start in a second terminal.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("ends its processes with SIGTERM")
+	}
+	bin := build(t)
+	demo := run(t, bin, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "1", "--no-worker")
+	screen := demo.until(t, "Stop with Ctrl-C")
+	url := match(t, screen, `Open\s+(http://\S+)`)
+	line := match(t, screen, `(?m)^\s*(REDIS_URL=\S+ DATABASE_URL=\S+ QUEUE=exports) goresque work$`)
+	database := match(t, screen, `Database\s+(/\S+)`)
+
+	resp, err := http.Post(url, "", nil) //nolint:gosec // our own
+	require.NoError(t, err)
+	page, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "/exports", resp.Request.URL.Path)
+	require.Contains(t, string(page), "spinner")
+	require.False(t, show(t, url+"/1").Complete, "nobody works yet")
+
+	worker := run(t, bin, strings.Fields(line), "work")
+	var last export
+	require.Eventually(t, func() bool {
+		last = show(t, url+"/1")
+		return last.Complete
+	}, patience, 20*time.Millisecond)
+	require.Equal(t, "ready", last.State)
+
+	resp, err = http.Get("http://" + resp.Request.URL.Host + last.DownloadURL)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	records, err := csv.NewReader(resp.Body).ReadAll()
+	require.NoError(t, err)
+	assert.Len(t, records, 10_001)
+
+	worker.terminate(t)
+	demo.terminate(t)
+	assert.NoDirExists(t, filepath.Dir(database))
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "goresque")
+	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return bin
+}
+
+// process is a goresque that runs.
+type process struct {
+	cmd    *exec.Cmd
+	stdout *bufio.Scanner
+	stderr *strings.Builder // to be read once it has ended
+}
+
+func run(t *testing.T, bin string, vars []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(bin, args...), stderr: &strings.Builder{}}
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, vars...)
+	p.cmd.Stderr = p.stderr
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	p.stdout = bufio.NewScanner(out)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+// until reads standard output up to a line that has word.
+func (p *process) until(t *testing.T, word string) string {
+	t.Helper()
+	var said strings.Builder
+	for p.stdout.Scan() {
+		said.WriteString(p.stdout.Text() + "\n")
+		if strings.Contains(p.stdout.Text(), word) {
+			return said.String()
+		}
+	}
+	_ = p.cmd.Wait()
+	require.Fail(t, "it ended first", "stdout: %s\nstderr: %s", &said, p.stderr)
+	return ""
+}
+
+// terminate sends TERM and wants a clean end.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	killer := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer killer.Stop()
+	for p.stdout.Scan() { //nolint:revive // read and forgotten
+	}
+	require.NoError(t, p.cmd.Wait(), "%s: %s", p.cmd, p.stderr)
+}
+
+type export struct {
+	Complete    bool
+	State       string
+	DownloadURL string `json:"download_url"`
+}
+
+func show(t *testing.T, url string) export {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	req.Header.Set("Accept", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var e export
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&e))
+	return e
+}
+
+func match(t *testing.T, text, pattern string) string {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	require.NotNil(t, found, "%s is not in: %s", pattern, text)
+	return found[1]
+}

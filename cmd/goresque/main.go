@@ -1,0 +1,13 @@
+// Command goresque works, enqueues and watches Resque jobs, and shows a demo.
+package main
+
+import (
+	"os"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/demo"
+)
+
+func main() {
+	os.Exit(cli.Main(demo.App(os.Getenv)))
+}

@@ -1,0 +1,5 @@
+//go:build cgo
+
+package demo
+
+const haveCgo = true

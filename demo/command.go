@@ -1,0 +1,212 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/worker"
+)
+
+// options are the flags of the demo command.
+type options struct {
+	addr     address
+	seconds  float64
+	rows     int
+	noWorker bool
+	data     string
+	temp     bool
+}
+
+func newCommand(env *cli.Env) *cobra.Command {
+	o := options{addr: defaultAddress()}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show it all: a web app with a slow export, a worker, and a Redis to play with",
+		Long: `Runs a web app with a slow export, a worker for it, and, unless --redis or
+REDIS_URL names one, a Redis of its own, until INT or TERM. It prints what runs
+where, and how to join in. DATABASE_URL (sqlite:PATH) may name the database.`,
+		Example: "  goresque demo\n  PORT=4000 goresque demo --seconds 10\n  REDIS_URL=redis://localhost:6379 goresque demo --no-worker",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			ctx, stop := cli.UntilSignal(cmd.Context())
+			defer stop()
+			return o.run(ctx, env)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Var(&o.addr, "addr", "port, or host:port, to listen on; without a host only this machine is let in")
+	flags.Float64Var(&o.seconds, "seconds", 4, "how long an export takes")
+	flags.IntVar(&o.rows, "rows", 10_000, "how many customers to export")
+	flags.BoolVar(&o.noWorker, "no-worker", false, "leave the worker to another terminal")
+	flags.StringVar(&o.data, "data", "", "directory for the database; wins over DATABASE_URL (default ./"+defaultDir+")")
+	flags.BoolVar(&o.temp, "temp", false, "use a throwaway database, removed at the end")
+	cmd.MarkFlagsMutuallyExclusive("data", "temp")
+	cli.FromEnv(cmd, "addr", "PORT")
+	return cmd
+}
+
+func (o *options) check() error {
+	const mostRows, mostSeconds = 100_000, 24 * 60 * 60
+	var mistakes []error
+	if o.rows < 1 || o.rows > mostRows {
+		mistakes = append(mistakes, fmt.Errorf("--rows must be 1 to %d, not %d", mostRows, o.rows))
+	}
+	if !(o.seconds >= 0 && o.seconds <= mostSeconds) { // also not NaN
+		mistakes = append(mistakes, fmt.Errorf("--seconds must be 0 to %d, not %v", mostSeconds, o.seconds))
+	}
+	if len(mistakes) > 0 {
+		return cli.Usage("%w", errors.Join(mistakes...))
+	}
+	return nil
+}
+
+// run starts everything, what can fail for want of something first, and ends it
+// in reverse.
+func (o *options) run(ctx context.Context, env *cli.Env) (err error) {
+	listener, err := o.addr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listener.Close() //nolint:errcheck // the server has closed it already, or nothing was served
+	rdb, own, stopRedis, err := openRedis(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer stopRedis()
+	db, closeDatabase, err := o.openDatabase(ctx, env.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeDatabase()) }()
+	if own {
+		// What an earlier demo left unfinished was queued in a Redis that is gone.
+		if err := db.interrupted(ctx, "the demo was stopped before it was done"); err != nil {
+			return err
+		}
+	}
+	p, err := o.parts(rdb, db, listener, env)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(env.Stdout, screen{
+		web: webURL(listener), redis: rdb, ownRedis: own, database: db.path, temp: o.temp, worker: !o.noWorker,
+	})
+	return together(ctx, p...)
+}
+
+// part is something that runs until its context ends.
+type part func(ctx context.Context) error
+
+func (o *options) parts(rdb *resque.Redis, db *database, l net.Listener, env *cli.Env) ([]part, error) {
+	log := env.Logger()
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return nil, err
+	}
+	app, err := newWebApp(db, client, webConfig{rows: o.rows, seconds: o.seconds, hosts: o.addr.hosts(l), log: log})
+	if err != nil {
+		return nil, err
+	}
+	parts := []part{
+		func(ctx context.Context) error { return serveWeb(ctx, l, app, log) },
+		func(ctx context.Context) error {
+			<-ctx.Done()
+			fmt.Fprintln(env.Stdout, "Stopping: an export in hand is finished first; Ctrl-C again stops at once.")
+			return nil
+		},
+	}
+	if o.noWorker {
+		return parts, nil
+	}
+	w, err := worker.New(client, newMux(db), worker.Config{
+		Queues:       []string{Exporter.Queue()},
+		PollInterval: 500 * time.Millisecond, // someone is watching
+		Logger:       log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(parts, w.Run), nil
+}
+
+// together runs parts until ctx ends or one of them does, and waits for all.
+func together(ctx context.Context, parts ...part) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, run := range parts {
+		all.Go(func() {
+			defer cancel()
+			errs[i] = run(ctx)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// openRedis opens the Redis that the user named, or else starts one; own says
+// which.
+func openRedis(ctx context.Context, env *cli.Env) (rdb *resque.Redis, own bool, stop func(), err error) {
+	cfg := env.Redis()
+	if cfg.URL != "" {
+		if rdb, err = env.OpenRedis(ctx); err != nil {
+			return nil, false, nil, err
+		}
+		return rdb, false, func() { _ = rdb.Close() }, nil
+	}
+	server, err := embedded.Start("")
+	if err != nil {
+		return nil, false, nil, err
+	}
+	cfg.URL = server.URL()
+	if rdb, err = resque.Open(cfg); err != nil {
+		server.Close()
+		return nil, false, nil, err
+	}
+	return rdb, true, func() { _ = rdb.Close(); server.Close() }, nil
+}
+
+// openDatabase opens the database that the flags or databaseURL name, with its
+// customers.
+func (o *options) openDatabase(ctx context.Context, databaseURL string) (_ *database, closeAll func() error, err error) {
+	remove := func() error { return nil }
+	switch {
+	case o.temp:
+		dir, err := os.MkdirTemp("", "goresque-demo-")
+		if err != nil {
+			return nil, nil, fmt.Errorf("making a throwaway directory: %w", err)
+		}
+		remove = func() error { return os.RemoveAll(dir) }
+		databaseURL = "sqlite:" + filepath.Join(dir, databaseFile)
+	case o.data != "":
+		databaseURL = "sqlite:" + filepath.Join(o.data, databaseFile)
+	}
+	path, err := databasePath(databaseURL)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := openDatabase(ctx, path)
+	if err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	closeAll = func() error { return errors.Join(db.close(), remove()) }
+	if err := db.seed(ctx, o.rows); err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	return db, closeAll, nil
+}

@@ -1,0 +1,221 @@
+package demo
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/resque/embedded"
+)
+
+// running is a goresque demo in this process.
+type running struct {
+	stdout, stderr *output
+	stop           func() int // ends it; returns the exit status
+}
+
+// start runs goresque with args in an environment that has only vars.
+func start(t *testing.T, vars []string, args ...string) *running {
+	t.Helper()
+	r := &running{stdout: &output{}, stderr: &output{}}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan int, 1)
+	go func() { ended <- app(vars).Run(ctx, args, vars, r.stdout, r.stderr) }()
+	status, once := 0, false
+	r.stop = func() int {
+		cancel()
+		if !once {
+			status, once = <-ended, true
+		}
+		return status
+	}
+	t.Cleanup(func() { r.stop() })
+	require.Eventually(t, func() bool { return strings.Contains(r.stdout.String(), "Stop with Ctrl-C") }, patience, 5*time.Millisecond,
+		"stderr: %s", r.stderr)
+	return r
+}
+
+// fails runs goresque, which must end by itself.
+func fails(t *testing.T, vars []string, args ...string) (status int, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out, errs output
+	status = app(vars).Run(ctx, args, vars, &out, &errs)
+	require.NoError(t, ctx.Err(), "it did not end by itself; stdout: %s", &out)
+	return status, errs.String()
+}
+
+func app(vars []string) cli.App {
+	return App(func(name string) string {
+		for _, v := range vars {
+			if value, ok := strings.CutPrefix(v, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	})
+}
+
+// said is what the screen has behind a word.
+func (r *running) said(t *testing.T, word string) string {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)^\s*` + word + `\s+(\S+)`).FindStringSubmatch(r.stdout.String())
+	require.NotNil(t, found, "%q is not on the screen: %s", word, r.stdout)
+	return found[1]
+}
+
+func TestDemoCommand(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "0.1", "--rows", "50")
+	url, database := r.said(t, "Open"), r.said(t, "Database")
+	resp, err := http.Post(url, "", nil) //nolint:gosec // our own
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode, "redirected to the index: %s", body)
+
+	require.Eventually(t, func() bool {
+		resp, err := http.Get(url + "/1/download")
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return false
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		return err == nil && string(body) == wantCSV(50)
+	}, patience, 20*time.Millisecond, "stderr: %s", r.stderr)
+
+	assert.FileExists(t, database)
+	assert.Equal(t, 0, r.stop(), "stderr: %s", r.stderr)
+	assert.NoDirExists(t, filepath.Dir(database), "--temp leaves nothing behind")
+	assert.Contains(t, r.stdout.String(), "Stopping")
+}
+
+func TestDemoScreen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, []string{"PORT=0"}, "demo", "--data", dir, "--no-worker", "--rows", "5", "-N", "my:ns")
+	redis := r.said(t, "Redis")
+	for _, want := range []string{
+		"  Open       http://127.0.0.1:",
+		"(embedded",
+		"  Worker     none",
+		"  REDIS_URL=" + redis + " RESQUE_NAMESPACE=my:ns DATABASE_URL=sqlite:" + filepath.Join(dir, "demo.sqlite3") + " QUEUE=exports goresque work\n",
+		" goresque enqueue -q exports Exporter 1\n",
+		`ruby -r resque -e 'Resque.redis = "` + redis + `"; Resque.redis.namespace = "my:ns"; module Exporter; @queue = :exports; end; Resque.enqueue Exporter, 1'`,
+		"Ctrl-C",
+	} {
+		assert.Contains(t, r.stdout.String(), want)
+	}
+	assert.LessOrEqual(t, strings.Count(r.stdout.String(), "\n"), 24, "one screen")
+	assert.Equal(t, 0, r.stop())
+}
+
+func TestDemoUsesRedisURLAndDatabaseURL(t *testing.T) {
+	t.Parallel()
+	redis, err := embedded.Start("")
+	require.NoError(t, err)
+	t.Cleanup(redis.Close)
+	path := filepath.Join(t.TempDir(), "it's mine", "own.db")
+	vars := []string{"REDIS_URL=" + redis.URL(), "DATABASE_URL=sqlite://" + path, "PORT=0"}
+
+	r := start(t, vars, "demo", "--no-worker", "--rows", "5", "--seconds", "0")
+	assert.Equal(t, redis.URL(), r.said(t, "Redis"))
+	assert.NotContains(t, r.stdout.String(), "embedded")
+	assert.Contains(t, r.stdout.String(), `DATABASE_URL='sqlite:`+strings.ReplaceAll(path, "'", `'\''`)+`'`)
+	resp, err := http.Post(r.said(t, "Open"), "", nil) //nolint:gosec // our own
+	require.NoError(t, err)
+	resp.Body.Close()
+
+	status, stderr := fails(t, vars, "work", "--queue", "exports", "--interval", "0")
+	require.Equal(t, 0, status, stderr)
+	db := testDatabase(t, path, 0)
+	e, err := db.find(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Equal(t, Ready, e.State)
+	assert.Equal(t, 0, r.stop())
+}
+
+func TestDemoGivesUpWhatAnEarlierOneLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 1)
+	_, err := db.create(t.Context(), 1, 0)
+	require.NoError(t, err)
+	r := start(t, nil, "demo", "--data", dir, "--rows", "1", "--addr", "0", "--no-worker")
+	e, err := db.find(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Equal(t, Failed, e.State)
+	assert.Equal(t, 0, r.stop())
+}
+
+func TestDemoDoesNotStart(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { taken.Close() })
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+
+	free := "--addr=0"
+	for name, c := range map[string]struct {
+		vars   []string
+		args   []string
+		status int
+		want   []string
+	}{
+		"port taken": {[]string{"PORT=" + port}, []string{"--temp"}, 1, []string{"127.0.0.1:" + port, "PORT", "--addr"}},
+		"redis away": {
+			[]string{"REDIS_URL=redis://ann:secret@127.0.0.1:1/3"}, []string{"--temp", free},
+			1, []string{"127.0.0.1:1", "redis-server", "REDIS_URL"},
+		},
+		"a database of another kind": {
+			[]string{"DATABASE_URL=postgres://ann:secret@host/db"}, []string{free},
+			1, []string{"postgres: is not supported yet", "sqlite:PATH"},
+		},
+		"no place for the database": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
+		"port is no number":         {[]string{"PORT=http"}, nil, 2, []string{"PORT", `"http"`}},
+		"port is out of range":      {nil, []string{"--addr", "70000"}, 2, []string{"70000"}},
+		"no rows":                   {nil, []string{"--rows", "0", "--seconds", "NaN"}, 2, []string{"--rows", "--seconds"}},
+		"--data and --temp":         {nil, []string{"--data", "x", "--temp"}, 2, []string{"data", "temp"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, stderr := fails(t, c.vars, append([]string{"demo"}, c.args...)...)
+			assert.Equal(t, c.status, status, stderr)
+			for _, want := range c.want {
+				assert.Contains(t, stderr, want)
+			}
+			assert.NotContains(t, stderr, "secret")
+		})
+	}
+}
+
+func TestJobsWithoutADatabaseSayWhereOneIsNamed(t *testing.T) {
+	t.Parallel()
+	redis, err := embedded.Start("")
+	require.NoError(t, err)
+	t.Cleanup(redis.Close)
+	missing := filepath.Join(t.TempDir(), "missing.db")
+	vars := []string{"REDIS_URL=" + redis.URL(), "DATABASE_URL=" + missing, "INTERVAL=0", "QUEUE=exports"}
+	_, err = testClient(t, redis.URL()).Enqueue(t.Context(), Exporter.With(7))
+	require.NoError(t, err)
+	status, stderr := fails(t, vars, "work")
+	assert.Equal(t, 0, status, stderr)
+	assert.Contains(t, stderr, "export 7: no database")
+	assert.NoFileExists(t, missing)
+}

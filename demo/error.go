@@ -1,0 +1,95 @@
+package demo
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// action answers a request; its error becomes a page.
+type action func(rw http.ResponseWriter, r *http.Request) error
+
+// statusError is an error that the visitor is to read.
+type statusError struct {
+	status      int
+	title, text string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+func errNoPage() error {
+	return &statusError{http.StatusNotFound, "Not found", "There is nothing here. It may have been there once."}
+}
+
+// queueError reports an export that is stored but could not be queued.
+type queueError struct {
+	export *Export
+	err    error
+}
+
+func (e *queueError) Error() string { return e.err.Error() }
+
+func (e *queueError) Unwrap() error { return e.err }
+
+// handle makes a handler of an action. This is the one place where errors meet
+// visitors: their causes go to the log, and people read what they can do.
+func (w *webApp) handle(a action) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if err := a(rw, r); err != nil {
+			w.answer(rw, r, err)
+		}
+	})
+}
+
+func (w *webApp) answer(rw http.ResponseWriter, r *http.Request, err error) {
+	view := w.explain(err)
+	if view.Status >= http.StatusInternalServerError {
+		w.cfg.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", view.Status, "err", err)
+	}
+	render := func() error { return w.pages.render(rw, view.Status, "error.html", view) }
+	if wantsJSON(r) {
+		render = func() error { return renderJSON(rw, view.Status, map[string]string{"error": view.Text}) }
+	}
+	if err := render(); err != nil {
+		w.cfg.log.Error("page not rendered", "path", r.URL.Path, "err", err)
+		http.Error(rw, view.Text, view.Status)
+	}
+}
+
+// errorView is what the error page shows.
+type errorView struct {
+	head
+	Status      int
+	Title, Text string
+	Retry       string // the path of "Try again", where there is one
+}
+
+func (w *webApp) explain(err error) errorView {
+	var (
+		plain    *statusError
+		notFound *notFoundError
+		queue    *queueError
+	)
+	switch {
+	case errors.As(err, &plain):
+		return errorView{Status: plain.status, Title: plain.title, Text: plain.text}
+	case errors.As(err, &notFound):
+		return errorView{Status: http.StatusNotFound, Title: "No such export", Text: "This export does not exist, or no longer."}
+	case errors.As(err, &queue):
+		return errorView{
+			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
+			Text:  "The queue, which lives in Redis, cannot be reached at the moment. Your export is kept: once Redis is back, try again.",
+			Retry: path(queue.export) + "/retry",
+		}
+	default:
+		return errorView{
+			Status: http.StatusInternalServerError, Title: "Something went wrong",
+			Text: "This is our fault, not yours. The cause is in the log; please try again.",
+		}
+	}
+}
+
+func wantsJSON(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+}

@@ -1,0 +1,257 @@
+package demo
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// jobs is a queue that keeps what it gets, or refuses it.
+type jobs struct {
+	got []resque.Job
+	err error
+}
+
+func (j *jobs) Enqueue(_ context.Context, job resque.Job) (bool, error) {
+	if j.err != nil {
+		return false, j.err
+	}
+	j.got = append(j.got, job)
+	return true, nil
+}
+
+func TestAsyncPopulate(t *testing.T) {
+	t.Parallel()
+	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
+
+	t.Run("enqueues the id of a committed export", func(t *testing.T) {
+		t.Parallel()
+		e, err := db.create(t.Context(), 10, 0)
+		require.NoError(t, err)
+		queue := &jobs{}
+		require.NoError(t, e.AsyncPopulate(t.Context(), queue))
+		require.Equal(t, []resque.Job{{Queue: "exports", Class: "Exporter", Args: []any{e.ID}}}, queue.got)
+
+		stored, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		assert.Equal(t, Queued, stored.State)
+		assert.False(t, stored.Complete())
+	})
+
+	t.Run("marks an export that cannot be queued as failed", func(t *testing.T) {
+		t.Parallel()
+		e, err := db.create(t.Context(), 10, 0)
+		require.NoError(t, err)
+		require.ErrorContains(t, e.AsyncPopulate(t.Context(), &jobs{err: errors.New("no Redis")}), "no Redis")
+
+		stored, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		assert.Equal(t, Failed, stored.State)
+		assert.Equal(t, "could not be queued: no Redis", stored.Message)
+		assert.True(t, stored.Complete())
+	})
+
+	t.Run("leaves an export alone that was queued all the same", func(t *testing.T) {
+		t.Parallel()
+		e, err := db.create(t.Context(), 1, 0)
+		require.NoError(t, err)
+		worked, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		require.NoError(t, worked.PerformLengthyComputation(t.Context()))
+
+		require.Error(t, e.AsyncPopulate(t.Context(), &jobs{err: resque.ErrMaybeQueued}))
+		stored, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		assert.Equal(t, Ready, stored.State)
+	})
+}
+
+func TestPerformLengthyComputation(t *testing.T) {
+	t.Parallel()
+
+	t.Run("writes a CSV that reads back as the customers", func(t *testing.T) {
+		t.Parallel()
+		const rows = 2500
+		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), rows)
+		e, err := db.create(t.Context(), rows, 0)
+		require.NoError(t, err)
+		require.NoError(t, e.PerformLengthyComputation(t.Context()))
+
+		data, err := e.file(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, wantCSV(rows), string(data))
+		records, err := csv.NewReader(strings.NewReader(string(data))).ReadAll()
+		require.NoError(t, err)
+		require.Len(t, records, rows+1)
+		for i, record := range records[1:] {
+			require.Equal(t, newCustomer(int64(i+1)).record(), record)
+		}
+		assert.Equal(t, Ready, e.State)
+		assert.Equal(t, rows, e.Done)
+		assert.Equal(t, len(data), e.Bytes)
+	})
+
+	t.Run("takes as long as it was asked to", func(t *testing.T) {
+		t.Parallel()
+		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
+		e, err := db.create(t.Context(), 100, 0.5)
+		require.NoError(t, err)
+		started := time.Now()
+		require.NoError(t, e.PerformLengthyComputation(t.Context()))
+		assert.GreaterOrEqual(t, time.Since(started), 500*time.Millisecond)
+	})
+
+	t.Run("exports no more customers than there are", func(t *testing.T) {
+		t.Parallel()
+		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 0)
+		for _, have := range []int{0, 7} {
+			require.NoError(t, db.seed(t.Context(), have))
+			e, err := db.create(t.Context(), 100, 0)
+			require.NoError(t, err)
+			require.NoError(t, e.PerformLengthyComputation(t.Context()))
+			data, err := e.file(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, wantCSV(have), string(data))
+		}
+	})
+
+	t.Run("starts over when run again", func(t *testing.T) {
+		t.Parallel()
+		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 300)
+		e, err := db.create(t.Context(), 300, 0)
+		require.NoError(t, err)
+		require.NoError(t, e.PerformLengthyComputation(t.Context()))
+		again, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		require.NoError(t, again.PerformLengthyComputation(t.Context()))
+
+		data, err := again.file(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, wantCSV(300), string(data))
+		assert.Equal(t, 2, again.Attempt)
+	})
+
+	t.Run("stops with its context, and offers no half file", func(t *testing.T) {
+		t.Parallel()
+		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
+		e, err := db.create(t.Context(), 100, 3600)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errors.New("told to stop"))
+		begun, err := db.find(t.Context(), e.ID)
+		require.NoError(t, err)
+		require.NoError(t, begun.begin(t.Context()))
+		require.ErrorContains(t, begun.pace(ctx, time.Now()), "told to stop")
+
+		err = e.PerformLengthyComputation(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = e.file(t.Context())
+		require.ErrorIs(t, err, errNotReady)
+	})
+}
+
+func TestRunTakenOverChangesNothing(t *testing.T) {
+	t.Parallel()
+	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
+	first, err := db.create(t.Context(), 100, 3600)
+	require.NoError(t, err)
+
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	slow, err := db.find(t.Context(), first.ID)
+	require.NoError(t, err)
+	slow.Seconds = 1
+	require.NoError(t, slow.begin(t.Context()))
+	slow.Seconds = 0.2 // begin has read the hour back
+	go func() { ended <- slow.build(ctx) }()
+
+	second, err := db.find(t.Context(), first.ID)
+	require.NoError(t, err)
+	require.NoError(t, second.begin(t.Context()))
+	second.Seconds = 0
+	require.ErrorIs(t, <-ended, errTakenOver)
+	require.ErrorIs(t, slow.fail(t.Context(), errTakenOver), errTakenOver)
+	require.NoError(t, second.build(t.Context()))
+	require.NoError(t, second.finish(t.Context()))
+
+	data, err := second.file(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, wantCSV(100), string(data))
+}
+
+// Two processes have a database handle each.
+func TestTwoProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "sub dir", "100% #1?.db")
+	const each, rows = 4, 200
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			db, err := openDatabase(t.Context(), path)
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer func() { assert.NoError(t, db.close()) }()
+			assert.NoError(t, db.seed(t.Context(), rows))
+			for range each {
+				e, err := db.create(t.Context(), rows, 0)
+				if assert.NoError(t, err) {
+					assert.NoError(t, e.PerformLengthyComputation(t.Context()))
+				}
+			}
+		})
+	}
+	all.Wait()
+
+	db := testDatabase(t, path, rows)
+	exports, err := db.latest(t.Context(), 100)
+	require.NoError(t, err)
+	require.Len(t, exports, 2*each)
+	for _, listed := range exports {
+		e, err := db.find(t.Context(), listed.ID)
+		require.NoError(t, err)
+		data, err := e.file(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, wantCSV(rows), string(data))
+	}
+}
+
+func TestDatabaseIsOpenedAgainAsItIs(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	version := func() (v int) {
+		db := testDatabase(t, path, 10)
+		require.NoError(t, db.gorm.Raw("PRAGMA schema_version").Scan(&v).Error)
+		return v
+	}
+	assert.Equal(t, version(), version(), "a worker that starts must not rebuild the tables of a web app that runs")
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
+	queued, err := db.create(t.Context(), 1, 0)
+	require.NoError(t, err)
+	ready, err := db.create(t.Context(), 1, 0)
+	require.NoError(t, err)
+	require.NoError(t, ready.PerformLengthyComputation(t.Context()))
+
+	require.NoError(t, db.interrupted(t.Context(), "stopped"))
+	queued, err = db.find(t.Context(), queued.ID)
+	require.NoError(t, err)
+	assert.Equal(t, Failed, queued.State)
+	assert.Equal(t, "stopped", queued.Message)
+	_, err = ready.file(t.Context())
+	assert.NoError(t, err)
+}

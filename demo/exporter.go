@@ -1,0 +1,33 @@
+package demo
+
+import (
+	"context"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// Exporter is the job that makes an export: its class, its queue, and the id of
+// the export as its one argument. An id, not the export itself: the argument
+// travels as JSON, and the row may have changed by the time a worker reads it.
+//
+// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
+var Exporter = resque.Define1[int64]("Exporter", "exports")
+
+// finder fetches an export; its error names the id.
+type finder interface {
+	find(ctx context.Context, id int64) (*Export, error)
+}
+
+// newMux returns the demo's jobs. A job is much like a controller's action: an
+// id comes in, the record is fetched, and the record does the work.
+func newMux(exports finder) *resque.Mux {
+	mux := resque.NewMux()
+	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+		export, err := exports.find(ctx, exportID)
+		if err != nil {
+			return err
+		}
+		return export.PerformLengthyComputation(ctx)
+	}))
+	return mux
+}

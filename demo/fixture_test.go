@@ -1,0 +1,196 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/worker"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// fixture is the whole demo, in this process, and a browser before it.
+type fixture struct {
+	redis  *embedded.Server
+	client *resque.Client
+	db     *database
+	web    *httptest.Server
+	http   *http.Client // keeps cookies, follows no redirects
+}
+
+func setUp(t *testing.T, rows int, seconds float64) *fixture {
+	t.Helper()
+	f := &fixture{db: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), rows)}
+	var err error
+	f.redis, err = embedded.Start("")
+	require.NoError(t, err)
+	t.Cleanup(func() { f.redis.Close() })
+	f.client = testClient(t, f.redis.URL())
+
+	app, err := newWebApp(f.db, f.client, webConfig{rows: rows, seconds: seconds, log: quiet()})
+	require.NoError(t, err)
+	f.web = httptest.NewServer(app)
+	t.Cleanup(f.web.Close)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	f.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return f
+}
+
+func testDatabase(t *testing.T, path string, customers int) *database {
+	t.Helper()
+	db, err := openDatabase(t.Context(), path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.close()) })
+	require.NoError(t, db.seed(t.Context(), customers))
+	return db
+}
+
+func testClient(t *testing.T, url string) *resque.Client {
+	t.Helper()
+	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
+	client, err := resque.New(rdb, resque.Config{})
+	require.NoError(t, err)
+	return client
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// work runs a worker until the test ends.
+func (f *fixture) work(t *testing.T) {
+	t.Helper()
+	w, err := worker.New(f.client, newMux(f.db), worker.Config{
+		Queues: []string{"exports"}, PollInterval: 10 * time.Millisecond, Logger: quiet(),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+// workOff performs what is queued now.
+func (f *fixture) workOff(t *testing.T) {
+	t.Helper()
+	w, err := worker.New(f.client, newMux(f.db), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
+	require.NoError(t, err)
+	require.NoError(t, w.Run(t.Context()))
+}
+
+// answer is a response that has been read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (f *fixture) do(t *testing.T, method, path string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, f.web.URL+path, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
+	}
+	resp, err := f.http.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return answer{resp, string(body)}
+}
+
+func (f *fixture) json(t *testing.T, path string) exportJSON {
+	t.Helper()
+	got := f.do(t, http.MethodGet, path, "Accept", "application/json")
+	require.Equal(t, http.StatusOK, got.StatusCode, got.body)
+	var e exportJSON
+	require.NoError(t, json.Unmarshal([]byte(got.body), &e))
+	return e
+}
+
+// failures are the records in Resque's failed list.
+func (f *fixture) failures(t *testing.T) []map[string]any {
+	t.Helper()
+	c, err := f.client.Redis().Conn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	reply, err := c.Do("LRANGE", f.client.Redis().Key("failed"), 0, -1)
+	require.NoError(t, err)
+	var failures []map[string]any
+	for _, raw := range reply.([]any) {
+		var failure map[string]any
+		require.NoError(t, json.Unmarshal(raw.([]byte), &failure))
+		failures = append(failures, failure)
+	}
+	return failures
+}
+
+// wantCSV is the file of the first n customers, spelled out by hand: every cell
+// quoted where RFC 4180 wants it.
+func wantCSV(n int) string {
+	var b strings.Builder
+	b.WriteString("id,name,email,city,note,customer since\n")
+	for id := int64(1); id <= int64(n); id++ {
+		for i, cell := range newCustomer(id).record() {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if strings.ContainsAny(cell, "\",\r\n") || strings.HasPrefix(cell, " ") {
+				cell = `"` + strings.ReplaceAll(cell, `"`, `""`) + `"`
+			}
+			b.WriteString(cell)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// output collects what a command writes while it runs.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// statusFor is what h answers to a request for host.
+func statusFor(h http.Handler, host string) int {
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	req.Host = host
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, req)
+	return rec.Code
+}

@@ -1,0 +1,85 @@
+package demo
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// screen is what the demo says when everything runs.
+type screen struct {
+	web, database          string
+	redis                  *resque.Redis
+	ownRedis, temp, worker bool
+}
+
+// String is the screen's text. A password of Redis stays hidden: it would end up
+// in scrollback, screenshots and bug reports.
+func (s screen) String() string {
+	redis, database, work := s.redis.String(), s.database, "one, on queue "+Exporter.Queue()
+	if s.ownRedis {
+		redis += "  (embedded; gone when the demo stops)"
+	}
+	if s.temp {
+		database += "  (removed when the demo stops)"
+	}
+	if !s.worker {
+		work = "none: exports stay queued until a second terminal works"
+	}
+	vars := s.redisVars()
+	hint := ""
+	if strings.Contains(vars, hiddenPassword) {
+		hint = "\n  (write your Redis password in place of xxxxx)"
+	}
+	return fmt.Sprintf(`goresque demo: a web app with a slow export, made by a worker
+
+  Open       %s
+  Redis      %s
+  Database   %s
+  Worker     %s
+
+Work the queue from a second terminal, too:
+  %s DATABASE_URL=%s QUEUE=%s goresque work%s
+
+Ask for export 1 (again) from a shell:
+  %s goresque enqueue -q %s %s 1
+or from Ruby:
+  ruby -r resque -e '%s; module %s; @queue = :%s; end; Resque.enqueue %s, 1'
+
+In place of goresque, "go run ./cmd/goresque" does as well. Stop with Ctrl-C.
+
+`, s.web, redis, database, work,
+		vars, quote("sqlite:"+s.database), Exporter.Queue(), hint,
+		vars, Exporter.Queue(), Exporter.Class(),
+		s.rubyRedis(), Exporter.Class(), Exporter.Queue(), Exporter.Class())
+}
+
+const hiddenPassword = ":xxxxx@" // as resque.Redis writes it
+
+// redisVars are the variables that lead another goresque to the same queues.
+func (s screen) redisVars() string {
+	vars := "REDIS_URL=" + quote(s.redis.String())
+	if ns := s.redis.Namespace(); ns != resque.DefaultNamespace {
+		vars += " RESQUE_NAMESPACE=" + quote(ns)
+	}
+	return vars
+}
+
+// rubyRedis tells Ruby where the queues are: its Resque reads no variables.
+func (s screen) rubyRedis() string {
+	line := fmt.Sprintf("Resque.redis = %q", s.redis.String())
+	if ns := s.redis.Namespace(); ns != resque.DefaultNamespace {
+		line += fmt.Sprintf("; Resque.redis.namespace = %q", ns)
+	}
+	return line
+}
+
+// quote makes text one word to a shell.
+func quote(text string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,"
+	if strings.Trim(text, plain) == "" && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

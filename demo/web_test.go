@@ -1,0 +1,250 @@
+package demo
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque/embedded"
+)
+
+const wantFlash = "Your export is being created, please wait."
+
+func TestExportFlow(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 1000, 0.3)
+	assert.Contains(t, f.do(t, "GET", "/exports").body, "No exports yet.")
+
+	created := f.do(t, "POST", "/exports") // with an empty body
+	require.Equal(t, http.StatusSeeOther, created.StatusCode)
+	require.Equal(t, "/exports", created.Header.Get("Location"))
+	assert.Equal(t, Queued, f.json(t, "/exports/1").State)
+
+	first, second := f.do(t, "GET", "/exports").body, f.do(t, "GET", "/exports").body
+	assert.Contains(t, first, `<p class="flash" role="status">`+wantFlash+`</p>`)
+	assert.NotContains(t, second, wantFlash, "the flash is for one page")
+	for _, want := range []string{"spinner", `data-poll="/exports/1"`, `<noscript><meta http-equiv="refresh"`, "app.js"} {
+		assert.Contains(t, second, want)
+	}
+	assert.Equal(t, http.StatusConflict, f.do(t, "GET", "/exports/1/download").StatusCode)
+
+	f.work(t)
+	var seen []exportJSON
+	require.Eventually(t, func() bool {
+		seen = append(seen, f.json(t, "/exports/1"))
+		return seen[len(seen)-1].Complete
+	}, patience, 5*time.Millisecond)
+	partly := func(e exportJSON) bool { return e.State == Building && e.Progress.Done > 0 && e.Progress.Done < 1000 }
+	assert.True(t, contains(seen, partly), "progress was to be seen")
+	last := seen[len(seen)-1]
+	assert.Equal(t, Ready, last.State)
+	assert.Equal(t, progress{1000, 1000}, last.Progress)
+	assert.Equal(t, new("/exports/1/download"), last.DownloadURL)
+	assert.Nil(t, last.Error)
+
+	done := f.do(t, "GET", "/exports").body
+	assert.Contains(t, done, "Download CSV")
+	for _, gone := range []string{"data-poll", "refresh", "app.js"} {
+		assert.NotContains(t, done, gone, "nobody waits any more")
+	}
+	file := f.do(t, "GET", "/exports/1/download")
+	assert.Equal(t, wantCSV(1000), file.body)
+	assert.Equal(t, "text/csv; charset=utf-8", file.Header.Get("Content-Type"))
+	assert.Equal(t, `attachment; filename="export-1.csv"`, file.Header.Get("Content-Disposition"))
+	assert.Equal(t, http.StatusNotModified, f.do(t, "GET", "/exports/1/download", "If-None-Match", file.Header.Get("ETag")).StatusCode)
+	assert.Empty(t, f.failures(t))
+}
+
+func contains(all []exportJSON, is func(exportJSON) bool) bool {
+	for _, e := range all {
+		if is(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestJSONHasTheFieldsOfTheSeed(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	f.do(t, "POST", "/exports")
+	got := f.do(t, "GET", "/exports/1", "Accept", "application/json")
+	assert.Equal(t, "application/json", got.Header.Get("Content-Type"))
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal([]byte(got.body), &fields))
+	assert.InEpsilon(t, 1, fields["id"], 0)
+	assert.Equal(t, false, fields["complete"])
+	assert.Equal(t, "/exports/1", fields["url"])
+	assert.Equal(t, "queued", fields["state"])
+	assert.Equal(t, map[string]any{"done": 0.0, "total": 10.0}, fields["progress"])
+	for _, name := range []string{"created_at", "updated_at", "message", "download_url", "error"} {
+		assert.Contains(t, fields, name)
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	for _, path := range []string{
+		"/exports/999", "/exports/0", "/exports/-1", "/exports/seven", "/exports/99999999999999999999", "/exports/1%2F2",
+		"/exports/999/download", "/exports/x/download", "/nowhere", "/static/nothing.css", "/static/..%2Fapp.go",
+	} {
+		page := f.do(t, "GET", path, "Accept", "text/html,*/*")
+		assert.Equal(t, http.StatusNotFound, page.StatusCode, path)
+		assert.Contains(t, page.body, "<h1>", path)
+
+		data := f.do(t, "GET", path, "Accept", "application/json")
+		assert.Equal(t, http.StatusNotFound, data.StatusCode, path)
+		var said struct{ Error string }
+		require.NoError(t, json.Unmarshal([]byte(data.body), &said), path)
+		assert.NotEmpty(t, said.Error, path)
+	}
+	assert.Equal(t, http.StatusNotFound, f.do(t, "POST", "/exports/999/retry").StatusCode)
+}
+
+func TestMethodNotAllowed(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	got := f.do(t, "DELETE", "/exports")
+	assert.Equal(t, http.StatusMethodNotAllowed, got.StatusCode)
+	assert.Equal(t, []string{"GET", "POST"}, got.Header.Values("Allow"))
+	assert.Equal(t, http.StatusMethodNotAllowed, f.do(t, "GET", "/exports/1/retry").StatusCode)
+	assert.Equal(t, http.StatusOK, f.do(t, "HEAD", "/exports").StatusCode)
+}
+
+func TestForeignRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	for _, header := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"},
+		{"Origin", "https://evil.example"},
+	} {
+		got := f.do(t, "POST", "/exports", header...)
+		assert.Equal(t, http.StatusForbidden, got.StatusCode, header)
+		assert.Contains(t, got.body, "another site")
+	}
+	assert.Equal(t, http.StatusNotFound, f.do(t, "GET", "/exports/1").StatusCode, "nothing was stored")
+	assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports", "Sec-Fetch-Site", "same-origin").StatusCode)
+}
+
+func TestOnlyOwnHosts(t *testing.T) {
+	t.Parallel()
+	app := &webApp{cfg: webConfig{hosts: []string{"localhost", "127.0.0.1", "::1", "me.test"}}}
+	ok := app.ownHosts(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for host, want := range map[string]int{
+		"localhost": 200, "LOCALHOST:3000": 200, "127.0.0.1:3000": 200, "[::1]:3000": 200, "[::1]": 200, "me.test:1": 200,
+		"evil.example": 403, "evil.example:3000": 403, "127.0.0.1.evil.example": 403, "": 403,
+	} {
+		assert.Equal(t, want, statusFor(ok, host), "Host: %q", host)
+	}
+	app.cfg.hosts = nil
+	assert.Equal(t, 200, statusFor(ok, "anything.example"), "not on loopback, any name will do")
+}
+
+func TestAnswersSetSecurityHeaders(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	f.do(t, "POST", "/exports")
+	inline := regexp.MustCompile(`(?i)<style|<script>|\son[a-z]+=|\sstyle=`)
+	for _, path := range []string{"/exports", "/exports/1", "/exports/2", "/static/app.css"} {
+		got := f.do(t, "GET", path)
+		assert.Equal(t, "nosniff", got.Header.Get("X-Content-Type-Options"), path)
+		policy := got.Header.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
+			assert.Contains(t, policy, want, path)
+		}
+		assert.NotContains(t, policy, "unsafe", path)
+		assert.NotRegexp(t, inline, strings.ReplaceAll(got.body, "content=", ""), path)
+	}
+	css := f.do(t, "GET", "/static/app.css")
+	assert.Equal(t, http.StatusNotModified, f.do(t, "GET", "/static/app.css", "If-None-Match", css.Header.Get("ETag")).StatusCode)
+}
+
+func TestScriptIsSmall(t *testing.T) {
+	t.Parallel()
+	js, err := staticFiles.ReadFile("static/app.js")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(js), 4<<10)
+}
+
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	addr := f.redis.Addr()
+	f.redis.Close()
+
+	got := f.do(t, "POST", "/exports")
+	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	for _, want := range []string{"could not be queued", "Try again", `action="/exports/1/retry"`, "/static/app.css"} {
+		assert.Contains(t, got.body, want)
+	}
+	export := f.json(t, "/exports/1")
+	assert.Equal(t, Failed, export.State)
+	assert.True(t, export.Complete)
+	assert.Contains(t, *export.Error, "could not be queued: ")
+	assert.Contains(t, f.do(t, "GET", "/exports").body, "Try again")
+	assert.Equal(t, http.StatusServiceUnavailable, f.do(t, "POST", "/exports/1/retry").StatusCode)
+
+	var err error
+	f.redis, err = embedded.Start(addr)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/retry").StatusCode)
+	assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/retry").StatusCode, "a double click")
+	assert.Contains(t, f.do(t, "GET", "/exports").body, wantFlash)
+	f.workOff(t)
+	export = f.json(t, "/exports/1")
+	assert.Equal(t, Ready, export.State)
+	assert.Nil(t, export.Error)
+	e, err := f.db.find(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Equal(t, 1, e.Attempt, "it was queued once")
+}
+
+func TestJobsThatFail(t *testing.T) {
+	t.Parallel()
+
+	t.Run("an export that is not there", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		_, err := f.client.Enqueue(t.Context(), Exporter.With(4711))
+		require.NoError(t, err)
+		f.workOff(t)
+		failures := f.failures(t)
+		require.Len(t, failures, 1)
+		assert.Equal(t, "ActiveRecord::RecordNotFound", failures[0]["exception"])
+		assert.Contains(t, failures[0]["error"], "4711")
+	})
+
+	t.Run("an id that is no number", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		job := Exporter.With(0)
+		job.Args = []any{"seven"}
+		_, err := f.client.Enqueue(t.Context(), job)
+		require.NoError(t, err)
+		f.workOff(t)
+		failures := f.failures(t)
+		require.Len(t, failures, 1)
+		assert.Contains(t, failures[0]["error"], `"seven"`)
+	})
+
+	t.Run("a computation that goes wrong", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		require.NoError(t, f.db.gorm.Exec("CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'disk is full'); END").Error)
+		f.do(t, "POST", "/exports")
+		f.workOff(t)
+		failures := f.failures(t)
+		require.Len(t, failures, 1)
+		assert.Contains(t, failures[0]["error"], "export 1: ")
+		page := f.do(t, "GET", "/exports").body
+		assert.Contains(t, page, "disk is full")
+		assert.Contains(t, page, "Try again")
+	})
+}

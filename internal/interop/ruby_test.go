@@ -1,0 +1,99 @@
+package interop_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// start runs a server, or skips the test where there is no Ruby with the
+// libraries, -rresque and the like.
+func start(t *testing.T, libraries ...string) *redistest.Server {
+	t.Helper()
+	args := []string{"-e", "1"}
+	for _, l := range append(libraries, "resque") {
+		args = append(args, "-r"+l)
+	}
+	redistest.Require(t, "ruby", exec.Command("ruby", args...).Run() == nil)
+	return redistest.StartReal(t)
+}
+
+// ruby runs a script of testdata against server and returns what it writes.
+func ruby(t *testing.T, server *redistest.Server, script string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "ruby", append([]string{filepath.Join("testdata", script)}, args...)...)
+	cmd.Env = append(os.Environ(), "REDIS_URL="+server.URL)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s", &stderr)
+	return stdout.String()
+}
+
+// reply is what a script wrote, as JSON.
+func reply[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
+	return v
+}
+
+// work runs a Go worker until its queues are empty.
+func work(t *testing.T, server *redistest.Server, handler resque.Handler, queues ...string) {
+	t.Helper()
+	w := newWorker(t, server, handler, worker.Config{Queues: queues, UntilEmpty: true})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, w.Run(ctx))
+	require.NoError(t, ctx.Err())
+}
+
+func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, cfg worker.Config) *worker.Worker {
+	t.Helper()
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	w, err := worker.New(server.Client(t), handler, cfg)
+	require.NoError(t, err)
+	return w
+}
+
+// goWork runs w until the test ends, and then waits for it.
+func goWork(t *testing.T, w *worker.Worker) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	end := make(chan error, 1)
+	go func() { end <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-end)
+	})
+}
+
+func enqueue(t *testing.T, server *redistest.Server, jobs ...resque.Job) {
+	t.Helper()
+	client := server.Client(t)
+	for _, job := range jobs {
+		_, err := client.Enqueue(t.Context(), job)
+		require.NoError(t, err)
+	}
+}
+
+func list(t *testing.T, server *redistest.Server, key string) []string {
+	t.Helper()
+	items, err := redis.Strings(server.Conn(t).Do("LRANGE", key, 0, -1))
+	require.NoError(t, err)
+	return items
+}

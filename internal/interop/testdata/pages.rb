@@ -1,0 +1,28 @@
+# Visits every page of Resque's front end that only reads, following its links.
+# Writes "path status" a line; what raised comes with the exception.
+require_relative 'arguments'
+ENV['RACK_ENV'] = 'test'
+require 'resque/server'
+require 'rack/mock'
+
+Resque::Server.set :raise_errors, true
+Resque::Server.set :show_exceptions, false
+BROWSER = Rack::MockRequest.new(Resque::Server)
+
+waiting = %w[/ /overview /queues /workers /workers/all /working /failed /failed?class=Exporter /failed/failed /stats /stats/resque /stats/redis
+             /stats/keys /stats.txt /overview.poll /working.poll /workers.poll]
+waiting += Resque.redis.keys('*').map { |key| "/stats/keys/#{Rack::Utils.escape_path(key)}" }
+visited = {}
+until waiting.empty?
+  path = waiting.shift
+  next if visited[path] || path =~ %r{/(requeue|remove|clear)(/|$)} || path =~ /\.(css|js|png|ico)$/
+
+  begin
+    response = BROWSER.get(path)
+    visited[path] = response.status
+    waiting.concat(response.body.force_encoding('UTF-8').scan(/href=['"]([^'"#]+)['"]/).flatten.select { |h| h.start_with?('/') })
+  rescue StandardError => e
+    visited[path] = "#{e.class}: #{e.message} #{e.backtrace.first}"
+  end
+end
+visited.each { |path, status| puts "#{path} #{status}" }

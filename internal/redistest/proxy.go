@@ -1,0 +1,75 @@
+package redistest
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Proxy stands between a client and its Redis and can keep the replies.
+type Proxy struct {
+	URL string
+
+	cut  atomic.Bool
+	hold sync.RWMutex
+}
+
+// Proxy starts a proxy before s that ends with the test.
+func (s *Server) Proxy(t testing.TB) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	p := &Proxy{URL: "redis://" + l.Addr().String()}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(client, strings.TrimPrefix(s.URL, "redis://"))
+		}
+	}()
+	return p
+}
+
+// Cut has the next reply not arrive: Redis has done what it was asked, and the
+// connection breaks. Those after it are passed on again.
+func (p *Proxy) Cut() { p.cut.Store(true) }
+
+// Hold keeps all replies back until the returned function is called.
+func (p *Proxy) Hold() (release func()) {
+	p.hold.Lock()
+	return p.hold.Unlock
+}
+
+func (p *Proxy) serve(client net.Conn, addr string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", addr) //nolint:noctx // at once, on this machine
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		_, _ = io.Copy(server, client)
+		_ = server.Close()
+	}()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(buf)
+		if err != nil || p.cut.CompareAndSwap(true, false) {
+			return
+		}
+		p.hold.RLock()
+		_, err = client.Write(buf[:n])
+		p.hold.RUnlock()
+		if err != nil {
+			return
+		}
+	}
+}

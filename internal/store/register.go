@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+//go:embed register.lua
+var registerLua string
+
+// Register makes workers known, with a heartbeat on Redis's clock, and returns
+// for each whether it is the caller's now. Ids that somebody has already are
+// taken only with force.
+//
+// Ruby: Resque::DataStore::WorkerAccess#register_worker.
+func (s *Store) Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking Redis for the time: %w", err)
+	}
+	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats()}}
+	c.args = append(c.args, force, now.Format(Heartbeat), started.Format(Started))
+	for _, id := range workers {
+		c.keys = append(c.keys, s.keys.started(id))
+		c.args = append(c.args, id)
+	}
+	taken := make([]bool, len(workers))
+	err = s.with(ctx, func(rc conn) error {
+		reply, err := redis.Ints(rc.script(s.scripts.register, c.words()...))
+		for i := range min(len(reply), len(taken)) {
+			taken[i] = reply[i] == 1
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering %d workers: %w", len(workers), err)
+	}
+	return taken, nil
+}
+
+// Beat records that workers are alive, on Redis's clock.
+//
+// Ruby: Resque::DataStore::WorkerAccess#heartbeat!.
+func (s *Store) Beat(ctx context.Context, workers []string) error {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("asking Redis for the time: %w", err)
+	}
+	words := []any{s.keys.heartbeats()}
+	for _, id := range workers {
+		words = append(words, id, now.Format(Heartbeat))
+	}
+	err = s.with(ctx, func(c conn) error {
+		_, err := c.do("HSET", words...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("writing %d heartbeats: %w", len(workers), err)
+	}
+	return nil
+}
+
+// Workers are the ids of all registered workers.
+//
+// Ruby: Resque::DataStore::WorkerAccess#worker_ids.
+func (s *Store) Workers(ctx context.Context) ([]string, error) {
+	var ids []string
+	err := s.with(ctx, func(c conn) (err error) {
+		ids, err = redis.Strings(c.do("SMEMBERS", s.keys.workers()))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the workers: %w", err)
+	}
+	return ids, nil
+}

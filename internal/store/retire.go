@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+//go:embed retire.lua
+var retireLua string
+
+// Retire removes workers that have stopped. A job that a late reserve put into
+// the record of one goes back to the front of its queue first.
+//
+// Ruby: Resque::DataStore::WorkerAccess#unregister_worker.
+func (s *Store) Retire(ctx context.Context, workers []string) error {
+	for len(workers) > 0 {
+		left, err := s.retireOnce(ctx, workers)
+		if err != nil {
+			return fmt.Errorf("unregistering %d workers: %w", len(workers), err)
+		}
+		workers = workers[:0:0]
+		var back []Outcome
+		for _, l := range slices.Backward(left) { // the last one taken goes back to the front first
+			r, err := parseRecord(l.text)
+			if err != nil {
+				return fmt.Errorf("unregistering %q: %w", l.worker, err)
+			}
+			back = append(back, Outcome{Worker: l.worker, Guard: r.guard, Effects: s.Requeue(r.queue, r.payload)})
+			workers = append(workers, l.worker)
+		}
+		if len(back) == 0 {
+			return nil
+		}
+		x, err := s.Exchange(ctx, nil, back, nil)
+		if err != nil {
+			return fmt.Errorf("putting back %d unstarted jobs: %w", len(back), err)
+		}
+		for _, settled := range x.Settled {
+			if settled.Err != nil {
+				return fmt.Errorf("putting back an unstarted job: %w", settled.Err)
+			}
+		}
+	}
+	return nil
+}
+
+// leftover is a record that a late reserve wrote.
+type leftover struct {
+	worker string
+	text   []byte
+}
+
+// retireOnce removes those of workers that have no record and returns the
+// records of the others, in the order of workers.
+func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, error) {
+	words := []any{2 + 4*len(workers), s.keys.workers(), s.keys.heartbeats()}
+	for _, id := range workers {
+		words = append(words, s.keys.worker(id), s.keys.started(id),
+			s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))
+	}
+	for _, id := range workers {
+		words = append(words, id)
+	}
+	var left []leftover
+	err := s.with(ctx, func(c conn) error {
+		reply, err := redis.Values(c.script(s.scripts.retire, words...))
+		for len(reply) > 0 && err == nil {
+			var (
+				index int
+				text  []byte
+			)
+			if reply, err = redis.Scan(reply, &index, &text); err == nil {
+				left = append(left, leftover{workers[index-1], text})
+			}
+		}
+		return err
+	})
+	return left, err
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// Watch waits until queues change, without asking again and again: Redis itself
+// tells, by the invalidation messages of client tracking. It works for any
+// number of queues, sees pauses and new queues too, and writes nothing. It
+// holds two connections.
+type Watch struct {
+	store  *Store
+	reader conn // its reads are tracked
+	told   conn // where the messages come
+}
+
+// invalidations is the channel of tracking's messages.
+const invalidations = "__redis__:invalidate"
+
+// NewWatch opens a watch. The error tells when the server does not do that.
+func (s *Store) NewWatch(ctx context.Context) (*Watch, error) {
+	reader, err := s.rdb.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Redis: %w", err)
+	}
+	told, err := s.rdb.Conn(ctx)
+	if err != nil {
+		reader.Close()
+		return nil, fmt.Errorf("connecting to Redis: %w", err)
+	}
+	w := &Watch{store: s, reader: conn{Conn: reader}, told: conn{Conn: told}}
+	if err := w.open(); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("tracking keys: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Watch) open() error {
+	id, err := redis.Int64(w.told.do("CLIENT", "ID"))
+	if err != nil {
+		return err
+	}
+	if _, err := w.told.do("SUBSCRIBE", invalidations); err != nil {
+		return err
+	}
+	_, err = w.reader.do("CLIENT", "TRACKING", "ON", "REDIRECT", id)
+	return err
+}
+
+// Arm has Redis tell of the next change of the queues, of their pauses and, with
+// names, of the set of queue names. Arm first and look then: what comes between
+// a look and its arming would be missed.
+func (w *Watch) Arm(queues []string, names bool) error {
+	k := w.store.keys
+	watched := []any{k.pauseAll(), k.pauseEvery()}
+	if names {
+		watched = append(watched, k.queues())
+	}
+	for _, q := range queues {
+		watched = append(watched, k.queue(q), k.pauseQueue(q))
+	}
+	for some := range slices.Chunk(watched, 5000) {
+		if _, err := w.reader.do("EXISTS", some...); err != nil {
+			return fmt.Errorf("tracking %d queues: %w", len(queues), err)
+		}
+	}
+	return nil
+}
+
+// Wait returns when something that was armed has changed, or an error when ctx
+// ended or a connection broke. renamed says that the set of queue names changed.
+// Somebody must call Ping meanwhile, or the connection's read timeout ends it.
+func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
+	for {
+		reply, err := redis.Values(redis.ReceiveContext(w.told.Conn, ctx))
+		if err != nil {
+			return false, fmt.Errorf("waiting for a change: %w", err)
+		}
+		if len(reply) != 3 { // the answer to a ping
+			continue
+		}
+		keys, err := redis.Strings(reply[2], nil)
+		if err != nil && !errors.Is(err, redis.ErrNil) { // nil: everything was flushed
+			continue
+		}
+		return keys == nil || slices.Contains(keys, w.store.keys.queues()), nil
+	}
+}
+
+// Ping keeps both connections from falling silent, and finds out when they broke.
+// It may be called while another goroutine waits.
+func (w *Watch) Ping() error {
+	if _, err := w.reader.do("PING"); err != nil {
+		return fmt.Errorf("checking the tracking connection: %w", err)
+	}
+	if err := errors.Join(w.told.Send("PING"), w.told.Flush()); err != nil {
+		return fmt.Errorf("checking the invalidations' connection: %w", err)
+	}
+	return nil
+}
+
+// PingInterval is how often Ping must be called: below the read timeout of
+// connections, which is 10 s unless somebody has changed it.
+const PingInterval = 8 * time.Second
+
+// Close gives the connections back, as they were. Nobody may be waiting.
+func (w *Watch) Close() {
+	_, _ = w.reader.do("CLIENT", "TRACKING", "OFF")
+	w.reader.Close()
+	w.told.Close() // the pool ends the subscription
+}
+
+// AwaitJob waits until a queue holds a job, at most for atMost, on a connection
+// of its own: for servers that do not track. It leaves the list as it was but
+// counts as a write each time it answers. It answers at once while a job waits.
+func (s *Store) AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error) {
+	rc, err := s.rdb.Conn(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connecting to Redis: %w", err)
+	}
+	defer rc.Close()
+	key := s.keys.queue(queue)
+	reply, err := redis.DoContext(rc, ctx, "BLMOVE", key, key, "LEFT", "LEFT", atMost.Seconds())
+	if err != nil {
+		return false, fmt.Errorf("waiting for a job in queue %q: %w", queue, err)
+	}
+	return reply != nil, nil
+}

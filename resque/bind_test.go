@@ -1,0 +1,138 @@
+package resque_test
+
+import (
+	"encoding/json"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque"
+)
+
+func reserved(t *testing.T, args string) *resque.Reserved {
+	t.Helper()
+	job, err := resque.ParseReserved("exports", []byte(`{"class":"Exporter","args":[`+args+`]}`))
+	require.NoError(t, err, args)
+	return job
+}
+
+func TestBind(t *testing.T) {
+	t.Parallel()
+	type id int64
+	type hash struct {
+		ID   id     `json:"id"`
+		Note string `json:"note"`
+	}
+	one := 1
+	for _, c := range []struct {
+		name, arg string
+		target    any // to be filled
+		want      any // behind it
+	}{
+		{"int64", "-9223372036854775808", new(int64), int64(-9223372036854775808)},
+		{"named int64", "9223372036854775807", new(id), id(9223372036854775807)},
+		{"uint64", "18446744073709551615", new(uint64), uint64(18446744073709551615)},
+		{"float", "1.0e+20", new(float64), 1e20},
+		{"string", `"h\u00e9\ud83d\ude00\n"`, new(string), "hé😀\n"},
+		{"struct, unknown key", ` {"id":7,"note":"x","more":[1]} `, new(hash), hash{7, "x"}},
+		{"slice", "[1,2]", new([]int), []int{1, 2}},
+		{"any keeps integers exact", "[12345678901234567890,1.0]", new(any), any([]any{json.Number("12345678901234567890"), json.Number("1.0")})},
+		{"raw", `{"a":1.50}`, new(json.RawMessage), json.RawMessage(`{"a":1.50}`)},
+		{"null to any", "null", new(any), any(nil)},
+		{"null to pointer", "null", new(*int), (*int)(nil)},
+		{"pointer", "1", new(*int), &one},
+		{"null to slice", "null", new([]int), []int(nil)},
+		{"null to map", "null", new(map[string]any), map[string]any(nil)},
+		{"null to raw", "null", new(json.RawMessage), json.RawMessage("null")},
+		{"null to its own UnmarshalJSON", "null", new(spoken), spoken("null")},
+		{"UTC time", `"2026-01-15 12:34:56 UTC"`, new(time.Time), time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC)},
+		{"Rails's time", `"2026-01-15T12:34:56.789Z"`, new(time.Time), time.Date(2026, 1, 15, 12, 34, 56, 789e6, time.UTC)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, reserved(t, c.arg).Bind(c.target))
+			assert.EqualValues(t, c.want, reflect.ValueOf(c.target).Elem().Interface())
+		})
+	}
+}
+
+// spoken takes any JSON, null included.
+type spoken string
+
+func (s *spoken) UnmarshalJSON(text []byte) error {
+	*s = spoken(text)
+	return nil
+}
+
+// ending fails in the way that a decoder's own end looks like.
+type ending struct{}
+
+func (*ending) UnmarshalJSON([]byte) error { return io.EOF }
+
+func TestBindRefuses(t *testing.T) {
+	t.Parallel()
+	long := `"` + strings.Repeat("é", 40) + `"`
+	for _, c := range []struct {
+		name, args string
+		targets    []any
+		says       string
+	}{
+		{"string for int64", `"abc"`, []any{new(int64)}, `Exporter: argument 1: want int64, got "abc"`},
+		{"float for int64", `1.0`, []any{new(int64)}, `Exporter: argument 1: want int64, got 1.0`},
+		{"null for int64", `null`, []any{new(int64)}, `Exporter: argument 1: want int64, got null`},
+		{"too large", `1,9223372036854775808`, []any{new(int64), new(int64)}, `Exporter: argument 2: want int64, got 9223372036854775808`},
+		{"too large for int8", `300`, []any{new(int8)}, `Exporter: argument 1: want int8, got 300`},
+		{"int for string", `1`, []any{new(string)}, `Exporter: argument 1: want string, got 1`},
+		{"null for string", `"a",null`, []any{new(string), new(string)}, `Exporter: argument 2: want string, got null`},
+		{"null for struct", `null`, []any{new(options)}, `Exporter: argument 1: want resque_test.options, got null`},
+		{"array for struct", `[]`, []any{new(options)}, `Exporter: argument 1: want resque_test.options, got []`},
+		{"null for time", `null`, []any{new(time.Time)}, `Exporter: argument 1: want time.Time, got null`},
+		{"text for time", `"soon"`, []any{new(time.Time)}, `Exporter: argument 1: want time.Time, got "soon"`},
+		{"number for time", `1`, []any{new(time.Time)}, `Exporter: argument 1: want time.Time, got 1`},
+		{"long text", long, []any{new(int64)}, `Exporter: argument 1: want int64, got "` + strings.Repeat("é", 29) + `…`},
+		{"an UnmarshalJSON that ends", `1`, []any{new(ending)}, `Exporter: argument 1: want resque_test.ending, got 1`},
+		{"too few", ``, []any{new(int64)}, `Exporter: wrong number of arguments (given 0, expected 1)`},
+		{"too many", `1,2`, []any{new(int64)}, `Exporter: wrong number of arguments (given 2, expected 1)`},
+		{"any for none", `1`, nil, `Exporter: wrong number of arguments (given 1, expected 0)`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := reserved(t, c.args).Bind(c.targets...)
+			require.EqualError(t, err, c.says)
+			var named interface{ ExceptionName() string }
+			require.ErrorAs(t, err, &named)
+			assert.Equal(t, "ArgumentError", named.ExceptionName())
+		})
+	}
+	t.Run("tells what the decoder said", func(t *testing.T) {
+		t.Parallel()
+		err := reserved(t, `"abc"`).Bind(new(string), new(string))
+		var arity *resque.ArityError
+		require.ErrorAs(t, err, &arity)
+		err = reserved(t, `1`).Bind(new(string))
+		var kind *json.UnmarshalTypeError
+		require.ErrorAs(t, err, &kind)
+		var argument *resque.ArgumentError
+		require.ErrorAs(t, err, &argument)
+		assert.Equal(t, 1, argument.Index)
+	})
+}
+
+// Args that are no array, as hand-written payloads have them, are one argument;
+// missing ones are none.
+func TestBindOddArgs(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]int{
+		`{"class":"A"}`: 0, `{"class":"A","args":null}`: 0, `{"class":"A","args":false}`: 0,
+		`{"class":"A","args":5}`: 1, `{"class":"A","args":{"a":1}}`: 1, `{"args":[1,2],"class":"A","more":{}}`: 2,
+	} {
+		job, err := resque.ParseReserved("q", []byte(payload))
+		require.NoError(t, err, payload)
+		assert.Len(t, job.Args, want, payload)
+	}
+}

@@ -1,0 +1,156 @@
+package resque_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+var exported = resque.Job{Queue: "exports", Class: "Exporter", Args: []any{1}} //nolint:gochecknoglobals // nobody changes it
+
+func clientOf(t *testing.T, url string) *resque.Client {
+	t.Helper()
+	return (&redistest.Server{URL: url}).Client(t)
+}
+
+func TestEnqueueWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	addr := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
+	queued, err := clientOf(t, "redis://:s3cret@"+addr).Enqueue(t.Context(), exported)
+	require.EqualError(t, err, `resque: enqueueing Exporter: pushing to queue "exports": `+
+		"connecting to Redis at redis://:xxxxx@"+addr+": dial tcp "+addr+": connect: connection refused")
+	assert.False(t, queued)
+	assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
+}
+
+func TestEnqueueWithTheWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--requirepass", "right")
+	for _, c := range []struct{ login, says string }{
+		{"", "NOAUTH Authentication required"}, {":s3cret@", "WRONGPASS"},
+	} {
+		_, err := clientOf(t, "redis://"+c.login+s.URL[len("redis://"):]).Enqueue(t.Context(), exported)
+		require.ErrorContains(t, err, c.says)
+		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
+		assert.NotContains(t, err.Error(), "s3cret")
+	}
+	for _, login := range []string{":right@", "right@", "default:right@"} {
+		queued, err := clientOf(t, "redis://"+login+s.URL[len("redis://"):]).Enqueue(t.Context(), exported)
+		require.NoError(t, err)
+		assert.True(t, queued)
+	}
+}
+
+func TestEnqueueWhoseReplyIsLost(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		proxy := s.Proxy(t)
+		client := clientOf(t, proxy.URL)
+		proxy.Cut()
+		queued, err := client.Enqueue(t.Context(), exported)
+		require.ErrorIs(t, err, resque.ErrMaybeQueued)
+		assert.False(t, queued)
+		assert.Equal(t, []any{`{"class":"Exporter","args":[1]}`}, golden.Dump(t, s.Conn(t))["resque:queue:exports"].Value)
+
+		queued, err = client.Enqueue(t.Context(), exported)
+		require.NoError(t, err, "the broken connection is not used again")
+		assert.True(t, queued)
+	})
+}
+
+func TestEnqueueThatRedisRefuses(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	client := s.Client(t)
+	c := s.Conn(t)
+	refused := func(t *testing.T, want string) {
+		t.Helper()
+		queued, err := client.Enqueue(t.Context(), exported)
+		require.ErrorContains(t, err, want)
+		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
+		assert.False(t, queued)
+	}
+	_, err := c.Do("CONFIG", "SET", "maxmemory", 1)
+	require.NoError(t, err)
+	refused(t, "OOM command not allowed")
+	_, err = c.Do("CONFIG", "SET", "maxmemory", 0)
+	require.NoError(t, err)
+	assert.Empty(t, golden.Dump(t, c))
+
+	_, err = c.Do("SET", "resque:queue:exports", "x")
+	require.NoError(t, err)
+	refused(t, "WRONGTYPE")
+	_, err = c.Do("REPLICAOF", "127.0.0.1", redistest.FreePort(t))
+	require.NoError(t, err)
+	refused(t, "READONLY")
+}
+
+// The job is there although half of the pipeline was refused: whoever was told
+// "not queued" would enqueue it a second time.
+func TestEnqueueThatRedisRefusesByHalf(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		c := s.Conn(t)
+		_, err := c.Do("SET", "resque:queues", "x")
+		require.NoError(t, err)
+		queued, err := s.Client(t).Enqueue(t.Context(), exported)
+		require.ErrorIs(t, err, resque.ErrMaybeQueued)
+		require.ErrorContains(t, err, "the job is in the queue, but the queue is not known: WRONGTYPE")
+		assert.False(t, queued)
+		n, err := redis.Int(c.Do("LLEN", "resque:queue:exports"))
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+	})
+}
+
+func TestEnqueueHonoursTheContext(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client := s.Client(t)
+		require.NoError(t, client.Redis().Ping(t.Context())) // there is a connection to use
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		expired, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+		defer cancel()
+		for _, ctx := range []context.Context{ended, expired} {
+			queued, err := client.Enqueue(ctx, exported)
+			require.ErrorIs(t, err, ctx.Err())
+			require.NotErrorIs(t, err, resque.ErrMaybeQueued, "nothing was sent")
+			assert.False(t, queued)
+		}
+		assert.Empty(t, golden.Dump(t, s.Conn(t)))
+	})
+}
+
+func TestEnqueueDoesNotOutlastItsDeadline(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		proxy := s.Proxy(t)
+		client := clientOf(t, proxy.URL)
+		release := proxy.Hold()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		queued, err := client.Enqueue(ctx, exported)
+		assert.Less(t, time.Since(start), 5*time.Second, "the read timeout is 10 s")
+		require.ErrorIs(t, err, resque.ErrMaybeQueued)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.False(t, queued)
+
+		release() // now the late reply must not be taken for another's
+		require.NoError(t, client.Redis().Ping(t.Context()))
+		queued, err = client.Enqueue(t.Context(), exported)
+		require.NoError(t, err)
+		assert.True(t, queued)
+	})
+}

@@ -1,0 +1,173 @@
+package resque_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+func TestEnqueueIsRubys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		recording string
+		enqueue   func(ctx context.Context, client *resque.Client) (bool, error)
+	}{
+		{"enqueue", func(ctx context.Context, client *resque.Client) (bool, error) {
+			return client.Enqueue(ctx, resque.Define2[int, string]("Exporter", "exports").With(1, "a"))
+		}},
+		{"enqueue_no_args", func(ctx context.Context, client *resque.Client) (bool, error) {
+			return client.Enqueue(ctx, resque.Define0("Exporter", "exports").With())
+		}},
+		{"enqueue_to", func(ctx context.Context, client *resque.Client) (bool, error) {
+			job := resque.Define1[options]("Exporter", "exports").With(options{7, []any{nil, true, 1.0}})
+			return client.EnqueueTo(ctx, "urgent", job)
+		}},
+	} {
+		t.Run(c.recording, func(t *testing.T) {
+			t.Parallel()
+			want := golden.Load(t, c.recording)
+			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+				client := s.Client(t)
+				require.NoError(t, client.Redis().Ping(t.Context()))
+				commands := func() [][]string { return want.Commands }
+				if s.Real {
+					commands = s.Monitor(t)
+				}
+				queued, err := c.enqueue(t.Context(), client)
+				require.NoError(t, err)
+				assert.True(t, queued)
+				assert.Equal(t, want.Commands, commands())
+				assert.Equal(t, want.Keyspace, golden.Dump(t, s.Conn(t)))
+			})
+		})
+	}
+}
+
+func TestEnqueueRefuses(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartEmbedded(t)
+	client := s.Client(t)
+	for _, c := range []struct {
+		name string
+		job  resque.Job
+		is   error
+		says string
+	}{
+		{"no queue", resque.Job{Class: "Exporter"}, resque.ErrNoQueue, `resque: jobs must be placed onto a queue: none is given for class "Exporter"`},
+		{"no class", resque.Job{Queue: "q"}, resque.ErrNoClass, "resque: jobs must be given a class"},
+		{"nothing", resque.Job{}, resque.ErrNoQueue, "resque: jobs must be placed onto a queue"},
+		{"a queue that no record can name", resque.Job{Queue: "a\xff", Class: "A"}, nil, `resque: queue "a\xff" is not UTF-8`},
+		{"an argument that is no JSON", resque.Job{Queue: "q", Class: "A", Args: []any{func() {}}}, nil, "resque: A: argument 1: unsupported type func()"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			queued, err := client.Enqueue(t.Context(), c.job)
+			require.EqualError(t, err, c.says)
+			assert.False(t, queued)
+			assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
+			if c.is != nil {
+				assert.ErrorIs(t, err, c.is)
+			}
+			assert.Empty(t, golden.Dump(t, s.Conn(t)))
+		})
+	}
+}
+
+func TestNewNeedsARedis(t *testing.T) {
+	t.Parallel()
+	_, err := resque.New(nil, resque.Config{})
+	require.EqualError(t, err, "resque: a client needs a Redis (see Open) unless its jobs are inline")
+}
+
+func TestEnqueueNamespace(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		for name, c := range map[string]struct {
+			cfg  resque.RedisConfig
+			want string
+		}{
+			"in the URL":   {resque.RedisConfig{URL: s.URL + "?namespace=one"}, "one:queue:q"},
+			"in both":      {resque.RedisConfig{URL: s.URL + "?namespace=one", Namespace: "{two}"}, "{two}:queue:q"},
+			"in the other": {resque.RedisConfig{URL: s.URL[len("redis://"):] + "/a:b"}, "a:b:queue:q"},
+		} {
+			rdb, err := resque.Open(c.cfg)
+			require.NoError(t, err)
+			client, err := resque.New(rdb, resque.Config{})
+			require.NoError(t, err)
+			_, err = client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A"})
+			require.NoError(t, err)
+			n, err := redis.Int(s.Conn(t).Do("LLEN", c.want))
+			require.NoError(t, err)
+			assert.Equal(t, 1, n, name)
+			require.NoError(t, client.Close())
+		}
+	})
+}
+
+func TestFromPool(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartEmbedded(t)
+	rdb := resque.FromPool(&redis.Pool{Dial: func() (redis.Conn, error) { return redis.DialURL(s.URL) }}, "")
+	assert.Equal(t, "resque", rdb.Namespace())
+	assert.Equal(t, "resque:queue:q", rdb.Key("queue", "q"))
+	assert.Equal(t, "a pool", rdb.String())
+	client, err := resque.New(rdb, resque.Config{})
+	require.NoError(t, err)
+	queued, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A"})
+	require.NoError(t, err)
+	assert.True(t, queued)
+	require.NoError(t, client.Close())
+	assert.Equal(t, "redis://localhost:6379", func() string {
+		rdb, err := resque.Open(resque.RedisConfig{})
+		require.NoError(t, err)
+		return rdb.String()
+	}())
+}
+
+func TestInline(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	boom := errors.New("boom")
+	mux := resque.NewMux()
+	mux.HandleFunc("Fine", func(ctx context.Context, job *resque.Reserved) error {
+		assert.Equal(t, "value", ctx.Value(key{}), "the caller's context")
+		found, ok := resque.FromContext(ctx)
+		assert.True(t, ok)
+		assert.Same(t, job, found)
+		assert.Equal(t, "q", job.Queue)
+		assert.Empty(t, job.Worker)
+		assert.JSONEq(t, `{"class":"Fine","args":[1]}`, string(job.Payload))
+		return nil
+	})
+	mux.HandleFunc("Fails", func(context.Context, *resque.Reserved) error { return boom })
+	mux.HandleFunc("Panics", func(context.Context, *resque.Reserved) error { panic(boom) })
+	client := inline(t, mux)
+	assert.Nil(t, client.Redis())
+	ctx := context.WithValue(t.Context(), key{}, "value")
+
+	queued, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Fine", Args: []any{1}})
+	require.NoError(t, err)
+	assert.True(t, queued)
+	for class, says := range map[string]string{
+		"Fails":  "resque: performing Fails inline: boom",
+		"Panics": "resque: performing Panics inline: panic: boom",
+		"Nobody": "resque: performing Nobody inline: uninitialized constant Nobody (no Go handler is registered for this class)",
+	} {
+		queued, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: class})
+		require.EqualError(t, err, says)
+		assert.False(t, queued)
+		assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
+		assert.Equal(t, class != "Nobody", errors.Is(err, boom))
+	}
+	_, err = client.Enqueue(ctx, resque.Job{Class: "Fine"})
+	require.ErrorIs(t, err, resque.ErrNoQueue, "as it would be where there is a Redis")
+	require.NoError(t, client.Close())
+}

@@ -1,0 +1,35 @@
+package resque
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// TimeoutError is why a job that took too long was ended.
+type TimeoutError struct {
+	Class string
+	After time.Duration
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("%s: execution expired after %v", e.Class, e.After)
+}
+
+// ExceptionName is Ruby's class for this error.
+func (e *TimeoutError) ExceptionName() string { return "Timeout::Error" }
+
+// DeadWorkerError is the error of a job whose worker died with it in hand.
+//
+// Ruby: Resque::PruneDeadWorkerDirtyExit.
+type DeadWorkerError struct {
+	Worker string
+	Class  string // empty where the payload names none
+}
+
+func (e *DeadWorkerError) Error() string {
+	return fmt.Sprintf("Worker %s did not gracefully exit while processing %s", e.Worker, cmp.Or(e.Class, "<Unknown Job>"))
+}
+
+// ExceptionName is Ruby's class for this error.
+func (e *DeadWorkerError) ExceptionName() string { return "Resque::PruneDeadWorkerDirtyExit" }

@@ -1,0 +1,221 @@
+package resque_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+var moment = time.Date(2026, 1, 15, 13, 34, 56, 0, time.FixedZone("CET", 3600)) //nolint:gochecknoglobals // a constant
+
+// rubyError is an error with the name of a Ruby class.
+type rubyError struct{ class, message string }
+
+func (e *rubyError) Error() string         { return e.message }
+func (e *rubyError) ExceptionName() string { return e.class }
+
+func TestFailureIsRubys(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		recording, payload, class, message string
+	}{
+		{"work_fail", `{"class":"Exporter","args":[13]}`, "ArgumentError", "no export 13"},
+		{"work_fail_unicode", `{"class":"Exporter","args":[14]}`, "RuntimeError", "héllo \"quoted\" <b>&\u2028"},
+	} {
+		t.Run(c.recording, func(t *testing.T) {
+			t.Parallel()
+			want := golden.Load(t, c.recording).Keyspace["resque:failed"].Value.([]any)[0].(string)
+			job := &resque.Reserved{Queue: "exports", Worker: "host~go:12-3:exports", Payload: []byte(c.payload)}
+			failure := resque.NewFailure(job, &rubyError{c.class, c.message}, moment)
+			failure.Backtrace = []string{"/app/exporter.go:12:in `perform'"}
+			record := string(failure.AppendJSON([]byte("x")))
+			assert.Equal(t, "x"+want, golden.Clean(record))
+			assert.Contains(t, record, `"failed_at":"2026/01/15 12:34:56 UTC"`)
+		})
+	}
+}
+
+// deep is an object with n levels open at once.
+func deep(n int) string {
+	return `{"class":"A","args":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`
+}
+
+func TestFailureOfUnreadablePayload(t *testing.T) {
+	t.Parallel()
+	for name, payload := range map[string]string{
+		"NaN": `{"class":"A","args":[NaN]}`, "hexadecimal": `{"class":"A","args":[0x10]}`, "octal": `{"class":"A","args":[01]}`,
+		"no fraction": `{"class":"A","args":[1.]}`, "plus": `{"class":"A","args":[+1]}`,
+		"raw newline": "{\"class\":\"A\",\"args\":[\"a\nb\"]}", "zero byte": "{\"class\":\"A\"}\x00", "depth 101": deep(101),
+		"depth 100, which the record makes 101": deep(100), "bad UTF-8": "{\"class\":\"A\",\"args\":[\"\xff\"]}",
+		"surrogate as bytes": "{\"class\":\"A\",\"args\":[\"\xed\xa0\x80\"]}", "lone surrogate": `{"class":"A","args":["\ud800"]}`,
+		"text": "not JSON <b>&", "array": "[1]", "nothing": "", "null": "null", "string": `"x"`, "comment": `{/**/"class":"A"}`,
+		"cut off": `{"class":"A","args":[`, "bytes": "\x00\x01\xfe\xff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failure := resque.NewFailure(&resque.Reserved{Payload: []byte(payload)}, errors.New("x"), moment)
+			record := parseFailure(t, failure)
+			assert.Contains(t, string(record.Payload), `{"class":"<unreadable>","args":[`)
+			assert.Equal(t, payload, string(store.RestorePayload(record.Payload)))
+		})
+	}
+	for name, payload := range map[string]string{
+		"depth 99": deep(99), "no class": `{}`, "class null": `{"class":null}`, "spaces": " {\n\"class\" : \"A\" }\t",
+		"numbers": `{"class":"A","args":[1.50,1E3,12345678901234567890,-0]}`, "escapes": `{"class":"A","args":["\/\u00e9"]}`,
+	} {
+		t.Run(name+" is kept", func(t *testing.T) {
+			t.Parallel()
+			failure := resque.NewFailure(&resque.Reserved{Payload: []byte(payload)}, errors.New("x"), moment)
+			parseFailure(t, failure)
+			assert.Contains(t, string(failure.AppendJSON(nil)), `"payload":`+payload+`,"exception"`)
+		})
+	}
+}
+
+type record struct {
+	FailedAt  string          `json:"failed_at"`
+	Payload   json.RawMessage `json:"payload"`
+	Exception string          `json:"exception"`
+	Error     string          `json:"error"`
+	Backtrace []string        `json:"backtrace"`
+	Worker    string          `json:"worker"`
+	Queue     string          `json:"queue"`
+}
+
+func parseFailure(t *testing.T, f resque.Failure) record {
+	t.Helper()
+	var r record
+	text := f.AppendJSON(nil)
+	require.NoError(t, json.Unmarshal(text, &r), "%q", text)
+	assert.NotNil(t, r.Backtrace, "Ruby joins it")
+	require.NoError(t, rubyjson.Valid(text), "Ruby reads it")
+	return r
+}
+
+func TestFailureHostileText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\"},{", "\\", "\x00\x1f\x7f\u2028", "\xff\xfe", "</script>", "\ud7ff\U0010ffff", "a\nb\r\n"} {
+		valid := strings.ToValidUTF8(text, "\uFFFD")
+		failure := resque.NewFailure(
+			&resque.Reserved{Payload: []byte(`{"class":"A"}`), Worker: text, Queue: text},
+			&rubyError{"E" + text, text}, moment)
+		failure.Backtrace = []string{text, text}
+		got := parseFailure(t, failure)
+		assert.Equal(t, record{
+			FailedAt: "2026/01/15 12:34:56 UTC", Payload: json.RawMessage(`{"class":"A"}`), Exception: "E" + valid,
+			Error: valid, Backtrace: []string{valid, valid}, Worker: valid, Queue: valid,
+		}, got, "%q", text)
+	}
+}
+
+// brokenError is what a nil pointer of it does: it panics, whatever is asked.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string         { return e.err.Error() }
+func (e *brokenError) Unwrap() error         { return e.err }
+func (e *brokenError) ExceptionName() string { return e.err.Error() }
+
+func TestFailureException(t *testing.T) {
+	t.Parallel()
+	ruby := &rubyError{"Net::ReadTimeout", "x"}
+	var broken *brokenError
+	panicked := func(value any) error {
+		return resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Reserved) error { panic(value) }), &resque.Reserved{})
+	}
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+		says string
+	}{
+		{"named", ruby, "Net::ReadTimeout", "x"},
+		{"named within", fmt.Errorf("a: %w", fmt.Errorf("b: %w", ruby)), "Net::ReadTimeout", "a: b: x"},
+		{"named among others", errors.Join(errors.New("y"), ruby), "Net::ReadTimeout", "y\nx"},
+		{"a name that is empty", &rubyError{message: "x"}, "resque_test.rubyError", "x"},
+		{"plain", errors.New("x"), "errors.errorString", "x"},
+		{"wrapped", fmt.Errorf("a: %w", &json.SyntaxError{}), "json.SyntaxError", "a: "},
+		{"deadline", fmt.Errorf("a: %w", context.DeadlineExceeded), "context.deadlineExceededError", "a: context deadline exceeded"},
+		{"timeout", &resque.TimeoutError{Class: "A", After: time.Second}, "Timeout::Error", "A: execution expired after 1s"},
+		{"dead worker", &resque.DeadWorkerError{Worker: "w"}, "Resque::PruneDeadWorkerDirtyExit", "Worker w did not gracefully exit while processing <Unknown Job>"},
+		{"panic", panicked("x"), "PanicError", "panic: x"},
+		{"panic with a named error", panicked(ruby), "Net::ReadTimeout", "panic: x"},
+		{"nil pointer as an error", broken, "resque_test.brokenError", "an error that cannot be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := parseFailure(t, resque.NewFailure(&resque.Reserved{Payload: []byte("{}")}, c.err, moment))
+			assert.Equal(t, c.want, got.Exception)
+			assert.Equal(t, c.says, got.Error)
+		})
+	}
+}
+
+func TestFailureBacktrace(t *testing.T) {
+	t.Parallel()
+	trace := func(t *testing.T, h func() error) []string {
+		t.Helper()
+		err := resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return h() }), &resque.Reserved{})
+		frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+		for _, frame := range frames {
+			assert.Regexp(t, "^\\S+\\.(go|s):\\d+:in `\\S+'$", frame)
+		}
+		return frames
+	}
+	var nowhere *record
+	assert.Empty(t, trace(t, func() error { return errors.New("x") }))
+	for name, h := range map[string]func() error{
+		"panic":       func() error { panic("x") },
+		"nil pointer": func() error { return errors.New(nowhere.Error) },
+		"repanic": func() error {
+			defer func() { panic(recover()) }()
+			panic("x")
+		},
+	} {
+		frames := trace(t, h)
+		require.NotEmpty(t, frames, name)
+		assert.Regexp(t, "/resque/failure_test.go:\\d+:in `.*TestFailureBacktrace.func", frames[0], name)
+	}
+	t.Run("of a deep recursion", func(t *testing.T) {
+		t.Parallel()
+		var sink func(n int) error
+		sink = func(n int) error {
+			if n == 0 {
+				panic("x")
+			}
+			return sink(n - 1)
+		}
+		assert.Greater(t, len(trace(t, func() error { return sink(1000) })), 90)
+	})
+}
+
+func FuzzFailure(f *testing.F) {
+	f.Add([]byte(`{"class":"A","args":[1]}`), "boom", "exports")
+	f.Add([]byte("\xff\x00"), "\xff", "\"")
+	f.Add([]byte(deep(100)), "", "")
+	f.Add([]byte(`{"class":"<unreadable>","args":["x"]}`), "", "")
+	f.Fuzz(func(t *testing.T, payload []byte, text, queue string) {
+		job := &resque.Reserved{Payload: payload, Queue: queue, Worker: text}
+		failure := resque.NewFailure(job, &rubyError{text, text}, moment)
+		failure.Backtrace = []string{text}
+		got := parseFailure(t, failure)
+		wrapped := append(append([]byte("["), payload...), ']')
+		if rubyjson.Valid(payload) == nil && rubyjson.Valid(wrapped) == nil && bytes.HasPrefix(bytes.TrimSpace(payload), []byte("{")) {
+			assert.Contains(t, string(failure.AppendJSON(nil)), `"payload":`+string(payload)+`,"exception":`)
+		} else {
+			assert.Equal(t, string(payload), string(store.RestorePayload(got.Payload)))
+		}
+	})
+}

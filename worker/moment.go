@@ -1,0 +1,81 @@
+package worker
+
+import (
+	"context"
+	"time"
+)
+
+// moment is what an exchange is like between two calls, for those who wait for
+// jobs on its behalf.
+type moment struct {
+	idle  bool      // slots are free, and no call is in flight
+	looks uint64    // calls that looked for jobs
+	found uint64    // jobs they found
+	names []string  // where the last one looked
+	quiet time.Time // until then no look but the poll's: the last ones were put back
+}
+
+// await returns the first moment that is as wanted; false when ctx ended first.
+func (x *exchange) await(ctx context.Context, wanted func(moment) bool) (moment, bool) {
+	for {
+		m, changed := x.now()
+		if wanted(m) {
+			return m, true
+		}
+		select {
+		case <-ctx.Done():
+			return m, false
+		case <-changed:
+		}
+	}
+}
+
+func (x *exchange) now() (moment, <-chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.changed == nil {
+		x.changed = make(chan struct{})
+	}
+	return x.moment, x.changed
+}
+
+// announce tells those who await that the moment has changed. They are spared
+// the changes while all are busy. mu is held.
+func (x *exchange) announce() {
+	if x.changed != nil && x.moment.idle {
+		close(x.changed)
+		x.changed = nil
+	}
+}
+
+// looked notes a call that looked for jobs in names and found some, or none.
+func (x *exchange) looked(names []string, found int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.moment.looks++
+	x.moment.found += uint64(found) //nolint:gosec // a count
+	x.moment.names = names
+	if found > 0 {
+		x.interval.found()
+	}
+}
+
+// enoughPutBack counts jobs that are put back in a row. After some of them, with
+// nothing performed in between, the queues may hold nothing else: the slot then
+// rests until the next poll, so that it does not turn them over and over.
+func (x *exchange) enoughPutBack(putBack bool) bool {
+	const some = 32
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !putBack {
+		x.putBack = 0
+		return false
+	}
+	x.putBack++
+	if x.putBack < some {
+		return false
+	}
+	x.putBack = 0
+	x.moment.quiet = time.Now().Add(x.cfg.PollInterval)
+	return true
+}

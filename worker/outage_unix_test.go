@@ -1,0 +1,117 @@
+//go:build unix
+
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// journal is a log that may be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// count is how many lines have text in them.
+func (j *journal) count(text string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Count(j.text.String(), text)
+}
+
+func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
+
+// midRun performs jobs and calls halfway, once, when half of them are done.
+func midRun(c *tally, halfway func()) *resque.Mux {
+	mux := resque.NewMux()
+	var once sync.Once
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+		c.count(id)
+		if id == int64(c.want/2) {
+			once.Do(halfway)
+		}
+		return nil
+	}))
+	return mux
+}
+
+// TestWorkerOutlastsARedisThatHangs has the server stopped and continued while
+// jobs are in hand.
+func TestWorkerOutlastsARedisThatHangs(t *testing.T) {
+	t.Parallel()
+	const jobs = 40
+	server := redistest.StartReal(t)
+	enqueue(t, server, exporters(jobs)...)
+	hung := make(chan struct{})
+	c := newTally(jobs)
+	mux := midRun(c, func() {
+		assert.NoError(t, syscall.Kill(server.PID, syscall.SIGSTOP))
+		close(hung)
+	})
+	w := newWorker(t, server, mux, worker.Config{Queues: []string{"exports"}, Concurrency: 3, UntilEmpty: true})
+	end := goRun(t, w)
+	<-hung
+	<-time.After(300 * time.Millisecond)
+	require.NoError(t, syscall.Kill(server.PID, syscall.SIGCONT))
+	require.NoError(t, <-end)
+	c.requireOnce(t)
+	requireSettled(t, server, jobs, 0)
+}
+
+// TestWorkerOutlastsARedisThatDies has the server killed, and started again with
+// what it had on disk, while jobs are in hand.
+func TestWorkerOutlastsARedisThatDies(t *testing.T) {
+	t.Parallel()
+	const jobs = 40
+	durable := []string{"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}
+	server := redistest.StartReal(t, durable...)
+	enqueue(t, server, exporters(jobs)...)
+	dead := make(chan struct{})
+	c := newTally(jobs)
+	mux := midRun(c, func() {
+		assert.NoError(t, syscall.Kill(server.PID, syscall.SIGKILL))
+		close(dead)
+	})
+	var log journal
+	w := newWorker(t, server, mux, worker.Config{
+		Queues: []string{"exports"}, Concurrency: 3, PollInterval: 50 * time.Millisecond, Logger: log.logger(),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	end := make(chan error, 1)
+	go func() { end <- w.Run(ctx) }()
+
+	<-dead
+	eventually(t, func() bool { return log.count("redis is away") == 1 }, "nobody noticed")
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "redis://"), ":")
+	redistest.StartReal(t, append([]string{"--port", port}, durable...)...)
+	<-c.done
+	eventually(t, func() bool { return number(t, server.Conn(t), "resque:stat:processed") == jobs }, "not all ends arrived")
+	cancel()
+	require.NoError(t, <-end)
+
+	c.requireOnce(t)
+	requireSettled(t, server, jobs, 0)
+	assert.Equal(t, 1, log.count("redis is away"))
+	assert.Equal(t, 1, log.count("redis is back"))
+}
