@@ -58,6 +58,9 @@ func (a App) root(env *Env) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateFlagGroups(); err != nil {
+				return err //nolint:wrapcheck // cobra's own words name the flags
+			}
 			env.called = true
 			return env.fill(cmd)
 		},

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
@@ -30,14 +32,14 @@ no more, finishes those in hand, and exits. A second signal ends it at once.`,
 				return err
 			}
 			defer rdb.Close()
-			return work(cmd, rdb, mux, cfg)
+			return work(cmd.Context(), rdb, mux, cfg)
 		},
 	}
 	flags.add(cmd)
 	return cmd
 }
 
-func work(cmd *cobra.Command, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config) error {
+func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config) error {
 	client, err := resque.New(rdb, resque.Config{})
 	if err != nil {
 		return err
@@ -49,7 +51,7 @@ func work(cmd *cobra.Command, rdb *resque.Redis, mux *resque.Mux, cfg worker.Con
 	if err != nil {
 		return Usage("%w", err)
 	}
-	ctx, stop := UntilSignal(cmd.Context())
+	ctx, stop := UntilSignal(ctx)
 	defer stop()
 	return w.Run(ctx)
 }

@@ -81,7 +81,7 @@ func (o *options) run(ctx context.Context, env *cli.Env) (err error) {
 	if err != nil {
 		return err
 	}
-	defer listener.Close() //nolint:errcheck // the server has closed it already, or nothing was served
+	defer listener.Close()
 	rdb, own, stopRedis, err := openRedis(ctx, env)
 	if err != nil {
 		return err

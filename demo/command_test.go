@@ -180,12 +180,16 @@ func TestDemoDoesNotStart(t *testing.T) {
 	}{
 		"port taken": {[]string{"PORT=" + port}, []string{"--temp"}, 1, []string{"127.0.0.1:" + port, "PORT", "--addr"}},
 		"redis away": {
-			[]string{"REDIS_URL=redis://ann:secret@127.0.0.1:1/3"}, []string{"--temp", free},
-			1, []string{"127.0.0.1:1", "redis-server", "REDIS_URL"},
+			[]string{"REDIS_URL=redis://ann:secret@127.0.0.1:1/3"},
+			[]string{"--temp", free},
+			1,
+			[]string{"127.0.0.1:1", "redis-server", "REDIS_URL"},
 		},
 		"a database of another kind": {
-			[]string{"DATABASE_URL=postgres://ann:secret@host/db"}, []string{free},
-			1, []string{"postgres: is not supported yet", "sqlite:PATH"},
+			[]string{"DATABASE_URL=postgres://ann:secret@host/db"},
+			[]string{free},
+			1,
+			[]string{"postgres: is not supported yet", "sqlite:PATH"},
 		},
 		"no place for the database": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
 		"port is no number":         {[]string{"PORT=http"}, nil, 2, []string{"PORT", `"http"`}},

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -32,6 +34,14 @@ func openDatabase(ctx context.Context, path string) (*database, error) {
 		return nil, fmt.Errorf("making a place for the database: %w", err)
 	}
 	g, err := gorm.Open(sqlite.Open(dsn(path)), &gorm.Config{Logger: logger.Discard})
+	// Turning a new file to WAL does not wait for another process that does so.
+	for try := 0; err != nil && strings.Contains(err.Error(), "locked") && try < 50 && ctx.Err() == nil; try++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+		g, err = gorm.Open(sqlite.Open(dsn(path)), &gorm.Config{Logger: logger.Discard})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the database %s: %w", path, err)
 	}
@@ -57,6 +67,7 @@ func (d *database) migrate(ctx context.Context) error {
 	}
 	conns.SetMaxOpenConns(1)
 	// In a transaction, because two processes may meet a new file at once.
+	//nolint:wrapcheck // openDatabase wraps it
 	return d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		return tx.AutoMigrate(&customer{}, &Export{}, &chunk{})
 	})

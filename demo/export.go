@@ -147,7 +147,7 @@ func (e *Export) save(tx *gorm.DB) error {
 // transaction runs fn in one. The database begins each as a writer, so what fn
 // reads stays true until it has written.
 func (e *Export) transaction(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	return e.db.WithContext(ctx).Transaction(fn)
+	return e.db.WithContext(ctx).Transaction(fn) //nolint:wrapcheck // its callers wrap it
 }
 
 func shorten(message string) string {

@@ -10,7 +10,7 @@ import (
 // the export as its one argument. An id, not the export itself: the argument
 // travels as JSON, and the row may have changed by the time a worker reads it.
 //
-// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
+// Ruby: module Exporter; @queue = :exports; def self.perform(export_id).
 var Exporter = resque.Define1[int64]("Exporter", "exports")
 
 // finder fetches an export; its error names the id.

@@ -54,8 +54,11 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 		assert.True(t, queued)
 	}
 	assert.Equal(t, []any{
-		[]any(nil), []any{options{ID: 1 << 60}}, []any{int64(9223372036854775807), "é"},
-		[]any{at, []byte{0, 255}, map[string]int{"a": 1}}, []any{(*int)(nil), true, 1e20, "x"},
+		[]any(nil),
+		[]any{options{ID: 1 << 60}},
+		[]any{int64(9223372036854775807), "é"},
+		[]any{at, []byte{0, 255}, map[string]int{"a": 1}},
+		[]any{(*int)(nil), true, 1e20, "x"},
 	}, got)
 }
 

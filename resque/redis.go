@@ -163,7 +163,7 @@ func newPool(at address, cfg RedisConfig) *redis.Pool {
 				return nil
 			}
 			_, err := redis.DoContext(c, ctx, "PING")
-			return err
+			return err //nolint:wrapcheck // the pool only asks whether there is one
 		},
 	}
 }

@@ -116,7 +116,7 @@ func (p *process) terminate(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	killer := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 	defer killer.Stop()
-	for p.stdout.Scan() { //nolint:revive // read and forgotten
+	for p.stdout.Scan() {
 	}
 	require.NoError(t, p.cmd.Wait(), "%s: %s", p.cmd, p.stderr)
 }

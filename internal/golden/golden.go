@@ -100,6 +100,7 @@ func dump(t testing.TB, c redis.Conn, kind, key string) any {
 }
 
 func cleanAll(t testing.TB) func(values []string, err error) []any {
+	t.Helper()
 	return func(values []string, err error) []any {
 		t.Helper()
 		require.NoError(t, err)

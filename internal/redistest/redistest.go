@@ -134,18 +134,18 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(out)
-	said := ""
+	var said strings.Builder
 	for lines.Scan() {
-		said += lines.Text() + "\n"
+		said.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), "eady to accept connections") {
 			go func() { // the pipe must not fill up
-				for lines.Scan() { //nolint:revive // read and forgotten
+				for lines.Scan() {
 				}
 			}()
 			return &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: cmd.Process.Pid}, nil
 		}
 	}
-	return nil, fmt.Errorf("redis-server ended before it listened:\n%s", said)
+	return nil, fmt.Errorf("redis-server ended before it listened:\n%s", &said)
 }
 
 // FreePort is a port on loopback that nobody listens on now.

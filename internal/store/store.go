@@ -109,7 +109,7 @@ func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
 	if c.wait == 0 {
 		return s.Do(c.Conn, keysAndArgs...)
 	}
-	return s.Do(waiting{c.Conn, c.wait}, keysAndArgs...)
+	return s.Do(waiting(c), keysAndArgs...)
 }
 
 // waiting is a connection whose Do has another read timeout.
