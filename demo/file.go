@@ -80,10 +80,12 @@ func (e *Export) pace(ctx context.Context, started time.Time) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("stopped after %d of %d rows: %w", e.Done, e.Total, context.Cause(ctx))
 	case <-timer.C:
-		return ctx.Err()
 	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped after %d of %d rows: %w", e.Done, e.Total, context.Cause(ctx))
+	}
+	return nil
 }
 
 // append adds a piece to the file, and counts it in the same transaction.
