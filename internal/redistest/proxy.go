@@ -62,7 +62,12 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buf)
-		if err != nil || p.cut.CompareAndSwap(true, false) {
+		if err != nil {
+			return
+		}
+		if p.cut.CompareAndSwap(true, false) {
+			_ = server.(*net.TCPConn).CloseWrite() // what was sent is done to its end
+			_, _ = io.Copy(io.Discard, server)
 			return
 		}
 		p.hold.RLock()

@@ -86,12 +86,25 @@ local function raw_controls(s)
   end)
 end
 
+local function digit(byte)
+  return byte and byte >= 48 and byte <= 57
+end
+
+local function odd(piece)
+  local dot = piece:find('.', 1, true)
+  while dot do
+    local before, _, after = piece:byte(dot - 1, dot + 1)
+    if before == 45 or digit(before) and not digit(after) then -- a minus sign
+      return true
+    end
+    dot = piece:find('.', dot + 1, true)
+  end
+  return false
+end
+
 -- odd_numbers finds 1. and -.5, which cjson takes and Ruby does not.
 local function odd_numbers(s)
-  local function odd(piece)
-    return piece:find('%.%D') or piece:find('%-%.')
-  end
-  return s:find('.', 1, true) and odd(s) and any_piece(s, function(piece, inside)
+  return odd(s) and any_piece(s, function(piece, inside)
     return not inside and odd(piece)
   end)
 end

@@ -17,7 +17,7 @@ type Presence struct{ conn conn }
 func (s *Store) Announce(ctx context.Context, process, token string) (*Presence, error) {
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Redis: %w", err)
+		return nil, err
 	}
 	if _, err := rc.Do("CLIENT", "SETNAME", s.presenceName(process)+token); err != nil {
 		rc.Close()

@@ -42,11 +42,17 @@ func parseRecord(text []byte) (record, error) {
 	if len(fields.Payload) == 0 {
 		return record{}, fmt.Errorf("a worker's record without a payload: %.80s", text)
 	}
-	guard := text
-	if at := bytes.Index(text, []byte(`"payload":`)); at > 0 && bytes.Contains(text[:at], []byte(`"run_at":`)) {
-		guard = text[:at]
+	r := record{queue: fields.Queue, stored: fields.Payload, guard: text}
+	head, tail, ok := bytes.Cut(text, []byte(`"payload":`))
+	if ok && bytes.Contains(head, []byte(`"run_at":`)) {
+		r.guard = head
 	}
-	return record{queue: fields.Queue, payload: RestorePayload(fields.Payload), stored: fields.Payload, guard: guard}, nil
+	// The decoder has left out the blanks around the payload.
+	if spliced, ok := bytes.CutSuffix(tail, []byte("}")); ok && bytes.Equal(bytes.TrimSpace(spliced), r.stored) {
+		r.stored = spliced
+	}
+	r.payload = RestorePayload(r.stored)
+	return r, nil
 }
 
 // UnreadablePayload records raw, which Ruby could not read, so that it can: as

@@ -27,12 +27,12 @@ const invalidations = "__redis__:invalidate"
 func (s *Store) NewWatch(ctx context.Context) (*Watch, error) {
 	reader, err := s.rdb.Conn(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Redis: %w", err)
+		return nil, err
 	}
 	told, err := s.rdb.Conn(ctx)
 	if err != nil {
 		reader.Close()
-		return nil, fmt.Errorf("connecting to Redis: %w", err)
+		return nil, err
 	}
 	w := &Watch{store: s, reader: conn{Conn: reader}, told: conn{Conn: told}}
 	if err := w.open(); err != nil {
@@ -123,7 +123,7 @@ func (w *Watch) Close() {
 func (s *Store) AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error) {
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {
-		return false, fmt.Errorf("connecting to Redis: %w", err)
+		return false, fmt.Errorf("waiting for a job in queue %q: %w", queue, err)
 	}
 	defer rc.Close()
 	key := s.keys.queue(queue)

@@ -1,0 +1,64 @@
+package redistest_test
+
+import (
+	"cmp"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+func TestBothAreEmptyAndApart(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		assert.Equal(t, s.Real, s.PID > 0)
+		other := redistest.Start(t)
+		_, err := s.Conn(t).Do("SET", "a", "b")
+		require.NoError(t, err)
+		n, err := redis.Int(other.Conn(t).Do("DBSIZE"))
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		require.NoError(t, s.Client(t).Redis().Ping(t.Context()))
+	})
+}
+
+func TestMonitorSeesEveryWord(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	words := []string{`a"b`, `c\d`, `e\'f`, "'g'", "h\ni\r\t\a\b", "\x00\x7f\xff", "é", "", "[0 lua]"}
+	c := s.Conn(t)
+	stop := s.Monitor(t)
+	_, err := c.Do("RPUSH", redis.Args{}.Add("key").AddFlat(words)...)
+	require.NoError(t, err)
+	_, err = c.Do("EVAL", "return redis.call('DEL', KEYS[1])", 1, "key")
+	require.NoError(t, err)
+	got := stop()
+	require.Len(t, got, 3)
+	assert.Equal(t, append([]string{"rpush", "key"}, words...), got[0])
+	assert.Equal(t, []string{"del", "key"}, got[2], "those of scripts, too")
+}
+
+func TestRequire(t *testing.T) {
+	t.Setenv("GORESQUE_REQUIRE", "node,a")
+	for _, c := range []struct {
+		tool string
+		have bool
+		want string
+	}{{"a", true, ""}, {"a", false, "fatal"}, {"b", true, ""}, {"b", false, "skip"}} {
+		v := &verdict{TB: t}
+		redistest.Require(v, c.tool, c.have)
+		assert.Equal(t, c.want, v.said, c)
+	}
+}
+
+// verdict is a test that goes on after it was ended: the first word counts.
+type verdict struct {
+	testing.TB
+	said string
+}
+
+func (v *verdict) Fatalf(string, ...any) { v.said = cmp.Or(v.said, "fatal") }
+func (v *verdict) Skipf(string, ...any)  { v.said = cmp.Or(v.said, "skip") }

@@ -1,0 +1,117 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	present := func(process string) []string {
+		t.Helper()
+		tokens, ok, err := f.Present(t.Context(), process)
+		require.NoError(t, err)
+		require.True(t, ok)
+		return tokens
+	}
+	assert.Empty(t, present("h~go:1"))
+	first, err := f.Announce(t.Context(), "h~go:1", "token1")
+	require.NoError(t, err)
+	second, err := f.Announce(t.Context(), "h~go:1", "token2")
+	require.NoError(t, err)
+	other, err := f.Announce(t.Context(), "h é\n~go:12", "token3")
+	require.NoError(t, err)
+	defer other.Close()
+	assert.ElementsMatch(t, []string{"token1", "token2"}, present("h~go:1"))
+	assert.Equal(t, []string{"token3"}, present("h é\n~go:12"))
+	require.NoError(t, first.Check())
+
+	first.Close()
+	assert.Equal(t, []string{"token2"}, present("h~go:1"), "the pool keeps the connection, but not the name")
+	f.do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	require.Error(t, second.Check())
+	second.Close()
+}
+
+func TestPresenceWhereClientsAreNotListed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	f.do(t, "ACL", "SETUSER", "default", "-client|list")
+	tokens, ok, err := f.Present(t.Context(), "h~go:1")
+	require.NoError(t, err)
+	assert.False(t, ok)
+	assert.Empty(t, tokens)
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		change  []any
+		renamed bool
+	}{
+		{"a job", []any{"RPUSH", "resque:queue:b", "x"}, false},
+		{"a pause ends", []any{"DEL", "resque:pause-all-workers"}, false},
+		{"one queue is paused", []any{"SET", "resque:pause:queue:a", "1"}, false},
+		{"every queue is paused", []any{"SET", "resque:pause:all", "1"}, false},
+		{"a new queue", []any{"SADD", "resque:queues", "c"}, true},
+		{"everything is gone", []any{"FLUSHALL"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, redistest.StartReal(t))
+			f.do(t, "SET", "resque:pause-all-workers", "true")
+			w, err := f.NewWatch(t.Context())
+			require.NoError(t, err)
+			defer w.Close()
+			require.NoError(t, w.Arm([]string{"a", "b"}, true))
+			require.NoError(t, w.Ping())
+			f.do(t, "SET", "resque:other", "x")
+			f.do(t, c.change[0].(string), c.change[1:]...)
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			defer cancel()
+			renamed, err := w.Wait(ctx)
+			require.NoError(t, err)
+			assert.Equal(t, c.renamed, renamed)
+		})
+	}
+	t.Run("ends with its context", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, redistest.StartReal(t))
+		w, err := f.NewWatch(t.Context())
+		require.NoError(t, err)
+		defer w.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err = w.Wait(ctx)
+		require.Error(t, err)
+		require.NoError(t, f.Ping(t.Context()))
+	})
+	t.Run("is refused where nobody tracks", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, redistest.StartEmbedded(t))
+		_, err := f.NewWatch(t.Context())
+		require.ErrorContains(t, err, "tracking keys")
+	})
+}
+
+func TestAwaitJob(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		found, err := f.AwaitJob(t.Context(), "q", 50*time.Millisecond)
+		require.NoError(t, err)
+		assert.False(t, found)
+		f.push(t, "q", "a", "b")
+		found, err = f.AwaitJob(t.Context(), "q", time.Second)
+		require.NoError(t, err)
+		assert.True(t, found)
+		assert.Equal(t, []string{"a", "b"}, f.list(t, "resque:queue:q"), "as it was")
+	})
+}

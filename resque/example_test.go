@@ -1,0 +1,135 @@
+package resque_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/embedded"
+)
+
+// Exporter is a job, defined once for both sides.
+//
+//	# Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
+var Exporter = resque.Define1[int64]("Exporter", "exports")
+
+// One side enqueues a job, the other performs it. Inline mode is both at once,
+// and needs no Redis.
+func Example() {
+	mux := resque.NewMux()
+	mux.Handle(Exporter.Perform(func(_ context.Context, exportID int64) error {
+		fmt.Println("exporting", exportID)
+		return nil
+	}))
+	client, err := resque.New(nil, resque.Config{Inline: mux})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queued, err := client.Enqueue(context.Background(), Exporter.With(42))
+	fmt.Println(queued, err)
+	// Output:
+	// exporting 42
+	// true <nil>
+}
+
+func ExampleDefine1() {
+	job := Exporter.With(42) // Exporter.With("42") would not compile
+	payload, err := job.Payload()
+	fmt.Println(job.Queue, string(payload), err)
+	// Output: exports {"class":"Exporter","args":[42]} <nil>
+}
+
+// A struct is a hash to Ruby.
+func ExampleDefine1_struct() {
+	type options struct {
+		ID     int64  `json:"id"`
+		Format string `json:"format"`
+	}
+	export := resque.Define1[options]("Exporter", "exports")
+	payload, err := export.With(options{42, "csv"}).Payload()
+	fmt.Println(string(payload), err)
+	// Output: {"class":"Exporter","args":[{"id":42,"format":"csv"}]} <nil>
+}
+
+func ExampleClient_Enqueue() {
+	server, err := embedded.Start("") // elsewhere: a Redis of your own
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	queued, err := client.Enqueue(ctx, Exporter.With(42))
+	if errors.Is(err, resque.ErrMaybeQueued) {
+		fmt.Println("the connection broke: enqueueing again may do it twice")
+	}
+	fmt.Println(queued, err)
+
+	conn, err := rdb.Conn(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	waiting, err := redis.Strings(conn.Do("LRANGE", rdb.Key("queue", "exports"), 0, -1))
+	fmt.Println(waiting, err)
+	// Output:
+	// true <nil>
+	// [{"class":"Exporter","args":[42]}] <nil>
+}
+
+func ExampleMux() {
+	mux := resque.NewMux()
+	mux.Use(func(next resque.Handler) resque.Handler { // around every job
+		return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+			err := next.Perform(ctx, job)
+			fmt.Println(job.Class, "ended:", err)
+			return err
+		})
+	})
+	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+		job, _ := resque.FromContext(ctx)
+		fmt.Println("export", exportID, "from", job.Queue)
+		return nil
+	}))
+	mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Reserved) error { // the plain form
+		var to string
+		if err := job.Bind(&to); err != nil {
+			return err
+		}
+		return fmt.Errorf("no mailbox for %s", to)
+	})
+
+	ctx := context.Background()
+	for _, payload := range []string{`{"class":"Exporter","args":[42]}`, `{"class":"Mailer","args":["ann"]}`, `{"class":"Mailer","args":[7]}`} {
+		job, err := resque.ParseReserved("urgent", []byte(payload))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		_ = resque.Perform(ctx, mux, job)
+	}
+	// Output:
+	// export 42 from urgent
+	// Exporter ended: <nil>
+	// Mailer ended: no mailbox for ann
+	// Mailer ended: Mailer: argument 1: want string, got 7
+}
