@@ -177,7 +177,7 @@ func records(t *testing.T, server *redistest.Server, w *worker.Worker) []string 
 // made, with all that can be odd in it.
 func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
 	t.Parallel()
-	server := start(t, "sinatra", "rack")
+	server := start(t, "sinatra/base", "rack")
 	c := server.Conn(t)
 	for _, odd := range []string{`{"class":"Exporter"`, `[]`, `null`, "\xff\xfe", `{"args":[1]}`, `{"class":"Exporter","args":{"a":1}}`, ``} {
 		_, err := c.Do("RPUSH", "resque:queue:odd", odd)
@@ -196,8 +196,8 @@ func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
 	pages := strings.Split(strings.TrimSpace(ruby(t, server, "pages.rb")), "\n")
 	for _, page := range pages {
 		path, status, _ := strings.Cut(page, " ")
-		if path == "/" {
-			assert.Equal(t, "302", status)
+		if path == "/" || path == "/stats" { // they lead to another page
+			assert.Equal(t, "302", status, path)
 			continue
 		}
 		assert.Equal(t, "200", status, path)
@@ -207,7 +207,7 @@ func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
 		assert.Contains(t, all, want)
 	}
 	for _, id := range w.IDs() {
-		assert.Contains(t, all, "/workers/"+strings.ReplaceAll(id, "*", "%2A"), "the links to the workers were followed")
+		assert.Contains(t, all, "/workers/"+id+" ", "the links to the workers were followed")
 	}
 	assert.Greater(t, len(pages), 30)
 }

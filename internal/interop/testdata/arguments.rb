@@ -1,5 +1,6 @@
 # The arguments of the jobs that cross between the languages, in the order of
 # arguments_test.go.
+require 'json' # before Resque, so that it uses this and not Oj, where that is installed
 require 'resque'
 
 Resque.redis = ENV.fetch('REDIS_URL')

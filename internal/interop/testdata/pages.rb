@@ -10,7 +10,7 @@ Resque::Server.set :show_exceptions, false
 BROWSER = Rack::MockRequest.new(Resque::Server)
 
 waiting = %w[/ /overview /queues /workers /workers/all /working /failed /failed?class=Exporter /failed/failed /stats /stats/resque /stats/redis
-             /stats/keys /stats.txt /overview.poll /working.poll /workers.poll]
+             /stats/keys /stats.txt /overview.poll /workers.poll]
 waiting += Resque.redis.keys('*').map { |key| "/stats/keys/#{Rack::Utils.escape_path(key)}" }
 visited = {}
 until waiting.empty?
@@ -18,7 +18,7 @@ until waiting.empty?
   next if visited[path] || path =~ %r{/(requeue|remove|clear)(/|$)} || path =~ /\.(css|js|png|ico)$/
 
   begin
-    response = BROWSER.get(path)
+    response = BROWSER.get(path.gsub(/[<>" ]/) { |c| format('%%%02X', c.ord) }) # as browsers do
     visited[path] = response.status
     waiting.concat(response.body.force_encoding('UTF-8').scan(/href=['"]([^'"#]+)['"]/).flatten.select { |h| h.start_with?('/') })
   rescue StandardError => e
