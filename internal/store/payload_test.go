@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
 )
@@ -211,5 +213,25 @@ func FuzzRestorePayload(f *testing.F) {
 		wrapped := store.UnreadablePayload(raw)
 		require.NoError(t, rubyjson.Valid(wrapped), fmt.Sprintf("%q", raw))
 		assert.Equal(t, string(raw), string(store.RestorePayload(wrapped)))
+	})
+}
+
+// The embedded server's Lua takes minutes for what redis-server does in a tenth
+// of a second; a call must not outlast its connection's timeout there.
+func TestLargeTextOtherThanASCIIIsReserved(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		st := store.New(s.Open(t))
+		_, err := st.Register(t.Context(), []string{"w"}, time.Now(), true)
+		require.NoError(t, err)
+		payload := `{"class":"A","args":["` + strings.Repeat("é", 1<<18) + `"]}`
+		require.NoError(t, st.Push(t.Context(), "q", []byte(payload)))
+		for range 2 { // reserved, then adopted
+			x, err := st.Exchange(t.Context(), []string{"q"}, nil, []store.Slot{{Worker: "w", RunAt: "2026-01-01T00:00:00.000000001Z"}})
+			require.NoError(t, err)
+			require.Len(t, x.Reserved, 1)
+			require.True(t, payload == string(x.Reserved[0].Payload), "the bytes are those of the queue")
+		}
 	})
 }
