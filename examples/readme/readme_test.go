@@ -1,0 +1,73 @@
+// Package readme holds the README's example, so that it compiles and does what
+// it says.
+package readme
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/worker"
+)
+
+// Ruby: module Exporter; @queue = :exports; def self.perform(export_id).
+var Exporter = resque.Define1[int64]("Exporter", "exports")
+
+func run(ctx context.Context, url string) error {
+	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	if err != nil {
+		return err
+	}
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return err
+	}
+	// Who wants it done enqueues it, and goes on at once.
+	if _, err := client.Enqueue(ctx, Exporter.With(42)); err != nil {
+		return err
+	}
+	// Who does it registers a function, and runs a worker.
+	mux := resque.NewMux()
+	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+		fmt.Println("exporting", exportID)
+		return nil
+	}))
+	w, err := worker.New(client, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+func Example() {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	server, err := embedded.Start("")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	fmt.Println(run(context.Background(), server.URL()))
+	// Output:
+	// exporting 42
+	// <nil>
+}
+
+func TestREADMEShowsThisFile(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("readme_test.go")
+	require.NoError(t, err)
+	_, block, ok := strings.Cut(string(readme), "```go\n")
+	require.True(t, ok, "the README has a Go example")
+	block, _, _ = strings.Cut(block, "```")
+	require.Contains(t, string(source), block)
+}

@@ -1,0 +1,87 @@
+// Command webserver is a web server that performs its jobs itself, in a worker
+// beside its handlers: one process to deploy, until one is not enough.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// Ruby: module Mailer; @queue = :mail; def self.perform(address).
+var mailer = resque.Define1[string]("Mailer", "mail")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Getenv); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, getenv func(string) string) error {
+	rdb, err := resque.Open(resque.RedisConfig{URL: getenv("REDIS_URL")})
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return err
+	}
+
+	mux := resque.NewMux()
+	mux.Handle(mailer.Perform(func(_ context.Context, address string) error {
+		log.Printf("mail to %s sent", address)
+		return nil
+	}))
+	w, err := worker.New(client, mux, worker.Config{Queues: []string{"mail"}, Concurrency: 5})
+	if err != nil {
+		return err
+	}
+
+	server := &http.Server{
+		Addr:              cmp.Or(getenv("ADDR"), "127.0.0.1:8080"),
+		Handler:           signUp(client),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	serving := make(chan error, 1)
+	go func() {
+		defer stop() // without the server there is no sense in the worker
+		serving <- server.ListenAndServe()
+	}()
+
+	err = w.Run(ctx) // until a signal; the jobs in hand are finished first
+	if closing := server.Shutdown(context.WithoutCancel(ctx)); closing != nil {
+		err = errors.Join(err, fmt.Errorf("closing the server: %w", closing))
+	}
+	if served := <-serving; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// signUp answers at once; the mail is sent when a slot is free.
+func signUp(client *resque.Client) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /signup", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := client.Enqueue(r.Context(), mailer.With(r.FormValue("address"))); err != nil {
+			http.Error(w, "please try again later", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "welcome; a mail is on its way")
+	})
+	return mux
+}
