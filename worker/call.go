@@ -71,14 +71,13 @@ func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply sto
 			return reply, nil, err
 		}
 	}
-	runAt := x.runAt()
 	for _, t := range batch {
 		if t.outcome != nil {
 			finished = append(finished, *t.outcome)
 			asked = append(asked, t)
 		}
 		if free && !t.rests {
-			slots = append(slots, store.Slot{Worker: t.worker, RunAt: runAt})
+			slots = append(slots, store.Slot{Worker: t.worker, RunAt: x.runAt()})
 		}
 	}
 	reply, err = x.backend.Exchange(ctx, queues, finished, slots)
@@ -86,7 +85,8 @@ func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply sto
 }
 
 // runAt is now, and later than any before: it makes each reserve's record its
-// own, also where the clock stands still or is set back.
+// own, also where the clock stands still or is set back, and tells the order in
+// which the jobs of one call were taken.
 func (x *exchange) runAt() string {
 	now := time.Now().Round(0)
 	if !now.After(x.stamp) {

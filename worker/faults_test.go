@@ -150,9 +150,6 @@ func TestJobsReservedAtTheLastMomentGoBack(t *testing.T) {
 			require.LessOrEqual(t, begun, slots-1)
 			require.ElementsMatch(t, before[begun:], queue(t, server, "exports"))
 			requireGone(t, server.Conn(t))
-			if slots > 1 {
-				knownBug(t, "Retire puts jobs back by slot, not in the order in which they were reserved")
-			}
 			require.Equal(t, before[begun:], queue(t, server, "exports"), "not in the order they had")
 		})
 	}

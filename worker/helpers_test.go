@@ -3,7 +3,6 @@ package worker_test
 import (
 	"cmp"
 	"log/slog"
-	"os"
 	"testing"
 )
 
@@ -12,13 +11,4 @@ import (
 func quiet(t *testing.T, given *slog.Logger) *slog.Logger {
 	t.Helper()
 	return cmp.Or(given, slog.New(slog.NewTextHandler(t.Output(), nil)))
-}
-
-// knownBug skips the rest of a test that shows a bug which is reported but not
-// mended, unless GORESQUE_KNOWN_BUGS is set. Who mends it takes the call away.
-func knownBug(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("GORESQUE_KNOWN_BUGS") == "" {
-		t.Skip("known bug: " + what)
-	}
 }

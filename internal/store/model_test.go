@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,15 +99,23 @@ func (m *model) reserve(queues []string, slot store.Slot) (store.Reserved, bool)
 }
 
 func (m *model) retire(workers []string) {
-	for _, w := range slices.Backward(workers) {
+	var left []store.Reserved
+	for _, w := range workers {
 		if r, ok := m.records[w]; ok {
-			m.put(queueKey(r.Queue), string(r.Payload), true)
+			left = append(left, r)
 			delete(m.records, w)
 		}
-	}
-	for _, w := range workers {
 		delete(m.registered, w)
 	}
+	slices.SortFunc(left, func(a, b store.Reserved) int { return strings.Compare(runAt(a), runAt(b)) })
+	for _, r := range slices.Backward(left) {
+		m.put(queueKey(r.Queue), string(r.Payload), true)
+	}
+}
+
+func runAt(r store.Reserved) string {
+	_, at, _ := strings.Cut(string(r.Guard), `"run_at":`)
+	return at
 }
 
 // simulation drives a store and the model side by side.

@@ -24,6 +24,7 @@ func recordGuard(queueJSON, runAt string) []byte {
 // Ruby: Resque::Worker#working_on.
 type record struct {
 	queue   string
+	runAt   string // in the order of reserves, where one worker wrote them
 	payload []byte // as it was in the queue
 	stored  []byte // as it is in the record
 	guard   []byte
@@ -42,7 +43,7 @@ func parseRecord(text []byte) (record, error) {
 	if len(fields.Payload) == 0 {
 		return record{}, fmt.Errorf("a worker's record without a payload: %.80s", text)
 	}
-	r := record{queue: fields.Queue, stored: fields.Payload, guard: text}
+	r := record{queue: fields.Queue, runAt: string(fields.RunAt), stored: fields.Payload, guard: text}
 	head, tail, ok := bytes.Cut(text, []byte(`"payload":`))
 	if ok && bytes.Contains(head, []byte(`"run_at":`)) {
 		r.guard = head

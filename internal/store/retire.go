@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -25,11 +26,7 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 		workers = workers[:0:0]
 		var back []Outcome
 		for _, l := range slices.Backward(left) { // the last one taken goes back to the front first
-			r, err := parseRecord(l.text)
-			if err != nil {
-				return fmt.Errorf("unregistering %q: %w", l.worker, err)
-			}
-			back = append(back, Outcome{Worker: l.worker, Guard: r.guard, Effects: s.Requeue(r.queue, r.payload)})
+			back = append(back, Outcome{Worker: l.worker, Guard: l.guard, Effects: s.Requeue(l.queue, l.payload)})
 			workers = append(workers, l.worker)
 		}
 		if len(back) == 0 {
@@ -51,11 +48,11 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 // leftover is a record that a late reserve wrote.
 type leftover struct {
 	worker string
-	text   []byte
+	record
 }
 
 // retireOnce removes those of workers that have no record and returns the
-// records of the others, in the order of workers.
+// records of the others, in the order in which they were reserved.
 func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, error) {
 	words := []any{2 + 4*len(workers), s.keys.workers(), s.keys.heartbeats()}
 	for _, id := range workers {
@@ -73,11 +70,17 @@ func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, e
 				index int
 				text  []byte
 			)
-			if reply, err = redis.Scan(reply, &index, &text); err == nil {
-				left = append(left, leftover{workers[index-1], text})
+			if reply, err = redis.Scan(reply, &index, &text); err != nil {
+				return err
 			}
+			r, bad := parseRecord(text)
+			if bad != nil {
+				return fmt.Errorf("unregistering %q: %w", workers[index-1], bad)
+			}
+			left = append(left, leftover{workers[index-1], r})
 		}
 		return err
 	})
+	slices.SortStableFunc(left, func(a, b leftover) int { return strings.Compare(a.runAt, b.runAt) })
 	return left, err
 }
