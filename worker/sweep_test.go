@@ -1,0 +1,246 @@
+package worker
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// graveyard is a Redis with workers that may be dead, and a sweeper for them.
+type graveyard struct {
+	redis.Conn
+	store *store.Store
+	dead  *sweeper
+}
+
+func dig(t *testing.T, s *redistest.Server, cfg Config) *graveyard {
+	t.Helper()
+	cfg.Queues = []string{"exports"}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	cfg, err := cfg.withDefaults()
+	require.NoError(t, err)
+	st := store.New(s.Open(t))
+	return &graveyard{Conn: s.Conn(t), store: st, dead: &sweeper{backend: st, cfg: cfg}}
+}
+
+const recorded = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`
+
+// plant registers a worker with a record, heard so long ago.
+func (g *graveyard) plant(t *testing.T, id, record string, silent time.Duration) {
+	t.Helper()
+	now, err := g.store.Now(t.Context())
+	require.NoError(t, err)
+	for _, command := range [][]any{
+		{"SADD", "resque:workers", id},
+		{"SET", "resque:worker:" + id, record},
+		{"SET", "resque:worker:" + id + ":started", "2026-01-01 00:00:00 +0000"},
+		{"HSET", "resque:workers:heartbeat", id, now.Add(-silent).Format(store.Heartbeat)},
+		{"INCRBY", "resque:stat:processed:" + id, 3},
+	} {
+		_, err := g.Do(command[0].(string), command[1:]...)
+		require.NoError(t, err)
+	}
+}
+
+func (g *graveyard) known(t *testing.T, id string) bool {
+	t.Helper()
+	known, err := redis.Bool(g.Do("SISMEMBER", "resque:workers", id))
+	require.NoError(t, err)
+	return known
+}
+
+func (g *graveyard) list(t *testing.T, key string) []string {
+	t.Helper()
+	values, err := redis.Strings(g.Do("LRANGE", "resque:"+key, 0, -1))
+	require.NoError(t, err)
+	return values
+}
+
+func TestSweepLeavesWhatRubyLeaves(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		g := dig(t, s, Config{})
+		g.plant(t, "gone-host:4242:exports", recorded, time.Hour)
+		require.NoError(t, g.dead.sweep(t.Context(), nil))
+		space := golden.Dump(t, g.Conn)
+		ruby := golden.Load(t, "prune_expired_heartbeat").Keyspace
+		assert.Equal(t, ruby["resque:failed"], space["resque:failed"])
+		assert.Len(t, space, 1, "every other trace is gone, and the lock given back")
+	})
+}
+
+func TestSweepSparesTheLiving(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.Start(t), Config{})
+	g.plant(t, "ruby:1:exports", recorded, 4*time.Minute)
+	g.plant(t, "own~go:1:exports", recorded, time.Hour)
+	g.plant(t, "odd:1:exports", recorded, time.Hour)
+	_, err := g.Do("HSET", "resque:workers:heartbeat", "odd:1:exports", "yesterday")
+	require.NoError(t, err)
+	g.plant(t, "older-client:1:exports", recorded, time.Hour)
+	_, err = g.Do("HDEL", "resque:workers:heartbeat", "older-client:1:exports") // it never beats
+	require.NoError(t, err)
+
+	require.NoError(t, g.dead.sweep(t.Context(), []string{"own~go:1:exports"}))
+	for _, id := range []string{"ruby:1:exports", "own~go:1:exports", "odd:1:exports", "older-client:1:exports"} {
+		assert.True(t, g.known(t, id), id)
+	}
+	assert.Empty(t, g.list(t, "failed"))
+}
+
+// A Go worker tells by its connection that it lives, and so may be taken sooner.
+func TestSweepTakesGoWorkersSooner(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.StartReal(t), Config{})
+	g.plant(t, "web~go:1-1:exports", recorded, 3*time.Minute)
+	g.plant(t, "web~go:2-1:exports", recorded, 3*time.Minute)
+	g.plant(t, "web~go:3-1:exports", recorded, time.Minute)
+	presence, err := g.store.Announce(t.Context(), "web~go:2", "token")
+	require.NoError(t, err)
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	assert.False(t, g.known(t, "web~go:1-1:exports"), "silent, and its connection is gone")
+	assert.True(t, g.known(t, "web~go:2-1:exports"), "silent, but connected")
+	assert.True(t, g.known(t, "web~go:3-1:exports"), "it missed one heartbeat only")
+
+	presence.Close()
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	assert.False(t, g.known(t, "web~go:2-1:exports"))
+	assert.Len(t, g.list(t, "failed"), 2)
+}
+
+func TestManySweepersEndADeadWorkerOnce(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		g := dig(t, s, Config{})
+		for range 20 {
+			g.plant(t, "gone:1:exports", recorded, time.Hour)
+			beats, _, err := g.store.Heartbeats(t.Context())
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			for range 10 { // without the lock, which only keeps most of them from trying
+				all.Go(func() {
+					_, err := g.dead.prune(t.Context(), "gone:1:exports", beats["gone:1:exports"])
+					assert.NoError(t, err)
+				})
+			}
+			all.Wait()
+			assert.Len(t, g.list(t, "failed"), 1)
+			_, err = g.Do("DEL", "resque:failed")
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestSweepWaitsForTheLock(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.Start(t), Config{})
+	g.plant(t, "gone:1:exports", recorded, time.Hour)
+	_, err := g.Do("SET", "resque:pruning_dead_workers_in_progress", "ruby", "EX", 60)
+	require.NoError(t, err)
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	assert.True(t, g.known(t, "gone:1:exports"), "a Ruby worker prunes")
+	holder, err := redis.String(g.Do("GET", "resque:pruning_dead_workers_in_progress"))
+	require.NoError(t, err)
+	assert.Equal(t, "ruby", holder)
+}
+
+func TestAWorkerThatIsHeardAgainIsNotPruned(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.Start(t), Config{})
+	g.plant(t, "slow:1:exports", recorded, time.Hour)
+	beats, _, err := g.store.Heartbeats(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, g.store.Beat(t.Context(), []string{"slow:1:exports"})) // between the look and the act
+	done, err := g.dead.prune(t.Context(), "slow:1:exports", beats["slow:1:exports"])
+	require.NoError(t, err)
+	assert.False(t, done)
+	assert.True(t, g.known(t, "slow:1:exports"))
+	assert.Empty(t, g.list(t, "failed"))
+}
+
+// A job that takes its worker with it is not to take them all.
+func TestRequeueCrashedGivesUp(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		g := dig(t, s, Config{OnCrash: RequeueCrashed, CrashLimit: 3})
+		const payload = `{"class":"Exporter","args":[5]}`
+		for crash := 1; crash <= 3; crash++ {
+			_, err := g.Do("RPUSH", "resque:queue:exports", "other")
+			require.NoError(t, err)
+			g.plant(t, "gone:1:exports", recorded, time.Hour)
+			require.NoError(t, g.dead.sweep(t.Context(), nil))
+			if crash < 3 {
+				assert.Equal(t, []string{payload, "other"}, g.list(t, "queue:exports"), "in front, crash %d", crash)
+				assert.Empty(t, g.list(t, "failed"))
+			}
+			_, err = g.Do("DEL", "resque:queue:exports")
+			require.NoError(t, err)
+		}
+		failed := g.list(t, "failed")
+		require.Len(t, failed, 1)
+		assert.Contains(t, failed[0], `"exception":"Resque::PruneDeadWorkerDirtyExit"`)
+	})
+}
+
+// What Ruby could not read must end up in the failures in a form that it can.
+func TestSweepReadsWhatIsUnreadable(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.Start(t), Config{})
+	for id, record := range map[string]string{
+		"a:1:exports": `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"<unreadable>","args":["[NaN]"]}}`,
+		"b:1:exports": "\xff not JSON",
+		"c:1:exports": `{"queue":"exports"}`,
+	} {
+		g.plant(t, id, record, time.Hour)
+	}
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	failed := g.list(t, "failed")
+	require.Len(t, failed, 3)
+	for _, f := range failed {
+		assert.True(t, json.Valid([]byte(f)), f)
+		assert.Contains(t, f, "did not gracefully exit while processing <Unknown Job>")
+	}
+}
+
+func TestParseHeartbeat(t *testing.T) {
+	t.Parallel()
+	want := time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC)
+	for _, text := range []string{
+		"2026-01-15T12:34:56Z", "2026-01-15T12:34:56+00:00", "2026-01-15T07:34:56.000-05:00",
+		"2026-01-15 12:34:56 +0000", "2026-01-15 12:34:56 UTC", "2026-01-15T12:34:56",
+	} {
+		got, err := parseHeartbeat(text)
+		require.NoError(t, err, text)
+		assert.True(t, want.Equal(got), text)
+	}
+	for _, text := range []string{"", "soon", strings.Repeat("x", 1000)} {
+		_, err := parseHeartbeat(text)
+		require.Error(t, err, text)
+		assert.Less(t, len(err.Error()), 100)
+	}
+}
+
+func TestProcessOf(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"web-1~go:12:exports": "web-1~go:12", "web~go:12-3:a,b:c": "web~go:12", "web:12:exports": "",
+	} {
+		process, ok := processOf(id)
+		assert.Equal(t, want, process, id)
+		assert.Equal(t, want != "", ok, id)
+	}
+}
