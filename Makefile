@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench cross build clean
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench cross build clean soak
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ cross: ## build and vet the libraries without cgo for the other platforms
 
 build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque
+
+soak: ## kill a worker 50 times under load and look for lost jobs
+	$(GO) test ./worker -count=1 -v -run='^TestNoJobIsLostToKills$$' -args -kills=50
 
 clean: ## remove what build leaves
 	rm -rf bin

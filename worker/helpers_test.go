@@ -1,9 +1,15 @@
 package worker_test
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"log/slog"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // quiet is the logger of workers whose lines a test does not read: they are
@@ -11,4 +17,30 @@ import (
 func quiet(t *testing.T, given *slog.Logger) *slog.Logger {
 	t.Helper()
 	return cmp.Or(given, slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+// journal is a log that may be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// count is how many lines have text in them.
+func (j *journal) count(text string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Count(j.text.String(), text)
+}
+
+func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), into), text)
 }

@@ -3,9 +3,7 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
-	"log/slog"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,27 +17,6 @@ import (
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
-
-// journal is a log that may be read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-// count is how many lines have text in them.
-func (j *journal) count(text string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.Count(j.text.String(), text)
-}
-
-func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
 
 // midRun performs jobs and calls halfway, once, when half of them are done.
 func midRun(c *tally, halfway func()) *resque.Mux {

@@ -67,6 +67,7 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 			return err
 		}
 		if taken[0] {
+			r.ids = append(r.ids, id)
 			return r.settleLeftover(ctx, id)
 		}
 		if twin {
@@ -92,7 +93,6 @@ func (r *registry) settleLeftover(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	r.ids = append(r.ids, id)
 	return nil
 }
 
@@ -149,6 +149,9 @@ func (r *registry) renew(ctx context.Context) {
 // Ruby: Resque::Worker#unregister_worker.
 func (r *registry) leave(ctx context.Context) error {
 	defer r.close()
+	if len(r.ids) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	for wait := newBackoff(); ; {

@@ -80,8 +80,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	reg := &registry{backend: w.backend, dead: dead, cfg: w.cfg}
 	ids, err := reg.enter(ctx)
 	if err != nil {
-		reg.close()
-		return fmt.Errorf("worker: starting: %w", err)
+		return w.notStarted(ctx, reg, err)
 	}
 	w.set(ids)
 	defer w.set(nil)
@@ -92,6 +91,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.cfg.Logger.Info("worker stopped", "worker", ids[0])
 	return err
+}
+
+// notStarted takes back what was registered already. To be told to stop while
+// starting is no error.
+func (w *Worker) notStarted(ctx context.Context, reg *registry, err error) error {
+	leaving := reg.leave(ctx)
+	if ctx.Err() != nil {
+		err = nil
+	}
+	if err = errors.Join(err, leaving); err != nil {
+		return fmt.Errorf("worker: starting: %w", err)
+	}
+	return nil
 }
 
 func (w *Worker) set(ids []string) {

@@ -1,0 +1,170 @@
+//go:build unix
+
+package worker_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the worker; make soak takes more")
+
+// TestMain lets the test binary be a worker, for the tests that kill one.
+func TestMain(m *testing.M) {
+	if url := os.Getenv("WORKER_TEST_URL"); url != "" {
+		if err := beKilled(context.Background(), url); err != nil {
+			slog.Error("the worker to be killed", "err", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const killedSlots = 25
+
+// beKilled is a worker whose jobs write a ledger before anything else.
+func beKilled(ctx context.Context, url string) error {
+	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	if err != nil {
+		return err
+	}
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return err
+	}
+	mux := resque.NewMux()
+	mux.Handle(resque.Define1[int]("Exporter", "exports").Perform(func(ctx context.Context, id int) error {
+		c, err := rdb.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.Do("HINCRBY", "ledger", id, 1); err != nil {
+			return err
+		}
+		<-time.After(time.Duration(rand.IntN(4)) * time.Millisecond)
+		return nil
+	}))
+	w, err := worker.New(client, mux, worker.Config{
+		Queues: []string{"exports"}, Concurrency: killedSlots, Logger: slog.New(slog.DiscardHandler),
+		// Short, so that the next life sweeps what the last one left.
+		HeartbeatInterval: 200 * time.Millisecond, PruneAfter: time.Second, UntilEmpty: os.Getenv("WORKER_TEST_LAST") != "",
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+// TestNoJobIsLostToKills kills a worker under load, again and again. Afterwards
+// each job is in the ledger, or was settled as its worker's death; only jobs in
+// hand at a kill may be both.
+func TestNoJobIsLostToKills(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	c := s.Conn(t)
+	jobs := 800 * *kills
+	payloads := make([]any, 0, jobs+1)
+	payloads = append(payloads, "resque:queue:exports")
+	for id := range jobs {
+		payloads = append(payloads, fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, id))
+	}
+	do(t, c, "SADD", "resque:queues", "exports")
+	do(t, c, "RPUSH", payloads...)
+
+	for range *kills {
+		cmd := process(t, s)
+		before := number(t, c, "resque:stat:processed")
+		eventually(t, func() bool {
+			return number(t, c, "resque:stat:processed") > before+int64(rand.IntN(300)) || do(t, c, "LLEN", "resque:queue:exports") == int64(0)
+		}, "the worker does not work")
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+	last := process(t, s, "WORKER_TEST_LAST=1")
+	require.NoError(t, last.Wait())
+	settle(t, s)
+
+	ledger, err := redis.IntMap(c.Do("HGETALL", "ledger"))
+	require.NoError(t, err)
+	failed := failedIDs(t, c)
+	var lost []int
+	twice := 0
+	for id := range jobs {
+		performed := ledger[strconv.Itoa(id)]
+		if performed == 0 && !slices.Contains(failed, id) {
+			lost = append(lost, id)
+		}
+		if performed > 1 || (performed == 1 && slices.Contains(failed, id)) {
+			twice++
+		}
+	}
+	t.Logf("%d jobs, %d kills: %d failed for it, %d of them had begun", jobs, *kills, len(failed), twice)
+	require.Empty(t, lost, "jobs that are nowhere")
+	require.LessOrEqual(t, len(failed), *kills*killedSlots, "only jobs in hand at a kill fail")
+	require.LessOrEqual(t, twice, len(failed))
+	require.EqualValues(t, jobs, number(t, c, "resque:stat:processed")+int64(len(failed)), "each job is counted once")
+	requireGone(t, c)
+}
+
+// process starts this test binary as a worker.
+func process(t *testing.T, s *redistest.Server, environ ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "WORKER_TEST_URL="+s.URL), environ...)
+	cmd.Stderr = os.Stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
+}
+
+// settle runs a worker until it has swept what the killed ones left.
+func settle(t *testing.T, s *redistest.Server) {
+	t.Helper()
+	c := s.Conn(t)
+	w := newWorker(t, s, recordedMux(), worker.Config{
+		Queues: []string{"nothing"}, HeartbeatInterval: 100 * time.Millisecond, PruneAfter: time.Second,
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	eventually(t, func() bool {
+		records, err := redis.Strings(c.Do("KEYS", "resque:worker:*:exports"))
+		return err == nil && len(records) == 0
+	}, "records are left")
+	stop()
+	require.NoError(t, <-ended)
+}
+
+func failedIDs(t *testing.T, c redis.Conn) []int {
+	t.Helper()
+	records, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
+	require.NoError(t, err)
+	var ids []int
+	for _, r := range records {
+		require.Contains(t, r, "Resque::PruneDeadWorkerDirtyExit")
+		job := struct {
+			Payload struct{ Args []int }
+		}{}
+		decode(t, r, &job)
+		ids = append(ids, job.Payload.Args[0])
+	}
+	return ids
+}

@@ -1,0 +1,272 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// registered are the ids of all registered workers.
+func registered(t *testing.T, c redis.Conn) []string {
+	t.Helper()
+	ids, err := redis.Strings(c.Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	return ids
+}
+
+// ready waits until a worker that runs is registered.
+func ready(t *testing.T, w *worker.Worker) {
+	t.Helper()
+	eventually(t, func() bool { return len(w.IDs()) > 0 }, "the worker is not registered")
+}
+
+// Two processes may have the same host name and pid, in two containers: here
+// they are two workers of one process.
+func TestTwinsKeepApart(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		ctx, stop := context.WithCancel(t.Context())
+		var ended []<-chan error
+		for _, slots := range []int{2, 3, 1} {
+			w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Concurrency: slots})
+			done := make(chan error, 1)
+			go func() { done <- w.Run(ctx) }()
+			ended = append(ended, done)
+			ready(t, w)
+		}
+		ids := registered(t, s.Conn(t))
+		assert.Len(t, ids, 6, "%v", ids)
+		stop()
+		for _, done := range ended {
+			require.NoError(t, <-done)
+		}
+		requireGone(t, s.Conn(t))
+	})
+}
+
+// A worker that starts under the id of one that died settles its job first.
+func TestRestartSettlesWhatTheDeadOneLeft(t *testing.T) {
+	t.Parallel()
+	for name, half := range map[string]bool{"registered": false, "pruned already, but for its record": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.StartReal(t)
+			c := s.Conn(t)
+			host, err := os.Hostname()
+			require.NoError(t, err)
+			id := fmt.Sprintf("%s~go:%d:exports", host, os.Getpid())
+			do(t, c, "SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`)
+			if !half {
+				do(t, c, "SADD", "resque:workers", id)
+				do(t, c, "HSET", "resque:workers:heartbeat", id, time.Now().Format(time.RFC3339)) // it died just now
+			}
+			var performed atomic.Int64
+			mux := resque.NewMux()
+			mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+				performed.Add(1)
+				return nil
+			})
+			w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
+			require.NoError(t, w.Run(t.Context()))
+			assert.Zero(t, performed.Load(), "it is settled, not adopted")
+			failed := fmt.Sprintf("%s", do(t, c, "LINDEX", "resque:failed", 0))
+			assert.Contains(t, failed, "Resque::PruneDeadWorkerDirtyExit")
+			assert.Contains(t, failed, id)
+			requireGone(t, c)
+		})
+	}
+}
+
+func TestAPrunedWorkerRegistersAgain(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Concurrency: 3, PollInterval: 20 * time.Millisecond})
+	goRun(t, w)
+	ready(t, w)
+	do(t, c, "DEL", "resque:workers")
+	enqueue(t, s, exporters(5)...)
+	eventually(t, func() bool { return number(t, c, "resque:stat:processed") == 5 }, "the jobs are not performed")
+	assert.Len(t, registered(t, c), 3)
+}
+
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return fmt.Errorf("reading: %w", ctx.Err())
+	}
+	mux.Handle(resque.Define0("Own", "q").Timeout(20 * time.Millisecond).Perform(wait))
+	mux.Handle(resque.Define0("General", "q").Perform(wait))
+	mux.Handle(resque.Define0("Honest", "q").Timeout(20 * time.Millisecond).Perform(func(ctx context.Context) error {
+		<-ctx.Done()
+		return errors.New("no disk")
+	}))
+	enqueue(t, s, resque.Job{Queue: "q", Class: "Own"}, resque.Job{Queue: "q", Class: "General"}, resque.Job{Queue: "q", Class: "Honest"})
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UntilEmpty: true, Timeout: 40 * time.Millisecond})
+	require.NoError(t, w.Run(t.Context()))
+	failed, err := redis.Strings(s.Conn(t).Do("LRANGE", "resque:failed", 0, -1))
+	require.NoError(t, err)
+	require.Len(t, failed, 3)
+	assert.Contains(t, failed[0], `"exception":"Timeout::Error","error":"Own: execution expired after 20ms"`)
+	assert.Contains(t, failed[1], `"exception":"Timeout::Error","error":"General: execution expired after 40ms"`)
+	assert.Contains(t, failed[2], `"error":"no disk"`)
+}
+
+func TestGoexitIsAFailureAndKeepsTheSlot(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+		if string(job.Args[0]) == "1" {
+			runtime.Goexit()
+		}
+		return nil
+	})
+	enqueue(t, s, exporters(3)...)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
+	require.NoError(t, w.Run(t.Context()))
+	requireSettled(t, s, 3, 1)
+}
+
+// Jobs of unknown classes are left to others, without turning them round and
+// round meanwhile.
+func TestPutBackUnknown(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		c := s.Conn(t)
+		var known atomic.Int64
+		mux := resque.NewMux()
+		mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+			known.Add(1)
+			return nil
+		})
+		for i := range 5 {
+			enqueue(t, s, resque.Job{Queue: "exports", Class: "Newer", Args: []any{i}})
+		}
+		log := &journal{}
+		w := newWorker(t, s, mux, worker.Config{
+			Queues: []string{"exports"}, UnknownClass: worker.PutBackUnknown, Logger: log.logger(), PollInterval: 300 * time.Millisecond,
+		})
+		stop := goRun(t, w)
+		ready(t, w)
+		enqueue(t, s, exporters(1)...)
+		eventually(t, func() bool { return known.Load() == 1 }, "a known class behind unknown ones is not performed")
+		turned := log.count("put back")
+		select {
+		case err := <-stop:
+			require.Fail(t, "the worker ended", err)
+		case <-time.After(time.Second):
+		}
+		// Some 32 at each poll; spinning would be thousands.
+		assert.Less(t, log.count("put back")-turned, 300)
+		assert.EqualValues(t, 5, do(t, c, "LLEN", "resque:queue:exports"))
+		assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:failed"))
+	})
+}
+
+// A push wakes an idle worker at once, whoever made it; the poll alone would
+// take an hour.
+func TestPickupWithoutPolling(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		c := s.Conn(t)
+		done := make(chan string, 1)
+		mux := resque.NewMux()
+		mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+			done <- job.Queue
+			return nil
+		})
+		queues := []string{"first", "second"}
+		if s.Real {
+			queues = append(queues, "new*")
+		}
+		w := newWorker(t, s, mux, worker.Config{Queues: queues, Concurrency: 3, PollInterval: time.Hour})
+		goRun(t, w)
+		ready(t, w)
+		for range 20 {
+			for _, q := range []string{"first", "second"} {
+				do(t, c, "RPUSH", "resque:queue:"+q, `{"class":"Exporter","args":[]}`)
+				require.Equal(t, q, <-done)
+			}
+		}
+		if s.Real { // a queue that nobody knew, and a pause that ends
+			do(t, c, "SADD", "resque:queues", "newer")
+			do(t, c, "RPUSH", "resque:queue:newer", `{"class":"Exporter","args":[]}`)
+			require.Equal(t, "newer", <-done)
+			for _, key := range []string{"pause-all-workers", "pause:all", "pause:queue:first"} {
+				do(t, c, "SET", "resque:"+key, "true")
+				do(t, c, "RPUSH", "resque:queue:first", `{"class":"Exporter","args":[]}`)
+				do(t, c, "RPUSH", "resque:queue:second", strings.Repeat(" ", 3))
+				do(t, c, "LPOP", "resque:queue:second")
+				select {
+				case q := <-done:
+					require.Fail(t, "performed in spite of "+key, q)
+				case <-time.After(50 * time.Millisecond):
+				}
+				do(t, c, "DEL", "resque:"+key)
+				require.Equal(t, "first", <-done)
+			}
+		}
+	})
+}
+
+// An idle worker is cheap, however many slots it has.
+func TestIdleWorkerAsksLittle(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Concurrency: 100, PollInterval: 100 * time.Millisecond})
+	goRun(t, w)
+	ready(t, w)
+	stop := s.Monitor(t)
+	select {
+	case <-time.After(time.Second):
+	case <-t.Context().Done():
+	}
+	// Ten polls of three commands each: EVALSHA, MGET, EXISTS.
+	assert.LessOrEqual(t, len(stop()), 60)
+}
+
+// A stop may come before the worker has begun, or half way.
+func TestStoppedWhileStarting(t *testing.T) {
+	t.Parallel()
+	for calls := range 8 {
+		t.Run(fmt.Sprintf("after %d calls", calls), func(t *testing.T) {
+			t.Parallel()
+			s := redistest.StartReal(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			var n atomic.Int64
+			behind := relayTo(t, s, func([]string) fate {
+				if n.Add(1) > int64(calls) {
+					cancel()
+				}
+				return pass
+			})
+			if calls == 0 {
+				cancel()
+			}
+			w := newWorker(t, behind, recordedMux(), worker.Config{Queues: []string{"exports"}, Concurrency: 2})
+			require.NoError(t, w.Run(ctx))
+			requireGone(t, s.Conn(t))
+		})
+	}
+}
