@@ -103,6 +103,9 @@ func (e *Env) fill(cmd *cobra.Command) error {
 		}
 		for _, name := range f.Annotations[annotation] {
 			if value := e.Getenv(name); value != "" {
+				if f.Value.Type() == "bool" { // Ruby asks only whether it is set
+					value = "true"
+				}
 				if bad := f.Value.Set(value); bad != nil {
 					err = Usage("%s=%q: %w", name, value, bad)
 				}

@@ -71,7 +71,11 @@ func (a App) root(env *Env) *cobra.Command {
 	root.PersistentFlags().StringVarP(&env.namespace, "namespace", "N", "", `namespace of the keys (default "resque")`)
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
-	root.AddCommand(workCommand(env, mux), enqueueCommand(env, mux), versionCommand(env))
+	root.AddCommand(
+		workCommand(env, mux), workersCommand(env), enqueueCommand(env, mux),
+		listCommand(env), killCommand(env), removeCommand(env),
+		pauseCommand(env), resumeCommand(env), versionCommand(env),
+	)
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))
 	}

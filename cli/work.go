@@ -18,7 +18,7 @@ func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
 		Use:   "work",
 		Short: "Perform the jobs of one or more queues",
 		Long: `Performs the jobs of one or more queues, until INT, TERM or QUIT: then it takes
-no more, finishes those in hand, and exits. A second signal ends it at once.`,
+no more, finishes those in hand, and exits. A second INT ends it at once.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,14 +32,20 @@ no more, finishes those in hand, and exits. A second signal ends it at once.`,
 				return err
 			}
 			defer rdb.Close()
-			return work(cmd.Context(), rdb, mux, cfg)
+			if flags.background {
+				return env.daemonize()
+			}
+			if err := writePID(flags.pidfile); err != nil {
+				return err
+			}
+			return work(cmd.Context(), rdb, mux, cfg, flags.health)
 		},
 	}
 	flags.add(cmd)
 	return cmd
 }
 
-func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config) error {
+func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config, health string) error {
 	client, err := resque.New(rdb, resque.Config{})
 	if err != nil {
 		return err
@@ -50,6 +56,13 @@ func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Co
 	w, err := worker.New(client, mux, cfg)
 	if err != nil {
 		return Usage("%w", err)
+	}
+	if health != "" {
+		end, err := serveHealth(ctx, health, rdb, w)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	ctx, stop := UntilSignal(ctx)
 	defer stop()

@@ -11,6 +11,8 @@ import (
 
 // workFlags are what work is told, by flags or by Ruby's variables.
 type workFlags struct {
+	pidfile, health                             string
+	background                                  bool
 	queues                                      string
 	concurrency, maxWaiting, crashLimit         int
 	interval, minInterval, maxInterval, backoff seconds
@@ -37,6 +39,9 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.IntVar(&f.crashLimit, "crash-limit", 3, "how many workers a job may take with it in a day before it fails, with --on-crash requeue")
 	set.Var(&f.unknownClass, "unknown-class", "what becomes of a job whose class is unknown here: fail, or put-back for other workers")
 	set.Var(&f.timeout, "timeout", "how long a job may take (default: as long as it likes)")
+	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
+	set.BoolVar(&f.background, "background", false, "go on in the background, and return")
+	set.StringVar(&f.health, "health", "", "address to answer /healthz and /readyz on, such as :8080")
 	for flag, variables := range map[string][]string{
 		"queue":              {"QUEUES", "QUEUE"},
 		"concurrency":        {"CONCURRENCY"},
@@ -51,6 +56,9 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"crash-limit":        {"RESQUE_CRASH_LIMIT"},
 		"unknown-class":      {"RESQUE_UNKNOWN_CLASS"},
 		"timeout":            {"RESQUE_TIMEOUT"},
+		"pidfile":            {"PIDFILE"},
+		"background":         {"BACKGROUND"},
+		"health":             {"RESQUE_HEALTH"},
 	} {
 		FromEnv(cmd, flag, variables...)
 	}

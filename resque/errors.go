@@ -33,3 +33,13 @@ func (e *DeadWorkerError) Error() string {
 
 // ExceptionName is Ruby's class for this error.
 func (e *DeadWorkerError) ExceptionName() string { return "Resque::PruneDeadWorkerDirtyExit" }
+
+// DirtyExitError is the error of a job that was cut off with its worker.
+//
+// Ruby: Resque::DirtyExit.
+type DirtyExitError struct{ Message string }
+
+func (e *DirtyExitError) Error() string { return e.Message }
+
+// ExceptionName is Ruby's class for this error.
+func (e *DirtyExitError) ExceptionName() string { return "Resque::DirtyExit" }

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// workersCommand runs several processes of work, as COUNT says.
+//
+// Ruby: rake resque:workers.
+func workersCommand(env *Env) *cobra.Command {
+	count := 1
+	var flags workFlags // of work, which gets them as they are
+	cmd := &cobra.Command{
+		Use:   "workers",
+		Short: "Run COUNT processes of work",
+		Long: `Runs COUNT processes of work, with the same flags, and hands the signals on to
+them. It ends when all have ended. One process with --concurrency needs less.`,
+		Example: "  COUNT=5 QUEUE='*' goresque workers",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if count < 1 {
+				return Usage("count is %d; it must be at least 1", count)
+			}
+			if _, err := flags.config(); err != nil {
+				return err
+			}
+			if flags.background || flags.pidfile != "" {
+				return Usage("workers takes neither --background nor --pidfile: they are of one process")
+			}
+			return env.fleet(cmd, count)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().IntVar(&count, "count", 1, "how many processes")
+	FromEnv(cmd, "count", "COUNT")
+	return cmd
+}
+
+// fleet runs count processes of work until they have ended.
+func (e *Env) fleet(cmd *cobra.Command, count int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this command: %w", err)
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, handedOn()...)
+	defer signal.Stop(signals)
+
+	args := e.workArgs(cmd)
+	processes := make([]*exec.Cmd, count)
+	ended := make([]error, count)
+	var running sync.WaitGroup
+	for i := range processes {
+		p := exec.CommandContext(cmd.Context(), self, args...)
+		p.Stdout, p.Stderr = e.Stdout, e.Stderr
+		p.SysProcAttr = apart() // a signal to the group reaches them through us, once
+		for name, value := range e.vars {
+			p.Env = append(p.Env, name+"="+value)
+		}
+		if err := p.Start(); err != nil {
+			ended[i] = fmt.Errorf("starting a worker: %w", err)
+			continue
+		}
+		processes[i] = p
+		running.Go(func() {
+			if err := p.Wait(); err != nil {
+				ended[i] = fmt.Errorf("worker process %d: %w", p.Process.Pid, err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	for {
+		select {
+		case <-done:
+			return errors.Join(ended...)
+		case sig := <-signals:
+			for _, p := range processes {
+				if p != nil {
+					_ = p.Process.Signal(sig) // one that has ended needs none
+				}
+			}
+		}
+	}
+}
+
+// workArgs are the arguments of work: the flags that this command was given.
+func (e *Env) workArgs(cmd *cobra.Command) []string {
+	args := []string{"work"}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "count" {
+			args = append(args, "--"+f.Name+"="+f.Value.String())
+		}
+	})
+	return args
+}

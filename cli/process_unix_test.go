@@ -1,0 +1,104 @@
+//go:build unix
+
+package cli_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+// command is the test binary as goresque, with environ added.
+func command(environ []string, args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), "CLI_TEST_COMMAND=1"), environ...)
+	return cmd
+}
+
+func slots(t *testing.T, s *redistest.Server) int {
+	t.Helper()
+	n, err := redis.Int(s.Conn(t).Do("SCARD", "resque:workers"))
+	require.NoError(t, err)
+	return n
+}
+
+func eventually(t *testing.T, condition func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, condition, 20*time.Second, 10*time.Millisecond, what)
+}
+
+func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=3"}, "workers", "--concurrency", "2")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	eventually(t, func() bool { return slots(t, s) == 6 }, "three workers of two slots")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+	assert.Zero(t, slots(t, s))
+}
+
+func TestBackgroundAndPIDFile(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	file := filepath.Join(t.TempDir(), "worker.pid")
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "BACKGROUND=yes", "PIDFILE=" + file}, "work")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	eventually(t, func() bool { return slots(t, s) == 1 }, "the worker in the background")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(string(text))
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "process "+string(text))
+
+	id, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	require.Contains(t, id[0], ":"+strconv.Itoa(pid)+":")
+	killed := run(t, nil, []string{"REDIS_URL=" + s.URL}, "kill", id[0])
+	require.Equal(t, 0, killed.status, killed.stderr)
+	assert.Contains(t, killed.stdout, "** killed process "+string(text)+" with its slots: 1\n")
+	assert.Zero(t, slots(t, s))
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	addr := "127.0.0.1:" + redistest.FreePort(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", "--health", addr)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	get := func(path string) (int, string) {
+		response, err := http.Get("http://" + addr + path)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, strings.TrimSpace(string(body))
+	}
+	eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusOK }, "ready")
+	status, body := get("/healthz")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, "stuck jobs: 0")
+
+	require.NoError(t, syscall.Kill(s.PID, syscall.SIGKILL))
+	eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable }, "not ready without Redis")
+	status, _ = get("/healthz")
+	assert.Equal(t, http.StatusOK, status, "no reason to restart it")
+}
