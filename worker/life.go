@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -73,8 +74,12 @@ func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reser
 			slots.Go(func() { s.live(ctx, slots, last) })
 		}
 	}()
-	err = ended(during, resque.Perform(during, s.handler, job))
+	err, unknown := ended(during, job.Class, resque.Perform(during, s.handler, job))
 	returned = true
+	if unknown && s.unknown == PutBackUnknown {
+		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", s.id)
+		return s.outcomes.putBack(r)
+	}
 	return s.end(r, job, err, started)
 }
 
@@ -83,12 +88,19 @@ func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reser
 var errGoexit = errors.New("the handler called runtime.Goexit")
 
 // ended is the error of a job whose context may have been ended for it: then it
-// is the reason that counts, not that the handler obeyed.
-func ended(ctx context.Context, err error) error {
+// is the reason that counts, not that the handler obeyed. unknown says that the
+// job's class has no handler. The error is the user's, and its methods may panic.
+func ended(ctx context.Context, class string, err error) (reason error, unknown bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			reason = &resque.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return context.Cause(ctx)
+		return context.Cause(ctx), false
 	}
-	return err
+	var missing *resque.UnknownClassError
+	return err, errors.As(err, &missing) && missing.Class == class
 }
 
 // end chooses the ending of a job and writes the job's one line to the log.
@@ -98,11 +110,6 @@ func (s *slot) end(r store.Reserved, job *resque.Reserved, err error, started ti
 	if err == nil {
 		s.log.Info("job done", attrs...)
 		return s.outcomes.done(r)
-	}
-	var unknown *resque.UnknownClassError
-	if s.unknown == PutBackUnknown && errors.As(err, &unknown) && unknown.Class == job.Class {
-		s.log.Info("job put back: its class is unknown here", attrs...)
-		return s.outcomes.putBack(r)
 	}
 	s.log.Error("job failed", append(attrs, "err", err)...)
 	return s.outcomes.failed(r, resque.NewFailure(job, err, now))

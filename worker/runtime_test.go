@@ -270,3 +270,36 @@ func TestStoppedWhileStarting(t *testing.T) {
 		})
 	}
 }
+
+// treacherous is an error whose every method panics.
+type treacherous struct{}
+
+func (*treacherous) Error() string   { panic("Error") }
+func (*treacherous) Is(error) bool   { panic("Is") }
+func (*treacherous) As(any) bool     { panic("As") }
+func (e *treacherous) Unwrap() error { panic("Unwrap") }
+
+// What a handler returns is the user's, methods and all: it fails the job, not
+// the worker.
+func TestErrorsThatPanic(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Reserved) error {
+		switch string(job.Args[0]) {
+		case "0":
+			return &treacherous{}
+		case "1":
+			<-ctx.Done()
+			return &treacherous{}
+		default:
+			return (*resque.TimeoutError)(nil)
+		}
+	})
+	enqueue(t, s, exporters(3)...)
+	w := newWorker(t, s, mux, worker.Config{
+		Queues: []string{"exports"}, UntilEmpty: true, Timeout: 50 * time.Millisecond, UnknownClass: worker.PutBackUnknown,
+	})
+	require.NoError(t, w.Run(t.Context()))
+	requireSettled(t, s, 3, 3)
+}
