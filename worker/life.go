@@ -74,7 +74,7 @@ func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reser
 			slots.Go(func() { s.live(ctx, slots, last) })
 		}
 	}()
-	err, unknown := ended(during, job.Class, resque.Perform(during, s.handler, job))
+	unknown, err := ended(during, job.Class, resque.Perform(during, s.handler, job))
 	returned = true
 	if unknown && s.unknown == PutBackUnknown {
 		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", s.id)
@@ -90,17 +90,17 @@ var errGoexit = errors.New("the handler called runtime.Goexit")
 // ended is the error of a job whose context may have been ended for it: then it
 // is the reason that counts, not that the handler obeyed. unknown says that the
 // job's class has no handler. The error is the user's, and its methods may panic.
-func ended(ctx context.Context, class string, err error) (reason error, unknown bool) {
+func ended(ctx context.Context, class string, err error) (unknown bool, reason error) {
 	defer func() {
 		if v := recover(); v != nil {
 			reason = &resque.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return context.Cause(ctx), false
+		return false, context.Cause(ctx)
 	}
 	var missing *resque.UnknownClassError
-	return err, errors.As(err, &missing) && missing.Class == class
+	return errors.As(err, &missing) && missing.Class == class, err
 }
 
 // end chooses the ending of a job and writes the job's one line to the log.

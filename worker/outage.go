@@ -12,12 +12,24 @@ import (
 // away, before it gives up and leaves the rest to those who sweep.
 const leaveTimeout = 20 * time.Second
 
-// outage tells of Redis being away: once when it goes, once when it is back,
-// however many goroutines notice.
+// outage tells of a trouble with Redis: once when it begins, once when it is
+// over, however many goroutines notice.
 type outage struct {
 	log   *slog.Logger
+	begun string
+	over  string
 	mu    sync.Mutex
 	since time.Time
+}
+
+// away is Redis not answering.
+func away(log *slog.Logger) *outage {
+	return &outage{log: log, begun: "redis is away, trying again", over: "redis is back"}
+}
+
+// silenced is Redis answering, but refusing heartbeats: it is full or read only.
+func silenced(log *slog.Logger) *outage {
+	return &outage{log: log, begun: "redis refuses heartbeats, trying again", over: "redis takes heartbeats again"}
 }
 
 func (o *outage) began(err error) {
@@ -25,7 +37,7 @@ func (o *outage) began(err error) {
 	defer o.mu.Unlock()
 	if o.since.IsZero() {
 		o.since = time.Now()
-		o.log.Error("redis is away, trying again", "err", err)
+		o.log.Error(o.begun, "err", err) //nolint:sloglint // one of two constants
 	}
 }
 
@@ -33,7 +45,7 @@ func (o *outage) ended() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.since.IsZero() {
-		o.log.Info("redis is back", "duration", time.Since(o.since).Round(time.Millisecond))
+		o.log.Info(o.over, "duration", time.Since(o.since).Round(time.Millisecond)) //nolint:sloglint // one of two constants
 		o.since = time.Time{}
 	}
 }

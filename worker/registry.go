@@ -114,18 +114,22 @@ func (r *registry) twin(ctx context.Context) (bool, error) {
 //
 // Ruby: Resque::Worker#start_heartbeat.
 func (r *registry) beat(ctx context.Context, redis *outage) {
-	wait := newBackoff()
+	wait, refused := newBackoff(), silenced(r.cfg.Logger)
 	next := r.cfg.HeartbeatInterval
 	for pause(ctx, next) {
 		r.renew(ctx)
 		if err := r.backend.Beat(ctx, r.ids); err != nil {
-			if ctx.Err() == nil {
+			switch {
+			case store.Refused(err):
+				refused.began(err)
+			case ctx.Err() == nil:
 				redis.began(err)
 			}
 			next = min(wait.next(), r.cfg.HeartbeatInterval)
 			continue
 		}
 		redis.ended()
+		refused.ended()
 		wait = newBackoff()
 		next = r.cfg.HeartbeatInterval
 	}

@@ -115,7 +115,7 @@ func (w *Worker) set(ids []string) {
 // work runs the slots until they have all stopped, and beside them what keeps
 // them alive, wakes them, and buries the dead.
 func (w *Worker) work(ctx context.Context, reg *registry, dead *sweeper) error {
-	redis := &outage{log: w.cfg.Logger}
+	redis := away(w.cfg.Logger)
 	x := newExchange(w.backend, redis, w.cfg)
 	alive, die := context.WithCancel(context.WithoutCancel(ctx))
 	idle, stop := context.WithCancel(ctx)
