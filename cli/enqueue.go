@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -35,32 +35,18 @@ that begin with a dash.`,
 			if job.Queue == "" {
 				return Usage("no queue for class %s: say goresque enqueue -q QUEUE %s …", job.Class, job.Class)
 			}
-			return enqueue(cmd, env, job)
+			payload, err := job.Payload()
+			if err != nil {
+				return Usage("%w", err)
+			}
+			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				_, err := client.Enqueue(ctx, job)
+				return env.done(err, "queued on "+job.Queue+": "+string(payload))
+			})
 		},
 	}
 	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: that of the class, where this command knows it)")
 	return cmd
-}
-
-func enqueue(cmd *cobra.Command, env *Env, job resque.Job) error {
-	payload, err := job.Payload()
-	if err != nil {
-		return Usage("%w", err)
-	}
-	rdb, err := env.OpenRedis(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer rdb.Close()
-	client, err := resque.New(rdb, resque.Config{})
-	if err != nil {
-		return err
-	}
-	if _, err := client.Enqueue(cmd.Context(), job); err != nil {
-		return err
-	}
-	fmt.Fprintf(env.Stdout, "queued on %s: %s\n", job.Queue, payload)
-	return nil
 }
 
 // argument is a shell's word as a job's argument: JSON, spelled anew as Ruby

@@ -58,7 +58,7 @@ var _ enqueuer = (*resque.Client)(nil)
 // be queued is marked as failed.
 func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
 	if _, err := jobs.Enqueue(ctx, Exporter.With(e.ID)); err != nil {
-		return e.fail(ctx, fmt.Errorf("could not be queued: %w", err))
+		return e.fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
 	}
 	return nil
 }
@@ -75,7 +75,8 @@ func (e *Export) PerformLengthyComputation(ctx context.Context) error {
 		err = e.finish(ctx)
 	}
 	if err != nil {
-		return e.fail(ctx, fmt.Errorf("export %d: %w", e.ID, err))
+		err = fmt.Errorf("export %d: %w", e.ID, err)
+		return e.fail(ctx, err.Error(), err)
 	}
 	return nil
 }
@@ -103,13 +104,14 @@ func (e *Export) finish(ctx context.Context) error {
 	return e.transaction(ctx, e.save)
 }
 
-// fail keeps cause on the record and returns it, with what went wrong in
+// fail keeps message on the record, for people, and returns cause, for the log
+// and for Resque, with what went wrong in
 // keeping it.
-func (e *Export) fail(ctx context.Context, cause error) error {
+func (e *Export) fail(ctx context.Context, message string, cause error) error {
 	if errors.Is(cause, errTakenOver) {
 		return cause
 	}
-	e.State, e.Message = Failed, shorten(cause.Error())
+	e.State, e.Message = Failed, shorten(message)
 	// Also when ctx has ended: otherwise the page would wait for ever.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -57,7 +57,7 @@ func TestAsyncPopulate(t *testing.T) {
 		stored, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
 		assert.Equal(t, Failed, stored.State)
-		assert.Equal(t, "could not be queued: no Redis", stored.Message)
+		assert.Equal(t, "could not be queued: Redis cannot be reached", stored.Message, "for people; the cause is for the log")
 		assert.True(t, stored.Complete())
 	})
 
@@ -181,7 +181,7 @@ func TestRunTakenOverChangesNothing(t *testing.T) {
 	require.NoError(t, second.begin(t.Context()))
 	second.Seconds = 0
 	require.ErrorIs(t, <-ended, errTakenOver)
-	require.ErrorIs(t, slow.fail(t.Context(), errTakenOver), errTakenOver)
+	require.ErrorIs(t, slow.fail(t.Context(), "", errTakenOver), errTakenOver)
 	require.NoError(t, second.build(t.Context()))
 	require.NoError(t, second.finish(t.Context()))
 

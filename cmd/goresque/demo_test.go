@@ -27,7 +27,7 @@ const patience = 30 * time.Second
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("ends its processes with SIGTERM")
+		t.Skip("SIGTERM, with which it ends its processes, is missing on Windows")
 	}
 	bin := build(t)
 	demo := run(t, bin, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "1", "--no-worker")
