@@ -103,7 +103,8 @@ func (e *Env) fill(cmd *cobra.Command) error {
 		}
 		for _, name := range f.Annotations[annotation] {
 			if value := e.Getenv(name); value != "" {
-				if f.Value.Type() == "bool" { // Ruby asks only whether it is set
+				// Ruby asks only whether it is set, but for this one.
+				if f.Value.Type() == "bool" && (name != "FORK_PER_JOB" || value != "false") {
 					value = "true"
 				}
 				if bad := f.Value.Set(value); bad != nil {

@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 			return nil
 		}
 	}))
+	signalJobs(mux)
 	os.Exit(cli.Main(cli.App{Mux: mux}))
 }
 
@@ -87,28 +88,5 @@ func TestSignalsFinishTheJobInHand(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, keys, "it has unregistered")
 		})
-	}
-}
-
-func TestSecondSignalEndsAtOnce(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	cmd := working(t, s, "1h")
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		_ = cmd.Process.Signal(syscall.SIGINT) // until the first was handled and the next one is not
-		select {
-		case err := <-ended:
-			require.ErrorContains(t, err, "interrupt")
-			c := s.Conn(t)
-			keys, err := redis.Strings(c.Do("KEYS", "resque:worker:*slow"))
-			require.NoError(t, err)
-			assert.Len(t, keys, 1, "its record is left for a sweeper: the job is not lost")
-			return
-		case <-time.After(50 * time.Millisecond):
-		case <-t.Context().Done():
-			return
-		}
 	}
 }

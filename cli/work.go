@@ -18,13 +18,20 @@ func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
 		Use:   "work",
 		Short: "Perform the jobs of one or more queues",
 		Long: `Performs the jobs of one or more queues, until INT, TERM or QUIT: then it takes
-no more, finishes those in hand, and exits. A second INT ends it at once.`,
+no more, finishes those in hand, or ends them with --term-child, and exits. A
+second INT ends it at once. USR1 ends the jobs in hand, USR2 pauses, CONT resumes.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := flags.config()
 			if err != nil {
 				return err
+			}
+			if err := execRoutes(mux, flags.exec, cfg.TermTimeout, env); err != nil {
+				return err
+			}
+			if worker.IsChild() {
+				return worker.ServeChild(cmd.Context(), mux)
 			}
 			cfg.Logger = env.Logger()
 			rdb, err := env.OpenRedis(cmd.Context())
@@ -64,7 +71,5 @@ func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Co
 		}
 		defer end()
 	}
-	ctx, stop := UntilSignal(ctx)
-	defer stop()
-	return w.Run(ctx)
+	return w.RunWithSignals(ctx)
 }

@@ -17,7 +17,16 @@ type workFlags struct {
 	concurrency, maxWaiting, crashLimit         int
 	interval, minInterval, maxInterval, backoff seconds
 	heartbeat, pruneAfter, timeout              seconds
-	onCrash, unknownClass                       choice
+	onCrash, unknownClass, onShutdown           choice
+	stop                                        stopFlags
+	exec                                        []string
+}
+
+// stopFlags are how work stops, and where it performs jobs.
+type stopFlags struct {
+	termChild, gracefulTerm, forkPerJob bool
+	termTimeout, preShutdown            seconds
+	jobsPerChild, minutesPerChild       int
 }
 
 func (f *workFlags) add(cmd *cobra.Command) {
@@ -25,7 +34,9 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	f.heartbeat, f.pruneAfter = seconds{60}, seconds{300}
 	f.onCrash = choice{value: "fail", of: []string{"fail", "requeue"}}
 	f.unknownClass = choice{value: "fail", of: []string{"fail", "put-back"}}
+	f.onShutdown = choice{value: "fail", of: []string{"fail", "requeue"}}
 	set := cmd.Flags()
+	f.stop.add(cmd)
 	set.StringVarP(&f.queues, "queue", "q", "", "queues to work, in order, with commas between; '*' and other patterns, '!name' excludes")
 	set.IntVarP(&f.concurrency, "concurrency", "c", 1, "how many jobs to perform at once")
 	set.VarP(&f.interval, "interval", "i", "how long to wait before looking again; 0 works until the queues are empty")
@@ -39,6 +50,8 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.IntVar(&f.crashLimit, "crash-limit", 3, "how many workers a job may take with it in a day before it fails, with --on-crash requeue")
 	set.Var(&f.unknownClass, "unknown-class", "what becomes of a job whose class is unknown here: fail, or put-back for other workers")
 	set.Var(&f.timeout, "timeout", "how long a job may take (default: as long as it likes)")
+	set.Var(&f.onShutdown, "on-shutdown", "what becomes of a job that is ended because the worker stops: fail, or requeue")
+	set.StringArrayVar(&f.exec, "exec", nil, "perform a class by a shell command: CLASS=COMMAND, which gets the payload on standard input; may be repeated")
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
 	set.BoolVar(&f.background, "background", false, "go on in the background, and return")
 	set.StringVar(&f.health, "health", "", "address to answer /healthz and /readyz on, such as :8080")
@@ -56,12 +69,50 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"crash-limit":        {"RESQUE_CRASH_LIMIT"},
 		"unknown-class":      {"RESQUE_UNKNOWN_CLASS"},
 		"timeout":            {"RESQUE_TIMEOUT"},
+		"on-shutdown":        {"RESQUE_ON_SHUTDOWN"},
 		"pidfile":            {"PIDFILE"},
 		"background":         {"BACKGROUND"},
 		"health":             {"RESQUE_HEALTH"},
 	} {
 		FromEnv(cmd, flag, variables...)
 	}
+}
+
+func (f *stopFlags) add(cmd *cobra.Command) {
+	f.termTimeout = seconds{4}
+	set := cmd.Flags()
+	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, ask the jobs in hand to end, and cut off those that do not")
+	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish the jobs in hand, however long that takes")
+	set.Var(&f.preShutdown, "pre-shutdown-timeout", "how long jobs may go on before they are asked to end, with --term-child")
+	set.Var(&f.termTimeout, "term-timeout", "how long a job that was asked to end may go on before it is cut off")
+	set.BoolVar(&f.forkPerJob, "fork-per-job", false, "perform each job in a process of its own")
+	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "how many jobs such a process performs before it is replaced (default 1); implies --fork-per-job")
+	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "how old such a process gets before it is replaced; implies --fork-per-job")
+	for flag, variables := range map[string][]string{
+		"term-child":           {"TERM_CHILD"},
+		"graceful-term":        {"GRACEFUL_TERM"},
+		"pre-shutdown-timeout": {"RESQUE_PRE_SHUTDOWN_TIMEOUT"},
+		"term-timeout":         {"RESQUE_TERM_TIMEOUT"},
+		"fork-per-job":         {"FORK_PER_JOB"},
+		"jobs-per-child":       {"JOBS_PER_CHILD", "JOBS_PER_FORK"},
+		"minutes-per-child":    {"MINUTES_PER_FORK"},
+	} {
+		FromEnv(cmd, flag, variables...)
+	}
+}
+
+// apply writes the flags into a worker's config.
+func (f *stopFlags) apply(cfg *worker.Config) error {
+	if f.jobsPerChild < 0 || f.minutesPerChild < 0 {
+		return Usage("jobs-per-child and minutes-per-child must not be negative")
+	}
+	cfg.TermChild, cfg.GracefulTerm = f.termChild, f.gracefulTerm
+	cfg.PreShutdownTimeout = f.preShutdown.duration()
+	cfg.TermTimeout = max(f.termTimeout.duration(), time.Nanosecond) // 0 is none, not the default
+	cfg.ForkPerJob = f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
+	cfg.JobsPerChild = f.jobsPerChild
+	cfg.ChildLifetime = time.Duration(f.minutesPerChild) * time.Minute
+	return nil
 }
 
 // config is what the flags say, as a worker takes it.
@@ -98,5 +149,8 @@ func (f *workFlags) config() (worker.Config, error) {
 	if f.unknownClass.value == "put-back" {
 		cfg.UnknownClass = worker.PutBackUnknown
 	}
-	return cfg, nil
+	if f.onShutdown.value == "requeue" {
+		cfg.OnShutdown = worker.RequeueInterrupted
+	}
+	return cfg, f.stop.apply(&cfg)
 }

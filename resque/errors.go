@@ -19,6 +19,19 @@ func (e *TimeoutError) Error() string {
 // ExceptionName is Ruby's class for this error.
 func (e *TimeoutError) ExceptionName() string { return "Timeout::Error" }
 
+// ErrTerm is why a job was ended that was asked to, because its worker stops or
+// was told to end it: the cause of its context, and its error where the handler
+// returns the context's.
+//
+// Ruby: Resque::TermException.
+var ErrTerm error = termError{}
+
+type termError struct{}
+
+func (termError) Error() string { return "SIGTERM" }
+
+func (termError) ExceptionName() string { return "Resque::TermException" }
+
 // DeadWorkerError is the error of a job whose worker died with it in hand.
 //
 // Ruby: Resque::PruneDeadWorkerDirtyExit.

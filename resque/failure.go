@@ -117,9 +117,13 @@ func exceptionName(err error) string {
 
 func typeName(err error) string { return strings.TrimLeft(reflect.TypeOf(err).String(), "*") }
 
-// backtrace has a panic's frames in Ruby's form; other errors carry none. It is
-// never nil: Ruby's front end joins it.
+// backtrace has a panic's frames in Ruby's form, or those that the error has of
+// itself; others carry none. It is never nil: Ruby's front end joins it.
 func backtrace(err error) []string {
+	var traced interface{ Backtrace() []string }
+	if errors.As(err, &traced) {
+		return append([]string{}, traced.Backtrace()...)
+	}
 	var panicked *PanicError
 	if errors.As(err, &panicked) {
 		return rubyFrames(panicked.Stack)

@@ -40,6 +40,24 @@ type Route struct {
 	// Timeout ends the context of a job that takes longer. Defaults to 0: the
 	// worker's own, if it has one.
 	Timeout time.Duration
+
+	failure []FailureHook
+}
+
+// Use returns the route with middleware around its handler, the first
+// outermost, inside of the mux's own.
+func (r Route) Use(middleware ...Middleware) Route {
+	for _, wrap := range slices.Backward(middleware) {
+		r.Handler = wrap(r.Handler)
+	}
+	return r
+}
+
+// OnFailure returns the route with hooks that are told when one of its jobs has
+// failed, after those it has.
+func (r Route) OnFailure(hooks ...FailureHook) Route {
+	r.failure = slices.Concat(r.failure, hooks)
+	return r
 }
 
 // UnknownClassError reports a job of a class that nobody registered.

@@ -29,10 +29,11 @@ func (x *exchange) call(ctx context.Context, batch []*turn) {
 		if len(batch) == 0 {
 			return
 		}
-		reply, asked, err := x.ask(ctx, batch, free)
+		taking := free && !x.isHeld()
+		reply, asked, err := x.ask(ctx, batch, taking)
 		if err == nil {
 			x.redis.ended()
-			if free {
+			if taking {
 				x.looked(x.queues.known, len(reply.Reserved))
 			}
 			batch = x.deliver(ctx, batch, asked, reply, attempt)
@@ -58,7 +59,7 @@ func (x *exchange) dismiss(batch []*turn) []*turn {
 }
 
 // ask makes the one call to Redis. asked are the turns that handed something in.
-func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply store.Exchanged, asked []*turn, err error) {
+func (x *exchange) ask(ctx context.Context, batch []*turn, taking bool) (reply store.Exchanged, asked []*turn, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	var (
@@ -66,7 +67,7 @@ func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply sto
 		slots    []store.Slot
 		queues   []string
 	)
-	if free {
+	if taking {
 		if queues, err = x.queues.look(ctx); err != nil {
 			return reply, nil, err
 		}
@@ -76,7 +77,7 @@ func (x *exchange) ask(ctx context.Context, batch []*turn, free bool) (reply sto
 			finished = append(finished, *t.outcome)
 			asked = append(asked, t)
 		}
-		if free && !t.rests {
+		if taking && !t.rests {
 			slots = append(slots, store.Slot{Worker: t.worker, RunAt: x.runAt()})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,59 @@ type Config struct {
 	// Defaults to 0, none.
 	Timeout time.Duration
 
+	// TermChild has a worker that stops end the jobs in hand: after
+	// PreShutdownTimeout their contexts end with resque.ErrTerm as the cause,
+	// and what is left after TermTimeout more is given up and recorded as
+	// Resque::DirtyExit. Without it a worker that stops waits for its jobs,
+	// where they run in its process, and kills the children where they do not.
+	//
+	// Ruby: TERM_CHILD.
+	TermChild bool
+
+	// PreShutdownTimeout is how long the jobs in hand may go on before they are
+	// ended. Needs TermChild.
+	//
+	// Ruby: RESQUE_PRE_SHUTDOWN_TIMEOUT.
+	PreShutdownTimeout time.Duration
+
+	// TermTimeout is how long a job may go on after it was told to end. A child
+	// is then killed, also after Worker.EndJobs and a Timeout.
+	//
+	// Defaults to 4 seconds, as in Resque.
+	//
+	// Ruby: RESQUE_TERM_TIMEOUT.
+	TermTimeout time.Duration
+
+	// GracefulTerm has the end of Run's context, and TERM, finish the jobs in
+	// hand without a limit, whatever else is set.
+	//
+	// Ruby: GRACEFUL_TERM.
+	GracefulTerm bool
+
+	// OnShutdown is what becomes of a job that is ended because the worker stops.
+	//
+	// Defaults to FailInterrupted, as in Resque.
+	OnShutdown OnShutdown
+
+	// ForkPerJob performs each job in a process of its own: this program,
+	// started again, which must call ServeChild (see there). Unix only.
+	//
+	// Ruby: FORK_PER_JOB, on by default there.
+	ForkPerJob bool
+
+	// JobsPerChild and ChildLifetime let a child perform several jobs before it
+	// is replaced: so many, or until its age exceeds so much.
+	//
+	// Default to 1 and to no limit of age; where only ChildLifetime is set, to no
+	// limit of jobs.
+	//
+	// Ruby: JOBS_PER_FORK and MINUTES_PER_FORK of resque-multi-job-forks.
+	JobsPerChild  int
+	ChildLifetime time.Duration
+
+	// Hooks are called as the worker works.
+	Hooks Hooks
+
 	// Logger gets one line a job and one for each change of state.
 	//
 	// Defaults to slog.Default().
@@ -109,6 +163,19 @@ const (
 	// RequeueCrashed puts the job back at the front of its queue, up to
 	// CrashLimit times.
 	RequeueCrashed
+)
+
+// OnShutdown is what becomes of a job that is ended because its worker stops.
+type OnShutdown int
+
+// What can become of a job that is ended because its worker stops.
+const (
+	// FailInterrupted records a failure: Resque::TermException where the job
+	// obeyed, Resque::DirtyExit where it did not.
+	FailInterrupted OnShutdown = iota
+	// RequeueInterrupted puts the job back at the front of its queue, as it was.
+	// Nothing is counted.
+	RequeueInterrupted
 )
 
 // UnknownClass is what becomes of a job whose class has no handler.
@@ -137,6 +204,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Concurrency < 0 {
 		mistakes = append(mistakes, fmt.Errorf("worker: Concurrency is %d; it must be at least 1", c.Concurrency))
 	}
+	if c.JobsPerChild < 0 {
+		mistakes = append(mistakes, fmt.Errorf("worker: JobsPerChild is %d; it must be at least 1", c.JobsPerChild))
+	}
+	if c.ForkPerJob && !canFork {
+		mistakes = append(mistakes, errors.New("worker: ForkPerJob needs a Unix system"))
+	}
 	if c.CrashLimit < 0 {
 		mistakes = append(mistakes, fmt.Errorf("worker: CrashLimit is %d; it must not be negative", c.CrashLimit))
 	}
@@ -151,6 +224,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"HeartbeatInterval", c.HeartbeatInterval},
 		{"PruneAfter", c.PruneAfter},
 		{"Timeout", c.Timeout},
+		{"PreShutdownTimeout", c.PreShutdownTimeout},
+		{"TermTimeout", c.TermTimeout},
+		{"ChildLifetime", c.ChildLifetime},
 	} {
 		if d.value < 0 {
 			mistakes = append(mistakes, fmt.Errorf("worker: %s is %v; it must not be negative", d.name, d.value))
@@ -166,6 +242,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
 	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
 	c.CrashLimit = cmp.Or(c.CrashLimit, 3)
+	c.TermTimeout = cmp.Or(c.TermTimeout, 4*time.Second)
+	if c.JobsPerChild == 0 && c.ChildLifetime > 0 {
+		c.JobsPerChild = math.MaxInt
+	}
+	c.JobsPerChild = cmp.Or(c.JobsPerChild, 1)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c, errors.Join(mistakes...)
 }

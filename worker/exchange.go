@@ -32,6 +32,7 @@ type exchange struct {
 
 	mu       sync.Mutex
 	busy     bool    // there is a leader
+	held     bool    // take no jobs
 	look     bool    // the next call is to look for the idle ones, too
 	arrived  []*turn // wait for the next call
 	idle     []*turn // are free, and found nothing when they last looked
@@ -40,6 +41,8 @@ type exchange struct {
 	putBack  int // jobs put back in a row
 	moment   moment
 	changed  chan struct{} // closed at the next change of moment, where somebody waits
+	worked   bool          // there were jobs since all slots were idle
+	emptied  chan struct{} // holds one: there are no jobs any more
 }
 
 // exchanger is what an exchange needs of the store.
@@ -55,6 +58,7 @@ func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 		backend: backend, outcomes: outcomes{backend}, redis: redis, log: cfg.Logger, cfg: cfg,
 		queues:   newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
 		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
+		emptied:  make(chan struct{}, 1),
 	}
 }
 
@@ -120,10 +124,31 @@ func (x *exchange) nextInterval() time.Duration {
 	return x.interval.next()
 }
 
+// hold has the exchange take no jobs until it is told otherwise, or take some
+// again. It goes on with settling those in hand.
+func (x *exchange) hold(held bool) (changed bool) {
+	x.mu.Lock()
+	changed = x.held != held
+	x.held = held
+	x.moment.idle = !x.busy && len(x.idle) > 0 && !held
+	x.mu.Unlock()
+	x.wake()
+	return changed
+}
+
+func (x *exchange) isHeld() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.held
+}
+
 // wake has the idle slots look for jobs, now or right after the call in flight.
 func (x *exchange) wake() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.held {
+		return
+	}
 	x.look = true
 	if !x.busy {
 		x.handOver()
@@ -133,14 +158,18 @@ func (x *exchange) wake() {
 // enter has t wait for the next call, or make it where none is in flight.
 func (x *exchange) enter(ctx context.Context, t *turn) {
 	x.mu.Lock()
-	if x.busy {
+	switch {
+	case x.busy:
 		x.arrived = append(x.arrived, t)
 		x.mu.Unlock()
-		return
+	case x.held && t.outcome == nil:
+		x.idle = append(x.idle, t)
+		x.mu.Unlock()
+	default:
+		x.busy, x.moment.idle = true, false
+		x.mu.Unlock()
+		x.lead(ctx, t)
 	}
-	x.busy, x.moment.idle = true, false
-	x.mu.Unlock()
-	x.lead(ctx, t)
 }
 
 // again has a turn whose outcome Redis refused, being full or read only, wait a
@@ -201,12 +230,35 @@ func (x *exchange) handOver() {
 		next, x.idle = x.idle[0], x.idle[1:]
 	default:
 		x.busy = false
-		x.moment.idle = len(x.idle) > 0
+		x.moment.idle = len(x.idle) > 0 && !x.held
 		x.announce()
+		if len(x.idle) == x.cfg.Concurrency {
+			x.empty()
+		}
 		return
 	}
 	x.busy = true
 	x.moment.idle = false
 	x.announce()
 	next.answer <- answer{lead: true}
+}
+
+// empty tells that there are no jobs any more, where there were some. mu is held.
+//
+// Ruby: Resque::Worker#state_change.
+func (x *exchange) empty() {
+	if x.worked {
+		x.worked = false
+		select {
+		case x.emptied <- struct{}{}:
+		default: // it is told already
+		}
+	}
+}
+
+// untold tells at the end of a worker's life what emptied would have told.
+func (x *exchange) untold() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.emptied) > 0 || (x.cfg.UntilEmpty && x.worked)
 }

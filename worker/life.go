@@ -14,73 +14,98 @@ import (
 
 // slot performs one job after the other. To Resque it is a worker.
 type slot struct {
-	id       string
-	handler  resque.Handler
-	exchange *exchange
-	outcomes outcomes
-	limits   limits
-	unknown  UnknownClass
-	log      *slog.Logger
+	id        string
+	handler   resque.Handler
+	performer performer
+	exchange  *exchange
+	outcomes  outcomes
+	limits    limits
+	cfg       Config
+	log       *slog.Logger
+	goOn      func(last func(context.Context) *ending) // lives on in another goroutine; last says how the job in hand ended
+
+	mu  sync.Mutex
+	run *run // the job in hand
 }
 
-func newSlot(id string, w *Worker, x *exchange) *slot {
-	return &slot{
-		id: id, handler: w.handler, exchange: x, log: w.cfg.Logger,
-		outcomes: outcomes{w.backend}, unknown: w.cfg.UnknownClass,
-		limits: limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
+func newSlot(id string, w *Worker, x *exchange, children *nursery) *slot {
+	s := &slot{
+		id: id, handler: w.handler, exchange: x, cfg: w.cfg, log: w.cfg.Logger,
+		outcomes:  outcomes{w.backend},
+		performer: inProcess{w.handler},
+		limits:    limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
 	}
+	if children != nil {
+		s.performer = &inChild{nursery: children, limits: s.limits, cfg: w.cfg}
+	}
+	return s
 }
 
-// start lets the slot live in a goroutine that slots counts, until ctx ends.
+// start lets the slot live until ctx ends; slots counts it.
 func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
-	slots.Go(func() { s.live(ctx, slots, nil) })
+	slots.Add(1)
+	s.goOn = func(last func(context.Context) *ending) {
+		go func() { s.live(ctx, slots, last(context.WithoutCancel(ctx))) }()
+	}
+	go s.live(ctx, slots, nil)
 }
 
 // live is the life of a job, over and over: a turn at the exchange hands in how
 // the last job ended and brings the next one, which is then performed. It ends
-// when the exchange has no more jobs to give.
+// when the exchange has no more jobs to give, or goes on in another goroutine.
 //
 // Ruby: Resque::Worker#work_one_job.
 func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *ending) {
 	for {
 		reserved, ok := s.exchange.turn(ctx, s.id, last)
 		if !ok {
+			s.performer.close()
+			slots.Done()
 			return
 		}
-		last = s.perform(ctx, slots, reserved)
+		if last, ok = s.perform(ctx, reserved); !ok {
+			return
+		}
 	}
 }
 
-// perform runs a job's handler and says how the job ended. It touches no Redis.
-// The job's context has the values of ctx but does not end with it: a planned
-// stop finishes what runs.
+// perform performs a job and says how it ended. It touches no Redis. ok is false
+// when somebody has given the job up meanwhile and says it instead.
 //
 // Ruby: Resque::Worker#perform.
-func (s *slot) perform(ctx context.Context, slots *sync.WaitGroup, r store.Reserved) *ending {
-	started := time.Now()
+func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok bool) {
 	job, err := resque.ParseReserved(r.Queue, r.Payload)
 	if err != nil {
 		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: s.id}
-		return s.end(r, job, err, started)
+		return s.end(&run{reserved: r, job: job, started: time.Now()}, err), true
 	}
 	job.Worker = s.id
-
-	during, release := s.limits.watch(context.WithoutCancel(ctx), job)
+	during, in, ok := s.begin(ctx, r, job)
+	if !ok {
+		return s.outcomes.unstarted(r), true
+	}
 	returned := false
 	defer func() {
-		release()
-		if !returned { // runtime.Goexit: this goroutine is over, the slot is not
-			last := s.end(r, job, errGoexit, started)
-			slots.Go(func() { s.live(ctx, slots, last) })
+		if !returned && s.take(in) { // runtime.Goexit: this goroutine is over, the slot is not
+			s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errGoexit) })
 		}
 	}()
-	unknown, err := ended(during, job.Class, resque.Perform(during, s.handler, job))
+	hooked, err := s.performer.perform(during, job)
 	returned = true
-	if unknown && s.unknown == PutBackUnknown {
+	unknown, err := ended(during, job.Class, err)
+	switch {
+	case !s.take(in):
+		return nil, false
+	case err == errUnstarted: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
+		return s.outcomes.unstarted(r), true
+	case unknown && s.cfg.UnknownClass == PutBackUnknown:
 		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", s.id)
-		return s.outcomes.putBack(r)
+		return s.outcomes.putBack(r), true
+	case err == nil || hooked:
+		return s.end(in, err), true
+	default:
+		return s.fail(context.WithoutCancel(during), in, err), true
 	}
-	return s.end(r, job, err, started)
 }
 
 // errGoexit is the error of a handler that ended its goroutine, as t.FailNow
@@ -99,18 +124,9 @@ func ended(ctx context.Context, class string, err error) (unknown bool, reason e
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return false, context.Cause(ctx)
 	}
+	if errors.Is(err, resque.ErrDontPerform) {
+		return false, resque.ErrDontPerform
+	}
 	var missing *resque.UnknownClassError
 	return errors.As(err, &missing) && missing.Class == class, err
-}
-
-// end chooses the ending of a job and writes the job's one line to the log.
-func (s *slot) end(r store.Reserved, job *resque.Reserved, err error, started time.Time) *ending {
-	now := time.Now()
-	attrs := []any{"class", job.Class, "queue", job.Queue, "worker", s.id, "duration", now.Sub(started)}
-	if err == nil {
-		s.log.Info("job done", attrs...)
-		return s.outcomes.done(r)
-	}
-	s.log.Error("job failed", append(attrs, "err", err)...)
-	return s.outcomes.failed(r, resque.NewFailure(job, err, now))
 }

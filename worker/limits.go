@@ -23,23 +23,34 @@ type limits struct {
 const grace = 5 * time.Second
 
 // watch returns the context that job is performed under, and what to call when
-// the handler has returned.
+// it is over.
 func (l limits) watch(ctx context.Context, job *resque.Reserved) (_ context.Context, release func()) {
 	limit := l.limit(job.Class)
 	if limit == 0 {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, &resque.TimeoutError{Class: job.Class, After: limit})
-	alarm := time.AfterFunc(limit+grace, func() {
-		l.stuck.Add(1)
-		l.log.Warn("job is stuck: it goes on though its context has ended",
-			"class", job.Class, "queue", job.Queue, "worker", job.Worker, "duration", limit+grace)
-	})
+	alarm := l.alarm(job, limit)
 	return ctx, func() {
 		cancel()
-		if !alarm.Stop() {
-			l.stuck.Add(-1)
-		}
+		l.silence(alarm)
+	}
+}
+
+// alarm reports job as stuck when it goes on after its context has ended, which
+// is to be in a while.
+func (l limits) alarm(job *resque.Reserved, in time.Duration) *time.Timer {
+	return time.AfterFunc(in+grace, func() {
+		l.stuck.Add(1)
+		l.log.Warn("job is stuck: it goes on though its context has ended",
+			"class", job.Class, "queue", job.Queue, "worker", job.Worker, "ended_before", grace)
+	})
+}
+
+// silence is for a job that has returned.
+func (l limits) silence(alarm *time.Timer) {
+	if alarm != nil && !alarm.Stop() {
+		l.stuck.Add(-1)
 	}
 }
 

@@ -56,6 +56,7 @@ func (x *exchange) looked(names []string, found int) {
 	x.moment.found += uint64(found) //nolint:gosec // a count
 	x.moment.names = names
 	if found > 0 {
+		x.worked = true
 		x.interval.found()
 	}
 }

@@ -44,8 +44,17 @@ func (o outcomes) failed(r store.Reserved, f resque.Failure) *ending {
 	))
 }
 
-// unstarted is the end of a job that was reserved but not begun: it goes back
-// to where it was, and nothing is counted.
+// cutOff is the end of a job that was cut off, with its process or by the end of
+// its worker's patience. Ruby does not count it as failed.
+//
+// Ruby: Resque::Worker#perform_with_fork.
+func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *ending {
+	return end(r, append([]store.Effect{o.effects.Fail(f.AppendJSON(nil))}, o.effects.Processed(r.Worker)...))
+}
+
+// unstarted is the end of a job that was reserved but not begun, or that the
+// worker's stop has cut off: it goes back to where it was, and nothing is
+// counted.
 func (o outcomes) unstarted(r store.Reserved) *ending {
 	return end(r, o.effects.Requeue(r.Queue, r.Payload))
 }

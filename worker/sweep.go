@@ -17,6 +17,7 @@ import (
 // may run: one of them ends each dead worker.
 type sweeper struct {
 	backend undertaker
+	handler resque.Handler
 	cfg     Config
 }
 
@@ -155,6 +156,9 @@ func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err er
 		}
 		if pruned == store.PrunedNow {
 			s.cfg.Logger.Warn("pruned a dead worker", "worker", id, "job", fate)
+			if fate == failed {
+				s.tellHooks(ctx, r)
+			}
 			return true, nil
 		}
 	}
@@ -178,11 +182,31 @@ func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Eff
 			return append(s.backend.Crashed(r.Raw, crashMemory), s.backend.Requeue(r.Queue, r.Raw)...), "requeued", nil
 		}
 	}
+	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+	f := resque.NewFailure(job, lostJob(r), time.Now())
+	return []store.Effect{s.backend.Fail(f.AppendJSON(nil))}, failed, nil
+}
+
+const failed = "failed"
+
+// lostJob is the error of the job in a dead worker's record.
+func lostJob(r store.Record) *resque.DeadWorkerError {
 	lost := &resque.DeadWorkerError{Worker: r.Worker}
 	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
 		lost.Class = job.Class
 	}
-	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
-	f := resque.NewFailure(job, lost, time.Now())
-	return []store.Effect{s.backend.Fail(f.AppendJSON(nil))}, "failed", nil
+	return lost
+}
+
+// tellHooks tells a job's failure hooks of its worker's death.
+func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
+	job, err := resque.ParseReserved(r.Queue, r.Raw)
+	if err != nil {
+		return
+	}
+	job.Worker = r.Worker
+	lost := lostJob(r)
+	if err := resque.FailureHooks(resque.WithReserved(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same one means that none went wrong
+		s.cfg.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", r.Worker, "err", err)
+	}
 }

@@ -1,0 +1,209 @@
+//go:build unix
+
+package cli_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+// TestSignalTable runs the command through what Ruby's worker was recorded to do.
+// A signal to the whole process group, as foreman, Heroku and systemd send it,
+// ends as one to the worker alone. The cases take seconds and no work: many run at
+// once.
+func TestSignalTable(t *testing.T) {
+	t.Parallel()
+	type observation struct {
+		want golden.SignalCase
+		name string
+		seen observed
+		err  error
+	}
+	var all []*observation
+	var running sync.WaitGroup
+	places := make(chan struct{}, 12)
+	observing := func(want golden.SignalCase, name string, group bool) {
+		o := &observation{want: want, name: name}
+		all = append(all, o)
+		s := redistest.Start(t)
+		c := s.Conn(t)
+		running.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			o.seen, o.err = observe(c, s, want, group)
+		})
+	}
+	for _, c := range signalCases(t) {
+		observing(c, c.Case, false)
+		if sig := c.Signals[0]; sig == "TERM" || sig == "INT" {
+			observing(c, c.Case+", to the group", true)
+		}
+	}
+	running.Wait()
+	for _, o := range all {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			require.NoError(t, o.err)
+			requireCase(t, o.want, o.seen)
+		})
+	}
+}
+
+// observed is what became of a worker and its job.
+type observed struct {
+	took, late  time.Duration // late: how much more than 0.3 s after the job's start the first signal came
+	status      syscall.WaitStatus
+	log, paused []string
+	failed      []golden.SignalFailure
+	queue       []string
+	processed   int
+	failedCount int
+	workersLeft int
+}
+
+func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
+	t.Helper()
+	// Ruby looks at its child every 0.1 s, and the recording is rounded to that.
+	assert.GreaterOrEqual(t, seen.took+seen.late+100*time.Millisecond, span(want.SecondsToExit), "it ended too early")
+	assert.LessOrEqual(t, seen.took, span(want.SecondsToExit)+2*time.Second, "it ended too late")
+	if want.TermSignal != 0 {
+		assert.Equal(t, want.TermSignal, int(seen.status.Signal()))
+	} else {
+		assert.Zero(t, seen.status, "exit status")
+	}
+	assert.Equal(t, want.Log, seen.log, "what the jobs said")
+	if want.LogAfterPause != nil {
+		assert.Equal(t, want.LogAfterPause, seen.paused)
+	}
+	assert.ElementsMatch(t, want.Failed, seen.failed)
+	assert.Len(t, seen.queue, want.LeftInQueue, "left in the queue")
+	assert.Equal(t, want.Processed, seen.processed, "processed")
+	assert.Equal(t, want.FailedCount, seen.failedCount, "failed")
+	assert.Equal(t, want.WorkersLeft, seen.workersLeft, "workers left")
+	if want.LeftInQueue == 2 {
+		assert.Equal(t, payload(want.Job, want.JobSeconds), seen.queue[0], "back at the front, as it was")
+	}
+}
+
+// observe does what a case says. Testing has no part in it: it runs beside others.
+func observe(c redis.Conn, s *redistest.Server, want golden.SignalCase, group bool) (seen observed, err error) {
+	for _, job := range []string{payload(want.Job, want.JobSeconds), payload("Polite", 0.1)} {
+		if _, err := c.Do("RPUSH", "resque:queue:jobs", job); err != nil {
+			return seen, err
+		}
+	}
+	cmd := signalWorker(s, want.Env)
+	if err := cmd.Start(); err != nil {
+		return seen, err
+	}
+	killer := time.AfterFunc(40*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer killer.Stop()
+	for len(seen.log) == 0 {
+		<-time.After(10 * time.Millisecond)
+		if seen.log, err = redis.Strings(c.Do("LRANGE", "log", 0, -1)); err != nil {
+			return seen, err
+		}
+		if cmd.Process.Signal(syscall.Signal(0)) != nil {
+			return seen, errors.New("the worker has ended")
+		}
+	}
+	begun := time.Now()
+	<-time.After(300 * time.Millisecond)
+	first := time.Now()
+	seen.late = max(0, first.Sub(begun)-300*time.Millisecond)
+	for _, step := range want.Signals {
+		if wait, ok := step.(float64); ok {
+			<-time.After(span(wait))
+			if seen.paused == nil {
+				seen.paused, err = redis.Strings(c.Do("LRANGE", "log", 0, -1))
+			}
+		} else {
+			err = syscall.Kill(target(cmd, group), signalNamed(step.(string)))
+		}
+		if err != nil {
+			return seen, err
+		}
+	}
+	_ = cmd.Wait() // ProcessState tells
+	seen.took = time.Since(first)
+	seen.status = cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return seen, seen.read(c)
+}
+
+func target(cmd *exec.Cmd, group bool) int {
+	if group {
+		return -cmd.Process.Pid
+	}
+	return cmd.Process.Pid
+}
+
+// signalWorker is a worker that leads a process group of its own.
+func signalWorker(s *redistest.Server, env map[string]string, args ...string) *exec.Cmd {
+	environ := []string{"REDIS_URL=" + s.URL, "QUEUE=jobs"}
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	cmd := command(environ, append([]string{"work"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if testing.Verbose() {
+		cmd.Stderr = os.Stderr
+	}
+	return cmd
+}
+
+// read reads what is left in Redis.
+func (o *observed) read(c redis.Conn) (err error) {
+	var bad error
+	o.log, err = redis.Strings(c.Do("LRANGE", "log", 0, -1))
+	bad = errors.Join(bad, err)
+	o.queue, err = redis.Strings(c.Do("LRANGE", "resque:queue:jobs", 0, -1))
+	bad = errors.Join(bad, err)
+	counts, err := redis.Ints(c.Do("MGET", "resque:stat:processed", "resque:stat:failed"))
+	bad = errors.Join(bad, err)
+	if err == nil {
+		o.processed, o.failedCount = counts[0], counts[1]
+	}
+	o.workersLeft, err = redis.Int(c.Do("SCARD", "resque:workers"))
+	bad = errors.Join(bad, err)
+	records, err := redis.ByteSlices(c.Do("LRANGE", "resque:failed", 0, -1))
+	bad = errors.Join(bad, err)
+	for _, record := range records {
+		var f struct {
+			golden.SignalFailure
+			Payload struct{ Class string }
+		}
+		if err := json.Unmarshal(record, &f); err != nil {
+			return fmt.Errorf("%s: %w", record, err)
+		}
+		f.Class = f.Payload.Class
+		f.Error = regexp.MustCompile(`pid \d+`).ReplaceAllString(f.Error, "pid {PID}")
+		o.failed = append(o.failed, f.SignalFailure)
+	}
+	return bad
+}
+
+func payload(class string, length float64) string {
+	return fmt.Sprintf(`{"extra":[],"class":%q,"args":[%s]}`, class, number(length))
+}
+
+func signalNamed(name string) syscall.Signal {
+	return map[string]syscall.Signal{
+		"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "KILL": syscall.SIGKILL,
+		"USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "CONT": syscall.SIGCONT,
+	}[name]
+}

@@ -1,0 +1,167 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// inChild performs a slot's jobs in child processes. The worker alone reserves
+// and finishes.
+//
+// Ruby: Resque::Worker#perform_with_fork.
+type inChild struct {
+	nursery *nursery
+	limits  limits
+	cfg     Config
+	kept    *child // has performed a job and may perform more
+
+	mu     sync.Mutex
+	child  *child // has the job in hand
+	doomed bool   // the job in hand is to be cut off
+}
+
+// errUnstarted is the end of a job that no child has begun.
+var errUnstarted = errors.New("the job was not begun")
+
+func (p *inChild) perform(ctx context.Context, job *resque.Reserved) (hooked bool, err error) {
+	if hook := p.cfg.Hooks.BeforeFork; hook != nil {
+		if err := guard(func() error { return hook(ctx, job) }); err != nil {
+			return false, fmt.Errorf("before the fork: %w", err)
+		}
+	}
+	for {
+		c, ok := p.take(ctx)
+		if !ok {
+			return false, errUnstarted
+		}
+		hooked, err = p.converse(ctx, c, job)
+		p.leave(c)
+		if !errors.Is(err, errUnstarted) || ctx.Err() != nil || p.isDoomed() {
+			return hooked, err
+		}
+	}
+}
+
+// take takes the child that the job is for.
+func (p *inChild) take(ctx context.Context) (*child, bool) {
+	c := p.kept
+	p.kept = nil
+	if c == nil {
+		var ok bool
+		if c, ok = p.nursery.take(ctx); !ok {
+			return nil, false
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.child = c
+	if p.doomed {
+		c.kill()
+	}
+	return c, true
+}
+
+// leave keeps the child for the next job, or lets it go.
+func (p *inChild) leave(c *child) {
+	p.mu.Lock()
+	p.child = nil
+	p.mu.Unlock()
+	select {
+	case <-c.gone:
+		_ = c.to.Close()
+		return
+	default:
+	}
+	old := p.cfg.ChildLifetime > 0 && time.Since(c.since) >= p.cfg.ChildLifetime
+	if old || c.jobs >= p.cfg.JobsPerChild {
+		c.retire()
+		return
+	}
+	p.kept = c
+}
+
+// converse hands the job to the child and waits for its end.
+func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved) (hooked bool, err error) {
+	a := assignment{
+		Queue: job.Queue, Worker: job.Worker, Timeout: p.limits.limit(job.Class),
+		HandsBack: p.cfg.OnShutdown == RequeueInterrupted,
+	}
+	if err := writeFrame(c.to, frameJob, a, job.Payload); err != nil {
+		c.kill() // it is as good as dead: nobody reads
+	}
+	c.jobs++
+	begun, told := false, ctx.Done()
+	var late <-chan time.Time
+	for {
+		select {
+		case f, ok := <-c.frames:
+			switch {
+			case ok && f.kind == frameAccepted:
+				begun = true
+			case ok:
+				return !f.OK, f.err(job.Class)
+			case !begun:
+				return false, errUnstarted
+			default:
+				<-c.gone
+				return false, p.cutOff(ctx, c)
+			}
+		case <-told:
+			told = nil
+			p.tell(ctx, c, a)
+			late = time.After(p.cfg.TermTimeout)
+		case <-late:
+			c.kill()
+		}
+	}
+}
+
+// tell tells the child that the job is to end. A time limit it knows of itself.
+func (p *inChild) tell(ctx context.Context, c *child, a assignment) {
+	if errors.Is(context.Cause(ctx), resque.ErrTerm) {
+		_ = writeFrame(c.to, frameTerm, a, nil) // a child that does not read ends by KILL
+	}
+}
+
+// cutOff is the error of a job whose child has ended before it.
+func (p *inChild) cutOff(ctx context.Context, c *child) error {
+	var late *resque.TimeoutError
+	if errors.As(context.Cause(ctx), &late) {
+		return late
+	}
+	return dirtyExit(c)
+}
+
+// killer dooms the job to come, from when it is in hand.
+func (p *inChild) killer() func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doomed = false
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.doomed = true
+		if p.child != nil {
+			p.child.kill()
+		}
+	}
+}
+
+func (p *inChild) isDoomed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.doomed
+}
+
+// close lets the kept child go.
+func (p *inChild) close() {
+	if p.kept != nil {
+		p.kept.retire()
+		p.kept = nil
+	}
+}

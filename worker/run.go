@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// run is one job in hand. Whoever takes it out of its slot says how it ended:
+// the slot when the performer has returned, or who no longer waits for that.
+type run struct {
+	reserved store.Reserved
+	job      *resque.Reserved
+	started  time.Time
+	cancel   context.CancelCauseFunc
+	release  func() // of its time limit
+	kill     func() // ends its child at once; nil where it runs in this process
+
+	// Of the slot's lock.
+	stopping bool        // it was ended because the worker stops
+	alarm    *time.Timer // tells that it goes on although it was ended
+}
+
+// begin takes a reserved job in hand. ok is false when the worker has begun to
+// stop: whoever ends the jobs in hand looks after that, and would miss this one.
+func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *run, ok bool) {
+	in = &run{reserved: r, job: job, started: time.Now()}
+	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	during, in.release = s.limits.watch(during, job)
+	in.kill = s.performer.killer()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		in.release()
+		in.cancel(nil)
+		return nil, nil, false
+	}
+	s.run = in
+	return during, in, true
+}
+
+// take takes a run out of the slot. It fails when somebody else has.
+func (s *slot) take(in *run) bool {
+	s.mu.Lock()
+	taken := s.run == in
+	if taken {
+		s.run = nil
+	}
+	alarm := in.alarm
+	s.mu.Unlock()
+	in.release()
+	in.cancel(nil)
+	s.limits.silence(alarm)
+	return taken
+}
+
+// interrupt ends the context of the job in hand, if there is one.
+func (s *slot) interrupt(stopping bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.run
+	if in == nil {
+		return
+	}
+	in.stopping = in.stopping || stopping
+	in.cancel(resque.ErrTerm)
+	if in.alarm == nil && in.kill == nil && !stopping {
+		in.alarm = s.limits.alarm(in.job, 0)
+	}
+}
+
+// kill ends the child of the job in hand, where it has one.
+func (s *slot) kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run != nil && s.run.kill != nil {
+		s.run.kill()
+	}
+}
+
+// giveUp waits no longer for the job in hand: a child is killed, and a handler
+// of this process left to itself while another goroutine goes on with the slot's
+// life, which is to record how the job ended.
+func (s *slot) giveUp() {
+	s.mu.Lock()
+	in := s.run
+	if in == nil {
+		s.mu.Unlock()
+		return
+	}
+	in.stopping = true
+	if in.kill != nil {
+		in.kill()
+		s.mu.Unlock()
+		return
+	}
+	s.run = nil
+	s.mu.Unlock()
+	in.cancel(resque.ErrTerm)
+	s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errStillProcessed) })
+}

@@ -1,0 +1,34 @@
+//go:build unix
+
+package worker
+
+import (
+	"os"
+	"syscall"
+)
+
+// heeded are the signals that a worker's process follows.
+func heeded() []os.Signal {
+	return []os.Signal{
+		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
+	}
+}
+
+// heed follows a signal.
+func (w *Worker) heed(sig os.Signal) {
+	switch sig {
+	case syscall.SIGTERM:
+		w.Term()
+	case syscall.SIGINT:
+		w.Interrupt()
+	case syscall.SIGQUIT:
+		w.Quit()
+	case syscall.SIGUSR1:
+		w.EndJobs()
+	case syscall.SIGUSR2:
+		w.Pause()
+	case syscall.SIGCONT:
+		w.Resume()
+	}
+}
