@@ -16,6 +16,9 @@ type Config struct {
 	//
 	// Ruby: Resque.inline.
 	Inline Handler
+
+	// JSON is whose spelling the jobs have in the queue. Defaults to JSONPlain.
+	JSON JSONProfile
 }
 
 // Client enqueues jobs. It is safe for concurrent use and has no goroutines.
@@ -27,6 +30,9 @@ type Client struct {
 
 // New returns a client of rdb. With cfg.Inline set, rdb may be nil.
 func New(rdb *Redis, cfg Config) (*Client, error) {
+	if _, err := cfg.JSON.spelling(); err != nil {
+		return nil, err
+	}
 	if rdb == nil {
 		if cfg.Inline == nil {
 			return nil, errors.New("resque: a client needs a Redis (see Open) unless its jobs are inline")
@@ -57,7 +63,7 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (queued bool, err error) 
 	if err := job.validate(); err != nil {
 		return false, err
 	}
-	payload, err := job.Payload()
+	payload, err := c.appendPayload(nil, job)
 	if err != nil {
 		return false, err
 	}

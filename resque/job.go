@@ -30,20 +30,7 @@ var (
 // writes, because Ruby's dequeue and locks compare bytes.
 //
 // Ruby: Resque.encode.
-func (j Job) Payload() ([]byte, error) {
-	if j.Class == "" {
-		return nil, ErrNoClass
-	}
-	b, err := rubyjson.AppendString([]byte(`{"class":`), j.Class)
-	if err != nil {
-		return nil, fmt.Errorf("resque: class %q: %w", j.Class, err)
-	}
-	b = append(b, `,"args":`...)
-	if b, err = rubyjson.AppendArgs(b, j.Args); err != nil {
-		return nil, argumentError(j.Class, err)
-	}
-	return append(b, '}'), nil
-}
+func (j Job) Payload() ([]byte, error) { return JSONPlain.AppendPayload(nil, j) }
 
 // argumentError names the argument that cannot be written, counted from 1 as
 // Bind counts them.

@@ -33,49 +33,34 @@ func (e *EncodeError) Unwrap() error { return e.Err }
 // Append appends v to dst, spelled as plain Ruby spells it. The package comment
 // says how Go's types map. On an error, always an [*EncodeError], it returns dst
 // as it was.
-func Append(dst []byte, v any) ([]byte, error) {
-	out, err := appendValue(dst, v, 0)
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
-}
+func Append(dst []byte, v any) ([]byte, error) { return Plain.Append(dst, v) }
 
 // AppendArgs appends a job's arguments as the array of a payload: as [Append],
 // but nil is [] and one level of nesting is kept for the object around it.
 // Without that, Ruby could not read a payload whose arguments just fit.
-func AppendArgs(dst []byte, args []any) ([]byte, error) {
-	if args == nil {
-		return append(dst, "[]"...), nil
-	}
-	out, err := appendSlice(dst, args, 1)
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
-}
+func AppendArgs(dst []byte, args []any) ([]byte, error) { return Plain.AppendArgs(dst, args) }
 
 // appendValue writes v below depth open arrays and objects. It knows the common
 // types by name: those need neither reflection nor an allocation.
-func appendValue(dst []byte, v any, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendValue(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...), nil
 	case string:
-		return appendString(dst, v)
+		return p.appendString(dst, v)
 	case bool:
 		return strconv.AppendBool(dst, v), nil
 	case float64:
-		return appendFloat(dst, v, 64)
+		return p.appendFloat(dst, v, 64)
 	case []any:
-		return appendSlice(dst, v, depth)
+		return p.appendSlice(dst, v, depth)
 	case map[string]any:
-		return appendMap(dst, v, depth)
+		return p.appendMap(dst, v, depth)
 	}
 	if out, ok := appendInteger(dst, v); ok {
 		return out, nil
 	}
-	return appendNamed(dst, v, depth)
+	return p.appendNamed(dst, v, depth)
 }
 
 func appendInteger(dst []byte, v any) (out []byte, ok bool) {
@@ -106,7 +91,7 @@ func appendInteger(dst []byte, v any) (out []byte, ok bool) {
 
 // appendNamed writes the types whose spelling is not that of their kind. The
 // test for them, isNamed, must name the same ones.
-func appendNamed(dst []byte, v any, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendNamed(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	switch v := v.(type) {
 	case json.RawMessage:
 		if v == nil { // as in encoding/json
@@ -118,10 +103,10 @@ func appendNamed(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	case big.Int:
 		return v.Append(dst, 10), nil
 	}
-	return appendReflect(dst, v, depth)
+	return p.appendReflect(dst, v, depth)
 }
 
-func appendSlice(dst []byte, vs []any, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendSlice(dst []byte, vs []any, depth int) ([]byte, *EncodeError) {
 	if vs == nil {
 		return append(dst, "null"...), nil
 	}
@@ -134,14 +119,14 @@ func appendSlice(dst []byte, vs []any, depth int) ([]byte, *EncodeError) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = appendValue(dst, v, depth); err != nil {
+		if dst, err = p.appendValue(dst, v, depth); err != nil {
 			return dst, err.inIndex(i)
 		}
 	}
 	return append(dst, ']'), nil
 }
 
-func appendMap(dst []byte, m map[string]any, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendMap(dst []byte, m map[string]any, depth int) ([]byte, *EncodeError) {
 	if m == nil {
 		return append(dst, "null"...), nil
 	}
@@ -151,10 +136,10 @@ func appendMap(dst []byte, m map[string]any, depth int) ([]byte, *EncodeError) {
 	}
 	dst = append(dst, '{')
 	for i, key := range slices.Sorted(maps.Keys(m)) {
-		if dst, err = appendKey(dst, key, i); err != nil {
+		if dst, err = p.appendKey(dst, key, i); err != nil {
 			return dst, err
 		}
-		if dst, err = appendValue(dst, m[key], depth); err != nil {
+		if dst, err = p.appendValue(dst, m[key], depth); err != nil {
 			return dst, err.inKey(key)
 		}
 	}

@@ -15,7 +15,7 @@ type member struct {
 
 // appendMembers writes a map, sorted by key as the text has it: the same map has
 // the same bytes in every process.
-func appendMembers(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendMembers(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	if v.IsNil() {
 		return append(dst, "null"...), nil
 	}
@@ -34,10 +34,10 @@ func appendMembers(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError
 	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.key, b.key) })
 	dst = append(dst, '{')
 	for i, m := range members {
-		if dst, err = appendKey(dst, m.key, i); err != nil {
+		if dst, err = p.appendKey(dst, m.key, i); err != nil {
 			return dst, err
 		}
-		if dst, err = appendAny(dst, m.value, depth); err != nil {
+		if dst, err = p.appendAny(dst, m.value, depth); err != nil {
 			return dst, err.inKey(m.key)
 		}
 	}

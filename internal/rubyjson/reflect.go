@@ -7,11 +7,11 @@ import (
 )
 
 // appendReflect writes every type that appendValue does not know by name.
-func appendReflect(dst []byte, v any, depth int) ([]byte, *EncodeError) {
-	return appendAny(dst, reflect.ValueOf(v), depth)
+func (p Profile) appendReflect(dst []byte, v any, depth int) ([]byte, *EncodeError) {
+	return p.appendAny(dst, reflect.ValueOf(v), depth)
 }
 
-func appendAny(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendAny(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	// A pointer adds no level to the text, so that a pointer to itself has to be
 	// caught by counting steps.
 	for range MaxNesting {
@@ -20,10 +20,10 @@ func appendAny(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 		}
 		if v.Kind() != reflect.Interface {
 			if s := shapeOf(v); s != plain && v.CanInterface() {
-				return appendShaped(dst, v, s, depth)
+				return p.appendShaped(dst, v, s, depth)
 			}
 			if v.Kind() != reflect.Pointer {
-				return appendKind(dst, v, depth)
+				return p.appendKind(dst, v, depth)
 			}
 		}
 		v = v.Elem()
@@ -35,7 +35,7 @@ func isNilRef(v reflect.Value) bool {
 	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil()
 }
 
-func appendKind(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendKind(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	switch v.Kind() {
 	case reflect.Bool:
 		return strconv.AppendBool(dst, v.Bool()), nil
@@ -44,9 +44,9 @@ func appendKind(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return strconv.AppendUint(dst, v.Uint(), 10), nil
 	case reflect.Float32, reflect.Float64:
-		return appendFloat(dst, v.Float(), v.Type().Bits())
+		return p.appendFloat(dst, v.Float(), v.Type().Bits())
 	case reflect.String:
-		return appendString(dst, v.String())
+		return p.appendString(dst, v.String())
 	case reflect.Slice:
 		if v.IsNil() {
 			return append(dst, "null"...), nil
@@ -56,13 +56,13 @@ func appendKind(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 			dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())
 			return append(dst, '"'), nil
 		}
-		return appendItems(dst, v, depth)
+		return p.appendItems(dst, v, depth)
 	case reflect.Array:
-		return appendItems(dst, v, depth)
+		return p.appendItems(dst, v, depth)
 	case reflect.Map:
-		return appendMembers(dst, v, depth)
+		return p.appendMembers(dst, v, depth)
 	case reflect.Struct:
-		return appendStruct(dst, v, depth)
+		return p.appendStruct(dst, v, depth)
 	default:
 		return dst, &EncodeError{Reason: "unsupported type " + v.Type().String()}
 	}
@@ -74,7 +74,7 @@ func isBytes(t reflect.Type) bool {
 	return t.Elem().Kind() == reflect.Uint8 && typeOf(t.Elem()).addressed == plain
 }
 
-func appendItems(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendItems(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	depth, err := nest(depth)
 	if err != nil {
 		return dst, err
@@ -84,14 +84,14 @@ func appendItems(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) 
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if dst, err = appendAny(dst, v.Index(i), depth); err != nil {
+		if dst, err = p.appendAny(dst, v.Index(i), depth); err != nil {
 			return dst, err.inIndex(i)
 		}
 	}
 	return append(dst, ']'), nil
 }
 
-func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	depth, err := nest(depth)
 	if err != nil {
 		return dst, err
@@ -103,14 +103,14 @@ func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError)
 		if !ok || f.omits(fv) {
 			continue
 		}
-		if dst, err = appendKey(dst, f.name, n); err != nil {
+		if dst, err = p.appendKey(dst, f.name, n); err != nil {
 			return dst, err
 		}
 		n++
 		if f.quoted {
-			dst, err = appendQuoted(dst, fv, depth)
+			dst, err = p.appendQuoted(dst, fv, depth)
 		} else {
-			dst, err = appendAny(dst, fv, depth)
+			dst, err = p.appendAny(dst, fv, depth)
 		}
 		if err != nil {
 			return dst, err.inKey(f.name)
@@ -120,9 +120,9 @@ func appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError)
 }
 
 // appendQuoted writes a scalar inside a string, for the tag's option "string".
-func appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	start := len(dst)
-	dst, err := appendAny(dst, v, depth)
+	dst, err := p.appendAny(dst, v, depth)
 	if err != nil || isNilRef(v) {
 		return dst, err
 	}
@@ -132,5 +132,5 @@ func appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError)
 	if s := shapeOf(v); s == marshaler || s == texter {
 		return dst, nil // what has a spelling of its own keeps it
 	}
-	return appendString(dst[:start], string(dst[start:]))
+	return p.appendString(dst[:start], string(dst[start:]))
 }

@@ -12,25 +12,24 @@ import (
 // AppendString appends s as a JSON string in Ruby's spelling: only the quote,
 // the backslash and the control bytes below 0x20 are escaped. The error, always
 // an [*EncodeError], says that s is not UTF-8; then dst is returned as it was.
-func AppendString(dst []byte, s string) ([]byte, error) {
-	out, err := appendString(dst, s)
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
-}
+func AppendString(dst []byte, s string) ([]byte, error) { return Plain.AppendString(dst, s) }
 
-func appendString(dst []byte, s string) ([]byte, *EncodeError) {
+func (p Profile) appendString(dst []byte, s string) ([]byte, *EncodeError) {
 	if !utf8.ValidString(s) {
 		return dst, &EncodeError{Reason: "source sequence is illegal/malformed utf-8"}
 	}
 	dst = append(dst, '"')
 	start := 0
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+		switch c := s[i]; {
+		case c < ' ' || c == '"' || c == '\\':
 			dst = append(dst, s[start:i]...)
 			dst = appendEscape(dst, c)
 			start = i + 1
+		case p.rails() && (c == '<' || c == '>' || c == '&' || c == '\xe2'):
+			dst = append(dst, s[start:i]...)
+			escaped, size := escapeForHTML(dst, s[i:])
+			dst, start = escaped, i+size
 		}
 	}
 	dst = append(dst, s[start:]...)
@@ -57,11 +56,11 @@ func appendEscape(dst []byte, c byte) []byte {
 }
 
 // appendKey writes the i-th member's name and what stands before and after it.
-func appendKey(dst []byte, key string, i int) ([]byte, *EncodeError) {
+func (p Profile) appendKey(dst []byte, key string, i int) ([]byte, *EncodeError) {
 	if i > 0 {
 		dst = append(dst, ',')
 	}
-	dst, err := appendString(dst, key)
+	dst, err := p.appendString(dst, key)
 	if err != nil {
 		return dst, err.inKey(key)
 	}
@@ -69,18 +68,19 @@ func appendKey(dst []byte, key string, i int) ([]byte, *EncodeError) {
 }
 
 // appendFloat writes the shortest digits that read back as f, in the form of
-// Ruby's Float#to_s: always with a point, so that Ruby never takes a Float for
+// Ruby's Float#to_s (the json gem 2.15 has its own, see appendFloat215): always with a point, so that Ruby never takes a Float for
 // an Integer, and with an exponent below 1e-4 and from 1e15 on. Ruby pads with
 // zeros up to there only; a number that has digits behind the point, as some up
 // to 2**53 do, needs no padding and no exponent.
-func appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeError) {
-	switch {
-	case math.IsNaN(f):
-		return dst, &EncodeError{Reason: "NaN not allowed in JSON"}
-	case math.IsInf(f, 1):
-		return dst, &EncodeError{Reason: "Infinity not allowed in JSON"}
-	case math.IsInf(f, -1):
-		return dst, &EncodeError{Reason: "-Infinity not allowed in JSON"}
+func (p Profile) appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeError) {
+	if name, ok := notInJSON(f); ok {
+		if p.rails() {
+			return append(dst, "null"...), nil
+		}
+		return dst, &EncodeError{Reason: name + " not allowed in JSON"}
+	}
+	if p == Plain215 || p == Rails215 {
+		return appendFloat215(dst, f, bits), nil
 	}
 	low, high := 1e-4, 1e15
 	if bits == 32 { // the float32s spelled so are a little beside these

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"reflect"
 	"sync"
+	"time"
 )
 
 // shape is how a type is written.
@@ -76,9 +77,12 @@ func isNamed(t reflect.Type) bool {
 	return false
 }
 
-func appendShaped(dst []byte, v reflect.Value, s shape, depth int) ([]byte, *EncodeError) {
+func (p Profile) appendShaped(dst []byte, v reflect.Value, s shape, depth int) ([]byte, *EncodeError) {
 	if s == named {
-		return appendNamed(dst, v.Interface(), depth)
+		return p.appendNamed(dst, v.Interface(), depth)
+	}
+	if p.rails() && v.Type() == reflect.TypeFor[time.Time]() {
+		return appendTime(dst, v.Interface().(time.Time)), nil
 	}
 	if typeOf(v.Type()).shape != s { // then the method is the pointer's
 		v = v.Addr()
@@ -95,7 +99,7 @@ func appendShaped(dst []byte, v reflect.Value, s shape, depth int) ([]byte, *Enc
 		if err != nil {
 			return dst, refusal(m, "MarshalText", err)
 		}
-		return appendString(dst, string(text))
+		return p.appendString(dst, string(text))
 	}
 	return dst, &EncodeError{Reason: "unsupported type " + v.Type().String()}
 }
