@@ -76,6 +76,9 @@ func FailureHooks(ctx context.Context, h Handler, job *Reserved, err error) erro
 	if !ok {
 		return err
 	}
+	if inside, unread := Unwrap(h, job); unread == nil {
+		job = inside
+	}
 	route, _ := routes.Route(job.Class)
 	for _, hook := range route.failure {
 		if wrong := callHook(ctx, hook, job, err); wrong != nil {

@@ -41,6 +41,10 @@ type Route struct {
 	// worker's own, if it has one.
 	Timeout time.Duration
 
+	// Wrapper is what the class's jobs stand in, where they do not stand in the
+	// queue by themselves. It may be nil.
+	Wrapper *Wrapper
+
 	failure []FailureHook
 }
 
@@ -74,13 +78,14 @@ func (e *UnknownClassError) ExceptionName() string { return "NameError" }
 // worker runs it; after that it is safe for concurrent use.
 type Mux struct {
 	routes     map[string]Route
+	wrappers   map[string]*Wrapper
 	middleware []Middleware
 }
 
 var _ Handler = (*Mux)(nil)
 
 // NewMux returns a mux without classes.
-func NewMux() *Mux { return &Mux{routes: map[string]Route{}} }
+func NewMux() *Mux { return &Mux{routes: map[string]Route{}, wrappers: map[string]*Wrapper{}} }
 
 // Use adds middleware around every class registered after it, the first given
 // outermost. It panics once a class is registered, which the middleware would
@@ -107,7 +112,10 @@ func (m *Mux) Handle(r Route) {
 		panic(fmt.Sprintf("resque: Handle: nil handler for class %q", r.Class))
 	case m.routes[r.Class].Handler != nil:
 		panic(fmt.Sprintf("resque: Handle: class %q is registered already", r.Class))
+	case m.wrappers[r.Class] != nil:
+		panic(fmt.Sprintf("resque: Handle: class %q has other jobs inside", r.Class))
 	}
+	m.wrap(r)
 	for _, wrap := range slices.Backward(m.middleware) {
 		r.Handler = wrap(r.Handler)
 	}
@@ -123,9 +131,16 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Reserve
 	m.Handle(Route{Class: class, Handler: HandlerFunc(fn)})
 }
 
-// Perform performs job by its class's handler. The error is an
-// *UnknownClassError where there is none.
+// Perform performs job, or the job inside it, by its class's handler. The error
+// is an *UnknownClassError where there is none.
 func (m *Mux) Perform(ctx context.Context, job *Reserved) error {
+	if m.wrappers[job.Class] != nil { // whoever calls has not unwrapped it
+		inside, err := m.Unwrap(job)
+		if err != nil {
+			return err
+		}
+		ctx, job = WithReserved(ctx, inside), inside
+	}
 	r, ok := m.routes[job.Class]
 	if !ok {
 		return &UnknownClassError{Class: job.Class}

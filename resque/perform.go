@@ -21,7 +21,8 @@ func (e *PanicError) Unwrap() error {
 }
 
 // Perform performs job by h in this goroutine and returns what came of it: a
-// panic as a *PanicError. FromContext finds the job in the handler's context.
+// panic as a *PanicError. FromContext finds the job in the handler's context. A
+// job inside another is found first (see Wrapper).
 //
 // Ruby: Resque::Job#perform.
 func Perform(ctx context.Context, h Handler, job *Reserved) (err error) {
@@ -30,5 +31,8 @@ func Perform(ctx context.Context, h Handler, job *Reserved) (err error) {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
+	if job, err = Unwrap(h, job); err != nil {
+		return err
+	}
 	return h.Perform(WithReserved(ctx, job), job)
 }

@@ -139,6 +139,10 @@ func (c *server) perform(ctx context.Context, t task) (r report) {
 		return reportOf(&resque.Reserved{Queue: t.Queue, Payload: t.payload}, false, err)
 	}
 	job.Worker = t.Worker
+	outer := job
+	if job, err = resque.Unwrap(c.handler, outer); err != nil { // so could the worker
+		return reportOf(outer, false, err)
+	}
 	ctx, cancel := context.WithCancelCause(withChild(ctx))
 	defer cancel(nil)
 	if t.Timeout > 0 {

@@ -80,6 +80,10 @@ func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok 
 		return s.end(&run{reserved: r, job: job, started: time.Now()}, err), true
 	}
 	job.Worker = s.id
+	outer := job
+	if job, err = resque.Unwrap(s.handler, outer); err != nil {
+		return s.end(&run{reserved: r, job: outer, started: time.Now()}, err), true
+	}
 	during, in, ok := s.begin(ctx, r, job)
 	if !ok {
 		return s.outcomes.unstarted(r), true

@@ -129,7 +129,7 @@ func (p Profile) appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
-	if s := shapeOf(v); s == marshaler || s == texter {
+	if s := shapeOf(v); s == appender || s == marshaler || s == texter {
 		return dst, nil // what has a spelling of its own keeps it
 	}
 	return p.appendString(dst[:start], string(dst[start:]))

@@ -16,6 +16,7 @@ type shape uint8
 const (
 	plain     shape = iota // by its kind
 	named                  // appendNamed knows it
+	appender               // by its own AppendRuby
 	marshaler              // by its own MarshalJSON
 	texter                 // by its own MarshalText
 )
@@ -60,6 +61,8 @@ func shapeOfType(t reflect.Type) shape {
 		return named
 	case t.Kind() == reflect.Pointer && isNamed(t.Elem()):
 		return plain // *big.Int has MarshalJSON, but must not differ from big.Int
+	case t.Implements(reflect.TypeFor[Appender]()):
+		return appender
 	case t.Implements(reflect.TypeFor[json.Marshaler]()):
 		return marshaler
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
@@ -88,6 +91,8 @@ func (p Profile) appendShaped(dst []byte, v reflect.Value, s shape, depth int) (
 		v = v.Addr()
 	}
 	switch m := v.Interface().(type) {
+	case Appender:
+		return p.appendAppender(dst, m, depth)
 	case json.Marshaler:
 		raw, err := m.MarshalJSON()
 		if err != nil {

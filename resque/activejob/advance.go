@@ -1,0 +1,140 @@
+package activejob
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+)
+
+// advance is how a job's data changes from one attempt to the next.
+type advance struct {
+	exceptions string // the key in exception_executions
+	now        time.Time
+	wait       time.Duration
+	queue      string // empty: as it is
+	priority   *int   // nil: as it is
+}
+
+// edit is a stretch of a text and what comes in its place.
+type edit struct {
+	start, end int
+	with       []byte
+}
+
+// next returns the payload of the next attempt: every byte stays but those of
+// the members that Rails changes. Members that are missing are not added, but
+// for executions, by which Rails counts.
+//
+// Ruby: ActiveJob::Exceptions#retry_job and ActiveJob::Core#serialize.
+func (a advance) next(payload []byte) ([]byte, error) {
+	o, err := envelopeOf(payload)
+	if err != nil {
+		return nil, err
+	}
+	edits := slices.Concat(a.executions(o), a.counts(o), a.times(o), a.place(o))
+	slices.SortFunc(edits, func(x, y edit) int { return cmp.Compare(x.start, y.start) })
+	start := dataStart(payload)
+	out := make([]byte, 0, len(payload)+64)
+	done := 0
+	for _, e := range edits {
+		out = append(out, payload[done:start+e.start]...)
+		out = append(out, e.with...)
+		done = start + e.end
+	}
+	return append(out, payload[done:]...), nil
+}
+
+// dataStart is where the wrapper's one argument begins in its payload.
+func dataStart(payload []byte) int {
+	members, _ := rubyjson.Members(payload)
+	args := object{payload, members}.last("args")
+	items, _ := rubyjson.Items(args.Value(payload))
+	return args.Start + items[0].Start
+}
+
+// last is the member of that name that counts, or one of no length at 0.
+func (o object) last(name string) rubyjson.Member {
+	var found rubyjson.Member
+	for _, m := range o.members {
+		if m.Name == name {
+			found = m
+		}
+	}
+	return found
+}
+
+// replace is the edit of a member's value, where there is such a member and its
+// value is one that Rails would have written.
+func (o object) replace(name string, with []byte) []edit {
+	m := o.last(name)
+	if m.End == 0 {
+		return nil
+	}
+	return []edit{{m.Start, m.End, with}}
+}
+
+func (a advance) executions(o object) []edit {
+	n := strconv.AppendInt(nil, int64(o.int("executions"))+1, 10)
+	if edits := o.replace("executions", n); edits != nil {
+		return edits
+	}
+	end := strings.LastIndexByte(string(o.raw), '}')
+	return []edit{{end, end, slices.Concat([]byte(`,"executions":`), n)}}
+}
+
+// counts counts the exception. What is no object has no counts: Rails then goes
+// by the executions, and leaves it.
+func (a advance) counts(o object) []edit {
+	m := o.last("exception_executions")
+	raw := m.Value(o.raw)
+	members, ok := rubyjson.Members(raw)
+	if !ok {
+		return nil
+	}
+	counts := object{raw, members}
+	n := strconv.AppendInt(nil, int64(counts.int(a.exceptions))+1, 10)
+	if old := counts.last(a.exceptions); old.End > 0 {
+		return []edit{{m.Start + old.Start, m.Start + old.End, n}}
+	}
+	with, err := rubyjson.AppendString(nil, strings.ToValidUTF8(a.exceptions, "\uFFFD"))
+	if err != nil {
+		return nil
+	}
+	with = append(append(with, ':'), n...)
+	at := m.Start + 1
+	if len(members) > 0 {
+		with, at = slices.Concat([]byte(","), with), m.Start+members[len(members)-1].End
+	}
+	return []edit{{at, at, with}}
+}
+
+// times sets the times in the form that the payload has them in: Rails before
+// 7.1 writes seconds, and no scheduled_at.
+func (a advance) times(o object) []edit {
+	layout := timeLayout
+	if old, ok := o.text("enqueued_at"); ok && !strings.Contains(old, ".") {
+		layout = time.RFC3339
+	}
+	return append(
+		o.replace("enqueued_at", quoted(a.now.UTC().Format(layout))),
+		o.replace("scheduled_at", quoted(a.now.Add(a.wait).UTC().Format(timeLayout)))...)
+}
+
+func (a advance) place(o object) (edits []edit) {
+	if a.queue != "" {
+		if name, err := rubyjson.AppendString(nil, a.queue); err == nil {
+			edits = append(edits, o.replace("queue_name", name)...)
+		}
+	}
+	if a.priority != nil {
+		edits = append(edits, o.replace("priority", strconv.AppendInt(nil, int64(*a.priority), 10))...)
+	}
+	return edits
+}
+
+func quoted(s string) json.RawMessage { return []byte(`"` + s + `"`) }

@@ -1,0 +1,56 @@
+package activejob
+
+import (
+	"context"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// A definition names a Rails job once for both sides, as those of package resque
+// do for Resque's own.
+//
+//	// Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
+//	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
+//
+// Definitions are immutable values and safe for concurrent use. They panic when
+// the class or the queue is empty: a mistake of the program, found at its start.
+type definition struct {
+	class, queue string
+	timeout      time.Duration
+}
+
+func define(class, queue string) definition {
+	if class == "" || queue == "" {
+		panic("activejob: Define: a class and a queue are needed, got " + `"` + class + `", "` + queue + `"`)
+	}
+	return definition{class: class, queue: queue}
+}
+
+// Class is the job's class, as Rails spells it.
+func (d definition) Class() string { return d.class }
+
+// Queue is where the job's With places it: with the app's prefix, if it has one.
+func (d definition) Queue() string { return d.queue }
+
+func (d definition) job(args ...any) resque.Job {
+	return Job{Class: d.class, Queue: d.queue, Args: args}.Resque()
+}
+
+func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
+	r := resque.Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, Wrapper: wrapper()}
+	if !none {
+		r.Handler = perform
+	}
+	return r
+}
+
+// Route is the plain form beneath the definitions: fn performs the jobs of a
+// Rails class, and takes their arguments with [Bind] or [Values].
+func Route(class string, fn func(ctx context.Context, job *resque.Reserved) error) resque.Route {
+	r := resque.Route{Class: class, Wrapper: wrapper()}
+	if fn != nil {
+		r.Handler = resque.HandlerFunc(fn)
+	}
+	return r
+}

@@ -1,0 +1,159 @@
+package activejob
+
+import (
+	"context"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// Definition0 is a Rails job without arguments.
+type Definition0 struct{ definition }
+
+// Define0 defines a Rails job without arguments.
+func Define0(class, queue string) Definition0 {
+	return Definition0{define(class, queue)}
+}
+
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition0) Timeout(limit time.Duration) Definition0 {
+	d.timeout = limit
+	return d
+}
+
+// With returns a job to enqueue, with an id of its own.
+func (d Definition0) With() resque.Job { return d.job() }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition0) Perform(fn func(context.Context) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+		if err := Bind(job); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+}
+
+// Definition1 is a Rails job with one argument; a struct serves for a hash.
+type Definition1[A any] struct{ definition }
+
+// Define1 defines a Rails job with one argument.
+func Define1[A any](class, queue string) Definition1[A] {
+	return Definition1[A]{define(class, queue)}
+}
+
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
+	d.timeout = limit
+	return d
+}
+
+// With returns a job to enqueue, with an id of its own.
+func (d Definition1[A]) With(a A) resque.Job { return d.job(a) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition1[A]) Perform(fn func(context.Context, A) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+		var a A
+		if err := Bind(job, &a); err != nil {
+			return err
+		}
+		return fn(ctx, a)
+	})
+}
+
+// Definition2 is a Rails job with two arguments.
+type Definition2[A, B any] struct{ definition }
+
+// Define2 defines a Rails job with two arguments.
+func Define2[A, B any](class, queue string) Definition2[A, B] {
+	return Definition2[A, B]{define(class, queue)}
+}
+
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
+	d.timeout = limit
+	return d
+}
+
+// With returns a job to enqueue, with an id of its own.
+func (d Definition2[A, B]) With(a A, b B) resque.Job { return d.job(a, b) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition2[A, B]) Perform(fn func(context.Context, A, B) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+		var (
+			a A
+			b B
+		)
+		if err := Bind(job, &a, &b); err != nil {
+			return err
+		}
+		return fn(ctx, a, b)
+	})
+}
+
+// Definition3 is a Rails job with three arguments.
+type Definition3[A, B, C any] struct{ definition }
+
+// Define3 defines a Rails job with three arguments.
+func Define3[A, B, C any](class, queue string) Definition3[A, B, C] {
+	return Definition3[A, B, C]{define(class, queue)}
+}
+
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] {
+	d.timeout = limit
+	return d
+}
+
+// With returns a job to enqueue, with an id of its own.
+func (d Definition3[A, B, C]) With(a A, b B, c C) resque.Job { return d.job(a, b, c) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition3[A, B, C]) Perform(fn func(context.Context, A, B, C) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+		var (
+			a A
+			b B
+			c C
+		)
+		if err := Bind(job, &a, &b, &c); err != nil {
+			return err
+		}
+		return fn(ctx, a, b, c)
+	})
+}
+
+// Definition4 is a Rails job with four arguments; beyond that, take the plain form.
+type Definition4[A, B, C, D any] struct{ definition }
+
+// Define4 defines a Rails job with four arguments.
+func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
+	return Definition4[A, B, C, D]{define(class, queue)}
+}
+
+// Timeout returns the definition with a limit on how long its jobs may take.
+func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
+	d.timeout = limit
+	return d
+}
+
+// With returns a job to enqueue, with an id of its own.
+func (d Definition4[A, B, C, D]) With(a A, b B, c C, e D) resque.Job { return d.job(a, b, c, e) }
+
+// Perform returns fn as this class's route, for Mux.Handle.
+func (d Definition4[A, B, C, D]) Perform(fn func(context.Context, A, B, C, D) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+		var (
+			a A
+			b B
+			c C
+			e D
+		)
+		if err := Bind(job, &a, &b, &c, &e); err != nil {
+			return err
+		}
+		return fn(ctx, a, b, c, e)
+	})
+}
