@@ -37,6 +37,10 @@ func (j Job) Payload() ([]byte, error) { return JSONPlain.AppendPayload(nil, j) 
 func argumentError(class string, err error) error {
 	var e *rubyjson.EncodeError
 	if errors.As(err, &e) {
+		var named interface{ ExceptionName() string }
+		if errors.As(e.Err, &named) { // a job inside this one, which says of which class and where
+			return fmt.Errorf("resque: %w", e.Err)
+		}
 		index, inside, _ := strings.Cut(strings.TrimPrefix(e.Path, "["), "]")
 		if n, bad := strconv.Atoi(index); bad == nil {
 			return fmt.Errorf("resque: %s: argument %d: %w", class, n+1,

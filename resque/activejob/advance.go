@@ -1,6 +1,7 @@
 package activejob
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
@@ -83,8 +84,11 @@ func (a advance) executions(o object) []edit {
 	if edits := o.replace("executions", n); edits != nil {
 		return edits
 	}
-	end := strings.LastIndexByte(string(o.raw), '}')
-	return []edit{{end, end, slices.Concat([]byte(`,"executions":`), n)}}
+	end, with := bytes.LastIndexByte(o.raw, '}'), slices.Concat([]byte(`"executions":`), n)
+	if len(o.members) > 0 {
+		with = slices.Insert(with, 0, ',')
+	}
+	return []edit{{end, end, with}}
 }
 
 // counts counts the exception. What is no object has no counts: Rails then goes

@@ -179,7 +179,7 @@ func unwrap(t *testing.T, payload string) *resque.Reserved {
 	outer, err := resque.ParseReserved("q", []byte(payload))
 	require.NoError(t, err)
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("Any", func(context.Context, *resque.Reserved) error { return nil }))
+	mux.Handle(activejob.Route("Any", nothing))
 	job, err := mux.Unwrap(outer)
 	require.NoError(t, err)
 	return job
@@ -319,3 +319,5 @@ func TestGoValuesAsRailsWritesThem(t *testing.T) {
 }
 
 func pointerTo[T any](v T) *T { return &v }
+
+func nothing(context.Context, *resque.Reserved) error { return nil }

@@ -51,17 +51,13 @@ type Retry struct {
 	Priority *int
 }
 
-// On returns a route whose jobs are retried so. Several can be put around one
-// route; the innermost is asked first.
-func (r Retry) On(route resque.Route) resque.Route {
-	if route.Handler != nil {
-		route.Handler = r.Middleware(route.Handler)
-	}
-	return route
-}
-
-// Middleware is On for all the jobs of a mux.
+// Middleware retries a route's jobs so, by the route's Use, or by the mux's those
+// of every class. Of several around one handler the innermost is asked first. It
+// panics without a Client.
 func (r Retry) Middleware(next resque.Handler) resque.Handler {
+	if next == nil {
+		return nil // Handle panics over that
+	}
 	if r.Client == nil {
 		panic("activejob: Retry: a Client is needed")
 	}

@@ -29,7 +29,7 @@ func perform(t *testing.T, payload string, retry activejob.Retry, fail error) (w
 	server := redistest.StartEmbedded(t)
 	retry.Client = server.Client(t)
 	mux := resque.NewMux()
-	mux.Handle(retry.On(activejob.Route("RetryJob", func(context.Context, *resque.Reserved) error { return fail })))
+	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Reserved) error { return fail }).Use(retry.Middleware))
 	job, err := resque.ParseReserved("popped", []byte(payload))
 	require.NoError(t, err)
 	failed := resque.Perform(t.Context(), mux, job)
@@ -146,6 +146,6 @@ func TestWhatTheWorkerEndsIsNotRetried(t *testing.T) {
 func TestRetryNeedsAClient(t *testing.T) {
 	t.Parallel()
 	route := activejob.Route("J", func(context.Context, *resque.Reserved) error { return nil })
-	assert.PanicsWithValue(t, "activejob: Retry: a Client is needed", func() { activejob.Retry{}.On(route) })
-	assert.Nil(t, activejob.Retry{}.On(activejob.Route("J", nil)).Handler, "Handle panics over that")
+	assert.PanicsWithValue(t, "activejob: Retry: a Client is needed", func() { route.Use(activejob.Retry{}.Middleware) })
+	assert.Nil(t, activejob.Route("J", nil).Use(activejob.Retry{}.Middleware).Handler, "Handle panics over that")
 }

@@ -2,6 +2,7 @@ package activejob
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"net/url"
 	"strconv"
@@ -89,6 +90,11 @@ func DurationOf(d time.Duration) Duration {
 // Std is d as a time.Duration, to the nanosecond. ok is false where it is too
 // long for one.
 func (d Duration) Std() (std time.Duration, ok bool) {
+	// First roughly: the exact value of 1e999999 takes its time.
+	rough, err := strconv.ParseFloat(string(d.Seconds), 64)
+	if math.Abs(rough) < time.Nanosecond.Seconds() || err != nil || math.Abs(rough) > math.MaxInt64 {
+		return 0, err == nil && math.Abs(rough) < 1
+	}
 	r, ok := new(big.Rat).SetString(string(d.Seconds))
 	if !ok {
 		return 0, false

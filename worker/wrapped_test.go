@@ -1,0 +1,75 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
+	"github.com/goresque/goresque/worker"
+)
+
+// A job of Rails stands inside another. What becomes of it is said of the one
+// inside: the limit, the failure, the log.
+func TestJobsOfRails(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.Handle(activejob.Define0("SlowJob", "q").Timeout(20 * time.Millisecond).Perform(func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	mux.Handle(activejob.Define1[int64]("ExportJob", "q").Perform(func(context.Context, int64) error { return nil }))
+	enqueue(t, s,
+		activejob.Define0("SlowJob", "q").With(), activejob.Define1[string]("ExportJob", "q").With("x"),
+		activejob.Define0("NopeJob", "q").With(), activejob.Define1[int64]("ExportJob", "q").With(1),
+		resque.Job{Queue: "q", Class: activejob.JobWrapper, Args: []any{1}})
+	c := s.Conn(t)
+	payloads, err := redis.Strings(c.Do("LRANGE", "resque:queue:q", 0, -1))
+	require.NoError(t, err)
+	log := &journal{}
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UntilEmpty: true, Logger: log.logger()})
+	require.NoError(t, w.Run(t.Context()))
+
+	failed, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
+	require.NoError(t, err)
+	require.Len(t, failed, 4)
+	for i, want := range []struct{ payload, text string }{
+		{payloads[0], `"exception":"Timeout::Error","error":"SlowJob: execution expired after 20ms"`},
+		{payloads[1], `"exception":"ArgumentError","error":"ExportJob: argument 1: want int64, got \"x\""`},
+		{payloads[2], `"exception":"NameError","error":"uninitialized constant NopeJob (no Go handler is registered for this class)"`},
+		{payloads[4], `"exception":"ActiveJob::DeserializationError","error":"no job of ActiveJob: its argument is no object"`},
+	} {
+		assert.Contains(t, failed[i], `"payload":`+want.payload+`,`, "as it was popped")
+		assert.Contains(t, failed[i], want.text)
+	}
+	assert.Equal(t, 1, log.count(`msg="job done" class=ExportJob`))
+	assert.Equal(t, 1, log.count(`msg="job failed" class=NopeJob`))
+}
+
+func TestUnknownJobsOfRailsArePutBack(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.Handle(activejob.Define0("ExportJob", "q").Perform(func(context.Context) error { return nil }))
+	enqueue(t, s, activejob.Define0("NopeJob", "q").With(), activejob.Define0("ExportJob", "q").With())
+	c := s.Conn(t)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UnknownClass: worker.PutBackUnknown, PollInterval: 20 * time.Millisecond})
+	goRun(t, w)
+	eventually(t, func() bool { return number(t, c, "resque:stat:processed") == 1 }, "the known job is not performed")
+	eventually(t, func() bool { return number(t, c, "resque:stat:processed") == 1 && length(t, c, "resque:queue:q") == 1 }, "the other is not put back")
+	assert.Equal(t, 0, length(t, c, "resque:failed"))
+}
+
+func length(t *testing.T, c redis.Conn, key string) int {
+	t.Helper()
+	n, err := redis.Int(c.Do("LLEN", key))
+	require.NoError(t, err)
+	return n
+}
