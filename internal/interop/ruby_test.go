@@ -23,12 +23,16 @@ import (
 // libraries, -rresque and the like.
 func start(t *testing.T, libraries ...string) *redistest.Server {
 	t.Helper()
+	redistest.Require(t, "ruby", has(append(libraries, "resque")...))
+	return redistest.StartReal(t)
+}
+
+func has(libraries ...string) bool {
 	args := []string{"-e", "1"}
-	for _, l := range append(libraries, "resque") {
+	for _, l := range libraries {
 		args = append(args, "-r"+l)
 	}
-	redistest.Require(t, "ruby", exec.Command("ruby", args...).Run() == nil)
-	return redistest.StartReal(t)
+	return exec.Command("ruby", args...).Run() == nil
 }
 
 // ruby runs a script of testdata against server and returns what it writes.

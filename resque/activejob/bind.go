@@ -106,6 +106,7 @@ func assignNull(raw json.RawMessage, v reflect.Value, target any) *mismatch {
 	case reflect.Pointer, reflect.Interface, reflect.Map, reflect.Slice:
 		v.SetZero()
 		return nil
+	default:
 	}
 	if _, ok := target.(json.Unmarshaler); ok {
 		return unmarshal(raw, v)

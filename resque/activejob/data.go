@@ -81,12 +81,9 @@ func (o object) int(name string) int {
 // time is lenient: a job is not lost over when it was enqueued, though Rails 7.1
 // and later refuse one whose time is none.
 func (o object) time(name string) time.Time {
-	text, ok := o.text(name)
+	text, _ := o.text(name)
+	t, ok := parseTime(text)
 	if !ok {
-		return time.Time{}
-	}
-	t, err := parseTime(text)
-	if err != nil {
 		return time.Time{}
 	}
 	return t

@@ -164,11 +164,10 @@ func decodeSerialized(serializer string, o object) (v any, ok bool) {
 		t, err := time.Parse(time.DateOnly, value)
 		return DateOf(t), err == nil
 	case timeSerializer:
-		t, err := parseTime(value)
-		return t, err == nil
+		return parseTime(value)
 	case dateTimeSerializer:
-		t, err := parseTime(value)
-		return DateTime{t}, err == nil
+		t, ok := parseTime(value)
+		return DateTime{t}, ok
 	case timeWithZoneSerializer:
 		return decodeTimeWithZone(value, o)
 	case durationSerializer:
@@ -180,13 +179,14 @@ func decodeSerialized(serializer string, o object) (v any, ok bool) {
 }
 
 // parseTime keeps the offset as it is written, whatever the local zone.
-func parseTime(text string) (time.Time, error) {
-	return time.ParseInLocation(time.RFC3339Nano, text, time.UTC)
+func parseTime(text string) (t time.Time, ok bool) {
+	t, err := time.ParseInLocation(time.RFC3339Nano, text, time.UTC)
+	return t, err == nil
 }
 
 func decodeTimeWithZone(value string, o object) (v any, ok bool) {
-	t, err := parseTime(value)
-	if err != nil {
+	t, ok := parseTime(value)
+	if !ok {
 		return nil, false
 	}
 	zone, _ := o.text("time_zone")

@@ -201,7 +201,7 @@ func (w *writer) pairs(pairs []Pair, kind HashKind, at rubyjson.Place) *trouble 
 		if isReserved(p.Key) {
 			return reservedKey(p.Key)
 		}
-		if p.Symbol && !slices.Contains(symbols, p.Key) {
+		if p.Symbol {
 			symbols = append(symbols, p.Key)
 		}
 	}

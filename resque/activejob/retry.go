@@ -145,7 +145,7 @@ func (r Retry) enqueue(ctx context.Context, job *resque.Reserved, data Data) err
 	default:
 		err = r.Later(ctx, now.Add(wait), queue, payload)
 	}
-	return err //nolint:wrapcheck // Middleware wraps it
+	return err
 }
 
 // PolynomiallyLonger is a Wait of Rails: n**4 + 2 seconds, without its jitter.

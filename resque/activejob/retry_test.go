@@ -93,7 +93,8 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 			assert.Empty(t, waiting)
 			job, parseErr := resque.ParseReserved("q", []byte(c.payload))
 			require.NoError(t, parseErr)
-			if named, ok := c.fail.(rubyError); ok {
+			var named rubyError
+			if errors.As(c.fail, &named) {
 				assert.Equal(t, string(named), resque.NewFailure(job, err, time.Now()).Exception, "it stays the job's error")
 			}
 		})

@@ -1,0 +1,144 @@
+package activejob_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
+)
+
+// ExportJob is a Rails job, defined once for both sides.
+//
+//	# Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
+var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
+
+// One side enqueues a job, the other performs it, and either may be Rails.
+// Inline mode is both at once, and needs no Redis.
+func Example() {
+	mux := resque.NewMux()
+	mux.Handle(ExportJob.Perform(func(ctx context.Context, exportID int64) error {
+		data, _ := activejob.FromContext(ctx)
+		fmt.Println("exporting", exportID, "from", data.Queue, "after", data.Executions, "attempts")
+		return nil
+	}))
+	client, err := resque.New(nil, resque.Config{Inline: mux})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queued, err := client.Enqueue(context.Background(), ExportJob.With(42))
+	fmt.Println(queued, err)
+	// Output:
+	// exporting 42 from exports after 0 attempts
+	// true <nil>
+}
+
+// What Rails put on a queue, performed by parameters of Go's types.
+//
+//	# Ruby: ReportJob.perform_later(Date.new(2026, 1, 15), owner: current_user, format: :csv)
+func ExampleDefine2() {
+	type words struct {
+		Owner  activejob.GlobalID `json:"owner"`
+		Format string             `json:"format"`
+	}
+	report := activejob.Define2[activejob.Date, activejob.Keywords[words]]("ReportJob", "reports")
+	mux := resque.NewMux()
+	mux.Handle(report.Perform(func(_ context.Context, day activejob.Date, k activejob.Keywords[words]) error {
+		id, _ := k.Of.Owner.Int64()
+		fmt.Println(day, k.Of.Owner.Model(), id, k.Of.Format)
+		return nil
+	}))
+
+	payload := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"ReportJob","arguments":[
+		{"_aj_serialized":"ActiveJob::Serializers::DateSerializer","value":"2026-01-15"},
+		{"owner":{"_aj_globalid":"gid://shop/User/5"},
+		 "format":{"_aj_serialized":"ActiveJob::Serializers::SymbolSerializer","value":"csv"},
+		 "_aj_ruby2_keywords":["owner","format"]}]}]}`
+	job, err := resque.ParseReserved("reports", []byte(payload))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(resque.Perform(context.Background(), mux, job))
+	// Output:
+	// 2026-01-15 User 5 csv
+	// <nil>
+}
+
+// The plain form: for arguments whose number or kind differs from job to job.
+func ExampleRoute() {
+	mux := resque.NewMux()
+	mux.Handle(activejob.Route("AuditJob", func(_ context.Context, job *resque.Reserved) error {
+		for _, value := range activejob.Values(job) {
+			fmt.Printf("%T %v\n", value, value)
+		}
+		return nil
+	}))
+	client, err := resque.New(nil, resque.Config{Inline: mux})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.Enqueue(context.Background(), activejob.Job{
+		Class: "AuditJob", Queue: "audits", Locale: "fr",
+		Args: []any{7, activejob.Symbol("sold"), time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), activejob.Decimal("9.90")},
+	}.Resque())
+	fmt.Println(err)
+	// Output:
+	// json.Number 7
+	// activejob.Symbol sold
+	// time.Time 2026-01-15 12:00:00 +0000 UTC
+	// activejob.Decimal 9.90
+	// <nil>
+}
+
+// busyError is an error that Rails knows, too.
+type busyError struct{}
+
+func (busyError) Error() string         { return "the printer is busy" }
+func (busyError) ExceptionName() string { return "Printer::Busy" }
+
+// A job that fails is enqueued again, as by retry_on Printer::Busy, attempts: 3.
+func ExampleRetry() {
+	mux := resque.NewMux()
+	client, err := resque.New(nil, resque.Config{Inline: mux}) // elsewhere: one with a Redis
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	retry := activejob.Retry{Client: client, Exceptions: []string{"Printer::Busy"}, Attempts: 3}
+	mux.Handle(ExportJob.Perform(func(ctx context.Context, _ int64) error {
+		data, _ := activejob.FromContext(ctx)
+		fmt.Println(data.Executions, data.Exceptions)
+		if data.Executions < 2 {
+			return busyError{}
+		}
+		return nil
+	}).Use(retry.Middleware))
+	_, err = client.Enqueue(context.Background(), ExportJob.With(42))
+	fmt.Println(err)
+	// Output:
+	// 0 map[]
+	// 1 map[[Printer::Busy]:1]
+	// 2 map[[Printer::Busy]:2]
+	// <nil>
+}
+
+// An argument that Rails could not read is refused when it is enqueued.
+func ExampleSerializationError() {
+	_, err := ExportJob.With(42).Payload()
+	fmt.Println(err)
+	_, err = activejob.Job{Class: "ExportJob", Queue: "exports", Args: []any{
+		42, map[string]any{"opts": map[string]string{"_aj_globalid": "gid://shop/User/1"}},
+	}}.Resque().Payload()
+	fmt.Println(err)
+	var refused *activejob.SerializationError
+	fmt.Println(errors.As(err, &refused))
+	// Output:
+	// <nil>
+	// resque: ExportJob: argument 2: .opts: Can't serialize a Hash with reserved key "_aj_globalid"
+	// true
+}
