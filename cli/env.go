@@ -19,6 +19,7 @@ type Env struct {
 	Stdout, Stderr io.Writer
 
 	vars      map[string]string
+	argv      *argv // of the process, where this is its command
 	redisURL  string
 	namespace string
 	called    bool // arguments and flags were right, and the command began

@@ -17,31 +17,49 @@ type App struct {
 	// Mux has the jobs that work performs. nil means none.
 	Mux *resque.Mux
 
+	// NoTitle leaves the process's title alone, and so spares work its second
+	// start (see Main).
+	NoTitle bool
+
 	// Commands make further commands, beside cli's own.
 	Commands []func(env *Env) *cobra.Command
 }
 
 // Main runs app with the arguments and the environment of this process and
 // returns its exit status.
+//
+// On Linux, work shows what it is doing as the title of the process, in ps and
+// top. The title needs room, and for that work starts the program again, once:
+// the same process id, arguments, environment and standard files. What main does
+// before it calls Main is then done twice, without its deferred calls in between,
+// and with blanks behind os.Args[0] the second time; let it do little, or set
+// App.NoTitle.
 func Main(app App) int {
-	return app.Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	argv := takeArgv() // it restores arguments and environment
+	return app.run(context.Background(), os.Args[1:], newEnv(os.Environ(), os.Stdout, os.Stderr), argv)
 }
 
 // Run runs app with the arguments and the environment ("NAME=value") given and
 // returns the exit status. Commands that go on until they are stopped end when
 // ctx does.
 func (a App) Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	env := newEnv(environ, stdout, stderr)
+	return a.run(ctx, args, newEnv(environ, stdout, stderr), nil)
+}
+
+func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
+	if !a.NoTitle {
+		env.argv = argv
+	}
 	root := a.root(env)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(env.Stderr, "%s: %v\n", cmd.CommandPath(), err)
 	var usage *usageError
 	if errors.As(err, &usage) || !env.called {
-		fmt.Fprintf(stderr, "See '%s --help'.\n", cmd.CommandPath())
+		fmt.Fprintf(env.Stderr, "See '%s --help'.\n", cmd.CommandPath())
 		return 2
 	}
 	return 1

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -35,6 +36,11 @@ func signalJobs(mux *resque.Mux) {
 		logLine("start " + number(length))
 		<-time.After(span(length))
 		logLine("done")
+		return nil
+	}))
+	mux.Handle(resque.Define0("Self", "jobs").Perform(func(context.Context) error {
+		logLine(strings.Join(os.Args, "|"))
+		logLine(strings.Join(os.Environ(), "|"))
 		return nil
 	}))
 	mux.Handle(resque.Define1[float64]("Busy", "jobs").Perform(func(_ context.Context, length float64) error {

@@ -34,6 +34,9 @@ second INT ends it at once. USR1 ends the jobs in hand, USR2 pauses, CONT resume
 				return worker.ServeChild(cmd.Context(), mux)
 			}
 			cfg.Logger = env.Logger()
+			if !flags.background {
+				env.beginTitle().follow(&cfg)
+			}
 			rdb, err := env.OpenRedis(cmd.Context())
 			if err != nil {
 				return err

@@ -171,6 +171,7 @@ func (x *exchange) wakeIdle() {
 func (x *exchange) report(ctx context.Context, reply store.Exchanged) {
 	if reply.Paused != x.paused {
 		x.paused = reply.Paused
+		x.notePaused(x.paused)
 		if x.paused {
 			x.log.Info("paused: pause-all-workers or pause:all is set")
 		} else {

@@ -147,6 +147,12 @@ type Config struct {
 	// Hooks are called as the worker works.
 	Hooks Hooks
 
+	// OnState is told what the worker is doing whenever that has changed, at most
+	// every 250 ms, so that a job may begin and end untold; what holds for longer
+	// is told. It is called by one goroutine at a time while Run runs, and holds
+	// up no job. It is for displays such as the command's process title.
+	OnState func(State)
+
 	// Logger gets one line a job and one for each change of state.
 	//
 	// Defaults to slog.Default().

@@ -23,6 +23,7 @@ type exchange struct {
 	redis    *outage
 	log      *slog.Logger
 	cfg      Config
+	pulse    pulse
 
 	// Of the leader alone.
 	queues *queueList
@@ -59,6 +60,7 @@ func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 		queues:   newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
 		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
 		emptied:  make(chan struct{}, 1),
+		pulse:    newPulse(cfg),
 	}
 }
 
@@ -132,6 +134,7 @@ func (x *exchange) hold(held bool) (changed bool) {
 	x.held = held
 	x.moment.idle = !x.busy && len(x.idle) > 0 && !held
 	x.mu.Unlock()
+	x.pulse.beat()
 	x.wake()
 	return changed
 }

@@ -18,6 +18,7 @@ type inChild struct {
 	nursery *nursery
 	limits  limits
 	cfg     Config
+	changed pulse
 	kept    *child // has performed a job and may perform more
 
 	mu     sync.Mutex
@@ -60,6 +61,7 @@ func (p *inChild) take(ctx context.Context) (*child, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.child = c
+	p.changed.beat()
 	if p.doomed {
 		c.kill()
 	}
@@ -150,6 +152,15 @@ func (p *inChild) killer() func() {
 			p.child.kill()
 		}
 	}
+}
+
+func (p *inChild) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.child == nil {
+		return 0
+	}
+	return p.child.cmd.Process.Pid
 }
 
 func (p *inChild) isDoomed() bool {

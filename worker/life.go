@@ -22,6 +22,7 @@ type slot struct {
 	limits    limits
 	cfg       Config
 	log       *slog.Logger
+	changed   pulse
 	goOn      func(last func(context.Context) *ending) // lives on in another goroutine; last says how the job in hand ended
 
 	mu  sync.Mutex
@@ -30,13 +31,13 @@ type slot struct {
 
 func newSlot(id string, w *Worker, x *exchange, children *nursery) *slot {
 	s := &slot{
-		id: id, handler: w.handler, exchange: x, cfg: w.cfg, log: w.cfg.Logger,
+		id: id, handler: w.handler, exchange: x, cfg: w.cfg, log: w.cfg.Logger, changed: x.pulse,
 		outcomes:  outcomes{w.backend},
 		performer: inProcess{w.handler},
 		limits:    limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
 	}
 	if children != nil {
-		s.performer = &inChild{nursery: children, limits: s.limits, cfg: w.cfg}
+		s.performer = &inChild{nursery: children, limits: s.limits, cfg: w.cfg, changed: x.pulse}
 	}
 	return s
 }

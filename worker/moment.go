@@ -8,11 +8,12 @@ import (
 // moment is what an exchange is like between two calls, for those who wait for
 // jobs on its behalf.
 type moment struct {
-	idle  bool      // slots are free, and no call is in flight
-	looks uint64    // calls that looked for jobs
-	found uint64    // jobs they found
-	names []string  // where the last one looked
-	quiet time.Time // until then no look but the poll's: the last ones were put back
+	idle   bool      // slots are free, and no call is in flight
+	looks  uint64    // calls that looked for jobs
+	found  uint64    // jobs they found
+	names  []string  // where the last one looked
+	paused bool      // Redis said so
+	quiet  time.Time // until then no look but the poll's: the last ones were put back
 }
 
 // await returns the first moment that is as wanted; false when ctx ended first.
@@ -55,10 +56,19 @@ func (x *exchange) looked(names []string, found int) {
 	x.moment.looks++
 	x.moment.found += uint64(found) //nolint:gosec // a count
 	x.moment.names = names
+	x.pulse.beat()
 	if found > 0 {
 		x.worked = true
 		x.interval.found()
 	}
+}
+
+// notePaused notes that Redis said whether to pause.
+func (x *exchange) notePaused(paused bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.moment.paused = paused
+	x.pulse.beat()
 }
 
 // enoughPutBack counts jobs that are put back in a row. After some of them, with

@@ -16,6 +16,9 @@ type performer interface {
 	// once; nil where that is not possible.
 	killer() func()
 
+	// pid is the child that has the job in hand; 0 is none. At any time.
+	pid() int
+
 	// close releases what the performer has.
 	close()
 }
@@ -28,5 +31,7 @@ func (p inProcess) perform(ctx context.Context, job *resque.Reserved) (hooked bo
 }
 
 func (inProcess) killer() func() { return nil }
+
+func (inProcess) pid() int { return 0 }
 
 func (inProcess) close() {}

@@ -13,6 +13,7 @@ import (
 type run struct {
 	reserved store.Reserved
 	job      *resque.Reserved
+	class    string // the job's; a middleware may change that one
 	started  time.Time
 	cancel   context.CancelCauseFunc
 	release  func() // of its time limit
@@ -26,7 +27,7 @@ type run struct {
 // begin takes a reserved job in hand. ok is false when the worker has begun to
 // stop: whoever ends the jobs in hand looks after that, and would miss this one.
 func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *run, ok bool) {
-	in = &run{reserved: r, job: job, started: time.Now()}
+	in = &run{reserved: r, job: job, class: job.Class, started: time.Now()}
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	during, in.release = s.limits.watch(during, job)
 	in.kill = s.performer.killer()
@@ -38,6 +39,7 @@ func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved
 		return nil, nil, false
 	}
 	s.run = in
+	s.changed.beat()
 	return during, in, true
 }
 
@@ -47,6 +49,7 @@ func (s *slot) take(in *run) bool {
 	taken := s.run == in
 	if taken {
 		s.run = nil
+		s.changed.beat()
 	}
 	alarm := in.alarm
 	s.mu.Unlock()
@@ -97,6 +100,7 @@ func (s *slot) giveUp() {
 		return
 	}
 	s.run = nil
+	s.changed.beat()
 	s.mu.Unlock()
 	in.cancel(resque.ErrTerm)
 	s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errStillProcessed) })

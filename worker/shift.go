@@ -15,6 +15,7 @@ type shift struct {
 	dead     *sweeper
 	reg      *registry
 	exchange *exchange
+	pulse    pulse              // the exchange's
 	noMore   context.CancelFunc // take no more jobs
 
 	mu    sync.Mutex
@@ -31,6 +32,7 @@ func newShift(w *Worker, noMore context.CancelFunc) *shift {
 	s.dead = &sweeper{backend: w.backend, handler: w.handler, cfg: w.cfg}
 	s.reg = &registry{backend: w.backend, dead: s.dead, cfg: w.cfg}
 	s.exchange = newExchange(w.backend, away(w.cfg.Logger), w.cfg)
+	s.pulse = s.exchange.pulse
 	return s
 }
 
@@ -97,6 +99,7 @@ func (s *shift) work(taking context.Context, children *nursery) error {
 	others.Go(func() { s.reg.beat(alive, x.redis) })
 	others.Go(func() { s.dead.run(idle, s.reg.ids) })
 	others.Go(func() { x.poll(idle) })
+	others.Go(func() { s.watch(alive) })
 	others.Go(func() { waitForJobs(idle, s.backend, x, s.cfg) })
 	for _, slot := range s.staff(children) {
 		slot.start(taking, &slots)

@@ -1,0 +1,222 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+const goresque = "goresque-" + cli.Version + ": "
+
+// shown is what ps shows of a process: blanks stand for NULs.
+func shown(pid int) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+	return strings.ReplaceAll(strings.TrimSuffix(string(text), "\x00"), "\x00", " ")
+}
+
+func eventuallyShows(t *testing.T, pid int, pattern string) {
+	t.Helper()
+	want := regexp.MustCompile("^" + pattern + "$")
+	eventually(t, func() bool { return want.MatchString(shown(pid)) }, "title "+pattern)
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+func push(t *testing.T, s *redistest.Server, queue, payload string) {
+	t.Helper()
+	_, err := s.Conn(t).Do("RPUSH", "resque:queue:"+queue, payload)
+	require.NoError(t, err)
+}
+
+func TestTitleFollowsTheWorker(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	file := filepath.Join(t.TempDir(), "worker.pid")
+	cmd := start(t, command(
+		[]string{"REDIS_URL=" + s.URL, "RESQUE_PROCLINE_PREFIX=shop-", "PIDFILE=" + file},
+		"work", "--queue", "slow,jobs", "-c", "3", "--interval=0.1", "--max-waiting", "0",
+	))
+	pid := cmd.Process.Pid
+	eventuallyShows(t, pid, "shop-"+goresque+"Waiting for slow,jobs")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, strconv.Itoa(pid), string(text), "the process is the one that was started")
+	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	require.Len(t, ids, 3, "the flags after the title are whole")
+	assert.Regexp(t, `~go:\d+-\d:slow,jobs$`, ids[0])
+
+	push(t, s, "slow", `{"class":"Slow","args":["2s"]}`)
+	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow since \d+ \[Slow\]`)
+	push(t, s, "jobs", `{"class":"Polite","args":[1]}`)
+	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow,jobs since \d+ \[Slow \+1\]`)
+	eventuallyShows(t, pid, "shop-"+goresque+"Waiting for slow,jobs")
+
+	require.NoError(t, cmd.Process.Signal(syscall.SIGUSR2))
+	eventuallyShows(t, pid, "shop-"+goresque+"Paused")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	eventuallyShows(t, pid, "shop-"+goresque+"Waiting for slow,jobs")
+	require.Equal(t, 0, run(t, nil, []string{"REDIS_URL=" + s.URL}, "pause").status)
+	eventuallyShows(t, pid, "shop-"+goresque+"Paused")
+
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+// What the second start finds is what the first one had.
+func TestSecondStartChangesNothingElse(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL}, "work", "--queue", "jobs", "--timeout", "77", "--exec", "Env=env >&2; grep Sig /proc/self/status >&2")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	cmd.Args[0] = "./some name"
+	cmd.Args = append([]string{"bash", "-c", `trap '' HUP; exec -a "$0" "$CLI_TEST_BINARY" "$@"`}, cmd.Args...)
+	cmd.Env = append(cmd.Env, "CLI_TEST_BINARY="+cmd.Path)
+	var err error
+	cmd.Path, err = exec.LookPath("bash")
+	redistest.Require(t, "bash", err == nil)
+	start(t, cmd)
+	pid := cmd.Process.Pid
+	eventuallyShows(t, pid, goresque+"Waiting for jobs")
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Base(os.Args[0])+"\n", string(name), "as top and pgrep know it")
+	assert.Equal(t, []string{"SigIgn:\t0000000000000001\n"}, status(t, pid, "SigIgn"), "HUP, as it was")
+
+	push(t, s, "jobs", `{"class":"Self","args":[]}`)
+	push(t, s, "jobs", `{"class":"Env","args":[]}`)
+	var log []string
+	eventually(t, func() bool {
+		log, err = redis.Strings(s.Conn(t).Do("LRANGE", "log", 0, -1))
+		return err == nil && len(log) == 2
+	}, "what the job says of itself")
+	assert.Equal(t, "./some name|work|--queue|jobs|--timeout|77|--exec|Env=env >&2; grep Sig /proc/self/status >&2", log[0])
+	assert.NotContains(t, log[1], "GORESQUE_TITLE")
+	assert.Contains(t, log[1], "CLI_TEST_COMMAND=1")
+	eventually(t, func() bool {
+		n, err := redis.Int(s.Conn(t).Do("GET", "resque:stat:processed"))
+		return err == nil && n == 2
+	}, "both jobs")
+	eventuallyShows(t, pid, goresque+"Waiting for jobs")
+
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+	assert.Contains(t, stderr.String(), "RESQUE_CLASS=Env")
+	assert.Contains(t, stderr.String(), "SigBlk:\t0000000000000000\n")
+	assert.NotContains(t, stderr.String(), "GORESQUE_TITLE", "what a job starts knows nothing of it")
+}
+
+func status(t *testing.T, pid int, fields ...string) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		for _, field := range fields {
+			if strings.HasPrefix(line, field+":") {
+				found = append(found, line)
+			}
+		}
+	}
+	require.Len(t, found, len(fields))
+	return found
+}
+
+// A marker of another process, inherited, is none.
+func TestTitleMarkerOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "GORESQUE_TITLE=1:other", "QUEUE=jobs"}, "work"))
+	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
+}
+
+func TestTitleOfManyQueuesIsCut(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	var queues []string
+	for i := range 300 {
+		queues = append(queues, fmt.Sprintf("queue%d", i))
+	}
+	cmd := start(t, command([]string{"REDIS_URL=" + s.URL}, "work", "-q", strings.Join(queues, ",")))
+	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for queue0,queue1,.*")
+	assert.Len(t, shown(cmd.Process.Pid), 1023)
+}
+
+func TestTitleWithAProcessPerJob(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "QUEUE=jobs", "FORK_PER_JOB=true"}, "work"))
+	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
+	push(t, s, "jobs", `{"class":"Polite","args":[1.5]}`)
+	eventuallyShows(t, cmd.Process.Pid, goresque+`Forked \d+ at \d+`)
+	child, err := strconv.Atoi(regexp.MustCompile(`Forked (\d+)`).FindStringSubmatch(shown(cmd.Process.Pid))[1])
+	require.NoError(t, err)
+	assert.Equal(t, []string{fmt.Sprintf("PPid:\t%d\n", cmd.Process.Pid)}, status(t, child, "PPid"))
+	assert.Contains(t, shown(child), " work")
+	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
+}
+
+func TestWorkersEachHaveATitle(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "QUEUE=jobs", "COUNT=2"}, "workers", "--interval", "3"))
+	eventually(t, func() bool { return slots(t, s) == 2 }, "two workers")
+	assert.Contains(t, shown(cmd.Process.Pid), " workers --interval 3")
+	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	for _, id := range ids {
+		pid, err := strconv.Atoi(strings.Split(id, ":")[1])
+		require.NoError(t, err)
+		eventuallyShows(t, pid, goresque+"Waiting for jobs")
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+func TestBackgroundHasATitle(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	file := filepath.Join(t.TempDir(), "worker.pid")
+	out, err := command([]string{"REDIS_URL=" + s.URL, "QUEUE=jobs", "BACKGROUND=yes", "PIDFILE=" + file}, "work").CombinedOutput()
+	require.NoError(t, err, string(out))
+	pid, err := strconv.Atoi(regexp.MustCompile(`process (\d+)`).FindStringSubmatch(string(out))[1])
+	require.NoError(t, err)
+	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+	eventuallyShows(t, pid, goresque+"Waiting for jobs")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, strconv.Itoa(pid), string(text))
+}
+
+// This process is the tests', and Run is not Main.
+func TestRunLeavesTheTitleAlone(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	before := shown(os.Getpid())
+	got := run(t, nil, []string{"REDIS_URL=" + s.URL, "QUEUE=jobs", "INTERVAL=0", "VVERBOSE=1"}, "work")
+	require.Equal(t, 0, got.status, got.stderr)
+	assert.Equal(t, before, shown(os.Getpid()))
+	assert.NotContains(t, got.stderr, `"msg":"title"`)
+}
