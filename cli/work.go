@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
@@ -63,6 +64,7 @@ func work(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Co
 	if len(mux.Classes()) == 0 {
 		cfg.Logger.Warn("this command knows no job classes: every job will fail as unknown")
 	}
+	checkup(ctx, store.New(rdb), cfg.Logger)
 	w, err := worker.New(client, mux, cfg)
 	if err != nil {
 		return Usage("%w", err)
