@@ -3,28 +3,65 @@ package cli_test
 import (
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
 )
 
-// The table of docs/operations.md has every flag and variable of work.
+// The table of docs/operations.md has every flag and variable of every command.
 func TestOperationsNamesEveryFlag(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")
 	require.NoError(t, err)
-	for _, command := range []string{"work", "workers"} {
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+)  `).FindAllStringSubmatch(run(t, nil, nil, "--help").stdout, -1)
+	require.Greater(t, len(commands), 5)
+	for _, found := range commands {
+		command := found[1]
+		if command == "completion" || command == "help" {
+			continue // cobra's own
+		}
 		help := run(t, nil, nil, command, "--help").stdout
 		for _, flag := range regexp.MustCompile(`--([a-z-]+) `).FindAllStringSubmatch(help, -1) {
 			if flag[1] != "help" {
-				assert.Contains(t, string(page), "--"+flag[1]+"`", "flag --%s", flag[1])
+				assert.True(t, strings.Contains(string(page), "--"+flag[1]+"`"), "flag --%s of %s", flag[1], command)
 			}
 		}
 		for _, variables := range regexp.MustCompile(`\[([A-Z_, ]+)\]`).FindAllStringSubmatch(help, -1) {
 			for _, name := range regexp.MustCompile(`[A-Z_]+`).FindAllString(variables[1], -1) {
-				assert.Contains(t, string(page), "`"+name+"`", "variable %s", name)
+				assert.True(t, strings.Contains(string(page), "`"+name+"`"), "variable %s of %s", name, command)
 			}
 		}
+	}
+}
+
+func TestVerbosity(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		environ string
+		detail  bool
+	}{
+		{"NOTHING=1", false},
+		{"VERBOSE=1", false},
+		{"LOGGING=true", false},
+		{"VVERBOSE=1", true},
+		{"VVERBOSE=false", true}, // Ruby asks only whether it is set
+		{"VVERBOSE=", false},
+	} {
+		t.Run(test.environ, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			environ := []string{"REDIS_URL=" + s.URL, "QUEUE=a", "INTERVAL=0", test.environ}
+			require.Equal(t, 0, run(t, nil, environ, "enqueue", "-q", "a", "Nope", "secret").status)
+			got := run(t, nil, environ, "work")
+			require.Equal(t, 0, got.status, got.stderr)
+			assert.Contains(t, got.stderr, `"msg":"job failed","class":"Nope"`)
+			assert.Equal(t, test.detail, strings.Contains(got.stderr, `"level":"DEBUG","msg":"job started","class":"Nope"`), got.stderr)
+			assert.Equal(t, test.detail, strings.Contains(got.stderr, `"level":"DEBUG","msg":"looked for jobs","queues":1,"found":1`), got.stderr)
+			assert.NotContains(t, got.stderr, "secret", "never arguments")
+		})
 	}
 }

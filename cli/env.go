@@ -58,6 +58,10 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 
 // Logger writes to the command's standard error: text on a terminal, JSON
 // otherwise. VVERBOSE adds what is only of interest when looking for a fault.
+// VERBOSE and LOGGING change nothing: Ruby's worker is silent without them, and
+// this one always writes what they ask for.
+//
+// Ruby: Resque::Worker#verbose= and #very_verbose=.
 func (e *Env) Logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if e.Getenv("VVERBOSE") != "" {

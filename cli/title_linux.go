@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,8 @@ const (
 	// titleMarker tells the second start what the first one was called. It names
 	// the process, too, so that it means nothing to another that inherits it.
 	titleMarker = "GORESQUE_TITLE"
+	// commFile has the name that top and pgrep know a process by.
+	commFile = "/proc/self/comm"
 )
 
 // argv is the memory that ps reads: the arguments of this process as the kernel
@@ -36,15 +37,13 @@ func takeArgv() *argv {
 		return &argv{}
 	}
 	_ = os.Unsetenv(titleMarker) // cannot fail: the name is a constant
-	pid, name, _ := strings.Cut(marker, ":")
-	if pid != strconv.Itoa(os.Getpid()) {
+	parts := strings.SplitN(marker, "\n", 3)
+	if len(parts) != 3 || parts[0] != strconv.Itoa(os.Getpid()) {
 		return &argv{}
 	}
 	a := &argv{memory: argvMemory(), again: true}
-	os.Args[0] = name
-	if self, err := os.Executable(); err == nil {
-		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(self)), 0) // only looks: it says "exe" now
-	}
+	_ = os.WriteFile(commFile, []byte(parts[1]), 0) // only looks: it says "exe" now
+	os.Args[0] = parts[2]
 	return a
 }
 
@@ -59,7 +58,11 @@ func (a *argv) grow(text string) {
 	args := slices.Clone(os.Args)
 	args[0] = cut(text, titleRoom)
 	args[0] += strings.Repeat(" ", titleRoom-len(args[0]))
-	marker := titleMarker + "=" + strconv.Itoa(os.Getpid()) + ":" + os.Args[0]
+	comm, err := os.ReadFile(commFile)
+	if err != nil {
+		return // there is no /proc
+	}
+	marker := titleMarker + "=" + strconv.Itoa(os.Getpid()) + "\n" + strings.TrimSpace(string(comm)) + "\n" + os.Args[0]
 	_ = syscall.Exec("/proc/self/exe", args, append(os.Environ(), marker)) // if it returns, there are no titles
 }
 

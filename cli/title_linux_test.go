@@ -94,8 +94,11 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	cmd.Stderr = &stderr
 	cmd.Args[0] = "./some name"
 	cmd.Args = append([]string{"bash", "-c", `trap '' HUP; exec -a "$0" "$CLI_TEST_BINARY" "$@"`}, cmd.Args...)
-	cmd.Env = append(cmd.Env, "CLI_TEST_BINARY="+cmd.Path)
-	var err error
+	link := filepath.Join(t.TempDir(), "shop-worker")
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(binary, link))
+	cmd.Env = append(cmd.Env, "CLI_TEST_BINARY="+link)
 	cmd.Path, err = exec.LookPath("bash")
 	redistest.Require(t, "bash", err == nil)
 	start(t, cmd)
@@ -103,7 +106,7 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	eventuallyShows(t, pid, goresque+"Waiting for jobs")
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Base(os.Args[0])+"\n", string(name), "as top and pgrep know it")
+	assert.Equal(t, "shop-worker\n", string(name), "as top and pgrep know it")
 	assert.Equal(t, []string{"SigIgn:\t0000000000000001\n"}, status(t, pid, "SigIgn"), "HUP, as it was")
 
 	push(t, s, "jobs", `{"class":"Self","args":[]}`)
@@ -148,7 +151,7 @@ func status(t *testing.T, pid int, fields ...string) (found []string) {
 func TestTitleMarkerOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "GORESQUE_TITLE=1:other", "QUEUE=jobs"}, "work"))
+	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "GORESQUE_TITLE=1\nother\nother", "QUEUE=jobs"}, "work"))
 	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
 }
 

@@ -20,7 +20,11 @@ func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
 		Short: "Perform the jobs of one or more queues",
 		Long: `Performs the jobs of one or more queues, until INT, TERM or QUIT: then it takes
 no more, finishes those in hand, or ends them with --term-child, and exits. A
-second INT ends it at once. USR1 ends the jobs in hand, USR2 pauses, CONT resumes.`,
+second INT ends it at once. USR1 ends the jobs in hand, USR2 pauses, CONT resumes.
+
+It logs to standard error, debug lines too where VVERBOSE is set. VERBOSE and
+LOGGING ask for what it always logs. RESQUE_PROCLINE_PREFIX stands before what
+ps shows.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

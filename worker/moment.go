@@ -51,6 +51,7 @@ func (x *exchange) announce() {
 
 // looked notes a call that looked for jobs in names and found some, or none.
 func (x *exchange) looked(names []string, found int) {
+	x.log.Debug("looked for jobs", "queues", len(names), "found", found)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.moment.looks++

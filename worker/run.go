@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -31,6 +32,9 @@ func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	during, in.release = s.limits.watch(during, job)
 	in.kill = s.performer.killer()
+	if s.log.Enabled(ctx, slog.LevelDebug) { // who does not want it is not to pay for its words
+		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", s.id)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
