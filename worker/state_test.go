@@ -47,10 +47,11 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
-		release := make(chan struct{})
+		waits := make(chan struct{})
+		release := sync.OnceFunc(func() { close(waits) })
 		mux := resque.NewMux()
 		mux.Handle(resque.Define0("Waits", "exports").Perform(func(context.Context) error {
-			<-release
+			<-waits
 			return nil
 		}))
 		var seen states
@@ -58,6 +59,7 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 			Queues: []string{"exp*", "mail"}, Concurrency: 2, OnState: seen.tell, PollInterval: 20 * time.Millisecond,
 		})
 		goRun(t, w)
+		t.Cleanup(release) // before the worker's, which waits for the job
 		seen.eventually(t, func(s worker.State) bool {
 			return assert.ObjectsAreEqual(worker.State{Queues: []string{"mail"}}, s)
 		}, "idle, the pattern resolved")
@@ -78,7 +80,7 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 		seen.eventually(t, func(s worker.State) bool { return !s.Paused }, "resumed")
 		w.Pause()
 		seen.eventually(t, func(s worker.State) bool { return s.Paused }, "paused by its process")
-		close(release)
+		release()
 		seen.eventually(t, func(s worker.State) bool { return s.Paused && len(s.Working) == 0 }, "the job is done")
 		w.Resume()
 		seen.eventually(t, func(s worker.State) bool { return !s.Paused }, "resumed again")
