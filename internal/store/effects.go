@@ -16,13 +16,6 @@ func (s *Store) FailedCount(worker string) []Effect {
 	return []Effect{s.incr("failed"), s.incr("failed:" + worker)}
 }
 
-// Fail pushes a failure's record.
-//
-// Ruby: Resque::DataStore::FailedQueueAccess#push_to_failed_queue.
-func (s *Store) Fail(failure []byte) Effect {
-	return Effect{command: "RPUSH", key: s.keys.failed(), args: []any{failure}}
-}
-
 // Requeue puts a payload back at the front of its queue, which may have been
 // removed meanwhile and so is made known again.
 func (s *Store) Requeue(queue string, payload []byte) []Effect {

@@ -14,8 +14,16 @@ func (k keys) queues() string { return k.rdb.Key("queues") }
 // queue is a queue's list. Ruby: QueueAccess#redis_key_for_queue.
 func (k keys) queue(name string) string { return k.rdb.Key("queue", name) }
 
-// failed is the list of failures. Ruby: Resque::Failure::Redis.
-func (k keys) failed() string { return k.rdb.Key("failed") }
+// failed is a list of failures: the one of all queues, which Failed names, or
+// one that failedQueues has. Ruby: FailedQueueAccess#push_to_failed_queue.
+func (k keys) failed(list string) string { return k.rdb.Key(list) }
+
+// failedQueues is the set of names of the queues' lists of failures.
+// Ruby: FailedQueueAccess#add_failed_queue.
+func (k keys) failedQueues() string { return k.rdb.Key("failed_queues") }
+
+// trash keeps failures that were removed until they expire. It is ours.
+func (k keys) trash(token string) string { return k.rdb.Key("goresque:trash", token) }
 
 // workers is the set of worker ids. Ruby: WorkerAccess#worker_ids.
 func (k keys) workers() string { return k.rdb.Key("workers") }

@@ -27,6 +27,7 @@ type Store struct {
 // scripts are the store's, each with its contract in its own file.
 type scripts struct {
 	exchange, prune, register, release, retire *redis.Script
+	failed, failedClear, failedRestore         *redis.Script
 }
 
 // New returns a store on rdb.
@@ -40,6 +41,10 @@ func New(rdb Redis) *Store {
 			register: redis.NewScript(-1, registerLua),
 			release:  redis.NewScript(-1, releaseLua),
 			retire:   redis.NewScript(-1, retireLua),
+
+			failed:        redis.NewScript(-1, failedLua),
+			failedClear:   redis.NewScript(-1, failedClearLua),
+			failedRestore: redis.NewScript(-1, failedRestoreLua),
 		},
 	}
 }

@@ -1,0 +1,110 @@
+-- Requeues, marks or removes failures of one list, each only where its record
+-- still stands at its position. Nothing is decoded: records and payloads are cut
+-- and spliced where the caller has found them to begin and end.
+--
+-- KEYS  the list, queues, the trash, then for each act the list of the queue
+--       that it requeues to (the first key again where it requeues to none)
+-- ARGV  a word that no record is, how long the trash is kept in ms (0: there is
+--       none), the number of acts; then for each act, in the order of their
+--       positions, none of which is there twice:
+--         position, SHA-1 of the record,
+--         queue ('' for none), payload ('' for that of the record), where that
+--         begins and ends in the record, counted from 1,
+--         and what becomes of the record: how many of its bytes stay in front,
+--         from which one on they stay behind, and what comes between; or -1, 0
+--         and '' to remove it
+-- returns a status for each act: 1 done, 0 the record is not there any more, or
+--         an error's text
+
+local list, queues, trash = KEYS[1], KEYS[2], KEYS[3]
+local gone, ttl, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local function field(i, f)
+  return ARGV[3 + 9 * (i - 1) + f]
+end
+
+local function number(i, f)
+  return tonumber(field(i, f))
+end
+
+local function failed(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+-- Many records next to each other are read at once: each look at a long list's
+-- middle costs a walk.
+local first, last = number(1, 1), number(n, 1)
+local near = last - first < 4 * n and redis.call('LRANGE', list, first, last)
+
+local function record(position)
+  if near then
+    return near[position - first + 1]
+  end
+  return redis.call('LINDEX', list, position)
+end
+
+local function requeue(i, raw)
+  local queue, payload = field(i, 3), field(i, 4)
+  if queue == '' then
+    return nil
+  end
+  if payload == '' then
+    payload = raw:sub(number(i, 5), number(i, 6))
+  end
+  return failed(redis.pcall('SADD', queues, queue)) or failed(redis.pcall('RPUSH', KEYS[3 + i], payload))
+end
+
+-- A record is overwritten first and all such are removed at the end, in one walk.
+-- A full Redis refuses to overwrite but not to remove: then the first of the same
+-- bytes goes, and what is behind it moves up.
+local overwritten, moved = 0, 0
+
+local function remove(position, raw)
+  if ttl > 0 then
+    local err = failed(redis.pcall('RPUSH', trash, raw))
+    if err then
+      return err
+    end
+  end
+  if not failed(redis.pcall('LSET', list, position - moved, gone)) then
+    overwritten = overwritten + 1
+    return nil
+  end
+  local removed = redis.pcall('LREM', list, 1, raw)
+  if failed(removed) then
+    return removed.err
+  end
+  moved = moved + removed
+end
+
+local function act(i)
+  local position = number(i, 1)
+  local raw = record(position)
+  if not raw or redis.sha1hex(raw) ~= field(i, 2) then
+    return 0
+  end
+  local err = requeue(i, raw)
+  if err then
+    return err
+  end
+  local front = number(i, 7)
+  if front < 0 then
+    err = remove(position, raw)
+  else
+    err = failed(redis.pcall('LSET', list, position - moved, raw:sub(1, front) .. field(i, 9) .. raw:sub(number(i, 8))))
+  end
+  return err or 1
+end
+
+local half = redis.call('LLEN', list) / 2
+local statuses = {}
+for i = 1, n do
+  statuses[i] = act(i)
+end
+if overwritten > 0 then
+  redis.call('LREM', list, last < half and overwritten or -overwritten, gone)
+end
+if ttl > 0 then
+  redis.pcall('PEXPIRE', trash, ttl)
+end
+return statuses

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+var (
+	//go:embed failed.lua
+	failedLua string
+	//go:embed failed_clear.lua
+	failedClearLua string
+	//go:embed failed_restore.lua
+	failedRestoreLua string
+)
+
+// FailedAct is what is to be done with one failure, if its record is still at
+// its position.
+type FailedAct struct {
+	Position int64
+	SHA1     string // of the record, in hexadecimal
+
+	// Queue is where the job goes; empty means nowhere. Its payload is Payload
+	// or, where that is nil, what stands in the record from From to To.
+	Queue    string
+	Payload  []byte
+	From, To int
+
+	// Remove removes the record. Otherwise Insert takes the place of what stands
+	// in it from CutFrom to CutTo.
+	Remove         bool
+	CutFrom, CutTo int
+	Insert         []byte
+}
+
+// Trash is where what is removed is kept for a while. The zero Trash is none.
+type Trash struct {
+	Token string
+	Keep  time.Duration
+}
+
+// FailedActed is what came of a FailedAct.
+type FailedActed struct {
+	Done bool  // false without an Err: another record is there, or none
+	Err  error // Redis refused it, and it was not done
+}
+
+// ActOnFailed runs acts on a list in one step. They must be in the order of
+// their positions, each of which is there once.
+//
+// Ruby: Resque::Failure::Redis.requeue and remove, whose steps are separate there.
+func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, trash Trash) ([]FailedActed, error) {
+	if len(acts) == 0 {
+		return nil, nil
+	}
+	call := s.failedCall(list, acts, trash)
+	var statuses []any
+	err := s.with(ctx, func(c conn) (err error) {
+		statuses, err = redis.Values(c.script(s.scripts.failed, call.words()...))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("acting on %d failures of %q: %w", len(acts), list, err)
+	}
+	acted := make([]FailedActed, len(statuses))
+	for i, status := range statuses {
+		if text, ok := status.([]byte); ok {
+			acted[i].Err = redis.Error(text)
+		}
+		acted[i].Done = status == int64(1)
+	}
+	return acted, nil
+}
+
+func (s *Store) failedCall(list string, acts []FailedAct, trash Trash) *call {
+	c := &call{keys: []any{s.keys.failed(list), s.keys.queues(), s.keys.trash(trash.Token)}}
+	c.args = append(c.args, "goresque:removed:"+rand.Text(), trash.Keep.Milliseconds(), len(acts))
+	for _, a := range acts {
+		to := s.keys.failed(list)
+		if a.Queue != "" {
+			to = s.keys.queue(a.Queue)
+		}
+		c.keys = append(c.keys, to)
+		c.args = append(c.args, a.Position, a.SHA1, a.Queue, a.Payload, a.From+1, a.To)
+		if a.Remove {
+			c.args = append(c.args, -1, 0, "")
+		} else {
+			c.args = append(c.args, a.CutFrom, a.CutTo+1, a.Insert)
+		}
+	}
+	return c
+}
+
+// ClearFailed removes all failures of a list and returns how many there were.
+//
+// Ruby: Resque::DataStore::FailedQueueAccess#clear_failed_queue.
+func (s *Store) ClearFailed(ctx context.Context, list string, trash Trash) (int64, error) {
+	var n int64
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int64(c.script(s.scripts.failedClear, 2,
+			s.keys.failed(list), s.keys.trash(trash.Token), trash.Keep.Milliseconds()))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("clearing the failures of %q: %w", list, err)
+	}
+	return n, nil
+}
+
+// RestoreFailed moves at most limit failures from the trash to the front of
+// their list and returns how many there were.
+func (s *Store) RestoreFailed(ctx context.Context, list, token string, limit int) (int64, error) {
+	name := list
+	if list == Failed {
+		name = ""
+	}
+	var n int64
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int64(c.script(s.scripts.failedRestore, 3,
+			s.keys.failed(list), s.keys.trash(token), s.keys.failedQueues(), limit, name))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("restoring failures of %q: %w", list, err)
+	}
+	return n, nil
+}

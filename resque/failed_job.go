@@ -1,0 +1,155 @@
+package resque
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// FailedJob is a failure as it stands in a list, Go's or Ruby's. What a damaged
+// record does not say is left empty.
+type FailedJob struct {
+	ID        FailureID
+	FailedAt  time.Time
+	Retried   bool      // it was requeued before
+	RetriedAt time.Time // zero also where the record's time cannot be read
+
+	// Class and Args are the payload's; Class is "<unreadable>" for a payload
+	// that is no job.
+	Class string
+	Args  []json.RawMessage
+
+	Payload   json.RawMessage // as it is in the record
+	Exception string
+	Error     string
+	Backtrace []string
+	Worker    string
+	Queue     string
+
+	// Raw is the whole record, and Damage what is wrong with it: nil for a
+	// record as Resque writes them. A damaged one can be removed and, if its
+	// payload and queue are sound, requeued.
+	Raw    []byte
+	Damage error
+}
+
+// Original is the payload as it was in the queue, which requeueing puts there
+// again: the payload of the record or, of an unreadable one, the bytes it holds.
+func (j FailedJob) Original() []byte { return store.RestorePayload(j.Payload) }
+
+// The members of a record. Their order is that of members' names.
+const (
+	failedAt = iota
+	payload
+	exception
+	message
+	frames
+	byWorker
+	fromQueue
+	retriedAt
+)
+
+// failureRecord is a record of which only what is asked for is read: most are
+// passed over.
+type failureRecord struct {
+	raw   []byte
+	spans []rubyjson.Span // nil where raw is no object
+	err   error           // why it is none
+}
+
+func parseRecord(raw []byte) failureRecord {
+	spans, err := rubyjson.Spans(raw,
+		"failed_at", "payload", "exception", "error", "backtrace", "worker", "queue", "retried_at")
+	return failureRecord{raw, spans, err}
+}
+
+// member is a member's bytes; nil for one that is null or not there.
+func (r failureRecord) member(which int) []byte {
+	if r.spans == nil {
+		return nil
+	}
+	value := r.spans[which].Of(r.raw)
+	if string(value) == "null" {
+		return nil
+	}
+	return value
+}
+
+func (r failureRecord) text(which int) string {
+	text, _ := rubyjson.Text(r.member(which))
+	return text
+}
+
+func (r failureRecord) time(which int) time.Time {
+	at, _ := parseTime(r.text(which))
+	return at
+}
+
+// class is the payload's.
+func (r failureRecord) class() string {
+	p, err := rubyjson.ParsePayload(r.member(payload))
+	if err != nil {
+		return ""
+	}
+	return p.Class
+}
+
+func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }
+
+// job reads the whole record.
+func (r failureRecord) job(id FailureID) FailedJob {
+	j := FailedJob{
+		ID: id, Raw: r.raw, Payload: r.member(payload),
+		FailedAt: r.time(failedAt), Retried: r.retried(), RetriedAt: r.time(retriedAt),
+		Exception: r.text(exception), Error: r.text(message), Worker: r.text(byWorker), Queue: r.text(fromQueue),
+	}
+	if p, err := rubyjson.ParsePayload(j.Payload); err == nil {
+		j.Class, j.Args = p.Class, p.Args
+	}
+	j.Damage = r.damage(&j)
+	return j
+}
+
+// damage reads the backtrace and says what is wrong with the record.
+func (r failureRecord) damage(j *FailedJob) error {
+	if r.err != nil {
+		return fmt.Errorf("no failure's record: %w", r.err)
+	}
+	var found []error
+	if _, err := parseTime(r.text(failedAt)); err != nil {
+		found = append(found, fmt.Errorf("failed_at: %w", err))
+	}
+	if j.Class == "" {
+		found = append(found, errors.New("payload: no job"))
+	}
+	for _, text := range []struct {
+		name  string
+		which int
+	}{{"exception", exception}, {"error", message}, {"worker", byWorker}, {"queue", fromQueue}} {
+		if _, ok := rubyjson.Text(r.member(text.which)); !ok {
+			found = append(found, fmt.Errorf("%s: no string", text.name))
+		}
+	}
+	if value := r.member(frames); value != nil && json.Unmarshal(value, &j.Backtrace) != nil {
+		j.Backtrace = nil
+		found = append(found, errors.New("backtrace: no list of strings"))
+	}
+	return errors.Join(found...)
+}
+
+// parseTime reads Ruby's times, older ones and those of others.
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{
+		store.FailedAt, "2006/01/02 15:04:05", time.RFC3339, store.Started,
+		"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006/01/02 15:04:05 -0700",
+	} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("no time: %.40q", text)
+}

@@ -1,0 +1,208 @@
+package resque
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Progress is how far an act on failures is, or what came of it.
+type Progress struct {
+	Total   int64 // how many there were to be looked at when it began
+	Seen    int64 // of them
+	Done    int64 // requeued or removed
+	Gone    int64 // removed or changed by others just then; nothing was done
+	Refused int64 // damaged, so that they could not be requeued
+
+	// Trash is what Restore takes, one for each list of which failures were
+	// removed and kept.
+	Trash []string
+}
+
+// actsAtOnce is how many acts go into one call: everybody else waits for it.
+const actsAtOnce = 100
+
+// bulk acts on many failures.
+type bulk struct {
+	act   func(r failureRecord) (store.FailedAct, error)
+	again bool // act on what it has left marked, too
+	keep  time.Duration
+	tell  func(Progress)
+
+	f        *Failures
+	named    bool // by their ids
+	list     string
+	trash    store.Trash
+	progress Progress
+	errs     []error             // of those named that could not be acted on
+	marked   map[string]struct{} // digests of records as it has left them, not to be taken twice
+}
+
+// begin turns to a list.
+func (b *bulk) begin(f *Failures, list string) {
+	b.f, b.list, b.trash = f, list, newTrash(list, b.keep)
+	b.marked = map[string]struct{}{}
+}
+
+// planned is an act on the record at its place, which it leaves as after.
+type planned struct {
+	located
+	store.FailedAct
+	after []byte // nil where it is removed
+}
+
+// plan says what to do with records. Those with which nothing can be done are
+// left out, and counted.
+func (b *bulk) plan(records []located) []planned {
+	plans := make([]planned, 0, len(records))
+	for _, at := range records {
+		digest := fullDigest(at.raw)
+		if _, ours := b.marked[digest]; ours {
+			continue
+		}
+		a, err := b.act(at.failureRecord)
+		if err != nil {
+			b.progress.Refused++
+			b.complain(newFailureID(b.list, at.position, at.raw), err)
+			continue
+		}
+		a.Position, a.SHA1 = at.position, digest
+		p := planned{located: at, FailedAct: a}
+		if !a.Remove {
+			p.after = slices.Concat(at.raw[:a.CutFrom], a.Insert, at.raw[a.CutTo:])
+		}
+		plans = append(plans, p)
+	}
+	return plans
+}
+
+// complain keeps the error about one failure, where each was named.
+func (b *bulk) complain(id FailureID, err error) {
+	if b.named {
+		b.errs = append(b.errs, fmt.Errorf("failure %s: %w", id, err))
+	}
+}
+
+// run acts on plans, which are in the order of their positions, and returns what
+// was done and what was not there.
+func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, err error) {
+	acts := make([]store.FailedAct, len(plans))
+	for i, p := range plans {
+		acts[i] = p.FailedAct
+	}
+	acted, err := b.f.store.ActOnFailed(ctx, b.list, acts, b.trash)
+	if err != nil {
+		return nil, nil, b.failed(err)
+	}
+	for i, p := range plans {
+		switch {
+		case acted[i].Err != nil:
+			return done, gone, fmt.Errorf("resque: failure %s: %w", newFailureID(b.list, p.Position, p.raw), acted[i].Err)
+		case !acted[i].Done:
+			gone = append(gone, p)
+		default:
+			done = append(done, p)
+			b.progress.Done++
+			if p.after != nil && b.again {
+				b.marked[fullDigest(p.after)] = struct{}{}
+			}
+		}
+	}
+	if b.keep > 0 && len(done) > 0 && !slices.Contains(b.progress.Trash, b.trash.Token) {
+		b.progress.Trash = append(b.progress.Trash, b.trash.Token)
+	}
+	return done, gone, nil
+}
+
+func (b *bulk) failed(err error) error {
+	var notSent *store.NotSentError
+	if errors.As(err, &notSent) || store.Refused(err) {
+		return fmt.Errorf("resque: %w", err)
+	}
+	return fmt.Errorf("resque: %w: %w", ErrMaybeQueued, err)
+}
+
+// matching acts on the failures that the filter passes.
+func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) (Progress, error) {
+	lists, err := f.lists(ctx, filter.List)
+	if err != nil {
+		return Progress{}, err
+	}
+	var walks []*walk
+	for _, list := range lists {
+		w, err := newWalk(ctx, f.store, list, oldestFirst)
+		if err != nil {
+			return b.progress, err
+		}
+		b.progress.Total += w.left
+		walks = append(walks, w)
+	}
+	m := newMatcher(filter)
+	for _, w := range walks {
+		b.begin(f, w.list)
+		if err := b.through(ctx, w, m); err != nil {
+			return b.progress, err
+		}
+	}
+	return b.progress, nil
+}
+
+// through acts on all of a list, part by part.
+func (b *bulk) through(ctx context.Context, w *walk, m matcher) error {
+	for {
+		part, err := w.next(ctx)
+		if err != nil || len(part) == 0 {
+			return err
+		}
+		b.progress.Seen += int64(len(part))
+		var matching []located
+		for _, at := range part {
+			var ok bool
+			if at.failureRecord, ok = m.match(at.raw); ok {
+				matching = append(matching, at)
+			}
+		}
+		if err := b.part(ctx, w, b.plan(matching)); err != nil {
+			return err
+		}
+		if b.tell != nil {
+			b.tell(b.progress)
+		}
+	}
+}
+
+// part acts on the plans of a part, some at a time. What was removed moves the
+// rest up. What was not there is looked for by its name.
+func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
+	var lost []FailureID
+	removed := int64(0)
+	for some := range slices.Chunk(plans, actsAtOnce) {
+		for i := range some {
+			some[i].Position -= removed
+		}
+		done, gone, err := b.run(ctx, some)
+		for _, p := range done {
+			if p.Remove {
+				removed++
+			}
+		}
+		w.acted(done)
+		if err != nil {
+			return err
+		}
+		for _, p := range gone {
+			lost = append(lost, newFailureID(b.list, p.Position, p.raw))
+		}
+	}
+	for some := range slices.Chunk(lost, actsAtOnce) {
+		slices.Reverse(some)
+		if err := b.byName(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package resque
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Failures are the jobs that failed: in the list of all queues, and in the lists
+// of those queues whose failures are kept by queue. Both kinds may be there. It
+// is safe for concurrent use, and holds no more of a list than a part at a time.
+//
+// Ruby: Resque::Failure.
+type Failures struct{ store *store.Store }
+
+// Failures reads and acts on the jobs that failed.
+func (c *Client) Failures() *Failures { return &Failures{store: c.store} }
+
+// ErrNoFailureList is wrapped by errors about a list that holds no failures.
+var ErrNoFailureList = errors.New("resque: no such list of failures")
+
+// Lists are the names of the lists: FailedList, then those of the queues,
+// sorted. A list may be empty.
+//
+// Ruby: Resque::Failure.queues.
+func (f *Failures) Lists(ctx context.Context) ([]string, error) {
+	queues, err := f.store.FailedQueues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues = slices.DeleteFunc(queues, func(name string) bool { return name == FailedList })
+	return append([]string{FailedList}, queues...), nil
+}
+
+// lists are those that a filter means. A name that is none of them is refused:
+// it may be any key, and what is in there may be no failures.
+func (f *Failures) lists(ctx context.Context, list string) ([]string, error) {
+	if list == FailedList {
+		return []string{list}, nil
+	}
+	lists, err := f.Lists(ctx)
+	if err != nil || list == "" {
+		return lists, err
+	}
+	if !slices.Contains(lists, list) {
+		return nil, fmt.Errorf("%w: %q", ErrNoFailureList, list)
+	}
+	return []string{list}, nil
+}
+
+// Count is how many failures the filter passes. With no more than a List in it
+// that is asked of Redis alone; otherwise every record is looked at.
+//
+// Ruby: Resque::Failure.count.
+func (f *Failures) Count(ctx context.Context, filter FailureFilter) (int64, error) {
+	var n int64
+	lists, err := f.lists(ctx, filter.List)
+	if err != nil {
+		return 0, err
+	}
+	for _, list := range lists {
+		if filter.all() {
+			length, err := f.store.CountFailed(ctx, list)
+			if err != nil {
+				return 0, err
+			}
+			n += length
+			continue
+		}
+		for _, err := range f.records(ctx, list, newMatcher(filter), newestFirst) {
+			if err != nil {
+				return 0, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Newest are the failures that the filter passes, the newest first. An error
+// ends them. Records are read as they are asked for, so that the first ones of a
+// long list come at once; one whose place changes meanwhile may come twice.
+//
+// Ruby: Resque::Failure.each, whose order is that within a page.
+func (f *Failures) Newest(ctx context.Context, filter FailureFilter) iter.Seq2[FailedJob, error] {
+	return f.each(ctx, filter, newestFirst)
+}
+
+// Oldest are the failures that the filter passes, the oldest first.
+//
+// Ruby: Resque::Failure.each with order "asc".
+func (f *Failures) Oldest(ctx context.Context, filter FailureFilter) iter.Seq2[FailedJob, error] {
+	return f.each(ctx, filter, oldestFirst)
+}
+
+func (f *Failures) each(ctx context.Context, filter FailureFilter, o order) iter.Seq2[FailedJob, error] {
+	return func(yield func(FailedJob, error) bool) {
+		lists, err := f.lists(ctx, filter.List)
+		if err != nil {
+			yield(FailedJob{}, err)
+			return
+		}
+		var all []iter.Seq2[FailedJob, error]
+		for _, list := range lists {
+			all = append(all, f.jobs(ctx, list, newMatcher(filter), o))
+		}
+		for job, err := range merge(all, o) {
+			if !yield(job, err) {
+				return
+			}
+		}
+	}
+}
+
+// jobs are the failures of one list.
+func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) iter.Seq2[FailedJob, error] {
+	return func(yield func(FailedJob, error) bool) {
+		for at, err := range f.records(ctx, list, m, o) {
+			if err != nil {
+				yield(FailedJob{}, err)
+				return
+			}
+			if !yield(at.job(newFailureID(list, at.position, at.raw)), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Find is the failure that id names: there, or a little in front of it where
+// others were removed meanwhile. The error wraps ErrFailureChanged where it is
+// gone.
+//
+// Ruby: Resque::Failure.all with an offset.
+func (f *Failures) Find(ctx context.Context, id FailureID) (FailedJob, error) {
+	id.List = cmp.Or(id.List, FailedList)
+	if _, err := f.lists(ctx, id.List); err != nil {
+		return FailedJob{}, err
+	}
+	at, err := f.find(ctx, id)
+	if err != nil {
+		return FailedJob{}, err
+	}
+	return at.job(newFailureID(id.List, at.position, at.raw)), nil
+}
