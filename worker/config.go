@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // ErrNoQueues is returned by New for a worker without a queue.
@@ -153,6 +155,18 @@ type Config struct {
 	// up no job. It is for displays such as the command's process title.
 	OnState func(State)
 
+	// FailureLists are the lists in Redis where failures are recorded, in the
+	// same step in which the job's end is.
+	//
+	// Defaults to resque.FailuresTogether, the list "failed".
+	//
+	// Ruby: Resque::Failure.backend=, and FAILURE_BACKEND.
+	FailureLists resque.FailureLists
+
+	// FailureBackends are told of each failure, too, before it is recorded,
+	// which waits for them for at most 5 seconds.
+	FailureBackends []resque.FailureBackend
+
 	// Logger gets one line a job and one for each change of state.
 	//
 	// Defaults to slog.Default().
@@ -238,6 +252,11 @@ func (c Config) withDefaults() (Config, error) {
 			mistakes = append(mistakes, fmt.Errorf("worker: %s is %v; it must not be negative", d.name, d.value))
 		}
 	}
+	c.FailureBackends = slices.Clone(c.FailureBackends)
+	if slices.Contains(c.FailureBackends, nil) {
+		mistakes = append(mistakes, errors.New("worker: a FailureBackend is nil"))
+	}
+	c.FailureLists = cmp.Or(c.FailureLists, resque.FailuresTogether)
 	c.Concurrency = cmp.Or(c.Concurrency, 1)
 	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
 	c.MaxPollInterval = cmp.Or(c.MaxPollInterval, c.PollInterval)

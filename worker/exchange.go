@@ -56,7 +56,7 @@ type exchanger interface {
 
 func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 	return &exchange{
-		backend: backend, outcomes: outcomes{backend}, redis: redis, log: cfg.Logger, cfg: cfg,
+		backend: backend, outcomes: outcomes{backend, cfg.FailureLists}, redis: redis, log: cfg.Logger, cfg: cfg,
 		queues:   newQueueList(cfg.Queues, backend, min(cfg.PollInterval, time.Second)),
 		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
 		emptied:  make(chan struct{}, 1),
@@ -87,6 +87,7 @@ type answer struct {
 func (x *exchange) turn(ctx context.Context, worker string, last *ending) (job store.Reserved, ok bool) {
 	t := &turn{worker: worker, answer: make(chan answer, 1)}
 	if last != nil {
+		x.cfg.tell(ctx, last.failure)
 		t.outcome, t.rests = &last.Outcome, x.enoughPutBack(last.putBack)
 	}
 	x.enter(ctx, t)

@@ -59,6 +59,7 @@ type workScenario struct {
 	queues    []string
 	jobs      []resque.Job
 	keys      map[string]string
+	lists     resque.FailureLists
 	respelled []respelled
 }
 
@@ -71,6 +72,10 @@ func workScenarios() []workScenario {
 		{name: "work_one", queues: exports, jobs: []resque.Job{exporter(1)}},
 		{name: "work_fail", queues: exports, jobs: []resque.Job{exporter(13)}, respelled: []respelled{frames()}},
 		{name: "work_fail_unicode", queues: exports, jobs: []resque.Job{exporter(14)}, respelled: []respelled{frames()}},
+		{
+			name: "multi_queue_fail", queues: exports, jobs: []resque.Job{exporter(13)},
+			lists: resque.FailuresByQueue, respelled: []respelled{frames()},
+		},
 		{
 			name: "work_unknown_class", queues: exports,
 			jobs: []resque.Job{{Queue: "exports", Class: "Nope", Args: []any{1}}},
@@ -110,7 +115,7 @@ func TestWorkerLeavesWhatRubyLeaves(t *testing.T) {
 			s.prepare(t, server)
 
 			stop := server.Monitor(t)
-			w := newWorker(t, server, recordedMux(), worker.Config{Queues: s.queues, UntilEmpty: true})
+			w := newWorker(t, server, recordedMux(), worker.Config{Queues: s.queues, UntilEmpty: true, FailureLists: s.lists})
 			require.NoError(t, w.Run(t.Context()))
 			commands := stop()
 

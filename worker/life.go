@@ -32,7 +32,7 @@ type slot struct {
 func newSlot(id string, w *Worker, x *exchange, children *nursery) *slot {
 	s := &slot{
 		id: id, handler: w.handler, exchange: x, cfg: w.cfg, log: w.cfg.Logger, changed: x.pulse,
-		outcomes:  outcomes{w.backend},
+		outcomes:  outcomes{w.backend, w.cfg.FailureLists},
 		performer: inProcess{w.handler},
 		limits:    limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
 	}

@@ -11,7 +11,7 @@ import (
 type effects interface {
 	Processed(worker string) []store.Effect
 	FailedCount(worker string) []store.Effect
-	Fail(failure []byte) store.Effect
+	pushes
 	Requeue(queue string, payload []byte) []store.Effect
 	PutBack(queue string, payload []byte) []store.Effect
 }
@@ -19,11 +19,15 @@ type effects interface {
 // ending is how a job ended, as data: what Redis is to be told of it.
 type ending struct {
 	store.Outcome
-	putBack bool // it was not performed at all, but left to others
+	putBack bool            // it was not performed at all, but left to others
+	failure *resque.Failure // what the backends outside Redis are to be told
 }
 
 // outcomes says what each way for a job to end leaves behind.
-type outcomes struct{ effects effects }
+type outcomes struct {
+	effects effects
+	lists   resque.FailureLists
+}
 
 // done is the end of a job whose handler returned nil.
 //
@@ -37,11 +41,7 @@ func (o outcomes) done(r store.Reserved) *ending {
 //
 // Ruby: Resque::Worker#report_failed_job.
 func (o outcomes) failed(r store.Reserved, f resque.Failure) *ending {
-	return end(r, slices.Concat(
-		[]store.Effect{o.effects.Fail(f.AppendJSON(nil))},
-		o.effects.FailedCount(r.Worker),
-		o.effects.Processed(r.Worker),
-	))
+	return o.failure(r, f, o.effects.FailedCount(r.Worker))
 }
 
 // cutOff is the end of a job that was cut off, with its process or by the end of
@@ -49,7 +49,13 @@ func (o outcomes) failed(r store.Reserved, f resque.Failure) *ending {
 //
 // Ruby: Resque::Worker#perform_with_fork.
 func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *ending {
-	return end(r, append([]store.Effect{o.effects.Fail(f.AppendJSON(nil))}, o.effects.Processed(r.Worker)...))
+	return o.failure(r, f, nil)
+}
+
+func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Effect) *ending {
+	e := end(r, slices.Concat(failureEffects(o.effects, o.lists, f), counted, o.effects.Processed(r.Worker)))
+	e.failure = &f
+	return e
 }
 
 // unstarted is the end of a job that was reserved but not begun, or that the

@@ -31,7 +31,7 @@ type undertaker interface {
 	Prune(ctx context.Context, r store.Record, beat string, effects []store.Effect) (store.Pruned, error)
 	Crashes(ctx context.Context, payload []byte) (int, error)
 	Crashed(payload []byte, memory time.Duration) []store.Effect
-	Fail(failure []byte) store.Effect
+	pushes
 	Requeue(queue string, payload []byte) []store.Effect
 }
 
@@ -184,7 +184,8 @@ func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Eff
 	}
 	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
 	f := resque.NewFailure(job, lostJob(r), time.Now())
-	return []store.Effect{s.backend.Fail(f.AppendJSON(nil))}, failed, nil
+	s.cfg.tell(ctx, &f)
+	return failureEffects(s.backend, s.cfg.FailureLists, f), failed, nil
 }
 
 const failed = "failed"

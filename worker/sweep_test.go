@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // graveyard is a Redis with workers that may be dead, and a sweeper for them.
@@ -243,4 +245,25 @@ func TestProcessOf(t *testing.T) {
 		assert.Equal(t, want, process, id)
 		assert.Equal(t, want != "", ok, id)
 	}
+}
+
+func TestSweepRecordsWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		told := make(chan resque.Failure, 10)
+		g := dig(t, s, Config{
+			FailureLists: resque.FailuresByQueue,
+			FailureBackends: []resque.FailureBackend{resque.FailureBackendFunc(func(_ context.Context, f resque.Failure) error {
+				told <- f
+				return nil
+			})},
+		})
+		g.plant(t, "gone-host:4242:exports", recorded, time.Hour)
+		require.NoError(t, g.dead.sweep(t.Context(), nil))
+		assert.Empty(t, g.list(t, "failed"))
+		require.Len(t, g.list(t, "exports_failed"), 1)
+		require.Len(t, told, 1)
+		assert.Equal(t, "Resque::PruneDeadWorkerDirtyExit", (<-told).Exception)
+	})
 }

@@ -1,0 +1,125 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+func failing() []resque.Job {
+	return []resque.Job{{Queue: "exports", Class: "Exporter", Args: []any{13}}}
+}
+
+func TestFailuresGoWhereTheyAreTold(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		lists             resque.FailureLists
+		together, byQueue int
+	}{
+		{0, 1, 0},
+		{resque.FailuresTogether, 1, 0},
+		{resque.FailuresByQueue, 0, 1},
+		{resque.FailuresTogether | resque.FailuresByQueue, 1, 1},
+		{resque.FailuresNowhere, 0, 0},
+	} {
+		t.Run(fmt.Sprint(test.lists), func(t *testing.T) {
+			t.Parallel()
+			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+				enqueue(t, s, failing()...)
+				w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, FailureLists: test.lists})
+				require.NoError(t, w.Run(t.Context()))
+				c := s.Conn(t)
+				assert.EqualValues(t, test.together, do(t, c, "LLEN", "resque:failed"))
+				assert.EqualValues(t, test.byQueue, do(t, c, "LLEN", "resque:exports_failed"))
+				assert.EqualValues(t, test.byQueue, do(t, c, "SISMEMBER", "resque:failed_queues", "exports_failed"))
+				assert.EqualValues(t, 1, number(t, c, "resque:stat:failed"))
+			})
+		})
+	}
+}
+
+// A backend outside Redis knows of a failure before Redis does, so that no crash
+// comes between.
+func TestFailureBackendsAreToldFirst(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	enqueue(t, s, failing()...)
+	c := s.Conn(t)
+	var mu sync.Mutex
+	var told []resque.Failure
+	keep := resque.FailureBackendFunc(func(ctx context.Context, f resque.Failure) error {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, f)
+		_, limited := ctx.Deadline()
+		assert.True(t, limited)
+		assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:failed"))
+		record, err := redis.String(do(t, c, "GET", "resque:worker:"+f.Worker), nil)
+		assert.NoError(t, err)
+		assert.Contains(t, record, `"payload":{"class":"Exporter","args":[13]}`)
+		return nil
+	})
+	w := newWorker(t, s, recordedMux(), worker.Config{
+		Queues: []string{"exports"}, UntilEmpty: true, FailureBackends: []resque.FailureBackend{keep, keep},
+	})
+	require.NoError(t, w.Run(t.Context()))
+	require.Len(t, told, 2, "each backend once")
+	assert.Equal(t, "ArgumentError", told[0].Exception)
+	assert.Equal(t, "exports", told[0].Queue)
+	assert.EqualValues(t, 1, do(t, c, "LLEN", "resque:failed"))
+}
+
+func TestFailureBackendsKeepNothingFromGoingOn(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	enqueue(t, s, append(failing(), exporters(1)...)...)
+	log := &journal{}
+	release := make(chan struct{})
+	defer close(release)
+	w := newWorker(t, s, recordedMux(), worker.Config{
+		Queues: []string{"exports"}, UntilEmpty: true, Logger: log.logger(),
+		FailureBackends: []resque.FailureBackend{
+			resque.FailureBackendFunc(func(context.Context, resque.Failure) error { return errors.New("no network") }),
+			resque.FailureBackendFunc(func(context.Context, resque.Failure) error { panic("at the backend") }),
+			resque.FailureBackendFunc(func(context.Context, resque.Failure) error {
+				runtime.Goexit()
+				return nil
+			}),
+			resque.FailureBackendFunc(func(context.Context, resque.Failure) error {
+				<-release // whatever its context says
+				return nil
+			}),
+		},
+	})
+	began := time.Now()
+	require.NoError(t, w.Run(t.Context()))
+	assert.Less(t, time.Since(began), 30*time.Second)
+	assert.Equal(t, 3, log.count("a failure backend failed"))
+	assert.Equal(t, 1, log.count("no network"))
+	assert.Equal(t, 1, log.count("at the backend"))
+	assert.Equal(t, 1, log.count("a failure backend does not answer"))
+	c := s.Conn(t)
+	assert.EqualValues(t, 1, do(t, c, "LLEN", "resque:failed"))
+	assert.EqualValues(t, 2, number(t, c, "resque:stat:processed"))
+}
+
+func TestFailureBackendsAreChecked(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	_, err := worker.New(s.Client(t), recordedMux(), worker.Config{
+		Queues: []string{"a"}, FailureBackends: []resque.FailureBackend{resque.FailureBackendFunc(nil), nil},
+	})
+	require.ErrorContains(t, err, "FailureBackend is nil")
+}
