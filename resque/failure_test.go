@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,54 @@ func TestFailureBacktrace(t *testing.T) {
 		}
 		assert.Greater(t, len(trace(t, func() error { return sink(1000) })), 90)
 	})
+}
+
+func TestFailureBacktraceBeginsInTheApplication(t *testing.T) {
+	t.Parallel()
+	within := "github.com/goresque/goresque/resque_test.TestFailureBacktraceBeginsInTheApplication."
+	mux := resque.NewMux()
+	mux.HandleFunc("A", func(context.Context, *resque.Reserved) error {
+		slices.SortFunc([]int{2, 1}, func(int, int) int { panic("x") })
+		return nil
+	})
+	err := resque.Perform(t.Context(), mux, &resque.Reserved{Class: "A"})
+	frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+	require.GreaterOrEqual(t, len(frames), 3)
+	assert.Contains(t, frames[0], within)
+	assert.Contains(t, frames[1], within)
+	assert.Contains(t, frames[2], "slices.")
+	for _, frame := range frames {
+		assert.NotContains(t, frame, "goresque/resque.", "neither ours nor what called us")
+		assert.NotContains(t, frame, "testing.tRunner")
+	}
+}
+
+// A program that was built with -trimpath has other paths.
+func TestFailureBacktraceOfTrimmedPaths(t *testing.T) {
+	t.Parallel()
+	stack := strings.Join([]string{
+		"goroutine 7 [running]:",
+		"runtime/debug.Stack()", "\truntime/debug/stack.go:26 +0x5e",
+		"panic({0x1?, 0x2?})", "\truntime/panic.go:792 +0x132",
+		"strings.Repeat({0x1?, 0x2?}, 0x3?)", "\tstrings/strings.go:624 +0x5ba",
+		"encoding/json.(*decodeState).object(0x1)", "\tencoding/json/decode.go:1 +0x1",
+		"example.com/shop/jobs.Export({0x1, 0x2})", "\texample.com/shop@v1.2.3/jobs/export.go:12 +0x2a",
+		"main.run(...)", "\t./main.go:9",
+		"github.com/goresque/goresque/resque.HandlerFunc.Perform(0x1)", "\tgithub.com/goresque/goresque@v1/resque/mux.go:27 +0x1",
+		"github.com/goresque/goresque/resque.Perform({0x1})", "\tgithub.com/goresque/goresque@v1/resque/perform.go:34 +0x1",
+		"main.main()", "\t./main.go:5 +0x1",
+	}, "\n")
+	err := &resque.PanicError{Value: "x", Stack: []byte(stack)}
+	assert.Equal(t, []string{
+		"example.com/shop@v1.2.3/jobs/export.go:12:in `example.com/shop/jobs.Export'",
+		"./main.go:9:in `main.run'",
+		"strings/strings.go:624:in `strings.Repeat'",
+		"encoding/json/decode.go:1:in `encoding/json.(*decodeState).object'",
+	}, resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace)
+	for _, odd := range []string{"", "goroutine 1", "x", "x\ny\nz", "...1 frames elided..."} {
+		err.Stack = []byte(odd)
+		assert.NotNil(t, resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace, "%q", odd)
+	}
 }
 
 func FuzzFailure(f *testing.F) {
