@@ -22,6 +22,8 @@ type Env struct {
 	argv      *argv // of the process, where this is its command
 	redisURL  string
 	namespace string
+	stdin     io.Reader
+	asks      bool // stdin is somebody at a terminal
 	called    bool // arguments and flags were right, and the command began
 }
 
@@ -31,7 +33,7 @@ func newEnv(environ []string, stdout, stderr io.Writer) *Env {
 		name, value, _ := strings.Cut(pair, "=")
 		vars[name] = value
 	}
-	return &Env{Stdout: stdout, Stderr: stderr, vars: vars}
+	return &Env{Stdout: stdout, Stderr: stderr, vars: vars, stdin: os.Stdin, asks: terminal(os.Stdin)}
 }
 
 // Getenv is an environment variable's value, empty where it is not set.
@@ -73,7 +75,7 @@ func (e *Env) Logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(e.Stderr, options))
 }
 
-func terminal(w io.Writer) bool {
+func terminal(w any) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -92,7 +92,7 @@ func (a App) root(env *Env) *cobra.Command {
 	root.AddCommand(
 		workCommand(env, mux), workersCommand(env), enqueueCommand(env, mux),
 		listCommand(env), killCommand(env), removeCommand(env),
-		pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),
+		failedCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),
 	)
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))

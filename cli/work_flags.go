@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -17,7 +18,7 @@ type workFlags struct {
 	concurrency, maxWaiting, crashLimit         int
 	interval, minInterval, maxInterval, backoff seconds
 	heartbeat, pruneAfter, timeout              seconds
-	onCrash, unknownClass, onShutdown           choice
+	onCrash, unknownClass, onShutdown, backend  choice
 	stop                                        stopFlags
 	exec                                        []string
 }
@@ -35,6 +36,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	f.onCrash = choice{value: "fail", of: []string{"fail", "requeue"}}
 	f.unknownClass = choice{value: "fail", of: []string{"fail", "put-back"}}
 	f.onShutdown = choice{value: "fail", of: []string{"fail", "requeue"}}
+	f.backend = choice{value: "redis", of: backends()}
 	set := cmd.Flags()
 	f.stop.add(cmd)
 	set.StringVarP(&f.queues, "queue", "q", "", "queues to work, in order, with commas between; '*' and other patterns, '!name' excludes")
@@ -51,6 +53,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.Var(&f.unknownClass, "unknown-class", "what becomes of a job whose class is unknown here: fail, or put-back for other workers")
 	set.Var(&f.timeout, "timeout", "how long a job may take (default: as long as it likes)")
 	set.Var(&f.onShutdown, "on-shutdown", "what becomes of a job that is ended because the worker stops: fail, or requeue")
+	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis, the list failed, or redis_multi_queue, a list for each queue")
 	set.StringArrayVar(&f.exec, "exec", nil, "perform a class by a shell command: CLASS=COMMAND, which gets the payload on standard input; may be repeated")
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
 	set.BoolVar(&f.background, "background", false, "go on in the background, and return")
@@ -70,6 +73,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"unknown-class":      {"RESQUE_UNKNOWN_CLASS"},
 		"timeout":            {"RESQUE_TIMEOUT"},
 		"on-shutdown":        {"RESQUE_ON_SHUTDOWN"},
+		"failure-backend":    {"FAILURE_BACKEND"},
 		"pidfile":            {"PIDFILE"},
 		"background":         {"BACKGROUND"},
 		"health":             {"RESQUE_HEALTH"},
@@ -148,6 +152,9 @@ func (f *workFlags) config() (worker.Config, error) {
 	}
 	if f.unknownClass.value == "put-back" {
 		cfg.UnknownClass = worker.PutBackUnknown
+	}
+	if f.backend.value == "redis_multi_queue" {
+		cfg.FailureLists = resque.FailuresByQueue
 	}
 	if f.onShutdown.value == "requeue" {
 		cfg.OnShutdown = worker.RequeueInterrupted

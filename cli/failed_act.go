@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque"
+)
+
+// actFlags are those of commands that act on failures, named or all that match.
+type actFlags struct {
+	filterFlags
+	all, yes bool
+}
+
+func (f *actFlags) add(cmd *cobra.Command, all string) {
+	f.filterFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, all)
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+}
+
+// check reads the failures' names and tells mistakes in which are meant.
+func (f *actFlags) check(args []string) ([]resque.FailureID, error) {
+	switch {
+	case f.all && len(args) > 0:
+		return nil, Usage("give failures by their ids, or --all, not both")
+	case !f.all && len(args) == 0:
+		return nil, Usage("which failures? Give their ids as 'goresque failed list' prints them, or --all with or without filters")
+	case !f.all && f.given():
+		return nil, Usage("filters such as --class go with --all")
+	}
+	return parseIDs(args)
+}
+
+func failedRetryCommand(env *Env) *cobra.Command {
+	var flags actFlags
+	var how resque.Requeue
+	var args string
+	cmd := &cobra.Command{
+		Use:   "retry ID…",
+		Short: "Place jobs that failed on their queues again",
+		Long: `Places jobs that failed on their queues again, with the payload that they had. The
+failures stay, marked as retried, unless --remove is given. Those that were retried
+before are left alone unless --again is given.`,
+		Example: `  goresque failed retry 17-2fd4e1c67a2d28fc
+  goresque failed retry 17-2fd4e1c67a2d28fc --args '[42, "csv"]'
+  goresque failed retry --all --exception Net::ReadTimeout --since 2h --to-queue slow`,
+		RunE: func(cmd *cobra.Command, named []string) error {
+			ids, err := flags.check(named)
+			if err == nil {
+				how.Args, err = newArgs(args)
+			}
+			if err != nil {
+				return err
+			}
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				if !flags.all {
+					p, err := f.Requeue(ctx, how, ids...)
+					return env.acted(p, "retried", err)
+				}
+				filter := flags.read()
+				if !how.Again {
+					filter.Retried = resque.NotRetried
+				}
+				if err := env.confirmAll(ctx, f, "retry", filter, flags.yes); err != nil {
+					return err
+				}
+				p, err := f.RequeueAll(ctx, how, filter, env.progress())
+				return env.acted(p, "retried", err)
+			})
+		},
+	}
+	flags.add(cmd, "all that the filters pass")
+	cmd.Flags().StringVar(&how.Queue, "to-queue", "", "the queue to place them on (default: where they were)")
+	cmd.Flags().StringVar(&args, "args", "", "other arguments, as a JSON array")
+	cmd.Flags().BoolVar(&how.Again, "again", false, "also those that were retried before")
+	cmd.Flags().BoolVar(&how.Remove, "remove", false, "remove the failures instead of marking them")
+	return cmd
+}
+
+// newArgs reads --args; nil where it is not given.
+func newArgs(text string) ([]any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &items); err != nil || items == nil {
+		return nil, Usage("--args wants a JSON array, such as '[42, \"csv\"]', got %q", text)
+	}
+	args := make([]any, len(items))
+	for i, item := range items {
+		spelled, err := rubyjson.Respell(nil, item)
+		if err != nil {
+			return nil, Usage("--args: argument %d: %w", i+1, err)
+		}
+		args[i] = json.RawMessage(spelled)
+	}
+	return args, nil
+}
+
+func failedRemoveCommand(env *Env) *cobra.Command {
+	var flags actFlags
+	var keep seconds
+	cmd := &cobra.Command{
+		Use:   "remove ID…",
+		Short: "Remove jobs that failed from the list",
+		Example: `  goresque failed remove 17-2fd4e1c67a2d28fc
+  goresque failed remove --all --class Exporter --until 30d --yes`,
+		RunE: func(cmd *cobra.Command, named []string) error {
+			ids, err := flags.check(named)
+			if err != nil {
+				return err
+			}
+			how := resque.Remove{Keep: keep.duration()}
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				if flags.all {
+					return env.removeAll(ctx, f, how, flags.read(), flags.yes)
+				}
+				if err := env.confirm(flags.yes, "remove %d failure(s)", len(ids)); err != nil {
+					return err
+				}
+				p, err := f.Remove(ctx, how, ids...)
+				return env.acted(p, "removed", err)
+			})
+		},
+	}
+	flags.add(cmd, "all that the filters pass")
+	addKeep(cmd, &keep)
+	return cmd
+}
+
+func failedClearCommand(env *Env) *cobra.Command {
+	var flags filterFlags
+	var keep seconds
+	var retried, yes bool
+	cmd := &cobra.Command{
+		Use:   "clear",
+		Short: "Remove all jobs that failed, or all that were retried",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter := flags.read()
+			if retried {
+				filter.Retried = resque.OnlyRetried
+			}
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				return env.removeAll(ctx, f, resque.Remove{Keep: keep.duration()}, filter, yes)
+			})
+		},
+	}
+	flags.addLists(cmd)
+	addKeep(cmd, &keep)
+	cmd.Flags().BoolVar(&retried, "retried", false, "only those that were retried")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func addKeep(cmd *cobra.Command, keep *seconds) {
+	cmd.Flags().Var(keep, "keep", "how long 'failed restore' can bring them back (default: it cannot)")
+}
+
+func failedRestoreCommand(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore TRASH",
+		Short: "Bring back what was removed with --keep",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				n, err := f.Restore(ctx, args[0])
+				return env.done(err, fmt.Sprintf("restored %d", n))
+			})
+		},
+	}
+}
+
+func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.Remove, filter resque.FailureFilter, yes bool) error {
+	if err := e.confirmAll(ctx, f, "remove", filter, yes); err != nil {
+		return err
+	}
+	p, err := f.RemoveAll(ctx, how, filter, e.progress())
+	return e.acted(p, "removed", err)
+}
+
+// confirmAll asks with the number of failures that are meant.
+func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, filter resque.FailureFilter, yes bool) error {
+	if yes {
+		return nil
+	}
+	n, err := f.Count(ctx, filter)
+	if err != nil {
+		return err
+	}
+	return e.confirm(false, "%s %d failure(s)", what, n)
+}
+
+// progress tells on a terminal how far it is, not more than a few times a second.
+func (e *Env) progress() func(resque.Progress) {
+	if !terminal(e.Stderr) {
+		return nil
+	}
+	var last time.Time
+	return func(p resque.Progress) {
+		if now := time.Now(); now.Sub(last) > 200*time.Millisecond {
+			last = now
+			fmt.Fprintf(e.Stderr, "\r%d of %d ", p.Seen, p.Total)
+		}
+	}
+}
+
+// acted says what came of it.
+func (e *Env) acted(p resque.Progress, verb string, err error) error {
+	said := fmt.Sprintf("%s %d", verb, p.Done)
+	if p.Gone > 0 {
+		said += fmt.Sprintf(", %d already gone", p.Gone)
+	}
+	if p.Refused > 0 {
+		said += fmt.Sprintf(", %d could not be", p.Refused)
+	}
+	if p.Done > 0 || err == nil {
+		fmt.Fprintln(e.Stdout, said)
+	}
+	for _, trash := range p.Trash {
+		fmt.Fprintf(e.Stdout, "undo: goresque failed restore %s\n", strings.TrimSpace(trash))
+	}
+	return err
+}

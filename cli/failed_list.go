@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+func failedListCommand(env *Env) *cobra.Command {
+	var flags filterFlags
+	var oldestFirst, asJSON, groups bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the jobs that failed, the newest first",
+		Example: `  goresque failed list --class Exporter --since 2h
+  goresque failed list --json --limit 0 | jq .error`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return Usage("limit is %d; it must not be negative (0 is none)", limit)
+			}
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				if groups {
+					return env.listGroups(ctx, f, flags.read(), asJSON)
+				}
+				all := f.Newest(ctx, flags.read())
+				if oldestFirst {
+					all = f.Oldest(ctx, flags.read())
+				}
+				n := 0
+				for job, err := range all {
+					if err != nil {
+						return err
+					}
+					if n++; limit > 0 && n > limit {
+						fmt.Fprintf(env.Stderr, "There are more than these %d: --limit 0 lists all.\n", limit)
+						return nil
+					}
+					env.listFailure(job, asJSON)
+				}
+				if n == 0 && !asJSON {
+					fmt.Fprintln(env.Stdout, "None")
+				}
+				return nil
+			})
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&oldestFirst, "oldest-first", false, "the oldest first")
+	cmd.Flags().IntVar(&limit, "limit", 25, "how many at most; 0 for all")
+	cmd.Flags().BoolVar(&groups, "groups", false, "count them by class and exception instead")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func failedShowCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one job that failed, with its backtrace",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := parseIDs(args)
+			if err != nil {
+				return err
+			}
+			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				job, err := f.Find(ctx, ids[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					env.listFailure(job, true)
+				} else {
+					env.showFailure(job)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	return cmd
+}
+
+// failureJSON is a failure as --json has it.
+type failureJSON struct {
+	ID        string            `json:"id"`
+	FailedAt  *time.Time        `json:"failed_at"`
+	RetriedAt *time.Time        `json:"retried_at"`
+	Retried   bool              `json:"retried"`
+	Class     string            `json:"class"`
+	Args      []json.RawMessage `json:"args"`
+	Queue     string            `json:"queue"`
+	Exception string            `json:"exception"`
+	Error     string            `json:"error"`
+	Backtrace []string          `json:"backtrace"`
+	Worker    string            `json:"worker"`
+	Payload   json.RawMessage   `json:"payload"`
+	Damage    string            `json:"damage,omitempty"`
+	Raw       string            `json:"raw,omitempty"` // of a damaged one
+}
+
+// listFailure writes a failure on a line of its own.
+func (e *Env) listFailure(job resque.FailedJob, asJSON bool) {
+	switch {
+	case asJSON:
+		e.printJSON(asFailureJSON(job))
+	case job.Class == "" && job.Error == "":
+		fmt.Fprintf(e.Stdout, "%s  damaged: %s\n", job.ID, oneLine(string(job.Raw), 120))
+	default:
+		mark := ""
+		if job.Retried {
+			mark = "  (retried)"
+		}
+		fmt.Fprintf(e.Stdout, "%s  %s  %s  %s  %s: %s%s\n", job.ID, when(job.FailedAt),
+			oneLine(job.Queue, 60), oneLine(job.Class, 60), oneLine(job.Exception, 60), oneLine(job.Error, 120), mark)
+	}
+}
+
+func asFailureJSON(job resque.FailedJob) failureJSON {
+	j := failureJSON{
+		ID: job.ID.String(), FailedAt: &job.FailedAt, RetriedAt: &job.RetriedAt, Retried: job.Retried,
+		Class: job.Class, Args: job.Args, Queue: job.Queue, Exception: job.Exception, Error: job.Error,
+		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload,
+	}
+	if job.FailedAt.IsZero() {
+		j.FailedAt = nil
+	}
+	if job.RetriedAt.IsZero() {
+		j.RetriedAt = nil
+	}
+	if job.Damage != nil {
+		j.Damage, j.Raw = job.Damage.Error(), string(job.Raw)
+	}
+	return j
+}
+
+// printJSON writes v on one line, with < and > as they are.
+func (e *Env) printJSON(v any) {
+	encoder := json.NewEncoder(e.Stdout)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		fmt.Fprintln(e.Stderr, err)
+	}
+}
+
+func (e *Env) showFailure(job resque.FailedJob) {
+	fmt.Fprintf(e.Stdout, "failure    %s\n", job.ID)
+	for _, line := range []struct{ name, text string }{
+		{"failed", when(job.FailedAt)},
+		{"class", job.Class},
+		{"queue", job.Queue},
+		{"worker", job.Worker},
+		{"exception", job.Exception},
+		{"error", job.Error},
+		{"payload", string(job.Payload)},
+	} {
+		fmt.Fprintf(e.Stdout, "%-10s %s\n", line.name, harmless(line.text))
+	}
+	if job.Retried {
+		fmt.Fprintf(e.Stdout, "%-10s %s\n", "retried", when(job.RetriedAt))
+	}
+	if job.Damage != nil {
+		fmt.Fprintf(e.Stdout, "%-10s %s\n%-10s %s\n", "damaged", oneLine(job.Damage.Error(), 500), "record", harmless(string(job.Raw)))
+	}
+	for _, frame := range job.Backtrace {
+		fmt.Fprintln(e.Stdout, "    "+harmless(frame))
+	}
+}
+
+func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.FailureFilter, asJSON bool) error {
+	groups, err := f.Groups(ctx, filter)
+	for _, g := range groups {
+		if asJSON {
+			e.printJSON(map[string]any{
+				"class": g.Class, "exception": g.Exception, "count": g.Count, "retried": g.Retried,
+				"oldest": g.Oldest, "newest": g.Newest,
+			})
+			continue
+		}
+		fmt.Fprintf(e.Stdout, "%7d  %s  %s  (%s to %s)\n", g.Count, oneLine(g.Class, 60), oneLine(g.Exception, 60), when(g.Oldest), when(g.Newest))
+	}
+	return err
+}
+
+func when(at time.Time) string {
+	if at.IsZero() {
+		return "at no time that can be read"
+	}
+	return at.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// oneLine is a text's beginning, on one line.
+func oneLine(text string, most int) string {
+	runes := []rune(harmless(strings.Join(strings.Fields(text), " ")))
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return string(runes)
+}
+
+// harmless keeps what an error says from steering the terminal.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}

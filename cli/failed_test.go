@@ -1,0 +1,235 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+// failedCLI is the command beside a server with failures.
+type failedCLI struct {
+	environ []string
+	redis   redis.Conn
+}
+
+func failureRecord(class, name, more string) string {
+	return fmt.Sprintf(`{"failed_at":"2026/01/15 12:00:00 UTC","payload":{"class":%q,"args":[%q,1.0]},`+
+		`"exception":"IOError","error":%q,"backtrace":["a.rb:1:in `+"`b'"+`"],"worker":"w:1:q","queue":"exports"%s}`, class, name, name, more)
+}
+
+func newFailedCLI(t *testing.T, records ...string) failedCLI {
+	t.Helper()
+	s := redistest.Start(t)
+	f := failedCLI{[]string{"REDIS_URL=" + s.URL}, s.Conn(t)}
+	for _, r := range records {
+		_, err := f.redis.Do("RPUSH", "resque:failed", r)
+		require.NoError(t, err)
+	}
+	return f
+}
+
+func (f failedCLI) run(t *testing.T, args ...string) call {
+	t.Helper()
+	return run(t, nil, f.environ, append([]string{"failed"}, args...)...)
+}
+
+// ok is what a call that must succeed says.
+func (f failedCLI) ok(t *testing.T, args ...string) string {
+	t.Helper()
+	got := f.run(t, args...)
+	require.Equal(t, 0, got.status, got.stderr)
+	return got.stdout
+}
+
+func (f failedCLI) list(t *testing.T, key string) []string {
+	t.Helper()
+	items, err := redis.Strings(f.redis.Do("LRANGE", "resque:"+key, 0, -1))
+	require.NoError(t, err)
+	return items
+}
+
+// id is that of the failure which list shows with a text.
+func (f failedCLI) id(t *testing.T, text string) string {
+	t.Helper()
+	for line := range strings.Lines(f.ok(t, "list", "--limit", "0")) {
+		if strings.Contains(line, text) {
+			return strings.Fields(line)[0]
+		}
+	}
+	require.Fail(t, "not listed", text)
+	return ""
+}
+
+func TestFailedList(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t, failureRecord("Exporter", "one", ""), "junk \x1b[31m\nred",
+		failureRecord("Importer", "t\nwo\u202e", `,"retried_at":"2026/01/16 12:00:00 UTC"`))
+	id := regexp.MustCompile(`\d-[0-9a-f]{16}`)
+	assert.Equal(t, "ID  2026-01-15 12:00:00 UTC  exports  Importer  IOError: t wo\ufffd  (retried)\n"+
+		"ID  damaged: junk \ufffd[31m red\n"+
+		"ID  2026-01-15 12:00:00 UTC  exports  Exporter  IOError: one\n",
+		id.ReplaceAllString(f.ok(t, "list"), "ID"))
+	for _, test := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"--class", "Exporter"}, 1},
+		{[]string{"--queue", "exports"}, 2},
+		{[]string{"--queue", "mail"}, 0},
+		{[]string{"--exception", "IOError", "--text", "ONE"}, 1},
+		{[]string{"--since", "2026-01-15T12:00:00Z"}, 2},
+		{[]string{"--since", "1h"}, 0},
+		{[]string{"--until", "2026-01-15T12:00:00Z"}, 0},
+		{[]string{"--limit", "2"}, 2},
+		{[]string{"--list", "failed"}, 3},
+		{[]string{"--failure-backend", "redis"}, 3},
+	} {
+		out := f.ok(t, append([]string{"list", "--json"}, test.args...)...)
+		assert.Equal(t, test.want, strings.Count(out, "\n"), "%v: %s", test.args, out)
+	}
+	assert.Equal(t, "None\n", f.ok(t, "list", "--class", "Nope"))
+	assert.Contains(t, strings.Split(f.ok(t, "list", "--oldest-first"), "\n")[0], "one")
+	assert.Contains(t, f.run(t, "list", "--limit", "2").stderr, "--limit 0")
+	assert.Empty(t, f.run(t, "list", "--limit", "3").stderr)
+	groups := f.ok(t, "list", "--groups")
+	assert.Contains(t, groups, "1  Exporter  IOError  (2026-01-15 12:00:00 UTC to 2026-01-15 12:00:00 UTC)\n")
+	assert.Equal(t, 3, strings.Count(f.ok(t, "list", "--groups", "--json"), `"count":1`))
+
+	var j map[string]any
+	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "list", "--json", "--class", "Exporter")), &j))
+	assert.Equal(t, "Exporter", j["class"])
+	assert.Equal(t, []any{"one", 1.0}, j["args"])
+	assert.Equal(t, "2026-01-15T12:00:00Z", j["failed_at"])
+	assert.Nil(t, j["retried_at"])
+	assert.Equal(t, []any{"a.rb:1:in `b'"}, j["backtrace"])
+	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "list", "--json", "--text", "junk")), &j))
+	assert.Equal(t, "junk \x1b[31m\nred", j["raw"])
+	assert.Contains(t, j["damage"], "no failure's record")
+}
+
+func TestFailedShow(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t, failureRecord("Exporter", "one", `,"retried_at":"2026/01/16 12:00:00 UTC"`), "junk")
+	id := f.id(t, "one")
+	out := f.ok(t, "show", id)
+	for _, want := range []string{id, "Exporter", "IOError", `{"class":"Exporter","args":["one",1.0]}`, "    a.rb:1:in `b'", "2026-01-16"} {
+		assert.Contains(t, out, want)
+	}
+	assert.Contains(t, f.ok(t, "show", "--json", id), `"args":["one",1.0]`)
+	damaged := f.ok(t, "show", f.id(t, "junk"))
+	assert.Contains(t, damaged, "damaged")
+	assert.Contains(t, damaged, "record     junk")
+	gone := f.run(t, "show", "0-0123456789abcdef")
+	assert.Equal(t, 1, gone.status)
+	assert.Contains(t, gone.stderr, "not there any more")
+}
+
+func TestFailedRetry(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t, failureRecord("Exporter", "one", ""), failureRecord("Exporter", "two", ""), failureRecord("Importer", "three", ""))
+	assert.Equal(t, "retried 1\n", f.ok(t, "retry", f.id(t, "one")))
+	assert.Equal(t, []string{`{"class":"Exporter","args":["one",1.0]}`}, f.list(t, "queue:exports"))
+	again := f.run(t, "retry", f.id(t, "one"))
+	assert.Equal(t, 1, again.status)
+	assert.Contains(t, again.stderr, "--again")
+	assert.Equal(t, "retried 1\n", f.ok(t, "retry", "--again", "--to-queue", "slow", "--args", `[ {"a" : 1e20}]`, f.id(t, "one")))
+	assert.Equal(t, []string{`{"class":"Exporter","args":[{"a":1.0e+20}]}`}, f.list(t, "queue:slow"))
+
+	refused := f.run(t, "retry", "--all", "--class", "Exporter")
+	assert.Equal(t, 2, refused.status)
+	assert.Contains(t, refused.stderr, "retry 1 failure(s): say --yes", "those retried before are not counted")
+	assert.Equal(t, "retried 1\n", f.ok(t, "retry", "--all", "--class", "Exporter", "--yes"))
+	assert.Equal(t, "retried 1\n", f.ok(t, "retry", "--all", "--remove", "--yes"))
+	assert.Len(t, f.list(t, "failed"), 2)
+	assert.Len(t, f.list(t, "queue:exports"), 3)
+	assert.Equal(t, "retried 2\n", f.ok(t, "retry", "--all", "--again", "--yes"))
+}
+
+func TestFailedRemoveAndClear(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t, failureRecord("Exporter", "one", ""), failureRecord("Exporter", "two", ""), failureRecord("Importer", "three", ""), "junk")
+	one, junk := f.id(t, "one"), f.id(t, "junk")
+	for _, args := range [][]string{{"remove", one}, {"remove", "--all"}, {"clear"}} {
+		refused := f.run(t, args...)
+		assert.Equal(t, 2, refused.status, args)
+		assert.Contains(t, refused.stderr, "--yes", args)
+	}
+	assert.Len(t, f.list(t, "failed"), 4)
+
+	assert.Equal(t, "removed 2\n", f.ok(t, "remove", "--yes", one, junk))
+	gone := f.run(t, "remove", "--yes", one, f.id(t, "two"))
+	assert.Equal(t, 1, gone.status)
+	assert.Equal(t, "removed 1, 1 already gone\n", gone.stdout)
+	assert.Contains(t, gone.stderr, one)
+	assert.Len(t, f.list(t, "failed"), 1)
+
+	f.ok(t, "retry", f.id(t, "three"))
+	assert.Equal(t, "removed 0\n", f.ok(t, "remove", "--all", "--class", "Exporter", "--yes"))
+	assert.Equal(t, "removed 1\n", f.ok(t, "clear", "--retried", "--yes"))
+	_, err := f.redis.Do("RPUSH", "resque:failed", "a", "b")
+	require.NoError(t, err)
+	cleared := f.ok(t, "clear", "--yes", "--keep", "1h")
+	assert.Contains(t, cleared, "removed 2\n")
+	assert.Empty(t, f.list(t, "failed"))
+	_, undo, _ := strings.Cut(strings.TrimSpace(cleared), "undo: goresque failed ")
+	assert.Equal(t, "restored 2\n", f.ok(t, strings.Fields(undo)...))
+	assert.Equal(t, []string{"a", "b"}, f.list(t, "failed"))
+	assert.Equal(t, 1, f.run(t, strings.Fields(undo)...).status)
+}
+
+func TestFailedWrongCalls(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t)
+	for _, test := range []struct {
+		args string
+		says string
+	}{
+		{"show 17", "look like"},
+		{"show", "accepts 1 arg"},
+		{"retry", "or --all"},
+		{"retry --all 0-0123456789abcdef", "not both"},
+		{"remove --class A 0-0123456789abcdef", "go with --all"},
+		{"retry 0-0123456789abcdef --args {}", "JSON array"},
+		{"retry 0-0123456789abcdef --args null", "JSON array"},
+		{"list --since tomorrow", "want a time"},
+		{"list --limit -1", "negative"},
+		{"list --list queue:exports", "no such list"},
+		{"clear --list queue:exports --yes", "no such list"},
+		{"list --failure-backend airbrake", "redis or redis_multi_queue"},
+		{"nope", "unknown command"},
+	} {
+		got := f.run(t, strings.Fields(test.args)...)
+		assert.Equal(t, 2, got.status, "%s: %s", test.args, got.stderr)
+		assert.Contains(t, got.stderr, test.says, test.args)
+	}
+}
+
+func TestFailureBackendVariable(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t)
+	require.Equal(t, 0, run(t, nil, f.environ, "enqueue", "-q", "exports", "Unknown").status)
+	work := append([]string{"FAILURE_BACKEND=redis_multi_queue", "QUEUE=exports", "INTERVAL=0"}, f.environ...)
+	got := run(t, nil, work, "work")
+	require.Equal(t, 0, got.status, got.stderr)
+	assert.Empty(t, f.list(t, "failed"))
+	assert.Len(t, f.list(t, "exports_failed"), 1)
+
+	id := f.id(t, "NameError")
+	assert.Contains(t, id, "exports_failed:0-")
+	redisOnly := append([]string{"FAILURE_BACKEND=redis"}, f.environ...)
+	assert.Equal(t, "None\n", run(t, nil, redisOnly, "failed", "list").stdout)
+	assert.Equal(t, "retried 1\n", f.ok(t, "retry", id))
+	assert.Len(t, f.list(t, "queue:exports"), 1)
+
+	wrong := run(t, nil, append([]string{"FAILURE_BACKEND=airbrake"}, f.environ...), "work", "-q", "a")
+	assert.Equal(t, 2, wrong.status)
+	assert.Contains(t, wrong.stderr, `FAILURE_BACKEND="airbrake"`)
+}
