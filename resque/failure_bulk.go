@@ -96,7 +96,7 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 	}
 	acted, err := b.f.store.ActOnFailed(ctx, b.list, acts, b.trash)
 	if err != nil {
-		return nil, nil, b.failed(err)
+		return nil, nil, failedActs(acts, err)
 	}
 	for i, p := range plans {
 		switch {
@@ -118,9 +118,11 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 	return done, gone, nil
 }
 
-func (b *bulk) failed(err error) error {
+// failedActs is the error of acts of which Redis said nothing.
+func failedActs(acts []store.FailedAct, err error) error {
 	var notSent *store.NotSentError
-	if errors.As(err, &notSent) || store.Refused(err) {
+	requeues := slices.ContainsFunc(acts, func(a store.FailedAct) bool { return a.Queue != "" })
+	if !requeues || errors.As(err, &notSent) || store.Refused(err) {
 		return fmt.Errorf("resque: %w", err)
 	}
 	return fmt.Errorf("resque: %w: %w", ErrMaybeQueued, err)
@@ -134,7 +136,7 @@ func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) 
 	}
 	var walks []*walk
 	for _, list := range lists {
-		w, err := newWalk(ctx, f.store, list, oldestFirst)
+		w, err := newWalk(ctx, f.store, list, filter, oldestFirst)
 		if err != nil {
 			return b.progress, err
 		}

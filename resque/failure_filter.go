@@ -25,6 +25,11 @@ type FailureFilter struct {
 	// Since and Until bound when it failed: from Since on, before Until.
 	Since, Until time.Time
 
+	// From and Below bound their positions in a list: from From on, in front of
+	// Below. They make pages, and looking through a long list in several steps:
+	// Below the last one seen, the newest first. Default to 0, no bound.
+	From, Below int64
+
 	// Retried picks those that were requeued before, or were not.
 	Retried Retried
 }

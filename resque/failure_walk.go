@@ -26,7 +26,7 @@ type located struct {
 // records are those of one list that m passes, each read when it is its turn.
 func (f *Failures) records(ctx context.Context, list string, m matcher, o order) iter.Seq2[located, error] {
 	return func(yield func(located, error) bool) {
-		w, err := newWalk(ctx, f.store, list, o)
+		w, err := newWalk(ctx, f.store, list, m.FailureFilter, o)
 		if err != nil {
 			yield(located{}, err)
 			return
@@ -74,14 +74,18 @@ const (
 	partBytes = 2 << 20
 )
 
-func newWalk(ctx context.Context, s *store.Store, list string, o order) (*walk, error) {
-	n, err := s.CountFailed(ctx, list)
+func newWalk(ctx context.Context, s *store.Store, list string, bounds FailureFilter, o order) (*walk, error) {
+	end, err := s.CountFailed(ctx, list)
 	if err != nil {
 		return nil, err
 	}
-	w := &walk{store: s, list: list, order: o, left: n, size: firstPart}
+	if bounds.Below > 0 {
+		end = min(end, bounds.Below)
+	}
+	first := min(max(0, bounds.From), end)
+	w := &walk{store: s, list: list, order: o, at: first, left: end - first, size: firstPart}
 	if o == newestFirst {
-		w.at = n
+		w.at = end
 	}
 	return w, nil
 }

@@ -113,6 +113,34 @@ func TestFailuresInOrder(t *testing.T) {
 	assert.EqualValues(t, 1+10+100, count)
 }
 
+func TestFailuresByPages(t *testing.T) {
+	t.Parallel()
+	f := newFailed(t, redistest.Start(t), numbered(10)...)
+	page := func(from, below int64) string {
+		return strings.ReplaceAll(strings.Join(f.newest(t, resque.FailureFilter{From: from, Below: below}), ""), "no. ", "")
+	}
+	assert.Equal(t, "9876543210", page(0, 0))
+	assert.Equal(t, "3210", page(0, 4))
+	assert.Equal(t, "987654", page(4, 0))
+	assert.Equal(t, "54", page(4, 6))
+	for _, bounds := range [][2]int64{{6, 4}, {10, 0}, {11, 20}} {
+		assert.Empty(t, page(bounds[0], bounds[1]), bounds)
+	}
+	assert.Equal(t, "9", page(9, 100))
+	n, err := f.Count(t.Context(), resque.FailureFilter{From: 3, Below: 7})
+	require.NoError(t, err)
+	assert.EqualValues(t, 4, n)
+	for job, err := range f.Oldest(t.Context(), resque.FailureFilter{From: 7}) {
+		require.NoError(t, err)
+		assert.Equal(t, "no. 7", job.Error)
+		break
+	}
+	p, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{From: 2, Below: 4}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, resque.Progress{Total: 2, Seen: 2, Done: 2}, p)
+	assert.Equal(t, "98765410", page(0, 0))
+}
+
 func TestFailuresOfNone(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t))
