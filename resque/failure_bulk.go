@@ -28,24 +28,21 @@ const actsAtOnce = 100
 
 // bulk acts on many failures.
 type bulk struct {
-	act   func(r failureRecord) (store.FailedAct, error)
-	again bool // act on what it has left marked, too
-	keep  time.Duration
-	tell  func(Progress)
+	act  func(r failureRecord) (store.FailedAct, error)
+	keep time.Duration
+	tell func(Progress)
 
 	f        *Failures
 	named    bool // by their ids
 	list     string
 	trash    store.Trash
 	progress Progress
-	errs     []error             // of those named that could not be acted on
-	marked   map[string]struct{} // digests of records as it has left them, not to be taken twice
+	errs     []error // of those named that could not be acted on
 }
 
 // begin turns to a list.
 func (b *bulk) begin(f *Failures, list string) {
 	b.f, b.list, b.trash = f, list, newTrash(list, b.keep)
-	b.marked = map[string]struct{}{}
 }
 
 // planned is an act on the record at its place, which it leaves as after.
@@ -60,17 +57,13 @@ type planned struct {
 func (b *bulk) plan(records []located) []planned {
 	plans := make([]planned, 0, len(records))
 	for _, at := range records {
-		digest := fullDigest(at.raw)
-		if _, ours := b.marked[digest]; ours {
-			continue
-		}
 		a, err := b.act(at.failureRecord)
 		if err != nil {
 			b.progress.Refused++
 			b.complain(newFailureID(b.list, at.position, at.raw), err)
 			continue
 		}
-		a.Position, a.SHA1 = at.position, digest
+		a.Position, a.SHA1 = at.position, fullDigest(at.raw)
 		p := planned{located: at, FailedAct: a}
 		if !a.Remove {
 			p.after = slices.Concat(at.raw[:a.CutFrom], a.Insert, at.raw[a.CutTo:])
@@ -107,9 +100,6 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 		default:
 			done = append(done, p)
 			b.progress.Done++
-			if p.after != nil && b.again {
-				b.marked[fullDigest(p.after)] = struct{}{}
-			}
 		}
 	}
 	if b.keep > 0 && len(done) > 0 && !slices.Contains(b.progress.Trash, b.trash.Token) {

@@ -53,7 +53,7 @@ func (f *Failures) Requeue(ctx context.Context, how Requeue, ids ...FailureID) (
 	if err := how.check(); err != nil {
 		return Progress{}, err
 	}
-	return f.selected(ctx, &bulk{act: how.act, again: how.Again}, ids)
+	return f.selected(ctx, &bulk{act: how.act}, ids)
 }
 
 // RequeueAll requeues the failures that the filter passes, the oldest first,
@@ -70,7 +70,7 @@ func (f *Failures) RequeueAll(ctx context.Context, how Requeue, filter FailureFi
 	if !how.Again && filter.Retried == AnyRetried {
 		filter.Retried = NotRetried
 	}
-	return f.matching(ctx, &bulk{act: how.act, again: how.Again, tell: progress}, filter)
+	return f.matching(ctx, &bulk{act: how.act, tell: progress}, filter)
 }
 
 func (how Requeue) check() error {

@@ -113,6 +113,24 @@ func TestFailuresInOrder(t *testing.T) {
 	assert.EqualValues(t, 1+10+100, count)
 }
 
+// Somebody requeues what a walk has seen, which changes all that it knows.
+func TestFailuresAreNotMissedWhileOthersChangeThem(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	f := newFailed(t, redistest.Start(t), numbered(n)...)
+	seen := map[string]bool{}
+	for job, err := range f.Oldest(t.Context(), resque.FailureFilter{}) {
+		require.NoError(t, err)
+		seen[job.Error] = true
+		if len(seen) == 50 { // the first part
+			for i := range 50 {
+				f.do(t, "LSET", "resque:failed", i, failure(fmt.Sprintf("no. %d", i), `,"retried_at":"x"`))
+			}
+		}
+	}
+	assert.Len(t, seen, n)
+}
+
 func TestFailuresByPages(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t), numbered(10)...)
