@@ -23,8 +23,9 @@ type Progress struct {
 	Trash []string
 }
 
-// actsAtOnce is how many acts go into one call: everybody else waits for it.
-const actsAtOnce = 100
+// actsAtOnce is how many acts go into one call, which everybody else waits for: to
+// overwrite a record in the middle of 100,000 takes some 0.1 ms.
+const actsAtOnce = 50
 
 // bulk acts on many failures.
 type bulk struct {
