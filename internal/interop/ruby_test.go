@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
@@ -38,13 +39,26 @@ func has(libraries ...string) bool {
 // ruby runs a script of testdata against server and returns what it writes.
 func ruby(t *testing.T, server *redistest.Server, script string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	return rubyWith(t, server, nil, script, args...)
+}
+
+// rubyWith is ruby with more variables.
+func rubyWith(t *testing.T, server *redistest.Server, env []string, script string, args ...string) string {
+	t.Helper()
+	cmd := append([]string{"ruby", filepath.Join("testdata", script)}, args...)
+	return run(t, append(env, "REDIS_URL="+server.URL), cmd...)
+}
+
+// run runs a command with variables and returns what it writes.
+func run(t *testing.T, env []string, command ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // the machine may be busy
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "ruby", append([]string{filepath.Join("testdata", script)}, args...)...)
-	cmd.Env = append(os.Environ(), "REDIS_URL="+server.URL)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	require.NoError(t, cmd.Run(), "%s", &stderr)
+	assert.NoError(t, cmd.Run(), "%s", &stderr) // not require: it may be called beside the test
 	return stdout.String()
 }
 
@@ -68,7 +82,7 @@ func work(t *testing.T, server *redistest.Server, handler resque.Handler, queues
 
 func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, cfg worker.Config) *worker.Worker {
 	t.Helper()
-	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	w, err := worker.New(server.Client(t), handler, cfg)
 	require.NoError(t, err)
 	return w

@@ -25,3 +25,14 @@ ARGUMENTS = [
 module Exporter
   @queue = :exports
 end
+
+# same? compares in value and in type.
+def same?(one, other)
+  return false unless one.class == other.class
+
+  case one
+  when Array then one.size == other.size && one.zip(other).all? { |a, b| same?(a, b) }
+  when Hash then one.keys == other.keys && one.all? { |k, v| same?(v, other[k]) }
+  else one.eql?(other)
+  end
+end

@@ -8,16 +8,6 @@ def Exporter.perform(*args) = GOT << args
 ENV['FORK_PER_JOB'] = 'false'
 Resque::Worker.new('exports').work(0)
 
-def same?(one, other)
-  return false unless one.class == other.class
-
-  case one
-  when Array then one.size == other.size && one.zip(other).all? { |a, b| same?(a, b) }
-  when Hash then one.keys == other.keys && one.all? { |k, v| same?(v, other[k]) }
-  else one.eql?(other)
-  end
-end
-
 puts "#{GOT.size} jobs instead of #{ARGUMENTS.size}" if GOT.size != ARGUMENTS.size
 ARGUMENTS.zip(GOT) { |want, got| puts "want #{want.inspect}, got #{got.inspect}" unless same?(want, got) }
 puts Resque::Failure.all(0, 20).inspect if Resque::Failure.count > 0

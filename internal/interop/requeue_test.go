@@ -1,0 +1,127 @@
+package interop_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+// failed is a record of the list of failures, as far as these tests look.
+type failed struct {
+	Payload   json.RawMessage
+	Queue     string
+	RetriedAt string `json:"retried_at"`
+}
+
+func failures(t *testing.T, server *redistest.Server) []failed {
+	t.Helper()
+	var all []failed
+	for _, text := range list(t, server, "resque:failed") {
+		all = append(all, reply[failed](t, text))
+	}
+	return all
+}
+
+// failInGo makes failures of jobs: a Go worker performs them, and fails.
+func failInGo(t *testing.T, server *redistest.Server, jobs []resque.Job) {
+	t.Helper()
+	enqueue(t, server, jobs...)
+	fail := func(int) error { return errors.New("not now") }
+	work(t, server, (&ledger{}).handler(nil, fail), "mixed", "mixed:too")
+	require.Len(t, failures(t, server), len(jobs))
+}
+
+// TestRubyRequeuesGoFailures takes Go's failures back into the queues by each of
+// Ruby's ways, and has them performed by Go and by Ruby.
+func TestRubyRequeuesGoFailures(t *testing.T) {
+	t.Parallel()
+	const n = 84 // each pair of kinds
+	calls := func(count int) (calls [][]string) {
+		for i := range count {
+			calls = append(calls, []string{"requeue", strconv.Itoa(i)})
+		}
+		return calls
+	}
+	for name, requeue := range map[string][][]string{
+		"requeue":       calls(3),
+		"requeue_all":   {{"requeue_all"}},
+		"requeue_queue": {{"requeue_queue", "mixed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := start(t)
+			jobs := mixed(t, n)
+			failInGo(t, server, append(slices.Clone(jobs), resque.Job{Queue: "mixed:too", Class: "Mixed", Args: []any{n}}))
+			for _, call := range requeue {
+				ruby(t, server, "failure.rb", call...)
+			}
+			back, other := n, 0
+			switch name {
+			case "requeue":
+				back = len(requeue)
+			case "requeue_all":
+				other = 1
+			}
+			want := payloads(t, jobs)
+			require.Equal(t, want[:back], list(t, server, "resque:queue:mixed"), "the bytes are the same")
+			require.Len(t, list(t, server, "resque:queue:mixed:too"), other)
+			for i, f := range failures(t, server) {
+				assert.Equal(t, i < back || other == 1, f.RetriedAt != "", i)
+			}
+			requirePerformed(t, server, want[:back])
+		})
+	}
+}
+
+// requirePerformed has Ruby and Go perform what is in queue mixed.
+func requirePerformed(t *testing.T, server *redistest.Server, want []string) {
+	t.Helper()
+	rubyWith(t, server, []string{"FORK_PER_JOB=false"}, "work_mixed.rb")
+	(&ledger{}).requireOnce(t, server, len(want))
+
+	c := server.Conn(t)
+	for _, payload := range want {
+		_, err := c.Do("RPUSH", "resque:queue:mixed", payload)
+		require.NoError(t, err)
+	}
+	_, err := c.Do("DEL", "resque:seen:ruby")
+	require.NoError(t, err)
+	var done ledger
+	work(t, server, done.handler(want, func(int) error { return nil }), "mixed")
+	done.requireOnce(t, server, len(want))
+}
+
+// TestRubyTidiesGoFailures removes Go's failures by each of Ruby's ways.
+func TestRubyTidiesGoFailures(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	jobs := mixed(t, 5)
+	for i := range jobs[3:] {
+		jobs[3+i].Queue = "mixed:too"
+	}
+	failInGo(t, server, jobs)
+	left := func() (left []string) {
+		for _, f := range failures(t, server) {
+			left = append(left, string(f.Payload))
+		}
+		return left
+	}
+	want := payloads(t, jobs)
+	ruby(t, server, "failure.rb", "remove", "1")
+	require.Equal(t, []string{want[0], want[2], want[3], want[4]}, left())
+	ruby(t, server, "failure.rb", "requeue", "0")
+	ruby(t, server, "failure.rb", "clear_retried")
+	require.Equal(t, want[2:], left())
+	ruby(t, server, "failure.rb", "remove_queue", "mixed:too")
+	require.Equal(t, want[2:3], left())
+	ruby(t, server, "failure.rb", "clear")
+	require.Empty(t, left())
+}

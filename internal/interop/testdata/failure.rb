@@ -1,0 +1,5 @@
+# Calls a method of Resque::Failure: its name, then its arguments.
+require_relative 'arguments'
+
+name, *args = ARGV
+Resque::Failure.public_send(name, *args.map { |arg| Integer(arg, exception: false) || arg })

@@ -1,0 +1,4 @@
+# Writes what Ruby counts.
+require_relative 'arguments'
+
+puts JSON.generate(Resque.info.slice(:pending, :processed, :queues, :workers, :working, :failed))
