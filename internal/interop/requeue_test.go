@@ -30,6 +30,14 @@ func failures(t *testing.T, server *redistest.Server) []failed {
 	return all
 }
 
+func failedPayloads(t *testing.T, server *redistest.Server) (payloads []string) {
+	t.Helper()
+	for _, f := range failures(t, server) {
+		payloads = append(payloads, string(f.Payload))
+	}
+	return payloads
+}
+
 // failInGo makes failures of jobs: a Go worker performs them, and fails.
 func failInGo(t *testing.T, server *redistest.Server, jobs []resque.Job) {
 	t.Helper()
@@ -108,12 +116,7 @@ func TestRubyTidiesGoFailures(t *testing.T) {
 		jobs[3+i].Queue = "mixed:too"
 	}
 	failInGo(t, server, jobs)
-	left := func() (left []string) {
-		for _, f := range failures(t, server) {
-			left = append(left, string(f.Payload))
-		}
-		return left
-	}
+	left := func() []string { return failedPayloads(t, server) }
 	want := payloads(t, jobs)
 	ruby(t, server, "failure.rb", "remove", "1")
 	require.Equal(t, []string{want[0], want[2], want[3], want[4]}, left())
@@ -124,4 +127,27 @@ func TestRubyTidiesGoFailures(t *testing.T) {
 	require.Equal(t, want[2:3], left())
 	ruby(t, server, "failure.rb", "clear")
 	require.Empty(t, left())
+}
+
+// TestTheButtonsOfRubysFrontEnd presses what acts on failures and queues.
+func TestTheButtonsOfRubysFrontEnd(t *testing.T) {
+	t.Parallel()
+	server := start(t, "sinatra/base", "rack")
+	press := func(buttons ...string) {
+		statuses := reply[[]int](t, ruby(t, server, "press.rb", buttons...))
+		require.Equal(t, slices.Repeat([]int{302}, len(buttons)), statuses, "back to the page")
+	}
+	jobs := mixed(t, 4)
+	want := payloads(t, jobs)
+	failInGo(t, server, jobs)
+
+	press("get /failed/requeue/1", "get /failed/remove/0")
+	require.Equal(t, want[1:2], list(t, server, "resque:queue:mixed"))
+	require.Len(t, failures(t, server), 3)
+	press("post /failed/clear_retried", "post /failed/requeue/all")
+	require.Equal(t, want[1:], list(t, server, "resque:queue:mixed"))
+	require.Equal(t, want[2:], failedPayloads(t, server))
+	press("post /failed/clear", "post /queues/mixed/remove")
+	require.Empty(t, failures(t, server))
+	require.Equal(t, counts{Processed: 4}, counted(t, server))
 }

@@ -11,6 +11,8 @@ BROWSER = Rack::MockRequest.new(Resque::Server)
 
 waiting = %w[/ /overview /queues /workers /workers/all /working /failed /failed?class=Exporter /failed/failed /stats /stats/resque /stats/redis
              /stats/keys /stats.txt /overview.poll /workers.poll]
+waiting += Resque.workers.flat_map { |w| %W[/workers/#{w}.poll /working/#{w} /working/#{w}.poll /workers/#{w.hostname}] }
+waiting += Resque.queues.flat_map { |q| %W[/queues/#{q} /queues/#{q}.poll /queues/#{q}?start=20] }
 waiting += Resque.redis.keys('*').map { |key| "/stats/keys/#{Rack::Utils.escape_path(key)}" }
 visited = {}
 until waiting.empty?

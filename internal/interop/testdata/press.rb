@@ -1,0 +1,10 @@
+# Presses buttons of Resque's front end, "post /failed/clear" or "get …" each,
+# and writes the statuses.
+require_relative 'arguments'
+ENV['RACK_ENV'] = 'test'
+require 'resque/server'
+require 'rack/mock'
+
+Resque::Server.set :raise_errors, true
+browser = Rack::MockRequest.new(Resque::Server)
+puts JSON.generate(ARGV.map { |press| browser.public_send(*press.split).status })
