@@ -23,8 +23,8 @@ type Payload struct {
 // while they are in use. Names are exact, and the last of two members with one
 // name counts, as in Ruby.
 //
-// Args that are missing, null or false are none. Args that are no array are one
-// argument.
+// Args that are missing, null, false or {} are none. Other args that are no array
+// are one argument.
 //
 // The error is a [*SyntaxError], [ErrNotObject] or [ErrNoClass].
 func ParsePayload(raw []byte) (Payload, error) {
@@ -81,12 +81,13 @@ func (s *scanner) member(class *[]byte, args *[]json.RawMessage) *SyntaxError {
 // args steps over the value of args and returns its items.
 //
 // Ruby: Resque::Job#perform passes *(args || []). For an object that would be an
-// argument a pair; nobody means that, so here it is one argument too.
+// argument a pair; nobody means that, so here it is one argument too. An empty
+// one is what Redis's cjson makes of [] (node-resque's records of jobs in hand).
 func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	if s.peek() != '[' {
 		start := s.pos
 		err := s.value(1)
-		if c := s.raw[start:s.pos]; err != nil || string(c) == "null" || string(c) == "false" {
+		if c := s.raw[start:s.pos]; err != nil || string(c) == "null" || string(c) == "false" || isEmptyObject(c) {
 			return nil, err
 		}
 		return []json.RawMessage{s.raw[start:s.pos:s.pos]}, nil
@@ -112,6 +113,11 @@ func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	sized := make([]json.RawMessage, len(args))
 	copy(sized, args)
 	return sized, nil
+}
+
+// isEmptyObject tells whether a value that was scanned is an object without members.
+func isEmptyObject(value []byte) bool {
+	return value[0] == '{' && len(bytes.TrimSpace(value[1:len(value)-1])) == 0
 }
 
 // isName compares a member's name as it stands in the text. It may be spelled

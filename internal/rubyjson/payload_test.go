@@ -23,6 +23,8 @@ func TestParsePayload(t *testing.T) {
 		{"args false is Ruby's args || []", `{"class":"J","args":false}`, "J", nil},
 		{"args true", `{"class":"J","args":true}`, "J", []string{`true`}},
 		{"args a string", `{"class":"J","args":"x"}`, "J", []string{`"x"`}},
+		{"args an empty object", `{"class":"J","args":{}}`, "J", nil},
+		{"args an empty object with blanks", "{\"class\":\"J\",\"args\":{ \t\n}}", "J", nil},
 		{"args an object", `{"class":"J","args":{"a":[1,2]}}`, "J", []string{`{"a":[1,2]}`}},
 		{"names with escapes", `{"cl\u0061ss":"J","\u0061rgs":[1]}`, "J", []string{`1`}},
 		{"names of another case", `{"class":"J","Class":"K","ARGS":[2],"args":[1]}`, "J", []string{`1`}},
