@@ -38,24 +38,38 @@ func kind(i int) []any {
 	case 1:
 		return []any{float64(i) / 7, float64(i) * -1e15, float64(i) * 1e-9}
 	case 2:
-		return []any{strings.Repeat(string(rune(0x1F300+i%256)), i%9), fmt.Sprintf("\u2028<%d>&", i)}
+		return symbols(i)
 	case 3:
-		return []any{struct {
-			ID   int    `json:"id"`
-			List []any  `json:"list"`
-			Name string `json:"name"`
-		}{i, []any{nil, []any{}, map[string]any{}, []string{strconv.Itoa(i)}}, fmt.Sprintf("n°%d", i)}}
+		return hash(i)
 	case 4:
-		return []any{strings.Repeat("<é&\u2028>", i%500)}
+		return long(i)
 	case 5:
-		inner := []any{}
-		for range i % 40 {
-			inner = []any{inner}
-		}
-		return []any{inner}
+		return nested(i)
 	default:
 		return nil
 	}
+}
+
+func symbols(i int) []any {
+	return []any{strings.Repeat(string(rune(0x1F300+i%256)), i%9), fmt.Sprintf("\u2028<%d>&", i)}
+}
+
+func hash(i int) []any {
+	return []any{struct {
+		ID   int    `json:"id"`
+		List []any  `json:"list"`
+		Name string `json:"name"`
+	}{i, []any{nil, []any{}, map[string]any{}, []string{strconv.Itoa(i)}}, fmt.Sprintf("n°%d", i)}}
+}
+
+func long(i int) []any { return []any{strings.Repeat("<é&\u2028>", i%500)} }
+
+func nested(i int) []any {
+	inner := []any{}
+	for range i % 40 {
+		inner = []any{inner}
+	}
+	return []any{inner}
 }
 
 // mixed are the first n jobs of testdata/mixed.rb.

@@ -1,0 +1,13 @@
+// Enqueues the jobs from the one number up to the other.
+"use strict";
+
+const { Queue } = require("node-resque");
+const { connection, mixed } = require("./mixed");
+
+(async () => {
+  const queue = new Queue({ connection });
+  await queue.connect();
+  const [from, to] = process.argv.slice(2).map(Number);
+  for (let i = from; i < to; i++) await queue.enqueue("mixed", "Mixed", [i, ...mixed(i)]);
+  await queue.end();
+})();
