@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench cross build clean soak
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench cross build clean soak interop
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ build: ## build bin/goresque
 
 soak: ## kill a worker 50 times under load and look for lost jobs
 	$(GO) test ./worker -count=1 -v -run='^TestNoJobIsLostToKills$$' -args -kills=50
+
+interop: ## talk to Ruby's Resque and node-resque; says how to get what is missing
+	@GO="$(GO)" sh scripts/interop.sh
 
 clean: ## remove what build leaves
 	rm -rf bin

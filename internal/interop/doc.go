@@ -1,4 +1,3 @@
-// Package interop has tests only: real Ruby Resque and goresque on one Redis.
-// They run wherever ruby -rresque works, for instance with RUBYLIB at the lib
-// folder of a checkout of Resque.
+// Package interop holds tests alone: other Resques and goresque on one Redis,
+// Ruby's own and npm's node-resque. make interop says what they need.
 package interop

@@ -222,7 +222,7 @@ func TestAMixedFleet(t *testing.T) {
 			meet := sync.OnceValue(func() error { // neither may be done before the other has begun
 				_, err := c.Do("LPUSH", "resque:here:go", 1)
 				if err == nil {
-					_, err = redis.Strings(c.Do("BLPOP", "resque:here:ruby", 30))
+					_, err = redis.Strings(c.Do("BLPOP", "resque:here:ruby", 120))
 				}
 				return err
 			})
@@ -232,7 +232,7 @@ func TestAMixedFleet(t *testing.T) {
 			goWork(t, w)
 			rubyWith(t, server, []string{test.fork, "MEET=1"}, "work_mixed.rb")
 			require.Eventually(t, func() bool { return counted(t, server).Processed == test.n },
-				10*time.Second, 10*time.Millisecond)
+				time.Minute, 10*time.Millisecond)
 
 			inGo, inRuby := done.requireOnce(t, server, test.n)
 			t.Logf("%d jobs in Go, %d in Ruby", inGo, inRuby)

@@ -33,7 +33,7 @@ func startNode(t *testing.T) *redistest.Server {
 		err = exec.Command("node", "--version").Run()
 	}
 	if err != nil {
-		t.Log("needs node, and npm ci in internal/interop/testdata/node")
+		t.Log("needs node, and npm ci in internal/interop/testdata/node; see make interop")
 	}
 	redistest.Require(t, "node", err == nil)
 	return redistest.StartReal(t)

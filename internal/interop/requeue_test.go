@@ -129,6 +129,24 @@ func TestRubyTidiesGoFailures(t *testing.T) {
 	require.Empty(t, left())
 }
 
+// TestWhatIsUnreadableComesBackFromRuby has Ruby requeue a payload that was no
+// JSON. It knows it only as a job of class "<unreadable>"; Go knows better.
+func TestWhatIsUnreadableComesBackFromRuby(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	const raw, recorded = "{\"class\":\"Mixed\"", `{"class":"<unreadable>","args":["{\"class\":\"Mixed\""]}`
+	_, err := server.Conn(t).Do("RPUSH", "resque:queue:mixed", raw)
+	require.NoError(t, err)
+	work(t, server, resque.NewMux(), "mixed")
+	require.Equal(t, []string{recorded}, failedPayloads(t, server))
+
+	ruby(t, server, "failure.rb", "requeue", "0")
+	require.Equal(t, []string{recorded}, list(t, server, "resque:queue:mixed"))
+	work(t, server, resque.NewMux(), "mixed")
+	require.Equal(t, []string{recorded, recorded}, failedPayloads(t, server), "it is no job of an unknown class")
+	assert.Contains(t, list(t, server, "resque:failed")[1], `"exception":"Resque::Helpers::DecodeException"`)
+}
+
 // TestTheButtonsOfRubysFrontEnd presses what acts on failures and queues.
 func TestTheButtonsOfRubysFrontEnd(t *testing.T) {
 	t.Parallel()

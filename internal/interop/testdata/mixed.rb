@@ -30,6 +30,6 @@ module Mixed
   # Waits until Go is at work on the same queue, and tells it that Ruby is.
   def self.meet
     Resque.redis.lpush('here:ruby', 1)
-    Resque.redis.blpop('here:go', timeout: 30) if Resque.redis.set('met', 1, nx: true)
+    Resque.redis.blpop('here:go', timeout: 120) if Resque.redis.set('met', 1, nx: true)
   end
 end
