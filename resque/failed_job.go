@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
@@ -150,6 +151,11 @@ func parseTime(text string) (time.Time, error) {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at, nil
 		}
+	}
+	// JavaScript's Date#toString, by which node-resque writes: a zone's name follows.
+	spoken, _, _ := strings.Cut(text, " (")
+	if at, err := time.Parse("Mon Jan 02 2006 15:04:05 GMT-0700", spoken); err == nil {
+		return at, nil
 	}
 	return time.Time{}, fmt.Errorf("no time: %.40q", text)
 }

@@ -1,0 +1,127 @@
+package interop_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+// oldest are the failures as Go reads them.
+func oldest(t *testing.T, server *redistest.Server) (all []resque.FailedJob) {
+	t.Helper()
+	for job, err := range server.Client(t).Failures().Oldest(t.Context(), resque.FailureFilter{}) {
+		require.NoError(t, err)
+		require.NoError(t, job.Damage)
+		all = append(all, job)
+	}
+	return all
+}
+
+// TestGoRequeuesRubysFailures has jobs of every kind fail in Ruby, and Go read,
+// requeue and perform them.
+func TestGoRequeuesRubysFailures(t *testing.T) {
+	t.Parallel()
+	const n = 84 // each pair of kinds
+	server := start(t)
+	jobs := mixed(t, n)
+	enqueue(t, server, jobs...)
+	rubyWith(t, server, []string{"FORK_PER_JOB=false", "FAIL=1"}, "work_mixed.rb")
+	_, err := server.Conn(t).Do("DEL", "resque:seen:ruby")
+	require.NoError(t, err)
+
+	want := payloads(t, jobs)
+	failed := oldest(t, server)
+	require.Len(t, failed, n)
+	for i, job := range failed {
+		require.Equal(t, want[i], string(job.Payload))
+		assert.Equal(t, "RuntimeError", job.Exception)
+		assert.Equal(t, "no job "+strconv.Itoa(i), job.Error)
+		assert.Equal(t, "mixed", job.Queue)
+		assert.Regexp(t, `^[^~:]+:\d+:mixed$`, job.Worker)
+		assert.Regexp(t, "mixed.rb:\\d+:in `perform'", job.Backtrace[0])
+		assert.WithinDuration(t, time.Now(), job.FailedAt, 5*time.Minute)
+		assert.False(t, job.Retried)
+	}
+
+	done, err := server.Client(t).Failures().RequeueAll(t.Context(), resque.Requeue{}, resque.FailureFilter{Class: "Mixed"}, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, n, done.Done)
+	require.Equal(t, want, list(t, server, "resque:queue:mixed"))
+	var seen ledger
+	work(t, server, seen.handler(want, func(int) error { return nil }), "mixed")
+	seen.requireOnce(t, server, n)
+}
+
+// TestGoRequeuesWhatRubyRequeued: either sees that the other has.
+func TestGoRequeuesWhatRubyRequeued(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	failInGo(t, server, mixed(t, 2))
+	ruby(t, server, "failure.rb", "requeue", "0")
+	failed := oldest(t, server)
+	require.Len(t, failed, 2)
+	assert.True(t, failed[0].Retried)
+	assert.WithinDuration(t, time.Now(), failed[0].RetriedAt, time.Minute)
+
+	f := server.Client(t).Failures()
+	_, err := f.Requeue(t.Context(), resque.Requeue{}, failed[0].ID)
+	require.ErrorIs(t, err, resque.ErrFailureRetried)
+	_, err = f.Requeue(t.Context(), resque.Requeue{}, failed[1].ID)
+	require.NoError(t, err)
+	ruby(t, server, "failure.rb", "clear_retried")
+	require.Empty(t, oldest(t, server), "Ruby knows that Go has requeued it")
+}
+
+// TestGoRequeuesNodesFailures reads records that node-resque writes in its own
+// way, and has their jobs performed.
+func TestGoRequeuesNodesFailures(t *testing.T) {
+	t.Parallel()
+	const n = 400
+	server := startNode(t)
+	jobs := forNode(t, n)
+	enqueue(t, server, jobs...)
+	node(t, server, "work.js")
+	failed := oldest(t, server)
+	require.Len(t, failed, n/100)
+	var want []string
+	for i, job := range failed {
+		index := 100*i + 99
+		want = append(want, payloads(t, jobs)[index])
+		assert.Equal(t, want[i], string(job.Payload))
+		assert.Equal(t, "TypeError", job.Exception)
+		assert.Equal(t, "no job "+strconv.Itoa(index), job.Error)
+		assert.WithinDuration(t, time.Now(), job.FailedAt, 5*time.Minute)
+		assert.Contains(t, job.Backtrace[0], "work.js")
+	}
+	_, err := server.Client(t).Failures().RequeueAll(t.Context(), resque.Requeue{Remove: true}, resque.FailureFilter{}, nil)
+	require.NoError(t, err)
+	require.Empty(t, oldest(t, server))
+	assert.Equal(t, want, list(t, server, "resque:queue:mixed"))
+	work(t, server, (&ledger{}).handler(payloads(t, jobs), func(int) error { return nil }), "mixed")
+}
+
+// TestGoRequeuesWhatWasInADeadNodeWorkersHand brings back a job without
+// arguments, whose record says {} where it said [].
+func TestGoRequeuesWhatWasInADeadNodeWorkersHand(t *testing.T) {
+	t.Parallel()
+	server := startNode(t)
+	enqueue(t, server, resque.Job{Queue: "mixed", Class: "Mixed"})
+	hang(t, server)
+	client := server.Client(t)
+	require.NoError(t, client.RemoveWorker(t.Context(), "peer:7:mixed"))
+	failed := oldest(t, server)
+	require.Len(t, failed, 1)
+	assert.Empty(t, failed[0].Args)
+	_, err := client.Failures().Requeue(t.Context(), resque.Requeue{}, failed[0].ID)
+	require.NoError(t, err)
+	waiting, err := redis.Int(server.Conn(t).Do("LLEN", "resque:queue:mixed"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, waiting)
+}
