@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/cli/testdata/jobs"
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 )
@@ -35,6 +37,9 @@ func TestSignalTable(t *testing.T) {
 		err  error
 	}
 	var all []*observation
+	bin := filepath.Join(t.TempDir(), "worker")
+	out, err := exec.Command("go", "build", "-o", bin, "./testdata/worker").CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	var running sync.WaitGroup
 	places := make(chan struct{}, 12)
 	observing := func(want golden.SignalCase, name string, group bool) {
@@ -45,7 +50,7 @@ func TestSignalTable(t *testing.T) {
 		running.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			o.seen, o.err = observe(c, s, want, group)
+			o.seen, o.err = observe(c, signalWorker(bin, s, want.Env), want, group)
 		})
 	}
 	for _, c := range signalCases(t) {
@@ -79,8 +84,8 @@ type observed struct {
 func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	t.Helper()
 	// Ruby looks at its child every 0.1 s, and the recording is rounded to that.
-	assert.GreaterOrEqual(t, seen.took+seen.late+100*time.Millisecond, span(want.SecondsToExit), "it ended too early")
-	assert.LessOrEqual(t, seen.took, span(want.SecondsToExit)+2*time.Second, "it ended too late")
+	assert.GreaterOrEqual(t, seen.took+seen.late+100*time.Millisecond, jobs.Span(want.SecondsToExit), "it ended too early")
+	assert.LessOrEqual(t, seen.took, jobs.Span(want.SecondsToExit)+2*time.Second, "it ended too late")
 	if want.TermSignal != 0 {
 		assert.Equal(t, want.TermSignal, int(seen.status.Signal()))
 	} else {
@@ -101,13 +106,12 @@ func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 }
 
 // observe does what a case says. Testing has no part in it: it runs beside others.
-func observe(c redis.Conn, s *redistest.Server, want golden.SignalCase, group bool) (seen observed, err error) {
+func observe(c redis.Conn, cmd *exec.Cmd, want golden.SignalCase, group bool) (seen observed, err error) {
 	for _, job := range []string{payload(want.Job, want.JobSeconds), payload("Polite", 0.1)} {
 		if _, err := c.Do("RPUSH", "resque:queue:jobs", job); err != nil {
 			return seen, err
 		}
 	}
-	cmd := signalWorker(s, want.Env)
 	if err := cmd.Start(); err != nil {
 		return seen, err
 	}
@@ -122,13 +126,17 @@ func observe(c redis.Conn, s *redistest.Server, want golden.SignalCase, group bo
 			return seen, errors.New("the worker has ended")
 		}
 	}
-	begun := time.Now()
-	<-time.After(300 * time.Millisecond)
+	nanos, err := redis.Int64(c.Do("LINDEX", "log-times", 0))
+	if err != nil {
+		return seen, err
+	}
+	begun := time.Unix(0, nanos)
+	<-time.After(time.Until(begun.Add(300 * time.Millisecond)))
 	first := time.Now()
 	seen.late = max(0, first.Sub(begun)-300*time.Millisecond)
 	for _, step := range want.Signals {
 		if wait, ok := step.(float64); ok {
-			<-time.After(span(wait))
+			<-time.After(jobs.Span(wait))
 			if seen.paused == nil {
 				seen.paused, err = redis.Strings(c.Do("LRANGE", "log", 0, -1))
 			}
@@ -153,12 +161,12 @@ func target(cmd *exec.Cmd, group bool) int {
 }
 
 // signalWorker is a worker that leads a process group of its own.
-func signalWorker(s *redistest.Server, env map[string]string, args ...string) *exec.Cmd {
-	environ := []string{"REDIS_URL=" + s.URL, "QUEUE=jobs"}
+func signalWorker(bin string, s *redistest.Server, env map[string]string) *exec.Cmd {
+	cmd := exec.Command(bin, "work")
+	cmd.Env = append(os.Environ(), "REDIS_URL="+s.URL, "QUEUE=jobs")
 	for name, value := range env {
-		environ = append(environ, name+"="+value)
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd := command(environ, append([]string{"work"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if testing.Verbose() {
 		cmd.Stderr = os.Stderr
@@ -198,7 +206,7 @@ func (o *observed) read(c redis.Conn) (err error) {
 }
 
 func payload(class string, length float64) string {
-	return fmt.Sprintf(`{"extra":[],"class":%q,"args":[%s]}`, class, number(length))
+	return fmt.Sprintf(`{"extra":[],"class":%q,"args":[%s]}`, class, jobs.Number(length))
 }
 
 func signalNamed(name string) syscall.Signal {

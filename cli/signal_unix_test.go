@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/cli/testdata/jobs"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
 )
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 			return nil
 		}
 	}))
-	signalJobs(mux)
+	jobs.Add(mux)
 	os.Exit(cli.Main(cli.App{Mux: mux}))
 }
 

@@ -1,6 +1,5 @@
-//go:build unix
-
-package cli_test
+// Package jobs has the jobs of the tests that need a worker's process.
+package jobs
 
 import (
 	"context"
@@ -16,25 +15,25 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// signalJobs are the jobs of Ruby's recorded worker: Polite stops when it is
+// Add adds the jobs of Ruby's recorded worker: Polite stops when it is
 // asked to, Stubborn does not. They log to the list "log" of the Redis.
-func signalJobs(mux *resque.Mux) {
+func Add(mux *resque.Mux) {
 	mux.Handle(resque.Define1[float64]("Polite", "jobs").Perform(func(ctx context.Context, length float64) error {
-		logLine("start " + number(length))
+		logLine("start " + Number(length))
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), resque.ErrTerm) {
 				logLine("rescued Resque::TermException SIGTERM")
 			}
 			return ctx.Err()
-		case <-time.After(span(length)):
+		case <-time.After(Span(length)):
 			logLine("done")
 			return nil
 		}
 	}))
 	mux.Handle(resque.Define1[float64]("Stubborn", "jobs").Perform(func(_ context.Context, length float64) error {
-		logLine("start " + number(length))
-		<-time.After(span(length))
+		logLine("start " + Number(length))
+		<-time.After(Span(length))
 		logLine("done")
 		return nil
 	}))
@@ -46,7 +45,7 @@ func signalJobs(mux *resque.Mux) {
 	mux.Handle(resque.Define1[float64]("Busy", "jobs").Perform(func(_ context.Context, length float64) error {
 		logLine(fmt.Sprintf("pid %d", os.Getpid()))
 		turns := 0
-		for end := time.Now().Add(span(length)); time.Now().Before(end); turns++ { // never lets go of its thread
+		for end := time.Now().Add(Span(length)); time.Now().Before(end); turns++ { // never lets go of its thread
 			turns--
 		}
 		logLine("done")
@@ -54,16 +53,22 @@ func signalJobs(mux *resque.Mux) {
 	}))
 }
 
-func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+// Number spells a job's length.
+func Number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
-func span(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+// Span is a length in seconds as a duration.
+func Span(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
+// logLine writes when to the list "log-times", then what to "log".
 func logLine(text string) {
 	c, err := redis.DialURL(os.Getenv("REDIS_URL"))
 	if err != nil {
 		panic(err)
 	}
 	defer c.Close()
+	if _, err := c.Do("RPUSH", "log-times", time.Now().UnixNano()); err != nil {
+		panic(err)
+	}
 	if _, err := c.Do("RPUSH", "log", text); err != nil {
 		panic(err)
 	}
