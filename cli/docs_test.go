@@ -3,6 +3,7 @@ package cli_test
 import (
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,4 +72,18 @@ func TestVerbosity(t *testing.T) {
 			assert.NotContains(t, got.stderr, "secret", "never arguments")
 		})
 	}
+}
+
+// In JSON a length of time is a number of seconds.
+func TestDurationsAreSecondsInJSON(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL, "QUEUE=a", "INTERVAL=0"}
+	require.Equal(t, 0, run(t, nil, environ, "enqueue", "-q", "a", "Nope").status)
+	got := run(t, nil, environ, "work")
+	found := regexp.MustCompile(`"msg":"job failed".*"duration":([0-9.e-]+)`).FindStringSubmatch(got.stderr)
+	require.NotNil(t, found, got.stderr)
+	seconds, err := strconv.ParseFloat(found[1], 64)
+	require.NoError(t, err)
+	assert.Less(t, seconds, 60.0)
 }

@@ -72,6 +72,12 @@ func (e *Env) Logger() *slog.Logger {
 	if terminal(e.Stderr) {
 		return slog.New(slog.NewTextHandler(e.Stderr, options))
 	}
+	options.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration { // for programs, which would have it in nanoseconds
+			a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+		}
+		return a
+	}
 	return slog.New(slog.NewJSONHandler(e.Stderr, options))
 }
 
