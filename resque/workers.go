@@ -2,18 +2,39 @@ package resque
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
 )
 
-// RegisteredWorker is a worker as Redis knows it, Go's or Ruby's.
+// RegisteredWorker is a worker as Redis knows it, Go's or Ruby's. What is missing
+// there, or cannot be read, is left zero.
 type RegisteredWorker struct {
-	ID      string
-	Working bool // it has a job in hand
+	ID string
+
+	// Host, PID and Queues are what the id says. A Go process with several slots
+	// has a worker for each, which Slot tells apart.
+	Host   string
+	PID    int
+	Slot   int
+	Queues []string
+	Go     bool // it is a worker of ours
+
+	Started   time.Time
+	Heartbeat time.Time
+	Silence   time.Duration // since the heartbeat, on Redis's clock
+	Processed int64         // jobs that have ended, those that failed included
+	Failed    int64
+
+	Working bool      // it has a job in hand
+	Job     *Reserved // that job, or nil
+	RunAt   time.Time // when it was taken
+
+	// Damage says why the record of the job in hand cannot be read; Job's payload
+	// then holds its text.
+	Damage error
 }
 
 // State is Ruby's word for what the worker does.
@@ -26,56 +47,100 @@ func (w RegisteredWorker) State() string {
 	return "idle"
 }
 
-// Workers are the registered workers, sorted by their ids.
+// Workers are the registered workers, sorted by their ids, in two round trips
+// however many there are.
 //
-// Ruby: Resque::Worker.all.
+// Ruby: Resque.workers and Resque::Worker.all.
 func (c *Client) Workers(ctx context.Context) ([]RegisteredWorker, error) {
-	ids, err := c.store.Workers(ctx)
+	return c.workers(ctx, func(w store.WorkerState) bool { return w.Registered })
+}
+
+// Working are the workers that have a job in hand.
+//
+// Ruby: Resque.working and Resque::Worker.working.
+func (c *Client) Working(ctx context.Context) ([]RegisteredWorker, error) {
+	return c.workers(ctx, func(w store.WorkerState) bool { return w.Registered && len(w.Record.Text) > 0 })
+}
+
+// SilentWorkers are the workers whose heartbeat is older than limit, for which
+// Ruby takes 5 minutes; also those that have a heartbeat and nothing else. A
+// worker that has none is not among them, as it may be of a kind that never has.
+//
+// Ruby: Resque::Worker.all_workers_with_expired_heartbeats.
+func (c *Client) SilentWorkers(ctx context.Context, limit time.Duration) ([]RegisteredWorker, error) {
+	workers, err := c.workers(ctx, func(w store.WorkerState) bool { return w.Heartbeat != "" })
+	return slices.DeleteFunc(workers, func(w RegisteredWorker) bool { return w.Silence <= limit }), err
+}
+
+func (c *Client) workers(ctx context.Context, wanted func(store.WorkerState) bool) ([]RegisteredWorker, error) {
+	states, now, err := c.store.Fleet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(ids)
-	working, err := c.store.Working(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	workers := make([]RegisteredWorker, len(ids))
-	for i, id := range ids {
-		workers[i] = RegisteredWorker{ID: id, Working: working[i]}
+	workers := make([]RegisteredWorker, 0, len(states))
+	for _, state := range states {
+		if wanted(state) {
+			workers = append(workers, registeredWorker(state, now))
+		}
 	}
 	return workers, nil
 }
 
-// ErrNoWorker is wrapped by the error about a worker that is not there.
-var ErrNoWorker = errors.New("resque: no such worker")
-
-// RemoveWorker unregisters a worker that is gone; a job in its hand fails as
-// Resque::DirtyExit. A worker that lives registers again, but the end of the job
-// that it has in hand is not recorded.
+// Worker is the registered worker of that id; ok is false where there is none.
 //
-// Ruby: Resque.remove_worker.
-func (c *Client) RemoveWorker(ctx context.Context, id string) error {
-	const tries = 5 // it may be at work
-	for range tries {
-		beats, _, err := c.store.Heartbeats(ctx)
-		if err != nil {
-			return err
-		}
-		record, err := c.store.Record(ctx, id)
-		if err != nil {
-			return err
-		}
-		job := &Reserved{Queue: record.Queue, Payload: record.Payload, Worker: id}
-		failure := NewFailure(job, &DirtyExitError{Message: "Job still being processed"}, time.Now()).AppendJSON(nil)
-		pruned, err := c.store.Prune(ctx, record, beats[id], []store.Effect{c.store.Fail(failure)})
-		switch {
-		case err != nil:
-			return err
-		case pruned == store.PrunedNow:
-			return nil
-		case pruned == store.NotPruned && beats[id] == "":
-			return fmt.Errorf("%w: %q", ErrNoWorker, id)
-		}
+// Ruby: Resque::Worker.find.
+func (c *Client) Worker(ctx context.Context, id string) (w RegisteredWorker, ok bool, err error) {
+	state, now, err := c.store.WorkerState(ctx, id)
+	if err != nil || !state.Registered {
+		return RegisteredWorker{}, false, err
 	}
-	return fmt.Errorf("resque: worker %q keeps changing: it lives; stop it instead", id)
+	return registeredWorker(state, now), true, nil
+}
+
+// WorkerExists tells whether a worker of that id is registered.
+//
+// Ruby: Resque::Worker.exists?.
+func (c *Client) WorkerExists(ctx context.Context, id string) (bool, error) {
+	return c.store.WorkerExists(ctx, id)
+}
+
+// Heartbeats are when workers were last heard, by id, on Redis's clock. One that
+// cannot be read is the zero time.
+//
+// Ruby: Resque::Worker.all_heartbeats.
+func (c *Client) Heartbeats(ctx context.Context) (map[string]time.Time, error) {
+	texts, _, err := c.store.Heartbeats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	beats := make(map[string]time.Time, len(texts))
+	for id, text := range texts {
+		beats[id] = wireTime(text)
+	}
+	return beats, nil
+}
+
+func registeredWorker(s store.WorkerState, now time.Time) RegisteredWorker {
+	w := parseWorkerID(s.ID)
+	w.Started, w.Heartbeat = wireTime(s.Started), wireTime(s.Heartbeat)
+	w.Processed, w.Failed = s.Processed, s.Failed
+	if !w.Heartbeat.IsZero() {
+		w.Silence = max(now.Sub(w.Heartbeat), 0)
+	}
+	if record := s.Record; len(record.Text) > 0 {
+		w.Working, w.Damage = true, record.Damage
+		w.RunAt = wireTime(strings.Trim(record.RunAt, `"`))
+		w.Job = inHand(record)
+	}
+	return w
+}
+
+// inHand is the job of a record. Whatever stands there, it has a payload.
+func inHand(record store.Record) *Reserved {
+	if record.Damage != nil {
+		return &Reserved{Worker: record.Worker, Payload: record.Text}
+	}
+	job, _ := readWaiting(record.Queue, record.Payload)
+	job.Worker = record.Worker
+	return job
 }

@@ -42,6 +42,8 @@ type Record struct {
 	Payload []byte // as it is in the record, readable for Ruby
 	Raw     []byte // as it was in the queue
 	Text    []byte // the whole record; empty when there is none
+	RunAt   string // as JSON; what a damaged record has is not told
+	Damage  error  // why the record cannot be read
 }
 
 // Record reads what a worker is doing. A record that cannot be read is returned
@@ -49,27 +51,32 @@ type Record struct {
 //
 // Ruby: Resque::DataStore::WorkerAccess#get_worker_payload.
 func (s *Store) Record(ctx context.Context, worker string) (Record, error) {
-	r := Record{Worker: worker}
+	var text []byte
 	err := s.with(ctx, func(c conn) (err error) {
-		r.Text, err = redis.Bytes(c.do("GET", s.keys.worker(worker)))
+		text, err = redis.Bytes(c.do("GET", s.keys.worker(worker)))
 		if errors.Is(err, redis.ErrNil) {
 			err = nil
 		}
 		return err
 	})
 	if err != nil {
-		return r, fmt.Errorf("reading the record of worker %q: %w", worker, err)
+		return Record{Worker: worker}, fmt.Errorf("reading the record of worker %q: %w", worker, err)
 	}
-	if len(r.Text) == 0 {
-		return r, nil
+	return readRecord(worker, text), nil
+}
+
+func readRecord(worker string, text []byte) Record {
+	r := Record{Worker: worker, Text: text}
+	if len(text) == 0 {
+		return r
 	}
-	parsed, err := parseRecord(r.Text)
+	parsed, err := parseRecord(text)
 	if err != nil {
-		r.Raw, r.Payload = r.Text, UnreadablePayload(r.Text)
-		return r, nil
+		r.Raw, r.Payload, r.Damage = text, UnreadablePayload(text), err
+		return r
 	}
-	r.Queue, r.Payload, r.Raw = parsed.queue, parsed.stored, parsed.payload
-	return r, nil
+	r.Queue, r.Payload, r.Raw, r.RunAt = parsed.queue, parsed.stored, parsed.payload, parsed.runAt
+	return r
 }
 
 // Pruned says what came of an attempt to prune.

@@ -13,10 +13,19 @@ import (
 //
 // Ruby: Resque::DataStore::QueueAccess#push_to_queue.
 func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
+	return s.push(ctx, "RPUSH", queue, payload)
+}
+
+// PushFront puts payload at the front of a queue, as the next job to be taken.
+func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) error {
+	return s.push(ctx, "LPUSH", queue, payload)
+}
+
+func (s *Store) push(ctx context.Context, command, queue string, payload []byte) error {
 	err := s.with(ctx, func(c conn) error {
 		if err := errors.Join(
 			c.Send("SADD", s.keys.queues(), queue),
-			c.Send("RPUSH", s.keys.queue(queue), payload),
+			c.Send(command, s.keys.queue(queue), payload),
 		); err != nil {
 			return err
 		}
@@ -24,8 +33,8 @@ func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
 			return err
 		}
 		_, sadd := c.receive()
-		_, rpush := c.receive()
-		return pushed(sadd, rpush)
+		_, push := c.receive()
+		return pushed(sadd, push)
 	})
 	if err != nil {
 		return fmt.Errorf("pushing to queue %q: %w", queue, err)
@@ -35,16 +44,16 @@ func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
 
 // pushed is the error of a push: Redis's own where it refused the job, and one
 // that Refused does not know where the job may be, or is, in the queue.
-func pushed(sadd, rpush error) error {
+func pushed(sadd, push error) error {
 	switch {
-	case rpush == nil && sadd != nil:
+	case push == nil && sadd != nil:
 		return fmt.Errorf("the job is in the queue, but the queue is not known: %v", sadd) //nolint:errorlint // see above
-	case sadd != nil && !Refused(sadd): // the connection broke; rpush says no more than that
+	case sadd != nil && !Refused(sadd): // the connection broke; push says no more than that
 		return sadd
-	case rpush != nil && !Refused(rpush):
-		return rpush
+	case push != nil && !Refused(push):
+		return push
 	}
-	return errors.Join(sadd, rpush)
+	return errors.Join(sadd, push)
 }
 
 // Queues are the names of all known queues, in no order.
@@ -60,4 +69,80 @@ func (s *Store) Queues(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("listing the queues: %w", err)
 	}
 	return names, nil
+}
+
+// Pop takes the first payload off a queue; ok is false where there is none.
+//
+// Ruby: Resque::DataStore::QueueAccess#pop_from_queue.
+func (s *Store) Pop(ctx context.Context, queue string) (payload []byte, ok bool, err error) {
+	err = s.with(ctx, func(c conn) error {
+		payload, err = redis.Bytes(c.do("LPOP", s.keys.queue(queue)))
+		if errors.Is(err, redis.ErrNil) {
+			return nil
+		}
+		ok = err == nil
+		return err
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("popping from queue %q: %w", queue, err)
+	}
+	return payload, ok, nil
+}
+
+// Size is how many payloads are in a queue.
+//
+// Ruby: Resque::DataStore::QueueAccess#queue_size.
+func (s *Store) Size(ctx context.Context, queue string) (int, error) {
+	n := 0
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int(c.do("LLEN", s.keys.queue(queue)))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measuring queue %q: %w", queue, err)
+	}
+	return n, nil
+}
+
+// Payloads are those of a queue from first to last, both included; negative
+// positions count from the end, which is -1.
+//
+// Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
+func (s *Store) Payloads(ctx context.Context, queue string, first, last int) ([][]byte, error) {
+	var payloads [][]byte
+	err := s.with(ctx, func(c conn) (err error) {
+		payloads, err = redis.ByteSlices(c.do("LRANGE", s.keys.queue(queue), first, last))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading queue %q: %w", queue, err)
+	}
+	return payloads, nil
+}
+
+// RemoveQueue removes a queue with all its payloads, in one step. It tells
+// whether the queue was known, and how many payloads went with it.
+//
+// Ruby: Resque::DataStore::QueueAccess#remove_queue.
+func (s *Store) RemoveQueue(ctx context.Context, queue string) (known bool, payloads int, err error) {
+	err = s.with(ctx, func(c conn) error {
+		if err := errors.Join(
+			c.Send("MULTI"),
+			c.Send("SREM", s.keys.queues(), queue),
+			c.Send("LLEN", s.keys.queue(queue)),
+			c.Send("DEL", s.keys.queue(queue)),
+		); err != nil {
+			return err
+		}
+		replies, err := redis.Values(c.do("EXEC"))
+		if err != nil {
+			return err
+		}
+		_, err = redis.Scan(replies, &known, &payloads)
+		return err
+	})
+	if err != nil {
+		return false, 0, fmt.Errorf("removing queue %q: %w", queue, err)
+	}
+	return known, payloads, nil
 }

@@ -78,3 +78,18 @@ func (s *Store) Workers(ctx context.Context) ([]string, error) {
 	}
 	return ids, nil
 }
+
+// WorkerExists tells whether a worker is registered.
+//
+// Ruby: Resque::DataStore::WorkerAccess#worker_exists?.
+func (s *Store) WorkerExists(ctx context.Context, id string) (bool, error) {
+	known := false
+	err := s.with(ctx, func(c conn) (err error) {
+		known, err = redis.Bool(c.do("SISMEMBER", s.keys.workers(), id))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for worker %q: %w", id, err)
+	}
+	return known, nil
+}

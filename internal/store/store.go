@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -28,6 +27,7 @@ type Store struct {
 type scripts struct {
 	exchange, prune, register, release, retire *redis.Script
 	failed, failedClear, failedRestore         *redis.Script
+	dequeue                                    *redis.Script
 }
 
 // New returns a store on rdb.
@@ -45,6 +45,7 @@ func New(rdb Redis) *Store {
 			failed:        redis.NewScript(-1, failedLua),
 			failedClear:   redis.NewScript(-1, failedClearLua),
 			failedRestore: redis.NewScript(-1, failedRestoreLua),
+			dequeue:       redis.NewScript(-1, dequeueLua),
 		},
 	}
 }
@@ -62,14 +63,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // Ruby: Resque::DataStore#server_time.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	var now time.Time
-	err := s.with(ctx, func(c conn) error {
-		parts, err := redis.Int64s(c.do("TIME"))
-		if err == nil && len(parts) != 2 {
-			err = fmt.Errorf("TIME answered %d values", len(parts))
-		}
-		if err == nil {
-			now = time.Unix(parts[0], parts[1]*int64(time.Microsecond)).UTC()
-		}
+	err := s.with(ctx, func(c conn) (err error) {
+		now, err = clockTime(c.do("TIME"))
 		return err
 	})
 	return now, err

@@ -1,6 +1,11 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
 
 // Ruby's layouts, used at the wire only.
 const (
@@ -21,3 +26,16 @@ func FormatRunAt(t time.Time) string { return t.UTC().Format(RunAt) }
 // FormatFailedAt spells t as a failure's record has it. The zone is always
 // UTC: other zones' names do not parse back safely in Ruby.
 func FormatFailedAt(t time.Time) string { return t.UTC().Format(FailedAt) }
+
+// clockTime is the time that TIME answered: seconds, and the microseconds past
+// them.
+func clockTime(reply any, err error) (time.Time, error) {
+	parts, err := redis.Int64s(reply, err)
+	if err == nil && len(parts) != 2 {
+		err = fmt.Errorf("TIME answered %d values", len(parts))
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(parts[0], parts[1]*int64(time.Microsecond)).UTC(), nil
+}

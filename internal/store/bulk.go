@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Batch is payloads for the end of one queue, in their order.
+type Batch struct {
+	Queue    string
+	Payloads []any // each a []byte, as the connection takes them
+}
+
+// PushAll pushes batches in one round trip and returns the error of each, as
+// Push would: the payloads of a batch are in the queue all together or not at
+// all.
+func (s *Store) PushAll(ctx context.Context, batches []Batch) []error {
+	errs := make([]error, len(batches))
+	err := s.with(ctx, func(c conn) error {
+		for _, b := range batches {
+			if err := s.sendBatch(c, b); err != nil {
+				return err
+			}
+		}
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		for i := range batches {
+			_, sadd := c.receive()
+			_, push := c.receive()
+			errs[i] = pushed(sadd, push)
+		}
+		return nil
+	})
+	for i, b := range batches {
+		if err != nil {
+			errs[i] = err
+		}
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("pushing %d jobs to queue %q: %w", len(b.Payloads), b.Queue, errs[i])
+		}
+	}
+	return errs
+}
+
+func (s *Store) sendBatch(c conn, b Batch) error {
+	if err := c.Send("SADD", s.keys.queues(), b.Queue); err != nil {
+		return err
+	}
+	words := make([]any, 0, 1+len(b.Payloads))
+	return c.Send("RPUSH", append(append(words, s.keys.queue(b.Queue)), b.Payloads...)...)
+}

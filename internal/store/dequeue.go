@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+//go:embed dequeue.lua
+var dequeueLua string
+
+// Remove removes every copy of payload from a queue and returns how many there
+// were.
+//
+// Ruby: Resque::DataStore::QueueAccess#remove_from_queue.
+func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int, error) {
+	n := 0
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int(c.do("LREM", s.keys.queue(queue), 0, payload))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("removing a job from queue %q: %w", queue, err)
+	}
+	return n, nil
+}
+
+// How many payloads RemoveClass looks at in one step, and after how many found it
+// stops there. To remove some costs Redis a look at all that are behind them, some
+// 80 ms for a million, so that small steps would cost more.
+const (
+	removePart = 50_000
+	removeMost = 2000
+)
+
+// RemoveClass removes every payload of a class from a queue, part by part from its
+// end, and returns how many there were, also with an error. What is pushed
+// meanwhile is left alone, as far as the list's length tells; jobs that workers
+// take meanwhile hide as many that are pushed.
+//
+// Ruby: Resque::Job.destroy, which reads the whole queue and then removes what
+// has the same bytes, at any place.
+func (s *Store) RemoveClass(ctx context.Context, queue, class string) (int, error) {
+	mark := "goresque:removed:" + rand.Text()
+	total, removed, done, length := 0, 0, 0, -1
+	for reached := false; !reached; {
+		err := s.with(ctx, func(c conn) error {
+			reply, err := redis.Values(c.script(s.scripts.dequeue, 1, s.keys.queue(queue), class, mark, removePart, removeMost, done, length))
+			if err != nil {
+				return err
+			}
+			_, err = redis.Scan(reply, &removed, &done, &length, &reached)
+			return err
+		})
+		if err != nil {
+			return total, fmt.Errorf("removing the jobs of class %q from queue %q: %w", class, queue, err)
+		}
+		total += removed
+	}
+	return total, nil
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// WorkerState is what Redis holds of a worker, as it stands there; what is not
+// there, or is of another type, is empty.
+type WorkerState struct {
+	ID                 string
+	Registered         bool
+	Heartbeat, Started string
+	Processed, Failed  int64
+	Record             Record
+}
+
+// Fleet is what Redis holds of the registered workers and of those that have only
+// a heartbeat left, sorted by their ids, and what its clock says. It takes two
+// round trips however many there are.
+//
+// Ruby: Resque::Worker.all, .working and .all_heartbeats.
+func (s *Store) Fleet(ctx context.Context) (workers []WorkerState, now time.Time, err error) {
+	err = s.with(ctx, func(c conn) error {
+		if err := errors.Join(
+			c.Send("SMEMBERS", s.keys.workers()),
+			c.Send("HGETALL", s.keys.heartbeats()),
+			c.Send("TIME"),
+			c.Flush(),
+		); err != nil {
+			return err
+		}
+		ids, err1 := redis.Strings(c.receive())
+		beats, err2 := redis.StringMap(c.receive())
+		clock, err3 := clockTime(c.receive())
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return err
+		}
+		now = clock
+		workers = registered(ids, beats)
+		return s.states(c, workers)
+	})
+	if err != nil {
+		return nil, now, fmt.Errorf("reading what the workers do: %w", err)
+	}
+	return workers, now, nil
+}
+
+// WorkerState is what Redis holds of one worker, in two round trips.
+//
+// Ruby: Resque::Worker.find and .exists?.
+func (s *Store) WorkerState(ctx context.Context, id string) (w WorkerState, now time.Time, err error) {
+	workers := []WorkerState{{ID: id}}
+	err = s.with(ctx, func(c conn) error {
+		if err := errors.Join(
+			c.Send("SISMEMBER", s.keys.workers(), id),
+			c.Send("HMGET", s.keys.heartbeats(), id),
+			c.Send("TIME"),
+			c.Flush(),
+		); err != nil {
+			return err
+		}
+		known, err1 := redis.Bool(c.receive())
+		beats, err2 := redis.Strings(c.receive())
+		clock, err3 := clockTime(c.receive())
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return err
+		}
+		now = clock
+		workers[0].Registered, workers[0].Heartbeat = known, beats[0]
+		return s.states(c, workers)
+	})
+	if err != nil {
+		return WorkerState{}, now, fmt.Errorf("reading what worker %q does: %w", id, err)
+	}
+	return workers[0], now, nil
+}
+
+func registered(ids []string, beats map[string]string) []WorkerState {
+	workers := make([]WorkerState, 0, len(ids))
+	for _, id := range ids {
+		workers = append(workers, WorkerState{ID: id, Registered: true, Heartbeat: beats[id]})
+		delete(beats, id)
+	}
+	for id, beat := range beats {
+		workers = append(workers, WorkerState{ID: id, Heartbeat: beat})
+	}
+	slices.SortFunc(workers, func(a, b WorkerState) int { return cmp.Compare(a.ID, b.ID) })
+	return workers
+}
+
+// states fills in what stands under keys of the workers' own. MGET has nothing
+// for a key of another type, so that one damaged worker does not hide the rest.
+func (s *Store) states(c conn, workers []WorkerState) error {
+	const each = 4
+	if len(workers) == 0 {
+		return nil
+	}
+	words := make([]any, 0, each*len(workers))
+	for _, w := range workers {
+		words = append(words, s.keys.worker(w.ID), s.keys.started(w.ID),
+			s.keys.stat("processed:"+w.ID), s.keys.stat("failed:"+w.ID))
+	}
+	values, err := redis.ByteSlices(c.do("MGET", words...))
+	if err == nil && len(values) != len(words) {
+		err = fmt.Errorf("MGET answered %d values for %d", len(values), len(words))
+	}
+	if err != nil {
+		return err
+	}
+	for i := range workers {
+		w, v := &workers[i], values[each*i:]
+		w.Record = readRecord(w.ID, v[0])
+		w.Started, w.Processed, w.Failed = string(v[1]), count(v[2]), count(v[3])
+	}
+	return nil
+}
