@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/goresque/goresque/internal/store"
 )
@@ -19,9 +22,14 @@ type Config struct {
 
 	// JSON is whose spelling the jobs have in the queue. Defaults to JSONPlain.
 	JSON JSONProfile
+
+	// EnqueueHooks are around every job that is enqueued, and DequeueHooks around
+	// every Dequeue, the first outermost, those of a definition inside of them.
+	EnqueueHooks []EnqueueMiddleware
+	DequeueHooks []DequeueMiddleware
 }
 
-// Client enqueues jobs. It is safe for concurrent use and has no goroutines.
+// Client enqueues jobs, and reads and changes what is in the queues. It is safe for concurrent use and has no goroutines.
 type Client struct {
 	rdb   *Redis
 	store *store.Store
@@ -37,7 +45,7 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 		if cfg.Inline == nil {
 			return nil, errors.New("resque: a client needs a Redis (see Open) unless its jobs are inline")
 		}
-		return &Client{cfg: cfg}, nil
+		return &Client{store: store.New(nowhere{}), cfg: cfg}, nil
 	}
 	return &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}, nil
 }
@@ -54,26 +62,24 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// Enqueue places job on its queue and returns once Redis has answered. It never
-// tries twice: an error that wraps ErrMaybeQueued leaves open whether the job
-// is queued, with any other error it is not.
+// Enqueue places job at the end of its queue and returns once Redis has answered.
+// queued is false without an error where a hook has vetoed it. It never tries
+// twice: an error that wraps ErrMaybeQueued leaves open whether the job is queued;
+// with any other error it is not, unless queued is true and the error an
+// AfterEnqueue hook's.
 //
 // Ruby: Resque.enqueue.
 func (c *Client) Enqueue(ctx context.Context, job Job) (queued bool, err error) {
-	if err := job.validate(); err != nil {
-		return false, err
-	}
-	payload, err := c.appendPayload(nil, job)
-	if err != nil {
-		return false, err
-	}
-	if c.cfg.Inline != nil {
-		return c.performInline(ctx, job.Queue, payload)
-	}
-	if err := c.store.Push(ctx, job.Queue, payload); err != nil {
-		return false, enqueueError(job, err)
-	}
-	return true, nil
+	return c.enqueueBy(ctx, job, c.enqueue)
+}
+
+// EnqueueFront places job at the front of its queue, as the next one to be taken.
+//
+// Ruby: Resque.enqueue_front, which Resque 3.0.0 has but does not heed.
+func (c *Client) EnqueueFront(ctx context.Context, job Job) (queued bool, err error) {
+	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (bool, error) {
+		return c.pushJob(ctx, job, c.store.PushFront)
+	})
 }
 
 // EnqueueTo places job on queue instead of its own.
@@ -88,13 +94,52 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (queued b
 // job is in the queue: the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
 
+func (c *Client) enqueue(ctx context.Context, job Job) (bool, error) {
+	return c.pushJob(ctx, job, c.store.Push)
+}
+
+// pushJob is what hooks are around.
+//
+// Ruby: Resque::Job.create.
+func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context, string, []byte) error) (bool, error) {
+	if err := job.validate(); err != nil {
+		return false, err
+	}
+	payload, err := c.appendPayload(nil, job)
+	if err != nil {
+		return false, err
+	}
+	if c.cfg.Inline != nil {
+		return c.performInline(ctx, job.Queue, payload)
+	}
+	if err := push(ctx, job.Queue, payload); err != nil {
+		return false, enqueueError(job, err)
+	}
+	return true, nil
+}
+
 func enqueueError(job Job, err error) error {
+	return fmt.Errorf("resque: enqueueing %s: %w", job.Class, maybeQueued(err))
+}
+
+// maybeQueued adds ErrMaybeQueued to an error of a push unless it is certain that
+// nothing was queued.
+func maybeQueued(err error) error {
 	var notSent *store.NotSentError
 	if errors.As(err, &notSent) || store.Refused(err) {
-		return fmt.Errorf("resque: enqueueing %s: %w", job.Class, err)
+		return err
 	}
-	return fmt.Errorf("resque: enqueueing %s: %w: %w", job.Class, ErrMaybeQueued, err)
+	return fmt.Errorf("%w: %w", ErrMaybeQueued, err)
 }
+
+// nowhere is where an inline client's Redis would be.
+type nowhere struct{}
+
+func (nowhere) Conn(context.Context) (redis.Conn, error) {
+	return nil, errors.New("resque: this client is inline and has no Redis")
+}
+
+func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
 // performInline performs a payload as a worker would, in this goroutine.
 //

@@ -16,6 +16,7 @@ import (
 type definition struct {
 	class, queue string
 	timeout      time.Duration
+	hooks        *clientHooks
 }
 
 func define(class, queue string) definition {
@@ -31,14 +32,17 @@ func (d definition) Class() string { return d.class }
 // Queue is where the job's With places it.
 func (d definition) Queue() string { return d.queue }
 
+// Any stands for all jobs of the class, for Client.DequeueClass.
+func (d definition) Any() Job { return d.job() }
+
 func (d definition) job(args ...any) Job {
-	return Job{Queue: d.queue, Class: d.class, Args: args}
+	return Job{Queue: d.queue, Class: d.class, Args: args, hooks: d.hooks}
 }
 
 // route is the class's. It has no handler where there is no function to call, so
 // that Mux.Handle panics at once and not each job later.
 func (d definition) route(none bool, perform HandlerFunc) Route {
-	r := Route{Class: d.class, Queue: d.queue, Timeout: d.timeout}
+	r := Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, hooks: d.hooks}
 	if !none {
 		r.Handler = perform
 	}
@@ -54,6 +58,20 @@ func Define0(class, queue string) Definition0 { return Definition0{define(class,
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition0) Timeout(limit time.Duration) Definition0 {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
+func (d Definition0) EnqueueHooks(hooks ...EnqueueMiddleware) Definition0 {
+	d.hooks = d.hooks.withEnqueue(hooks)
+	return d
+}
+
+// DequeueHooks returns the definition with hooks around the removal of its jobs,
+// inside of those it has. See BeforeDequeue and AfterDequeue.
+func (d Definition0) DequeueHooks(hooks ...DequeueMiddleware) Definition0 {
+	d.hooks = d.hooks.withDequeue(hooks)
 	return d
 }
 
@@ -84,6 +102,20 @@ func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
 	return d
 }
 
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
+func (d Definition1[A]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition1[A] {
+	d.hooks = d.hooks.withEnqueue(hooks)
+	return d
+}
+
+// DequeueHooks returns the definition with hooks around the removal of its jobs,
+// inside of those it has. See BeforeDequeue and AfterDequeue.
+func (d Definition1[A]) DequeueHooks(hooks ...DequeueMiddleware) Definition1[A] {
+	d.hooks = d.hooks.withDequeue(hooks)
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition1[A]) With(a A) Job { return d.job(a) }
 
@@ -109,6 +141,20 @@ func Define2[A, B any](class, queue string) Definition2[A, B] {
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
+func (d Definition2[A, B]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition2[A, B] {
+	d.hooks = d.hooks.withEnqueue(hooks)
+	return d
+}
+
+// DequeueHooks returns the definition with hooks around the removal of its jobs,
+// inside of those it has. See BeforeDequeue and AfterDequeue.
+func (d Definition2[A, B]) DequeueHooks(hooks ...DequeueMiddleware) Definition2[A, B] {
+	d.hooks = d.hooks.withDequeue(hooks)
 	return d
 }
 
@@ -143,6 +189,20 @@ func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] 
 	return d
 }
 
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
+func (d Definition3[A, B, C]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition3[A, B, C] {
+	d.hooks = d.hooks.withEnqueue(hooks)
+	return d
+}
+
+// DequeueHooks returns the definition with hooks around the removal of its jobs,
+// inside of those it has. See BeforeDequeue and AfterDequeue.
+func (d Definition3[A, B, C]) DequeueHooks(hooks ...DequeueMiddleware) Definition3[A, B, C] {
+	d.hooks = d.hooks.withDequeue(hooks)
+	return d
+}
+
 // With returns a job to enqueue.
 func (d Definition3[A, B, C]) With(a A, b B, c C) Job { return d.job(a, b, c) }
 
@@ -172,6 +232,20 @@ func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
+func (d Definition4[A, B, C, D]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition4[A, B, C, D] {
+	d.hooks = d.hooks.withEnqueue(hooks)
+	return d
+}
+
+// DequeueHooks returns the definition with hooks around the removal of its jobs,
+// inside of those it has. See BeforeDequeue and AfterDequeue.
+func (d Definition4[A, B, C, D]) DequeueHooks(hooks ...DequeueMiddleware) Definition4[A, B, C, D] {
+	d.hooks = d.hooks.withDequeue(hooks)
 	return d
 }
 

@@ -16,6 +16,8 @@ type Job struct {
 	Queue string
 	Class string
 	Args  []any
+
+	hooks *clientHooks // the definition's
 }
 
 // Errors of a job that cannot be enqueued as it is.
@@ -61,8 +63,16 @@ func (j Job) validate() error {
 		return fmt.Errorf("%w: none is given for class %q", ErrNoQueue, j.Class)
 	case j.Class == "":
 		return ErrNoClass
-	case !utf8.ValidString(j.Queue): // no worker's record could name it
-		return fmt.Errorf("resque: queue %q is not UTF-8", j.Queue)
+	}
+	return validQueue(j.Queue)
+}
+
+func validQueue(name string) error {
+	switch {
+	case name == "":
+		return ErrNoQueue
+	case !utf8.ValidString(name): // no worker's record could name it
+		return fmt.Errorf("resque: queue %q is not UTF-8", name)
 	}
 	return nil
 }

@@ -46,6 +46,13 @@ type Route struct {
 	Wrapper *Wrapper
 
 	failure []FailureHook
+	hooks   *clientHooks // of the definition
+}
+
+// With returns a job of the route's class, with the arguments unchecked: for
+// commands, which know their classes by a Mux.
+func (r Route) With(args ...any) Job {
+	return Job{Queue: r.Queue, Class: r.Class, Args: args, hooks: r.hooks}
 }
 
 // Use returns the route with middleware around its handler, the first

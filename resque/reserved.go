@@ -31,7 +31,7 @@ type Reserved struct {
 func ParseReserved(queue string, payload []byte) (*Reserved, error) {
 	p, err := rubyjson.ParsePayload(payload)
 	if err != nil {
-		return nil, &UnreadableError{Queue: queue, Err: err}
+		return nil, &UnreadableError{Queue: queue, Payload: payload, Err: err}
 	}
 	return &Reserved{Class: p.Class, Queue: queue, Args: p.Args, Payload: payload}, nil
 }
@@ -39,8 +39,9 @@ func ParseReserved(queue string, payload []byte) (*Reserved, error) {
 // UnreadableError reports a payload that is not JSON, or not an object with a
 // class. Its job goes to the failures with the raw text kept.
 type UnreadableError struct {
-	Queue string
-	Err   error
+	Queue   string
+	Payload []byte // as it was in the queue
+	Err     error
 }
 
 func (e *UnreadableError) Error() string {
