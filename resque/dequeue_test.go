@@ -1,0 +1,323 @@
+package resque_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+// waitingTexts are the payloads in a queue.
+func waitingTexts(t *testing.T, client *resque.Client, queue string) []string {
+	t.Helper()
+	texts := []string{}
+	for job, err := range client.Peek(t.Context(), queue, 0, -1) {
+		require.NotNil(t, job, err) // an unreadable one has a payload, too
+		texts = append(texts, string(job.Payload))
+	}
+	return texts
+}
+
+func push(t *testing.T, client *resque.Client, queue string, payloads ...string) {
+	t.Helper()
+	for _, p := range payloads {
+		require.NoError(t, client.Push(t.Context(), queue, []byte(p)))
+	}
+}
+
+func TestDequeueTakesExactBytes(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client := s.Client(t)
+		push(t, client, "q", `{"class":"A","args":["<b>&"]}`, `{"class":"A","args":["<b>&"],"more":1}`, `{"class":"A","args":["\u003cb\u003e&"]}`,
+			`{"class":"A","args":["<b>&"]}`, `{"class":"A","args":[]}`)
+		a := resque.Define1[string]("A", "q")
+		removed, ok, err := client.Dequeue(t.Context(), a.With("<b>&"))
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.Equal(t, 2, removed)
+		removed, _, err = client.Dequeue(t.Context(), a.With("nobody"))
+		require.NoError(t, err)
+		assert.Zero(t, removed)
+		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").With())
+		require.NoError(t, err)
+		assert.Equal(t, 1, removed, "no arguments are arguments, too")
+		assert.Len(t, waitingTexts(t, client, "q"), 2)
+	})
+}
+
+func TestDequeueClassReadsPayloads(t *testing.T) {
+	t.Parallel()
+	gone := []string{
+		`{"class":"A::B","args":[1]}`,
+		`{"class":"A::B","args":[{"class":"C"}]}`,
+		` { "args" : [ ], "class" : "A::B" } `,
+		`{"cl\u0061ss":"\u0041::B"}`,
+		`{"class":"A::B","args":[[],{}],"more":null}`,
+		`{"class":"C","class":"A::B"}`,
+	}
+	stay := []string{
+		`{"class":"C","args":["A::B"]}`,
+		`{"class":"A::Bc","args":[]}`,
+		`{"class":"A::","args":[]}`,
+		`{"class":"C","args":[{"class":"A::B"}]}`,
+		`{"args":["class","A::B"],"class":"C"}`,
+		`{"class":"A::B","class":"C"}`,
+		`{"class":["A::B"]}`,
+		`"A::B"`, `["A::B"]`, `5`, `null`,
+		`{"class":"A::B"`, `{"class":"A::B`, `{"class":"`, `A::B`, ``, "{\"class\":\"A::B\xff",
+	}
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client, c := s.Client(t), s.Conn(t)
+		for i := range max(len(gone), len(stay)) {
+			for _, payload := range [][]string{gone, stay} {
+				if i < len(payload) {
+					_, err := c.Do("RPUSH", "resque:queue:q", payload[i])
+					require.NoError(t, err)
+				}
+			}
+		}
+		removed, ok, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "A::B", Args: []any{"any"}})
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.Equal(t, stay, waitingTexts(t, client, "q"))
+		assert.Equal(t, len(gone), removed)
+
+		removed, _, err = client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "A::B"})
+		require.NoError(t, err)
+		assert.Zero(t, removed)
+		removed, _, err = client.DequeueClass(t.Context(), resque.Job{Queue: "nobody", Class: "A::B"})
+		require.NoError(t, err)
+		assert.Zero(t, removed)
+	})
+}
+
+func TestDequeueClassOfNames(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client := s.Client(t)
+		for _, class := range []string{`Quote"d`, `Back\slash`, "Déjà", "<b>", "%s[a-z]*"} {
+			for _, queued := range []string{class, "Other"} {
+				_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: queued})
+				require.NoError(t, err)
+			}
+			removed, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: class})
+			require.NoError(t, err)
+			assert.Equal(t, 1, removed, class)
+		}
+	})
+}
+
+// A long queue is looked through in parts; the order of what stays is kept.
+func TestDequeueClassOfALongQueue(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client := s.Client(t)
+		long := 9000
+		if s.Real {
+			long = 110_000
+		}
+		jobs := make([]resque.Job, long)
+		for i := range jobs {
+			jobs[i] = exporter(i)
+			if i%3 == 0 && i > long-15_000 || i%1000 < 3 { // also where parts meet
+				jobs[i] = resque.Job{Queue: "exports", Class: "Mailer", Args: []any{i / 6}} // and some of the same bytes
+			}
+		}
+		_, err := client.EnqueueAll(t.Context(), jobs)
+		require.NoError(t, err)
+		removed, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "exports", Class: "Mailer"})
+		require.NoError(t, err)
+		want := []int{}
+		for _, job := range jobs {
+			if job.Class == "Exporter" {
+				want = append(want, job.Args[0].(int))
+			}
+		}
+		assert.True(t, slices.Equal(want, numbers(t, client, "exports")))
+		assert.Equal(t, len(jobs)-len(want), removed)
+	})
+}
+
+// What is pushed between two parts is not looked at.
+func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		direct, proxy := s.Client(t), s.Proxy(t)
+		mailers := slices.Repeat([]resque.Job{{Queue: "q", Class: "Mailer"}}, 3000) // two parts
+		_, err := direct.EnqueueAll(t.Context(), mailers)
+		require.NoError(t, err)
+		client := clientOf(t, proxy.URL)
+		require.NoError(t, client.Redis().Ping(t.Context()))
+		_, _, err = client.DequeueClass(t.Context(), resque.Job{Queue: "other", Class: "Mailer"}) // Redis has the script now
+		require.NoError(t, err)
+
+		release := proxy.Hold()
+		removed := make(chan int, 1)
+		go func() {
+			n, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "Mailer"})
+			assert.NoError(t, err)
+			removed <- n
+		}()
+		require.Eventually(t, func() bool {
+			n, err := direct.Size(t.Context(), "q")
+			return err == nil && n == 1000
+		}, 10*time.Second, time.Millisecond)
+		_, err = direct.EnqueueAll(t.Context(), mailers[:10])
+		require.NoError(t, err)
+		release()
+		assert.Equal(t, 3000, <-removed)
+		n, err := direct.Size(t.Context(), "q")
+		require.NoError(t, err)
+		assert.Equal(t, 10, n)
+	})
+}
+
+// Whatever is pushed and popped meanwhile, each job is popped, removed, or left,
+// and none of another class is touched.
+func TestDequeueClassBesideWorkersAndProducers(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	client := s.Client(t)
+	const each = 2000
+	popped := make(chan string, 2*each)
+	done := make(chan error, 2)
+	go func() {
+		for i := range each {
+			if _, err := client.EnqueueAll(context.Background(), []resque.Job{exporter(i), {Queue: "exports", Class: "Mailer", Args: []any{i}}}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	go func() {
+		for range each {
+			job, ok, err := client.Pop(context.Background(), "exports")
+			if err != nil {
+				done <- err
+				return
+			}
+			if ok {
+				popped <- fmt.Sprint(job.Class, string(job.Args[0]))
+			}
+		}
+		done <- nil
+	}()
+	total := 0
+	for running := 2; running > 0; {
+		removed, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "exports", Class: "Mailer"})
+		require.NoError(t, err)
+		total += removed
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			running--
+		default:
+		}
+	}
+	close(popped)
+	found := map[string]int{}
+	for name := range popped {
+		found[name]++
+	}
+	for _, job := range collect(t, client.Peek(t.Context(), "exports", 0, -1)) {
+		found[fmt.Sprint(job.Class, string(job.Args[0]))]++
+	}
+	mailers := 0
+	for i := range each {
+		assert.Equal(t, 1, found[fmt.Sprint("Exporter", i)], "export %d", i)
+		n := found[fmt.Sprint("Mailer", i)]
+		assert.LessOrEqual(t, n, 1)
+		mailers += n
+	}
+	assert.Equal(t, each, mailers+total)
+}
+
+func TestDequeueRefuses(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartEmbedded(t)
+	client := s.Client(t)
+	for name, dequeue := range map[string]func(context.Context, resque.Job) (int, bool, error){
+		"by arguments": client.Dequeue, "by class": client.DequeueClass,
+	} {
+		_, ok, err := dequeue(t.Context(), resque.Job{Class: "A"})
+		require.ErrorIs(t, err, resque.ErrNoQueue, name)
+		assert.False(t, ok)
+		_, _, err = dequeue(t.Context(), resque.Job{Queue: "q"})
+		require.ErrorIs(t, err, resque.ErrNoClass, name)
+		redisDo(t, s, "SET", "resque:queue:text", "x")
+		_, ok, err = dequeue(t.Context(), resque.Job{Queue: "text", Class: "A"})
+		require.ErrorContains(t, err, "WRONGTYPE", name)
+		assert.False(t, ok)
+	}
+	_, _, err := client.Dequeue(t.Context(), resque.Job{Queue: "q", Class: "A", Args: []any{func() {}}})
+	require.EqualError(t, err, "resque: A: argument 1: unsupported type func()")
+}
+
+func TestDequeueHooks(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	var calls []string
+	s := redistest.StartEmbedded(t)
+	client, err := resque.New(s.Open(t), resque.Config{DequeueHooks: []resque.DequeueMiddleware{
+		resque.BeforeDequeue(func(_ context.Context, job resque.Job) (bool, error) {
+			calls = append(calls, fmt.Sprint("client ", job.Args))
+			return true, nil
+		}),
+	}})
+	require.NoError(t, err)
+	class := resque.Define1[string]("A", "q").DequeueHooks(
+		resque.BeforeDequeue(func(_ context.Context, job resque.Job) (bool, error) {
+			calls = append(calls, fmt.Sprint("before ", job.Args))
+			if len(job.Args) == 1 && job.Args[0] == "bad" {
+				return true, boom
+			}
+			return len(job.Args) == 0 || job.Args[0] != "no", nil
+		}),
+		resque.AfterDequeue(func(_ context.Context, job resque.Job) error {
+			calls = append(calls, fmt.Sprint("after ", job.Args))
+			if len(job.Args) == 1 && job.Args[0] == "late" {
+				return boom
+			}
+			return nil
+		}))
+	for _, arg := range []string{"yes", "no", "bad", "late"} {
+		_, err := client.Enqueue(t.Context(), class.With(arg))
+		require.NoError(t, err)
+	}
+	for _, c := range []struct {
+		arg     string
+		removed int
+		ok      bool
+		err     error
+		calls   []string
+	}{
+		{"yes", 1, true, nil, []string{"client [yes]", "before [yes]", "after [yes]"}},
+		{"yes", 0, true, nil, []string{"client [yes]", "before [yes]", "after [yes]"}}, // as in Ruby
+		{"no", 0, false, nil, []string{"client [no]", "before [no]"}},
+		{"bad", 0, false, boom, []string{"client [bad]", "before [bad]"}},
+		{"late", 1, true, boom, []string{"client [late]", "before [late]", "after [late]"}},
+	} {
+		calls = nil
+		removed, ok, err := client.Dequeue(t.Context(), class.With(c.arg))
+		require.ErrorIs(t, err, c.err, c.arg)
+		assert.Equal(t, c.removed, removed, c.arg)
+		assert.Equal(t, c.ok, ok, c.arg)
+		assert.Equal(t, c.calls, calls)
+	}
+	calls = nil
+	removed, ok, err := client.DequeueClass(t.Context(), class.Any())
+	require.NoError(t, err)
+	assert.True(t, ok)
+	assert.Equal(t, 2, removed)
+	assert.Equal(t, []string{"client []", "before []", "after []"}, calls)
+}
