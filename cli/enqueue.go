@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 // Ruby: Resque.enqueue_to.
 func enqueueCommand(env *Env, mux *resque.Mux) *cobra.Command {
 	var queue string
+	var front, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "enqueue CLASS [ARG…]",
 		Short: "Place a job on a queue",
@@ -22,15 +24,19 @@ func enqueueCommand(env *Env, mux *resque.Mux) *cobra.Command {
 is read as JSON and, where it is none, taken as a string. Put -- before arguments
 that begin with a dash.`,
 		Example: `  goresque enqueue -q exports Exporter 42
+  goresque enqueue --front Exporter 42
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job := resque.Job{Queue: queue, Class: args[0]}
+			job := resque.Job{Class: args[0]}
+			if r, ok := mux.Route(job.Class); ok {
+				job = r.With() // with the class's hooks
+			}
+			if queue != "" {
+				job.Queue = queue
+			}
 			for _, arg := range args[1:] {
 				job.Args = append(job.Args, argument(arg))
-			}
-			if r, ok := mux.Route(job.Class); ok && job.Queue == "" {
-				job.Queue = r.Queue
 			}
 			if job.Queue == "" {
 				return Usage("no queue for class %s: say goresque enqueue -q QUEUE %s …", job.Class, job.Class)
@@ -40,13 +46,40 @@ that begin with a dash.`,
 				return Usage("%w", err)
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				_, err := client.Enqueue(ctx, job)
-				return env.done(err, "queued on "+job.Queue+": "+string(payload))
+				enqueue := client.Enqueue
+				if front {
+					enqueue = client.EnqueueFront
+				}
+				queued, err := enqueue(ctx, job)
+				if err == nil || queued {
+					env.printEnqueued(queuedJSON{queued, job.Queue, payload}, asJSON)
+				}
+				return err
 			})
 		},
 	}
 	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: that of the class, where this command knows it)")
+	cmd.Flags().BoolVar(&front, "front", false, "as the next job to be taken, instead of the last")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: queued, queue, payload")
 	return cmd
+}
+
+// queuedJSON is what came of it, as --json has it.
+type queuedJSON struct {
+	Queued  bool            `json:"queued"`
+	Queue   string          `json:"queue"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+func (e *Env) printEnqueued(q queuedJSON, asJSON bool) {
+	switch {
+	case asJSON:
+		e.printJSON(q)
+	case q.Queued:
+		fmt.Fprintf(e.Stdout, "queued on %s: %s\n", q.Queue, q.Payload)
+	default:
+		fmt.Fprintf(e.Stdout, "not queued, as a hook of the class says: %s\n", q.Payload)
+	}
 }
 
 // argument is a shell's word as a job's argument: JSON, spelled anew as Ruby

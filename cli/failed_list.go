@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -143,15 +141,6 @@ func asFailureJSON(job resque.FailedJob) failureJSON {
 	return j
 }
 
-// printJSON writes v on one line, with < and > as they are.
-func (e *Env) printJSON(v any) {
-	encoder := json.NewEncoder(e.Stdout)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		fmt.Fprintln(e.Stderr, err)
-	}
-}
-
 func (e *Env) showFailure(job resque.FailedJob) {
 	fmt.Fprintf(e.Stdout, "failure    %s\n", job.ID)
 	for _, line := range []struct{ name, text string }{
@@ -196,23 +185,4 @@ func when(at time.Time) string {
 		return "at no time that can be read"
 	}
 	return at.UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-// oneLine is a text's beginning, on one line.
-func oneLine(text string, most int) string {
-	runes := []rune(harmless(strings.Join(strings.Fields(text), " ")))
-	if len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return string(runes)
-}
-
-// harmless keeps what an error says from steering the terminal.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }

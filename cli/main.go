@@ -91,6 +91,7 @@ func (a App) root(env *Env) *cobra.Command {
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(
 		workCommand(env, mux), workersCommand(env), enqueueCommand(env, mux),
+		queuesCommand(env), peekCommand(env), infoCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),
 	)

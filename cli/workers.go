@@ -13,29 +13,6 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// listCommand lists the registered workers.
-//
-// Ruby: resque list.
-func listCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the registered workers, Go's and Ruby's",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				workers, err := client.Workers(ctx)
-				if err == nil && len(workers) == 0 {
-					fmt.Fprintln(env.Stdout, "None")
-				}
-				for _, w := range workers {
-					fmt.Fprintf(env.Stdout, "%s (%s)\n", w.ID, w.State())
-				}
-				return err
-			})
-		},
-	}
-}
-
 // removeCommand unregisters a worker.
 //
 // Ruby: resque remove.

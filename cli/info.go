@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// infoCommand counts what is there.
+//
+// Ruby: Resque.info.
+func infoCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info",
+		Short: "Count jobs, queues and workers",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				info, err := client.Info(ctx)
+				if err != nil {
+					return err
+				}
+				env.printInfo(info, asJSON)
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object, with Ruby's names")
+	return cmd
+}
+
+// infoJSON is Ruby's hash, in its order.
+type infoJSON struct {
+	Pending     int      `json:"pending"`
+	Processed   int64    `json:"processed"`
+	Queues      int      `json:"queues"`
+	Workers     int      `json:"workers"`
+	Working     int      `json:"working"`
+	Failed      int64    `json:"failed"`
+	Servers     []string `json:"servers"`
+	Environment string   `json:"environment"`
+}
+
+func (e *Env) printInfo(info resque.Info, asJSON bool) {
+	environment := cmp.Or(e.Getenv("RAILS_ENV"), e.Getenv("RACK_ENV"), "development")
+	if asJSON {
+		e.printJSON(infoJSON{
+			Pending: info.Pending, Processed: info.Processed, Queues: info.Queues, Workers: info.Workers,
+			Working: info.Working, Failed: info.Failed, Servers: info.Servers, Environment: environment,
+		})
+		return
+	}
+	for _, line := range []struct {
+		name  string
+		value any
+	}{
+		{"pending", info.Pending},
+		{"processed", info.Processed},
+		{"queues", info.Queues},
+		{"workers", info.Workers},
+		{"working", info.Working},
+		{"failed", info.Failed},
+		{"servers", strings.Join(info.Servers, " ")},
+		{"environment", environment},
+	} {
+		fmt.Fprintf(e.Stdout, "%-12s %v\n", line.name, line.value)
+	}
+}

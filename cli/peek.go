@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// peekCommand shows the next jobs of a queue.
+//
+// Ruby: Resque.peek.
+func peekCommand(env *Env) *cobra.Command {
+	var start, count int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "peek QUEUE",
+		Short: "Show the next jobs of a queue, and leave them there",
+		Example: `  goresque peek exports
+  goresque peek exports --start -5
+  goresque peek exports --count 0 --json | jq .args`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if count < 0 {
+				return Usage("count is %d; it must not be negative (0 is all)", count)
+			}
+			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				return env.peek(ctx, client, args[0], start, count, asJSON)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&start, "start", 0, "the first position; negative ones count from the end")
+	cmd.Flags().IntVar(&count, "count", 10, "how many at most; 0 for all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: queue, class, args, payload")
+	return cmd
+}
+
+// waitingJSON is a job in a queue as --json has it.
+type waitingJSON struct {
+	Queue   string            `json:"queue"`
+	Class   string            `json:"class"`
+	Args    []json.RawMessage `json:"args"`
+	Payload json.RawMessage   `json:"payload"`
+	Damage  string            `json:"damage,omitempty"`
+	Raw     string            `json:"raw,omitempty"` // of a damaged one
+}
+
+func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, start, count int, asJSON bool) error {
+	if count == 0 {
+		count = -1
+	}
+	shown := 0
+	for job, err := range client.Peek(ctx, queue, start, count) {
+		var unreadable *resque.UnreadableError
+		if err != nil && !errors.As(err, &unreadable) {
+			return err
+		}
+		shown++
+		switch {
+		case asJSON:
+			e.printJSON(asWaitingJSON(job, unreadable))
+		case unreadable != nil:
+			fmt.Fprintf(e.Stdout, "unreadable: %s\n", oneLine(string(job.Payload), 120))
+		default:
+			fmt.Fprintf(e.Stdout, "%s %s\n", oneLine(job.Class, 60), oneLine(argsText(job.Args), 200))
+		}
+	}
+	if shown == 0 && !asJSON {
+		fmt.Fprintln(e.Stdout, "None")
+	}
+	return nil
+}
+
+func asWaitingJSON(job *resque.Reserved, unreadable *resque.UnreadableError) waitingJSON {
+	if unreadable != nil {
+		return waitingJSON{Queue: job.Queue, Args: []json.RawMessage{}, Damage: unreadable.Err.Error(), Raw: string(job.Payload)}
+	}
+	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Payload}
+}
+
+// argsText are arguments as they stand in a payload.
+func argsText(args []json.RawMessage) string {
+	text := []byte("[")
+	for i, arg := range args {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, arg...)
+	}
+	return string(append(text, ']'))
+}

@@ -1,0 +1,151 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+// ok runs a command that must succeed and returns what it prints.
+func ok(t *testing.T, environ []string, args ...string) string {
+	t.Helper()
+	got := run(t, nil, environ, args...)
+	require.Equal(t, 0, got.status, got.stderr)
+	return got.stdout
+}
+
+func do(t *testing.T, s *redistest.Server, command string, words ...any) {
+	t.Helper()
+	_, err := s.Conn(t).Do(command, words...)
+	require.NoError(t, err)
+}
+
+func TestQueuesAndPeek(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	assert.Equal(t, "None\n", ok(t, environ, "queues"))
+	assert.Empty(t, ok(t, environ, "queues", "--json"))
+	assert.Equal(t, "None\n", ok(t, environ, "peek", "nobody"))
+	assert.Empty(t, ok(t, environ, "peek", "nobody", "--json"))
+
+	ok(t, environ, "enqueue", "-q", "mail", "Mailer", "a<b>", `{"n": 12345678901234567890}`)
+	ok(t, environ, "enqueue", "-q", "mail", "Mailer")
+	do(t, s, "RPUSH", "resque:queue:mail", "non\x1bsense")
+	do(t, s, "SADD", "resque:queues", "odd\x1b")
+
+	assert.Equal(t, "        3  mail\n        0  odd?\n", ok(t, environ, "queues"))
+	assert.Equal(t, "{\"queue\":\"mail\",\"size\":3}\n{\"queue\":\"odd\\u001b\",\"size\":0}\n", ok(t, environ, "queues", "--json"))
+
+	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non�sense\n", ok(t, environ, "peek", "mail"))
+	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--count", "1"))
+	assert.Equal(t, "unreadable: non�sense\n", ok(t, environ, "peek", "mail", "--start=-1", "--count", "0"))
+	assert.Equal(t, []string{
+		`{"queue":"mail","class":"Mailer","args":["a<b>",{"n":12345678901234567890}],"payload":{"class":"Mailer","args":["a<b>",{"n":12345678901234567890}]}}`,
+		`{"queue":"mail","class":"Mailer","args":[],"payload":{"class":"Mailer","args":[]}}`,
+		`{"queue":"mail","class":"","args":[],"payload":null,"damage":"invalid JSON at byte 1: unexpected 'o', want null","raw":"non\u001bsense"}`,
+	}, strings.Split(strings.TrimSpace(ok(t, environ, "peek", "mail", "--json")), "\n"))
+
+	do(t, s, "SET", "resque:queue:odd\x1b", "x")
+	broken := run(t, nil, environ, "queues")
+	assert.Equal(t, 1, broken.status)
+	assert.Equal(t, "        3  mail\n", broken.stdout, "the others are shown")
+	assert.Contains(t, broken.stderr, "WRONGTYPE")
+	assert.Equal(t, 1, run(t, nil, environ, "peek", "odd\x1b").status)
+	assert.Equal(t, 2, run(t, nil, environ, "peek", "mail", "--count", "-1").status)
+	assert.Equal(t, 2, run(t, nil, environ, "peek").status)
+}
+
+func TestQueuesRemove(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	for _, queue := range []string{"a", "a", "b", "c"} {
+		ok(t, environ, "enqueue", "-q", queue, "A")
+	}
+	refused := run(t, nil, environ, "queues", "remove", "a")
+	assert.Equal(t, 2, refused.status)
+	assert.Contains(t, refused.stderr, "this would remove queue a with its jobs (2): say --yes")
+	assert.Contains(t, ok(t, environ, "queues"), "2  a")
+
+	got := run(t, nil, environ, "queues", "remove", "a", "nobody", "b", "--yes")
+	assert.Equal(t, 1, got.status)
+	assert.Equal(t, "** removed queue a with its jobs (2)\n** removed queue b with its jobs (1)\n", got.stdout)
+	assert.Contains(t, got.stderr, `there is no queue "nobody": 'goresque queues' lists them`)
+	assert.Equal(t, "        1  c\n", ok(t, environ, "queues"))
+	assert.Equal(t, 2, run(t, nil, environ, "queues", "remove").status)
+}
+
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	ok(t, environ, "enqueue", "-q", "exports", "Exporter", "1")
+	ok(t, environ, "enqueue", "-q", "mail", "Mailer", "1")
+	var want, got map[string]any
+	require.NoError(t, json.Unmarshal(golden.Load(t, "info").Result, &want))
+	require.NoError(t, json.Unmarshal([]byte(ok(t, environ, "info", "--json")), &got))
+	assert.Equal(t, []any{s.URL}, got["servers"])
+	delete(got, "servers")
+	assert.Equal(t, want, got, "Ruby's")
+	assert.Contains(t, ok(t, append(environ, "RAILS_ENV=production"), "info"), "pending      2\nprocessed    0\nqueues       2\nworkers      0\nworking      0\nfailed       0\n"+
+		"servers      "+s.URL+"\nenvironment  production\n")
+}
+
+func TestEnqueueFrontAndJSON(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	ok(t, environ, "enqueue", "-q", "q", "A", "1")
+	assert.Equal(t, `{"queued":true,"queue":"q","payload":{"class":"A","args":["<b>"]}}`+"\n",
+		ok(t, environ, "enqueue", "-q", "q", "A", "<b>", "--front", "--json"))
+	assert.Equal(t, "A [\"<b>\"]\nA [1]\n", ok(t, environ, "peek", "q"))
+}
+
+// The hooks of a class that the command knows are called, and a veto is told.
+func TestEnqueueTellsAVeto(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	vetoed := resque.Define1[int]("A", "q").EnqueueHooks(
+		resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
+	mux := resque.NewMux()
+	mux.Handle(vetoed.Perform(func(context.Context, int) error { return nil }))
+	for _, test := range []struct{ flag, want string }{
+		{"--front=false", "not queued, as a hook of the class says: {\"class\":\"A\",\"args\":[1]}\n"},
+		{"--json", "{\"queued\":false,\"queue\":\"q\",\"payload\":{\"class\":\"A\",\"args\":[1]}}\n"},
+	} {
+		got := run(t, mux, []string{"REDIS_URL=" + s.URL}, "enqueue", "A", "1", test.flag)
+		assert.Equal(t, 0, got.status, got.stderr)
+		assert.Equal(t, test.want, got.stdout)
+	}
+	assert.Empty(t, golden.Dump(t, s.Conn(t)))
+}
+
+func TestListJSON(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	assert.Empty(t, ok(t, environ, "list", "--json"))
+	do(t, s, "SADD", "resque:workers", "web-1~go:7-2:a,b", "web-1:9:*", "odd:1:q")
+	do(t, s, "SET", "resque:worker:web-1~go:7-2:a,b", `{"queue":"a","run_at":"2026-01-15T12:34:56Z","payload":{"class":"A","args":["<"]}}`)
+	do(t, s, "SET", "resque:worker:web-1~go:7-2:a,b:started", "2026-01-15 12:30:00 +0000")
+	do(t, s, "SET", "resque:stat:processed:web-1~go:7-2:a,b", 5)
+	do(t, s, "HSET", "resque:workers:heartbeat", "web-1~go:7-2:a,b", "2026-01-15T12:34:00+00:00")
+	do(t, s, "SET", "resque:worker:odd:1:q", "{")
+	lines := strings.Split(strings.TrimSpace(ok(t, environ, "list", "--json")), "\n")
+	require.Len(t, lines, 3)
+	assert.Contains(t, lines[0], `"job":{"queue":"","run_at":null,"class":"","args":[]},"damage":"`)
+	assert.Equal(t, `{"id":"web-1:9:*","host":"web-1","pid":9,"slot":0,"go":false,"queues":["*"],"state":"idle",`+
+		`"started":null,"heartbeat":null,"processed":0,"failed":0,"job":null}`, lines[1])
+	assert.Equal(t, `{"id":"web-1~go:7-2:a,b","host":"web-1","pid":7,"slot":2,"go":true,"queues":["a","b"],"state":"working",`+
+		`"started":"2026-01-15T12:30:00Z","heartbeat":"2026-01-15T12:34:00Z","processed":5,"failed":0,`+
+		`"job":{"queue":"a","run_at":"2026-01-15T12:34:56Z","class":"A","args":["<"]}}`, lines[2])
+}
