@@ -17,6 +17,7 @@ import (
 func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env *Env) error {
 	for _, pair := range pairs {
 		class, command, ok := strings.Cut(pair, "=")
+		class = strings.TrimSpace(class)
 		if !ok || class == "" || strings.TrimSpace(command) == "" {
 			return Usage("--exec %q: want CLASS=COMMAND, such as --exec 'Thumbnail=./thumbnail.sh'", pair)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,9 @@ type supervised struct {
 	stderr *tail
 	done   chan struct{} // closed when the command has ended
 	how    exit          // once it is done
+
+	mu   sync.Mutex
+	over bool // the group has ended; its number may be another's by now
 }
 
 func startSupervised(ctx context.Context, command string, environ []string, payload []byte, env *Env) (*supervised, error) {
@@ -70,10 +74,20 @@ func (p *supervised) wait(statuses io.ReadCloser) {
 	defer close(p.done)
 	defer func() { _ = statuses.Close() }()
 	told := json.NewDecoder(statuses).Decode(&p.how)
+	p.end()
 	_ = p.cmd.Wait() // ProcessState tells
 	if told != nil { // the supervisor itself was ended
 		p.how = exitOf(p.cmd.ProcessState)
 	}
+}
+
+// end ends the group, which its supervisor does unless it was ended itself. It
+// is not reaped yet, so that the number is still the group's.
+func (p *supervised) end() {
+	p.signal(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
 }
 
 // signal sends TERM, or KILL, to all of the group.
@@ -82,7 +96,11 @@ func (p *supervised) signal(kill bool) {
 	if kill {
 		sig = syscall.SIGKILL
 	}
-	_ = syscall.Kill(-p.cmd.Process.Pid, sig) // a group that has ended needs none
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // a group that has ended needs none
+	}
 }
 
 func (p *supervised) close() { _ = p.life.Close() }
@@ -98,6 +116,9 @@ func superviseCommand() *cobra.Command {
 }
 
 func supervise(command string) error {
+	if syscall.Getpgrp() != os.Getpid() || !isPipe(3) || !isPipe(4) {
+		return Usage("supervise is for work --exec alone: it ends its whole process group")
+	}
 	life, report := os.NewFile(3, "life"), os.NewFile(4, "report")
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
@@ -118,6 +139,11 @@ func supervise(command string) error {
 	_ = report.Close()
 	endGroup() // what the command left behind ends with it
 	return nil
+}
+
+func isPipe(fd int) bool {
+	var about syscall.Stat_t
+	return syscall.Fstat(fd, &about) == nil && about.Mode&syscall.S_IFMT == syscall.S_IFIFO
 }
 
 // endGroup ends this process and all that the command has started.

@@ -42,8 +42,11 @@ func ServeChild(ctx context.Context, handler resque.Handler) error {
 	c := &server{handler: handler, in: bufio.NewReader(in), out: out, jobs: make(chan task, 1)}
 	var reading sync.WaitGroup
 	reading.Go(c.read)
-	defer reading.Wait()
-	return c.serve(context.WithoutCancel(ctx))
+	if err := c.serve(context.WithoutCancel(ctx)); err != nil {
+		return err // the worker does not listen any more: it waits for the end of this process
+	}
+	reading.Wait()
+	return nil
 }
 
 // childPipes opens the pipes. Nothing that a job starts is to hold or to know
@@ -71,9 +74,10 @@ type server struct {
 	jobs    chan task
 
 	mu        sync.Mutex
-	busy      bool
-	cancel    context.CancelCauseFunc // of the job in hand
-	handsBack bool
+	busy      bool                    // there is a job in hand, though it may not have begun
+	cancel    context.CancelCauseFunc // of the job that has begun
+	asked     bool                    // the job in hand is to end
+	handsBack bool                    // and then goes back to its queue
 }
 
 type task struct {
@@ -87,8 +91,11 @@ type task struct {
 func (c *server) read() {
 	defer close(c.jobs)
 	for {
-		var told assignment
-		kind, payload, err := readFrame(c.in, map[byte]any{frameJob: &told, frameTerm: &told})
+		var (
+			told  assignment
+			asked ask
+		)
+		kind, payload, err := readFrame(c.in, map[byte]any{frameJob: &told, frameTerm: &asked})
 		if err != nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -99,18 +106,37 @@ func (c *server) read() {
 		}
 		switch kind {
 		case frameJob:
+			c.set(true, nil)
 			c.jobs <- task{told, payload}
 		case frameTerm:
-			c.term(told.HandsBack)
+			c.term(asked.HandsBack)
 		}
 	}
 }
 
+// set notes that there is a job in hand, which cancel ends once it has begun, or
+// none.
+func (c *server) set(busy bool, cancel context.CancelCauseFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case cancel == nil:
+		c.asked, c.handsBack = false, false
+	case c.asked:
+		cancel(resque.ErrTerm)
+	}
+	c.busy, c.cancel = busy, cancel
+}
+
+// term ends the job in hand. One that has ended meanwhile needs it no more.
 func (c *server) term(handsBack bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.busy {
+		return
+	}
+	c.asked, c.handsBack = true, handsBack
 	if c.cancel != nil {
-		c.handsBack = handsBack
 		c.cancel(resque.ErrTerm)
 	}
 }
@@ -125,6 +151,7 @@ func (c *server) serve(ctx context.Context) error {
 			return fmt.Errorf("worker: telling the worker that its child has the job: %w", err)
 		}
 		r := c.perform(ctx, t)
+		c.set(false, nil)
 		if err := writeFrame(c.out, frameEnded, r, nil); err != nil {
 			return fmt.Errorf("worker: telling the worker how a job ended: %w", err)
 		}
@@ -150,8 +177,7 @@ func (c *server) perform(ctx context.Context, t task) (r report) {
 		ctx, stop = context.WithTimeoutCause(ctx, t.Timeout, &resque.TimeoutError{Class: job.Class, After: t.Timeout})
 		defer stop()
 	}
-	c.take(cancel)
-	defer c.take(nil)
+	c.set(true, cancel)
 	unknown, err := false, errGoexit
 	var performing sync.WaitGroup
 	performing.Go(func() { unknown, err = ended(ctx, job.Class, resque.Perform(ctx, c.handler, job)) })
@@ -162,16 +188,10 @@ func (c *server) perform(ctx context.Context, t task) (r report) {
 	return reportOf(job, unknown, err)
 }
 
-func (c *server) take(cancel context.CancelCauseFunc) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cancel, c.busy, c.handsBack = cancel, cancel != nil, false
-}
-
 func (c *server) handedBack(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.handsBack && isTerm(err)
+	return c.handsBack && (isTerm(err) || isDirtyExit(err))
 }
 
 type childKey struct{}

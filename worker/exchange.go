@@ -129,15 +129,13 @@ func (x *exchange) nextInterval() time.Duration {
 
 // hold has the exchange take no jobs until it is told otherwise, or take some
 // again. It goes on with settling those in hand.
-func (x *exchange) hold(held bool) (changed bool) {
+func (x *exchange) hold(held bool) {
 	x.mu.Lock()
-	changed = x.held != held
 	x.held = held
 	x.moment.idle = !x.busy && len(x.idle) > 0 && !held
 	x.mu.Unlock()
 	x.pulse.beat()
 	x.wake()
-	return changed
 }
 
 func (x *exchange) isHeld() bool {
@@ -166,7 +164,7 @@ func (x *exchange) enter(ctx context.Context, t *turn) {
 	case x.busy:
 		x.arrived = append(x.arrived, t)
 		x.mu.Unlock()
-	case x.held && t.outcome == nil:
+	case x.held && t.outcome == nil && !x.cfg.UntilEmpty:
 		x.idle = append(x.idle, t)
 		x.mu.Unlock()
 	default:

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ const (
 	frameAccepted = 'a' // child: has the job, and begins
 	frameEnded    = 'e' // child: how the job ended, a report
 	frameJob      = 'j' // worker: an assignment, and the payload as it is
-	frameTerm     = 't' // worker: end the job; an assignment's HandsBack
+	frameTerm     = 't' // worker: end the job, an ask
 )
 
 // assignment is a job on its way to a child.
@@ -29,8 +30,12 @@ type assignment struct {
 	Queue   string
 	Worker  string
 	Timeout time.Duration
-	// HandsBack says that the job goes back to its queue if it is ended: then it
-	// is no failure, and its hooks are not to be told.
+}
+
+// ask asks a child to end its job.
+type ask struct {
+	// HandsBack says that the job then goes back to its queue: it is no failure,
+	// and its hooks are not to be told.
 	HandsBack bool
 }
 
@@ -40,6 +45,7 @@ type report struct {
 	DontPerform bool
 	Unknown     bool // the child has no handler for its class
 	Term        bool // it ended because it was told to
+	Dirty       bool // it is a Resque::DirtyExit: what the job had started was cut off
 	Exception   string
 	Error       string
 	Backtrace   []string
@@ -69,13 +75,12 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 	if _, err := io.ReadFull(r, lengths[:]); err != nil {
 		return 0, nil, err //nolint:wrapcheck // io.EOF is the usual end
 	}
-	text := make([]byte, binary.BigEndian.Uint32(lengths[1:]))
-	body = make([]byte, binary.BigEndian.Uint32(lengths[5:]))
-	if _, err = io.ReadFull(r, text); err == nil {
-		_, err = io.ReadFull(r, body)
-	}
+	text, err := readPart(r, binary.BigEndian.Uint32(lengths[1:]))
 	if err != nil {
-		return 0, nil, fmt.Errorf("a frame that is cut off: %w", err)
+		return 0, nil, err
+	}
+	if body, err = readPart(r, binary.BigEndian.Uint32(lengths[5:])); err != nil {
+		return 0, nil, err
 	}
 	if head := heads[lengths[0]]; head != nil {
 		if err := json.Unmarshal(text, head); err != nil {
@@ -85,6 +90,16 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 	return lengths[0], body, nil
 }
 
+// readPart reads a part as it comes: a length that is no length, of a child that
+// something has written over, must not take its worker's memory.
+func readPart(r io.Reader, length uint32) ([]byte, error) {
+	var part bytes.Buffer
+	if _, err := io.CopyN(&part, r, int64(length)); err != nil {
+		return nil, fmt.Errorf("a frame that is cut off: %w", err)
+	}
+	return part.Bytes(), nil
+}
+
 // reportOf describes how a job ended, for the worker that waits for it.
 func reportOf(job *resque.Reserved, unknown bool, err error) report {
 	if err == nil {
@@ -92,7 +107,7 @@ func reportOf(job *resque.Reserved, unknown bool, err error) report {
 	}
 	f := resque.NewFailure(job, err, time.Time{})
 	return report{
-		DontPerform: isDontPerform(err), Term: isTerm(err), Unknown: unknown,
+		DontPerform: isDontPerform(err), Term: isTerm(err), Dirty: isDirtyExit(err), Unknown: unknown,
 		Exception: f.Exception, Error: f.Error, Backtrace: f.Backtrace,
 	}
 }
@@ -106,6 +121,8 @@ func (r report) err(class string) error {
 		return resque.ErrDontPerform
 	case r.Unknown:
 		return &resque.UnknownClassError{Class: class}
+	case r.Dirty && r.Exception == (*resque.DirtyExitError)(nil).ExceptionName():
+		return &resque.DirtyExitError{Message: r.Error}
 	default:
 		return &childError{r}
 	}

@@ -29,29 +29,41 @@ type inChild struct {
 // errUnstarted is the end of a job that no child has begun.
 var errUnstarted = errors.New("the job was not begun")
 
-func (p *inChild) perform(ctx context.Context, job *resque.Reserved) (hooked bool, err error) {
+func (p *inChild) perform(ctx context.Context, job *resque.Reserved, handsBack func() bool) (hooked bool, err error) {
 	if hook := p.cfg.Hooks.BeforeFork; hook != nil {
 		if err := guard(func() error { return hook(ctx, job) }); err != nil {
 			return false, fmt.Errorf("before the fork: %w", err)
 		}
 	}
-	for {
+	for tries := 1; ; tries++ {
 		c, ok := p.take(ctx)
 		if !ok {
 			return false, errUnstarted
 		}
-		hooked, err = p.converse(ctx, c, job)
+		hooked, err = p.converse(ctx, c, job, handsBack)
 		p.leave(c)
 		if !errors.Is(err, errUnstarted) || ctx.Err() != nil || p.isDoomed() {
 			return hooked, err
 		}
+		if tries == triesToBegin {
+			<-c.gone
+			return false, dirtyExit(c)
+		}
 	}
 }
+
+// triesToBegin is how many children may end before one has begun a job: it may
+// be the job, being too large for them.
+const triesToBegin = 5
 
 // take takes the child that the job is for.
 func (p *inChild) take(ctx context.Context) (*child, bool) {
 	c := p.kept
 	p.kept = nil
+	if c != nil && p.old(c) {
+		c.retire()
+		c = nil
+	}
 	if c == nil {
 		var ok bool
 		if c, ok = p.nursery.take(ctx); !ok {
@@ -75,24 +87,25 @@ func (p *inChild) leave(c *child) {
 	p.mu.Unlock()
 	select {
 	case <-c.gone:
-		_ = c.to.Close()
 		return
 	default:
 	}
-	old := p.cfg.ChildLifetime > 0 && time.Since(c.since) >= p.cfg.ChildLifetime
-	if old || c.jobs >= p.cfg.JobsPerChild {
+	if p.old(c) {
 		c.retire()
 		return
 	}
 	p.kept = c
 }
 
+// old tells whether a child has done its part.
+func (p *inChild) old(c *child) bool {
+	return c.jobs >= p.cfg.JobsPerChild ||
+		(p.cfg.ChildLifetime > 0 && time.Since(c.since) >= p.cfg.ChildLifetime)
+}
+
 // converse hands the job to the child and waits for its end.
-func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved) (hooked bool, err error) {
-	a := assignment{
-		Queue: job.Queue, Worker: job.Worker, Timeout: p.limits.limit(job.Class),
-		HandsBack: p.cfg.OnShutdown == RequeueInterrupted,
-	}
+func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved, handsBack func() bool) (hooked bool, err error) {
+	a := assignment{Queue: job.Queue, Worker: job.Worker, Timeout: p.limits.limit(job.Class)}
 	if err := writeFrame(c.to, frameJob, a, job.Payload); err != nil {
 		c.kill() // it is as good as dead: nobody reads
 	}
@@ -105,6 +118,7 @@ func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved) 
 			switch {
 			case ok && f.kind == frameAccepted:
 				begun = true
+			case ok && f.kind == frameReady: // it was told already
 			case ok:
 				return !f.OK, f.err(job.Class)
 			case !begun:
@@ -115,7 +129,7 @@ func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved) 
 			}
 		case <-told:
 			told = nil
-			p.tell(ctx, c, a)
+			p.tell(ctx, c, ask{HandsBack: handsBack()})
 			late = time.After(p.cfg.TermTimeout)
 		case <-late:
 			c.kill()
@@ -124,7 +138,7 @@ func (p *inChild) converse(ctx context.Context, c *child, job *resque.Reserved) 
 }
 
 // tell tells the child that the job is to end. A time limit it knows of itself.
-func (p *inChild) tell(ctx context.Context, c *child, a assignment) {
+func (p *inChild) tell(ctx context.Context, c *child, a ask) {
 	if errors.Is(context.Cause(ctx), resque.ErrTerm) {
 		_ = writeFrame(c.to, frameTerm, a, nil) // a child that does not read ends by KILL
 	}

@@ -95,7 +95,7 @@ func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok 
 			s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errGoexit) })
 		}
 	}()
-	hooked, err := s.performer.perform(during, job)
+	hooked, err := s.performer.perform(during, job, func() bool { return s.requeues(in) })
 	returned = true
 	unknown, err := ended(during, job.Class, err)
 	switch {

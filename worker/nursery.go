@@ -18,6 +18,7 @@ type nursery struct {
 	unwanted chan chan *child
 	ready    chan *child
 	failed   chan error
+	lost     chan *child // a spare has ended
 	closing  chan struct{}
 	closed   chan struct{}
 
@@ -25,11 +26,17 @@ type nursery struct {
 	spares   []*child
 	waiting  []chan *child
 	starting int
+	failures int // to start the first one
 	living   sync.WaitGroup
 }
 
 // birthTimeout is how long a child may take to be ready.
 const birthTimeout = time.Minute
+
+// triesToStart is how often the first child may be ended, or not be started,
+// before Run gives up: TERM to the whole group, which ends the worker, ends a
+// child that is not yet ready, too.
+const triesToStart = 3
 
 // errNoServeChild is what a program is told whose children do not serve.
 var errNoServeChild = errors.New("a child ended before it was ready: " +
@@ -40,7 +47,7 @@ func openNursery(ctx context.Context, cfg Config) (*nursery, error) {
 	n := &nursery{
 		cfg:    cfg,
 		wanted: make(chan chan *child), unwanted: make(chan chan *child),
-		ready: make(chan *child), failed: make(chan error),
+		ready: make(chan *child), failed: make(chan error), lost: make(chan *child),
 		closing: make(chan struct{}), closed: make(chan struct{}),
 	}
 	first := make(chan error, 1)
@@ -99,8 +106,10 @@ func (n *nursery) tend(ctx context.Context, first chan<- error) {
 			n.start(ctx)
 		}
 		for len(n.spares) > 0 && len(n.waiting) > 0 {
+			n.spares[0].taken.Store(true)
 			n.waiting[0] <- n.spares[0]
 			n.spares, n.waiting = n.spares[1:], n.waiting[1:]
+			wait = newBackoff()
 		}
 		select {
 		case c := <-n.wanted:
@@ -110,12 +119,18 @@ func (n *nursery) tend(ctx context.Context, first chan<- error) {
 		case c := <-n.ready:
 			n.starting--
 			n.spares = append(n.spares, c)
-			wait = newBackoff()
 			tellFirst(first, nil)
 		case err := <-n.failed:
 			n.starting--
+			n.failures++
 			n.cfg.Logger.Error("a child could not be started, trying again", "err", err)
-			tellFirst(first, err)
+			if errors.Is(err, errNoServeChild) || n.failures == triesToStart {
+				tellFirst(first, err)
+			}
+			rest = time.After(wait.next())
+		case c := <-n.lost:
+			n.spares = slices.DeleteFunc(n.spares, func(s *child) bool { return s == c })
+			n.cfg.Logger.Warn("an idle child has ended, starting another")
 			rest = time.After(wait.next())
 		case <-rest:
 			rest = nil
@@ -146,6 +161,12 @@ func (n *nursery) start(ctx context.Context) {
 		}
 		n.tell(c, nil)
 		<-c.gone
+		if !c.taken.Load() {
+			select {
+			case n.lost <- c:
+			case <-n.closing:
+			}
+		}
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goresque/goresque/internal/proc"
@@ -19,6 +21,7 @@ type child struct {
 	gone   chan struct{} // closed when it has ended
 	since  time.Time
 	jobs   int
+	taken  atomic.Bool // it is no spare any more
 }
 
 type frame struct {
@@ -58,39 +61,64 @@ func startChild(ctx context.Context) (*child, error) {
 	return c, nil
 }
 
+// lastWords is how long a child may live that has closed its pipe, and how long
+// its pipe is listened to when it has ended: a job may have closed the one, and
+// left the other to a process that it has forked.
+const lastWords = time.Second
+
 // listen hears what the child says until it ends, and reaps it.
 func (c *child) listen(from *os.File) {
 	defer close(c.gone)
+	var reaping sync.WaitGroup
+	reaping.Go(func() {
+		_ = c.cmd.Wait() // ProcessState tells
+		_ = from.SetReadDeadline(time.Now().Add(lastWords))
+	})
 	r := bufio.NewReader(from)
 	for {
-		var f frame
-		kind, _, err := readFrame(r, map[byte]any{frameEnded: &f.report})
+		f, err := hear(r)
 		if err != nil {
 			break
 		}
-		f.kind = kind
 		c.frames <- f
 	}
 	close(c.frames)
 	_ = from.Close()
-	_ = c.cmd.Wait() // ProcessState tells
+	end := time.AfterFunc(lastWords, c.kill)
+	reaping.Wait()
+	end.Stop()
+	_ = c.to.Close()
+}
+
+// hear reads what a child says next.
+func hear(r *bufio.Reader) (f frame, err error) {
+	f.kind, _, err = readFrame(r, map[byte]any{frameEnded: &f.report})
+	if err == nil && f.kind != frameReady && f.kind != frameAccepted && f.kind != frameEnded {
+		err = fmt.Errorf("a frame of kind %q", f.kind)
+	}
+	return f, err
 }
 
 // born waits until the child is ready.
 func (c *child) born(closing <-chan struct{}) error {
 	late := time.NewTimer(birthTimeout)
 	defer late.Stop()
+	ours := true // to end it
 	select {
 	case f, ok := <-c.frames:
 		if ok && f.kind == frameReady {
 			return nil
 		}
+		ours = ok
 	case <-late.C:
 	case <-closing:
 	}
 	c.kill()
 	<-c.gone
-	status, _ := proc.Status(c.cmd.ProcessState)
+	status, signaled := proc.Status(c.cmd.ProcessState)
+	if signaled && !ours {
+		return fmt.Errorf("a child was ended before it was ready: %s", status)
+	}
 	return fmt.Errorf("%w (%s)", errNoServeChild, status)
 }
 

@@ -9,8 +9,10 @@ import (
 // performer performs a slot's jobs, one at a time, where they are to be
 // performed.
 type performer interface {
-	// perform says how the job ended; hooked, that its failure hooks know.
-	perform(ctx context.Context, job *resque.Reserved) (hooked bool, err error)
+	// perform says how the job ended; hooked, that its failure hooks know. They
+	// need not where handsBack says that a job which is ended goes back to its
+	// queue.
+	perform(ctx context.Context, job *resque.Reserved, handsBack func() bool) (hooked bool, err error)
 
 	// killer returns what ends the job to come at once, at any time and more than
 	// once; nil where that is not possible.
@@ -26,7 +28,7 @@ type performer interface {
 // inProcess performs jobs in the slot's own goroutine.
 type inProcess struct{ handler resque.Handler }
 
-func (p inProcess) perform(ctx context.Context, job *resque.Reserved) (hooked bool, err error) {
+func (p inProcess) perform(ctx context.Context, job *resque.Reserved, _ func() bool) (hooked bool, err error) {
 	return false, resque.Perform(ctx, p.handler, job)
 }
 

@@ -78,13 +78,21 @@ func (s *slot) interrupt(stopping bool) {
 	}
 }
 
-// kill ends the child of the job in hand, where it has one.
+// kill ends the child of the job in hand, where it has one, or the wait for one.
 func (s *slot) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.run != nil && s.run.kill != nil {
 		s.run.kill()
+		s.run.cancel(resque.ErrTerm)
 	}
+}
+
+// requeues tells whether a job that is ended goes back to its queue.
+func (s *slot) requeues(in *run) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted
 }
 
 // giveUp waits no longer for the job in hand: a child is killed, and a handler
@@ -100,6 +108,7 @@ func (s *slot) giveUp() {
 	in.stopping = true
 	if in.kill != nil {
 		in.kill()
+		in.cancel(resque.ErrTerm) // there may be none yet, but the wait for one
 		s.mu.Unlock()
 		return
 	}

@@ -34,11 +34,9 @@ func (s *shift) told(o order) {
 	case endJobs:
 		s.endJobs()
 	case hold:
-		call(s.cfg.Logger, "BeforePause", s.cfg.Hooks.BeforePause)
-		s.pause(true)
+		s.pause()
 	case resume:
-		s.pause(false)
-		call(s.cfg.Logger, "AfterPause", s.cfg.Hooks.AfterPause)
+		s.unpause()
 	}
 }
 
@@ -101,13 +99,26 @@ func (s *shift) endJobs() {
 	}
 }
 
-func (s *shift) pause(paused bool) {
-	switch {
-	case !s.exchange.hold(paused):
-	case paused:
+// pause takes no jobs until unpause.
+//
+// Ruby: Resque::Worker#pause_processing.
+func (s *shift) pause() {
+	if !s.exchange.isHeld() {
+		call(s.cfg.Logger, "BeforePause", s.cfg.Hooks.BeforePause)
+		s.exchange.hold(true)
 		s.cfg.Logger.Info("paused: this worker was told to take no jobs")
-	default:
+	}
+}
+
+// unpause takes jobs again. CONT comes from a shell's fg and from systemd's stop,
+// too, where nothing was paused.
+//
+// Ruby: Resque::Worker#unpause_processing.
+func (s *shift) unpause() {
+	if s.exchange.isHeld() {
+		s.exchange.hold(false)
 		s.cfg.Logger.Info("resumed: this worker was told to take jobs again")
+		call(s.cfg.Logger, "AfterPause", s.cfg.Hooks.AfterPause)
 	}
 }
 

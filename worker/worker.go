@@ -92,8 +92,21 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := s.run(taking)
 	close(over)
 	obeying.Wait()
+	w.forget()
 	call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
 	return err
+}
+
+// forget forgets the orders that came too late: they were for the Run that is
+// over, and not for the next one.
+func (w *Worker) forget() {
+	for {
+		select {
+		case <-w.orders:
+		default:
+			return
+		}
+	}
 }
 
 func (w *Worker) set(ids []string) {
