@@ -25,6 +25,9 @@ const (
 	frameTerm     = 't' // worker: end the job, an ask
 )
 
+// longestHead is longer than any that is one: an error's text, at most.
+const longestHead = 64 << 20
+
 // assignment is a job on its way to a child.
 type assignment struct {
 	Queue   string
@@ -75,7 +78,11 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 	if _, err := io.ReadFull(r, lengths[:]); err != nil {
 		return 0, nil, err //nolint:wrapcheck // io.EOF is the usual end
 	}
-	text, err := readPart(r, binary.BigEndian.Uint32(lengths[1:]))
+	length := binary.BigEndian.Uint32(lengths[1:])
+	if length > longestHead {
+		return 0, nil, fmt.Errorf("a frame with a head of %d bytes", length)
+	}
+	text, err := readPart(r, length)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -25,8 +25,15 @@ import (
 
 var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the worker; make soak takes more")
 
-// TestMain lets the test binary be a worker, for the tests that kill one.
+// TestMain lets the test binary be a worker, for the tests that kill one, and its
+// child.
 func TestMain(m *testing.M) {
+	switch {
+	case worker.IsChild() && os.Getenv("WORKER_TEST_FORGETS") == "":
+		exit(worker.ServeChild(context.Background(), forkJobs()))
+	case os.Getenv("WORKER_TEST_FORK") != "":
+		exit(beForking(context.Background()))
+	}
 	if url := os.Getenv("WORKER_TEST_URL"); url != "" {
 		if err := beKilled(context.Background(), url); err != nil {
 			slog.Error("the worker to be killed", "err", err)
@@ -35,6 +42,14 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+func exit(err error) {
+	if err != nil {
+		slog.Error("a process of a test", "err", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 const killedSlots = 25

@@ -1,0 +1,162 @@
+//go:build unix
+
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// forkJobs are the jobs of the tests of a process per job. Their first argument
+// is a file, to which they write what they do, and by whom.
+func forkJobs() *resque.Mux {
+	mux := resque.NewMux()
+	mux.Use(worker.AfterFork(func(_ context.Context, job *resque.Reserved) error {
+		return jotJob(job, "after fork")
+	}))
+	for class, perform := range map[string]func(ctx context.Context, file, what string) error{
+		"Note":     func(context.Context, string, string) error { return nil },
+		"Exit":     func(_ context.Context, _, what string) error { os.Exit(len(what)); return nil },
+		"Kill":     killOneself,
+		"Panic":    func(_ context.Context, _, what string) error { panic(what) },
+		"Goexit":   func(context.Context, string, string) error { runtime.Goexit(); return nil },
+		"Fail":     func(_ context.Context, _, what string) error { return &traced{what} },
+		"Skip":     func(context.Context, string, string) error { return resque.ErrDontPerform },
+		"Print":    printBoth,
+		"Polite":   func(ctx context.Context, _, what string) error { return polite(ctx, what) },
+		"Stubborn": func(_ context.Context, _, what string) error { return polite(context.Background(), what) },
+		"Busy":     busy,
+		"Look":     look,
+		"Deaf":     func(_ context.Context, _, what string) error { return deaf(what) },
+		"Heir":     heir,
+		"Garbage":  func(_ context.Context, _, what string) error { return garbage(what) },
+		"Cut":      func(context.Context, string, string) error { return &resque.DirtyExitError{Message: "cut off"} },
+	} {
+		mux.Handle(resque.Route{Class: class, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+			var file, what string
+			if err := job.Bind(&file, &what); err != nil {
+				return err
+			}
+			if err := jot(file, "%s in %d", class, os.Getpid()); err != nil {
+				return err
+			}
+			return perform(ctx, file, what)
+		})}.OnFailure(func(_ context.Context, job *resque.Reserved, err error) error {
+			return jotJob(job, fmt.Sprintf("hook in %d: %.60v", os.Getpid(), err))
+		}))
+	}
+	return mux
+}
+
+// jot appends a line to a file, in one piece.
+func jot(file, format string, args ...any) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintf(f, format+"\n", args...)
+	return err
+}
+
+func jotJob(job *resque.Reserved, text string) error {
+	var file string
+	if err := json.Unmarshal(job.Args[0], &file); err != nil {
+		return err
+	}
+	return jot(file, "%s", text)
+}
+
+func killOneself(_ context.Context, _, what string) error {
+	sig := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "SEGV": syscall.SIGSEGV, "ABRT": syscall.SIGABRT}[what]
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		return err
+	}
+	<-time.After(time.Minute)
+	return nil
+}
+
+// traced is an error with a class and a backtrace of its own.
+type traced struct{ text string }
+
+func (e *traced) Error() string         { return e.text }
+func (e *traced) ExceptionName() string { return "Acme::Trouble" }
+func (e *traced) Backtrace() []string   { return []string{"acme.rb:1", "acme.rb:2"} }
+
+func printBoth(_ context.Context, _, what string) error {
+	_, err := fmt.Fprintln(os.Stdout, "to stdout:", what)
+	_, worse := fmt.Fprintln(os.Stderr, "to stderr:", what)
+	return errors.Join(err, worse)
+}
+
+func polite(ctx context.Context, length string) error {
+	limit, err := time.ParseDuration(length)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("sleeping: %w", ctx.Err())
+	case <-time.After(limit):
+		return nil
+	}
+}
+
+// busy never lets go of its thread.
+func busy(context.Context, string, string) error {
+	turns := 0
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); turns++ {
+		turns--
+	}
+	return nil
+}
+
+// look shows what a process that a job starts gets to know and to hold.
+func look(ctx context.Context, file, _ string) error {
+	out, err := exec.CommandContext(ctx, "sh", "-c", "env; ls -l /proc/self/fd").CombinedOutput()
+	if err != nil {
+		return err
+	}
+	return jot(file, "%s", out)
+}
+
+// deaf closes the pipe to its worker, and goes on.
+func deaf(length string) error {
+	if err := syscall.Close(4); err != nil {
+		return err
+	}
+	return polite(context.Background(), length)
+}
+
+// heir leaves the pipe to a process that outlives the job.
+func heir(_ context.Context, file, length string) error {
+	cmd := exec.Command("sleep", length) //nolint:noctx // it is to outlive us
+	cmd.ExtraFiles = []*os.File{os.NewFile(4, "the pipe")}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := jot(file, "heir %d", cmd.Process.Pid); err != nil {
+		return err
+	}
+	os.Exit(3)
+	return nil
+}
+
+// garbage writes over the pipe to its worker.
+func garbage(length string) error {
+	if _, err := syscall.Write(4, []byte(strings.Repeat("\xff", 20))); err != nil {
+		return err
+	}
+	return polite(context.Background(), length)
+}
