@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -64,26 +63,6 @@ func (s sheet) pids(class string) []string {
 }
 
 func distinct(values []string) int { return len(slices.Compact(slices.Sorted(slices.Values(values)))) }
-
-type failureRecord struct {
-	Exception, Error, Worker, Queue string
-	Backtrace                       []string
-	Payload                         struct {
-		Class string
-		Args  []any
-	}
-}
-
-func failures(t *testing.T, c redis.Conn) []failureRecord {
-	t.Helper()
-	texts, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
-	require.NoError(t, err)
-	records := make([]failureRecord, len(texts))
-	for i, text := range texts {
-		decode(t, text, &records[i])
-	}
-	return records
-}
 
 // forkUntilEmpty performs jobs in children and returns the failures.
 func forkUntilEmpty(t *testing.T, cfg worker.Config, jobs ...resque.Job) (*redistest.Server, []failureRecord) {

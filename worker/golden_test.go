@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ func recordedMux() *resque.Mux {
 			return nil
 		}
 	}))
+	mux.Handle(resque.Define1[int64]("Skipper", "exports").Perform(func(context.Context, int64) error {
+		return errors.New("performed all the same")
+	}).Use(resque.BeforePerform(func(context.Context, *resque.Reserved) error { return resque.ErrDontPerform })))
 	mux.Handle(resque.Define1[int64]("Mailer", "mail").Perform(func(context.Context, int64) error { return nil }))
 	return mux
 }
@@ -84,6 +88,10 @@ func workScenarios() []workScenario {
 				`uninitialized constant Nope\n\n        constant = constant.const_missing(name)\n                           ^^^^^^^^^^^^^^`,
 				"Ruby's error_highlight quotes Ruby's source; ours says what to do",
 			}},
+		},
+		{
+			name: "work_dont_perform", queues: exports,
+			jobs: []resque.Job{{Queue: "exports", Class: "Skipper", Args: []any{1}}},
 		},
 		{name: "work_two_queues", queues: []string{"exports", "mail"}, jobs: []resque.Job{mailer, exporter(1)}},
 		{name: "work_star", queues: []string{"*"}, jobs: []resque.Job{mailer, exporter(1)}},

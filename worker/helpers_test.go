@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/require"
 )
 
@@ -43,4 +44,25 @@ func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j,
 func decode(t *testing.T, text string, into any) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), into), text)
+}
+
+// failureRecord is a record in the list of failures.
+type failureRecord struct {
+	Exception, Error, Worker, Queue string
+	Backtrace                       []string
+	Payload                         struct {
+		Class string
+		Args  []any
+	}
+}
+
+func failures(t *testing.T, c redis.Conn) []failureRecord {
+	t.Helper()
+	texts, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
+	require.NoError(t, err)
+	records := make([]failureRecord, len(texts))
+	for i, text := range texts {
+		decode(t, text, &records[i])
+	}
+	return records
 }

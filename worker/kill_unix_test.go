@@ -29,6 +29,8 @@ var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the wor
 // child.
 func TestMain(m *testing.M) {
 	switch {
+	case worker.IsChild() && os.Getenv("WORKER_TEST_DIES") != "":
+		exit(dieBeforeTheJob())
 	case worker.IsChild() && os.Getenv("WORKER_TEST_FORGETS") == "":
 		exit(worker.ServeChild(context.Background(), forkJobs()))
 	case os.Getenv("WORKER_TEST_FORK") != "":
