@@ -56,6 +56,7 @@ func forkJobs() *resque.Mux {
 			return jotJob(job, fmt.Sprintf("hook in %d: %.60v", os.Getpid(), err))
 		}))
 	}
+	mux.HandleFunc("Nothing", func(context.Context, *resque.Reserved) error { return nil })
 	return mux
 }
 
@@ -71,6 +72,9 @@ func jot(file, format string, args ...any) error {
 }
 
 func jotJob(job *resque.Reserved, text string) error {
+	if len(job.Args) == 0 {
+		return nil
+	}
 	var file string
 	if err := json.Unmarshal(job.Args[0], &file); err != nil {
 		return err

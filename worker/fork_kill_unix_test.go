@@ -113,6 +113,60 @@ func TestAJobThatEndsEachChildBeforeItBegins(t *testing.T) {
 	require.NoError(t, <-w.done)
 }
 
+// A job may have to wait for a child. The worker can be told to stop meanwhile,
+// and goes on once there are children again.
+func TestNoChildIsToBeHad(t *testing.T) {
+	t.Parallel()
+	needProc(t)
+	for name, test := range map[string]struct {
+		cfg  forkConfig
+		step func(t *testing.T, w *forkWorker, broken string)
+		left int
+	}{
+		"TERM": {step: func(t *testing.T, w *forkWorker, _ string) {
+			t.Helper()
+			w.signal(t, syscall.SIGTERM)
+		}, left: 1},
+		"TERM, TERM_CHILD": {cfg: forkConfig{TermChild: true}, step: func(t *testing.T, w *forkWorker, _ string) {
+			t.Helper()
+			w.signal(t, syscall.SIGTERM)
+		}, left: 1},
+		"USR1, then QUIT once there are some again": {step: func(t *testing.T, w *forkWorker, broken string) {
+			t.Helper()
+			w.signal(t, syscall.SIGUSR1)
+			require.NoError(t, os.Remove(broken))
+			eventually(t, func() bool { return w.said.count("job done") == 1 }, "performed")
+			w.signal(t, syscall.SIGQUIT)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			sheet := newSheet(t)
+			broken := filepath.Join(t.TempDir(), "broken")
+			test.cfg.environ = []string{"WORKER_TEST_BROKEN=" + broken}
+			w := startForking(t, s, test.cfg)
+			eventually(t, func() bool { return w.said.count("worker started") == 1 }, "the worker runs")
+			require.NoError(t, os.WriteFile(broken, nil, 0o600))
+			require.NoError(t, syscall.Kill(w.spare(t), syscall.SIGKILL))
+			eventually(t, func() bool { return w.said.count("a child could not be started") > 0 }, "no child")
+			enqueue(t, s, sheet.job("Note", ""))
+			eventually(t, func() bool { return do(t, s.Conn(t), "LLEN", "resque:queue:q") == int64(0) }, "reserved")
+			test.step(t, w, broken)
+			select {
+			case err := <-w.done:
+				require.NoError(t, err)
+			case <-time.After(20 * time.Second):
+				require.Fail(t, "it does not end")
+			}
+			assert.EqualValues(t, test.left, do(t, s.Conn(t), "LLEN", "resque:queue:q"))
+			assert.Equal(t, 1-test.left, sheet.count("Note in "))
+			assert.Empty(t, failures(t, s.Conn(t)))
+			requireGone(t, s.Conn(t))
+		})
+	}
+}
+
 // A deploy replaces the program's file while it runs.
 func TestChildrenOfAProgramThatWasReplaced(t *testing.T) {
 	t.Parallel()

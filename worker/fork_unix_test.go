@@ -278,6 +278,24 @@ func TestEndJobsInChildrenWithRequeueTellsTheHooks(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
+// A job that goes back to its queue is no failure.
+func TestRequeueFromAChildTellsNoHooks(t *testing.T) {
+	t.Parallel()
+	sheet := newSheet(t)
+	s := redistest.Start(t)
+	enqueue(t, s, sheet.job("Polite", "1m"))
+	w := newWorker(t, s, forkJobs(), worker.Config{
+		Queues: []string{"q"}, ForkPerJob: true, TermChild: true, OnShutdown: worker.RequeueInterrupted,
+	})
+	ended := goRun(t, w)
+	eventually(t, func() bool { return sheet.count("Polite in ") == 1 }, "it begins")
+	w.Term()
+	require.NoError(t, <-ended)
+	assert.Zero(t, sheet.count("hook in "))
+	assert.EqualValues(t, 1, do(t, s.Conn(t), "LLEN", "resque:queue:q"))
+	assert.Zero(t, number(t, s.Conn(t), "resque:stat:processed"))
+}
+
 // An order to end that comes with the job, or before it, is obeyed.
 func TestTermAsTheChildGetsTheJob(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,10 @@ var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the wor
 // TestMain lets the test binary be a worker, for the tests that kill one, and its
 // child.
 func TestMain(m *testing.M) {
+	_, broken := os.Stat(os.Getenv("WORKER_TEST_BROKEN"))
 	switch {
+	case worker.IsChild() && broken == nil:
+		os.Exit(9)
 	case worker.IsChild() && os.Getenv("WORKER_TEST_DIES") != "":
 		exit(dieBeforeTheJob())
 	case worker.IsChild() && os.Getenv("WORKER_TEST_FORGETS") == "":

@@ -92,8 +92,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := s.run(taking)
 	close(over)
 	obeying.Wait()
-	w.forget()
 	call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
+	w.forget()
 	return err
 }
 
