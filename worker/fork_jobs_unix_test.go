@@ -35,12 +35,12 @@ func forkJobs() *resque.Mux {
 		"Skip":     func(context.Context, string, string) error { return resque.ErrDontPerform },
 		"Print":    printBoth,
 		"Polite":   func(ctx context.Context, _, what string) error { return polite(ctx, what) },
-		"Stubborn": func(_ context.Context, _, what string) error { return polite(context.Background(), what) },
+		"Stubborn": func(ctx context.Context, _, what string) error { return polite(context.WithoutCancel(ctx), what) },
 		"Busy":     busy,
 		"Look":     look,
-		"Deaf":     func(_ context.Context, _, what string) error { return deaf(what) },
+		"Deaf":     deaf,
 		"Heir":     heir,
-		"Garbage":  func(_ context.Context, _, what string) error { return garbage(what) },
+		"Garbage":  garbage,
 		"Cut":      func(context.Context, string, string) error { return &resque.DirtyExitError{Message: "cut off"} },
 	} {
 		mux.Handle(resque.Route{Class: class, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
@@ -136,16 +136,16 @@ func look(ctx context.Context, file, _ string) error {
 }
 
 // deaf closes the pipe to its worker, and goes on.
-func deaf(length string) error {
+func deaf(ctx context.Context, _, length string) error {
 	if err := syscall.Close(4); err != nil {
 		return err
 	}
-	return polite(context.Background(), length)
+	return polite(context.WithoutCancel(ctx), length)
 }
 
 // heir leaves the pipe to a process that outlives the job.
 func heir(_ context.Context, file, length string) error {
-	cmd := exec.Command("sleep", length) //nolint:noctx // it is to outlive us
+	cmd := exec.Command("sleep", length)
 	cmd.ExtraFiles = []*os.File{os.NewFile(4, "the pipe")}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -158,11 +158,11 @@ func heir(_ context.Context, file, length string) error {
 }
 
 // garbage writes over the pipe to its worker.
-func garbage(length string) error {
+func garbage(ctx context.Context, _, length string) error {
 	if _, err := syscall.Write(4, []byte(strings.Repeat("\xff", 20))); err != nil {
 		return err
 	}
-	return polite(context.Background(), length)
+	return polite(context.WithoutCancel(ctx), length)
 }
 
 // dieBeforeTheJob is a child that is ready, and ends when it gets a job.

@@ -45,7 +45,7 @@ func TestChildrenNeverOutliveTheWorker(t *testing.T) {
 			children := childrenOf(w.pid)
 			require.NotEmpty(t, children)
 			w.signal(t, syscall.SIGKILL)
-			<-w.done
+			require.Error(t, <-w.done)
 			requireEnded(t, children)
 		})
 	}
