@@ -22,8 +22,35 @@ type fate int
 const (
 	pass    fate = iota
 	cut          // the connection breaks before Redis has the request
+	tear         // it breaks in the middle of the request, which Redis drops
 	swallow      // Redis performs the request, and the connection breaks before the reply
+	garble       // it breaks in the middle of the reply
+	finish       // it breaks right after the reply
 )
+
+// request is what Redis gets of a request.
+func (f fate) request(raw []byte) []byte {
+	switch f {
+	case cut:
+		return nil
+	case tear:
+		return raw[:len(raw)/2]
+	default:
+		return raw
+	}
+}
+
+// reply is what the client gets of a reply.
+func (f fate) reply(raw []byte) []byte {
+	switch f {
+	case cut, tear, swallow:
+		return nil
+	case garble:
+		return raw[:len(raw)/2]
+	default:
+		return raw
+	}
+}
 
 // decider chooses a request's fate. It is called by one goroutine a connection
 // and may block, which holds that request back.
@@ -33,18 +60,19 @@ type decider func(request []string) fate
 // back, until either side ends.
 func relay(client, server net.Conn, decide decider) {
 	var (
-		dropping atomic.Bool
-		replies  sync.WaitGroup
+		last    atomic.Int32 // the fate of the request that the connection ends with
+		replies sync.WaitGroup
 	)
 	replies.Go(func() {
 		defer client.Close()
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := server.Read(buf)
-			if err != nil || dropping.Load() {
+			if err != nil {
 				return
 			}
-			if _, err := client.Write(buf[:n]); err != nil {
+			ends := fate(last.Load())
+			if _, err := client.Write(ends.reply(buf[:n])); err != nil || ends != pass {
 				return
 			}
 		}
@@ -56,14 +84,11 @@ func relay(client, server net.Conn, decide decider) {
 			break
 		}
 		f := decide(words)
-		if f == cut {
+		last.Store(int32(f))
+		if _, err := server.Write(f.request(raw)); err != nil || f == cut || f == tear {
 			break
 		}
-		dropping.Store(f == swallow)
-		if _, err := server.Write(raw); err != nil {
-			break
-		}
-		if f == swallow {
+		if f != pass {
 			replies.Wait() // the first reply ends it
 			break
 		}

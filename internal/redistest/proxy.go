@@ -15,8 +15,9 @@ import (
 type Proxy struct {
 	URL string
 
-	cut  atomic.Bool
-	hold sync.RWMutex
+	cut   atomic.Bool
+	hold  sync.RWMutex
+	epoch atomic.Int64 // odd while the line is silent
 }
 
 // Proxy starts a proxy before s that ends with the test.
@@ -48,15 +49,40 @@ func (p *Proxy) Hold() (release func()) {
 	return p.hold.Unlock
 }
 
+// Silence has the line go dead without a word, as when a cable is pulled or a
+// firewall forgets its connections: what is sent is swallowed, and nothing is
+// closed. After the returned function is called, new connections work; those
+// from before or meanwhile stay dead.
+func (p *Proxy) Silence() (end func()) {
+	p.epoch.Add(1)
+	return func() { p.epoch.Add(1) }
+}
+
+// mortal is one side of a connection; what is written to it once the line has
+// gone dead is lost.
+type mortal struct {
+	io.Writer
+	p    *Proxy
+	born int64
+}
+
+func (m *mortal) Write(b []byte) (int, error) {
+	if m.born%2 == 1 || m.p.epoch.Load() != m.born {
+		return len(b), nil
+	}
+	return m.Writer.Write(b) //nolint:wrapcheck // as if m were not there
+}
+
 func (p *Proxy) serve(client net.Conn, addr string) {
 	defer client.Close()
+	born := p.epoch.Load()
 	server, err := net.Dial("tcp", addr) //nolint:noctx // at once, on this machine
 	if err != nil {
 		return
 	}
 	defer server.Close()
 	go func() {
-		_, _ = io.Copy(server, client)
+		_, _ = io.Copy(&mortal{server, p, born}, client)
 		_ = server.Close()
 	}()
 	buf := make([]byte, 64<<10)
@@ -71,7 +97,7 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 			return
 		}
 		p.hold.RLock()
-		_, err = client.Write(buf[:n])
+		_, err = (&mortal{client, p, born}).Write(buf[:n])
 		p.hold.RUnlock()
 		if err != nil {
 			return

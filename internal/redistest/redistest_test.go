@@ -2,7 +2,9 @@ package redistest_test
 
 import (
 	"cmp"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -39,6 +41,29 @@ func TestMonitorSeesEveryWord(t *testing.T) {
 	require.Len(t, got, 3)
 	assert.Equal(t, append([]string{"rpush", "key"}, words...), got[0])
 	assert.Equal(t, []string{"del", "key"}, got[2], "those of scripts, too")
+}
+
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	p := redistest.StartEmbedded(t).Proxy(t)
+	open := func() redis.Conn {
+		c, err := redis.DialURLContext(t.Context(), p.URL, redis.DialReadTimeout(50*time.Millisecond))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	before := open()
+	_, err := before.Do("PING")
+	require.NoError(t, err)
+	end := p.Silence()
+	during := open() // somebody accepts, and that is all
+	for _, c := range []redis.Conn{before, during} {
+		_, err := c.Do("PING")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	end()
+	_, err = open().Do("PING")
+	require.NoError(t, err)
 }
 
 func TestRequire(t *testing.T) {
