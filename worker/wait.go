@@ -38,7 +38,7 @@ func waitForJobs(ctx context.Context, backend any, x *exchange, cfg Config) {
 			break
 		}
 		watch, err := b.NewWatch(ctx)
-		if store.Refused(err) {
+		if store.Unsupported(err) {
 			cfg.Logger.Debug("redis does not track keys here", "err", err)
 			break
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -20,4 +21,15 @@ func (e *NotSentError) Unwrap() error { return e.Err }
 func Refused(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer)
+}
+
+// Unsupported reports whether Redis answered that it cannot or may not do what
+// was asked, and will not another time: an unknown command, or a right that is
+// missing. One that is loading, busy, a replica or full may do it later.
+func Unsupported(err error) bool {
+	var answer redis.Error
+	if !errors.As(err, &answer) || strings.HasPrefix(string(answer), "ERR max number of clients") {
+		return false
+	}
+	return strings.HasPrefix(string(answer), "ERR ") || strings.HasPrefix(string(answer), "NOPERM ")
 }
