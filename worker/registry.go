@@ -73,7 +73,7 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 		if twin {
 			return nil
 		}
-		alive, err := r.dead.settle(ctx, id)
+		alive, err := r.dead.settle(ctx, id, r.presence != nil)
 		if err != nil || alive {
 			return err
 		}
@@ -103,7 +103,7 @@ func (r *registry) twin(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !ok || r.presence == nil {
+	if !ok {
 		return false, nil // heartbeats alone decide
 	}
 	return slices.ContainsFunc(tokens, func(token string) bool { return token != r.token }), nil

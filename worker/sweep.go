@@ -107,15 +107,16 @@ func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (boo
 }
 
 // settle ends the worker that has an id which we are to take, unless it seems to
-// be alive after all.
-func (s *sweeper) settle(ctx context.Context, id string) (alive bool, err error) {
+// be alive after all: by its heartbeat, where Redis does not list connections or
+// where named says that ours, and so perhaps its, could not be named.
+func (s *sweeper) settle(ctx context.Context, id string, named bool) (alive bool, err error) {
 	beats, now, err := s.backend.Heartbeats(ctx)
 	if err != nil {
 		return false, err
 	}
 	beat := beats[id]
 	process, _ := processOf(id)
-	if _, known, err := s.backend.Present(ctx, process); err != nil || !known {
+	if _, known, err := s.backend.Present(ctx, process); err != nil || !known || !named {
 		heard, bad := parseHeartbeat(beat)
 		if err != nil || (bad == nil && now.Sub(heard) <= 2*s.cfg.HeartbeatInterval) {
 			return true, err

@@ -1,0 +1,61 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// nameless is a store whose Redis lets nobody name a connection, though it
+// lists them.
+type nameless struct{ *store.Store }
+
+func (nameless) Announce(context.Context, string, string) (*store.Presence, error) {
+	return nil, redis.Error("NOPERM this user has no permissions to run the 'client|setname' command")
+}
+
+// A worker that cannot announce itself must not take a twin that lives for dead:
+// neither one whose connection it sees, nor one that could not announce itself
+// either and was heard just now.
+func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
+	t.Parallel()
+	for name, announced := range map[string]bool{"announced": true, "nameless, too": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.StartReal(t)
+			st := store.New(s.Open(t))
+			cfg, err := Config{Queues: []string{"exports"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+			require.NoError(t, err)
+			process, err := processName()
+			require.NoError(t, err)
+			if announced {
+				presence, err := st.Announce(t.Context(), process, "twin")
+				require.NoError(t, err)
+				t.Cleanup(presence.Close)
+			}
+			twin := slotID(process, 1, 1, cfg.Queues)
+			_, err = st.Register(t.Context(), []string{twin}, time.Now(), false)
+			require.NoError(t, err)
+			c := s.Conn(t)
+			_, err = c.Do("SET", "resque:worker:"+twin, recorded)
+			require.NoError(t, err)
+
+			r := &registry{backend: nameless{st}, dead: &sweeper{backend: st, cfg: cfg}, cfg: cfg}
+			ids, err := r.enter(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, []string{slotID(process, 2, 1, cfg.Queues)}, ids)
+			record, err := redis.String(c.Do("GET", "resque:worker:"+twin))
+			require.NoError(t, err, "the twin's job is gone")
+			assert.Equal(t, recorded, record)
+			require.NoError(t, r.leave(t.Context()))
+		})
+	}
+}
