@@ -156,14 +156,6 @@ func newPool(at address, cfg RedisConfig) *redis.Pool {
 		DialContext: func(ctx context.Context) (redis.Conn, error) {
 			return redis.DialContext(ctx, at.network, at.where, options...)
 		},
-		// A connection that a restarted server has cut would answer an Enqueue
-		// with ErrMaybeQueued; one in steady use needs no asking.
-		TestOnBorrowContext: func(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
-			if time.Since(lastUsed) < time.Second {
-				return nil
-			}
-			_, err := redis.DoContext(c, ctx, "PING")
-			return err //nolint:wrapcheck // the pool only asks whether there is one
-		},
+		TestOnBorrowContext: new(rested).test,
 	}
 }

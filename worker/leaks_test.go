@@ -1,0 +1,114 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime/pprof"
+	"strings"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+// labelled runs fn in a goroutine of its own, which goroutines finds again by
+// name, and with it those that it starts: other tests run beside it.
+func labelled(name string, fn func()) {
+	go pprof.Do(context.Background(), pprof.Labels("of", name), func(context.Context) { fn() })
+}
+
+// goroutines counts those that labelled has started under name, and shows them.
+func goroutines(t *testing.T, name string) (count int, stacks string) {
+	t.Helper()
+	var all bytes.Buffer
+	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
+	label := fmt.Sprintf("# labels: {%q:%q}\n", "of", name)
+	for group := range strings.SplitSeq(all.String(), "\n\n") {
+		if !strings.Contains(group, label) {
+			continue
+		}
+		n := 0
+		_, err := fmt.Sscanf(group[strings.LastIndex("\n"+group[:strings.Index(group, " @ ")], "\n"):], "%d @", &n)
+		require.NoError(t, err, group)
+		count += n
+		stacks += group + "\n\n"
+	}
+	return count, stacks
+}
+
+// requireGoroutines waits until as many goroutines of a name are there as wanted.
+func requireGoroutines(t *testing.T, name string, want int) {
+	t.Helper()
+	var (
+		got    int
+		stacks string
+	)
+	defer func() {
+		if got != want {
+			t.Logf("%d goroutines, not %d:\n%s", got, want, stacks)
+		}
+	}()
+	eventually(t, func() bool {
+		got, stacks = goroutines(t, name)
+		return got == want
+	}, "goroutines come or go")
+}
+
+// atRest waits until a worker waits for a push and asks Redis nothing else, and
+// returns how many goroutines it has then.
+func atRest(t *testing.T, name string) (count int) {
+	t.Helper()
+	eventually(t, func() bool {
+		n, stacks := goroutines(t, name)
+		count = n
+		return strings.Contains(stacks, ".ReceiveContext") && !strings.Contains(stacks, "internal/store.(*Store)")
+	}, "the worker does not come to rest")
+	return count
+}
+
+// clients are the connections that a server has, but for the one that asks.
+type clients struct{ all, tracking, present int }
+
+func census(t *testing.T, s *redistest.Server) clients {
+	t.Helper()
+	c, err := redis.DialURLContext(t.Context(), s.URL)
+	require.NoError(t, err)
+	defer c.Close()
+	id, err := redis.Int(c.Do("CLIENT", "ID"))
+	require.NoError(t, err)
+	list, err := redis.String(c.Do("CLIENT", "LIST"))
+	require.NoError(t, err)
+	var n clients
+	for line := range strings.Lines(list) {
+		if strings.HasPrefix(line, fmt.Sprintf("id=%d ", id)) {
+			continue
+		}
+		n.all++
+		for word := range strings.FieldsSeq(line) {
+			switch name, value, _ := strings.Cut(word, "="); {
+			case name == "flags" && strings.Contains(value, "t"):
+				n.tracking++
+			case name == "name" && strings.HasPrefix(value, "goresque:"):
+				n.present++
+			}
+		}
+	}
+	return n
+}
+
+func TestGoroutinesAreFound(t *testing.T) {
+	t.Parallel()
+	end, begun := make(chan struct{}), make(chan struct{})
+	labelled(t.Name(), func() {
+		go func() { <-end }()
+		close(begun)
+		<-end
+	})
+	<-begun
+	requireGoroutines(t, t.Name(), 2)
+	close(end)
+	requireGoroutines(t, t.Name(), 0)
+}

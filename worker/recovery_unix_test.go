@@ -1,0 +1,294 @@
+//go:build unix
+
+package worker_test
+
+import (
+	"context"
+	"flag"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+var away = flag.Duration("outage", time.Second, "how long TestRecovery has Redis away; make soak takes longer")
+
+// patient is a worker whose Redis falls ill.
+type patient struct {
+	server   *redistest.Server
+	args     []string
+	proxy    *redistest.Proxy // where there is one
+	heal     func()
+	client   *resque.Client
+	w        *worker.Worker
+	log      journal
+	stop     context.CancelFunc
+	ended    chan error
+	inHand   chan struct{}
+	release  chan struct{}
+	finished atomic.Int64
+	tally    *tally
+}
+
+// trouble is what befalls a Redis while jobs are in hand.
+type trouble struct {
+	name       string
+	args       func(t *testing.T) []string // of the server
+	proxied    bool
+	begin, end func(t *testing.T, p *patient)
+	lasts      time.Duration
+	unnoticed  bool // it may be over before anybody asks
+}
+
+func troubles() []trouble {
+	commands := func(commands ...[]any) func(t *testing.T, p *patient) {
+		return func(t *testing.T, p *patient) {
+			t.Helper()
+			for _, words := range commands {
+				p.ask(t, words[0].(string), words[1:]...)
+			}
+		}
+	}
+	return []trouble{
+		{
+			name: "killed and away", lasts: *away,
+			args: func(t *testing.T) []string {
+				t.Helper()
+				return []string{"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}
+			},
+			begin: func(t *testing.T, p *patient) {
+				t.Helper()
+				require.NoError(t, syscall.Kill(p.server.PID, syscall.SIGKILL))
+			},
+			end: func(t *testing.T, p *patient) { t.Helper(); p.restart(t) },
+		},
+		{
+			name: "LOADING",
+			args: func(t *testing.T) []string {
+				t.Helper()
+				return []string{"--dir", t.TempDir(), "--loading-process-events-interval-bytes", "1024"}
+			},
+			begin: func(t *testing.T, p *patient) {
+				t.Helper()
+				p.ask(t, "EVAL", "for i = 1, 3000 do redis.call('SET', 'filler' .. i, 'x') end", 0)
+				c := p.server.Conn(t)
+				_, _ = c.Do("SHUTDOWN", "SAVE") // it says nothing, and is gone
+			},
+			end: func(t *testing.T, p *patient) {
+				t.Helper()
+				p.restart(t, "--key-load-delay", "500") // µs for each key: 1.5 s
+				assert.NotZero(t, p.log.count("LOADING Redis is loading the dataset in memory"))
+			},
+		},
+		{
+			// It takes the timeouts to notice, 15 s of a call and 10 s of a
+			// connection that rested, however many rested.
+			name: "half open", lasts: time.Second, proxied: true,
+			begin: func(t *testing.T, p *patient) {
+				t.Helper()
+				p.rest(t, 10)
+				p.heal = p.proxy.Silence()
+			},
+			end: func(t *testing.T, p *patient) { t.Helper(); p.heal() },
+		},
+		{
+			name: "MASTERDOWN", lasts: 300 * time.Millisecond,
+			begin: commands([]any{"CONFIG", "SET", "replica-serve-stale-data", "no"}, []any{"REPLICAOF", "127.0.0.1", "1"}),
+			end:   commands([]any{"REPLICAOF", "NO", "ONE"}),
+		},
+		{
+			name: "CLIENT KILL", unnoticed: true,
+			begin: commands([]any{"CLIENT", "KILL", "TYPE", "normal"}, []any{"CLIENT", "KILL", "TYPE", "pubsub"}),
+			end:   commands(),
+		},
+		{
+			name: "MAXCLIENTS", lasts: 300 * time.Millisecond,
+			begin: func(t *testing.T, p *patient) {
+				t.Helper()
+				c := p.server.Conn(t)
+				do(t, c, "CONFIG", "SET", "maxclients", "1")
+				do(t, c, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+				do(t, c, "CLIENT", "KILL", "TYPE", "pubsub")
+				p.heal = func() {
+					do(t, c, "CONFIG", "SET", "maxclients", "1000")
+					_ = c.Close()
+				}
+			},
+			end: func(t *testing.T, p *patient) { t.Helper(); p.heal() },
+		},
+	}
+}
+
+// TestRecovery has Redis fall ill while three jobs are in hand. They finish
+// meanwhile, their ends are recorded once it is well, and afterwards the worker
+// is as it was: it is woken by pushes, its heart beats, and neither a goroutine
+// nor a connection has leaked.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	for _, trouble := range troubles() {
+		t.Run(trouble.name, func(t *testing.T) {
+			t.Parallel()
+			p := admit(t, trouble)
+			for id := range 6 {
+				p.push(t, id+1)
+			}
+			p.settled(t, 6)
+			p.requireWell(t)
+			before := atRest(t, t.Name())
+
+			for id := range 3 {
+				p.push(t, 101+id)
+				<-p.inHand
+			}
+			trouble.begin(t, p)
+			close(p.release)
+			eventually(t, func() bool { return p.finished.Load() == 9 }, "jobs in hand do not finish")
+			<-time.After(trouble.lasts)
+			trouble.end(t, p)
+			over := time.Now()
+
+			p.settled(t, 9)
+			t.Logf("the ends were recorded %v after it was over", time.Since(over).Round(time.Millisecond))
+			p.beats(t)
+			for id := range 5 {
+				p.push(t, 7+id)
+			}
+			p.settled(t, 14)
+			p.requireWell(t)
+			t.Logf("well again %v after it was over", time.Since(over).Round(time.Millisecond))
+			requireGoroutines(t, t.Name(), before)
+			if !trouble.unnoticed {
+				assert.Equal(t, 1, p.log.count("redis is away"))
+				assert.Equal(t, 1, p.log.count("redis is back"))
+			}
+			p.discharge(t)
+		})
+	}
+}
+
+// admit starts a worker with three slots, which only pushes wake.
+func admit(t *testing.T, trouble trouble) *patient {
+	t.Helper()
+	p := &patient{inHand: make(chan struct{}), release: make(chan struct{}), ended: make(chan error, 1), tally: newTally(14)}
+	if trouble.args != nil {
+		p.args = trouble.args(t)
+	}
+	p.server = redistest.StartReal(t, p.args...)
+	behind := p.server
+	if trouble.proxied {
+		p.proxy = p.server.Proxy(t)
+		behind = &redistest.Server{URL: p.proxy.URL}
+	}
+	mux := resque.NewMux()
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+		defer p.finished.Add(1)
+		p.tally.count(id)
+		if id > 100 {
+			p.inHand <- struct{}{}
+			<-p.release
+		}
+		return nil
+	}))
+	p.client = behind.Client(t)
+	w, err := worker.New(p.client, mux, worker.Config{
+		Queues: []string{"exports"}, Concurrency: 3, PollInterval: time.Hour, HeartbeatInterval: 50 * time.Millisecond,
+		Logger: p.log.logger(),
+	})
+	require.NoError(t, err)
+	p.w = w
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	p.stop = stop
+	t.Cleanup(stop)
+	labelled(t.Name(), func() { p.ended <- w.Run(ctx) })
+	return p
+}
+
+// rest leaves connections in the pool of the worker.
+func (p *patient) rest(t *testing.T, count int) {
+	t.Helper()
+	for range count {
+		c, err := p.client.Redis().Conn(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, c.Err())
+		defer c.Close()
+	}
+}
+
+// restart starts the server again where it was, with what it had on disk.
+func (p *patient) restart(t *testing.T, args ...string) {
+	t.Helper()
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.server.URL, "redis://"), ":")
+	p.server.PID = redistest.StartReal(t, append(append([]string{"--port", port}, p.args...), args...)...).PID
+}
+
+// ask asks the server on a connection that is gone afterwards.
+func (p *patient) ask(t *testing.T, command string, args ...any) any {
+	t.Helper()
+	c, err := redis.DialURLContext(t.Context(), p.server.URL)
+	require.NoError(t, err)
+	defer c.Close()
+	return do(t, c, command, args...)
+}
+
+func (p *patient) push(t *testing.T, id int) {
+	t.Helper()
+	payload, err := resque.Job{Class: "Exporter", Queue: "exports", Args: []any{id}}.Payload()
+	require.NoError(t, err)
+	p.ask(t, "RPUSH", "resque:queue:exports", payload)
+}
+
+// settled waits until the ends of n jobs are counted.
+func (p *patient) settled(t *testing.T, n int64) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		got, err := redis.Int64(p.ask(t, "GET", "resque:stat:processed"), nil)
+		return err == nil && got == n
+	}, time.Minute, 10*time.Millisecond, "%d ends are not recorded", n)
+}
+
+func (p *patient) beats(t *testing.T) {
+	t.Helper()
+	c, err := redis.DialURLContext(t.Context(), p.server.URL)
+	require.NoError(t, err)
+	defer c.Close()
+	beats(t, c, p.w)
+}
+
+// mostConnections are the presence's, two that wait for pushes, those that slots,
+// heartbeat and sweeper need at the same time, and two that the pool may have
+// kept of an attempt to wait.
+const mostConnections = 3 + 3 + 2
+
+// requireWell waits until the worker waits for pushes and is present.
+func (p *patient) requireWell(t *testing.T) {
+	t.Helper()
+	var now clients
+	require.Eventually(t, func() bool {
+		now = census(t, p.server)
+		return now.tracking == 1 && now.present == 1 && now.all <= mostConnections
+	}, time.Minute, 10*time.Millisecond, "%+v", &now)
+}
+
+// discharge stops the worker, of which nothing must be left.
+func (p *patient) discharge(t *testing.T) {
+	t.Helper()
+	p.stop()
+	require.NoError(t, <-p.ended)
+	requireGoroutines(t, t.Name(), 0)
+	require.NoError(t, p.client.Redis().Close())
+	eventually(t, func() bool { return census(t, p.server).all == 0 }, "connections are left")
+	for id, times := range p.tally.times {
+		assert.Equal(t, 1, times, "job %d", id)
+	}
+	assert.Len(t, p.tally.times, 14)
+	requireSettled(t, p.server, 14, 0)
+}
