@@ -64,8 +64,9 @@ cross: ## build and vet the libraries without cgo for the other platforms
 build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque
 
-soak: ## kill a worker 50 times under load and look for lost jobs
-	$(GO) test ./worker -count=1 -v -run='^TestNoJobIsLostToKills$$' -args -kills=50
+soak: ## kill a worker 50 times and Redis 10 times under load, take Redis away for 60 s, and look for lost jobs
+	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestNoJobIsLostToKillsOfRedis|TestRecovery)$$' \
+		-args -kills=50 -rediskills=10 -outage=60s
 
 interop: ## talk to Ruby's Resque and node-resque; says how to get what is missing
 	@GO="$(GO)" sh scripts/interop.sh

@@ -25,6 +25,7 @@ func goroutines(t *testing.T, name string) (count int, stacks string) {
 	t.Helper()
 	var all bytes.Buffer
 	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
+	var found []string
 	label := fmt.Sprintf("# labels: {%q:%q}\n", "of", name)
 	for group := range strings.SplitSeq(all.String(), "\n\n") {
 		if !strings.Contains(group, label) {
@@ -34,9 +35,9 @@ func goroutines(t *testing.T, name string) (count int, stacks string) {
 		_, err := fmt.Sscanf(group[strings.LastIndex("\n"+group[:strings.Index(group, " @ ")], "\n"):], "%d @", &n)
 		require.NoError(t, err, group)
 		count += n
-		stacks += group + "\n\n"
+		found = append(found, group)
 	}
-	return count, stacks
+	return count, strings.Join(found, "\n\n")
 }
 
 // requireGoroutines waits until as many goroutines of a name are there as wanted.
