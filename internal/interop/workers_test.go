@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,7 +43,16 @@ type seen struct {
 // and returns it once they do.
 func busy(t *testing.T, server *redistest.Server, slots int, queues ...string) *worker.Worker {
 	t.Helper()
-	begun, release := make(chan struct{}), make(chan struct{})
+	w, _ := busyUntil(t, server, slots, queues...)
+	return w
+}
+
+// busyUntil is busy, and also returns what lets the jobs in hand end; they do
+// with the test at the latest.
+func busyUntil(t *testing.T, server *redistest.Server, slots int, queues ...string) (_ *worker.Worker, release func()) {
+	t.Helper()
+	begun, end := make(chan struct{}), make(chan struct{})
+	release = sync.OnceFunc(func() { close(end) })
 	mux := resque.NewMux()
 	mux.Handle(resque.Define1[int]("Exporter", "exports").Perform(func(_ context.Context, id int) error {
 		switch id {
@@ -54,7 +64,7 @@ func busy(t *testing.T, server *redistest.Server, slots int, queues ...string) *
 			panic("no export 3")
 		default:
 			begun <- struct{}{}
-			<-release
+			<-end
 			return nil
 		}
 	}))
@@ -63,11 +73,11 @@ func busy(t *testing.T, server *redistest.Server, slots int, queues ...string) *
 	}
 	w := newWorker(t, server, mux, worker.Config{Queues: queues, Concurrency: slots})
 	goWork(t, w)
-	t.Cleanup(func() { close(release) }) // before goWork's
+	t.Cleanup(release) // before goWork's
 	for range slots {
 		<-begun
 	}
-	return w
+	return w, release
 }
 
 func TestRubySeesAWorkingGoWorker(t *testing.T) {
@@ -126,39 +136,6 @@ func requireWorking(t *testing.T, w *worker.Worker, got seen) {
 	assert.ElementsMatch(t, want, jobs)
 	assert.Equal(t, 3, processed)
 	assert.Equal(t, 2, failed)
-}
-
-// TestABootingRubyLeavesGoWorkersAlone is why a Go worker's id has a mark: Ruby
-// prunes what it takes for dead workers of its own host.
-func TestABootingRubyLeavesGoWorkersAlone(t *testing.T) {
-	t.Parallel()
-	for name, queues := range map[string][]string{
-		"the same queues": {"exports", "mail"},
-		"all queues":      {"*"},
-	} {
-		for _, slots := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, %d slots", name, slots), func(t *testing.T) {
-				t.Parallel()
-				server := start(t)
-				w := busy(t, server, slots, "exports", "mail")
-				before := records(t, server, w)
-				failures := len(list(t, server, "resque:failed"))
-				// A worker that Ruby does prune shows that it looked.
-				host, err := os.Hostname()
-				require.NoError(t, err)
-				dead := host + ":999999:exports,mail"
-				_, err = server.Conn(t).Do("SADD", "resque:workers", dead)
-				require.NoError(t, err)
-
-				ruby(t, server, "boot.rb", queues...)
-				workers, err := redis.Strings(server.Conn(t).Do("SMEMBERS", "resque:workers"))
-				require.NoError(t, err)
-				assert.ElementsMatch(t, w.IDs(), workers, "Ruby prunes %s, and nobody else", dead)
-				assert.Equal(t, before, records(t, server, w))
-				assert.Len(t, list(t, server, "resque:failed"), failures)
-			})
-		}
-	}
 }
 
 func records(t *testing.T, server *redistest.Server, w *worker.Worker) []string {

@@ -1,0 +1,262 @@
+package interop_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+// crew are Go workers of one host, each slot of which has a job in hand.
+type crew struct {
+	workers []*worker.Worker
+	release []func()
+}
+
+// enlist starts one worker for each number of slots: several are twins, which
+// have the same host name and pid as in two containers.
+func enlist(t *testing.T, server *redistest.Server, slots ...int) *crew {
+	t.Helper()
+	c := &crew{}
+	for _, n := range slots {
+		w, release := busyUntil(t, server, n, "exports", "mail")
+		c.workers, c.release = append(c.workers, w), append(c.release, release)
+	}
+	return c
+}
+
+func (c *crew) ids() []string {
+	var ids []string
+	for _, w := range c.workers {
+		ids = append(ids, w.IDs()...)
+	}
+	return ids
+}
+
+func (c *crew) records(t *testing.T, server *redistest.Server) []string {
+	t.Helper()
+	var texts []string
+	for _, w := range c.workers {
+		texts = append(texts, records(t, server, w)...)
+	}
+	return texts
+}
+
+// bury registers a Ruby worker of this host whose process is gone, with a job in
+// its record: the next Ruby that works the same queues prunes it.
+func bury(t *testing.T, c redis.Conn, queues string) (id string) {
+	t.Helper()
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	id = fmt.Sprintf("%s:999999:%s", host, queues)
+	for _, words := range [][]any{
+		{"SADD", "resque:workers", id},
+		{"SET", "resque:worker:" + id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`},
+	} {
+		_, err := c.Do(words[0].(string), words[1:]...)
+		require.NoError(t, err)
+	}
+	return id
+}
+
+func members(t *testing.T, c redis.Conn) []string {
+	t.Helper()
+	ids, err := redis.Strings(c.Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	return ids
+}
+
+// board collects the lines of a table, which is logged when the test has ended.
+type board struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (b *board) add(words ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, strings.Join(words, "\t"))
+}
+
+func (b *board) show(t *testing.T, head ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		slices.Sort(b.lines)
+		var text strings.Builder
+		w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+		for _, line := range append([]string{strings.Join(head, "\t")}, b.lines...) {
+			_, _ = fmt.Fprintln(w, line)
+		}
+		_ = w.Flush()
+		t.Log("\n" + text.String())
+	})
+}
+
+// TestABootingRubyLeavesGoWorkersAlone is why a Go worker's id has a mark: Ruby
+// prunes what it takes for dead workers of its own host.
+func TestABootingRubyLeavesGoWorkersAlone(t *testing.T) {
+	t.Parallel()
+	start(t) // or skip
+	var rows board
+	rows.show(t, "Ruby works", "Go has", "Ruby's own dead", "Go's ids", "Go's records", "Go's jobs")
+	for name, queues := range map[string][]string{
+		"the same queues": {"exports", "mail"},
+		"some of them":    {"exports"},
+		"all, by *":       {"*"},
+	} {
+		for has, slots := range map[string][]int{"1 slot": {1}, "4 slots": {4}, "twins of 1 slot": {1, 1}, "twins of 4 slots": {4, 4}} {
+			t.Run(name+", "+has, func(t *testing.T) {
+				t.Parallel()
+				server := redistest.StartReal(t)
+				c := server.Conn(t)
+				all := enlist(t, server, slots...)
+				before, failures := all.records(t, server), len(list(t, server, "resque:failed"))
+				own := "exports,mail"
+				if name == "some of them" {
+					own = "exports"
+				}
+				dead := bury(t, c, own)
+
+				ruby(t, server, "boot.rb", queues...)
+				require.ElementsMatch(t, all.ids(), members(t, c), "Ruby prunes %s, and nobody else", dead)
+				require.Equal(t, before, all.records(t, server))
+				require.Len(t, list(t, server, "resque:failed"), failures+1, "the job of Ruby's own dead")
+				beats, err := redis.StringMap(c.Do("HGETALL", "resque:workers:heartbeat"))
+				require.NoError(t, err)
+				for _, id := range all.ids() {
+					require.Contains(t, beats, id)
+				}
+				processed, err := redis.Int(c.Do("GET", "resque:stat:processed"))
+				require.NoError(t, err)
+				for _, release := range all.release {
+					release()
+				}
+				require.Eventually(t, func() bool {
+					now, err := redis.Int(c.Do("GET", "resque:stat:processed"))
+					return err == nil && now == processed+len(before)
+				}, 20*time.Second, 5*time.Millisecond, "the jobs in hand end and are counted")
+				require.Len(t, list(t, server, "resque:failed"), failures+1)
+				rows.add(name, has, "pruned", fmt.Sprintf("%d of %d there", len(before), len(before)), "unchanged", "finished, counted once")
+			})
+		}
+	}
+}
+
+// TestRubyPrunesItsOwnBesideGoSweepers has Ruby boot while ten Go workers sweep
+// all the time: they hold Ruby's lock for as long as they prune, no longer.
+func TestRubyPrunesItsOwnBesideGoSweepers(t *testing.T) {
+	t.Parallel()
+	for name, dead := range map[string]int{"nobody else is dead": 0, "others are dead": 10} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := start(t)
+			c := server.Conn(t)
+			all := &crew{}
+			for range 10 {
+				w := newWorker(t, server, resque.NewMux(), worker.Config{Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond})
+				goWork(t, w)
+				all.workers = append(all.workers, w)
+			}
+			require.Eventually(t, func() bool { return len(all.ids()) == 10 }, 20*time.Second, 5*time.Millisecond)
+			ids := all.ids()
+			own := bury(t, c, "exports")
+			for i := range dead {
+				leave(t, server, fmt.Sprintf("gone:%d:exports", i), fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, 100+i))
+			}
+			ruby(t, server, "boot.rb", "exports")
+			assert.NotContains(t, members(t, c), own, "Ruby found its lock held")
+			require.Eventually(t, func() bool { return len(members(t, c)) == 10 }, 20*time.Second, 5*time.Millisecond)
+			assert.ElementsMatch(t, ids, members(t, c))
+			failed := strings.Join(list(t, server, "resque:failed"), "\n")
+			assert.Equal(t, 1, strings.Count(failed, own), "its job failed once")
+			for i := range dead {
+				assert.Contains(t, failed, fmt.Sprintf("gone:%d:exports", i))
+			}
+		})
+	}
+}
+
+// leave has a worker take a payload from a queue, as it does, and die: its record
+// stays, and its heartbeat is old.
+func leave(t *testing.T, server *redistest.Server, id, payload string) {
+	t.Helper()
+	c, st := server.Conn(t), store.New(server.Open(t))
+	_, err := st.Register(t.Context(), []string{id}, time.Now(), true)
+	require.NoError(t, err)
+	queue := "of " + id
+	_, err = c.Do("RPUSH", "resque:queue:"+queue, payload)
+	require.NoError(t, err)
+	x, err := st.Exchange(t.Context(), []string{queue}, nil, []store.Slot{{Worker: id, RunAt: store.FormatRunAt(time.Now())}})
+	require.NoError(t, err)
+	require.Len(t, x.Reserved, 1)
+	require.Equal(t, payload, string(x.Reserved[0].Payload))
+	_, err = c.Do("HSET", "resque:workers:heartbeat", id, time.Now().Add(-time.Hour).UTC().Format(store.Heartbeat))
+	require.NoError(t, err)
+}
+
+// TestUnreadablePayloadsDoNotHurtRuby has Go workers die with what Ruby cannot
+// read in their records. A Ruby that boots reads them all the same, prunes the
+// workers and writes failures that Ruby's tools read.
+func TestUnreadablePayloadsDoNotHurtRuby(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	ids := map[string]string{}
+	for name, payload := range map[string]string{
+		"NaN":             `{"class":"Exporter","args":[NaN]}`,
+		"Infinity":        `{"class":"Exporter","args":[-Infinity]}`,
+		"0x10":            `{"class":"Exporter","args":[0x10]}`,
+		"01":              `{"class":"Exporter","args":[01]}`,
+		"+1":              `{"class":"Exporter","args":[+1]}`,
+		"1.":              `{"class":"Exporter","args":[1.]}`,
+		"a raw newline":   "{\"class\":\"Exporter\",\"args\":[\"a\nb\"]}",
+		"a raw zero byte": "{\"class\":\"Exporter\",\"args\":[\"a\x00b\"]}",
+		"depth 101":       `{"class":"Exporter","args":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+		"depth 5000":      strings.Repeat(`[`, 5000),
+		"bad UTF-8":       "{\"class\":\"Exporter\",\"args\":[\"\xff\"]}",
+		"no JSON at all":  "rubbish",
+		"nothing":         "",
+		"a list":          `[1]`,
+		"null":            `null`,
+	} {
+		id := fmt.Sprintf("%s~go:%d:exports", host, 999000+len(ids))
+		ids[id] = name
+		leave(t, server, id, payload)
+	}
+	seen := reply[struct{ All, Expired []string }](t, ruby(t, server, "workers.rb"))
+	require.Subset(t, seen.All, slices.Collect(maps.Keys(ids)))
+	require.Len(t, seen.Expired, len(ids))
+	ruby(t, server, "boot.rb", "exports")
+	require.Empty(t, members(t, server.Conn(t)), "Ruby prunes them and goes")
+	failed := reply[struct {
+		All []struct {
+			Payload           struct{ Class string }
+			Exception, Worker string
+		}
+	}](t, ruby(t, server, "failures.rb"))
+	require.Len(t, failed.All, len(ids))
+	var rows board
+	rows.show(t, "a Go worker died with", "Ruby boots, and records", "of the class")
+	for _, f := range failed.All {
+		require.Contains(t, ids, f.Worker)
+		require.Equal(t, "Resque::PruneDeadWorkerDirtyExit", f.Exception)
+		require.Equal(t, "<unreadable>", f.Payload.Class, ids[f.Worker])
+		rows.add(ids[f.Worker], f.Exception, f.Payload.Class)
+		delete(ids, f.Worker)
+	}
+}
