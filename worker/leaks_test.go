@@ -71,7 +71,7 @@ func atRest(t *testing.T, name string) (count int) {
 }
 
 // clients are the connections that a server has, but for the one that asks.
-type clients struct{ all, tracking, present int }
+type clients struct{ all, tracking, blocked, present int }
 
 func census(t *testing.T, s *redistest.Server) clients {
 	t.Helper()
@@ -92,6 +92,8 @@ func census(t *testing.T, s *redistest.Server) clients {
 			switch name, value, _ := strings.Cut(word, "="); {
 			case name == "flags" && strings.Contains(value, "t"):
 				n.tracking++
+			case name == "flags" && strings.Contains(value, "b"):
+				n.blocked++
 			case name == "name" && strings.HasPrefix(value, "goresque:"):
 				n.present++
 			}
