@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +83,23 @@ func TestWatch(t *testing.T) {
 			assert.Equal(t, c.renamed, renamed)
 		})
 	}
+	t.Run("is pinged while it arms", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, redistest.StartReal(t))
+		w, err := f.NewWatch(t.Context())
+		require.NoError(t, err)
+		defer w.Close()
+		var pings sync.WaitGroup
+		pings.Go(func() {
+			for range 300 {
+				assert.NoError(t, w.Ping())
+			}
+		})
+		for range 300 {
+			require.NoError(t, w.Arm([]string{"a", "b"}, true))
+		}
+		pings.Wait()
+	})
 	t.Run("ends with its context", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, redistest.StartReal(t))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -15,9 +16,11 @@ import (
 // number of queues, sees pauses and new queues too, and writes nothing. It
 // holds two connections.
 type Watch struct {
-	store  *Store
+	store *Store
+	told  conn // where the messages come
+
+	mu     sync.Mutex
 	reader conn // its reads are tracked
-	told   conn // where the messages come
 }
 
 // invalidations is the channel of tracking's messages.
@@ -66,6 +69,8 @@ func (w *Watch) Arm(queues []string, names bool) error {
 	for _, q := range queues {
 		watched = append(watched, k.queue(q), k.pauseQueue(q))
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for some := range slices.Chunk(watched, 5000) {
 		if _, err := w.reader.do("EXISTS", some...); err != nil {
 			return fmt.Errorf("tracking %d queues: %w", len(queues), err)
@@ -95,9 +100,12 @@ func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 }
 
 // Ping keeps both connections from falling silent, and finds out when they broke.
-// It may be called while another goroutine waits.
+// It may be called while another goroutine arms or waits.
 func (w *Watch) Ping() error {
-	if _, err := w.reader.do("PING"); err != nil {
+	w.mu.Lock()
+	_, err := w.reader.do("PING")
+	w.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("checking the tracking connection: %w", err)
 	}
 	if err := errors.Join(w.told.Send("PING"), w.told.Flush()); err != nil {
