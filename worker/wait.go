@@ -25,6 +25,14 @@ type waiting interface {
 	AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error)
 }
 
+// watch is a *store.Watch.
+type watch interface {
+	Arm(queues []string, names bool) error
+	Wait(ctx context.Context) (renamed bool, err error)
+	Ping() error
+	Close()
+}
+
 // waitForJobs wakes x's idle slots until ctx ends. A backend that cannot wait,
 // or a MaxWaiting that allows nothing, leaves them to the polls.
 func waitForJobs(ctx context.Context, backend any, x *exchange, cfg Config) {
@@ -52,7 +60,7 @@ func waitForJobs(ctx context.Context, backend any, x *exchange, cfg Config) {
 
 // track waits by w's watch until ctx ends or a connection breaks. It arms first
 // and looks then, so that nothing falls between the two.
-func (w *waiter) track(ctx context.Context, watch *store.Watch) {
+func (w *waiter) track(ctx context.Context, watch watch) {
 	ctx, cancel := context.WithCancel(ctx)
 	var pings sync.WaitGroup
 	pings.Go(func() {
@@ -76,6 +84,7 @@ func (w *waiter) track(ctx context.Context, watch *store.Watch) {
 		if found, ok := w.look(ctx); !ok {
 			return
 		} else if found {
+			rest.over() // its pop is told next, for nothing
 			continue
 		}
 		renamed, err := watch.Wait(ctx)
@@ -157,9 +166,12 @@ type rest struct{ length, most time.Duration }
 
 func newRest(most time.Duration) *rest { return &rest{most: most} }
 
+// over has the next rest be short again.
+func (r *rest) over() { r.length = 0 }
+
 func (r *rest) after(ctx context.Context, found bool) bool {
 	if found {
-		r.length = 0
+		r.over()
 		return ctx.Err() == nil
 	}
 	r.length = min(max(2*r.length, 2*time.Millisecond), r.most)

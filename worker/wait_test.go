@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,5 +60,101 @@ func TestWaiterGivesUpAStrategyForGoodReasonsOnly(t *testing.T) {
 		assert.EqualValues(t, 2, m.blocked.Load())
 		stop()
 		<-done
+	})
+}
+
+// line is a queue with jobs and a watch on it that tells what Redis's tracking
+// does: the next push or pop after it was armed, once.
+type line struct {
+	exchanger
+	mu    sync.Mutex
+	jobs  int
+	armed bool
+	told  chan struct{}
+}
+
+func (l *line) Exchange(_ context.Context, _ []string, _ []store.Outcome, free []store.Slot) (store.Exchanged, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var x store.Exchanged
+	for _, slot := range free[:min(len(free), l.jobs)] {
+		x.Reserved = append(x.Reserved, store.Reserved{Worker: slot.Worker})
+		l.jobs--
+		l.changed()
+	}
+	return x, nil
+}
+
+func (l *line) changed() {
+	if l.armed {
+		l.armed = false
+		l.told <- struct{}{}
+	}
+}
+
+func (l *line) push() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.jobs++
+	l.changed()
+}
+
+func (l *line) Arm([]string, bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.armed = true
+	return nil
+}
+
+func (l *line) Wait(ctx context.Context) (renamed bool, err error) {
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-l.told:
+		return false, nil
+	}
+}
+
+func (l *line) Ping() error { return nil }
+func (l *line) Close()      {}
+
+// Who was woken for nothing rests, longer each time; but a job that it finds
+// after its rest ends that, or every job after it would wait for a rest, too.
+func TestWaiterIsFastAgainAfterItRested(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := Config{Queues: []string{"a"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+		require.NoError(t, err)
+		l := &line{told: make(chan struct{}, 1000)}
+		x := newExchange(l, away(cfg.Logger), cfg)
+		ctx, stop := context.WithCancel(t.Context())
+		begun := make(chan time.Time)
+		var all sync.WaitGroup
+		for _, id := range []string{"1", "2"} {
+			all.Go(func() {
+				for {
+					if _, ok := x.turn(ctx, id, nil); !ok {
+						return
+					}
+					begun <- time.Now()
+				}
+			})
+		}
+		all.Go(func() { (&waiter{x: x, cfg: cfg}).track(ctx, l) })
+		for range 30 { // others take the jobs
+			l.told <- struct{}{}
+		}
+		<-time.After(time.Second) // it is in the middle of a long rest
+		var took []time.Duration
+		for range 200 {
+			pushed := time.Now()
+			l.push()
+			took = append(took, (<-begun).Sub(pushed))
+			<-time.After(time.Millisecond) // it may still rest
+		}
+		slices.Sort(took)
+		assert.Less(t, took[len(took)/2], 5*time.Millisecond, "%v", took)
+		stop()
+		all.Wait()
 	})
 }
