@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,7 +84,11 @@ func Both(t *testing.T, test func(t *testing.T, s *Server)) {
 // Open returns a Redis on s that is closed with the test.
 func (s *Server) Open(t testing.TB) *resque.Redis {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: s.URL})
+	cfg := resque.RedisConfig{URL: s.URL}
+	if !s.Real { // its Lua is slow, and much slower with the race detector on a busy machine
+		cfg.ReadTimeout = time.Minute
+	}
+	rdb, err := resque.Open(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	return rdb
