@@ -83,6 +83,9 @@ type observed struct {
 
 func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	t.Helper()
+	t.Logf("| %s | %s after %.1f s | %s after %.1f s |", want.Case,
+		outcome(want.Failed, want.Processed, want.FailedCount, want.LeftInQueue), want.SecondsToExit,
+		outcome(seen.failed, seen.processed, seen.failedCount, len(seen.queue)), seen.took.Seconds())
 	// Ruby looks at its child every 0.1 s, and the recording is rounded to that.
 	assert.GreaterOrEqual(t, seen.took+seen.late+100*time.Millisecond, jobs.Span(want.SecondsToExit), "it ended too early")
 	assert.LessOrEqual(t, seen.took, jobs.Span(want.SecondsToExit)+2*time.Second, "it ended too late")
@@ -103,6 +106,18 @@ func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	if want.LeftInQueue == 2 {
 		assert.Equal(t, payload(want.Job, want.JobSeconds), seen.queue[0], "back at the front, as it was")
 	}
+}
+
+// outcome is what became of a job, in few words.
+func outcome(failed []golden.SignalFailure, processed, count, left int) string {
+	text := "done"
+	if processed == 0 {
+		text = "not ended"
+	}
+	for _, f := range failed {
+		text = f.Exception
+	}
+	return fmt.Sprintf("%s, processed %d, failed %d, left %d,", text, processed, count, left)
 }
 
 // observe does what a case says. Testing has no part in it: it runs beside others.
