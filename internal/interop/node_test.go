@@ -229,7 +229,10 @@ func TestADeadNodeWorkerLosesNothing(t *testing.T) {
 	client := server.Client(t)
 	workers, err := client.Workers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []resque.RegisteredWorker{{ID: "peer:7:mixed", Working: true}}, workers)
+	require.Len(t, workers, 1)
+	require.Equal(t, "peer:7:mixed", workers[0].ID)
+	require.True(t, workers[0].Working)
+	require.Equal(t, []string{"mixed"}, workers[0].Queues)
 	work(t, server, resque.NewMux(), "mixed") // it sweeps, too
 	workers, err = client.Workers(t.Context())
 	require.NoError(t, err)
