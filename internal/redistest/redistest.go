@@ -38,6 +38,8 @@ type Server struct {
 	URL  string
 	Real bool // a redis-server, not the embedded one
 	PID  int  // of a redis-server
+
+	embedded bool
 }
 
 // Start runs a server that ends with the test: a redis-server where one is
@@ -65,7 +67,7 @@ func StartEmbedded(t testing.TB) *Server {
 	s, err := embedded.Start("")
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	return &Server{URL: s.URL()}
+	return &Server{URL: s.URL(), embedded: true}
 }
 
 // Both runs a test against each kind of server.
@@ -85,7 +87,7 @@ func Both(t *testing.T, test func(t *testing.T, s *Server)) {
 func (s *Server) Open(t testing.TB) *resque.Redis {
 	t.Helper()
 	cfg := resque.RedisConfig{URL: s.URL}
-	if !s.Real { // its Lua is slow, and much slower with the race detector on a busy machine
+	if s.embedded { // its Lua is slow, and much slower with the race detector on a busy machine
 		cfg.ReadTimeout = time.Minute
 	}
 	rdb, err := resque.Open(cfg)
