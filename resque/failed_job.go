@@ -1,6 +1,7 @@
 package resque
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,13 @@ type FailedJob struct {
 // Original is the payload as it was in the queue, which requeueing puts there
 // again: the payload of the record or, of an unreadable one, the bytes it holds.
 func (j FailedJob) Original() []byte { return store.RestorePayload(j.Payload) }
+
+// ParseFailedJob reads a record that stands in a list at a position: for programs
+// that have it from Redis already. It never fails: what is wrong with the record
+// is in Damage.
+func ParseFailedJob(list string, position int64, record []byte) FailedJob {
+	return parseRecord(record).job(newFailureID(cmp.Or(list, FailedList), position, record))
+}
 
 // The members of a record. Their order is that of members' names.
 const (

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/goresque/goresque/internal/fnmatch"
 )
 
 // lister names all known queues.
@@ -84,7 +86,7 @@ func (l *queueList) match(all []string) []string {
 	matched := []string{}
 	for _, given := range l.given {
 		for _, q := range candidates(given, all) {
-			if fnmatch(given, q) && !slices.Contains(matched, q) && !l.skip(q) {
+			if fnmatch.Match(given, q) && !slices.Contains(matched, q) && !l.skip(q) {
 				matched = append(matched, q)
 			}
 		}
@@ -102,5 +104,5 @@ func candidates(given string, all []string) []string {
 func isPattern(name string) bool { return strings.ContainsAny(name, `*?[\\`) }
 
 func (l *queueList) skip(queue string) bool {
-	return slices.ContainsFunc(l.skipped, func(pattern string) bool { return fnmatch(pattern, queue) })
+	return slices.ContainsFunc(l.skipped, func(pattern string) bool { return fnmatch.Match(pattern, queue) })
 }

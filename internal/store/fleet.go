@@ -98,26 +98,42 @@ func registered(ids []string, beats map[string]string) []WorkerState {
 // states fills in what stands under keys of the workers' own. MGET has nothing
 // for a key of another type, so that one damaged worker does not hide the rest.
 func (s *Store) states(c conn, workers []WorkerState) error {
-	const each = 4
 	if len(workers) == 0 {
 		return nil
 	}
-	words := make([]any, 0, each*len(workers))
+	return fillStates(workers)(c.do("MGET", s.stateKeys(workers)...))
+}
+
+// stateKeys are the keys of the workers' own.
+func (s *Store) stateKeys(workers []WorkerState) []any {
+	words := make([]any, 0, keysOfState*len(workers))
 	for _, w := range workers {
 		words = append(words, s.keys.worker(w.ID), s.keys.started(w.ID),
 			s.keys.stat("processed:"+w.ID), s.keys.stat("failed:"+w.ID))
 	}
-	values, err := redis.ByteSlices(c.do("MGET", words...))
-	if err == nil && len(values) != len(words) {
-		err = fmt.Errorf("MGET answered %d values for %d", len(values), len(words))
+	return words
+}
+
+const keysOfState = 4
+
+// fillStates takes what MGET answered for stateKeys.
+func fillStates(workers []WorkerState) func(reply any, err error) error {
+	return func(reply any, err error) error {
+		values, err := redis.ByteSlices(reply, err)
+		if err == nil && len(values) != keysOfState*len(workers) {
+			err = fmt.Errorf("MGET answered %d values for %d workers", len(values), len(workers))
+		}
+		if err != nil {
+			return err
+		}
+		for i := range workers {
+			workers[i].fill(values[keysOfState*i:])
+		}
+		return nil
 	}
-	if err != nil {
-		return err
-	}
-	for i := range workers {
-		w, v := &workers[i], values[each*i:]
-		w.Record = readRecord(w.ID, v[0])
-		w.Started, w.Processed, w.Failed = string(v[1]), count(v[2]), count(v[3])
-	}
-	return nil
+}
+
+func (w *WorkerState) fill(v [][]byte) {
+	w.Record = readRecord(w.ID, v[0])
+	w.Started, w.Processed, w.Failed = string(v[1]), count(v[2]), count(v[3])
 }

@@ -28,6 +28,8 @@ type scripts struct {
 	exchange, prune, register, release, retire *redis.Script
 	failed, failedClear, failedRestore         *redis.Script
 	dequeue                                    *redis.Script
+	queueRemove, queueForget                   *redis.Script
+	describe, readKey                          *redis.Script
 }
 
 // New returns a store on rdb.
@@ -46,6 +48,10 @@ func New(rdb Redis) *Store {
 			failedClear:   redis.NewScript(-1, failedClearLua),
 			failedRestore: redis.NewScript(-1, failedRestoreLua),
 			dequeue:       redis.NewScript(-1, dequeueLua),
+			queueRemove:   redis.NewScript(-1, queueRemoveLua),
+			queueForget:   redis.NewScript(-1, queueForgetLua),
+			describe:      redis.NewScript(-1, describeLua),
+			readKey:       redis.NewScript(-1, readKeyLua),
 		},
 	}
 }

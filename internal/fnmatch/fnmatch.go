@@ -1,14 +1,15 @@
-package worker
+// Package fnmatch matches queue names against patterns as Ruby does.
+package fnmatch
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// fnmatch is Ruby's File.fnmatch? without flags: * and ? cross slashes but do
+// Match is Ruby's File.fnmatch? without flags: * and ? cross slashes but do
 // not match a dot at the beginning, [!a] and [^a] negate, a backslash quotes,
 // braces are plain characters. path.Match differs in every one of these.
-func fnmatch(pattern, name string) bool {
+func Match(pattern, name string) bool {
 	if strings.HasPrefix(name, ".") && pattern != "" && strings.ContainsRune("*?[", rune(pattern[0])) {
 		return false
 	}

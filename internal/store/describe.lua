@@ -1,0 +1,13 @@
+-- Tells of each key its type, its life in milliseconds and its size.
+-- KEYS: any
+-- Returns three values for each key.
+local size = { list = "LLEN", set = "SCARD", zset = "ZCARD", hash = "HLEN", string = "STRLEN" }
+local out = {}
+for _, key in ipairs(KEYS) do
+	local kind = redis.call("TYPE", key)
+	kind = kind.ok or kind
+	out[#out + 1] = kind
+	out[#out + 1] = redis.call("PTTL", key)
+	out[#out + 1] = size[kind] and redis.call(size[kind], key) or 0
+end
+return out

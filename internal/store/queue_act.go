@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+var (
+	//go:embed queue_remove.lua
+	queueRemoveLua string
+	//go:embed queue_forget.lua
+	queueForgetLua string
+)
+
+// QueuePage reads a queue's jobs from position first to last, and how many there
+// are.
+//
+// Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
+func (s *Store) QueuePage(ctx context.Context, queue string, first, last int64) (jobs [][]byte, size int64, err error) {
+	err = s.with(ctx, func(c conn) error {
+		replies, err := c.pipeline(
+			[]any{"LRANGE", s.keys.queue(queue), first, last},
+			[]any{"LLEN", s.keys.queue(queue)})
+		if err != nil {
+			return err
+		}
+		if jobs, err = redis.ByteSlices(replies[0], nil); err == nil {
+			size, err = redis.Int64(replies[1], nil)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading queue %q: %w", queue, err)
+	}
+	return jobs, size, nil
+}
+
+// RemoveJobs takes jobs out of a queue, by their bytes, and tells for each
+// whether it was there.
+//
+// Ruby: Resque::DataStore::QueueAccess#remove_from_queue, which takes all alike.
+func (s *Store) RemoveJobs(ctx context.Context, queue string, jobs [][]byte, trash Trash) ([]bool, error) {
+	return s.takeJobs(ctx, queue, s.keys.trash(trash.Token), trash.Keep.Milliseconds(), "", jobs)
+}
+
+// MoveJobs takes jobs out of a queue, by their bytes, to the end of another one,
+// and tells for each whether it was there.
+func (s *Store) MoveJobs(ctx context.Context, queue, to string, jobs [][]byte) ([]bool, error) {
+	return s.takeJobs(ctx, queue, s.keys.queue(to), -1, to, jobs)
+}
+
+func (s *Store) takeJobs(ctx context.Context, queue, destination string, keep int64, to string, jobs [][]byte) ([]bool, error) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	words := []any{3, s.keys.queue(queue), destination, s.keys.queues(), keep, to}
+	for _, job := range jobs {
+		words = append(words, job)
+	}
+	var taken []bool
+	err := s.with(ctx, func(c conn) error {
+		replies, err := redis.Int64s(c.script(s.scripts.queueRemove, words...))
+		for _, reply := range replies {
+			taken = append(taken, reply == 1)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("taking %d jobs out of queue %q: %w", len(jobs), queue, err)
+	}
+	return taken, nil
+}
+
+// ClearQueue removes all jobs of a queue, whose name stays known, and returns how
+// many there were.
+func (s *Store) ClearQueue(ctx context.Context, queue string, trash Trash) (int64, error) {
+	var n int64
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int64(c.script(s.scripts.failedClear, 2,
+			s.keys.queue(queue), s.keys.trash(trash.Token), trash.Keep.Milliseconds()))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("clearing queue %q: %w", queue, err)
+	}
+	return n, nil
+}
+
+// ForgetQueue makes a queue unknown, if it is empty.
+//
+// Ruby: Resque::DataStore::QueueAccess#remove_queue, which empties it, too.
+func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
+	err := s.with(ctx, func(c conn) error {
+		_, err := c.script(s.scripts.queueForget, 2, s.keys.queue(queue), s.keys.queues(), queue)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forgetting queue %q: %w", queue, err)
+	}
+	return nil
+}
+
+// RestoreJobs moves at most limit jobs from the trash to the front of their queue
+// and returns how many there were.
+func (s *Store) RestoreJobs(ctx context.Context, queue, token string, limit int) (int64, error) {
+	var n int64
+	err := s.with(ctx, func(c conn) (err error) {
+		n, err = redis.Int64(c.script(s.scripts.failedRestore, 3,
+			s.keys.queue(queue), s.keys.trash(token), s.keys.queues(), limit, queue))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("restoring jobs of queue %q: %w", queue, err)
+	}
+	return n, nil
+}
