@@ -1,0 +1,155 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// activeJobWrapper is the class under which Rails enqueues all its jobs.
+const activeJobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
+
+// shownJob is a job as pages show it.
+type shownJob struct {
+	Class string // of Rails's job, where it is one
+	Via   string // "ActiveJob" where it is
+	ID    string // Rails's
+	Args  []json.RawMessage
+	Since string // when Rails enqueued it, as it is written
+	Bad   bool   // it cannot be read
+	Raw   string
+}
+
+// showJob reads a payload, of whatever kind.
+func (h *Dashboard) showJob(payload []byte) shownJob {
+	job := shownJob{Raw: string(payload)}
+	var p struct {
+		Class string            `json:"class"`
+		Args  []json.RawMessage `json:"args"`
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(payload, &fields) != nil {
+		job.Bad = true
+		if h.hides() {
+			job.Raw = ""
+		}
+		return job
+	}
+	_ = json.Unmarshal(fields["class"], &p.Class) // left empty where it is none
+	if json.Unmarshal(fields["args"], &p.Args) != nil {
+		p.Args = []json.RawMessage{fields["args"]} // an object, say
+	}
+	job.Class, job.Args, job.Bad = p.Class, p.Args, p.Class == ""
+	if p.Class == activeJobWrapper && len(p.Args) == 1 {
+		job.unwrap(p.Args[0])
+	}
+	h.hide(&job)
+	return job
+}
+
+func (j *shownJob) unwrap(envelope json.RawMessage) {
+	var e struct {
+		JobClass   string            `json:"job_class"`
+		JobID      string            `json:"job_id"`
+		EnqueuedAt string            `json:"enqueued_at"`
+		Arguments  []json.RawMessage `json:"arguments"`
+	}
+	if json.Unmarshal(envelope, &e) == nil && e.JobClass != "" {
+		j.Class, j.ID, j.Args, j.Since, j.Via = e.JobClass, e.JobID, e.Arguments, e.EnqueuedAt, "ActiveJob"
+	}
+}
+
+// hide takes out what is not to be shown, before a template or JSON sees it.
+func (h *Dashboard) hide(job *shownJob) {
+	switch {
+	case h.cfg.HideArgs:
+		job.Args, job.Raw = []json.RawMessage{[]byte(`"…"`)}, ""
+	case h.hides():
+		for i, arg := range job.Args {
+			job.Args[i] = h.redact(arg)
+		}
+		job.Raw = ""
+	}
+}
+
+// hideRaw is what may be shown of a value that stands in Redis.
+func (h *Dashboard) hideRaw(value string, isList bool) string {
+	first := strings.TrimSpace(value)
+	switch {
+	case !h.hides(), !isList && !strings.HasPrefix(first, "{") && !strings.HasPrefix(first, "["):
+		return value
+	case h.cfg.HideArgs, !json.Valid([]byte(value)):
+		return t("(hidden)")
+	}
+	return string(h.redact(json.RawMessage(first)))
+}
+
+// hides tells whether anything is kept from readers.
+func (h *Dashboard) hides() bool { return h.cfg.HideArgs || len(h.cfg.RedactKeys) > 0 }
+
+// Line is the arguments on one line, as exact JSON text.
+func (j shownJob) Line() string {
+	parts := make([]string, len(j.Args))
+	for i, arg := range j.Args {
+		parts[i] = string(arg)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Tree is the arguments on many lines.
+func (j shownJob) Tree() string {
+	var out bytes.Buffer
+	for _, arg := range j.Args {
+		if json.Indent(&out, arg, "", "  ") != nil {
+			out.Write(arg)
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// redact replaces the values of the keys that are not to be shown. Everything
+// else stays as it is written: numbers are not rounded, keys keep their order.
+func (h *Dashboard) redact(value json.RawMessage) json.RawMessage {
+	if len(h.cfg.RedactKeys) == 0 || len(value) == 0 {
+		return value
+	}
+	switch value[0] {
+	case '[':
+		var items []json.RawMessage
+		if json.Unmarshal(value, &items) != nil {
+			return value
+		}
+		parts := make([][]byte, len(items))
+		for i, item := range items {
+			parts[i] = h.redact(item)
+		}
+		return slices.Concat([]byte("["), bytes.Join(parts, []byte(", ")), []byte("]"))
+	case '{':
+		return h.redactObject(value)
+	}
+	return value
+}
+
+func (h *Dashboard) redactObject(value json.RawMessage) json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(value))
+	if _, err := d.Token(); err != nil {
+		return value
+	}
+	var parts [][]byte
+	for d.More() {
+		key, err := d.Token()
+		name, ok := key.(string)
+		var member json.RawMessage
+		if err != nil || !ok || d.Decode(&member) != nil {
+			return []byte(`"[unreadable]"`) // better nothing than what was to be hidden
+		}
+		if slices.ContainsFunc(h.cfg.RedactKeys, func(k string) bool { return strings.EqualFold(k, name) }) {
+			member = []byte(`"[redacted]"`)
+		}
+		spelled, _ := json.Marshal(name) // a string
+		parts = append(parts, slices.Concat(spelled, []byte(": "), h.redact(member)))
+	}
+	return slices.Concat([]byte("{"), bytes.Join(parts, []byte(", ")), []byte("}"))
+}

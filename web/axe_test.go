@@ -1,0 +1,65 @@
+package web_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/web"
+)
+
+// violation is what axe-core finds wrong.
+type violation struct {
+	ID, Help string
+	Nodes    []struct{ HTML, FailureSummary string }
+}
+
+// No page has a fault that axe-core finds, in light or in dark, wide or narrow.
+func TestAccessibility(t *testing.T) {
+	t.Parallel()
+	axe, err := os.ReadFile("testdata/node_modules/axe-core/axe.min.js")
+	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in testdata brings it
+	require.NoError(t, err)
+	ctx := browser(t)
+	s := open(t, web.Config{Refresh: -1, PerPage: 4})
+	s.fill()
+	said := map[string]bool{}
+	base := s.listen()
+	for _, look := range []struct {
+		theme string
+		width int64
+	}{{"light", 1280}, {"dark", 1280}, {"light", 390}, {"dark", 390}} {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		require.NoError(t, err)
+		for _, path := range append(axePaths, s.href("/failed", "failures/")) {
+			run(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(base+path),
+				chromedp.Evaluate[chromedp.Void](string(axe)),
+				chromedp.Evaluate[chromedp.Void](`for (const d of document.querySelectorAll("details")) d.open = true`))
+			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](
+				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`,
+				chromedp.EvalAwaitPromise))
+			require.NoError(t, err)
+			for _, v := range found {
+				n := v.Nodes[0]
+				if once := v.ID + n.FailureSummary; !said[once] {
+					said[once] = true
+					t.Errorf("%s: %s\n%s, %s, %d wide, %d times: %.300s\n%s", v.ID, v.Help, path, look.theme, look.width, len(v.Nodes), n.HTML, n.FailureSummary)
+				}
+			}
+		}
+	}
+}
+
+var axePaths = []string{ //nolint:gochecknoglobals // a table
+	"/overview", "/queues", "/queues/mailers", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers", "/workers",
+	"/workers/worker-3.example.com:31007:billing,reports", "/failed", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
+	"/failed/remove/3", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
+}

@@ -1,0 +1,167 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/web"
+)
+
+// large is a Redis with 100,000 failures of 2.4 KB and 1,000 busy workers.
+const (
+	largeFailures = 100_000
+	largeWorkers  = 1_000
+	largeRecord   = 2_400
+)
+
+func fillLarge(b *testing.B, server *redistest.Server, failures int) redis.Conn {
+	b.Helper()
+	c := server.Conn(b)
+	at := time.Now().UTC()
+	send := func(words ...any) {
+		require.NoError(b, c.Send(words[0].(string), words[1:]...))
+	}
+	kinds := []string{"ExportJob", "MailJob", "ThumbnailJob", "RareJob"}
+	for i := range failures {
+		kind := kinds[i%3]
+		if i%5000 == 7 {
+			kind = kinds[3]
+		}
+		text := record(kind, fmt.Sprintf("[%d]", i), "RuntimeError", "boom", "exports", at.Add(-time.Duration(failures-i)*time.Second), "")
+		text = strings.Replace(text, "boom", strings.Repeat("x", max(0, largeRecord-len(text))), 1)
+		send("RPUSH", "resque:failed", text)
+		if i%10_000 == 9_999 {
+			_, err := c.Do("")
+			require.NoError(b, err)
+		}
+	}
+	for i := range largeWorkers {
+		id := fmt.Sprintf("worker-%d.example.com:%d:exports,mail", i%40, 4000+i)
+		send("SADD", "resque:workers", id)
+		send("HSET", "resque:workers:heartbeat", id, at.Format(time.RFC3339))
+		send("SET", "resque:worker:"+id, working("exports", "ExportJob", fmt.Sprintf(`[%d,"csv"]`, i), time.Duration(i)*time.Second))
+	}
+	for i := range 20 {
+		queue := fmt.Sprintf("queue-%d", i)
+		send("SADD", "resque:queues", queue)
+		send("RPUSH", "resque:queue:"+queue, `{"class":"ExportJob","args":[1]}`)
+	}
+	_, err := c.Do("")
+	require.NoError(b, err)
+	return c
+}
+
+// BenchmarkPages measures the pages over much: how long one takes, how many bytes
+// it has, and what of the process's memory it leaves behind.
+//
+// go test ./web -run xxx -bench Pages -benchtime 20x.
+func BenchmarkPages(b *testing.B) {
+	server := redistest.Start(b)
+	fillLarge(b, server, largeFailures)
+	for _, path := range []string{
+		"/overview", "/working", "/workers", "/failed", "/failed?page=2000", "/failed?class=ExportJob", "/failed?class=RareJob", "/failed?q=nowhere",
+		"/failed?class=ExportJob&count=1", "/failed?view=groups", "/stats/keys",
+	} {
+		b.Run(path, func(b *testing.B) {
+			var plain, zipped int
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for b.Loop() {
+				b.StopTimer() // each reads anew: none shares another's snapshot
+				dashboard := newDashboard(b, server, web.Config{})
+				b.StartTimer()
+				a := ask(b, dashboard, http.MethodGet, path, "")
+				require.Equal(b, http.StatusOK, a.Code)
+				plain = a.Body.Len()
+			}
+			runtime.ReadMemStats(&after)
+			zipped = ask(b, newDashboard(b, server, web.Config{}), http.MethodGet, path, "", "Accept-Encoding: gzip").Body.Len()
+			b.ReportMetric(float64(plain)/1024, "KB/page")
+			b.ReportMetric(float64(zipped)/1024, "KB/gzip")
+			b.ReportMetric((float64(after.HeapSys)-float64(before.HeapSys))/(1<<20), "MB-grown")
+		})
+	}
+}
+
+// BenchmarkBulk measures acts on many failures: the answer, and until it is done,
+// and how long another command waits meanwhile at most.
+//
+// go test ./web -run xxx -bench Bulk -benchtime 1x.
+func BenchmarkBulk(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		for _, path := range []string{"/failed/requeue/all", "/failed/clear_retried", "/failed/clear"} {
+			b.Run(fmt.Sprintf("%s/%d", path[1:], n), func(b *testing.B) {
+				for b.Loop() {
+					b.StopTimer()
+					server := redistest.Start(b)
+					c := fillLarge(b, server, n)
+					dashboard := newDashboard(b, server, web.Config{})
+					if path == "/failed/clear_retried" {
+						finish(b, dashboard, "/failed/requeue/all")
+					}
+					waited := watch(b, server)
+					b.StartTimer()
+					begun := time.Now()
+					answer := finish(b, dashboard, path)
+					done := time.Since(begun)
+					b.StopTimer()
+					b.ReportMetric(float64(answer.Microseconds())/1000, "ms/answer")
+					b.ReportMetric(float64(done.Microseconds())/1000, "ms/done")
+					b.ReportMetric(float64(waited().Microseconds())/1000, "ms/blocked")
+					_ = c
+					b.StartTimer()
+				}
+			})
+		}
+	}
+}
+
+// finish asks for an act and waits until it is done.
+func finish(b *testing.B, dashboard *web.Dashboard, path string) (answer time.Duration) {
+	b.Helper()
+	begun := time.Now()
+	a := ask(b, dashboard, http.MethodPost, path, "sure=1", "Accept: application/json")
+	answer = time.Since(begun)
+	require.Equal(b, http.StatusOK, a.Code, "%s", a.Body)
+	_, op, running := strings.Cut(a.Body.String(), `"operation":"`)
+	for running {
+		op, _, _ = strings.Cut(op, `"`)
+		running = !strings.Contains(ask(b, dashboard, http.MethodGet, "/"+op+".json", "").Body.String(), `"Over": true`)
+		<-time.After(2 * time.Millisecond)
+	}
+	return answer
+}
+
+// watch pings Redis all the time; waited ends that, and is the longest wait.
+func watch(b *testing.B, server *redistest.Server) (waited func() time.Duration) {
+	b.Helper()
+	c := server.Conn(b)
+	stop, most := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		longest := time.Duration(0)
+		for {
+			select {
+			case <-stop:
+				most <- longest
+				return
+			default:
+			}
+			begun := time.Now()
+			_, _ = c.Do("PING")
+			longest = max(longest, time.Since(begun))
+		}
+	}()
+	return func() time.Duration {
+		close(stop)
+		return <-most
+	}
+}

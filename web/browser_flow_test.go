@@ -1,0 +1,192 @@
+package web_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/web"
+)
+
+func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(selector) }
+
+// eval runs an expression on the page and returns what it is.
+func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		v, err := chromedp.Evaluate[T](expression)(ctx, target)
+		*into = v
+		return err
+	})
+}
+
+// keys presses keys where the focus is.
+func keys(text string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(text) }
+
+// A reader filters, selects, retries, removes and undoes.
+func TestBrowserFilterSelectRetryUndo(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	s := open(t, web.Config{Refresh: time.Second})
+	s.failures(9)
+	base := s.listen()
+	run(t, ctx,
+		chromedp.Navigate(base+"/failed"), visible("no room left on the disk"),
+		chromedp.SendKeys(`input[name="class"]`, "Mailer\r"), visible("3 match."),
+		click(`.failures li:nth-child(1) .pick`), click(`.failures li:nth-child(2) .pick`),
+		click(`.bulk button:not(.danger)`), visible("Retried 2 failures."), becomes(`location.search.includes("class=Mailer")`))
+	assert.Len(t, s.list("resque:queue:mailers"), 2)
+	run(t, ctx,
+		visible("retried"), click(`[data-all]`), click(`.bulk .danger`), visible("Remove 3 failures?"),
+		click(`.ask .danger`), visible("Removed 3 failures."))
+	assert.Len(t, s.list("resque:failed"), 6)
+	run(t, ctx, click(`.flash button`), visible("Brought 3 back."))
+	assert.Len(t, s.list("resque:failed"), 9)
+	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.bulk button.danger`), visible("Select some rows first."))
+	assert.Len(t, s.list("resque:failed"), 9)
+}
+
+// What was selected stays while the page is live, and what comes is shown when
+// nothing is selected any more.
+func TestBrowserRefreshPausesForSelection(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	s := open(t, web.Config{Refresh: time.Second})
+	s.failures(4)
+	run(t, ctx, chromedp.Navigate(s.listen()+"/failed"), visible("Mailer"),
+		click(`.failures li:nth-child(2) .pick`), visible("Not updating while rows are selected."))
+	s.fail(record("Newcomer", "[]", "E", "came later", "exports", time.Now(), ""))
+	<-time.After(2500 * time.Millisecond)
+	var there, checked bool
+	run(t, ctx, eval(`document.body.innerText.includes("Newcomer")`, &there), eval(`!!document.querySelector(".pick:checked")`, &checked))
+	assert.False(t, there, "not while a row is selected")
+	assert.True(t, checked)
+	run(t, ctx, click(`.failures li:nth-child(2) .pick`), visible("Newcomer"), visible("Updated"))
+
+	// Details that are open stay open, the focus stays, and the page is not built anew.
+	run(t, ctx, chromedp.Evaluate[chromedp.Void](`window.mark = 1; document.querySelectorAll("details")[1].open = true; document.querySelectorAll("[data-open]")[1].focus()`))
+	s.fail(record("Another", "[]", "E", "came later", "exports", time.Now(), ""))
+	run(t, ctx, visible("Another"), becomes(`window.mark === 1 && document.querySelectorAll("details[open]").length === 1`),
+		becomes(`document.activeElement.matches("[data-open]")`))
+}
+
+func TestBrowserBulkWithProgress(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	server := startProxied(t)
+	s := openOn(t, server.server, web.Config{Refresh: time.Second})
+	s.many(3000)
+	slow := &site{t: t, server: server.server, conn: s.conn, dashboard: newDashboard(t, server.slow, web.Config{Refresh: time.Second})}
+	base := slow.listen()
+	run(t, ctx, chromedp.Navigate(base+"/failed"), visible("3,000"), click(`.head form:first-child button`),
+		visible("Retry 3,000 failures?"), chromedp.SendKeys(`input[name="typed"]`, "3000"))
+	release := hold(server.proxy, 2*time.Second)
+	run(t, ctx, click(`.ask .danger`), visible("At work"), visible("looked at"))
+	release()
+	run(t, ctx, visible("Done"), visible("3,000 done")) // the page looks again by itself
+	assert.Equal(t, 3000, s.length("resque:queue:exports"))
+}
+
+func TestBrowserKeyboard(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	s := open(t, web.Config{Refresh: -1})
+	s.failures(3)
+	base := s.listen()
+	run(t, ctx, chromedp.Navigate(base+"/overview"), visible("Overview"), keys("f"), visible("no room left"))
+	run(t, ctx, keys("jj"), becomes(`[...document.querySelectorAll("[data-row]")][1].classList.contains("at")`),
+		keys("x"), becomes(`document.querySelectorAll(".pick:checked")[0]?.closest("[data-row]").classList.contains("at")`),
+		keys("x"), keys("n"), keys("r"), visible("Retried 1 job."))
+	assert.Equal(t, []string{`{"class":"Mailer","args":[2]}`}, s.list("resque:queue:mailers"))
+	run(t, ctx, keys("?"), becomes(`document.getElementById("help").open`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
+		keys("/"), becomes(`document.activeElement.matches("[data-search]")`), keys("wjx"), becomes(`document.activeElement.value.endsWith("wjx")`),
+		chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`),
+		keys("t"), becomes(`document.documentElement.dataset.theme === "dark"`),
+		keys("q"), visible("Queues"), becomes(`document.documentElement.dataset.theme === "dark"`),
+		keys("k"), visible("No worker is registered"), keys("s"), visible("processed"), keys("w"), visible("No worker is running"))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), visible("Exporter"), keys("j"), keys("\r"), visible("Change and retry"))
+	run(t, ctx, keys("?"), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
+		keys("o"), chromedp.Reload(), keys("o"), becomes(`location.pathname.includes("failures/")`))
+}
+
+// Two browsers act on the same failure: one does, the other is told.
+func TestBrowsersRaceOnOneFailure(t *testing.T) {
+	t.Parallel()
+	first := browser(t)
+	second := browser(t)
+	s := open(t, web.Config{Refresh: -1})
+	s.failures(3)
+	base := s.listen()
+	for _, b := range []context.Context{first, second} {
+		run(t, b, chromedp.Navigate(base+"/failed"), visible("Mailer"))
+	}
+	run(t, first, click(`.failures li:nth-child(2) .acts button:last-child`), visible("Removed 1 failure."))
+	run(t, second, click(`.failures li:nth-child(2) .acts button:first-child`), visible("It was changed meanwhile"))
+	assert.Empty(t, s.list("resque:queue:exporters"))
+	assert.Empty(t, s.list("resque:queue:mailers"), "nor another one")
+	assert.Len(t, s.list("resque:failed"), 2)
+}
+
+// Everything that counts works without JavaScript.
+func TestBrowserWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t, chromedp.Flag("blink-settings", "scriptEnabled=false"))
+	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	s := open(t, web.Config{})
+	s.failures(6)
+	s.jobs("exports", four...)
+	base := s.listen()
+	run(t, ctx, chromedp.Navigate(base+"/failed"))
+	run(t, ctx, chromedp.SendKeys(`input[name="class"]`, "Mailer"), click(`.filter button`), waitFor(`.count`))
+	run(t, ctx, click(`.failures li:first-child .acts button:first-child`), waitFor(`.flash`))
+	assert.Len(t, s.list("resque:queue:mailers"), 1)
+	run(t, ctx, click(`.failures li:nth-child(2) .acts button:last-child`), waitFor(`.flash button`))
+	assert.Len(t, s.list("resque:failed"), 5)
+	run(t, ctx, click(`.flash button`), waitFor(`.flash`))
+	assert.Len(t, s.list("resque:failed"), 6)
+	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.head form:last-child button`), waitFor(`.ask`), click(`.ask button`), waitFor(`.flash`))
+	assert.Empty(t, s.list("resque:failed"))
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:nth-child(2) input`), click(`.bulk .danger`), waitFor(`.flash`))
+	assert.Len(t, s.list("resque:queue:exports"), 3)
+	run(t, ctx, chromedp.SetValue(`select[name="theme"]`, "dark"), click(`.choices button`), waitFor(`html[data-theme="dark"]`))
+}
+
+func waitFor(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Query(selector, chromedp.NodeReady)
+}
+
+// No page is wider than the window of a small telephone, and nothing on it is
+// refused by its own policy.
+func TestBrowserSmallAndQuiet(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	console := make(chan string, 100)
+	require.NoError(t, chromedp.Listen(ctx, func(ev any) {
+		if text := complaint(ev); text != "" && !strings.Contains(text, "404") {
+			select {
+			case console <- text:
+			default:
+			}
+		}
+	}))
+	s := open(t, web.Config{Refresh: -1})
+	s.fill()
+	s.jobs("a-queue-with-a-very-long-name-that-goes-on-and-on-without-a-break-for-a-hundred-letters-or-even-more", `{"class":"`+strings.Repeat("Long", 40)+`","args":["`+strings.Repeat("x", 500)+`"]}`)
+	base := s.listen()
+	for _, path := range append(pagePaths, s.href("/failed", "failures/"), "/nothing") {
+		var wide float64
+		run(t, ctx, chromedp.EmulateViewport(320, 640), chromedp.Navigate(base+path), eval(`document.documentElement.scrollWidth`, &wide))
+		assert.LessOrEqual(t, wide, 320.0, path)
+		run(t, ctx, chromedp.EmulateViewport(1280, 800), eval(`document.documentElement.scrollWidth`, &wide))
+		assert.LessOrEqual(t, wide, 1280.0, path)
+	}
+	for len(console) > 0 {
+		t.Errorf("the browser complains: %s", <-console)
+	}
+}

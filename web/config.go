@@ -1,0 +1,120 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Config is how a dashboard behaves. Only Auth must be given.
+type Config struct {
+	// Auth says who a request is from and what they may do; its error, or the
+	// level None, refuses them. See BasicAuth, ReadOnlyFor and AllowEveryone.
+	Auth func(r *http.Request) (Access, error)
+
+	// ReadOnly takes all rights to change anything, whoever asks.
+	ReadOnly bool
+
+	// Title is the name in the corner, to tell dashboards apart.
+	//
+	// Defaults to "Resque".
+	Title string
+
+	// BackURL is where the link back to your application leads. Empty means none.
+	BackURL string
+
+	// PerPage is how many failures or jobs a page has.
+	//
+	// Defaults to 25.
+	PerPage int
+
+	// Refresh is how often an open page fetches itself again, until its reader
+	// chooses otherwise. Negative means not at all.
+	//
+	// Defaults to 5 seconds.
+	Refresh time.Duration
+
+	// StaleAfter is how long a worker may be silent before it is shown as stale
+	// and may be pruned.
+	//
+	// Defaults to 5 minutes, as in Resque.
+	StaleAfter time.Duration
+
+	// KeepRemoved is how long what was removed can be brought back. Negative
+	// means not at all.
+	//
+	// Defaults to 24 hours.
+	KeepRemoved time.Duration
+
+	// RedactKeys are the keys of hash arguments whose values are not shown, at
+	// any depth and in any case.
+	RedactKeys []string
+
+	// HideArgs shows no arguments at all.
+	HideArgs bool
+
+	// AllowedHosts are the Host headers that are answered, without ports, against
+	// DNS rebinding. Empty means all.
+	AllowedHosts []string
+
+	// TrustedOrigins are origins, such as "https://admin.example.com", that may
+	// post although they are not this host: of a proxy that rewrites Host.
+	TrustedOrigins []string
+
+	// OnAction is told of every change that was asked for, refused ones too.
+	//
+	// Defaults to a line in Logger's log.
+	OnAction func(ctx context.Context, a Action)
+
+	// Logger gets what goes wrong.
+	//
+	// Defaults to slog.Default().
+	Logger *slog.Logger
+}
+
+// Action is a change that somebody asked for.
+type Action struct {
+	User   string
+	Name   string // "retry", "remove", "clear", "pause", …
+	Target string // what was to be changed
+	Count  int64  // how many were
+	Err    error  // why nothing, or not all, was done
+}
+
+// withDefaults returns c with its gaps filled, or all its mistakes.
+func (c Config) withDefaults() (Config, error) {
+	var mistakes []error
+	if c.Auth == nil {
+		mistakes = append(mistakes, errors.New("web: Auth is not set: say who may see this with web.BasicAuth, or web.AllowEveryone"))
+	}
+	if c.PerPage < 0 {
+		mistakes = append(mistakes, fmt.Errorf("web: PerPage is %d; it must be at least 1", c.PerPage))
+	}
+	if c.StaleAfter < 0 {
+		mistakes = append(mistakes, fmt.Errorf("web: StaleAfter is %v; it must not be negative", c.StaleAfter))
+	}
+	c.Title = cmp.Or(c.Title, "Resque")
+	c.PerPage = min(cmp.Or(c.PerPage, 25), 500)
+	c.Refresh = cmp.Or(c.Refresh, 5*time.Second)
+	c.StaleAfter = cmp.Or(c.StaleAfter, 5*time.Minute)
+	c.KeepRemoved = cmp.Or(c.KeepRemoved, 24*time.Hour)
+	c.RedactKeys = slices.Clone(c.RedactKeys)
+	c.AllowedHosts = slices.Clone(c.AllowedHosts)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.OnAction == nil {
+		log := c.Logger
+		c.OnAction = func(_ context.Context, a Action) {
+			if a.Err != nil {
+				log.Warn("dashboard action", "user", a.User, "action", a.Name, "target", a.Target, "count", a.Count, "err", a.Err)
+				return
+			}
+			log.Info("dashboard action", "user", a.User, "action", a.Name, "target", a.Target, "count", a.Count)
+		}
+	}
+	return c, errors.Join(mistakes...)
+}

@@ -1,0 +1,174 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// failureRow is a failure as pages show it.
+type failureRow struct {
+	ID        string
+	Position  int64
+	Class     string // as the record has it, of Rails's jobs their wrapper
+	Queue     string
+	Worker    string
+	Exception string
+	Error     string
+	FailedAt  time.Time
+	Retried   bool
+	RetriedAt time.Time
+	Backtrace []string
+	Damage    string
+	Job       shownJob
+	Raw       string
+}
+
+// failedPage is the content of the list of failures.
+type failedPage struct {
+	List     string // "" for all
+	Lists    []failedRow
+	Total    int64 // in the lists
+	Matching int64 // of the filter; -1 where not all were looked at
+	Filter   filterForm
+	Grouped  bool
+	Groups   []groupRow
+
+	Classes, Exceptions, Queues []string // to choose from
+	Failures                    []failureRow
+	Pager                       pager
+	Older                       string // address of what comes after, where that is not by page
+	Before                      int64  // that match, on the pages before
+	Looked                      int64  // at so many for the filter; -1 where that is not known
+	Count                       string // address of the page with the exact number
+	Newer                       int64  // came since the reader did
+	Oldest                      bool   // order=asc
+}
+
+// groupRow is a class and an exception with how often they came together.
+type groupRow struct {
+	resque.FailureGroup
+	Link string
+}
+
+// Ruby: Resque::Server's /failed.
+func (h *Dashboard) failed(q *request) error {
+	form, filter, err := h.filterOf(q)
+	if err != nil {
+		return err
+	}
+	snap, err := h.snapshot(q.Context())
+	if err != nil {
+		return err
+	}
+	content := failedPage{
+		List: filter.List, Filter: form, Grouped: q.FormValue("view") == "groups", Oldest: q.FormValue("order") == "asc",
+		Lists: failedRows(snap), Matching: -1,
+	}
+	known := filter.List == "" || filter.List == resque.FailedList
+	for _, f := range snap.Failures {
+		if filter.List == "" || filter.List == f.Name {
+			content.Total += f.Size
+			known = true
+		}
+	}
+	if !known {
+		return fail(http.StatusNotFound, "missing", nil)
+	}
+	switch {
+	case content.Grouped:
+		err = h.groupFailures(q, &content, filter)
+	case form.IsEmpty() && (filter.List != "" || len(content.Lists) == 1):
+		err = h.pageFailures(q, &content, filter)
+	default:
+		err = h.scanFailures(q, &content, filter)
+	}
+	if err != nil {
+		return err
+	}
+	content.suggest()
+	return h.show(q, "failed", t("Failed"), "failed", content)
+}
+
+// suggest offers for the filter what the page has.
+func (c *failedPage) suggest() {
+	add := func(list *[]string, text string) {
+		if text != "" && !slices.Contains(*list, text) {
+			*list = append(*list, text)
+		}
+	}
+	for _, f := range c.Failures {
+		add(&c.Classes, f.Job.Class)
+		add(&c.Exceptions, f.Exception)
+		add(&c.Queues, f.Queue)
+	}
+	for _, g := range c.Groups {
+		add(&c.Classes, g.Class)
+		add(&c.Exceptions, g.Exception)
+	}
+}
+
+// pageFailures reads one page by position: no filter, and one list.
+func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
+	// New failures do not move what is being read: the page counts from where the
+	// list ended when its reader came.
+	upto := q.number("upto", content.Total, 0, content.Total)
+	content.Newer = content.Total - upto
+	content.Pager = newPager(q, upto, int64(h.cfg.PerPage))
+	content.Pager.values.Set("upto", strconv.FormatInt(upto, 10))
+	content.Matching = content.Total
+	filter.List = cmp.Or(filter.List, resque.FailedList)
+	first, last := content.Pager.First, content.Pager.Last
+	if !content.Oldest {
+		first, last = upto-last, upto-first
+	}
+	if first >= last {
+		return nil
+	}
+	records, err := h.store.FailedRecords(q.Context(), filter.List, first, last-1)
+	if err != nil {
+		return err
+	}
+	for i, raw := range records {
+		content.Failures = append(content.Failures, h.failureRow(resque.ParseFailedJob(filter.List, first+int64(i), raw)))
+	}
+	if !content.Oldest {
+		slices.Reverse(content.Failures)
+	}
+	return nil
+}
+
+func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
+	groups, err := h.failures.Groups(q.Context(), filter)
+	if err != nil {
+		return err
+	}
+	content.Matching = 0
+	for _, g := range groups {
+		content.Matching += g.Count
+		values := q.URL.Query()
+		values.Del("view")
+		values.Set("class", g.Class)
+		values.Set("exception", g.Exception)
+		content.Groups = append(content.Groups, groupRow{g, "?" + values.Encode()})
+	}
+	return nil
+}
+
+func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
+	row := failureRow{
+		ID: f.ID.String(), Position: f.ID.Position, Class: f.Class, Queue: f.Queue, Worker: f.Worker, Exception: f.Exception, Error: f.Error,
+		FailedAt: f.FailedAt, Retried: f.Retried, RetriedAt: f.RetriedAt, Backtrace: f.Backtrace, Job: h.showJob(f.Payload),
+	}
+	if f.Damage != nil {
+		row.Damage = f.Damage.Error()
+		if !h.hides() {
+			row.Raw = string(f.Raw)
+		}
+	}
+	return row
+}

@@ -1,0 +1,293 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// named is the failure that a path or a form names: by position and digest or,
+// as Ruby's paths do, by position alone, which a GET turns into the former.
+func (h *Dashboard) named(q *request, text string) (resque.FailedJob, error) {
+	list := cmp.Or(q.params["queue"], resque.FailedList)
+	if position, err := strconv.ParseInt(text, 10, 64); err == nil && position >= 0 {
+		records, err := h.store.FailedRecords(q.Context(), list, position, position)
+		if err != nil {
+			return resque.FailedJob{}, err
+		}
+		if len(records) == 0 {
+			return resque.FailedJob{}, fail(http.StatusGone, "gone", nil)
+		}
+		return resque.ParseFailedJob(list, position, records[0]), nil
+	}
+	id, err := h.parseID(list, text)
+	if err != nil {
+		return resque.FailedJob{}, err
+	}
+	return h.failures.Find(q.Context(), id)
+}
+
+func (h *Dashboard) parseID(list, text string) (resque.FailureID, error) {
+	id, err := resque.ParseFailureID(text)
+	if err == nil && id.List == resque.FailedList {
+		id.List = list
+	}
+	return id, err
+}
+
+// askRequeue and askRemove answer Ruby's GETs, which acted at once, and so did
+// every prefetcher: they ask.
+func (h *Dashboard) askRequeue(q *request) error {
+	return h.askOne(q, t("Retry this job?"), t("Retry"), "failed/requeue/")
+}
+
+func (h *Dashboard) askRemove(q *request) error {
+	return h.askOne(q, t("Remove this failure?"), t("Remove"), "failed/remove/")
+}
+
+func (h *Dashboard) askOne(q *request, title, yes, action string) error {
+	f, err := h.named(q, q.params["id"])
+	if err != nil {
+		return err
+	}
+	row := h.failureRow(f)
+	return h.ask(q, question{
+		Title: title, Yes: yes, Action: action + f.ID.String(),
+		Sample: []string{row.Job.Class + " — " + row.Exception + ": " + cut(200, row.Error)},
+	})
+}
+
+// requeueOne retries one failure, as it was or as the form has it.
+//
+// Ruby: Resque::Server's /failed/requeue/:index.
+func (h *Dashboard) requeueOne(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	id, done, err := h.byPost(q, h.askRequeue)
+	if done || err != nil {
+		return err
+	}
+	how := resque.Requeue{
+		Queue: strings.TrimSpace(q.PostFormValue("queue")), Remove: q.FormValue("remove") != "", Again: q.FormValue("again") != "" || q.isSure(),
+	}
+	if text := q.PostFormValue("args"); text != "" {
+		if how.Args, err = editedArgs(text); err != nil {
+			return err
+		}
+	}
+	p, err := h.failures.Requeue(q.Context(), how, id)
+	if errors.Is(err, resque.ErrFailureRetried) {
+		return h.ask(q, question{
+			Title: t("Retry this job again?"), Yes: t("Retry again"),
+			Text: t("It was retried before. Another retry performs it once more."),
+		})
+	}
+	h.report(q.Context(), q, "retry", id.String(), p.Done, err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	if q.isXHR() { // Ruby's script puts it where the buttons were
+		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		send(q, http.StatusOK, []byte(time.Now().UTC().Format("2006/01/02 15:04:05 MST")))
+		return nil
+	}
+	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done})
+}
+
+// byPost is named for a POST. A position alone hits another job as soon as one in
+// front of it is gone, so that it asks with what is there, and the answer has the
+// digest.
+func (h *Dashboard) byPost(q *request, ask func(*request) error) (id resque.FailureID, done bool, err error) {
+	if _, err = strconv.ParseInt(q.params["id"], 10, 64); err == nil && !q.isSure() {
+		return id, true, ask(q)
+	}
+	if err != nil {
+		id, err = h.parseID(cmp.Or(q.params["queue"], resque.FailedList), q.params["id"])
+		return id, false, err
+	}
+	f, err := h.named(q, q.params["id"])
+	return f.ID, false, err
+}
+
+// editedArgs reads arguments that somebody typed.
+func editedArgs(text string) ([]any, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	var args []json.RawMessage
+	if err := d.Decode(&args); err != nil || args == nil || d.More() {
+		return nil, fail(http.StatusBadRequest, "form", fmt.Errorf("arguments: %w", err))
+	}
+	edited := make([]any, len(args))
+	for i, arg := range args {
+		var tight bytes.Buffer
+		if err := json.Compact(&tight, arg); err != nil {
+			return nil, fail(http.StatusBadRequest, "form", err)
+		}
+		edited[i] = json.RawMessage(tight.Bytes())
+	}
+	return edited, nil
+}
+
+// removeOne removes one failure.
+//
+// Ruby: Resque::Server's /failed/remove/:index.
+func (h *Dashboard) removeOne(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	id, done, err := h.byPost(q, h.askRemove)
+	if done || err != nil {
+		return err
+	}
+	p, err := h.failures.Remove(q.Context(), h.keep(), id)
+	h.report(q.Context(), q, "remove", id.String(), p.Done, err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("failed", flash{Text: t("Removed 1 failure."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
+}
+
+func (h *Dashboard) keep() resque.Remove {
+	return resque.Remove{Keep: max(h.cfg.KeepRemoved, 0)}
+}
+
+// requeueSelected and removeSelected act on the failures that a form names.
+func (h *Dashboard) requeueSelected(q *request) error {
+	return h.selected(q, "retry", func(ctx context.Context, ids []resque.FailureID) (resque.Progress, error) {
+		how := resque.Requeue{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != ""}
+		return h.failures.Requeue(ctx, how, ids...)
+	})
+}
+
+func (h *Dashboard) removeSelected(q *request) error {
+	return h.selected(q, "remove", func(ctx context.Context, ids []resque.FailureID) (resque.Progress, error) {
+		return h.failures.Remove(ctx, h.keep(), ids...)
+	})
+}
+
+func (h *Dashboard) selected(q *request, act string, do func(context.Context, []resque.FailureID) (resque.Progress, error)) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	texts := q.PostForm["ids"]
+	if len(texts) == 0 || len(texts) > maxIDs {
+		return fail(http.StatusBadRequest, "form", fmt.Errorf("%d failures named", len(texts)))
+	}
+	ids := make([]resque.FailureID, len(texts))
+	for i, text := range texts {
+		var err error
+		if ids[i], err = resque.ParseFailureID(text); err != nil {
+			return fail(http.StatusBadRequest, "form", err)
+		}
+	}
+	if act == "remove" && len(ids) > 1 && !q.isSure() {
+		return h.ask(q, question{
+			Title: tn("Remove 1 failure?|Remove %s failures?", int64(len(ids))), Yes: t("Remove"), Count: int64(len(ids)),
+		})
+	}
+	p, err := do(q.Context(), ids)
+	h.report(q.Context(), q, act, strings.Join(texts, " "), p.Done, err)
+	if err != nil && p.Done == 0 && isAway(err) {
+		return err
+	}
+	h.forget()
+	left := int64(len(ids)) - p.Done
+	verb := t("Retried")
+	if act == "remove" {
+		verb = t("Removed")
+	}
+	f := flash{Text: verb + " " + tn("1 failure.|%s failures.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
+	if left > 0 {
+		f.Text += " " + tn("1 was left: gone, damaged or retried before.|%s were left: gone, damaged or retried before.", left)
+	}
+	return q.back("failed", f, map[string]any{"done": p.Done, "missing": left, "trash": p.Trash})
+}
+
+// requeueAll, clearFailed and clearRetried act on all failures that the form's
+// filter passes, in the background: they may be many.
+//
+// Ruby: Resque::Server's /failed/requeue/all, which also takes those that were
+// retried before; here "again" does.
+func (h *Dashboard) requeueAll(q *request) error {
+	return h.all(q, "retry", func(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
+		again := q.FormValue("again") != ""
+		if !again && filter.Retried == resque.AnyRetried {
+			filter.Retried = resque.NotRetried
+		}
+		how := resque.Requeue{Again: again, Remove: q.FormValue("remove") != "", Queue: strings.TrimSpace(q.PostFormValue("to"))}
+		return filter, func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
+			return h.failures.RequeueAll(ctx, how, filter, tell)
+		}
+	})
+}
+
+func (h *Dashboard) clearFailed(q *request) error { return h.all(q, "clear", h.clearing) }
+
+func (h *Dashboard) clearRetried(q *request) error {
+	return h.all(q, "clear", func(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
+		filter.Retried = resque.OnlyRetried
+		return h.clearing(filter)
+	})
+}
+
+func (h *Dashboard) clearing(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
+	return filter, func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
+		return h.failures.RemoveAll(ctx, h.keep(), filter, tell)
+	}
+}
+
+// all asks with the exact number, then begins.
+func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter) (resque.FailureFilter, bulkAct)) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	form, filter, err := h.filterOf(q)
+	if err != nil {
+		return err
+	}
+	filter, act := plan(filter)
+	if !q.isSure() {
+		n, err := h.failures.Count(q.Context(), filter)
+		if err != nil {
+			return err
+		}
+		title := tn("Retry 1 failure?|Retry %s failures?", n)
+		if name == "clear" {
+			title = tn("Remove 1 failure?|Remove %s failures?", n)
+		}
+		return h.ask(q, question{Title: title, Yes: t("Yes"), Count: n, Hidden: form.Hidden()})
+	}
+	o, err := h.operations.begin(name, q.access.User, act, func(p resque.Progress, err error) {
+		h.forget()
+		h.report(context.WithoutCancel(q.Context()), q, name+" all", filter.List, p.Done, err)
+	})
+	if err != nil {
+		return fail(http.StatusConflict, "busy", err)
+	}
+	o.settled(quickly) // most are done before a page could be looked at
+	p, over, err := o.state()
+	if over && err != nil {
+		return err
+	}
+	if over {
+		said := tn("Retried 1 failure.|Retried %s failures.", p.Done)
+		if name == "clear" {
+			said = tn("Removed 1 failure.|Removed %s failures.", p.Done)
+		}
+		return q.back(failedPath(filter.List), flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
+	}
+	q.PostForm.Set("back", "ops/"+o.id)
+	q.Form.Set("back", "ops/"+o.id)
+	return q.back("ops/"+o.id, flash{}, map[string]any{"operation": "ops/" + o.id})
+}

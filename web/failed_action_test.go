@@ -1,0 +1,413 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+
+	"github.com/goresque/goresque/web"
+)
+
+// ids are those of the failures on the page, the newest first.
+func (s *site) ids() []string {
+	s.t.Helper()
+	var ids []string
+	for _, input := range elements(parse(s.t, s.get("/failed").Body.String()), "input") {
+		if attr(input, "name") == "ids" {
+			ids = append(ids, attr(input, "value"))
+		}
+	}
+	return ids
+}
+
+// says is what the page after an action tells.
+func (s *site) says(a answer) string {
+	s.t.Helper()
+	require.Equal(s.t, http.StatusSeeOther, a.Code, "%.500s", a.Body)
+	page := s.get("/overview", "Cookie: "+strings.SplitN(a.Header().Get("Set-Cookie"), ";", 2)[0])
+	for _, div := range elements(parse(s.t, page.Body.String()), "div") {
+		if strings.HasPrefix(attr(div, "class"), "flash") {
+			var out strings.Builder
+			for n := range div.Descendants() {
+				if n.Type == html.TextNode {
+					out.WriteString(n.Data)
+				}
+			}
+			return strings.Join(strings.Fields(out.String()), " ")
+		}
+	}
+	return ""
+}
+
+// undo presses the button that the page after an action has.
+func (s *site) undo(a answer) answer {
+	s.t.Helper()
+	page := s.get("/overview", "Cookie: "+strings.SplitN(a.Header().Get("Set-Cookie"), ";", 2)[0])
+	for _, form := range elements(parse(s.t, page.Body.String()), "form") {
+		if strings.Contains(attr(form, "action"), "trash/") {
+			return s.post("/"+strings.TrimPrefix(attr(form, "action"), "./"), "back=failed")
+		}
+	}
+	s.t.Fatal("there is no button to undo it")
+	return answer{}
+}
+
+func TestRetryOne(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	payload := `{"class":"Exporter","args":[1.0,{"b":1,"a":[]}],"extra":"<&>"}`
+	s.fail(strings.Replace(record("Exporter", "[]", "E", "no", "exports", time.Now(), ""), `{"class":"Exporter","args":[]}`, payload, 1))
+	id := s.ids()[0]
+	a := s.post("/failed/requeue/"+id, "back=failed%3Fpage%3D1")
+	assert.Equal(t, "../../failed?page=1", a.Header().Get("Location"))
+	assert.Equal(t, "Retried 1 job.", s.says(a))
+	assert.Equal(t, []string{payload}, s.list("resque:queue:exports"), "byte for byte")
+	assert.Contains(t, s.list("resque:failed")[0], `"retried_at":"20`)
+	present(t, s.get("/failed").Body.String(), `<span class="tag good">retried</span>`, "/failed")
+
+	// The page is out of date now: its id is of a record that is no more.
+	assert.Equal(t, http.StatusConflict, s.post("/failed/requeue/"+id, "").Code)
+	assert.Equal(t, http.StatusConflict, s.post("/failed/remove/"+id, "").Code)
+	now := s.ids()[0]
+	ask := s.post("/failed/requeue/"+now, "")
+	assert.Equal(t, http.StatusOK, ask.Code)
+	present(t, ask.Body.String(), "Retry this job again?", "a second retry asks")
+	assert.Len(t, s.list("resque:queue:exports"), 1)
+	assert.Equal(t, http.StatusSeeOther, s.submit(ask, nil).Code)
+	assert.Equal(t, []string{payload, payload}, s.list("resque:queue:exports"))
+}
+
+// submit answers a question with its own form, and the fields given.
+func (s *site) submit(a answer, more url.Values) answer {
+	s.t.Helper()
+	for _, form := range elements(parse(s.t, a.Body.String()), "form") {
+		values := url.Values{}
+		for _, input := range elements(form, "input") {
+			values.Add(attr(input, "name"), attr(input, "value"))
+		}
+		if values.Get("sure") == "" {
+			continue
+		}
+		for name, value := range more {
+			values[name] = value
+		}
+		base, err := url.Parse("http://example.com" + a.path)
+		require.NoError(s.t, err)
+		to, err := base.Parse(attr(form, "action"))
+		require.NoError(s.t, err)
+		return s.post(to.RequestURI(), values.Encode())
+	}
+	s.t.Fatalf("%s asks nothing: %.2000s", a.path, a.Body)
+	return answer{}
+}
+
+func TestRetryElsewhereAndChanged(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	ids := s.ids()
+	require.Equal(t, http.StatusSeeOther, s.post("/failed/requeue/"+ids[0], "queue=slow").Code)
+	assert.Equal(t, []string{`{"class":"Mailer","args":[2]}`}, s.list("resque:queue:slow"))
+	require.Equal(t, http.StatusSeeOther, s.post("/failed/requeue/"+ids[1], "queue=&args="+escape(`[ 7, {"b": 1.0, "a": "<>"} ]`)).Code)
+	assert.Equal(t, []string{`{"class":"Exporter","args":[7,{"b":1.0,"a":"<>"}]}`}, s.list("resque:queue:exporters"))
+	for _, args := range []string{"{}", "[1", "[1] [2]", "null", "x", `["a" 1]`} {
+		a := s.post("/failed/requeue/"+ids[2], "args="+escape(args))
+		assert.Equal(t, http.StatusBadRequest, a.Code, args)
+	}
+	a := s.post("/failed/requeue/"+ids[2], "remove=1")
+	assert.Equal(t, "Retried 1 job.", s.says(a))
+	assert.Len(t, s.list("resque:failed"), 2)
+	assert.Len(t, s.list("resque:queue:exporters"), 2)
+}
+
+func TestRubysPositions(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	before := dump(t, s)
+	ask := s.get("/failed/requeue/1")
+	present(t, ask.Body.String(), "Exporter", "it says which")
+	assert.Equal(t, before, dump(t, s), "a GET changes nothing")
+	moved := s.post("/failed/requeue/1", "")
+	present(t, moved.Body.String(), "Retry this job?", "a position alone asks")
+	assert.Equal(t, before, dump(t, s))
+	s.do("LPOP", "resque:failed") // what the page showed is at another position now
+	require.Equal(t, http.StatusSeeOther, s.submit(ask, nil).Code)
+	assert.Equal(t, []string{`{"class":"Exporter","args":[1]}`}, s.list("resque:queue:exporters"))
+	assert.Empty(t, s.list("resque:queue:mailers"))
+
+	a := s.post("/failed/requeue/1?sure=1", "sure=1", "X-Requested-With: XMLHttpRequest")
+	assert.Equal(t, http.StatusOK, a.Code)
+	assert.Regexp(t, `^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d UTC$`, a.Body.String(), "what Ruby's script shows")
+	assert.Len(t, s.list("resque:queue:mailers"), 1)
+}
+
+func TestRemoveAndUndo(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(5)
+	all := s.list("resque:failed")
+	ids := s.ids()
+	a := s.post("/failed/remove/"+ids[4], "")
+	assert.Equal(t, "Removed 1 failure. Undo", s.says(a))
+	assert.Equal(t, all[1:], s.list("resque:failed"))
+	assert.Equal(t, http.StatusSeeOther, s.undo(a).Code)
+	assert.ElementsMatch(t, all, s.list("resque:failed"))
+	assert.Equal(t, http.StatusGone, s.undo(a).Code, "a second time")
+
+	ids = s.ids()
+	ask := s.post("/failed/remove", "ids="+ids[0]+"&ids="+ids[1]+"&back=failed%3Fpage%3D1")
+	present(t, ask.Body.String(), "Remove 2 failures?", "several are asked for")
+	a = s.submit(ask, nil)
+	assert.Equal(t, "../failed?page=1", a.Header().Get("Location"), "the way back is kept")
+	assert.Equal(t, "Removed 2 failures. Undo", s.says(a))
+	assert.Len(t, s.list("resque:failed"), 3)
+	a = s.submit(ask, nil)
+	assert.Equal(t, "Removed 0 failures. 2 were left: gone, damaged or retried before.", s.says(a))
+
+	never := openOn(t, s.server, web.Config{KeepRemoved: -1})
+	a = never.post("/failed/remove/"+s.ids()[0], "")
+	assert.Equal(t, "Removed 1 failure.", never.says(a))
+}
+
+func TestRetrySelected(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(4)
+	s.fail(`{"damaged`)
+	ids := s.ids()
+	a := s.post("/failed/requeue", "ids="+strings.Join(ids, "&ids="))
+	assert.Equal(t, "Retried 4 failures. 1 was left: gone, damaged or retried before.", s.says(a))
+	assert.Len(t, s.list("resque:queue:exporters"), 3)
+	for _, form := range []string{"", "ids=", "ids=x", "ids=0-zz"} {
+		assert.Equal(t, http.StatusBadRequest, s.post("/failed/requeue", form).Code, form)
+	}
+	told := s.post("/failed/requeue", "ids="+s.ids()[1], "Accept: application/json").told(t)
+	assert.EqualValues(t, 0, told["done"])
+	assert.EqualValues(t, 1, told["missing"])
+}
+
+func TestAllMatching(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(9)
+	ask := s.post("/failed/requeue/all", "class=Mailer")
+	present(t, ask.Body.String(), "Retry 3 failures?", "it says how many")
+	assert.Empty(t, s.list("resque:queue:mailers"))
+	assert.Equal(t, "Retried 3 failures.", s.says(s.submit(ask, nil)))
+	assert.Len(t, s.list("resque:queue:mailers"), 3)
+	assert.Empty(t, s.list("resque:queue:exporters"))
+	assert.Equal(t, "Retried 0 failures.", s.says(s.submit(ask, nil)), "not again")
+	assert.Equal(t, "Retried 3 failures.", s.says(s.submit(ask, url.Values{"again": {"1"}})), "unless it is said")
+
+	a := s.post("/failed/clear_retried", "sure=1")
+	assert.Equal(t, "Removed 3 failures. Undo", s.says(a))
+	assert.Len(t, s.list("resque:failed"), 6)
+	assert.Equal(t, http.StatusSeeOther, s.undo(a).Code)
+	assert.Len(t, s.list("resque:failed"), 9)
+	a = s.post("/failed/clear?q=busy", "sure=1&q=busy")
+	assert.Equal(t, "Removed 3 failures. Undo", s.says(a))
+	a = s.post("/failed/clear", "sure=1")
+	assert.Equal(t, "Removed 6 failures. Undo", s.says(a))
+	assert.Empty(t, s.list("resque:failed"))
+}
+
+// Above a hundred the reader types the number, which must be the one now there.
+func TestManyAreTyped(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(101)
+	ask := s.post("/failed/clear", "")
+	present(t, ask.Body.String(), "Type the number", "above 100")
+	for _, typed := range []string{"", "100", "x"} {
+		again := s.submit(ask, url.Values{"typed": {typed}})
+		assert.Equal(t, http.StatusOK, again.Code, typed)
+		present(t, again.Body.String(), "does not match", "%q", typed)
+	}
+	assert.Len(t, s.list("resque:failed"), 101)
+	assert.Equal(t, http.StatusBadRequest, s.post("/failed/clear", "", "Accept: application/json").Code)
+	assert.Equal(t, "Removed 101 failures. Undo", s.says(s.submit(ask, url.Values{"typed": {"101"}})))
+}
+
+func TestListsByQueue(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("SADD", "resque:failed_queues", "exports_failed", "mail_failed")
+	s.do("RPUSH", "resque:exports_failed", record("Exporter", "[1]", "E", "no", "exports", time.Now().Add(-2*time.Hour), ""))
+	s.do("RPUSH", "resque:mail_failed", record("Mailer", "[1]", "E", "no", "mail", time.Now().Add(-time.Hour), ""))
+	s.fail(record("Old", "[1]", "E", "no", "old", time.Now().Add(-3*time.Hour), ""))
+	page := s.get("/failed").Body.String()
+	assert.Less(t, strings.Index(page, ">Mailer<"), strings.Index(page, ">Exporter<"), "the newest of all lists first")
+	assert.Less(t, strings.Index(page, ">Exporter<"), strings.Index(page, ">Old<"))
+	page = s.get("/failed/exports_failed").Body.String()
+	present(t, page, ">Exporter<", "one list")
+	absent(t, page, ">Mailer<", "one list")
+	require.Equal(t, http.StatusSeeOther, s.submit(s.get("/failed/exports_failed/requeue/0"), nil).Code)
+	assert.Len(t, s.list("resque:queue:exports"), 1)
+	s.post("/failed/mail_failed/clear", "sure=1")
+	assert.Empty(t, s.list("resque:mail_failed"))
+	assert.Len(t, s.list("resque:failed"), 1)
+	assert.Len(t, s.list("resque:exports_failed"), 1)
+}
+
+// Two who act on one failure at once: one does it, the other is told; never is
+// another one hit, and never is it done twice.
+func TestRacesOnOneFailure(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	for round := range 30 {
+		s.do("DEL", "resque:failed", "resque:queue:exporters", "resque:queue:mailers")
+		s.failures(3)
+		other := newDashboard(t, s.server, web.Config{}) // of another process
+		id := s.ids()[1]
+		paths := []string{"/failed/requeue/" + id, "/failed/remove/" + id, "/failed/requeue/" + id}
+		codes := make([]int, len(paths))
+		var all sync.WaitGroup
+		for i, path := range paths {
+			all.Go(func() {
+				h := http.Handler(s.dashboard)
+				if i == 1 {
+					h = other
+				}
+				codes[i] = ask(t, h, http.MethodPost, path, "x=1").Code
+			})
+		}
+		all.Wait()
+		retried, left := s.list("resque:queue:exporters"), s.list("resque:failed")
+		assert.Empty(t, s.list("resque:queue:mailers"), "round %d: another job was retried", round)
+		require.LessOrEqual(t, len(retried), 1)
+		require.Contains(t, []int{2, 3}, len(left))
+		assert.Contains(t, left[0], `"args":[0]`)
+		assert.Contains(t, left[len(left)-1], `"args":[2]`)
+		done := 0
+		for _, code := range codes {
+			require.Contains(t, []int{http.StatusSeeOther, http.StatusConflict, http.StatusOK}, code, "%v", codes)
+			if code == http.StatusSeeOther {
+				done++
+			}
+		}
+		assert.Equal(t, 1, done, "%v", codes)
+	}
+}
+
+func TestNewFailuresDoNotMoveWhatIsRead(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{PerPage: 2})
+	s.failures(6)
+	next := s.pagerLink("/failed", "2")
+	assert.Equal(t, []string{"[3]", "[2]"}, s.args(next))
+	s.failures(1)
+	<-time.After(1100 * time.Millisecond)
+	assert.Equal(t, []string{"[3]", "[2]"}, s.args(next))
+	present(t, s.get(next).Body.String(), "1 newer failure – show", next)
+	assert.Equal(t, []string{"[0]", "[1]"}, s.args("/failed?order=asc"))
+	assert.Equal(t, []string{"[2]", "[3]"}, s.args("/failed?order=asc&start=2"), "Ruby's start")
+	assert.Len(t, s.args("/failed?page=999"), 1, "the last page")
+	assert.Len(t, s.args("/failed?page=-1"), 2)
+	assert.Len(t, s.args("/failed?upto=99999&page=x"), 2)
+}
+
+// pagerLink is where a number in the pager leads.
+func (s *site) pagerLink(path, number string) string {
+	s.t.Helper()
+	for _, a := range elements(parse(s.t, s.get(path).Body.String()), "a") {
+		if a.FirstChild != nil && a.FirstChild.Data == number && strings.HasPrefix(attr(a, "href"), "?") {
+			return strings.SplitN(path, "?", 2)[0] + attr(a, "href")
+		}
+	}
+	s.t.Fatalf("%s has no link to page %s", path, number)
+	return ""
+}
+
+// args are the arguments of the failures on a page.
+func (s *site) args(path string) []string {
+	s.t.Helper()
+	var args []string
+	for _, f := range s.get(path, "Accept: application/json").told(s.t)["Failures"].([]any) {
+		args = append(args, fmt.Sprint(f.(map[string]any)["Job"].(map[string]any)["Args"]))
+	}
+	return args
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{PerPage: 2})
+	s.failures(9)
+	assert.Equal(t, []string{"[8]", "[5]"}, s.args("/failed?class=Mailer"))
+	older := s.get("/failed?class=Mailer", "Accept: application/json").told(t)["Older"].(string)
+	s.failures(3) // newer ones change nothing
+	<-time.After(1100 * time.Millisecond)
+	assert.Equal(t, []string{"[2]"}, s.args("/failed"+older))
+	assert.Equal(t, []string{"[2]", "[5]"}, s.args("/failed?class=Mailer&order=asc"))
+	older = s.get("/failed?class=Mailer&order=asc", "Accept: application/json").told(t)["Older"].(string)
+	assert.Equal(t, []string{"[8]", "[2]"}, s.args("/failed"+older))
+	for query, want := range map[string]float64{
+		"class=Mailer": 4, "class=mailer": 0, "exception=RuntimeError": 12, "queue=exporters": 8, "q=MAILBOX": 4, "q=retryable.rb": 12,
+		"q=nowhere": 0, "since=1s": 0, "since=24h": 12, "since=2026-01-01": 12, "retried=yes": 0, "retried=no": 12, "class=Mailer&q=busy": 4,
+	} {
+		told := s.get("/failed?count=1&"+query, "Accept: application/json").told(t)
+		assert.InDelta(t, want, told["Matching"], 0, query)
+	}
+	assert.Equal(t, http.StatusBadRequest, s.get("/failed?since=yesterday").Code)
+	groups := s.get("/failed?view=groups", "Accept: application/json").told(t)["Groups"].([]any)
+	require.Len(t, groups, 2)
+	assert.EqualValues(t, 8, groups[0].(map[string]any)["Count"])
+	present(t, s.get("/failed?class=A%26B%3D").Body.String(), `value="A&amp;B="`, "a name with an ampersand")
+}
+
+func TestLinksWithOddNames(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fail(record("A&B=c%20d", "[1]", "E#1?", "no", "..", time.Now(), ""))
+	page := s.get(s.href("/failed", "failures/"))
+	var same, queue string
+	for _, link := range links(t, page.Body.String()) {
+		if strings.Contains(link, "class=") {
+			same = strings.TrimLeft(link, "./")
+		}
+		if strings.Contains(link, "name=") {
+			queue = strings.TrimLeft(link, "./")
+		}
+	}
+	assert.Len(t, s.args("/"+same), 1, same)
+	present(t, s.get("/"+queue).Body.String(), "<h1>..", queue)
+}
+
+func TestOnActionHearsOfEverything(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	told := map[string]web.Action{}
+	s := open(t, web.Config{OnAction: func(_ context.Context, a web.Action) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[a.Name] = a
+	}})
+	s.failures(6)
+	ids := s.ids()
+	s.post("/failed/requeue/"+ids[0], "")
+	a := s.post("/failed/remove/"+ids[1], "")
+	s.undo(a)
+	s.post("/failed/requeue/all", "sure=1&class=Exporter")
+	s.post("/failed/clear", "sure=1")
+	s.post("/workers/pause", "sure=1")
+	s.post("/workers/resume", "")
+	s.post("/queues/exporters/clear", "sure=1")
+	s.post("/queues/exporters/remove", "sure=1")
+	mu.Lock()
+	defer mu.Unlock()
+	for name, count := range map[string]int64{"retry": 1, "remove": 1, "restore": 1, "retry all": 4, "clear all": 6, "pause": 1, "resume": 1, "clear queue": 4, "remove queue": 0} {
+		require.Contains(t, told, name)
+		assert.Equal(t, count, told[name].Count, name)
+		require.NoError(t, told[name].Err, name)
+		assert.Equal(t, "everyone", told[name].User, name)
+	}
+}

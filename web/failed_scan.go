@@ -1,0 +1,174 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+const (
+	// scanBudget is how long a page may look for failures that a filter passes.
+	scanBudget = 250 * time.Millisecond
+	// countBudget is how long it may go on to count them once it is full, and
+	// longCount where the reader asked for the number.
+	countBudget = 30 * time.Millisecond
+	longCount   = 5 * time.Second
+	// scanPart is how many failures are looked at between two looks at the clock.
+	scanPart = 2000
+)
+
+// scan looks through a list for the failures that a filter passes, in parts, the
+// newest first or the oldest, from where an earlier page ended.
+type scan struct {
+	h       *Dashboard
+	content *failedPage
+	filter  resque.FailureFilter
+	end     int64 // of the list when it begins
+	at      int64 // the next part begins here or, the newest first, ends here
+	next    int64 // where the next page begins; -1 while this one is not full
+	found   int64
+}
+
+// scanFailures fills a page with what the filter passes.
+func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
+	if filter.List == "" && len(content.Lists) > 1 {
+		return h.mergeFailures(q, content, filter)
+	}
+	if filter.List == "" {
+		filter.List = resque.FailedList
+	}
+	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1}
+	content.Before = q.number("seen", 0, 0, 1<<40)
+	if s.at = q.number("below", s.end, 0, s.end); content.Oldest {
+		s.at = q.number("from", 0, 0, s.end)
+	}
+	begun, budget := time.Now(), scanBudget
+	for s.left() > 0 {
+		if err := s.part(q.Context()); err != nil {
+			return err
+		}
+		if s.next >= 0 {
+			budget = countBudget
+		}
+		if q.FormValue("count") != "" {
+			budget = longCount
+		}
+		if time.Since(begun) > budget {
+			break
+		}
+	}
+	s.conclude(q.URL.Query())
+	return nil
+}
+
+func (s *scan) left() int64 {
+	if s.content.Oldest {
+		return s.end - s.at
+	}
+	return s.at
+}
+
+// part looks at the next failures.
+func (s *scan) part(ctx context.Context) error {
+	n := min(s.left(), scanPart)
+	each := s.h.failures.Newest
+	if s.filter.From, s.filter.Below = s.at-n, s.at; s.content.Oldest {
+		each = s.h.failures.Oldest
+		s.filter.From, s.filter.Below = s.at, s.at+n
+	}
+	defer func() {
+		if s.at = s.filter.From; s.content.Oldest {
+			s.at = s.filter.Below
+		}
+	}()
+	if s.next >= 0 { // the page is full: the rest is only counted
+		found, err := s.h.failures.Count(ctx, s.filter)
+		s.found += found
+		return err
+	}
+	for f, err := range each(ctx, s.filter) {
+		if err != nil {
+			return err
+		}
+		s.found++
+		switch {
+		case len(s.content.Failures) < s.h.cfg.PerPage:
+			s.content.Failures = append(s.content.Failures, s.h.failureRow(f))
+		case s.next < 0:
+			if s.next = f.ID.Position + 1; s.content.Oldest {
+				s.next = f.ID.Position
+			}
+		}
+	}
+	return nil
+}
+
+// conclude says how far the page came, and where the next one begins.
+func (s *scan) conclude(values url.Values) {
+	c := s.content
+	c.Looked = s.end - s.left()
+	if s.left() == 0 {
+		c.Matching = c.Before + s.found
+	}
+	next := s.next
+	if next < 0 && s.left() > 0 {
+		next = s.at // the page is not full, but the time was up
+	}
+	values.Del("count")
+	c.Count = "?" + withValue(values, "count", "1")
+	if next < 0 {
+		return
+	}
+	name := "below"
+	if c.Oldest {
+		name = "from"
+	}
+	values.Set("seen", strconv.FormatInt(c.Before+int64(len(c.Failures)), 10))
+	c.Older = "?" + withValue(values, name, strconv.FormatInt(next, 10))
+}
+
+func withValue(values url.Values, name, value string) string {
+	with := url.Values{}
+	for n, v := range values {
+		with[n] = v
+	}
+	with.Set(name, value)
+	return with.Encode()
+}
+
+// mergeFailures fills a page from several lists, ordered by time, as far as the
+// time allows.
+func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
+	content.Before = q.number("skip", 0, 0, 1<<40)
+	ctx, cancel := context.WithTimeout(q.Context(), 4*scanBudget)
+	defer cancel()
+	each := h.failures.Newest
+	if content.Oldest {
+		each = h.failures.Oldest
+	}
+	seen := int64(0)
+	for f, err := range each(ctx, filter) {
+		if ctx.Err() != nil && q.Context().Err() == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
+			content.Looked = -1 // not all, nobody knows how many
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if seen++; seen <= content.Before {
+			continue
+		}
+		if len(content.Failures) == h.cfg.PerPage {
+			next := strconv.FormatInt(content.Before+int64(h.cfg.PerPage), 10)
+			content.Older = "?" + withValue(q.URL.Query(), "skip", next)
+			return nil
+		}
+		content.Failures = append(content.Failures, h.failureRow(f))
+	}
+	content.Matching = seen
+	return nil
+}

@@ -1,0 +1,346 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/web"
+)
+
+func TestNewTellsEveryMistake(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	_, err := web.New(client, web.Config{PerPage: -1, StaleAfter: -time.Second})
+	require.ErrorContains(t, err, "Auth is not set")
+	require.ErrorContains(t, err, "PerPage is -1")
+	require.ErrorContains(t, err, "StaleAfter is -1s")
+	_, err = web.New(nil, web.Config{Auth: web.AllowEveryone()})
+	require.ErrorContains(t, err, "needs a client")
+	_, err = web.New(&resque.Client{}, web.Config{Auth: web.AllowEveryone()})
+	require.ErrorContains(t, err, "needs a client")
+	_, err = web.New(client, web.Config{Auth: web.AllowEveryone(), TrustedOrigins: []string{"not an origin"}})
+	require.ErrorContains(t, err, "trusted origin")
+}
+
+// actions are all paths that change something.
+var actions = []string{ //nolint:gochecknoglobals // a table
+	"/queues/exports/remove", "/queues/exports/clear", "/queues/exports/pause", "/queues/exports/resume",
+	"/queues/exports/jobs/remove", "/queues/exports/jobs/move", "/workers/pause", "/workers/resume", "/workers/prune",
+	"/workers/host:1:x/prune", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
+	"/failed/requeue/0", "/failed/remove/0", "/failed/exports_failed/clear", "/failed/exports_failed/requeue/all",
+	"/failed/exports_failed/requeue/0", "/failed/exports_failed/remove/0", "/ops/1/cancel", "/trash/1/restore",
+}
+
+func TestWithoutAccessThereIsNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{Auth: web.BasicAuth("ops", "sesame"), Title: "Secret name"})
+	s.failures(1)
+	for _, path := range append(pagePaths, "/metrics", "/stats.txt", "/nothing", "/failed.json", "/overview.poll") {
+		a := s.get(path)
+		assert.Equal(t, http.StatusUnauthorized, a.Code, path)
+		assert.Contains(t, a.Header().Get("WWW-Authenticate"), "Basic realm=")
+		for _, secret := range []string{"Exporter", "redis://", "no room left"} {
+			if !strings.Contains(path, secret) {
+				absent(t, a.Body.String(), secret, "%s", path)
+			}
+		}
+	}
+	for _, path := range actions {
+		assert.Equal(t, http.StatusUnauthorized, s.post(path, "sure=1").Code, path)
+	}
+	assert.Equal(t, http.StatusOK, s.get("/healthz").Code, "a load balancer has no password")
+	assert.Len(t, s.list("resque:failed"), 1)
+
+	authorized := "Authorization: Basic b3BzOnNlc2FtZQ=="
+	assert.Equal(t, http.StatusOK, s.get("/failed", authorized).Code)
+	for name, header := range map[string]string{
+		"another password": "Basic b3BzOnNlc2FtZQo=", "another user": "Basic cm9vdDpzZXNhbWU=", "no password": "Basic b3BzOg==", "a token": "Bearer b3BzOnNlc2FtZQ==",
+	} {
+		assert.Equal(t, http.StatusUnauthorized, s.get("/failed", "Authorization: "+header).Code, name)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	as := func(level web.Level, err error) func(*http.Request) (web.Access, error) {
+		return func(*http.Request) (web.Access, error) { return web.Access{User: "ann", Level: level}, err }
+	}
+	for name, c := range map[string]struct {
+		cfg         web.Config
+		page, write int
+	}{
+		"none":                {web.Config{Auth: as(web.None, nil)}, 403, 403},
+		"the zero Access":     {web.Config{Auth: func(*http.Request) (web.Access, error) { return web.Access{}, nil }}, 403, 403},
+		"an error":            {web.Config{Auth: as(web.Write, errors.New("no"))}, 403, 403},
+		"read":                {web.Config{Auth: as(web.Read, nil)}, 200, 403},
+		"write":               {web.Config{Auth: as(web.Write, nil)}, 200, 303},
+		"write, read only":    {web.Config{Auth: as(web.Write, nil), ReadOnly: true}, 200, 403},
+		"ReadOnlyFor a write": {web.Config{Auth: web.ReadOnlyFor(as(web.Write, nil))}, 200, 403},
+		"ReadOnlyFor nobody":  {web.Config{Auth: web.ReadOnlyFor(as(web.None, nil))}, 403, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openOn(t, server, c.cfg)
+			assert.Equal(t, c.page, s.get("/overview").Code)
+			assert.Equal(t, c.write, s.post("/queues/exports/pause", "").Code)
+		})
+	}
+}
+
+// Who may only look sees no button, and no action does anything for them.
+func TestReadersCannotChangeAnything(t *testing.T) {
+	t.Parallel()
+	var told []web.Action
+	s := open(t, web.Config{Auth: web.ReadOnlyFor(web.AllowEveryone()), OnAction: func(_ context.Context, a web.Action) { told = append(told, a) }})
+	s.fill()
+	before := dump(t, s)
+	for _, path := range pagePaths {
+		if strings.HasPrefix(path, "/failed/re") {
+			continue // they ask, for who may
+		}
+		for _, form := range elements(parse(t, s.get(path).Body.String()), "form") {
+			action := attr(form, "action")
+			assert.True(t, attr(form, "method") == "get" || attr(form, "method") == "dialog" || strings.HasSuffix(action, "settings") ||
+				action == "" || len(elements(form, "button")) == 0, "%s has a form to %s", path, action)
+		}
+	}
+	for _, path := range actions {
+		told = nil
+		a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
+		assert.Equal(t, http.StatusForbidden, a.Code, path)
+		assert.Contains(t, a.Body.String(), "not change anything")
+		require.Len(t, told, 1, "%s: OnAction hears of what was refused", path)
+		assert.Equal(t, "everyone", told[0].User)
+		require.Error(t, told[0].Err)
+	}
+	assert.Equal(t, http.StatusSeeOther, s.post("/settings", "theme=dark").Code, "a reader's own choice")
+	assert.Equal(t, before, dump(t, s))
+}
+
+// Nothing that comes from elsewhere changes anything.
+func TestOtherSites(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{TrustedOrigins: []string{"https://admin.example.com"}})
+	s.fill()
+	before := dump(t, s)
+	for _, path := range actions {
+		for _, headers := range [][]string{
+			{"Sec-Fetch-Site: cross-site"}, {"Sec-Fetch-Site: same-site"}, {"Origin: http://evil.example"}, {"Origin: null"},
+		} {
+			a := s.ask(http.MethodPost, path, "sure=1", headers...)
+			assert.Equal(t, http.StatusForbidden, a.Code, "%s %v", path, headers)
+			assert.Contains(t, a.Body.String(), "another site")
+		}
+		assert.NotEqual(t, http.StatusSeeOther, s.get(path+"?sure=1").Code, "a GET of %s", path)
+	}
+	assert.Equal(t, before, dump(t, s))
+
+	for name, headers := range map[string][]string{
+		"a browser, here":  {"Sec-Fetch-Site: same-origin"},
+		"typed in":         {"Sec-Fetch-Site: none"},
+		"an older browser": {"Origin: http://example.com"},
+		"curl":             {},
+		"a trusted origin": {"Origin: https://admin.example.com", "Sec-Fetch-Site: cross-site"},
+	} {
+		assert.Equal(t, http.StatusSeeOther, s.ask(http.MethodPost, "/queues/exports/pause", "x=1", headers...).Code, name)
+	}
+}
+
+func TestAllowedHosts(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{AllowedHosts: []string{"localhost", "::1", "resque.example.com"}})
+	for host, status := range map[string]int{
+		"localhost": 200, "LOCALHOST:5678": 200, "[::1]:5678": 200, "[::1]": 200, "resque.example.com": 200,
+		"evil.example": 421, "localhost.evil.example": 421, "127.0.0.1": 421, "evil.example:5678": 421,
+	} {
+		assert.Equal(t, status, s.get("/overview", "Host: "+host).Code, host)
+		assert.NotEqual(t, 303, s.post("/failed/clear", "sure=1", "Host: evil.example").Code)
+	}
+}
+
+// Every answer, whatever it is, has the headers, and no page has code in it.
+func TestHeadersOfEveryAnswer(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fill()
+	answers := []answer{s.post("/failed/clear", ""), s.post("/queues/exports/pause", ""), s.get("/nothing"), s.get("/failed/clear"), s.get("/metrics"), s.get("/healthz"), s.get("/stats.txt"), s.get("/failed.json")}
+	for _, path := range pagePaths {
+		answers = append(answers, s.get(path))
+	}
+	for _, link := range elements(parse(t, s.get("/").Body.String()), "link") {
+		answers = append(answers, s.get("/"+strings.TrimPrefix(attr(link, "href"), "./")))
+	}
+	for _, a := range answers {
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+		} {
+			assert.Equal(t, want, a.Header().Get(name), "%s of %s", name, a.path)
+		}
+		csp := a.Header().Get("Content-Security-Policy")
+		for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"} {
+			assert.Contains(t, csp, part, a.path)
+		}
+		assert.NotContains(t, csp, "unsafe")
+		if strings.HasPrefix(a.Header().Get("Content-Type"), "text/html") {
+			assert.Equal(t, "no-store", a.Header().Get("Cache-Control"), a.path)
+			noCode(t, a)
+		}
+	}
+}
+
+// noCode looks for anything that a browser would run or restyle.
+func noCode(t *testing.T, a answer) {
+	t.Helper()
+	doc := parse(t, a.Body.String())
+	for _, e := range elements(doc, "") {
+		switch e.Data {
+		case "script":
+			require.NotEmpty(t, attr(e, "src"), "an inline script on %s", a.path)
+			require.Nil(t, e.FirstChild, "%s", a.path)
+		case "style", "iframe", "object", "embed", "base", "img":
+			require.Fail(t, "a "+e.Data+" element", "on %s", a.path)
+		}
+		for _, attribute := range e.Attr {
+			require.False(t, strings.HasPrefix(attribute.Key, "on"), "%s on %s", attribute.Key, a.path)
+			require.NotEqual(t, "style", attribute.Key, "on %s", a.path)
+			if attribute.Key == "href" || attribute.Key == "src" || attribute.Key == "action" || attribute.Key == "formaction" {
+				require.False(t, strings.HasPrefix(strings.TrimSpace(strings.ToLower(attribute.Val)), "javascript:"), "on %s", a.path)
+				require.NotContains(t, attribute.Val, "ZgotmplZ", "on %s", a.path)
+			}
+		}
+	}
+}
+
+func TestBackLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	for _, back := range []string{
+		"https://evil.example/", "//evil.example", "/etc", `\\evil.example`, "javascript:alert(1)", "../../out", "..", "a/../../b",
+		"x//evil.example/", "%2F%2Fevil.example", "failed\r\nX-Bad: 1", "http:evil", "?q=1\n", "user@host:x", "%2e%2e/%2e%2e/out", "a\\b", "\tjavascript:x",
+	} {
+		a := s.post("/queues/exports/pause", "back="+escape(back))
+		assert.Equal(t, "../../queues", a.Header().Get("Location"), "%q", back)
+		assert.Empty(t, a.Header().Get("X-Bad"))
+	}
+	for _, back := range []string{"failed?class=A%26B&page=2", "queues/a%2Fb", "workers"} {
+		assert.Equal(t, "../../"+back, s.post("/queues/exports/pause", "back="+escape(back)).Header().Get("Location"))
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	t.Parallel()
+	job := `{"class":"SignUp","args":[{"Password":"geheim1","user":{"token":"geheim2","id":12345678901234567890,"name":"ann"}},[{"password":"geheim3"}],"plain"]}`
+	s := open(t, web.Config{RedactKeys: []string{"password", "TOKEN"}})
+	hidden := openOn(t, s.server, web.Config{HideArgs: true})
+	s.do("SADD", "resque:queues", "exports")
+	s.do("RPUSH", "resque:queue:exports", job, `{"class":"Bad","password":"geheim4"`, `[{"password":"geheim5"}]`)
+	s.worker("host:1:exports", ago(0), `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":`+job+`}`)
+	s.worker("host:2:exports", ago(0), `{"password":"geheim6"`)
+	s.fail(strings.Replace(record("SignUp", "[]", "E", "no", "exports", time.Now(), ""), `"args":[]`, job[len(`{"class":"SignUp",`):len(job)-1], 1),
+		`{"password":"geheim7"`)
+	paths := []string{"/overview", "/queues/exports", "/working", "/working/host:1:exports", "/working/host:2:exports", "/failed", "/failed?q=plain", "/workers/host:1:exports", "/failed/remove/0", "/failed/remove/1"}
+	for _, link := range links(t, s.get("/failed").Body.String()) {
+		if strings.Contains(link, "failures/") {
+			paths = append(paths, "/"+strings.TrimPrefix(link, "./"))
+		}
+	}
+	require.Len(t, paths, 12, "two failures have pages")
+	for _, path := range paths {
+		for _, headers := range [][]string{nil, {"Accept: application/json"}} {
+			page := s.get(path, headers...).Body.String()
+			absent(t, page, "geheim", "%s %v", path, headers)
+			none := hidden.get(path, headers...).Body.String()
+			absent(t, none, "geheim", "%s %v", path, headers)
+			if !strings.Contains(path, "?") && path != "/failed/remove/0" { // what was searched for is in its field
+				absent(t, none, "plain", "%s %v", path, headers)
+			}
+		}
+	}
+	page := s.get("/working/host:1:exports").Body.String()
+	assert.Contains(t, page, "[redacted]")
+	assert.Contains(t, page, "12345678901234567890", "numbers are not rounded")
+	assert.Contains(t, page, "ann")
+	for _, path := range []string{"/stats/keys/queue:exports", "/stats/keys/failed", "/stats/keys/worker:host:1:exports"} {
+		for _, site := range []*site{s, hidden} {
+			for _, headers := range [][]string{nil, {"Accept: application/json"}} {
+				a := site.get(path, headers...)
+				absent(t, a.Body.String(), "geheim", "%s", path)
+			}
+		}
+	}
+}
+
+func TestOnActionAndTheLog(t *testing.T) {
+	t.Parallel()
+	var told []web.Action
+	s := open(t, web.Config{OnAction: func(_ context.Context, a web.Action) { told = append(told, a) }})
+	s.post("/queues/exports/pause", "")
+	require.Len(t, told, 1)
+	assert.Equal(t, web.Action{User: "everyone", Name: "pause", Target: "exports", Count: 1}, told[0])
+
+	var log bytes.Buffer
+	client := s.server.Client(t)
+	logging, err := web.New(client, web.Config{Auth: web.AllowEveryone(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	ask(t, logging, http.MethodPost, "/queues/exports/pause", "x=1")
+	assert.Contains(t, log.String(), `msg="dashboard action" user=everyone action=pause target=exports count=1`)
+	log.Reset()
+	ask(t, logging, http.MethodPost, "/queues/exports/jobs/move", "to=")
+	assert.Contains(t, log.String(), "level=WARN")
+	assert.Contains(t, log.String(), "action=queues/:queue/jobs/move")
+}
+
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	a := s.post("/failed/requeue", "ids="+strings.Repeat("x", 1<<20))
+	assert.Equal(t, http.StatusRequestEntityTooLarge, a.Code)
+	a = s.post("/failed/requeue", strings.Repeat("ids=0-0123456789abcdef&", 1001))
+	assert.Equal(t, http.StatusBadRequest, a.Code)
+	a = s.post("/failed/requeue", "%zz")
+	assert.Equal(t, http.StatusBadRequest, a.Code)
+}
+
+func TestAPanicIsAPage(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{Auth: func(*http.Request) (web.Access, error) { panic("secret") }})
+	a := s.get("/failed")
+	assert.Equal(t, http.StatusInternalServerError, a.Code)
+	assert.Contains(t, a.Body.String(), "Something went wrong")
+	assert.NotContains(t, a.Body.String(), "secret")
+}
+
+func TestHostileCookies(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	for _, cookie := range []string{
+		`resque_theme="><script>alert(1)</script>`, "resque_theme=sepia", "resque_refresh=-5", "resque_refresh=99999999999999999999", "resque_refresh=x",
+		"resque_flash=%%%", "resque_flash=e30", "resque_flash=" + base64URL(`{"Text":"<script>alert(1)</script>","Trash":["../../x","<b>"]}`),
+		"resque_flash=" + base64URL(`{"Text":5}`), "resque_flash=" + strings.Repeat("A", 5000),
+	} {
+		a := s.get("/overview", "Cookie: "+cookie)
+		require.Equal(t, http.StatusOK, a.Code, cookie)
+		noCode(t, a)
+		for _, form := range elements(parse(t, a.Body.String()), "form") {
+			assert.NotContains(t, attr(form, "action"), "/../", cookie)
+		}
+	}
+	assert.Contains(t, s.get("/overview", "Cookie: resque_theme=dark").Body.String(), `data-theme="dark"`)
+	for _, c := range s.post("/settings", "theme=dark&refresh=30").Result().Cookies() {
+		assert.True(t, c.HttpOnly, c.Name)
+		assert.Equal(t, http.SameSiteStrictMode, c.SameSite, c.Name)
+	}
+	assert.Empty(t, s.post("/settings", "theme=%22%3E&refresh=-1").Result().Cookies())
+}

@@ -1,0 +1,186 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// Dashboard is the handler that New returns. It is safe for concurrent use.
+type Dashboard struct {
+	cfg         Config
+	client      *resque.Client
+	store       *store.Store
+	failures    *resque.Failures
+	crossOrigin *http.CrossOriginProtection
+	routes      []route
+	pages       *pages
+	assets      *assets
+	operations  *operations
+	rates       *rates
+	snapshots   snapshots
+}
+
+// New returns a dashboard for the client's Resque, to be mounted where you like:
+//
+//	http.Handle("/resque/", http.StripPrefix("/resque", dashboard))
+//
+// All its links are relative. It is safe for concurrent use. The error tells
+// every mistake in cfg.
+//
+// Ruby: Resque::Server.
+func New(client *resque.Client, cfg Config) (*Dashboard, error) {
+	if client == nil || client.Redis() == nil {
+		return nil, errors.New("web: a dashboard needs a client with a Redis")
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Dashboard{
+		cfg: cfg, client: client, store: store.New(client.Redis()), failures: client.Failures(),
+		crossOrigin: http.NewCrossOriginProtection(), operations: newOperations(), rates: &rates{},
+	}
+	for _, origin := range cfg.TrustedOrigins {
+		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("web: trusted origin: %w", err)
+		}
+	}
+	if h.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if h.pages, err = loadPages(h.assets); err != nil {
+		return nil, err
+	}
+	h.routes = h.table()
+	return h, nil
+}
+
+// request is a request on its way through the dashboard.
+type request struct {
+	*http.Request
+	w      http.ResponseWriter
+	access Access
+	params map[string]string
+	base   string
+	path   string // below the mount, as the browser has it
+	json   bool   // it ended in ".json"
+	told   bool   // OnAction was
+}
+
+// maxBody is how much a form may send.
+const maxBody = 1 << 20
+
+// ServeHTTP serves a page, or says why not, as a page.
+func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	if r.URL.Path == "" { // the mount without its slash: relative links would miss it
+		mount, _, _ := strings.Cut(r.RequestURI, "?")
+		w.Header().Set("Location", "./"+path.Base(mount)+"/")
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
+	q := &request{Request: r, w: w, base: base(r.URL), path: strings.TrimPrefix(r.URL.EscapedPath(), "/")}
+	defer func() {
+		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // panic values are compared as they are
+			h.refuse(q, fmt.Errorf("panic: %v\n%s", v, debug.Stack())) //nolint:contextcheck // q has it
+		}
+	}()
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := h.serve(q); err != nil { //nolint:contextcheck // q has it
+		h.refuse(q, err) //nolint:contextcheck // as above
+	}
+}
+
+func (h *Dashboard) serve(q *request) error {
+	path, err := segments(q.URL)
+	if err != nil {
+		return fail(http.StatusNotFound, "missing", err)
+	}
+	found, params, allowed := match(h.routes, q.Method, path)
+	if found == nil {
+		found, params, q.json = matchJSON(h.routes, q.Method, path)
+	}
+	if found != nil && found.pattern == "healthz" {
+		return found.serve(q) // a load balancer has no password
+	}
+	if found != nil && found.pattern == "assets/:name" {
+		q.params = params
+		return found.serve(q)
+	}
+	if q.access, err = h.admit(q.w, q.Request); err != nil {
+		h.reportRefused(q, found, err)
+		return err
+	}
+	switch {
+	case found != nil:
+		q.params = params
+		err := found.serve(q)
+		h.reportRefused(q, found, err)
+		return err
+	case len(allowed) > 0:
+		q.w.Header().Set("Allow", strings.Join(allowed, ", "))
+		return fail(http.StatusMethodNotAllowed, "method", nil)
+	default:
+		return fail(http.StatusNotFound, "missing", nil)
+	}
+}
+
+// table has every path. Ruby's come first in each group; what changes something
+// is a POST, of which Ruby has some as GET: those ask here.
+func (h *Dashboard) table() []route {
+	get := func(pattern string, serve func(*request) error) route { return route{http.MethodGet, pattern, serve} }
+	post := func(pattern string, serve func(*request) error) route { return route{http.MethodPost, pattern, serve} }
+	return []route{
+		get("", h.overview), get("overview", h.overview), get("overview.poll", h.overview),
+		get("overview/:id.poll", h.overview), get("overview/:id", h.overview),
+		get("queues", h.queues), get("queues/:queue", h.queue),
+		post("queues/:queue/remove", h.removeQueue), post("queues/:queue/clear", h.clearQueue),
+		post("queues/:queue/pause", h.pauseQueue), post("queues/:queue/resume", h.resumeQueue),
+		post("queues/:queue/jobs/remove", h.removeJobs), post("queues/:queue/jobs/move", h.moveJobs),
+		get("working", h.working), get("working.poll", h.working), get("working/:id", h.job),
+		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
+		post("workers/pause", h.pauseAll), post("workers/resume", h.resumeAll), post("workers/prune", h.pruneStale),
+		post("workers/:id/prune", h.pruneOne),
+		get("workers/:id.poll", h.worker), get("workers/:id", h.worker),
+		get("failed", h.failed), get("failures/:id.json", h.failureJSON), get("failures/:id", h.failure),
+		post("failed/clear", h.clearFailed), post("failed/clear_retried", h.clearRetried),
+		post("failed/requeue", h.requeueSelected), post("failed/remove", h.removeSelected),
+		post("failed/requeue/all", h.requeueAll),
+		get("failed/requeue/:id", h.askRequeue), post("failed/requeue/:id", h.requeueOne),
+		get("failed/remove/:id", h.askRemove), post("failed/remove/:id", h.removeOne),
+		post("failed/:queue/clear", h.clearFailed), post("failed/:queue/requeue/all", h.requeueAll),
+		get("failed/:queue/requeue/:id", h.askRequeue), post("failed/:queue/requeue/:id", h.requeueOne),
+		get("failed/:queue/remove/:id", h.askRemove), post("failed/:queue/remove/:id", h.removeOne),
+		get("failed/:queue", h.failed),
+		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
+		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
+		get("metrics", h.metrics), get("healthz", h.health),
+		get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", h.cancelOperation),
+		post("trash/:id/restore", h.restore), post("settings", h.settings),
+		get("assets/:name", h.asset),
+	}
+}
+
+// reportRefused tells OnAction of a change that was asked for and never begun.
+// Who gives no password has not asked for anything yet.
+func (h *Dashboard) reportRefused(q *request, found *route, err error) {
+	if err == nil || q.told || found == nil || found.method != http.MethodPost || found.pattern == "settings" ||
+		problemOf(err).status == http.StatusUnauthorized {
+		return
+	}
+	h.report(q.Context(), q, found.pattern, q.path, 0, err)
+}
+
+// report tells OnAction of a change.
+func (h *Dashboard) report(ctx context.Context, q *request, name, target string, count int64, err error) {
+	q.told = true
+	h.cfg.OnAction(ctx, Action{User: q.access.User, Name: name, Target: target, Count: count, Err: err})
+}

@@ -1,0 +1,76 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/html"
+)
+
+// parse reads a page.
+func parse(t testing.TB, page string) *html.Node {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(page))
+	require.NoError(t, err)
+	return doc
+}
+
+// elements are those of a page that have the name, or all for "".
+func elements(doc *html.Node, name string) []*html.Node {
+	var found []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && (name == "" || n.Data == name) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// attr is an element's attribute, empty where it has none.
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// links are the addresses that a page links to.
+func links(t testing.TB, page string) []string {
+	t.Helper()
+	var hrefs []string
+	for _, a := range elements(parse(t, page), "a") {
+		hrefs = append(hrefs, attr(a, "href"))
+	}
+	return hrefs
+}
+
+// text is what a page says.
+func text(t testing.TB, page string) string {
+	t.Helper()
+	var out strings.Builder
+	for n := range parse(t, page).Descendants() {
+		if n.Type == html.TextNode && n.Parent.Data != "script" {
+			out.WriteString(n.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// absent says that a page has not a text, without printing the page.
+func absent(t testing.TB, page, text, format string, args ...any) {
+	t.Helper()
+	if at := strings.Index(page, text); at >= 0 {
+		t.Errorf(format+": %q is there: …%s…", append(args, text, page[max(0, at-80):min(len(page), at+80)])...)
+	}
+}
+
+// present says that a page has a text, without printing the page.
+func present(t testing.TB, page, text, format string, args ...any) {
+	t.Helper()
+	if !strings.Contains(page, text) {
+		t.Errorf(format+": %q is not there", append(args, text)...)
+	}
+}

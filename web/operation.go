@@ -1,0 +1,174 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// bulkAct acts on many failures and tells how far it is.
+type bulkAct func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error)
+
+// operation is a bulk act that goes on when its page is left. It ends with the
+// process; what is left undone then can be begun again.
+type operation struct {
+	id, name, user string
+	cancel         context.CancelFunc
+	over           chan struct{}
+
+	mu       sync.Mutex
+	progress resque.Progress
+	err      error
+}
+
+// operations are those of this process, one at a time, and the last ones that
+// are over.
+type operations struct {
+	mu      sync.Mutex
+	current *operation
+	last    []*operation
+}
+
+func newOperations() *operations { return &operations{} }
+
+// errBusy is told to who begins an operation while one is running.
+var errBusy = errors.New("web: another operation is running")
+
+// operationsKept is how many finished operations can still be looked at.
+const operationsKept = 50
+
+// quickly is how long an action waits for its operation before it shows its page.
+const quickly = 80 * time.Millisecond
+
+// operationTimeout bounds an operation.
+const operationTimeout = time.Hour
+
+// begin starts act in the background, unless another one is running.
+func (all *operations) begin(name, user string, act bulkAct, done func(resque.Progress, error)) (*operation, error) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.current != nil {
+		select {
+		case <-all.current.over:
+		default:
+			return nil, errBusy
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), operationTimeout)
+	o := &operation{id: rand.Text(), name: name, user: user, cancel: cancel, over: make(chan struct{})}
+	all.current = o
+	all.last = append(all.last, o)
+	if len(all.last) > operationsKept {
+		all.last = all.last[1:]
+	}
+	go func() { // it ends by itself, by its button, or by the time limit
+		defer cancel()
+		p, err := act(ctx, o.tell)
+		done(p, err)
+		o.end(p, err)
+	}()
+	return o, nil
+}
+
+// stop ends the operation that is running, and waits for it.
+func (all *operations) stop() {
+	all.mu.Lock()
+	o := all.current
+	all.mu.Unlock()
+	if o != nil {
+		o.cancel()
+		<-o.over
+	}
+}
+
+func (all *operations) find(id string) *operation {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, o := range all.last {
+		if o.id == id {
+			return o
+		}
+	}
+	return nil
+}
+
+func (o *operation) tell(p resque.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.progress = p
+}
+
+func (o *operation) end(p resque.Progress, err error) {
+	o.mu.Lock()
+	o.progress, o.err = p, err
+	o.mu.Unlock()
+	close(o.over)
+}
+
+func (o *operation) settled(within time.Duration) {
+	select {
+	case <-o.over:
+	case <-time.After(within):
+	}
+}
+
+func (o *operation) state() (p resque.Progress, over bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case <-o.over:
+		over = true
+	default:
+	}
+	return o.progress, over, o.err
+}
+
+// operationPage is the content of an operation's page.
+type operationPage struct {
+	ID, Name, User string
+	Progress       resque.Progress
+	Over           bool
+	Cancelled      bool
+	Failed         bool
+	Percent        int64
+}
+
+func (h *Dashboard) operationJSON(q *request) error {
+	q.json = true
+	return h.operation(q)
+}
+
+func (h *Dashboard) operation(q *request) error {
+	o := h.operations.find(q.params["id"])
+	if o == nil {
+		return fail(http.StatusGone, "over", nil)
+	}
+	p, over, err := o.state()
+	content := operationPage{
+		ID: o.id, Name: o.name, User: o.user, Progress: p, Over: over,
+		Cancelled: errors.Is(err, context.Canceled), Failed: err != nil && !errors.Is(err, context.Canceled),
+	}
+	if p.Total > 0 {
+		content.Percent = p.Seen * 100 / p.Total
+	}
+	return h.show(q, "operation", t("Progress"), "failed", content)
+}
+
+func (h *Dashboard) cancelOperation(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	o := h.operations.find(q.params["id"])
+	if o == nil {
+		return fail(http.StatusGone, "over", nil)
+	}
+	o.cancel()
+	h.report(q.Context(), q, "cancel", o.name, 1, nil)
+	o.settled(time.Second)
+	return q.back("ops/"+o.id, flash{}, struct{}{})
+}

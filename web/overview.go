@@ -1,0 +1,157 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// queueRow is a queue as pages show it.
+type queueRow struct {
+	Name    string
+	Size    int64
+	Paused  bool
+	Workers int           // that work it
+	Oldest  time.Duration // how long the next job has been waiting; 0 where nobody wrote it
+	Next    string        // the next job's class
+	Line    string        // how its size changed, as points of a line
+	Drain   time.Duration // until it is empty at this pace; 0 where it does not get shorter
+}
+
+// failedRow is a list of failures.
+type failedRow struct {
+	Name string
+	Size int64
+}
+
+// overviewPage is the content of the first page.
+type overviewPage struct {
+	Queues  []queueRow
+	More    int // queues that are not shown
+	Failed  []failedRow
+	Working []workerRow
+	Workers int
+	Graph   graph
+}
+
+// overviewQueues is how many queues the overview shows.
+const overviewQueues = 50
+
+// Ruby: Resque::Server's /overview.
+func (h *Dashboard) overview(q *request) error {
+	snap, err := h.snapshot(q.Context())
+	if err != nil {
+		return err
+	}
+	content := overviewPage{
+		Queues: h.queueRows(snap), Failed: failedRows(snap), Working: busy(h.rows(snap)), Workers: registered(snap),
+		Graph: h.rates.graph(),
+	}
+	if over := len(content.Queues) - overviewQueues; over > 0 {
+		content.Queues, content.More = content.Queues[:overviewQueues], over
+	}
+	return h.show(q, "overview", t("Overview"), "overview", content)
+}
+
+func (h *Dashboard) queueRows(snap store.Snapshot) []queueRow {
+	served := servedQueues(snap)
+	rows := make([]queueRow, len(snap.Queues))
+	for i, state := range snap.Queues {
+		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: served[state.Name]}
+		row.Line, row.Drain = h.rates.trend(state.Name, snap.Now, state.Size)
+		if len(state.Head) > 0 {
+			job := h.showJob(state.Head)
+			row.Next = job.Class
+			if at, ok := parseTime(cmp.Or(job.Since, enqueuedAt(state.Head))); ok {
+				row.Oldest = max(snap.Now.Sub(at), time.Second)
+			}
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+func failedRows(snap store.Snapshot) []failedRow {
+	var rows []failedRow
+	for _, f := range snap.Failures {
+		if f.Size > 0 || f.Name == store.Failed {
+			rows = append(rows, failedRow{f.Name, f.Size})
+		}
+	}
+	return rows
+}
+
+// busy are the workers that have a job in hand, the longest running first.
+func busy(rows []workerRow) []workerRow {
+	rows = slices.DeleteFunc(rows, func(r workerRow) bool { return r.Job == nil })
+	slices.SortStableFunc(rows, func(a, b workerRow) int { return cmp.Compare(b.Running, a.Running) })
+	return rows
+}
+
+// queuesPage is the content of the list of queues.
+type queuesPage struct {
+	Queues []queueRow
+	Failed []failedRow
+	Filter string
+	Sort   string
+	Hidden int // empty ones that are not shown
+	All    bool
+	Pager  pager
+}
+
+// queuesAtOnce is how many queues a page lists.
+const queuesAtOnce = 200
+
+// Ruby: Resque::Server's /queues.
+func (h *Dashboard) queues(q *request) error {
+	if name, ok := q.URL.Query()["name"]; ok { // a name that no path can have, such as ".."
+		q.params = map[string]string{"queue": name[0]}
+		return h.queue(q)
+	}
+	snap, err := h.snapshot(q.Context())
+	if err != nil {
+		return err
+	}
+	content := queuesPage{
+		Queues: h.queueRows(snap), Failed: failedRows(snap), Filter: q.FormValue("q"), Sort: q.FormValue("sort"),
+		All: q.FormValue("empty") != "hide",
+	}
+	content.Queues = slices.DeleteFunc(content.Queues, func(r queueRow) bool {
+		if !content.All && r.Size == 0 {
+			content.Hidden++
+			return true
+		}
+		return !strings.Contains(strings.ToLower(r.Name), strings.ToLower(content.Filter))
+	})
+	sortQueues(content.Queues, content.Sort)
+	content.Pager = newPager(q, int64(len(content.Queues)), queuesAtOnce)
+	content.Queues = content.Queues[content.Pager.First:content.Pager.Last]
+	return h.show(q, "queues", t("Queues"), "queues", content)
+}
+
+func sortQueues(rows []queueRow, by string) {
+	switch by {
+	case "size":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Size, a.Size) })
+	case "wait":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Oldest, a.Oldest) })
+	case "workers":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(a.Workers, b.Workers) })
+	}
+}
+
+// health answers a load balancer: whether Redis is there.
+func (h *Dashboard) health(q *request) error {
+	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := h.store.Ping(q.Context()); err != nil {
+		q.w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = q.w.Write([]byte("redis does not answer\n")) // the client may be gone
+		return nil
+	}
+	_, _ = q.w.Write([]byte("ok\n")) // as above
+	return nil
+}

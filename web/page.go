@@ -1,0 +1,247 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// page is what every page has, whatever its content.
+type page struct {
+	Title   string // of the page
+	Name    string // of the dashboard
+	BackURL string
+	Tab     string
+	Base    string
+	Here    string // the page's own address, below the mount
+	User    string
+	Write   bool // may change things
+	Theme   string
+	Refresh int // seconds; 0 for not
+	Flash   *flash
+	Summary *summary // nil where Redis is away
+	Bare    bool     // only what a refresh swaps
+	Now     time.Time
+
+	Redis, Namespace string
+
+	assets *assets
+}
+
+// view is a page with its content: what a template gets.
+type view struct {
+	page
+	Content any
+}
+
+// View is the page without its content, for parts of templates.
+func (v view) View() page { return v.page }
+
+// Asset is the address of a file that comes with the dashboard.
+func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.names[name] }
+
+// page begins a page. Its summary costs no round trip where another viewer has
+// just had one.
+func (h *Dashboard) page(q *request, title, tab string) page {
+	p := page{
+		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Tab: tab, Base: q.base, Here: q.here(),
+		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Refresh: h.refresh(q),
+		Flash: q.takeFlash(), Bare: q.isFragment(), Now: time.Now().UTC(), assets: h.assets,
+	}
+	if q.access.Level >= Read {
+		p.Redis, p.Namespace = h.client.Redis().String(), h.client.Redis().Namespace()
+		if snap, err := h.snapshot(q.Context()); err == nil {
+			p.Summary = h.summarize(snap)
+		}
+	}
+	return p
+}
+
+// pages are the templates.
+type pages struct{ byName map[string]*template.Template }
+
+func loadPages(a *assets) (*pages, error) {
+	files, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		return nil, fmt.Errorf("web: reading the templates: %w", err)
+	}
+	p := &pages{byName: map[string]*template.Template{}}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.Name(), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		tmpl, err := template.New("layout.html").Funcs(functions(a)).
+			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("web: reading the template of %s: %w", name, err)
+		}
+		p.byName[name] = tmpl
+	}
+	return p, nil
+}
+
+// functions are what templates call.
+func functions(a *assets) template.FuncMap {
+	return template.FuncMap{
+		"t":         t,
+		"tn":        tn,
+		"num":       grouped,
+		"icon":      a.icon,
+		"segment":   url.PathEscape,
+		"queueAt":   queuePath,
+		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"exact":     func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"span":      spanText,
+		"cut":       cut,
+		"dict":      dict,
+		"add":       func(a, b int64) int64 { return a + b },
+		"toInt":     func(n int) int64 { return int64(n) },
+		"plainName": isPlainName,
+		"name":      shownName,
+		"first":     first,
+	}
+}
+
+// write answers with a page. A refresh whose page has not changed gets 304.
+func (p *pages) write(q *request, status int, name string, v view) {
+	var out bytes.Buffer
+	if err := p.byName[name].Execute(&out, v); err != nil {
+		panic(fmt.Errorf("template %s: %w", name, err))
+	}
+	body := out.Bytes()
+	header := q.w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Add("Vary", "Accept-Encoding, Accept, X-Fragment, Cookie")
+	if v.Bare && status == http.StatusOK {
+		sum := sha256.Sum256(body)
+		tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+		header.Set("ETag", tag)
+		if q.Header.Get("If-None-Match") == tag {
+			q.w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	send(q, status, body)
+}
+
+// send sends a body, compressed where the client takes that.
+func send(q *request, status int, body []byte) {
+	if len(body) > 1<<10 && strings.Contains(q.Header.Get("Accept-Encoding"), "gzip") {
+		q.w.Header().Set("Content-Encoding", "gzip")
+		q.w.WriteHeader(status)
+		z, _ := gzip.NewWriterLevel(q.w, gzip.BestSpeed) // a level there is
+		_, _ = z.Write(body)                             // the client may be gone
+		_ = z.Close()
+		return
+	}
+	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	q.w.WriteHeader(status)
+	_, _ = q.w.Write(body) // the client may be gone
+}
+
+// show answers with a page, or with its content as JSON where that was asked for.
+func (h *Dashboard) show(q *request, name, title, tab string, content any) error {
+	if q.wantsJSON() {
+		body, err := json.MarshalIndent(content, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encoding %s: %w", name, err)
+		}
+		q.w.Header().Set("Content-Type", "application/json")
+		send(q, http.StatusOK, append(body, '\n'))
+		return nil
+	}
+	h.pages.write(q, http.StatusOK, name, view{page: h.page(q, title, tab), Content: content})
+	return nil
+}
+
+// grouped is a number with its thousands apart.
+func grouped(n any) string {
+	text := fmt.Sprint(n)
+	sign := ""
+	if strings.HasPrefix(text, "-") {
+		sign, text = "-", text[1:]
+	}
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return sign + text
+}
+
+// spanText is a length of time in its largest unit.
+func spanText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d d", int(d.Hours()/24))
+	}
+}
+
+// cut is text without what is over the limit.
+func cut(limit int, text string) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
+}
+
+// dict gives a part of a template several values.
+func dict(pairs ...any) (map[string]any, error) {
+	d := make(map[string]any, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: %v is no name", pairs[i])
+		}
+		d[name] = pairs[i+1]
+	}
+	return d, nil
+}
+
+// queuePath is the address of a queue's page. A name that no path can have goes
+// behind a question mark.
+func queuePath(name string) string {
+	if isPlainName(name) {
+		return "queues/" + url.PathEscape(name)
+	}
+	return "queues?name=" + url.QueryEscape(name)
+}
+
+// shownName is a queue's name as people see it.
+func shownName(name string) string {
+	if strings.TrimSpace(name) == "" {
+		return t("(no name)")
+	}
+	return name
+}
+
+// isPlainName tells whether a queue's name can be a segment of a path: browsers
+// take some for their own.
+func isPlainName(name string) bool { return name != "" && name != "." && name != ".." }
+
+// first are at most the first n of a list.
+func first(n int, list any) any {
+	v := reflect.ValueOf(list)
+	return v.Slice(0, min(n, v.Len())).Interface()
+}

@@ -1,0 +1,30 @@
+package web_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/goresque/goresque/web"
+)
+
+func TestEveryPageAnswers(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fill()
+	for _, path := range pagePaths {
+		a := s.get(path)
+		assert.Equal(t, http.StatusOK, a.Code, "%s: %s", path, a.Body)
+	}
+}
+
+// pagePaths are all kinds of pages, over what fill made.
+var pagePaths = []string{ //nolint:gochecknoglobals // a table
+	"/", "/overview", "/queues", "/queues?sort=size&empty=hide", "/queues/exports", "/queues/mailers", "/queues/search_index?page=3",
+	"/queues/exports?q=421", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers",
+	"/workers", "/workers/all", "/workers/web-1.example.com", "/workers/worker-3.example.com:31007:billing,reports",
+	"/failed", "/failed?page=3", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
+	"/failed/requeue/3", "/failed/remove/3", "/stats", "/stats/resque", "/stats/redis", "/stats/keys",
+	"/stats/keys/queue:exports", "/stats/keys/workers", "/stats/keys/stat:processed", "/stats/keys/workers:heartbeat",
+}

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// rates keeps what the counters and the queues' sizes were, to tell how fast they
+// change. Nothing is written by that.
+type rates struct {
+	mu      sync.Mutex
+	samples []sample
+	sizes   map[string][]queueSize
+	sized   time.Time
+}
+
+type sample struct {
+	at                time.Time
+	processed, failed int64
+}
+
+type queueSize struct {
+	at   time.Time
+	size int64
+}
+
+const (
+	rateWindow = 10 * time.Minute
+	rateStep   = 4 * time.Second // samples are not closer than this
+	sizeWindow = 30 * time.Minute
+	sizeStep   = 30 * time.Second
+	sizeQueues = 2000 // of more queues no sizes are kept
+)
+
+func (r *rates) sample(snap store.Snapshot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := snap.Now
+	if n := len(r.samples); n > 0 && now.Sub(r.samples[n-1].at) < rateStep {
+		return
+	}
+	r.samples = append(r.samples, sample{now, snap.Processed, snap.Failed})
+	for len(r.samples) > 1 && now.Sub(r.samples[0].at) > rateWindow {
+		r.samples = r.samples[1:]
+	}
+	r.sampleSizes(snap)
+}
+
+func (r *rates) sampleSizes(snap store.Snapshot) {
+	if snap.Now.Sub(r.sized) < sizeStep || len(snap.Queues) > sizeQueues {
+		return
+	}
+	r.sized = snap.Now
+	known := make(map[string][]queueSize, len(snap.Queues)) // what is gone is forgotten
+	for _, q := range snap.Queues {
+		sizes := append(r.sizes[q.Name], queueSize{snap.Now, q.Size})
+		for len(sizes) > 1 && snap.Now.Sub(sizes[0].at) > sizeWindow {
+			sizes = sizes[1:]
+		}
+		known[q.Name] = sizes
+	}
+	r.sizes = known
+}
+
+// now is the rate of the last half minute, empty where it is not known yet.
+func (r *rates) now() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.samples)
+	if n < 2 {
+		return ""
+	}
+	last := r.samples[n-1]
+	first := r.samples[n-2]
+	for i := n - 2; i >= 0 && last.at.Sub(r.samples[i].at) <= 30*time.Second; i-- {
+		first = r.samples[i]
+	}
+	return perSecond(first, last)
+}
+
+func perSecond(a, b sample) string {
+	seconds := b.at.Sub(a.at).Seconds()
+	if b.processed < a.processed || seconds <= 0 { // it was cleared
+		return ""
+	}
+	return rateText(float64(b.processed-a.processed) / seconds)
+}
+
+func rateText(rate float64) string {
+	switch {
+	case rate >= 10:
+		return grouped(int64(rate + .5))
+	case rate == 0:
+		return "0"
+	default:
+		return fmt.Sprintf("%.1f", rate)
+	}
+}
+
+// trend is how a queue's size changed, as a small line, and how long it takes to
+// empty at the pace of the last minutes: 0 where it does not get shorter.
+func (r *rates) trend(queue string, now time.Time, size int64) (line string, drain time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sizes := r.sizes[queue]
+	if len(sizes) < 2 {
+		return "", 0
+	}
+	return sparkline(sizes), drainTime(sizes, now, size)
+}
+
+// The size of a queue's small line.
+const sparkWidth, sparkHeight = 60.0, 16.0
+
+func sparkline(sizes []queueSize) string {
+	most := int64(1)
+	for _, s := range sizes {
+		most = max(most, s.size)
+	}
+	last := sizes[len(sizes)-1].at
+	var points []byte
+	for _, s := range sizes {
+		x := sparkWidth * (1 - last.Sub(s.at).Seconds()/sizeWindow.Seconds())
+		points = fmt.Appendf(points, "%.0f,%.1f ", x, (sparkHeight-2)*(1-float64(s.size)/float64(most))+1)
+	}
+	return string(points)
+}
+
+// drainWindow is over how long the pace of a queue is taken.
+const drainWindow = 5 * time.Minute
+
+func drainTime(sizes []queueSize, now time.Time, size int64) time.Duration {
+	for _, s := range sizes {
+		over := now.Sub(s.at)
+		if over > drainWindow || over < sizeStep {
+			continue
+		}
+		if size > 0 && s.size > size {
+			return time.Duration(float64(over) * float64(size) / float64(s.size-size))
+		}
+		return 0
+	}
+	return 0
+}

@@ -1,0 +1,101 @@
+package web_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// fill puts what a middling shop has into the Redis: for screenshots, the
+// accessibility check and the tests that visit every page.
+func (s *site) fill() {
+	s.t.Helper()
+	s.fillQueues()
+	s.fillWorkers()
+	s.fillFailures()
+	s.do("SET", "resque:stat:processed", 1_283_402)
+	s.do("SET", "resque:stat:failed", 2_917)
+	s.do("SET", "resque:pause:queue:reports", 1)
+	s.do("HSET", "resque:workers:heartbeat", "worker-4.example.com:8123:exports", ago(40*time.Hour))
+}
+
+func (s *site) fillQueues() {
+	s.t.Helper()
+	rails := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"InvoiceMailJob",` +
+		`"job_id":"6f3a1c9e-7f0d-4f0e-9a36-2e8b4f8f6f01","provider_job_id":null,"queue_name":"mailers","priority":null,` +
+		`"arguments":[{"_aj_globalid":"gid://shop/Invoice/90210"},"de"],"executions":0,"locale":"en","enqueued_at":%q}]}`
+	jobs := map[string]func(i int) string{
+		"exports": func(i int) string { return fmt.Sprintf(`{"class":"Exporter","args":[%d,"csv"]}`, 4200+i) },
+		"mailers": func(i int) string { return fmt.Sprintf(rails, ago(time.Duration(190-i)*time.Second)) },
+		"images": func(i int) string {
+			return fmt.Sprintf(`{"class":"Thumbnail","args":[{"id":%d,"sizes":[64,256,1024]}]}`, i)
+		},
+		"billing":      func(i int) string { return fmt.Sprintf(`{"class":"ChargeCard","args":[%d,"EUR"]}`, i) },
+		"reports":      func(i int) string { return fmt.Sprintf(`{"class":"MonthlyReport","args":["2026-%02d"]}`, i%12+1) },
+		"search_index": func(i int) string { return fmt.Sprintf(`{"class":"Reindex","args":["Product",%d]}`, i) },
+		"archive":      func(i int) string { return fmt.Sprintf(`{"class":"Archive","args":[%d]}`, i) },
+		"low":          func(int) string { return "" },
+	}
+	sizes := map[string]int{"exports": 342, "mailers": 58, "images": 1204, "billing": 3, "reports": 31, "search_index": 5120, "archive": 17}
+	for queue, job := range jobs {
+		s.do("SADD", "resque:queues", queue)
+		for i := range sizes[queue] {
+			s.do("RPUSH", "resque:queue:"+queue, job(i))
+		}
+	}
+}
+
+func (s *site) fillWorkers() {
+	s.t.Helper()
+	for i := range 4 {
+		id := fmt.Sprintf("web-1.example.com:%d:exports,mailers", 4212+i)
+		job := ""
+		if i < 2 {
+			job = working("exports", "Exporter", fmt.Sprintf(`[%d,"csv"]`, 4100+i), time.Duration(40+170*i)*time.Second)
+		}
+		s.worker(id, ago(time.Duration(7*i+3)*time.Second), job)
+		s.do("SET", "resque:stat:processed:"+id, 51_200+311*i)
+		s.do("SET", "resque:stat:failed:"+id, 12*i)
+	}
+	for i := range 6 {
+		id := fmt.Sprintf("worker-2.example.com~go:917-%d:images,search_index,low", i)
+		job := ""
+		if i%2 == 0 {
+			job = working("images", "Thumbnail", fmt.Sprintf(`[{"id":%d,"sizes":[64,256,1024]}]`, 88+i), time.Duration(2+i)*time.Second)
+		}
+		s.worker(id, ago(time.Duration(5*i)*time.Second), job)
+		s.do("SET", "resque:stat:processed:"+id, 181_070+97*i)
+	}
+	s.worker("worker-3.example.com:31007:billing,reports", ago(16*time.Minute), working("billing", "ChargeCard", `[90177,"EUR"]`, 17*time.Minute))
+	s.worker("worker-3.example.com:31008:billing,reports", ago(21*time.Second), "")
+	s.worker("old-1.example.com:222:low", "", "")
+}
+
+func (s *site) fillFailures() {
+	s.t.Helper()
+	kinds := []struct{ class, args, exception, message, queue string }{
+		{"Exporter", `[%d,"csv"]`, "Errno::ENOSPC", "No space left on device @ io_write - /var/tmp/export-%d.csv", "exports"},
+		{"ChargeCard", `[%d,"EUR"]`, "Stripe::APIConnectionError", "Unexpected error communicating when trying to connect to Stripe (execution expired)", "billing"},
+		{"Thumbnail", `[{"id":%d,"sizes":[64,256,1024]}]`, "*image.FormatError", "decoding upload %d: image: unknown format", "images"},
+		{"InvoiceMail", `[%d]`, "Net::SMTPServerBusy", "450 4.2.2 mailbox full", "mailers"},
+		{"Reindex", `["Product",%d]`, "Resque::DirtyExit", "Child process received unhandled signal pid 4711 SIGKILL (signal 9)", "search_index"},
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	now := time.Now()
+	for i := range 314 {
+		k := kinds[random.IntN(len(kinds))]
+		at := now.Add(-time.Duration(313-i)*7*time.Minute - 40*time.Second)
+		more := ""
+		if random.IntN(6) == 0 {
+			more = fmt.Sprintf(`,"retried_at":%q`, at.Add(3*time.Minute).UTC().Format("2006/01/02 15:04:05 MST"))
+		}
+		message := k.message
+		if k.class == "Exporter" || k.class == "Thumbnail" {
+			message = fmt.Sprintf(message, 1000+i)
+		}
+		s.fail(record(k.class, fmt.Sprintf(k.args, 1000+i), k.exception, message, k.queue, at, more))
+		if i == 311 {
+			s.fail(`{"failed_at":"2026/01/02 03:04:05 UTC","payload":{"class":"Exporter"`)
+		}
+	}
+}

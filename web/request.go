@@ -1,0 +1,180 @@
+package web
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// here is the page's own address below the mount, for forms that lead back.
+func (q *request) here() string {
+	if q.URL.RawQuery == "" {
+		return q.path
+	}
+	return q.path + "?" + q.URL.RawQuery
+}
+
+func (q *request) isFragment() bool {
+	return q.Header.Get("X-Fragment") != "" || strings.HasSuffix(q.path, ".poll")
+}
+
+func (q *request) wantsJSON() bool {
+	if q.json {
+		return true
+	}
+	first, _, _ := strings.Cut(q.Header.Get("Accept"), ",")
+	kind, _, _ := mime.ParseMediaType(strings.TrimSpace(first)) // empty where there is none
+	return kind == "application/json"
+}
+
+// isXHR tells that jQuery asks, as in Ruby's front end.
+func (q *request) isXHR() bool { return q.Header.Get("X-Requested-With") == "XMLHttpRequest" }
+
+// number reads a number of the query, between least and most.
+func (q *request) number(name string, otherwise, least, most int64) int64 {
+	n, err := strconv.ParseInt(q.FormValue(name), 10, 64)
+	if err != nil {
+		n = otherwise
+	}
+	return min(max(n, least), most)
+}
+
+// mayWrite is the guard of everything that changes something.
+func (q *request) mayWrite() error {
+	if q.access.Level < Write {
+		return fail(http.StatusForbidden, "right", nil)
+	}
+	return q.readForm()
+}
+
+func (q *request) readForm() error {
+	err := q.ParseForm()
+	var tooLarge *http.MaxBytesError
+	if err == nil || errors.As(err, &tooLarge) {
+		return err //nolint:wrapcheck // its status is known
+	}
+	return fail(http.StatusBadRequest, "form", err)
+}
+
+// The cookies keep what a reader chose, and what the next page is to say. None
+// says who they are.
+const (
+	themeCookie   = "resque_theme"
+	refreshCookie = "resque_refresh"
+	flashCookie   = "resque_flash"
+)
+
+// theme is "light" or "dark" where the reader chose one, else "auto".
+func (q *request) theme() string {
+	if c, err := q.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
+		return c.Value
+	}
+	return "auto"
+}
+
+func (h *Dashboard) refresh(q *request) int {
+	if c, err := q.Cookie(refreshCookie); err == nil {
+		if n, err := strconv.Atoi(c.Value); err == nil && n >= 0 && n <= 3600 {
+			return n
+		}
+	}
+	return max(int(h.cfg.Refresh/time.Second), 0)
+}
+
+// flash is what the page after an action says.
+type flash struct {
+	Text  string
+	Bad   bool     `json:",omitempty"`
+	Trash []string `json:",omitempty"` // what can be brought back
+}
+
+func (q *request) setFlash(f flash) {
+	text, err := json.Marshal(f)
+	if err != nil || len(text) > 2000 { // a cookie has limits
+		text, _ = json.Marshal(flash{Text: f.Text, Bad: f.Bad}) // two plain fields
+	}
+	q.setCookie(flashCookie, base64.RawURLEncoding.EncodeToString(text), 60)
+}
+
+func (q *request) takeFlash() *flash {
+	c, err := q.Cookie(flashCookie)
+	if err != nil || q.isFragment() {
+		return nil
+	}
+	q.setCookie(flashCookie, "", -1)
+	text, err := base64.RawURLEncoding.DecodeString(c.Value)
+	var f flash
+	if err != nil || json.Unmarshal(text, &f) != nil || f.Text == "" {
+		return nil
+	}
+	return &f
+}
+
+func (q *request) setCookie(name, value string, maxAge int) {
+	http.SetCookie(q.w, &http.Cookie{
+		Name: name, Value: value, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: q.TLS != nil,
+		Path: "/", // the mount is not known
+	})
+}
+
+// back answers an action: with the page that the form names, and there what was
+// done; or with that as JSON.
+func (q *request) back(otherwise string, f flash, result any) error {
+	if q.wantsJSON() {
+		body, err := json.Marshal(result)
+		if err != nil {
+			return err //nolint:wrapcheck // of plain values
+		}
+		q.w.Header().Set("Content-Type", "application/json")
+		send(q, http.StatusOK, append(body, '\n'))
+		return nil
+	}
+	if f.Text != "" {
+		q.setFlash(f)
+	}
+	target := q.FormValue("back")
+	if !isLocal(target) {
+		target = otherwise
+	}
+	// Set by hand: http.Redirect would make it absolute.
+	q.w.Header().Set("Location", q.base+target)
+	q.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// isLocal tells whether an address that came with a form is one below the mount:
+// anything else could lead to another site.
+func isLocal(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil || target == "" || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(target, "/") ||
+		strings.ContainsAny(target, "\\\r\n") || strings.Contains(u.Path, "//") {
+		return false
+	}
+	for part := range strings.SplitSeq(u.Path, "/") {
+		if part == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// settings keeps what a reader chose.
+func (h *Dashboard) settings(q *request) error {
+	if err := q.readForm(); err != nil {
+		return err
+	}
+	const year = 365 * 24 * 60 * 60
+	if theme := q.PostFormValue("theme"); theme == "light" || theme == "dark" || theme == "auto" {
+		q.setCookie(themeCookie, theme, year)
+	}
+	if n, err := strconv.Atoi(q.PostFormValue("refresh")); err == nil && n >= 0 && n <= 3600 {
+		q.setCookie(refreshCookie, strconv.Itoa(n), year)
+	}
+	return q.back("", flash{}, struct{}{})
+}

@@ -1,0 +1,89 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// snapshotAge is how old a snapshot may be: viewers share one.
+const snapshotAge = time.Second
+
+// snapshots keeps the last snapshot.
+type snapshots struct {
+	mu    sync.Mutex
+	last  store.Snapshot
+	taken time.Time
+}
+
+// snapshot is the state of Resque, at most a second old. Who asks while one is
+// being read waits for it instead of reading another.
+func (h *Dashboard) snapshot(ctx context.Context) (store.Snapshot, error) {
+	s := &h.snapshots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.taken) < snapshotAge {
+		return s.last, nil
+	}
+	snap, err := h.store.Snapshot(ctx)
+	if err != nil {
+		return snap, err
+	}
+	s.last, s.taken = snap, time.Now()
+	h.rates.sample(snap)
+	return snap, nil
+}
+
+// forget has the next page read again: something was changed.
+func (h *Dashboard) forget() {
+	h.snapshots.mu.Lock()
+	defer h.snapshots.mu.Unlock()
+	h.snapshots.taken = time.Time{}
+}
+
+// summary is the strip on every page.
+type summary struct {
+	Pending, Failed, Processed int64
+	Workers, Working, Stale    int
+	Paused                     bool
+	PerSecond                  string
+	RoundTrip                  time.Duration
+	Unserved                   []string // queues with jobs that no worker works
+}
+
+func (h *Dashboard) summarize(snap store.Snapshot) *summary {
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now()}
+	for _, f := range snap.Failures {
+		s.Failed += f.Size
+	}
+	for _, w := range snap.Workers {
+		if h.isStale(w, snap.Now) {
+			s.Stale++
+		}
+		if w.Registered {
+			s.Workers++
+			s.Working += count(len(w.Record.Text) > 0)
+		}
+	}
+	served := servedQueues(snap)
+	for _, q := range snap.Queues {
+		s.Pending += q.Size
+		if q.Size > 0 && served[q.Name] == 0 {
+			s.Unserved = append(s.Unserved, q.Name)
+		}
+	}
+	return s
+}
+
+// isAway tells whether an error means that Redis cannot be asked now.
+func isAway(err error) bool {
+	var unsent *store.NotSentError
+	var network net.Error
+	return store.Refused(err) || errors.As(err, &unsent) || errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

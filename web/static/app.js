@@ -1,0 +1,153 @@
+// The dashboard works without this. With it, pages refresh themselves, rows can be
+// selected in ranges, and keys do what buttons do.
+"use strict";
+const root = document.documentElement, body = document.body;
+root.classList.add("js");
+const live = document.getElementById("live");
+let every = Number(body.dataset.refresh) || 0, wait = 0, timer = 0, tag = "", lastGood = new Date();
+
+const clock = (d) => d.toLocaleTimeString();
+const span = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
+
+// The server says when, this says how long ago, by the reader's clock.
+function tellTimes() {
+  for (const t of document.querySelectorAll("time[data-ago], time[data-for]")) {
+    const text = span(Math.max(0, (Date.now() - Date.parse(t.dateTime)) / 1000)) + ("ago" in t.dataset ? " ago" : "");
+    if (t.textContent !== text) t.textContent = text;
+  }
+}
+
+// A refresh must not take away what the reader is at.
+function busy() {
+  if (document.hidden) return "hidden";
+  if (document.querySelector("dialog[open]")) return "a dialog is open";
+  if (document.querySelector("[data-row] input:checked")) return "rows are selected";
+  const at = document.activeElement;
+  if (at && at.closest("main") && at.matches("input:not([type=checkbox]), select, textarea")) return "a field is in use";
+  return "";
+}
+
+const was = new WeakMap(); // the regions as the server sent them
+const key = (e) => e.dataset.key || e.querySelector("summary, a")?.textContent || "";
+
+// swap puts the new regions in the place of those that changed. Details that are
+// open, the focus and the place on the page stay.
+function swap(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  for (const now of document.querySelectorAll("[data-live]")) {
+    const next = fresh.querySelector(`[data-live="${now.dataset.live}"]`);
+    if (!next || next.innerHTML === was.get(now)) continue;
+    was.set(now, next.innerHTML);
+    const open = [...now.querySelectorAll("details[open]")].map((d) => d.closest("[data-row]")?.querySelector("[data-open]")?.getAttribute("href") || key(d));
+    const focus = document.activeElement && now.contains(document.activeElement) ? document.activeElement : null;
+    const at = focus && { href: focus.getAttribute("href"), name: focus.name, value: focus.value, text: focus.textContent };
+    const marked = now.querySelector(".at [data-open]")?.getAttribute("href");
+    now.replaceChildren(...next.childNodes);
+    for (const d of now.querySelectorAll("details")) {
+      if (open.includes(d.closest("[data-row]")?.querySelector("[data-open]")?.getAttribute("href") || key(d))) d.open = true;
+    }
+    if (at) [...now.querySelectorAll("a, button, input, summary")].find((e) => e.getAttribute("href") === at.href && e.name === at.name && e.value === at.value && e.textContent === at.text)?.focus({ preventScroll: true });
+    if (marked) [...now.querySelectorAll("[data-open]")].find((a) => a.getAttribute("href") === marked)?.closest("[data-row]").classList.add("at");
+  }
+  tellTimes();
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  const why = busy();
+  if (why) {
+    if (why !== "hidden" && every) live.textContent = `Not updating while ${why}.`;
+  } else {
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Fragment": "1", ...(tag && { "If-None-Match": tag }) }, cache: "no-store" });
+      if (answer.status !== 304) {
+        if (!answer.ok) throw new Error(String(answer.status));
+        tag = answer.headers.get("ETag") || "";
+        const html = await answer.text();
+        if (!busy()) swap(html); else tag = "";
+      }
+      lastGood = new Date();
+      wait = 0;
+      live.textContent = every ? `Updated ${clock(lastGood)}.` : "";
+    } catch {
+      wait = Math.min(Math.max(wait * 2, 1), 30);
+      live.textContent = `Not updating since ${clock(lastGood)}: trying again in ${wait} s.`;
+    }
+  }
+  plan();
+}
+
+function plan() {
+  clearTimeout(timer);
+  if (every) timer = setTimeout(refresh, (wait || every) * 1000);
+}
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden && every) refresh(); });
+
+// Choices are taken as they are made.
+document.querySelector(".choices").addEventListener("change", (e) => {
+  if (e.target.name === "theme") root.dataset.theme = e.target.value;
+  if (e.target.name === "refresh") { every = Number(e.target.value); wait = 0; plan(); live.textContent = ""; }
+  fetch(e.currentTarget.action, { method: "POST", body: new URLSearchParams(new FormData(e.currentTarget)), redirect: "manual" });
+});
+
+// Select a range with shift, or all of the page.
+let lastBox = null;
+document.addEventListener("click", (e) => {
+  const box = e.target;
+  if (box.matches?.("[data-all]")) {
+    for (const b of box.form.querySelectorAll('input[name="ids"]')) b.checked = box.checked;
+  } else if (box.matches?.('input[name="ids"]')) {
+    const all = [...box.form.querySelectorAll('input[name="ids"]')], from = all.indexOf(lastBox), to = all.indexOf(box);
+    if (e.shiftKey && from >= 0) for (const b of all.slice(Math.min(from, to), Math.max(from, to) + 1)) b.checked = box.checked;
+    lastBox = box;
+  } else if (box.closest?.("[data-help]")) openHelp();
+});
+document.addEventListener("submit", (e) => {
+  const form = e.target, button = e.submitter;
+  if (!form.matches("[data-select]") || button?.closest("[data-row]")) return;
+  if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = "Select some rows first."; }
+});
+
+// Keys, unless the reader has switched them off or is typing.
+const help = document.getElementById("help"), keysBox = help.querySelector("[data-keys]");
+keysBox.checked = localStorage.getItem("resque-keys") !== "off";
+keysBox.addEventListener("change", () => localStorage.setItem("resque-keys", keysBox.checked ? "on" : "off"));
+document.querySelector("[data-help]").hidden = false;
+function openHelp() { help.showModal(); }
+const rows = () => [...document.querySelectorAll("[data-row]")];
+function move(by) {
+  const all = rows(), at = all.findIndex((r) => r.classList.contains("at"));
+  if (!all.length) return;
+  const to = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+  all[at]?.classList.remove("at");
+  to.classList.add("at");
+  to.scrollIntoView({ block: "nearest" });
+}
+const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", s: "stats" };
+document.addEventListener("keydown", (e) => {
+  if (!keysBox.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea") || help.open) return;
+  const row = document.querySelector("[data-row].at");
+  const done = () => e.preventDefault();
+  if (tabs[e.key]) { done(); document.querySelector(`[data-tab="${tabs[e.key]}"]`).click(); return; }
+  switch (e.key) {
+    case "/": { const field = document.querySelector("[data-search]"); if (field) { done(); field.focus(); } break; }
+    case "?": done(); openHelp(); break;
+    case "j": done(); move(1); break;
+    case "n": done(); move(-1); break;
+    case "x": { const box = row?.querySelector('input[name="ids"]'); if (box) { done(); box.click(); } break; }
+    case "Enter": if (row && !e.target.closest("a, button, summary")) { done(); row.querySelector("[data-open]")?.click(); } break;
+    case "r": { const retry = row?.querySelector("[data-retry]") || document.querySelector("main .head [data-retry]"); if (retry) { done(); retry.click(); } break; }
+    case "R": case "t": {
+      const select = document.querySelector(`.choices [name="${e.key === "t" ? "theme" : "refresh"}"]`);
+      done();
+      select.value = e.key === "R" ? (select.value === "0" ? "5" : "0") : { auto: "dark", dark: "light", light: "auto" }[select.value];
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  }
+});
+
+for (const region of document.querySelectorAll("[data-live]")) was.set(region, region.innerHTML);
+tellTimes();
+setInterval(tellTimes, 1000);
+plan();

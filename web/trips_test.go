@@ -1,0 +1,124 @@
+package web_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/web"
+)
+
+// counter is a connection that counts how often it waits for Redis: once for a
+// command, once for many that are sent together.
+type counter struct {
+	redis.Conn
+	trips *atomic.Int64
+}
+
+func (c *counter) Do(command string, args ...any) (any, error) {
+	c.add(command)
+	return c.Conn.Do(command, args...)
+}
+
+func (c *counter) DoContext(ctx context.Context, command string, args ...any) (any, error) {
+	c.add(command)
+	return redis.DoContext(c.Conn, ctx, command, args...)
+}
+
+func (c *counter) DoWithTimeout(timeout time.Duration, command string, args ...any) (any, error) {
+	c.add(command)
+	return redis.DoWithTimeout(c.Conn, timeout, command, args...)
+}
+
+func (c *counter) Flush() error {
+	c.trips.Add(1)
+	return c.Conn.Flush()
+}
+
+func (c *counter) ReceiveContext(ctx context.Context) (any, error) {
+	return redis.ReceiveContext(c.Conn, ctx)
+}
+
+func (c *counter) ReceiveWithTimeout(timeout time.Duration) (any, error) {
+	return redis.ReceiveWithTimeout(c.Conn, timeout)
+}
+
+func (c *counter) add(command string) {
+	if command != "" { // the pool tidies up
+		c.trips.Add(1)
+	}
+}
+
+// counted is a dashboard that counts.
+func counted(t *testing.T, server *redistest.Server) (*web.Dashboard, *atomic.Int64) {
+	t.Helper()
+	trips := new(atomic.Int64)
+	pool := &redis.Pool{DialContext: func(ctx context.Context) (redis.Conn, error) {
+		c, err := redis.DialURLContext(ctx, server.URL)
+		return &counter{c, trips}, err
+	}}
+	t.Cleanup(func() { _ = pool.Close() })
+	client, err := resque.New(resque.FromPool(pool, ""), resque.Config{})
+	require.NoError(t, err)
+	dashboard, err := web.New(client, web.Config{Auth: web.AllowEveryone()})
+	require.NoError(t, err)
+	return dashboard, trips
+}
+
+// A page asks Redis in at most three round trips, whatever there is. Looking for
+// what a filter passes goes on in parts, and listing keys is a scan.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := openOn(t, server, web.Config{})
+	s.fill()
+	for i := range 300 {
+		s.worker("more-"+strconv.Itoa(i)+".example.com:1:*", ago(0), working("exports", "Exporter", "[1]", 0))
+	}
+	failure := s.href("/failed", "failures/")
+	for _, path := range append(pagePaths, failure, "/stats.txt", "/metrics", "/workers/web-1.example.com:4213:exports,mailers", "/failed?order=asc&page=2") {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			var trips int64
+			for range 2 { // a script that Redis does not know is sent a second time
+				dashboard, n := counted(t, server)
+				require.Equal(t, http.StatusOK, ask(t, dashboard, http.MethodGet, path, "").Code)
+				trips = n.Load()
+			}
+			most := int64(3)
+			switch {
+			case path == "/stats/keys":
+				most = 4 // one more to find them
+			case strings.Contains(path, "q=") || strings.Contains(path, "class=") || strings.Contains(path, "groups"):
+				most = 9 // 315 failures in parts
+			}
+			assert.LessOrEqual(t, trips, most)
+			assert.Positive(t, trips)
+		})
+	}
+}
+
+// Viewers share a snapshot.
+func TestViewersShareASnapshot(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	dashboard, trips := counted(t, server)
+	done := make(chan int)
+	for range 20 {
+		go func() { done <- ask(t, dashboard, http.MethodGet, "/overview", "").Code }()
+	}
+	for range 20 {
+		assert.Equal(t, http.StatusOK, <-done)
+	}
+	assert.LessOrEqual(t, trips.Load(), int64(4), "unless it took more than a second")
+}
