@@ -93,7 +93,7 @@ func (a App) root(env *Env) *cobra.Command {
 		workCommand(env, mux), workersCommand(env), enqueueCommand(env, mux),
 		queuesCommand(env), peekCommand(env), infoCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
-		failedCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),
+		failedCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),
 	)
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))

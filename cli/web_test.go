@@ -1,0 +1,118 @@
+package cli_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+// said is what a command writes, while it runs.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// dashboard runs goresque web until the test ends, and returns its address and
+// what it said.
+func dashboard(t *testing.T, vars []string, args ...string) (url string, out *said) {
+	t.Helper()
+	out = &said{}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan int, 1)
+	go func() {
+		ended <- cli.App{}.Run(ctx, append([]string{"web", "--addr", "127.0.0.1:0"}, args...), vars, out, out)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		assert.Zero(t, <-ended)
+	})
+	at := regexp.MustCompile(`is at (http://\S+/)`)
+	require.Eventually(t, func() bool { return at.MatchString(out.String()) }, 10*time.Second, 5*time.Millisecond, "%s", out)
+	return at.FindStringSubmatch(out.String())[1], out
+}
+
+func visit(t *testing.T, method, url string, change func(*http.Request)) (status int, page string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	require.NoError(t, err)
+	if change != nil {
+		change(req)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(body)
+}
+
+func TestWebWithAOneTimePassword(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	url, out := dashboard(t, []string{"REDIS_URL=" + server.URL}, "--title", "Shop")
+	status, _ := visit(t, http.MethodGet, url+"overview", nil)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	words := regexp.MustCompile(`Sign in as (\S+) with ([a-z0-9]{20}),`).FindStringSubmatch(out.String())
+	require.NotNil(t, words, out.String())
+	signIn := func(r *http.Request) { r.SetBasicAuth(words[1], words[2]) }
+	status, page := visit(t, http.MethodGet, url+"overview", signIn)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, page, "Shop")
+	status, _ = visit(t, http.MethodPost, url+"queues/x/pause", signIn)
+	assert.Equal(t, http.StatusSeeOther, status)
+	status, _ = visit(t, http.MethodGet, url+"overview", func(r *http.Request) { signIn(r); r.Host = "evil.example" })
+	assert.Equal(t, http.StatusMisdirectedRequest, status, "another name for loopback")
+}
+
+func TestWebWithAPasswordAndToLookAt(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	vars := []string{"REDIS_URL=" + server.URL, "RESQUE_WEB_USER=ann", "RESQUE_WEB_PASSWORD=sesame", "RESQUE_WEB_READ_ONLY=1"}
+	url, out := dashboard(t, vars)
+	assert.NotContains(t, out.String(), "sesame")
+	signIn := func(r *http.Request) { r.SetBasicAuth("ann", "sesame") }
+	status, _ := visit(t, http.MethodGet, url, signIn)
+	assert.Equal(t, http.StatusOK, status)
+	status, _ = visit(t, http.MethodPost, url+"queues/x/pause", signIn)
+	assert.Equal(t, http.StatusForbidden, status)
+
+	url, _ = dashboard(t, []string{"REDIS_URL=" + server.URL}, "--no-auth")
+	status, _ = visit(t, http.MethodGet, url, nil)
+	assert.Equal(t, http.StatusOK, status)
+}
+
+func TestWebRefusesToBeOpenToOthers(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	for _, args := range [][]string{{"--addr", "0.0.0.0:0"}, {"--addr", ":0"}, {"--addr", "0.0.0.0:0", "--no-auth"}} {
+		got := run(t, nil, []string{"REDIS_URL=" + server.URL}, append([]string{"web"}, args...)...)
+		assert.Equal(t, 2, got.status, "%v", args)
+		assert.Contains(t, got.stderr, "can be reached by others")
+	}
+	got := run(t, nil, []string{"REDIS_URL=" + server.URL}, "web", "--addr", "nonsense")
+	assert.Equal(t, 1, got.status)
+	assert.Contains(t, got.stderr, "choose another address")
+}
