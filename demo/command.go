@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/web"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -117,12 +119,17 @@ func (o *options) parts(rdb *resque.Redis, db *database, l net.Listener, env *cl
 	if err != nil {
 		return nil, err
 	}
-	app, err := newWebApp(db, client, webConfig{rows: o.rows, seconds: o.seconds, hosts: o.addr.hosts(l), log: log})
+	dashboard, err := o.dashboard(client, l, env)
+	if err != nil {
+		return nil, err
+	}
+	app, err := newWebApp(db, client, webConfig{rows: o.rows, seconds: o.seconds, hosts: o.addr.hosts(l), resque: dashboard, log: log})
 	if err != nil {
 		return nil, err
 	}
 	parts := []part{
 		func(ctx context.Context) error { return serveWeb(ctx, l, app, log) },
+		dashboard.Run,
 		func(ctx context.Context) error {
 			<-ctx.Done()
 			fmt.Fprintln(env.Stdout, "Stopping: an export in hand is finished first; Ctrl-C again stops at once.")
@@ -141,6 +148,19 @@ func (o *options) parts(rdb *resque.Redis, db *database, l net.Listener, env *cl
 		return nil, err
 	}
 	return append(parts, w.Run), nil
+}
+
+// dashboard is Resque's, below /resque/. Who is on this machine may do everything
+// there; where others can reach it they may only look, until RESQUE_WEB_PASSWORD
+// is set.
+func (o *options) dashboard(client *resque.Client, l net.Listener, env *cli.Env) (*web.Dashboard, error) {
+	hosts := o.addr.hosts(l)
+	cfg := web.Config{Auth: web.AllowEveryone(), ReadOnly: hosts == nil, AllowedHosts: hosts, BackURL: "/exports", Logger: env.Logger()}
+	if password := env.Getenv("RESQUE_WEB_PASSWORD"); password != "" {
+		cfg.Auth = web.BasicAuth(cmp.Or(env.Getenv("RESQUE_WEB_USER"), "resque"), password)
+		cfg.ReadOnly = false
+	}
+	return web.New(client, cfg)
 }
 
 // together runs parts until ctx ends or one of them does, and waits for all.

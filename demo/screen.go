@@ -35,6 +35,7 @@ func (s screen) String() string {
 	return fmt.Sprintf(`goresque demo: a web app with a slow export, made by a worker
 
   Open       %s
+  Dashboard  %s
   Redis      %s
   Database   %s
   Worker     %s
@@ -49,7 +50,7 @@ or from Ruby:
 
 In place of goresque, "go run ./cmd/goresque" does as well. Stop with Ctrl-C.
 
-`, s.web, redis, database, work,
+`, s.web, strings.TrimSuffix(s.web, "exports")+"resque/", redis, database, work,
 		vars, quote("sqlite:"+s.database), Exporter.Queue(), hint,
 		vars, Exporter.Queue(), Exporter.Class(),
 		s.rubyRedis(), Exporter.Class(), Exporter.Queue(), Exporter.Class())

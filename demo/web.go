@@ -20,6 +20,7 @@ type webConfig struct {
 	rows    int          // of each new export
 	seconds float64      // that each new export takes
 	hosts   []string     // the names we answer to; none means any
+	resque  http.Handler // the dashboard
 	log     *slog.Logger // gets the causes of 500s
 }
 
@@ -48,7 +49,7 @@ func newWebApp(db *database, jobs enqueuer, cfg webConfig) (http.Handler, error)
 }
 
 func (w *webApp) routes() http.Handler {
-	r := mux.NewRouter()
+	r := mux.NewRouter().UseEncodedPath() // names in the dashboard's paths may have slashes
 	get := func(path string, a action) { r.Handle(path, w.handle(a)).Methods(http.MethodGet, http.MethodHead) }
 	post := func(path string, a action) { r.Handle(path, w.handle(a)).Methods(http.MethodPost) }
 
@@ -58,6 +59,9 @@ func (w *webApp) routes() http.Handler {
 	get("/exports/{id}/download", w.download)
 	post("/exports/{id}/retry", w.retry)
 	get("/static/{name}", w.pages.static)
+	if w.cfg.resque != nil {
+		r.PathPrefix("/resque").Handler(http.StripPrefix("/resque", w.cfg.resque))
+	}
 	r.Handle("/", http.RedirectHandler("/exports", http.StatusSeeOther))
 
 	r.NotFoundHandler = w.handle(func(http.ResponseWriter, *http.Request) error { return errNoPage() })
