@@ -88,9 +88,9 @@ func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := &request{Request: r, w: w, base: base(r.URL), path: strings.TrimPrefix(r.URL.EscapedPath(), "/")}
-	defer func() {
+	defer func() { //nolint:contextcheck // q has it
 		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // panic values are compared as they are
-			h.refuse(q, fmt.Errorf("panic: %v\n%s", v, debug.Stack())) //nolint:contextcheck // q has it
+			h.refuse(q, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 		}
 	}()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -63,6 +63,9 @@ func (h *Dashboard) queueRows(snap store.Snapshot) []queueRow {
 	for i, state := range snap.Queues {
 		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: served[state.Name]}
 		row.Line, row.Drain = h.rates.trend(state.Name, snap.Now, state.Size)
+		if row.Workers == 0 || row.Paused {
+			row.Drain = 0 // nobody goes on with it
+		}
 		if len(state.Head) > 0 {
 			job := h.showJob(state.Head)
 			row.Next = job.Class

@@ -59,3 +59,35 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 }
+
+// TestPicturesOfTheDocumentation takes those of docs/img.
+func TestPicturesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	if *screenshots == "" {
+		t.Skip("-screenshots names no directory")
+	}
+	s := open(t, web.Config{Title: "Shop", Refresh: -1})
+	s.fill()
+	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
+	base := s.listen()
+	ctx := browser(t)
+	for name, p := range map[string]struct {
+		path, theme   string
+		width, height int64
+	}{
+		"dashboard":         {"/overview", "light", 1120, 860},
+		"dashboard-failed":  {"/failed", "dark", 1120, 760},
+		"dashboard-workers": {"/workers", "light", 1120, 760},
+		"dashboard-mobile":  {"/failed?class=Exporter", "light", 390, 844},
+	} {
+		s.do("INCRBY", "resque:stat:processed", 20)
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: p.theme}},
+		})
+		require.NoError(t, err)
+		run(t, ctx, chromedp.EmulateViewport(p.width, p.height), chromedp.Navigate(base+p.path))
+		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		require.NoError(t, err)
+		writeFile(t, filepath.Join(*screenshots, "docs", name+".png"), picture)
+	}
+}
