@@ -25,6 +25,11 @@ func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
 	})
 }
 
+// at waits until a page is there, with its script.
+func at(page string) chromedp.Action[chromedp.Void] {
+	return becomes(`document.readyState === "complete" && location.pathname.endsWith("/` + page + `")`)
+}
+
 // keys presses keys where the focus is.
 func keys(text string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(text) }
 
@@ -107,11 +112,11 @@ func TestBrowserKeyboard(t *testing.T) {
 		keys("/"), becomes(`document.activeElement.matches("[data-search]")`), keys("wjx"), becomes(`document.activeElement.value.endsWith("wjx")`),
 		chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`),
 		keys("t"), becomes(`document.documentElement.dataset.theme === "dark"`),
-		keys("q"), visible("Queues"), becomes(`document.documentElement.dataset.theme === "dark"`),
-		keys("k"), visible("No worker is registered"), keys("s"), visible("processed"), keys("w"), visible("No worker is running"))
+		keys("q"), at("queues"), becomes(`document.documentElement.dataset.theme === "dark"`),
+		keys("k"), visible("No worker is registered"), keys("s"), at("stats"), keys("w"), visible("No worker is running"))
 	run(t, ctx, chromedp.Navigate(base+"/failed"), visible("Exporter"), keys("j"), keys("\r"), visible("Change and retry"))
-	run(t, ctx, keys("?"), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
-		keys("o"), chromedp.Reload(), keys("o"), becomes(`location.pathname.includes("failures/")`))
+	run(t, ctx, keys("?"), becomes(`document.getElementById("help").open`), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
+		keys("o"), chromedp.Reload(), visible("Change and retry"), keys("o"), becomes(`location.pathname.includes("failures/")`))
 }
 
 // Two browsers act on the same failure: one does, the other is told.

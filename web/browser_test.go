@@ -62,7 +62,7 @@ func (s *site) listen() string {
 
 // visible waits until a text is on the page.
 func visible(text string) chromedp.Action[chromedp.Void] {
-	return becomes(`document.body.innerText.includes(` + quoted(text) + `)`)
+	return becomes(`document.readyState === "complete" && document.body.innerText.includes(` + quoted(text) + `)`)
 }
 
 // becomes waits until an expression is true.
