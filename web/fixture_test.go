@@ -69,6 +69,13 @@ func (s *site) list(key string) []string {
 	return items
 }
 
+// holds waits until a list has so many entries: a page that a form leads to may
+// be long in coming.
+func (s *site) holds(key string, entries int) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return len(s.list(key)) == entries }, 20*time.Second, 10*time.Millisecond, "%s, %d entries", key, entries)
+}
+
 // answer is what the dashboard said.
 type answer struct {
 	*httptest.ResponseRecorder

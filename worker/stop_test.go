@@ -231,12 +231,12 @@ func TestHooksOfAWorker(t *testing.T) {
 	}
 	saw("first")
 	w.Resume() // nothing was paused: CONT comes from systemd's stop, too
-	enqueue(t, s, exporters(3)...)
+	together(t, s, exporters(3))
 	saw("first, empty")
 	w.Pause()
 	w.Pause()
 	saw("first, empty, pausing")
-	enqueue(t, s, exporters(3)...)
+	together(t, s, exporters(3))
 	w.Resume()
 	w.Resume()
 	saw("first, empty, pausing, resumed, empty")
@@ -246,6 +246,15 @@ func TestHooksOfAWorker(t *testing.T) {
 	require.NoError(t, <-ended)
 	assert.Equal(t, "first, empty, pausing, resumed, empty, shutdown, exit", d.text())
 	requireSettled(t, s, 6, 0)
+}
+
+// together enqueues jobs at once: one after the other, the queue may be empty in
+// between.
+func together(t *testing.T, s *redistest.Server, jobs []resque.Job) {
+	t.Helper()
+	n, err := s.Client(t).EnqueueAll(t.Context(), jobs)
+	require.NoError(t, err)
+	require.Len(t, jobs, n)
 }
 
 func TestHooksUntilEmpty(t *testing.T) {
