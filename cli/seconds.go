@@ -8,7 +8,10 @@ import (
 
 // seconds is a flag's length of time, in seconds as in Resque's variables or
 // with a unit as in Go.
-type seconds struct{ value float64 }
+type seconds struct {
+	value float64
+	given bool // by the flag or its variable, and not the default
+}
 
 // Set reads "5", "0.5" or "500ms".
 func (s *seconds) Set(text string) error {
@@ -24,7 +27,7 @@ func (s *seconds) Set(text string) error {
 	if !(value >= 0 && value <= 1e9) {
 		return fmt.Errorf("want 0 or more seconds, got %q", text)
 	}
-	s.value = value
+	s.value, s.given = value, true
 	return nil
 }
 
@@ -36,3 +39,7 @@ func (s *seconds) Type() string { return "seconds" }
 func (s *seconds) duration() time.Duration {
 	return time.Duration(s.value * float64(time.Second))
 }
+
+// positive is the duration for settings whose zero value means a default: 0 of
+// the flag's is none.
+func (s *seconds) positive() time.Duration { return max(s.duration(), time.Nanosecond) }

@@ -31,8 +31,8 @@ type stopFlags struct {
 }
 
 func (f *workFlags) add(cmd *cobra.Command) {
-	f.interval, f.backoff = seconds{5}, seconds{0.1}
-	f.heartbeat, f.pruneAfter = seconds{60}, seconds{300}
+	f.interval, f.backoff = seconds{value: 5}, seconds{value: 0.1}
+	f.heartbeat, f.pruneAfter = seconds{value: 60}, seconds{value: 300}
 	f.onCrash = choice{value: "fail", of: []string{"fail", "requeue"}}
 	f.unknownClass = choice{value: "fail", of: []string{"fail", "put-back"}}
 	f.onShutdown = choice{value: "fail", of: []string{"fail", "requeue"}}
@@ -83,7 +83,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 }
 
 func (f *stopFlags) add(cmd *cobra.Command) {
-	f.termTimeout = seconds{4}
+	f.termTimeout = seconds{value: 4}
 	set := cmd.Flags()
 	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, ask the jobs in hand to end, and cut off those that do not")
 	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish the jobs in hand, however long that takes")
@@ -112,11 +112,25 @@ func (f *stopFlags) apply(cfg *worker.Config) error {
 	}
 	cfg.TermChild, cfg.GracefulTerm = f.termChild, f.gracefulTerm
 	cfg.PreShutdownTimeout = f.preShutdown.duration()
-	cfg.TermTimeout = max(f.termTimeout.duration(), time.Nanosecond) // 0 is none, not the default
+	cfg.TermTimeout = f.termTimeout.positive()
 	cfg.ForkPerJob = f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
 	cfg.JobsPerChild = f.jobsPerChild
 	cfg.ChildLifetime = time.Duration(f.minutesPerChild) * time.Minute
 	return nil
+}
+
+// untilEmpty tells whether the wait is 0 once its bounds are heeded.
+//
+// Ruby: Resque::Worker#work, which then does not wait but ends.
+func (f *workFlags) untilEmpty() bool {
+	least, most := f.interval.value, f.interval.value
+	if f.maxInterval.given {
+		most = f.maxInterval.value
+	}
+	if f.minInterval.given {
+		least = f.minInterval.value
+	}
+	return most == 0 || max(f.interval.value, least) == 0
 }
 
 // config is what the flags say, as a worker takes it.
@@ -133,16 +147,16 @@ func (f *workFlags) config() (worker.Config, error) {
 		PollInterval:      f.interval.duration(),
 		MinPollInterval:   f.minInterval.duration(),
 		MaxPollInterval:   f.maxInterval.duration(),
-		PollBackoff:       f.backoff.duration(),
-		UntilEmpty:        f.interval.value == 0 && f.minInterval.value == 0,
+		PollBackoff:       f.backoff.positive(),
+		UntilEmpty:        f.untilEmpty(),
 		MaxWaiting:        f.maxWaiting,
 		HeartbeatInterval: f.heartbeat.duration(),
 		PruneAfter:        f.pruneAfter.duration(),
 		CrashLimit:        f.crashLimit,
 		Timeout:           f.timeout.duration(),
 	}
-	if f.interval.value == 0 && f.minInterval.value > 0 {
-		cfg.PollInterval = time.Nanosecond // the least wait decides
+	if !cfg.UntilEmpty {
+		cfg.PollInterval = f.interval.positive() // where it is 0, the least wait decides
 	}
 	if f.maxWaiting == 0 {
 		cfg.MaxWaiting = -1
