@@ -141,6 +141,12 @@ func (f *workFlags) config() (worker.Config, error) {
 	if f.concurrency < 1 {
 		return worker.Config{}, Usage("concurrency is %d; it must be at least 1", f.concurrency)
 	}
+	if f.crashLimit < 1 {
+		return worker.Config{}, Usage("crash-limit is %d; it must be at least 1 (--on-crash fail gives up at once)", f.crashLimit)
+	}
+	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
+		return worker.Config{}, Usage("heartbeat-interval and prune-interval must be longer than 0")
+	}
 	cfg := worker.Config{
 		Queues:            strings.Split(f.queues, ","),
 		Concurrency:       f.concurrency,
