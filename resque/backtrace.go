@@ -2,6 +2,7 @@ package resque
 
 import (
 	"bytes"
+	"path"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ const own = "github.com/goresque/goresque/resque."
 
 // rubyFrames turns a stack of runtime/debug into Ruby's "file:line:in `func'",
 // from the panic outwards, up to the worker. The frames of the panic itself and
-// of this package are left out, and those of the standard library come behind the
+// of this library are left out, and those of the standard library come behind the
 // application's: the first line is what front ends show.
 //
 // Ruby: Resque::Failure::Redis#filter_backtrace.
@@ -20,7 +21,7 @@ func rubyFrames(stack []byte) []string {
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "goroutine ") {
 		lines = lines[1:]
 	}
-	root := standardRoot(lines)
+	root, library := standardRoot(lines), libraryRoot(lines)
 	for i := 0; i+1 < len(lines); i += 2 {
 		if strings.HasPrefix(lines[i], "...") { // "...12 frames elided...", a line of its own
 			i++
@@ -38,7 +39,7 @@ func rubyFrames(stack []byte) []string {
 		switch {
 		case name == own+"Perform":
 			return append(application, standard...)
-		case strings.HasPrefix(name, own):
+		case strings.HasPrefix(name, own) || isLibrary(at, library):
 		case isStandard(name, at, root):
 			standard = append(standard, frame)
 		default:
@@ -46,6 +47,23 @@ func rubyFrames(stack []byte) []string {
 		}
 	}
 	return append(application, standard...)
+}
+
+// libraryRoot is where this package's files are, by the frame of Perform. It is
+// empty where that is elided.
+func libraryRoot(lines []string) string {
+	for i := 0; i+1 < len(lines); i++ {
+		if functionName(lines[i]) == own+"Perform" {
+			return path.Dir(strings.TrimSpace(lines[i+1])) + "/"
+		}
+	}
+	return ""
+}
+
+// isLibrary tells a frame of this library by its file, since a function that is
+// inlined into the application's has a name of the application.
+func isLibrary(file, root string) bool {
+	return root != "" && strings.HasPrefix(file, root) && !strings.Contains(file, "_test.go:")
 }
 
 // standardRoot is where the standard library's files are. The stack's first frame

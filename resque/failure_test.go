@@ -222,6 +222,19 @@ func TestFailureBacktraceBeginsInTheApplication(t *testing.T) {
 	}
 }
 
+// What the compiler inlines has the name of the function that it is inlined into.
+func TestFailureBacktraceLeavesOutWhatIsInlined(t *testing.T) {
+	t.Parallel()
+	pass := resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil })
+	mux := resque.NewMux()
+	mux.Handle(resque.Define0("A", "q").Perform(func(context.Context) error { panic("x") }).
+		Use(resque.BeforePerform(pass), resque.AfterPerform(pass)))
+	err := resque.Perform(t.Context(), mux, &resque.Reserved{Class: "A"})
+	frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+	require.Len(t, frames, 1)
+	assert.Contains(t, frames[0], "/resque/failure_test.go:")
+}
+
 // A program that was built with -trimpath has other paths.
 func TestFailureBacktraceOfTrimmedPaths(t *testing.T) {
 	t.Parallel()
@@ -233,6 +246,8 @@ func TestFailureBacktraceOfTrimmedPaths(t *testing.T) {
 		"encoding/json.(*decodeState).object(0x1)", "\tencoding/json/decode.go:1 +0x1",
 		"example.com/shop/jobs.Export({0x1, 0x2})", "\texample.com/shop@v1.2.3/jobs/export.go:12 +0x2a",
 		"main.run(...)", "\t./main.go:9",
+		"main.run.Definition1[...].Perform.func2({0x1, 0x2})", "\tgithub.com/goresque/goresque@v1/resque/define.go:12 +0x2a",
+		"main.run.Definition1[...].Perform.func3({0x1, 0x2})", "\tgithub.com/goresque/goresque@v1/resque/activejob/define_n.go:12 +0x2a",
 		"github.com/goresque/goresque/resque.HandlerFunc.Perform(0x1)", "\tgithub.com/goresque/goresque@v1/resque/mux.go:27 +0x1",
 		"github.com/goresque/goresque/resque.Perform({0x1})", "\tgithub.com/goresque/goresque@v1/resque/perform.go:34 +0x1",
 		"main.main()", "\t./main.go:5 +0x1",
