@@ -258,9 +258,16 @@ func (x *exchange) empty() {
 	}
 }
 
-// untold tells at the end of a worker's life what emptied would have told.
+// untold tells at the end of a worker's life, once, what emptied would have told.
 func (x *exchange) untold() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.emptied) > 0 || (x.cfg.UntilEmpty && x.worked)
+	worked := x.cfg.UntilEmpty && x.worked
+	x.worked = false
+	select {
+	case <-x.emptied:
+		return true
+	default:
+		return worked
+	}
 }

@@ -17,6 +17,7 @@ type shift struct {
 	exchange *exchange
 	pulse    pulse              // the exchange's
 	noMore   context.CancelFunc // take no more jobs
+	drained  chan chan struct{} // no jobs are left; closing what is sent says that the hook has heard
 
 	mu    sync.Mutex
 	slots []*slot // set once they are registered
@@ -27,7 +28,7 @@ type shift struct {
 }
 
 func newShift(w *Worker, noMore context.CancelFunc) *shift {
-	s := &shift{Worker: w, noMore: noMore, timer: time.NewTimer(time.Hour)}
+	s := &shift{Worker: w, noMore: noMore, drained: make(chan chan struct{}), timer: time.NewTimer(time.Hour)}
 	s.timer.Stop()
 	s.dead = &sweeper{backend: w.backend, handler: w.handler, cfg: w.cfg}
 	s.reg = &registry{backend: w.backend, dead: s.dead, cfg: w.cfg}
@@ -106,6 +107,11 @@ func (s *shift) work(taking context.Context, children *nursery) error {
 	}
 	slots.Wait()
 	stop()
+	if s.cfg.UntilEmpty {
+		heard := make(chan struct{})
+		s.drained <- heard
+		<-heard
+	}
 	die() // the heart beats until the last job has ended
 	others.Wait()
 	return x.lost()
@@ -133,10 +139,14 @@ func (s *shift) obey(ctx context.Context, over <-chan struct{}) {
 	for {
 		select {
 		case <-over:
-			if s.exchange.untold() && s.stage == working {
-				call(s.cfg.Logger, "QueueEmpty", s.cfg.Hooks.QueueEmpty)
+			s.tellEmpty()
+			if ended != nil && ctx.Err() != nil { // it came while a hook was called
+				s.finish()
 			}
 			return
+		case heard := <-s.drained:
+			s.tellEmpty()
+			close(heard)
 		case <-ended:
 			ended = nil
 			s.told(term)
@@ -147,5 +157,15 @@ func (s *shift) obey(ctx context.Context, over <-chan struct{}) {
 		case <-s.exchange.emptied:
 			call(s.cfg.Logger, "QueueEmpty", s.cfg.Hooks.QueueEmpty)
 		}
+	}
+}
+
+// tellEmpty calls at the end what emptied would have had called, but not after an
+// order to stop.
+//
+// Ruby: Resque::Worker#work, which is still registered then.
+func (s *shift) tellEmpty() {
+	if s.exchange.untold() && s.stage == working {
+		call(s.cfg.Logger, "QueueEmpty", s.cfg.Hooks.QueueEmpty)
 	}
 }
