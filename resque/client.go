@@ -15,7 +15,8 @@ import (
 type Config struct {
 	// Inline, where it is set, performs each job at once in the caller's
 	// goroutine instead of enqueueing it, and touches no Redis: for tests, and
-	// for places without one. The job goes through its JSON on the way.
+	// for places without one. The job goes through its JSON on the way. Its error
+	// is Enqueue's, after its failure hooks; time limits are a worker's.
 	//
 	// Ruby: Resque.inline.
 	Inline Handler
@@ -29,7 +30,8 @@ type Config struct {
 	DequeueHooks []DequeueMiddleware
 }
 
-// Client enqueues jobs, and reads and changes what is in the queues. It is safe for concurrent use and has no goroutines.
+// Client enqueues jobs, and reads and changes what is in the queues. It is safe
+// for concurrent use and has no goroutines.
 type Client struct {
 	rdb   *Redis
 	store *store.Store
@@ -141,7 +143,9 @@ func (nowhere) Conn(context.Context) (redis.Conn, error) {
 
 func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
-// performInline performs a payload as a worker would, in this goroutine.
+// performInline performs a payload as a worker would, in this goroutine, with the
+// route's failure hooks. A job that a hook has kept from being performed counts as
+// enqueued.
 //
 // Ruby: Resque::Job.create with Resque.inline?, which raises what perform raised.
 func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (bool, error) {
@@ -149,8 +153,14 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 	if err != nil {
 		return false, err
 	}
-	if err := Perform(ctx, c.cfg.Inline, job); err != nil {
-		return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
+	inside, err := Unwrap(c.cfg.Inline, job)
+	if err == nil {
+		job = inside
+		err = Perform(ctx, c.cfg.Inline, job)
 	}
-	return true, nil
+	if err == nil || errors.Is(err, ErrDontPerform) {
+		return true, nil
+	}
+	err = FailureHooks(WithReserved(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
+	return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
 }

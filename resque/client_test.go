@@ -132,6 +132,30 @@ func TestFromPool(t *testing.T) {
 	}())
 }
 
+// As in Ruby, DontPerform is no error of enqueueing, and failure hooks are told.
+func TestInlineHooks(t *testing.T) {
+	t.Parallel()
+	var failed []string
+	boom := errors.New("boom")
+	mux := resque.NewMux()
+	for class, err := range map[string]error{"Fine": nil, "Not": resque.ErrDontPerform, "Fails": boom} {
+		mux.Handle(resque.Define0(class, "q").Perform(func(context.Context) error { return nil }).
+			Use(resque.BeforePerform(func(context.Context, *resque.Reserved) error { return err })).
+			OnFailure(func(ctx context.Context, job *resque.Reserved, err error) error {
+				found, _ := resque.FromContext(ctx)
+				assert.Same(t, job, found)
+				failed = append(failed, job.Class+": "+err.Error())
+				return nil
+			}))
+	}
+	for class, want := range map[string]error{"Fine": nil, "Not": nil, "Fails": boom} {
+		queued, err := inline(t, mux).Enqueue(t.Context(), resque.Job{Queue: "q", Class: class})
+		require.ErrorIs(t, err, want, class)
+		assert.Equal(t, want == nil, queued, class)
+	}
+	assert.Equal(t, []string{"Fails: boom"}, failed)
+}
+
 func TestInline(t *testing.T) {
 	t.Parallel()
 	type key struct{}
