@@ -25,9 +25,13 @@ type Failure struct {
 	Queue     string
 }
 
-// NewFailure describes how job failed with err. Where the payload is not JSON,
-// the record holds it as the argument of class "<unreadable>", so that the
-// list stays readable and nothing is lost.
+// NewFailure describes how job failed with err. Its exception is what err, or an
+// error that it wraps, says by a method ExceptionName() string, which should be a
+// Ruby class; else PanicError for a panic, or the Go type of the innermost error.
+// Its backtrace is what a method Backtrace() []string says, or the frames of a
+// panic; other errors have none. Where the payload is not JSON, the record holds
+// it as the argument of class "<unreadable>", so that the list stays readable and
+// nothing is lost.
 func NewFailure(job *Reserved, err error, at time.Time) Failure {
 	f := Failure{
 		FailedAt:  at,

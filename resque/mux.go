@@ -8,7 +8,7 @@ import (
 )
 
 // Handler performs jobs. It is called by many goroutines at once. An error, or
-// a panic, makes the job a failure.
+// a panic, makes the job a failure; NewFailure says what is recorded of it.
 //
 // Ruby: self.perform of a job's class.
 type Handler interface {
