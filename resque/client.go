@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -43,6 +44,7 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 	if _, err := cfg.JSON.spelling(); err != nil {
 		return nil, err
 	}
+	cfg.EnqueueHooks, cfg.DequeueHooks = slices.Clone(cfg.EnqueueHooks), slices.Clone(cfg.DequeueHooks)
 	if rdb == nil {
 		if cfg.Inline == nil {
 			return nil, errors.New("resque: a client needs a Redis (see Open) unless its jobs are inline")

@@ -134,6 +134,21 @@ func TestEnqueueHooksInline(t *testing.T) {
 	assert.Equal(t, []string{"hook", "performed", "hook true"}, calls)
 }
 
+// The slices are the client's own: a config may serve for the next client.
+func TestHooksAreCopied(t *testing.T) {
+	t.Parallel()
+	var calls []string
+	mux := resque.NewMux()
+	mux.HandleFunc("A", func(context.Context, *resque.Reserved) error { return nil })
+	cfg := resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{noting(&calls, "first")}}
+	client, err := resque.New(nil, cfg)
+	require.NoError(t, err)
+	cfg.EnqueueHooks[0] = noting(&calls, "second")
+	_, err = client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"first", "first true"}, calls)
+}
+
 func TestEnqueueFront(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
