@@ -99,8 +99,15 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 func (e *Env) workArgs(cmd *cobra.Command) []string {
 	args := []string{"work"}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed && f.Name != "count" {
-			args = append(args, "--"+f.Name+"="+f.Value.String())
+		if !f.Changed || f.Name == "count" {
+			return
+		}
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok { // such as --exec, each of which is a flag of its own
+			values = several.GetSlice()
+		}
+		for _, value := range values {
+			args = append(args, "--"+f.Name+"="+value)
 		}
 	})
 	return args

@@ -52,6 +52,19 @@ func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
 	assert.Zero(t, slots(t, s))
 }
 
+// Each command is a flag of its own again, commas and quotes included.
+func TestWorkersHandsCommandsOn(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL, "QUEUE=shell", "INTERVAL=0"}
+	ok(t, environ, "enqueue", "-q", "shell", "One", "1")
+	ok(t, environ, "enqueue", "-q", "shell", "Two", "2")
+	out, err := command(environ, "workers", "--exec", `One=echo "one, $RESQUE_ARGS"`, "--exec", "Two=echo two").CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "one, [1]\n")
+	assert.Contains(t, string(out), "two\n")
+}
+
 func TestBackgroundAndPIDFile(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
