@@ -70,6 +70,20 @@ func TestListKillRemove(t *testing.T) {
 	}
 }
 
+// Anybody can register as anything.
+func TestKillAmongStrangeWorkers(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	process := host + "~go:999999999"
+	_, err = s.Conn(t).Do("SADD", "resque:workers", process, process+":q", process+"-2:\x1b[2Jq", process+"9:q")
+	require.NoError(t, err)
+	killed := run(t, nil, []string{"REDIS_URL=" + s.URL}, "kill", process+":q")
+	require.Equal(t, 0, killed.status, killed.stderr)
+	assert.Equal(t, "** process 999999999 is not running\n** removed "+process+"-2:?[2Jq\n** removed "+process+":q\n", killed.stdout)
+}
+
 func TestWorkersChecksItsCall(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {

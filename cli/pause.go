@@ -23,7 +23,7 @@ the resque-pause plugin.`,
 				if len(args) == 0 {
 					return env.done(client.Pause(ctx), "paused: no worker takes a job")
 				}
-				return env.done(client.PauseQueue(ctx, args[0]), "paused: no worker takes a job of queue "+args[0])
+				return env.done(client.PauseQueue(ctx, args[0]), "paused: no worker takes a job of queue "+printable(args[0]))
 			})
 		},
 	}
@@ -40,7 +40,7 @@ func resumeCommand(env *Env) *cobra.Command {
 				if len(args) == 0 {
 					return env.done(client.Resume(ctx), "resumed; queues that are paused by themselves stay so")
 				}
-				return env.done(client.ResumeQueue(ctx, args[0]), "resumed queue "+args[0])
+				return env.done(client.ResumeQueue(ctx, args[0]), "resumed queue "+printable(args[0]))
 			})
 		},
 	}

@@ -23,7 +23,7 @@ func removeCommand(env *Env) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+args[0])
+				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+printable(args[0]))
 			})
 		},
 	}
@@ -77,7 +77,7 @@ func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process
 	}
 	var slots []string
 	for _, w := range workers {
-		if rest, ok := strings.CutPrefix(w.ID, process); ok && (rest[0] == ':' || rest[0] == '-') {
+		if rest, ok := strings.CutPrefix(w.ID, process); ok && rest != "" && (rest[0] == ':' || rest[0] == '-') {
 			slots = append(slots, w.ID)
 		}
 	}
@@ -100,7 +100,7 @@ func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process
 		if err := client.RemoveWorker(ctx, id); err != nil && !errors.Is(err, resque.ErrNoWorker) {
 			return err
 		}
-		fmt.Fprintln(env.Stdout, "** removed "+id)
+		fmt.Fprintln(env.Stdout, "** removed "+printable(id))
 	}
 	return nil
 }
