@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // writePID writes this process's id to a file, where one is named.
@@ -39,20 +41,12 @@ func (e *Env) daemonize() error {
 		}
 	}
 	cmd.Env = append(cmd.Env, "BACKGROUND=")
-	cmd.Args = without(cmd.Args, "--background", "--background=true")
+	cmd.Args = slices.DeleteFunc(cmd.Args, func(arg string) bool { // however it is spelled, or it would do the same
+		return arg == "--background" || strings.HasPrefix(arg, "--background=")
+	})
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("going to the background: %w", err)
 	}
 	fmt.Fprintln(e.Stdout, "working in the background as process", cmd.Process.Pid)
 	return cmd.Process.Release() //nolint:wrapcheck // it cannot fail on a process that was just started
-}
-
-func without(args []string, flags ...string) []string {
-	var kept []string
-	for _, arg := range args {
-		if arg != flags[0] && arg != flags[1] {
-			kept = append(kept, arg)
-		}
-	}
-	return kept
 }

@@ -65,6 +65,26 @@ func TestWorkersHandsCommandsOn(t *testing.T) {
 	assert.Contains(t, string(out), "two\n")
 }
 
+// However it is spelled, the process in the background must not go there again,
+// and again. That would end with this test's Redis.
+func TestBackgroundOnce(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--background", "--background=true", "--background=1"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			out, err := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", flag).CombinedOutput()
+			require.NoError(t, err, string(out))
+			eventually(t, func() bool { return slots(t, s) == 1 }, "the worker in the background")
+			id, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+			require.NoError(t, err)
+			pid := strings.Split(id[0], ":")[1]
+			assert.Equal(t, "working in the background as process "+pid+"\n", string(out))
+			ok(t, []string{"REDIS_URL=" + s.URL}, "kill", id[0])
+		})
+	}
+}
+
 func TestBackgroundAndPIDFile(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
