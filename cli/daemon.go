@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
 )
 
 // writePID writes this process's id to a file, where one is named.
@@ -21,6 +24,39 @@ func writePID(file string) error {
 		return fmt.Errorf("writing the process id: %w", err)
 	}
 	return nil
+}
+
+// rehearse finds out what would keep a process in the background from working,
+// while there is somebody to be told: nobody sees what that one says.
+func rehearse(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return err
+	}
+	w, err := worker.New(client, mux, cfg)
+	if err != nil {
+		return Usage("%w", err)
+	}
+	if flags.health != "" {
+		end, err := serveHealth(ctx, flags.health, rdb, w)
+		if err != nil {
+			return err
+		}
+		end()
+	}
+	return tryPIDFile(flags.pidfile)
+}
+
+// tryPIDFile makes sure that the file can be written, and leaves what it has.
+func tryPIDFile(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644) //nolint:gosec // others read it
+	if err != nil {
+		return fmt.Errorf("writing the process id: %w", err)
+	}
+	return f.Close() //nolint:wrapcheck // nothing was written
 }
 
 // daemonize starts this command again, apart from the terminal and without

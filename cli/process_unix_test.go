@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -81,6 +82,32 @@ func TestBackgroundOnce(t *testing.T) {
 			pid := strings.Split(id[0], ":")[1]
 			assert.Equal(t, "working in the background as process "+pid+"\n", string(out))
 			ok(t, []string{"REDIS_URL=" + s.URL}, "kill", id[0])
+		})
+	}
+}
+
+// Nobody sees what a process in the background says.
+func TestWhatIsWrongIsToldBeforeTheBackground(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+	for _, test := range []struct {
+		name, flag, told string
+		status           int
+	}{
+		{"a file that cannot be written", "--pidfile=" + filepath.Join(t.TempDir(), "none", "worker.pid"), "writing the process id", 1},
+		{"an address that is taken", "--health=" + taken.Addr().String(), "listening for health checks", 1},
+		{"no queue", "--queue=!slow", "at least one queue", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "BACKGROUND=yes"}, "work", test.flag)
+			out, _ := cmd.CombinedOutput()
+			assert.Equal(t, test.status, cmd.ProcessState.ExitCode())
+			assert.Contains(t, string(out), test.told)
+			assert.NotContains(t, string(out), "in the background as")
 		})
 	}
 }

@@ -48,6 +48,9 @@ ps shows.`,
 			}
 			defer rdb.Close()
 			if flags.background {
+				if err := rehearse(cmd.Context(), rdb, mux, cfg, &flags); err != nil {
+					return err
+				}
 				return env.daemonize()
 			}
 			if err := writePID(flags.pidfile); err != nil {
