@@ -115,7 +115,7 @@ func (x *exchange) deliver(ctx context.Context, batch, asked []*turn, reply stor
 		case refused[t] != nil: // what is in its record is the job that has ended
 			t.answer <- answer{err: refused[t]}
 		case ok && stopping:
-			t.outcome = &x.outcomes.unstarted(job).Outcome
+			t.outcome, t.returns = &x.outcomes.unstarted(job).Outcome, true
 			again = append(again, t)
 		case ok:
 			t.answer <- answer{job: job, ok: true}
@@ -216,12 +216,16 @@ func (x *exchange) drop(t *turn, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.dropped = append(x.dropped, fmt.Errorf("the end of a job of %s is not recorded: %w", t.worker, err))
+	if !t.returns {
+		x.stay = append(x.stay, t.worker)
+	}
 }
 
 // lost tells of the jobs whose ends Redis never got; their records are still
-// there, to be swept.
-func (x *exchange) lost() error {
+// there, to be swept. unsettled are the slots that must stay registered for that:
+// leaving puts the job in a record back to its queue, and these were performed.
+func (x *exchange) lost() (unsettled []string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return errors.Join(x.dropped...)
+	return x.stay, errors.Join(x.dropped...)
 }

@@ -32,12 +32,13 @@ type exchange struct {
 	fault  string
 
 	mu       sync.Mutex
-	busy     bool    // there is a leader
-	held     bool    // take no jobs
-	look     bool    // the next call is to look for the idle ones, too
-	arrived  []*turn // wait for the next call
-	idle     []*turn // are free, and found nothing when they last looked
-	dropped  []error // ends of jobs that Redis never got
+	busy     bool     // there is a leader
+	held     bool     // take no jobs
+	look     bool     // the next call is to look for the idle ones, too
+	arrived  []*turn  // wait for the next call
+	idle     []*turn  // are free, and found nothing when they last looked
+	dropped  []error  // ends of jobs that Redis never got
+	stay     []string // the slots of those that were performed: they are not to leave
 	interval interval
 	putBack  int // jobs put back in a row
 	moment   moment
@@ -69,6 +70,7 @@ func newExchange(backend exchanger, redis *outage, cfg Config) *exchange {
 type turn struct {
 	worker  string
 	outcome *store.Outcome // nil once Redis has it
+	returns bool           // which puts the job back to the front of its queue
 	rests   bool           // wants no job before the next look
 	answer  chan answer    // holds one, so that a leader never waits for a slot
 	refused *patience      // set once Redis has refused the outcome
@@ -88,7 +90,7 @@ func (x *exchange) turn(ctx context.Context, worker string, last *ending) (job s
 	t := &turn{worker: worker, answer: make(chan answer, 1)}
 	if last != nil {
 		x.cfg.tell(ctx, last.failure)
-		t.outcome, t.rests = &last.Outcome, x.enoughPutBack(last.putBack)
+		t.outcome, t.returns, t.rests = &last.Outcome, last.returns, x.enoughPutBack(last.putBack)
 	}
 	x.enter(ctx, t)
 	stopping := ctx.Done()

@@ -20,6 +20,7 @@ type effects interface {
 type ending struct {
 	store.Outcome
 	putBack bool            // it was not performed at all, but left to others
+	returns bool            // it goes back to the front of its queue
 	failure *resque.Failure // what the backends outside Redis are to be told
 }
 
@@ -62,7 +63,9 @@ func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Ef
 // worker's stop has cut off: it goes back to where it was, and nothing is
 // counted.
 func (o outcomes) unstarted(r store.Reserved) *ending {
-	return end(r, o.effects.Requeue(r.Queue, r.Payload))
+	e := end(r, o.effects.Requeue(r.Queue, r.Payload))
+	e.returns = true
+	return e
 }
 
 // putBack is the end of a job that is left to workers who know its class: it

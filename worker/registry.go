@@ -148,18 +148,19 @@ func (r *registry) renew(ctx context.Context) {
 }
 
 // leave unregisters the slots, trying for a while where Redis is away: what is
-// left behind looks like a crash to others.
+// left behind looks like a crash to others, as unsettled slots are to.
 //
 // Ruby: Resque::Worker#unregister_worker.
-func (r *registry) leave(ctx context.Context) error {
+func (r *registry) leave(ctx context.Context, unsettled ...string) error {
 	defer r.close()
-	if len(r.ids) == 0 {
+	ids := slices.DeleteFunc(slices.Clone(r.ids), func(id string) bool { return slices.Contains(unsettled, id) })
+	if len(ids) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	for wait := newBackoff(); ; {
-		err := r.backend.Retire(ctx, r.ids)
+		err := r.backend.Retire(ctx, ids)
 		if err == nil || errors.Is(err, context.Canceled) || !wait.sleep(ctx) {
 			return err
 		}

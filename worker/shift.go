@@ -47,8 +47,8 @@ func (s *shift) run(taking context.Context) error {
 	s.set(s.reg.ids)
 	defer s.set(nil)
 	s.cfg.Logger.Info("worker started", "worker", s.reg.ids[0], "slots", len(s.reg.ids), "queues", s.cfg.Queues)
-	err = s.work(taking, children)
-	if leaving := s.reg.leave(taking); leaving != nil {
+	unsettled, err := s.work(taking, children)
+	if leaving := s.reg.leave(taking, unsettled...); leaving != nil {
 		err = errors.Join(err, fmt.Errorf("worker: leaving: %w", leaving))
 	}
 	s.cfg.Logger.Info("worker stopped", "worker", s.reg.ids[0])
@@ -91,8 +91,9 @@ func (s *shift) notStarted(ctx context.Context, err error) error {
 	return nil
 }
 
-// work runs the slots until they have all stopped.
-func (s *shift) work(taking context.Context, children *nursery) error {
+// work runs the slots until they have all stopped. unsettled are those whose last
+// job's end Redis never got.
+func (s *shift) work(taking context.Context, children *nursery) (unsettled []string, err error) {
 	x := s.exchange
 	alive, die := context.WithCancel(context.WithoutCancel(taking))
 	idle, stop := context.WithCancel(taking)
