@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -53,6 +54,9 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	}
 	if err := rdb.Ping(ctx); err != nil {
 		_ = rdb.Close()
+		if store.Refused(err) {
+			return nil, fmt.Errorf("%w\nIt is running, and refuses: if not for a while only, look at the user, the password and the database in --redis or REDIS_URL", err)
+		}
 		return nil, fmt.Errorf("%w\nIs it running? Start one with 'redis-server', or name another with --redis or REDIS_URL", err)
 	}
 	return rdb, nil

@@ -84,6 +84,18 @@ func TestKillAmongStrangeWorkers(t *testing.T) {
 	assert.Equal(t, "** process 999999999 is not running\n** removed "+process+"-2:?[2Jq\n** removed "+process+":q\n", killed.stdout)
 }
 
+func TestARedisThatRefusesIsNotSaidToBeAway(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	_, err := s.Conn(t).Do("CONFIG", "SET", "requirepass", "secret")
+	require.NoError(t, err)
+	got := run(t, nil, []string{"REDIS_URL=" + s.URL}, "info")
+	assert.Equal(t, 1, got.status)
+	assert.Contains(t, got.stderr, "NOAUTH")
+	assert.Contains(t, got.stderr, "It is running, and refuses")
+	assert.NotContains(t, got.stderr, "redis-server")
+}
+
 func TestWorkersChecksItsCall(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
