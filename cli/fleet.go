@@ -35,6 +35,9 @@ them. It ends when all have ended. One process with --concurrency needs less.`,
 			if flags.background || flags.pidfile != "" {
 				return Usage("workers takes neither --background nor --pidfile: they are of one process")
 			}
+			if flags.health != "" && count > 1 {
+				return Usage("only one process can listen on --health %s: use work --concurrency, or a count of 1", flags.health)
+			}
 			return env.fleet(cmd, count)
 		},
 	}
@@ -54,7 +57,7 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 	signal.Notify(signals, handedOn()...)
 	defer signal.Stop(signals)
 
-	args := e.workArgs(cmd)
+	args, log := e.workArgs(cmd), e.Logger()
 	processes := make([]*exec.Cmd, count)
 	ended := make([]error, count)
 	var running sync.WaitGroup
@@ -71,7 +74,8 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 		}
 		processes[i] = p
 		running.Go(func() {
-			if err := p.Wait(); err != nil {
+			if err := p.Wait(); err != nil { // told at once: the others may go on for weeks
+				log.Error("a worker process has ended, and no other takes its place", "pid", p.Process.Pid, "err", err)
 				ended[i] = fmt.Errorf("worker process %d: %w", p.Process.Pid, err)
 			}
 		})

@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -51,6 +52,40 @@ func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
 	assert.Zero(t, slots(t, s))
+}
+
+func TestWorkersDoNotShareAnAddress(t *testing.T) {
+	t.Parallel()
+	cmd := command(nil, "workers", "-q", "a", "--count", "2", "--health", "127.0.0.1:0", "-r", "127.0.0.1:1")
+	out, _ := cmd.CombinedOutput()
+	assert.Equal(t, 2, cmd.ProcessState.ExitCode())
+	assert.Contains(t, string(out), "only one process can listen")
+}
+
+func TestWorkersTellsOfAProcessThatEnds(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=2"}, "workers")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	eventually(t, func() bool { return slots(t, s) == 2 }, "two workers")
+	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.Split(ids[0], ":")[1])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	late := time.AfterFunc(20*time.Second, func() { _ = stderr.Close() })
+	defer late.Stop()
+	told := false
+	for lines := bufio.NewScanner(stderr); !told && lines.Scan(); {
+		told = strings.Contains(lines.Text(), "a worker process has ended") && strings.Contains(lines.Text(), "signal: killed")
+	}
+	assert.True(t, told, "while the other one works")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	_, _ = io.Copy(io.Discard, stderr)
+	require.Error(t, cmd.Wait())
 }
 
 // Each command is a flag of its own again, commas and quotes included.
