@@ -25,7 +25,8 @@ func (c *Client) Failures() *Failures { return &Failures{store: c.store} }
 var ErrNoFailureList = errors.New("resque: no such list of failures")
 
 // Lists are the names of the lists: FailedList, then those of the queues,
-// sorted. A list may be empty.
+// sorted. A list may be empty. Names that Resque does not give to lists are left
+// out: clearing such a key could take the jobs of a queue.
 //
 // Ruby: Resque::Failure.queues.
 func (f *Failures) Lists(ctx context.Context) ([]string, error) {
@@ -33,7 +34,7 @@ func (f *Failures) Lists(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	queues = slices.DeleteFunc(queues, func(name string) bool { return name == FailedList })
+	queues = slices.DeleteFunc(queues, func(name string) bool { return !store.IsFailedList(name) })
 	return append([]string{FailedList}, queues...), nil
 }
 

@@ -357,6 +357,25 @@ func TestFailuresOfAKeyThatIsNoList(t *testing.T) {
 	assert.Equal(t, []string{job}, f.list(t, "queue:exports_failed"))
 }
 
+// Anybody can name any key as a list of failures.
+func TestFailuresLeaveQueuesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFailed(t, redistest.Start(t), failure("one", ""))
+	f.push(t, "exports_failed", failure("two", ""))
+	f.do(t, "SADD", "resque:failed_queues", "queue:exports", "queues", "failed")
+	f.do(t, "RPUSH", "resque:queue:exports", `{"class":"Exporter","args":[1]}`)
+	f.do(t, "SADD", "resque:queues", "exports")
+	lists, err := f.Lists(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"failed", "exports_failed"}, lists)
+	p, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{}, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, p.Done)
+	assert.Len(t, f.list(t, "queue:exports"), 1)
+	_, err = f.Count(t.Context(), resque.FailureFilter{List: "queue:exports"})
+	require.ErrorIs(t, err, resque.ErrNoFailureList)
+}
+
 func TestFailureGroups(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t), failure("a", ""), failure("b", `,"retried_at":"x"`), "junk",

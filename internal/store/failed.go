@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -14,7 +15,12 @@ const Failed = "failed"
 // FailedListOf names the list of a queue's failures.
 //
 // Ruby: Resque::Failure.failure_queue_name.
-func FailedListOf(queue string) string { return queue + "_failed" }
+func FailedListOf(queue string) string { return queue + failedSuffix }
+
+// IsFailedList tells whether some queue's list of failures could have that name.
+func IsFailedList(name string) bool { return strings.HasSuffix(name, failedSuffix) }
+
+const failedSuffix = "_failed"
 
 // Fail pushes a failure's record.
 //
