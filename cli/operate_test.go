@@ -3,7 +3,6 @@ package cli_test
 import (
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -94,12 +93,4 @@ func TestARedisThatRefusesIsNotSaidToBeAway(t *testing.T) {
 	assert.Contains(t, got.stderr, "NOAUTH")
 	assert.Contains(t, got.stderr, "It is running, and refuses")
 	assert.NotContains(t, got.stderr, "redis-server")
-}
-
-func TestWorkersChecksItsCall(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
-		got := run(t, nil, nil, append([]string{"workers"}, args...)...)
-		assert.Equal(t, 2, got.status, strings.Join(args, " "))
-	}
 }

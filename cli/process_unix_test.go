@@ -197,3 +197,14 @@ func TestHealth(t *testing.T) {
 	status, _ = get("/healthz")
 	assert.Equal(t, http.StatusOK, status, "no reason to restart it")
 }
+
+func TestWorkersChecksItsCall(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
+		// As a process of its own: one that is not refused would start this binary,
+		// which in here is the tests, over and over.
+		cmd := command(nil, append([]string{"workers"}, args...)...)
+		_ = cmd.Run() // ProcessState tells
+		assert.Equal(t, 2, cmd.ProcessState.ExitCode(), strings.Join(args, " "))
+	}
+}
