@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench cross build clean soak interop
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak interop
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s), one by one
 
 bench: ## every benchmark once, to see that it still runs
 	$(if $(BENCHMARKS),$(call each,$(GO) test -run='^$$' -bench=. -benchtime=1x -timeout=$(TESTTIMEOUT) ./...),@echo "bench: no benchmarks yet")
+
+compare: ## measure goresque beside its peers, which takes a quarter of an hour
+	$(GO) -C bench run .
 
 cross: ## build and vet the libraries without cgo for the other platforms
 	@GO="$(GO)" sh scripts/cross.sh

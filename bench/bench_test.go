@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary do tasks, too, as the command does.
+func TestMain(m *testing.M) {
+	if os.Getenv(taskVariable) != "" {
+		os.Exit(start(nil, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+func quick(t testing.TB, args ...string) (*report, string) {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is missing")
+	}
+	path := filepath.Join(t.TempDir(), "bench")
+	var out, said bytes.Buffer
+	args = append([]string{"-quick", "-json", path + ".json", "-svg", path + ".svg"}, args...)
+	require.NoError(t, run(t.Context(), args, &out, &said), said.String())
+	text, err := os.ReadFile(path + ".json")
+	require.NoError(t, err)
+	r := &report{}
+	require.NoError(t, json.Unmarshal(text, r))
+	chart, err := os.ReadFile(path + ".svg")
+	require.NoError(t, err)
+	assert.True(t, bytes.HasSuffix(chart, []byte("</svg>\n")), "%s", chart)
+	return r, out.String()
+}
+
+// BenchmarkQuick sees that every row runs with the systems that are linked in.
+// The figures are the command's business.
+func BenchmarkQuick(b *testing.B) {
+	for b.Loop() {
+		r, out := quick(b, "-systems", "^(goresque|gocraft/work|asynq|limit.*)$")
+		for _, l := range r.Rows {
+			assert.NotEmpty(b, l.Cells, l.Name)
+			assert.Contains(b, out, l.Name)
+		}
+	}
+}
+
+func TestQuickMeasuresTheRowsAndSystemsThatAreChosen(t *testing.T) {
+	t.Parallel()
+	r, out := quick(t, "-only", "^drain, 25 slots$", "-systems", "^(goresque|gocraft/work|limit)$")
+	require.Len(t, r.Rows, 1)
+	require.Len(t, r.Rows[0].Cells, 3)
+	for _, c := range r.Rows[0].Cells {
+		require.Len(t, c.Median, 1, c.System)
+		assert.Positive(t, c.Median[0], c.System)
+	}
+	assert.Nil(t, r.Rows[0].Cells[0].Ratio, "ours to ours is no ratio")
+	require.NotNil(t, r.Rows[0].Cells[1].Ratio)
+	assert.Contains(t, out, "gocraft/work")
+}
+
+func TestWhatASystemCannotDoIsSaid(t *testing.T) {
+	t.Parallel()
+	r, out := quick(t, "-only", "^enqueue, 10,000 a call$", "-systems", "^(asynq|limit)$")
+	require.Len(t, r.Rows, 1)
+	assert.Equal(t, "this version has no call for many tasks", r.Rows[0].Cells[0].Why)
+	assert.Contains(t, out, r.Rows[0].Cells[0].Why)
+}
+
+func TestRatiosAreTakenWithinARound(t *testing.T) {
+	t.Parallel()
+	r := newRow("x", "jobs/s", task{})
+	r.runs[ours] = [][]float64{{10}, {40}, {30}}
+	r.runs["peer"] = [][]float64{{5}, {10}, {10}}
+	c := r.cell("peer")
+	assert.Equal(t, []float64{10}, c.Median)
+	assert.Equal(t, &span{3, 2, 4}, c.Ratio)
+	assert.Equal(t, span{2.5, 1, 4}, spanOf([]float64{4, 1, 2, 3}))
+	assert.Nil(t, r.cell("absent").Runs)
+}
+
+func TestFiguresAreSpelledForPeople(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "1,234,568 / 100 / 0.25", format([]float64{1234567.8, 100, 0.25}))
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+)
+
+// chart draws the rows that are rates as bars, each row by its own measure.
+func (r *report) chart() []byte {
+	const (
+		width, left, right, bar = 960, 240, 150, 18
+		room                    = width - left - right
+	)
+	var body bytes.Buffer
+	y := 56
+	for _, l := range r.Rows {
+		if l.Unit != "jobs/s" {
+			continue
+		}
+		most := 0.0
+		for _, c := range l.Cells {
+			if c.Runs != nil {
+				most = max(most, c.Median[0])
+			}
+		}
+		y += 14
+		fmt.Fprintf(&body, `<text class="row" x="16" y="%d">%s</text>`+"\n", y, html.EscapeString(l.Name))
+		y += 8
+		for _, c := range l.Cells {
+			if c.Runs == nil {
+				continue
+			}
+			kind := "peer"
+			switch {
+			case c.System == ours:
+				kind = "ours"
+			case len(c.System) >= 5 && c.System[:5] == "limit":
+				kind = "limit"
+			}
+			fmt.Fprintf(&body, `<text class="name" x="%d" y="%d">%s</text>`, left-8, y+13, html.EscapeString(c.System))
+			fmt.Fprintf(&body, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d"/>`, kind, left, y+2, max(1, room*c.Median[0]/most), bar-4)
+			fmt.Fprintf(&body, `<text x="%.1f" y="%d">%s</text>`+"\n", float64(left)+room*c.Median[0]/most+6, y+13, format(c.Median))
+			y += bar
+		}
+		y += 12
+	}
+	var all bytes.Buffer
+	fmt.Fprintf(&all, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="Jobs per second">`+"\n", width, y, width, y)
+	all.WriteString(`<style>
+text { font: 12px system-ui, sans-serif; fill: #222 } .row { font-weight: 600 } .name { text-anchor: end }
+.ours { fill: #1a7f5a } .peer { fill: #8a97a6 } .limit { fill: #d8dde3 }
+</style>
+<rect width="100%" height="100%" fill="#fff"/>
+`)
+	fmt.Fprintf(&all, `<text class="row" x="16" y="26">Jobs per second, medians of %d rounds, redis-server %s, %d processors, %s</text>`+"\n", r.Rounds, html.EscapeString(r.Redis), r.Machine.CPUs, r.Date)
+	all.Write(body.Bytes())
+	all.WriteString("</svg>\n")
+	return all.Bytes()
+}

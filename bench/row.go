@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// row is a line of the table: one task, for each system that can do it.
+type row struct {
+	name    string
+	unit    string
+	task    task
+	jobs    map[string]int // for systems that need fewer to take about a second
+	only    []string       // the systems, where not all
+	cpus    string         // the worker's; the server then has the first one
+	value   func(f figures) []float64
+	lower   bool          // is better
+	seconds time.Duration // of doing nothing
+	waiting int           // jobs that wait, where it is not those of the task
+	rounds  int           // how many, where it is not all
+	runs    map[string][][]float64
+	why     map[string]string // what cannot be measured
+}
+
+// measure does the row's task once for each system.
+func (r *row) measure(ctx context.Context, s *server, systems []system, round int, stderr io.Writer) error {
+	if r.rounds > 0 && round >= r.rounds {
+		return nil
+	}
+	for i := range systems {
+		one := systems[(i+round)%len(systems)] // none is always the first
+		if !r.wants(one) {
+			continue
+		}
+		f, err := r.once(ctx, s, one)
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", r.name, one.Name, err)
+		}
+		if f.Message != "" {
+			r.why[one.Name] = f.Message
+			continue
+		}
+		values := r.value(f)
+		r.runs[one.Name] = append(r.runs[one.Name], values)
+		fmt.Fprintf(stderr, "  %-44s %-24s %s\n", r.name, one.Name, format(values))
+	}
+	return nil
+}
+
+func (r *row) wants(one system) bool {
+	return (r.only == nil || slices.Contains(r.only, one.Name)) &&
+		(one.kinds == nil || slices.Contains(one.kinds, r.task.Kind)) &&
+		(one.most == 0 || r.task.Slots <= one.most)
+}
+
+func (r *row) once(ctx context.Context, s *server, one system) (figures, error) {
+	t := r.task
+	t.System, t.Addr = one.Name, s.addr
+	if n, ok := r.jobs[one.Name]; ok {
+		t.Jobs = n
+	}
+	if err := s.clear(); err != nil {
+		return figures{}, err
+	}
+	p, err := open(one.fills, s.addr)
+	if err != nil {
+		return figures{}, err
+	}
+	if t.Kind == drain || t.Kind == some {
+		if err := p.fill(ctx, max(r.waiting, t.Jobs), t.Queues); err != nil {
+			return figures{}, err
+		}
+	}
+	if r.cpus != "" {
+		if err := s.pin("0"); err != nil {
+			return figures{}, err
+		}
+		defer func() { _ = s.pin("0-1023") }()
+	}
+	worker, err := begin(ctx, t, one.argv, r.cpus)
+	if err != nil {
+		return figures{}, err
+	}
+	defer worker.end()
+	f, err := worker.next()
+	switch {
+	case err != nil || !f.Ready:
+		return f, err
+	case t.Kind == pickup:
+		return r.offer(ctx, p, worker, t.Jobs)
+	default:
+		return r.rest(ctx, s)
+	}
+}
+
+// offer puts jobs in the queue, one by one, at no regular time.
+func (r *row) offer(ctx context.Context, p peer, w *process, n int) (figures, error) {
+	if err := pause(ctx, 500*time.Millisecond); err != nil { // it has looked, and waits
+		return figures{}, err
+	}
+	for range n {
+		if err := pause(ctx, r.seconds/2+rand.N(r.seconds)); err != nil { //nolint:gosec // no secret
+			return figures{}, err
+		}
+		if err := p.enqueue(ctx, time.Now().UnixNano()); err != nil {
+			return figures{}, err
+		}
+	}
+	return w.next()
+}
+
+// rest counts the commands of a worker that has nothing to do.
+func (r *row) rest(ctx context.Context, s *server) (figures, error) {
+	if err := pause(ctx, min(2*time.Second, 2*r.seconds)); err != nil { // it has started, and waits
+		return figures{}, err
+	}
+	before, err := s.commands()
+	if err != nil {
+		return figures{}, err
+	}
+	if err := pause(ctx, r.seconds); err != nil {
+		return figures{}, err
+	}
+	after, err := s.commands()
+	return figures{Rate: float64(after-before) / r.seconds.Seconds()}, err
+}
+
+func newRow(name, unit string, t task) *row {
+	return &row{
+		name: name, unit: unit, task: t, runs: map[string][][]float64{}, why: map[string]string{},
+		value: func(f figures) []float64 { return []float64{f.Rate} },
+	}
+}
