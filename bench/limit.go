@@ -56,7 +56,7 @@ func (l *limit) drain(t task) (figures, error) {
 		return figures{}, fmt.Errorf("registering: %w", err)
 	}
 	guards := make([]any, t.Slots)
-	began := time.Now()
+	began, busy := time.Now(), cpuTime()
 	for done := 0; ; {
 		words := append(append([]any(nil), keys...), t.Slots)
 		runAt := time.Now().UTC()
@@ -71,7 +71,10 @@ func (l *limit) drain(t task) (figures, error) {
 			return figures{}, fmt.Errorf("running the script: %w", err)
 		}
 		if len(reply) == 0 && done >= t.Jobs {
-			return figures{Rate: float64(done) / time.Since(began).Seconds()}, nil
+			return figures{
+				Rate: float64(done) / time.Since(began).Seconds(),
+				CPU:  (cpuTime() - busy).Seconds() * 1e6 / float64(done),
+			}, nil
 		}
 		clear(guards)
 		for i := range guards {

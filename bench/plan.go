@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // planned are the rows of the table.
 func planned(o options) []*row {
@@ -69,7 +72,18 @@ func drains() []*row {
 	allocs.value = func(f figures) []float64 { return []float64{f.Allocs} }
 	allocs.only, allocs.lower, allocs.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 1
 	allocs.jobs = drainJobs(25)
-	return append(rows, allocs)
+	rows = append(rows, allocs)
+	for _, slots := range []int{1, 25, 100} {
+		cpu := newRow(fmt.Sprintf("processor time, drain, slots=%d", slots), "µs a job (worker, server)", task{Kind: drain, Slots: slots, Jobs: 100_000, Queues: 1})
+		cpu.value = func(f figures) []float64 { return []float64{f.CPU, f.Server} }
+		cpu.only, cpu.lower, cpu.rounds = []string{"goresque", "gocraft/work", "asynq", "limit"}, true, 3
+		cpu.jobs = drainJobs(slots)
+		if slots == 1 {
+			cpu.task.Jobs = 20_000
+		}
+		rows = append(rows, cpu)
+	}
+	return rows
 }
 
 func producers() []*row {
@@ -101,7 +115,7 @@ func waits() []*row {
 		{"idle, 100 slots, 16 queues", 100, 16},
 	} {
 		r := newRow(i.name, "commands/s", task{Kind: idle, Slots: i.slots, Queues: i.queues})
-		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 20*time.Second, 1
+		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 40*time.Second, 1 // polls at 5 s, pings at 8
 		rows = append(rows, r)
 	}
 	return rows

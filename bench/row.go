@@ -81,6 +81,10 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 		}
 		defer func() { _ = s.pin("0-1023") }()
 	}
+	busy, err := s.cpuTime()
+	if err != nil {
+		return figures{}, err
+	}
 	worker, err := begin(ctx, t, one.argv, r.cpus)
 	if err != nil {
 		return figures{}, err
@@ -88,7 +92,11 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 	defer worker.end()
 	f, err := worker.next()
 	switch {
-	case err != nil || !f.Ready:
+	case err != nil:
+		return f, err
+	case !f.Ready:
+		after, err := s.cpuTime()
+		f.Server = (after - busy) / float64(t.Jobs)
 		return f, err
 	case t.Kind == pickup:
 		return r.offer(ctx, p, worker, t.Jobs)

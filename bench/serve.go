@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -72,7 +73,7 @@ func (t task) drain(ctx context.Context, p peer) (figures, error) {
 	if l, ok := p.(*limit); ok {
 		return l.drain(t)
 	}
-	before := mallocs()
+	before, busy := mallocs(), cpuTime()
 	began := time.Now()
 	m := newMeter(t.Jobs)
 	if err := p.work(ctx, t.Slots, t.Queues, m.handle); err != nil {
@@ -89,6 +90,7 @@ func (t task) drain(ctx context.Context, p peer) (figures, error) {
 	return figures{
 		Rate:   float64(t.Jobs) / seconds,
 		Allocs: float64(mallocs()-before) / float64(t.Jobs),
+		CPU:    (cpuTime() - busy).Seconds() * 1e6 / float64(t.Jobs),
 	}, nil
 }
 
@@ -244,6 +246,15 @@ func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // peakRSS is the most memory that this process has had, in MB; 0 where the

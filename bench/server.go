@@ -129,6 +129,23 @@ func (s *server) commands() (int, error) {
 	return sum, nil
 }
 
+// cpuTime is what the server has used of the processors, in µs.
+func (s *server) cpuTime() (float64, error) {
+	sum := 0.0
+	for _, field := range []string{"used_cpu_user:", "used_cpu_sys:"} {
+		text, err := s.info(field)
+		if err != nil {
+			return 0, err
+		}
+		seconds, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading the server's processor time: %w", err)
+		}
+		sum += seconds * 1e6
+	}
+	return sum, nil
+}
+
 func (s *server) info(field string) (string, error) {
 	text, err := redis.String(s.conn.Do("INFO"))
 	if err != nil {

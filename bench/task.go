@@ -43,6 +43,8 @@ type figures struct {
 	Rate    float64 `json:"rate,omitempty"`  // jobs/s
 	Allocs  float64 `json:"allocs,omitempty"`
 	RSS     float64 `json:"rss,omitempty"` // MB at most
+	CPU     float64 `json:"cpu,omitempty"` // of the worker, µs a job
+	Server  float64 `json:"-"`             // the same of the server
 	P50     float64 `json:"p50,omitempty"` // ms
 	P99     float64 `json:"p99,omitempty"`
 	Message string  `json:"message,omitempty"` // why it could not be measured

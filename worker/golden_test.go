@@ -113,6 +113,18 @@ func onlyRuby(id string) []deviation {
 	}
 }
 
+// writtenOver are the deletions of records that a slot's next job writes over in
+// the same step.
+func writtenOver(id string, writes []string) []deviation {
+	var all []deviation
+	for _, w := range writes {
+		if strings.HasPrefix(w, `set ["resque:worker:`+id+`" `) {
+			all = append(all, deviation{`del "resque:worker:` + id + `"`, "the next job's record is written over this one"})
+		}
+	}
+	return all[min(1, len(all)):]
+}
+
 func TestWorkerLeavesWhatRubyLeaves(t *testing.T) {
 	t.Parallel()
 	for _, s := range workScenarios() {
@@ -132,7 +144,9 @@ func TestWorkerLeavesWhatRubyLeaves(t *testing.T) {
 				require.True(t, respell(commands, space, r), "nothing to respell any more: %s", r.why)
 			}
 			assert.Equal(t, recordedSpace(recording), space)
-			ruby := without(t, golden.Writes(recording.Commands), onlyRuby(recordedID(t, recording)))
+			id := recordedID(t, recording)
+			writes := golden.Writes(recording.Commands)
+			ruby := without(t, writes, append(onlyRuby(id), writtenOver(id, writes)...))
 			assert.Equal(t, ruby, golden.Writes(commands))
 		})
 	}

@@ -77,5 +77,7 @@ func (o outcomes) putBack(r store.Reserved) *ending {
 }
 
 func end(r store.Reserved, effects []store.Effect) *ending {
-	return &ending{Outcome: store.Outcome{Worker: r.Worker, Guard: r.Guard, Effects: effects}}
+	return &ending{Outcome: store.Outcome{
+		Worker: r.Worker, Guard: r.Guard, Effects: effects, Long: len(r.Payload) >= store.LongRecord,
+	}}
 }

@@ -1,16 +1,52 @@
 package store
 
+import "slices"
+
 // call gathers the keys and the arguments of one call of a script.
 type call struct{ keys, args []any }
 
-// outcome adds an outcome as settle.lua reads it.
-func (c *call) outcome(o Outcome) {
-	c.args = append(c.args, o.Guard, len(o.Effects))
+// outcome adds an outcome as settle.lua reads it, but for the counters that the
+// script adds to for all outcomes at once.
+func (c *call) outcome(o Outcome, shared ...any) {
+	effects, counters := 0, 0
 	for _, e := range o.Effects {
-		c.keys = append(c.keys, e.key)
-		c.args = append(c.args, e.command, len(e.args))
-		c.args = append(c.args, e.args...)
+		if !e.counter {
+			effects++
+		}
 	}
+	c.args = append(c.args, o.Guard, effects)
+	for _, e := range o.Effects {
+		if !e.counter {
+			c.keys = append(c.keys, e.key)
+			c.args = append(c.args, e.command, len(e.args))
+			c.args = append(c.args, e.args...)
+		}
+	}
+	for _, e := range o.Effects {
+		if e.counter && !slices.Contains(shared, e.key) {
+			c.keys = append(c.keys, e.key)
+			counters++
+		}
+	}
+	c.args = append(c.args, counters)
+}
+
+// shared are the counters that all outcomes add one to.
+func shared(outcomes []Outcome) []any {
+	var keys []any
+	if len(outcomes) == 0 {
+		return nil
+	}
+	for _, e := range outcomes[0].Effects {
+		if e.counter && !slices.ContainsFunc(outcomes[1:], func(o Outcome) bool { return !o.counts(e.key) }) {
+			keys = append(keys, e.key)
+		}
+	}
+	return keys
+}
+
+func (o Outcome) counts(key any) bool {
+	return slices.ContainsFunc(o.Effects, func(e Effect) bool { return e.counter && e.key == key })
 }
 
 // words are the call's as redigo takes them: how many keys, the keys, the rest.

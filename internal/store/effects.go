@@ -4,16 +4,18 @@ import "time"
 
 // Processed counts a job that ended, whichever way.
 //
+// The result is shared and must not be changed.
+//
 // Ruby: Resque::Worker#processed!.
 func (s *Store) Processed(worker string) []Effect {
-	return []Effect{s.incr("processed"), s.incr("processed:" + worker)}
+	return s.words(worker).processed
 }
 
 // FailedCount counts a job whose perform raised.
 //
 // Ruby: Resque::Worker#failed!.
 func (s *Store) FailedCount(worker string) []Effect {
-	return []Effect{s.incr("failed"), s.incr("failed:" + worker)}
+	return []Effect{s.count("failed"), s.count("failed:" + worker)}
 }
 
 // Requeue puts a payload back at the front of its queue, which may have been
@@ -37,11 +39,27 @@ func (s *Store) PutBack(queue string, payload []byte) []Effect {
 func (s *Store) Crashed(payload []byte, memory time.Duration) []Effect {
 	key := s.keys.crashes(payload)
 	return []Effect{
-		{command: "INCR", key: key},
+		{command: "INCR", key: key}, // no counter: it needs the expiry
 		{command: "PEXPIRE", key: key, args: []any{memory.Milliseconds()}},
 	}
 }
 
-func (s *Store) incr(stat string) Effect {
-	return Effect{command: "INCRBY", key: s.keys.stat(stat), args: []any{1}}
+func (s *Store) count(stat string) Effect { return Effect{counter: true, key: s.keys.stat(stat)} }
+
+// words are what the calls of one worker say over and over, as redigo takes it.
+type words struct {
+	id, record any
+	processed  []Effect
+}
+
+// words are worker's, made once.
+func (s *Store) words(worker string) *words {
+	if w, ok := s.known.Load(worker); ok {
+		return w.(*words) //nolint:forcetypeassert // nothing else is in there
+	}
+	w := &words{id: worker, record: s.keys.worker(worker)}
+	w.processed = []Effect{s.count("processed"), s.count("processed:" + worker)}
+	w.processed = w.processed[:len(w.processed):len(w.processed)]
+	s.known.Store(worker, w)
+	return w
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -38,12 +39,17 @@ type Outcome struct {
 	Worker  string
 	Guard   []byte
 	Effects []Effect
+	Long    bool // the record is a long one: better not read whole for its guard
 }
+
+// LongRecord is from how many bytes of payload on a record is a long one.
+const LongRecord = 4096
 
 // Effect is one write of an outcome. Build them with the methods of Store.
 type Effect struct {
+	counter bool // the key grows by one
 	command string
-	key     string
+	key     any // a string
 	args    []any
 }
 
@@ -86,17 +92,21 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 // exchangeCall holds one call's words and what its reply is to be read with.
 type exchangeCall struct {
 	call
-	names  []string // queues, spelled as JSON
-	queues []string
-	free   []Slot
-	fault  error
+	names    []string // queues, spelled as JSON
+	queues   []string
+	finished []int // for each slot that has finished, which of the caller's outcomes it is
+	free     []Slot
+	fault    error
 }
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
 	c := &exchangeCall{free: free}
 	c.name(queues)
-	c.keys = append(c.keys, s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.args = append(c.args, len(c.queues), len(finished), len(free))
+	long, both := c.arrange(finished, free)
+	counters := shared(finished)
+	size := 2*len(c.queues) + len(counters) + 3*(len(finished)+len(free))
+	c.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
+	c.args = append(make([]any, 0, 7+size), len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), !slices.IsSorted(c.finished))
 	for i, q := range c.queues {
 		c.args = append(c.args, c.names[i])
 		c.keys = append(c.keys, s.keys.queue(q))
@@ -104,20 +114,74 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 	for _, q := range c.queues {
 		c.keys = append(c.keys, s.keys.pauseQueue(q))
 	}
-	for _, o := range finished {
-		c.keys = append(c.keys, s.keys.worker(o.Worker))
+	for _, i := range c.finished {
+		c.keys = append(c.keys, s.words(finished[i].Worker).record)
 	}
+	for _, slot := range free[both:] {
+		c.keys = append(c.keys, s.words(slot.Worker).record)
+	}
+	c.keys = append(c.keys, counters...)
 	for _, slot := range free {
-		c.keys = append(c.keys, s.keys.worker(slot.Worker))
 		c.args = append(c.args, slot.RunAt)
 	}
 	for _, slot := range free {
-		c.args = append(c.args, slot.Worker)
+		c.args = append(c.args, s.words(slot.Worker).id)
 	}
-	for _, o := range finished {
-		c.outcome(o)
-	}
+	c.outcomes(finished, counters)
 	return c
+}
+
+// outcomes adds the outcomes in the order in which their effects are to happen:
+// the caller's.
+func (c *exchangeCall) outcomes(finished []Outcome, shared []any) {
+	ordered := slices.IsSorted(c.finished)
+	slots := make([]int, len(finished))
+	for slot, i := range c.finished {
+		slots[i] = slot + 1
+	}
+	for i, o := range finished {
+		if !ordered {
+			c.args = append(c.args, slots[i])
+		}
+		c.outcome(o, shared...)
+	}
+}
+
+// arrange puts the slots in the order of exchange.lua: first those with long
+// records, then those of slots that only finished, then those of slots that are
+// free, too. For the last it takes as many as begin the free ones, so that jobs
+// are taken in the order of these.
+func (c *exchangeCall) arrange(finished []Outcome, free []Slot) (long, both int) {
+	of := make(map[string]int, len(finished)) // from 1; below 0: more than one, or a long one
+	for i, o := range finished {
+		if of[o.Worker] != 0 || o.Long {
+			of[o.Worker] = -1
+		} else {
+			of[o.Worker] = i + 1
+		}
+	}
+	for both < len(free) && of[free[both].Worker] > 0 {
+		both++
+	}
+	c.finished = make([]int, 0, len(finished))
+	for i, o := range finished {
+		if o.Long {
+			c.finished = append(c.finished, i)
+		}
+	}
+	long = len(c.finished)
+	last := make([]int, both)
+	for i, slot := range free[:both] {
+		last[i] = of[slot.Worker] - 1
+		of[slot.Worker] = 0
+	}
+	for i, o := range finished {
+		if !o.Long && of[o.Worker] != 0 {
+			c.finished = append(c.finished, i)
+		}
+	}
+	c.finished = append(c.finished, last...)
+	return long, both
 }
 
 // name spells the queues' names. A queue whose name no record can hold is left

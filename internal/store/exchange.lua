@@ -2,13 +2,20 @@
 --
 -- KEYS  pause-all-workers, pause:all, workers,
 --       each queue's list (q), each queue's pause key (q),
---       each finished slot's record (f), each free slot's record (n),
---       each effect's key, in the order of the effects in ARGV
--- ARGV  q, f, n, each queue's name as JSON (q), each free slot's run_at (n),
---       each free slot's worker id (n), then for each finished slot: its guard, the number of its effects,
---       and for each effect: command, number of arguments, arguments
--- returns {paused, fault, {status, …}, {slot, queue, text, …}, {unknown, …}}
---       status  1 settled, 0 the record was not ours any more, or an error's text
+--       each slot's record (s), each counter that every outcome adds one to (c),
+--       each effect's and counter's key, in the order of the outcomes in ARGV
+-- ARGV  q, s, f, n, l, c, o, each queue's name as JSON (q), each free slot's run_at (n),
+--       each free slot's worker id (n), then the outcome of each finished slot, as
+--       settle.lua reads it; where o is 1, the slot's number is before it, else
+--       they are in the order of the slots
+--
+-- The first f slots have finished a job, the last n are free; those in between
+-- are both. The records of the first l are too long to be read for their guards
+-- as a whole; those slots are not in between.
+--
+-- returns {paused, fault, statuses, {slot, queue, text, …}, {unknown, …}}
+--       statuses 1 all outcomes are settled, or for each: 1 settled, 0 the record
+--               was not ours any more, or an error's text
 --       slot    which free slot (from 1) has a job now
 --       queue   which queue (from 1) it came from, text being the payload; or 0:
 --               the slot had a record already, which text is
@@ -18,19 +25,74 @@
 --               strands none
 --
 -- Payloads are spliced as they are. A job is in its queue or in a record at
--- every instant: the record is written right after the pop, and a record is
--- deleted only after what must outlive it was pushed.
+-- every instant that others see: nothing between a pop and the writing of the
+-- records can end the script, and a record is deleted, or written over, only
+-- after what must outlive it was pushed. What is done for all slots at once is
+-- one command where it can be: a command of a script costs as much as it costs
+-- to perform a job.
 
-local q, f, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local q, s, f = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local n, l, c = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local ordered = ARGV[7] ~= '1'
 local first_queue, first_pause = 4, 4 + q
-local first_finished = first_pause + q
-local first_free = first_finished + f
-next_key, next_arg = first_free + n, 4 + q + 2 * n
+local slots = 3 + 2 * q -- slot i's record is KEYS[slots + i]
+local first_free = s - n -- free slot i is slot first_free + i
+local first_counter = slots + s + 1
+next_key, next_arg = first_counter + c, 8 + q + 2 * n
 
-local statuses = {}
-for i = 1, f do
-  local guard, effects = outcome()
-  statuses[i] = settle(KEYS[first_finished + i - 1], guard, effects)
+-- each calls fn with at most 5,000 values at a time: unpack ends near 8,000.
+local function each(first, last, fn)
+  for from = first, last, 5000 do
+    fn(from, math.min(from + 4999, last))
+  end
+end
+
+-- records are what the slots' records hold, or false.
+local records = {}
+local function read(first, last)
+  each(first, last, function(from, to)
+    for i, record in ipairs(redis.call('MGET', unpack(KEYS, slots + from, slots + to))) do
+      records[from + i - 1] = record
+    end
+  end)
+end
+
+read(l + 1, f)
+local statuses, settled = {}, 0
+local ended, counters_from, counters_to = {}, {}, {}
+
+local function delete(i, record)
+  local reply = redis.pcall('DEL', record)
+  if type(reply) == 'table' and reply.err then
+    statuses[i] = reply.err
+  end
+end
+
+for at = 1, f do
+  local i = ordered and at or tonumber(arg())
+  local guard, effects, from, to = outcome()
+  local record = KEYS[slots + i]
+  local held = records[i]
+  if i <= l then
+    held = redis.pcall('GETRANGE', record, 0, #guard - 1)
+  elseif held then
+    held = held:sub(1, #guard)
+  end
+  if guard == '' or held ~= guard or ended[record] then
+    statuses[i] = 0
+  else
+    statuses[i] = push(effects)
+    if statuses[i] == 1 then
+      ended[record] = true
+      counters_from[i], counters_to[i] = from, to
+      if i <= l then
+        delete(i, record)
+      end
+    end
+  end
+  if ended[record] then
+    records[i] = false
+  end
 end
 
 -- cjson as others configured it takes NaN, 0x10, 01 and depth 1,000, which Ruby
@@ -185,106 +247,156 @@ local function recorded(raw)
   return '{"class":"<unreadable>","args":[' .. text .. ']}'
 end
 
--- each calls fn with at most 5,000 values of KEYS at a time: unpack ends near 8,000.
-local function each(first, count, fn)
-  for from = first, first + count - 1, 5000 do
-    fn(from, math.min(from + 4999, first + count - 1))
-  end
-end
-
 -- A look that finds nothing should cost little, since every idle worker makes it
 -- over and over: one MGET and one EXISTS. The rest waits until a job is there.
-local records, switches = {}, redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, first_free, first_free + math.min(n, 5000) - 1))
+local only_free = math.max(f, first_free) + 1
+local few = math.min(s, only_free + 4999)
+local switches = redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, slots + only_free, slots + few))
 for i = 3, #switches do
-  records[i - 2] = switches[i]
+  records[only_free + i - 3] = switches[i]
 end
-each(first_free + 5000, n - 5000, function(from, to)
-  for i, record in ipairs(redis.call('MGET', unpack(KEYS, from, to))) do
-    records[from - first_free + i] = record
+read(few + 1, s)
+for i = only_free, s do
+  if ended[KEYS[slots + i]] then
+    records[i] = false
   end
-end)
+end
 local paused = switches[2] and true or (switches[1] or ''):match('^%s*(.-)%s*$'):lower() == 'true'
 
-local function any(first, count)
+local function any(first, last)
   local found = 0
-  each(first, count, function(from, to)
+  each(first, last, function(from, to)
     found = found + redis.call('EXISTS', unpack(KEYS, from, to))
   end)
   return found > 0
 end
 
-local closed, known, fault, stuck = {}, {}, '', false
-local waiting = not paused and n > 0 and any(first_queue, q)
+local reserved, unknown = {}, {}
+local function give(slot, from, text)
+  local at = #reserved
+  reserved[at + 1], reserved[at + 2], reserved[at + 3] = slot - first_free, from, text
+end
+
+-- wanting are the slots that can take a job.
+local wanting, fault, closed = {}, '', {}
+local waiting = not paused and n > 0 and any(first_queue, first_pause - 1)
 if waiting then
-  if any(first_pause, q) then
+  if any(first_pause, slots) then
     for i = 1, q do
       closed[i] = redis.call('EXISTS', KEYS[first_pause + i - 1]) == 1
     end
   end
-  each(4 + q + n, n, function(from, to)
-    local members = redis.pcall('SMISMEMBER', KEYS[3], unpack(ARGV, from, to))
+  each(1, n, function(from, to)
+    local members = redis.pcall('SMISMEMBER', KEYS[3], unpack(ARGV, 7 + q + n + from, 7 + q + n + to))
     if members.err then
-      fault, stuck = members.err, true
+      fault = members.err
     end
     for i, member in ipairs(members) do
-      known[from - 4 - q - n + i] = member == 1
+      local slot = from + i - 1
+      if records[first_free + slot] then
+        -- it has a job
+      elseif member == 1 then
+        wanting[#wanting + 1] = first_free + slot
+      else
+        unknown[#unknown + 1] = slot
+      end
     end
   end)
 end
-
-local queue = 1
-
--- record_job writes the record of a job that was just popped, or says why not.
-local function record_job(record, run_at, raw)
-  local ok, body = pcall(recorded, raw)
-  if not ok then
-    return type(body) == 'table' and body.err or tostring(body)
-  end
-  return redis.pcall('SET', record,
-    '{"queue":' .. ARGV[3 + queue] .. ',"run_at":"' .. run_at .. '","payload":' .. body .. '}').err
-end
-
--- pop moves the first waiting job into record and returns its queue and payload.
-local function pop(record, run_at)
-  while queue <= q do
-    local list = KEYS[first_queue + queue - 1]
-    local raw = not closed[queue] and redis.pcall('LPOP', list)
-    if type(raw) == 'table' then
-      fault, raw = raw.err, false
-    end
-    if raw then
-      local err = record_job(record, run_at, raw)
-      if err then
-        redis.call('LPUSH', list, raw)
-        fault, stuck = err, true
-        return nil
-      end
-      return queue, raw
-    end
-    queue = queue + 1
-  end
-end
-
-local reserved, unknown = {}, {}
-local function give(slot, from, text)
-  reserved[#reserved + 1] = slot
-  reserved[#reserved + 1] = from
-  reserved[#reserved + 1] = text
-end
-
-for slot = 1, n do
+for slot = first_free + 1, s do
   if records[slot] then
     give(slot, 0, records[slot])
-  elseif stuck or not waiting then
-    -- nothing to be had
-  elseif not known[slot] then
-    unknown[#unknown + 1] = slot
-  else
-    local at, raw = pop(KEYS[first_free + slot - 1], ARGV[3 + q + slot])
-    if at then
-      give(slot, at, raw)
-    end
   end
 end
 
-return {paused and 1 or 0, fault, statuses, reserved, unknown}
+-- plain payloads are those that are readable at a glance.
+local function plain(raw)
+  return raw:byte(1) == 123 and not raw:find('[%c.\128-\255]') and cjson.new and pcall(json.decode, raw)
+end
+
+-- write puts jobs that were just popped into the records of the next slots. What
+-- it cannot write goes back, and ends the looking: it returns false.
+local taken, filled = 0, {}
+local function write(queue, jobs)
+  local words, name, err = {}, '{"queue":' .. ARGV[7 + queue] .. ',"run_at":"', nil
+  for i, raw in ipairs(jobs) do
+    local slot = wanting[taken + i]
+    local ok, body = true, raw
+    if not plain(raw) then
+      ok, body = pcall(recorded, raw)
+    end
+    if not ok then
+      err = type(body) == 'table' and body.err or tostring(body)
+      break
+    end
+    words[2 * i - 1] = KEYS[slots + slot]
+    words[2 * i] = name .. ARGV[7 + q + slot - first_free] .. '","payload":' .. body .. '}'
+  end
+  local written = #words / 2
+  if written > 0 then
+    local reply = redis.pcall(written == 1 and 'SET' or 'MSET', unpack(words))
+    if reply.err then
+      err, written = reply.err, 0
+    end
+  end
+  for i = 1, written do
+    local slot = wanting[taken + i]
+    filled[KEYS[slots + slot]] = true
+    give(slot, queue, jobs[i])
+  end
+  taken = taken + written
+  for i = #jobs, written + 1, -1 do
+    redis.pcall('LPUSH', KEYS[first_queue + queue - 1], jobs[i])
+  end
+  fault = err or fault
+  return not err
+end
+
+-- take has queue's waiting jobs written, 2,000 at most at a time.
+local function take(queue)
+  repeat
+    local some = math.min(#wanting - taken, 2000)
+    local jobs = redis.pcall('LPOP', KEYS[first_queue + queue - 1], some)
+    if not jobs then
+      return true
+    elseif jobs.err then
+      fault = jobs.err
+      return true -- the other queues are served
+    elseif not write(queue, jobs) then
+      return false
+    end
+  until #jobs < some or taken == #wanting
+  return true
+end
+
+local queue = 1
+while queue <= q and taken < #wanting do
+  if not closed[queue] and not take(queue) then
+    break
+  end
+  queue = queue + 1
+end
+
+-- The records that no new job was written over go now.
+for i = l + 1, f do
+  if statuses[i] == 1 and not filled[KEYS[slots + i]] then
+    delete(i, KEYS[slots + i])
+  end
+end
+
+-- Counters come last and cannot undo what was done.
+for i = 1, f do
+  if statuses[i] == 1 then
+    settled = settled + 1
+    for k = counters_from[i], counters_to[i] do
+      redis.pcall('INCR', KEYS[k])
+    end
+  end
+end
+if settled > 0 then
+  for k = first_counter, first_counter + c - 1 do
+    redis.pcall('INCRBY', KEYS[k], settled)
+  end
+end
+
+return {paused and 1 or 0, fault, settled == f and 1 or statuses, reserved, unknown}

@@ -12,10 +12,11 @@ var errNotAsked = errors.New("an exchange's reply names a slot or a queue that w
 // read turns exchange.lua's reply into what it says.
 func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 	var (
-		x                  Exchanged
-		fault              string
-		statuses, reserved []any
-		unknown            []int
+		x        Exchanged
+		fault    string
+		statuses any
+		reserved []any
+		unknown  []int
 	)
 	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown); err != nil {
 		return x, fmt.Errorf("reading an exchange's reply: %w", err)
@@ -24,8 +25,9 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 	if fault != "" {
 		x.Fault = redis.Error(fault)
 	}
-	for _, status := range statuses {
-		x.Settled = append(x.Settled, settled(status))
+	var err error
+	if x.Settled, err = c.settled(statuses); err != nil {
+		return x, err
 	}
 	for _, slot := range unknown {
 		if slot < 1 || slot > len(c.free) {
@@ -33,27 +35,60 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 		}
 		x.Unknown = append(x.Unknown, c.free[slot-1].Worker)
 	}
-	for len(reserved) > 0 {
-		var (
-			slot, queue int
-			text        []byte
-		)
-		rest, err := redis.Scan(reserved, &slot, &queue, &text)
-		if err != nil {
-			return x, fmt.Errorf("reading a reserved job: %w", err)
+	return x, c.readReserved(&x, reserved)
+}
+
+// readReserved reads the jobs, which it brings into the order of the slots.
+func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
+	if len(reserved) == 0 {
+		return nil
+	}
+	at := make([]int, len(c.free)) // where each slot's is, from 1
+	for i := 0; i+2 < len(reserved); i += 3 {
+		slot, _ := reserved[i].(int64)
+		if slot < 1 || int(slot) > len(c.free) {
+			return errNotAsked
 		}
-		reserved = rest
-		if slot < 1 || slot > len(c.free) || queue > len(c.queues) {
-			return x, errNotAsked
+		at[slot-1] = i + 1
+	}
+	x.Reserved = make([]Reserved, 0, len(reserved)/3)
+	for i, slot := range c.free {
+		if at[i] == 0 {
+			continue
 		}
-		job, err := c.reserved(c.free[slot-1], queue-1, text)
+		queue, _ := reserved[at[i]].(int64)
+		text, ok := reserved[at[i]+1].([]byte)
+		if !ok || int(queue) > len(c.queues) {
+			return errNotAsked
+		}
+		job, err := c.reserved(slot, int(queue)-1, text)
 		if err != nil { // somebody else's writing; the other slots go on
 			x.Fault = err
 			continue
 		}
 		x.Reserved = append(x.Reserved, job)
 	}
-	return x, nil
+	return nil
+}
+
+// settled brings the statuses into the order of the caller's outcomes.
+func (c *exchangeCall) settled(statuses any) ([]Settled, error) {
+	if len(c.finished) == 0 {
+		return nil, nil
+	}
+	all := make([]Settled, len(c.finished))
+	each, ok := statuses.([]any)
+	if ok && len(each) != len(all) {
+		return nil, errNotAsked
+	}
+	for i, at := range c.finished {
+		if ok {
+			all[at] = settled(each[i])
+		} else {
+			all[at] = Settled{Ours: true}
+		}
+	}
+	return all, nil
 }
 
 func settled(status any) Settled {

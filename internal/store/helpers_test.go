@@ -21,7 +21,7 @@ type fixture struct {
 	stamp  *atomic.Int64
 }
 
-func newFixture(t *testing.T, s *redistest.Server) fixture {
+func newFixture(t testing.TB, s *redistest.Server) fixture {
 	t.Helper()
 	return fixture{store.New(s.Open(t)), s.Conn(t), s, new(atomic.Int64)}
 }
@@ -32,7 +32,7 @@ func both(t *testing.T, test func(t *testing.T, f fixture)) {
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) { test(t, newFixture(t, s)) })
 }
 
-func (f fixture) do(t *testing.T, command string, args ...any) any {
+func (f fixture) do(t testing.TB, command string, args ...any) any {
 	t.Helper()
 	reply, err := f.redis.Do(command, args...)
 	require.NoError(t, err, "%s %v", command, args)
@@ -60,7 +60,7 @@ func (f fixture) exists(t *testing.T, keys ...any) int {
 	return n
 }
 
-func (f fixture) register(t *testing.T, workers ...string) {
+func (f fixture) register(t testing.TB, workers ...string) {
 	t.Helper()
 	_, err := f.Register(t.Context(), workers, time.Unix(0, 0), true)
 	require.NoError(t, err)

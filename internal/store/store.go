@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -21,6 +22,7 @@ type Store struct {
 	rdb     Redis
 	keys    keys
 	scripts scripts
+	known   sync.Map // worker id → *words
 }
 
 // scripts are the store's, each with its contract in its own file.

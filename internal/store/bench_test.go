@@ -1,0 +1,91 @@
+package store_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// stocked is a fixture whose queue never runs dry.
+func stocked(b *testing.B, workers []string) (f fixture, refill func(n int)) {
+	b.Helper()
+	f = newFixture(b, redistest.StartReal(b))
+	f.register(b, workers...)
+	return f, func(n int) {
+		have, err := redis.Int(f.redis.Do("LLEN", "resque:queue:q"))
+		require.NoError(b, err)
+		if have >= n {
+			return
+		}
+		words := []any{"resque:queue:q"}
+		for i := range 100_000 {
+			words = append(words, `{"class":"Noop","args":[`+strconv.Itoa(i)+`]}`)
+		}
+		f.do(b, "RPUSH", words...)
+	}
+}
+
+// BenchmarkReserveAndFinish is one call for all slots: each hands in a job's end
+// and gets the next job. An operation is a job.
+func BenchmarkReserveAndFinish(b *testing.B) {
+	for _, slots := range []int{1, 25, 100} {
+		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
+			workers := names("host~go:1-%d:q", slots)
+			f, refill := stocked(b, workers)
+			var finished []store.Outcome
+			b.ReportAllocs()
+			for done := 0; done < b.N; done += slots {
+				if done%50_000 < slots {
+					b.StopTimer()
+					refill(60_000)
+					b.StartTimer()
+				}
+				free := make([]store.Slot, slots)
+				for i, w := range workers {
+					free[i] = store.Slot{Worker: w, RunAt: store.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
+				}
+				x, err := f.Exchange(b.Context(), []string{"q"}, finished, free)
+				require.NoError(b, err)
+				require.Len(b, x.Reserved, slots)
+				finished = finished[:0]
+				for _, r := range x.Reserved {
+					finished = append(finished, f.done(r))
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkLook is what an idle worker does at every interval.
+func BenchmarkLook(b *testing.B) {
+	for _, queues := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("queues=%d", queues), func(b *testing.B) {
+			workers := names("host~go:1-%d:q", 25)
+			f := newFixture(b, redistest.StartReal(b))
+			f.register(b, workers...)
+			all := names("q%d", queues)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := f.Exchange(b.Context(), all, nil, f.slots(workers...))
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkPush is one job on its queue, answered.
+func BenchmarkPush(b *testing.B) {
+	f := newFixture(b, redistest.StartReal(b))
+	payload := []byte(`{"class":"Noop","args":[1]}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, f.Push(b.Context(), "q", payload))
+	}
+}
