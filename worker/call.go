@@ -15,11 +15,11 @@ import (
 const callTimeout = 15 * time.Second
 
 // call settles and reserves for a batch until Redis has answered for each of
-// its turns, however long that takes. Trying again is safe: the guards of the
+// its seats, however long that takes. Trying again is safe: the guards of the
 // outcomes and the records of the slots make a second call change nothing that
 // a first one has done. When ctx ends, what is not yet settled still is, within
 // leaveTimeout.
-func (x *exchange) call(ctx context.Context, batch []*turn) {
+func (x *exchange) call(ctx context.Context, batch []*seat) {
 	wait := newPatience()
 	for attempt := 1; ; attempt++ {
 		free := ctx.Err() == nil
@@ -30,13 +30,13 @@ func (x *exchange) call(ctx context.Context, batch []*turn) {
 			return
 		}
 		taking := free && !x.isHeld()
-		reply, asked, err := x.ask(ctx, batch, taking)
+		reply, err := x.ask(ctx, batch, taking)
 		if err == nil {
 			x.redis.ended()
 			if taking {
 				x.looked(x.queues.known, len(reply.Reserved))
 			}
-			batch = x.deliver(ctx, batch, asked, reply, attempt)
+			batch = x.deliver(ctx, batch, reply, attempt)
 			continue
 		}
 		x.redis.began(err)
@@ -47,123 +47,106 @@ func (x *exchange) call(ctx context.Context, batch []*turn) {
 	}
 }
 
-// dismiss answers the turns that have nothing to hand in: the worker stops.
-func (x *exchange) dismiss(batch []*turn) []*turn {
-	return slices.DeleteFunc(batch, func(t *turn) bool {
-		if t.outcome == nil {
-			t.answer <- answer{}
-			return true
-		}
-		return false
-	})
+// dismiss drops the seats that have nothing to hand in: the worker stops.
+func (x *exchange) dismiss(batch []*seat) []*seat {
+	return slices.DeleteFunc(batch, func(s *seat) bool { return s.outcome == nil })
 }
 
-// ask makes the one call to Redis. asked are the turns that handed something in.
-func (x *exchange) ask(ctx context.Context, batch []*turn, taking bool) (reply store.Exchanged, asked []*turn, err error) {
+// ask makes the one call to Redis.
+func (x *exchange) ask(ctx context.Context, batch []*seat, taking bool) (reply store.Exchanged, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	var (
-		finished []store.Outcome
-		slots    []store.Slot
-		queues   []string
-	)
+	var queues []string
 	if taking {
 		if queues, err = x.queues.look(ctx); err != nil {
-			return reply, nil, err
+			return reply, err
 		}
 	}
-	for _, t := range batch {
-		if t.outcome != nil {
-			finished = append(finished, *t.outcome)
-			asked = append(asked, t)
+	x.finished, x.free, x.asked = x.finished[:0], x.free[:0], x.asked[:0]
+	for _, s := range batch {
+		if s.outcome != nil {
+			x.finished = append(x.finished, *s.outcome)
+			x.asked = append(x.asked, s)
 		}
-		if taking && !t.rests {
-			slots = append(slots, store.Slot{Worker: t.worker, RunAt: x.runAt()})
+		if taking && !s.rests {
+			x.free = append(x.free, store.Slot{Worker: s.worker})
 		}
 	}
-	reply, err = x.backend.Exchange(ctx, queues, finished, slots)
-	return reply, asked, err
+	for i, runAt := range x.runAts(len(x.free)) {
+		x.free[i].RunAt = runAt
+	}
+	return x.backend.Exchange(ctx, queues, x.finished, x.free)
 }
 
-// runAt is now, and later than any before: it makes each reserve's record its
-// own, also where the clock stands still or is set back, and tells the order in
-// which the jobs of one call were taken.
-func (x *exchange) runAt() string {
+// runAts are now, each later than any before: they make each reserve's record
+// its own, also where the clock stands still or is set back, and tell the order
+// in which the jobs of one call were taken.
+func (x *exchange) runAts(n int) []string {
 	now := time.Now().Round(0)
 	if !now.After(x.stamp) {
 		now = x.stamp.Add(time.Nanosecond)
 	}
-	x.stamp = now
-	return store.FormatRunAt(now)
+	x.stamp = now.Add(time.Duration(n))
+	return store.RunAts(now, n)
 }
 
-// deliver gives a reply's answers to their turns. It returns the turns that
-// need another call because the worker has begun to stop: their jobs, not yet
+// deliver brings what a reply says to the seats. It returns those that need
+// another call because the worker has begun to stop: their jobs, not yet
 // started, go back.
-func (x *exchange) deliver(ctx context.Context, batch, asked []*turn, reply store.Exchanged, attempt int) (again []*turn) {
+func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Exchanged, attempt int) (again []*seat) {
 	x.report(ctx, reply)
-	refused := x.settle(asked, reply.Settled, attempt)
-	jobs := make(map[string]store.Reserved, len(reply.Reserved))
-	for _, job := range reply.Reserved {
-		jobs[job.Worker] = job
-	}
+	x.settle(reply.Settled, attempt)
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	stopping := ctx.Err() != nil
 	short := false
-	for _, t := range batch {
-		job, ok := jobs[t.worker]
+	jobs := reply.Reserved // in the order of the batch
+	for _, s := range batch {
+		ok := len(jobs) > 0 && jobs[0].Worker == s.worker
+		var job store.Reserved
+		if ok {
+			job, jobs = jobs[0], jobs[1:]
+		}
 		switch {
-		case refused[t] != nil: // what is in its record is the job that has ended
-			t.answer <- answer{err: refused[t]}
+		case s.err != nil: // what is in its record is the job that has ended
+			x.refused = append(x.refused, s)
 		case ok && stopping:
-			t.outcome, t.returns = &x.outcomes.unstarted(job).Outcome, true
-			again = append(again, t)
+			s.outcome, s.returns = &x.outcomes.unstarted(job).Outcome, true
+			again = append(again, s)
 		case ok:
-			t.answer <- answer{job: job, ok: true}
-		case stopping || (x.cfg.UntilEmpty && len(reply.Unknown) == 0):
-			t.answer <- answer{}
+			x.ready = append(x.ready, readyJob{s, job})
+		case stopping:
+		case x.cfg.UntilEmpty && len(reply.Unknown) == 0:
+			x.closed++
 		default:
 			short = true
-			x.rest(t)
+			s.rests = false
+			x.idle = append(x.idle, s)
 		}
 	}
-	if !short {
-		x.wakeIdle()
+	if !short { // everybody in this call got a job, so there may be more
+		x.look = len(x.idle) > 0
 	}
 	slices.Reverse(again) // the last one taken goes back to the front first
 	return again
 }
 
-// settle takes the outcomes that Redis has off their turns and returns why it
+// settle takes the outcomes that Redis has off their seats and notes why it
 // refused the others.
-func (x *exchange) settle(asked []*turn, settled []store.Settled, attempt int) map[*turn]error {
-	refused := map[*turn]error{}
-	for i, t := range asked {
-		if settled[i].Err != nil {
-			refused[t] = settled[i].Err
+func (x *exchange) settle(settled []store.Settled, attempt int) {
+	for i, s := range x.asked {
+		if s.err = settled[i].Err; s.err != nil {
+			if s.refusal == nil {
+				s.refusal = newPatience()
+				x.log.Error("the end of a job cannot be recorded, trying again", "worker", s.worker, "err", s.err)
+			}
 			continue
 		}
 		if !settled[i].Ours && attempt == 1 {
-			x.log.Warn("a job's record was taken over while it ran: its end is not recorded", "worker", t.worker)
+			x.log.Warn("a job's record was taken over while it ran: its end is not recorded", "worker", s.worker)
 		}
-		t.outcome = nil
+		s.outcome, s.refusal = nil, nil
 	}
-	return refused
-}
-
-// rest makes a turn idle.
-func (x *exchange) rest(t *turn) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	t.rests = false
-	x.idle = append(x.idle, t)
-}
-
-// wakeIdle has the idle ones look with the next call: everybody in this one got
-// a job, so there may be more.
-func (x *exchange) wakeIdle() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.look = len(x.idle) > 0
 }
 
 // report logs what a reply says beside its jobs, once for each change, and
@@ -202,22 +185,22 @@ func (x *exchange) register(ctx context.Context, workers []string) {
 	}
 }
 
-// giveUp stops the turns of a batch that Redis did not answer for.
-func (x *exchange) giveUp(batch []*turn, err error) {
-	for _, t := range batch {
-		if t.outcome != nil {
-			x.drop(t, err)
+// giveUp drops the outcomes of a batch that Redis did not answer for.
+func (x *exchange) giveUp(batch []*seat, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range batch {
+		if s.outcome != nil {
+			x.drop(s, err)
 		}
-		t.answer <- answer{}
 	}
 }
 
-func (x *exchange) drop(t *turn, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.dropped = append(x.dropped, fmt.Errorf("the end of a job of %s is not recorded: %w", t.worker, err))
-	if !t.returns {
-		x.stay = append(x.stay, t.worker)
+// drop gives an outcome up. mu is held.
+func (x *exchange) drop(s *seat, err error) {
+	x.dropped = append(x.dropped, fmt.Errorf("the end of a job of %s is not recorded: %w", s.worker, err))
+	if !s.returns {
+		x.stay = append(x.stay, s.worker)
 	}
 }
 

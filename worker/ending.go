@@ -20,7 +20,7 @@ func (s *slot) fail(ctx context.Context, in *run, err error) *ending {
 // end chooses how a job ends and writes the job's one line to the log.
 func (s *slot) end(in *run, err error) *ending {
 	now := time.Now()
-	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", s.id, "duration", now.Sub(in.started)}
+	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
 	switch {
 	case err == nil:
 		s.log.Info("job done", attrs...)

@@ -12,7 +12,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// slot performs one job after the other. To Resque it is a worker.
+// slot performs one job after the other. To Resque it is a worker, though the
+// record that a job is in may be another slot's: see exchange.
 type slot struct {
 	id        string
 	handler   resque.Handler
@@ -77,10 +78,10 @@ func (s *slot) live(ctx context.Context, slots *sync.WaitGroup, last *ending) {
 func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok bool) {
 	job, err := resque.ParseReserved(r.Queue, r.Payload)
 	if err != nil {
-		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: s.id}
+		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
 		return s.end(&run{reserved: r, job: job, started: time.Now()}, err), true
 	}
-	job.Worker = s.id
+	job.Worker = r.Worker
 	outer := job
 	if job, err = resque.Unwrap(s.handler, outer); err != nil {
 		return s.end(&run{reserved: r, job: outer, started: time.Now()}, err), true
@@ -104,7 +105,7 @@ func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok 
 	case err == errUnstarted: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
 		return s.outcomes.unstarted(r), true
 	case unknown && s.cfg.UnknownClass == PutBackUnknown:
-		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", s.id)
+		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
 		return s.outcomes.putBack(r), true
 	case err == nil || hooked:
 		return s.end(in, err), true

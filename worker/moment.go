@@ -74,11 +74,10 @@ func (x *exchange) notePaused(paused bool) {
 
 // enoughPutBack counts jobs that are put back in a row. After some of them, with
 // nothing performed in between, the queues may hold nothing else: the slot then
-// rests until the next poll, so that it does not turn them over and over.
+// rests until the next poll, so that it does not turn them over and over. mu is
+// held.
 func (x *exchange) enoughPutBack(putBack bool) bool {
 	const some = 32
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	if !putBack {
 		x.putBack = 0
 		return false

@@ -33,7 +33,7 @@ func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved
 	during, in.release = s.limits.watch(during, job)
 	in.kill = s.performer.killer()
 	if s.log.Enabled(ctx, slog.LevelDebug) { // who does not want it is not to pay for its words
-		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", s.id)
+		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

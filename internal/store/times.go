@@ -23,6 +23,32 @@ const (
 // FormatRunAt spells t as a worker's record has it.
 func FormatRunAt(t time.Time) string { return t.UTC().Format(RunAt) }
 
+// RunAts spells n times as workers' records have them, from t on and each a
+// nanosecond after the one before.
+func RunAts(t time.Time, n int) []string {
+	all := make([]string, n)
+	text := make([]byte, 0, n*len(RunAt))
+	second := t.Truncate(time.Second)
+	head := second.UTC().Format(RunAt)
+	for i := range all {
+		fraction := int(t.Sub(second)) + i
+		if fraction >= int(time.Second) {
+			second = second.Add(time.Second)
+			head, fraction = second.UTC().Format(RunAt), fraction-int(time.Second)
+		}
+		text = append(text, head...)
+		for at := len(text) - len("Z") - 1; fraction > 0; at-- {
+			text[at] = byte('0' + fraction%10)
+			fraction /= 10
+		}
+	}
+	one := string(text)
+	for i := range all {
+		all[i] = one[i*len(RunAt) : (i+1)*len(RunAt)]
+	}
+	return all
+}
+
 // FormatFailedAt spells t as a failure's record has it. The zone is always
 // UTC: other zones' names do not parse back safely in Ruby.
 func FormatFailedAt(t time.Time) string { return t.UTC().Format(FailedAt) }
