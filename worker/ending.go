@@ -19,6 +19,9 @@ func (s *slot) fail(ctx context.Context, in *run, err error) *ending {
 
 // end chooses how a job ends and writes the job's one line to the log.
 func (s *slot) end(in *run, err error) *ending {
+	if err == nil && in.quiet {
+		return s.outcomes.done(in.reserved)
+	}
 	now := time.Now()
 	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
 	switch {

@@ -127,7 +127,10 @@ func ended(ctx context.Context, class string, err error) (unknown bool, reason e
 			reason = &resque.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	if err == nil {
+		return false, nil
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return false, context.Cause(ctx)
 	}
 	if errors.Is(err, resque.ErrDontPerform) {

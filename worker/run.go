@@ -16,6 +16,7 @@ type run struct {
 	job      *resque.Reserved
 	class    string // the job's; a middleware may change that one
 	started  time.Time
+	quiet    bool // its line in the log is not wanted: nobody is to pay for its words
 	cancel   context.CancelCauseFunc
 	release  func() // of its time limit
 	kill     func() // ends its child at once; nil where it runs in this process
@@ -29,6 +30,7 @@ type run struct {
 // stop: whoever ends the jobs in hand looks after that, and would miss this one.
 func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *run, ok bool) {
 	in = &run{reserved: r, job: job, class: job.Class, started: time.Now()}
+	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	during, in.release = s.limits.watch(during, job)
 	in.kill = s.performer.killer()

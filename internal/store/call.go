@@ -8,7 +8,7 @@ type call struct{ keys, args []any }
 // outcome adds an outcome as settle.lua reads it, but for the counters that the
 // script adds to for all outcomes at once.
 func (c *call) outcome(o Outcome, shared ...any) {
-	effects, counters := 0, 0
+	effects := 0
 	for _, e := range o.Effects {
 		if !e.counter {
 			effects++
@@ -22,13 +22,18 @@ func (c *call) outcome(o Outcome, shared ...any) {
 			c.args = append(c.args, e.args...)
 		}
 	}
+	c.args = append(c.args, c.counters(o, shared))
+}
+
+// counters adds the keys of an outcome's counters but for those that are shared.
+func (c *call) counters(o Outcome, shared []any) (n int) {
 	for _, e := range o.Effects {
 		if e.counter && !slices.Contains(shared, e.key) {
 			c.keys = append(c.keys, e.key)
-			counters++
+			n++
 		}
 	}
-	c.args = append(c.args, counters)
+	return n
 }
 
 // shared are the counters that all outcomes add one to.

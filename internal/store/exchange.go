@@ -104,9 +104,10 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 	c.name(queues)
 	long, both := c.arrange(finished, free)
 	counters := shared(finished)
+	form := c.form(finished, counters)
 	size := 2*len(c.queues) + len(counters) + 3*(len(finished)+len(free))
 	c.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.args = append(make([]any, 0, 7+size), len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), !slices.IsSorted(c.finished))
+	c.args = append(make([]any, 0, 7+size), len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form)
 	for i, q := range c.queues {
 		c.args = append(c.args, c.names[i])
 		c.keys = append(c.keys, s.keys.queue(q))
@@ -127,20 +128,44 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 	for _, slot := range free {
 		c.args = append(c.args, s.words(slot.Worker).id)
 	}
-	c.outcomes(finished, counters)
+	c.outcomes(finished, counters, form)
 	return c
 }
 
-// outcomes adds the outcomes in the order in which their effects are to happen:
-// the caller's.
-func (c *exchangeCall) outcomes(finished []Outcome, shared []any) {
-	ordered := slices.IsSorted(c.finished)
+// The forms in which outcomes are sent; see exchange.lua.
+const (
+	plain   = "plain"
+	ordered = "ordered"
+	mixed   = "mixed"
+)
+
+// form is the shortest in which the outcomes can be sent. Their effects are to
+// happen in the caller's order.
+func (c *exchangeCall) form(finished []Outcome, shared []any) string {
+	if !slices.IsSorted(c.finished) {
+		return mixed
+	}
+	for _, o := range finished {
+		if len(o.Effects) != len(shared)+1 || slices.ContainsFunc(o.Effects, func(e Effect) bool { return !e.counter }) {
+			return ordered
+		}
+	}
+	return plain
+}
+
+// outcomes adds the outcomes in a form.
+func (c *exchangeCall) outcomes(finished []Outcome, shared []any, form string) {
 	slots := make([]int, len(finished))
 	for slot, i := range c.finished {
 		slots[i] = slot + 1
 	}
 	for i, o := range finished {
-		if !ordered {
+		if form == plain {
+			c.args = append(c.args, o.Guard)
+			c.counters(o, shared)
+			continue
+		}
+		if form == mixed {
 			c.args = append(c.args, slots[i])
 		}
 		c.outcome(o, shared...)

@@ -5,9 +5,10 @@
 --       each slot's record (s), each counter that every outcome adds one to (c),
 --       each effect's and counter's key, in the order of the outcomes in ARGV
 -- ARGV  q, s, f, n, l, c, o, each queue's name as JSON (q), each free slot's run_at (n),
---       each free slot's worker id (n), then the outcome of each finished slot, as
---       settle.lua reads it; where o is 1, the slot's number is before it, else
---       they are in the order of the slots
+--       each free slot's worker id (n), then the outcomes of the finished slots
+--       o  plain: of each there is its guard, and it has one counter; ordered: as
+--          settle.lua reads them; mixed: so, and before each its slot's number.
+--          They are in the order of the slots, unless mixed
 --
 -- The first f slots have finished a job, the last n are free; those in between
 -- are both. The records of the first l are too long to be read for their guards
@@ -33,7 +34,7 @@
 
 local q, s, f = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local n, l, c = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local ordered = ARGV[7] ~= '1'
+local plain, mixed = ARGV[7] == 'plain', ARGV[7] == 'mixed'
 local first_queue, first_pause = 4, 4 + q
 local slots = 3 + 2 * q -- slot i's record is KEYS[slots + i]
 local first_free = s - n -- free slot i is slot first_free + i
@@ -59,39 +60,43 @@ end
 
 read(l + 1, f)
 local statuses, settled = {}, 0
-local ended, counters_from, counters_to = {}, {}, {}
+local counters_from, counters_to = {}, {}
+local ended = {} -- keys of records
 
-local function delete(i, record)
-  local reply = redis.pcall('DEL', record)
+local function delete(i)
+  local reply = redis.pcall('DEL', KEYS[slots + i])
   if type(reply) == 'table' and reply.err then
     statuses[i] = reply.err
   end
 end
 
 for at = 1, f do
-  local i = ordered and at or tonumber(arg())
-  local guard, effects, from, to = outcome()
-  local record = KEYS[slots + i]
-  local held = records[i]
-  if i <= l then
-    held = redis.pcall('GETRANGE', record, 0, #guard - 1)
-  elseif held then
-    held = held:sub(1, #guard)
+  local i, guard, effects = at, nil, nil
+  if plain then
+    guard, next_arg, next_key = ARGV[next_arg], next_arg + 1, next_key + 1
+    counters_from[i], counters_to[i] = next_key - 1, next_key - 1
+  else
+    i = mixed and tonumber(arg()) or at
+    guard, effects, counters_from[i], counters_to[i] = outcome()
   end
-  if guard == '' or held ~= guard or ended[record] then
+  local held = records[i]
+  local ours
+  if i <= l then
+    ours = redis.pcall('GETRANGE', KEYS[slots + i], 0, #guard - 1) == guard
+  else
+    ours = held and held:find(guard, 1, true) == 1
+  end
+  if not ours or guard == '' or i <= first_free and ended[KEYS[slots + i]] then
     statuses[i] = 0
   else
-    statuses[i] = push(effects)
+    statuses[i] = effects and push(effects) or 1
     if statuses[i] == 1 then
-      ended[record] = true
-      counters_from[i], counters_to[i] = from, to
-      if i <= l then
-        delete(i, record)
+      records[i] = false
+      if i <= first_free then
+        delete(i)
+        ended[KEYS[slots + i]] = true
       end
     end
-  end
-  if ended[record] then
-    records[i] = false
   end
 end
 
@@ -256,11 +261,6 @@ for i = 3, #switches do
   records[only_free + i - 3] = switches[i]
 end
 read(few + 1, s)
-for i = only_free, s do
-  if ended[KEYS[slots + i]] then
-    records[i] = false
-  end
-end
 local paused = switches[2] and true or (switches[1] or ''):match('^%s*(.-)%s*$'):lower() == 'true'
 
 local function any(first, last)
@@ -271,14 +271,14 @@ local function any(first, last)
   return found > 0
 end
 
-local reserved, unknown = {}, {}
+local reserved, unknown, last = {}, {}, 0
 local function give(slot, from, text)
-  local at = #reserved
-  reserved[at + 1], reserved[at + 2], reserved[at + 3] = slot - first_free, from, text
+  reserved[last + 1], reserved[last + 2], reserved[last + 3] = slot - first_free, from, text
+  last = last + 3
 end
 
 -- wanting are the slots that can take a job.
-local wanting, fault, closed = {}, '', {}
+local wanting, wanted, fault, closed = {}, 0, '', {}
 local waiting = not paused and n > 0 and any(first_queue, first_pause - 1)
 if waiting then
   if any(first_pause, slots) then
@@ -296,7 +296,8 @@ if waiting then
       if records[first_free + slot] then
         -- it has a job
       elseif member == 1 then
-        wanting[#wanting + 1] = first_free + slot
+        wanted = wanted + 1
+        wanting[wanted] = first_free + slot
       else
         unknown[#unknown + 1] = slot
       end
@@ -309,28 +310,25 @@ for slot = first_free + 1, s do
   end
 end
 
--- plain payloads are those that are readable at a glance.
-local function plain(raw)
-  return raw:byte(1) == 123 and not raw:find('[%c.\128-\255]') and cjson.new and pcall(json.decode, raw)
-end
-
 -- write puts jobs that were just popped into the records of the next slots. What
 -- it cannot write goes back, and ends the looking: it returns false.
-local taken, filled = 0, {}
+local taken, filled, find, glance = 0, {}, string.find, cjson.new
 local function write(queue, jobs)
   local words, name, err = {}, '{"queue":' .. ARGV[7 + queue] .. ',"run_at":"', nil
+  local run_ats = 7 + q - first_free
   for i, raw in ipairs(jobs) do
-    local slot = wanting[taken + i]
-    local ok, body = true, raw
-    if not plain(raw) then
+    local slot, body = wanting[taken + i], raw
+    -- Most payloads are readable at a glance.
+    if not (glance and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
+      local ok
       ok, body = pcall(recorded, raw)
-    end
-    if not ok then
-      err = type(body) == 'table' and body.err or tostring(body)
-      break
+      if not ok then
+        err = type(body) == 'table' and body.err or tostring(body)
+        break
+      end
     end
     words[2 * i - 1] = KEYS[slots + slot]
-    words[2 * i] = name .. ARGV[7 + q + slot - first_free] .. '","payload":' .. body .. '}'
+    words[2 * i] = name .. ARGV[run_ats + slot] .. '","payload":' .. body .. '}'
   end
   local written = #words / 2
   if written > 0 then
@@ -341,7 +339,7 @@ local function write(queue, jobs)
   end
   for i = 1, written do
     local slot = wanting[taken + i]
-    filled[KEYS[slots + slot]] = true
+    filled[slot] = true
     give(slot, queue, jobs[i])
   end
   taken = taken + written
@@ -355,7 +353,7 @@ end
 -- take has queue's waiting jobs written, 2,000 at most at a time.
 local function take(queue)
   repeat
-    local some = math.min(#wanting - taken, 2000)
+    local some = math.min(wanted - taken, 2000)
     local jobs = redis.pcall('LPOP', KEYS[first_queue + queue - 1], some)
     if not jobs then
       return true
@@ -365,12 +363,12 @@ local function take(queue)
     elseif not write(queue, jobs) then
       return false
     end
-  until #jobs < some or taken == #wanting
+  until #jobs < some or taken == wanted
   return true
 end
 
 local queue = 1
-while queue <= q and taken < #wanting do
+while queue <= q and taken < wanted do
   if not closed[queue] and not take(queue) then
     break
   end
@@ -378,9 +376,9 @@ while queue <= q and taken < #wanting do
 end
 
 -- The records that no new job was written over go now.
-for i = l + 1, f do
-  if statuses[i] == 1 and not filled[KEYS[slots + i]] then
-    delete(i, KEYS[slots + i])
+for i = first_free + 1, f do
+  if statuses[i] == 1 and not filled[i] then
+    delete(i)
   end
 end
 

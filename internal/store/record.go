@@ -16,7 +16,11 @@ const Unreadable = "<unreadable>"
 // recordGuard is how the record of one reserve begins. The queue's name is
 // spelled as JSON already.
 func recordGuard(queueJSON, runAt string) []byte {
-	return fmt.Appendf(nil, `{"queue":%s,"run_at":"%s",`, queueJSON, runAt)
+	const queue, at, end = `{"queue":`, `,"run_at":"`, `",`
+	guard := make([]byte, 0, len(queue)+len(queueJSON)+len(at)+len(runAt)+len(end))
+	guard = append(append(guard, queue...), queueJSON...)
+	guard = append(append(guard, at...), runAt...)
+	return append(guard, end...)
 }
 
 // record is a worker:<id> value: what a worker is doing.
