@@ -15,6 +15,16 @@ type Batch struct {
 // Push would: the payloads of a batch are in the queue all together or not at
 // all.
 func (s *Store) PushAll(ctx context.Context, batches []Batch) []error {
+	errs := s.pushAll(ctx, batches)
+	for i, b := range batches {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("pushing %d jobs to queue %q: %w", len(b.Payloads), b.Queue, errs[i])
+		}
+	}
+	return errs
+}
+
+func (s *Store) pushAll(ctx context.Context, batches []Batch) []error {
 	errs := make([]error, len(batches))
 	err := s.with(ctx, func(c conn) error {
 		for _, b := range batches {
@@ -32,12 +42,9 @@ func (s *Store) PushAll(ctx context.Context, batches []Batch) []error {
 		}
 		return nil
 	})
-	for i, b := range batches {
+	for i := range errs {
 		if err != nil {
 			errs[i] = err
-		}
-		if errs[i] != nil {
-			errs[i] = fmt.Errorf("pushing %d jobs to queue %q: %w", len(b.Payloads), b.Queue, errs[i])
 		}
 	}
 	return errs

@@ -9,23 +9,22 @@ import (
 )
 
 // Push puts payload at the end of a queue and makes the queue known, in one
-// round trip.
+// round trip, which it shares with others that come at the same time.
 //
 // Ruby: Resque::DataStore::QueueAccess#push_to_queue.
 func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
-	return s.push(ctx, "RPUSH", queue, payload)
+	if err := s.combine(&push{ctx: ctx, queue: queue, payload: payload}); err != nil {
+		return fmt.Errorf("pushing to queue %q: %w", queue, err)
+	}
+	return nil
 }
 
 // PushFront puts payload at the front of a queue, as the next job to be taken.
 func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) error {
-	return s.push(ctx, "LPUSH", queue, payload)
-}
-
-func (s *Store) push(ctx context.Context, command, queue string, payload []byte) error {
 	err := s.with(ctx, func(c conn) error {
 		if err := errors.Join(
 			c.Send("SADD", s.keys.queues(), queue),
-			c.Send(command, s.keys.queue(queue), payload),
+			c.Send("LPUSH", s.keys.queue(queue), payload),
 		); err != nil {
 			return err
 		}

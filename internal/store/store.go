@@ -23,6 +23,7 @@ type Store struct {
 	keys    keys
 	scripts scripts
 	known   sync.Map // worker id → *words
+	pushes  combiner
 }
 
 // scripts are the store's, each with its contract in its own file.

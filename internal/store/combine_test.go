@@ -1,0 +1,164 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+func TestPushesThatComeTogether(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		const producers, each = 16, 50
+		var all sync.WaitGroup
+		for p := range producers {
+			all.Go(func() {
+				for i := range each {
+					assert.NoError(t, f.Push(t.Context(), "q"+strconv.Itoa(p%3), fmt.Appendf(nil, "%d %d", p, i)))
+				}
+			})
+		}
+		all.Wait()
+		last := map[int]int{}
+		for q := range 3 {
+			for _, payload := range f.list(t, "resque:queue:q"+strconv.Itoa(q)) {
+				var p, i int
+				_, err := fmt.Sscan(payload, &p, &i)
+				require.NoError(t, err)
+				assert.Equal(t, q, p%3)
+				assert.Equal(t, last[p], i, "each producer's in its order, none twice")
+				last[p] = i + 1
+			}
+		}
+		for p := range producers {
+			assert.Equal(t, each, last[p])
+		}
+		queues, err := f.Queues(t.Context())
+		require.NoError(t, err)
+		slices.Sort(queues)
+		assert.Equal(t, []string{"q0", "q1", "q2"}, queues)
+	})
+}
+
+// waiting are pushes that wait for two that are on their way.
+type waiting struct {
+	errs    []chan error
+	release func()
+}
+
+// wait holds two pushes back, and has those of ctxs wait for them.
+func wait(t *testing.T, f fixture, remote *store.Store, hold func() func(), ctxs ...context.Context) *waiting {
+	t.Helper()
+	require.NoError(t, remote.Ping(t.Context()))
+	w := &waiting{release: hold()}
+	begin := func(ctx context.Context, queue string) {
+		answer := make(chan error, 1)
+		w.errs = append(w.errs, answer)
+		go func() { answer <- remote.Push(ctx, queue, []byte("job")) }()
+	}
+	begin(t.Context(), "held")
+	begin(t.Context(), "held")
+	eventually(t, func() bool { return f.exists(t, "resque:queue:held") == 1 && len(f.list(t, "resque:queue:held")) == 2 })
+	for i, ctx := range ctxs {
+		begin(ctx, "q"+strconv.Itoa(i))
+		eventually(t, func() bool { return store.WaitingPushes(remote) == i+1 })
+	}
+	return w
+}
+
+func eventually(t *testing.T, is func() bool) {
+	t.Helper()
+	require.Eventually(t, is, 10*time.Second, time.Millisecond)
+}
+
+func TestAWaitingPushIsGivenUp(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		ctx, cancel := context.WithCancel(t.Context())
+		w := wait(t, f, remote, proxy.Hold, ctx, t.Context())
+		cancel()
+		var notSent *store.NotSentError
+		err := <-w.errs[2]
+		require.ErrorAs(t, err, &notSent)
+		require.ErrorIs(t, err, context.Canceled)
+		w.release()
+		for _, i := range []int{0, 1, 3} {
+			require.NoError(t, <-w.errs[i])
+		}
+		assert.Zero(t, f.exists(t, "resque:queue:q0"))
+		assert.Equal(t, []string{"job"}, f.list(t, "resque:queue:q1"))
+	})
+}
+
+func TestOneQueueOfManyPushesIsNoList(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		f.do(t, "SET", "resque:queue:q1", "not a list")
+		ctx := t.Context()
+		w := wait(t, f, remote, proxy.Hold, ctx, ctx, ctx)
+		w.release()
+		for i, answer := range w.errs {
+			err := <-answer
+			if i == 3 {
+				require.ErrorContains(t, err, "WRONGTYPE")
+				assert.True(t, store.Refused(err))
+			} else {
+				require.NoError(t, err, i)
+			}
+		}
+		assert.Equal(t, []string{"job"}, f.list(t, "resque:queue:q0"))
+		assert.Equal(t, []string{"job"}, f.list(t, "resque:queue:q2"))
+	})
+}
+
+func TestAPushIsGivenUpOnItsWay(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		ctx, cancel := context.WithCancel(t.Context())
+		w := wait(t, f, remote, proxy.Hold, t.Context(), t.Context(), ctx) // the third leads in no case
+		w.release()
+		release := proxy.Hold()
+		eventually(t, func() bool { return f.exists(t, "resque:queue:q0", "resque:queue:q1", "resque:queue:q2") == 3 })
+		cancel()
+		err := <-w.errs[4]
+		require.ErrorIs(t, err, context.Canceled)
+		var notSent *store.NotSentError
+		require.NotErrorAs(t, err, &notSent, "it may be queued, and here it is")
+		release()
+		for _, answer := range w.errs[:4] {
+			require.NoError(t, <-answer)
+		}
+	})
+}
+
+func TestTheConnectionOfManyPushesBreaks(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		ctx := t.Context()
+		w := wait(t, f, remote, proxy.Hold, ctx, ctx)
+		proxy.Cut()
+		w.release()
+		for i, answer := range w.errs {
+			err := <-answer
+			var notSent *store.NotSentError
+			if err != nil {
+				require.NotErrorAs(t, err, &notSent, i)
+				assert.False(t, store.Refused(err))
+			}
+		}
+		require.NoError(t, remote.Push(ctx, "later", []byte("job")), "the next ones go on")
+	})
+}
