@@ -65,7 +65,7 @@ func BenchmarkReserveAndFinish(b *testing.B) {
 
 // BenchmarkLook is what an idle worker does at every interval.
 func BenchmarkLook(b *testing.B) {
-	for _, queues := range []int{1, 16} {
+	for _, queues := range []int{1, 16, 1000} {
 		b.Run(fmt.Sprintf("queues=%d", queues), func(b *testing.B) {
 			workers := names("host~go:1-%d:q", 25)
 			f := newFixture(b, redistest.StartReal(b))

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/gomodule/redigo/redis"
-
-	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 var (
@@ -92,36 +90,33 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 // exchangeCall holds one call's words and what its reply is to be read with.
 type exchangeCall struct {
 	call
-	names    []string // queues, spelled as JSON
-	queues   []string
+	*looked
 	finished []int // for each slot that has finished, which of the caller's outcomes it is
 	free     []Slot
-	fault    error
 }
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
-	c := &exchangeCall{free: free}
-	c.name(queues)
+	c := &exchangeCall{looked: s.look(queues), free: free}
 	long, both := c.arrange(finished, free)
 	counters := shared(finished)
 	form := c.form(finished, counters)
-	size := 2*len(c.queues) + len(counters) + 3*(len(finished)+len(free))
-	c.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.args = append(make([]any, 0, 7+size), len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form)
-	for i, q := range c.queues {
-		c.args = append(c.args, c.names[i])
-		c.keys = append(c.keys, s.keys.queue(q))
-	}
-	for _, q := range c.queues {
-		c.keys = append(c.keys, s.keys.pauseQueue(q))
+	size := len(c.looked.keys) + len(counters) + 3*(len(finished)+len(free))
+	c.call.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
+	c.call.keys = append(c.call.keys, c.looked.keys...)
+	c.args = append(make([]any, 0, 8+size),
+		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.prefix)
+	if c.prefix == 0 {
+		for _, name := range c.names {
+			c.args = append(c.args, name)
+		}
 	}
 	for _, i := range c.finished {
-		c.keys = append(c.keys, s.words(finished[i].Worker).record)
+		c.call.keys = append(c.call.keys, s.words(finished[i].Worker).record)
 	}
 	for _, slot := range free[both:] {
-		c.keys = append(c.keys, s.words(slot.Worker).record)
+		c.call.keys = append(c.call.keys, s.words(slot.Worker).record)
 	}
-	c.keys = append(c.keys, counters...)
+	c.call.keys = append(c.call.keys, counters...)
 	for _, slot := range free {
 		c.args = append(c.args, slot.RunAt)
 	}
@@ -207,18 +202,4 @@ func (c *exchangeCall) arrange(finished []Outcome, free []Slot) (long, both int)
 	}
 	c.finished = append(c.finished, last...)
 	return long, both
-}
-
-// name spells the queues' names. A queue whose name no record can hold is left
-// alone: anybody can make one, and it must not keep the others from being read.
-func (c *exchangeCall) name(queues []string) {
-	for _, q := range queues {
-		name, err := rubyjson.AppendString(nil, q)
-		if err != nil {
-			c.fault = fmt.Errorf("queue %q: %w", q, err)
-			continue
-		}
-		c.queues = append(c.queues, q)
-		c.names = append(c.names, string(name))
-	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -24,6 +25,7 @@ type Store struct {
 	scripts scripts
 	known   sync.Map // worker id → *words
 	pushes  combiner
+	looked  atomic.Pointer[looked]
 }
 
 // scripts are the store's, each with its contract in its own file.

@@ -1,0 +1,63 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Of many queues most are empty. Their order holds, also where one of them is no
+// list or is paused, and where a name is spelled otherwise in JSON.
+func TestManyQueues(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		before func(t *testing.T, f fixture)
+		want   []string
+		fault  string
+	}{
+		{name: "as they are", want: []string{"a", "b", "c", "d", "e"}},
+		{
+			name: "one is no list", want: []string{"a", "b", "c", "d", "e"}, fault: "WRONGTYPE",
+			before: func(t *testing.T, f fixture) { t.Helper(); f.do(t, "SET", "resque:queue:q05", "x") },
+		},
+		{
+			name: "one is paused", want: []string{"a", "b", "d", "e"},
+			before: func(t *testing.T, f fixture) { t.Helper(); f.do(t, "SET", "resque:pause:queue:q17", "1") },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			both(t, func(t *testing.T, f fixture) {
+				for _, last := range []string{"q39", `q"39`} {
+					queues := append(names("q%02d", 39), last)
+					workers := names(last+"w%d", 6)
+					f.register(t, workers...)
+					f.push(t, last, "d", "e")
+					f.push(t, "q17", "c")
+					f.push(t, "q03", "a", "b")
+					if test.before != nil {
+						test.before(t, f)
+					}
+					var got []string
+					for _, slots := range [][]store.Slot{f.slots(workers[:1]...), f.slots(workers[1:]...)} {
+						x, err := f.Exchange(t.Context(), queues, nil, slots)
+						require.NoError(t, err)
+						if test.fault != "" && len(slots) > 1 { // the first call ends at q03
+							require.ErrorContains(t, x.Fault, test.fault)
+						}
+						for _, r := range x.Reserved {
+							got = append(got, string(r.Payload))
+							assert.Equal(t, string(r.Guard), f.get(t, recordKey(r.Worker))[:len(r.Guard)])
+						}
+					}
+					assert.Equal(t, test.want, got)
+					f.do(t, "DEL", "resque:queue:q17", "resque:pause:queue:q17")
+				}
+			})
+		})
+	}
+}
