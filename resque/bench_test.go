@@ -39,8 +39,8 @@ func BenchmarkPerform(b *testing.B) {
 	}
 }
 
-// BenchmarkEnqueue is one job a call, answered, by so many goroutines a processor.
-func BenchmarkEnqueue(b *testing.B) {
+// BenchmarkEnqueueAtOnce is one job a call, answered, by so many goroutines a processor.
+func BenchmarkEnqueueAtOnce(b *testing.B) {
 	for _, goroutines := range []int{1, 8} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			client := redistest.Start(b).Client(b)

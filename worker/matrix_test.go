@@ -95,9 +95,9 @@ func operation(request []string) string {
 
 func scripted(keys, args []string) string {
 	switch {
-	case keys[0] == "resque:pause-all-workers" && args[2] == "0":
+	case keys[0] == "resque:pause-all-workers" && args[3] == "0":
 		return "finish"
-	case keys[0] == "resque:pause-all-workers" && args[1] == "0":
+	case keys[0] == "resque:pause-all-workers" && args[2] == "0":
 		return "reserve"
 	case keys[0] == "resque:pause-all-workers":
 		return "finish+reserve"
