@@ -66,19 +66,23 @@ func (x *exchange) turn(ctx context.Context, worker string, last *ending) (job s
 
 // arrive has a seat take part in the next call. mu is held.
 func (x *exchange) arrive(worker string, last *ending) {
-	if last == nil {
-		s := &seat{worker: worker}
-		x.seats[worker] = s
-		if x.held && !x.cfg.UntilEmpty {
-			x.idle = append(x.idle, s)
-		} else {
-			x.arrived = append(x.arrived, s)
-		}
-		return
+	if last != nil {
+		worker = last.Worker
 	}
-	s := x.seats[last.Worker]
-	s.outcome, s.returns, s.rests = &last.Outcome, last.returns, x.enoughPutBack(last.putBack)
-	x.arrived = append(x.arrived, s)
+	s := x.seats[worker]
+	if s == nil {
+		s = &seat{worker: worker}
+		x.seats[worker] = s
+	}
+	switch {
+	case last != nil:
+		s.outcome, s.returns, s.rests = &last.Outcome, last.returns, x.enoughPutBack(last.putBack)
+		x.arrived = append(x.arrived, s)
+	case x.held && !x.cfg.UntilEmpty:
+		x.idle = append(x.idle, s)
+	default:
+		x.arrived = append(x.arrived, s)
+	}
 }
 
 // handBack has jobs that nobody has begun go back, because the worker stops. The
