@@ -1,6 +1,6 @@
 module github.com/goresque/goresque/bench
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/gocraft/work v0.5.1
