@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
 )
 
 // TestMain lets the test binary do tasks, too, as the command does.
@@ -22,9 +24,8 @@ func TestMain(m *testing.M) {
 
 func quick(t testing.TB, args ...string) (*report, string) {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is missing")
-	}
+	_, err := exec.LookPath("redis-server")
+	redistest.Require(t, "redis", err == nil)
 	path := filepath.Join(t.TempDir(), "bench")
 	var out, said bytes.Buffer
 	args = append([]string{"-quick", "-json", path + ".json", "-svg", path + ".svg"}, args...)

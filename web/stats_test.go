@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/web"
 )
 
@@ -118,9 +119,7 @@ func TestKeys(t *testing.T) {
 func TestRedisThatEvicts(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
-	if !s.server.Real {
-		t.Skip("the embedded server evicts nothing")
-	}
+	redistest.Require(t, "redis", s.server.Real) // the embedded server evicts nothing
 	absent(t, s.get("/stats/redis").Body.String(), "may evict", "by default")
 	s.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	present(t, s.get("/stats/redis").Body.String(), "allkeys-lru", "a warning")
