@@ -65,7 +65,7 @@ func atRest(t *testing.T, name string) (count int) {
 	eventually(t, func() bool {
 		n, stacks := goroutines(t, name)
 		count = n
-		return strings.Contains(stacks, ".ReceiveContext") && !strings.Contains(stacks, "internal/store.(*Store)")
+		return strings.Contains(stacks, ".(*Watch).hear") && !strings.Contains(stacks, "internal/store.(*Store)")
 	}, "the worker does not come to rest")
 	return count
 }

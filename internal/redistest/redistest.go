@@ -86,8 +86,14 @@ func Both(t *testing.T, test func(t *testing.T, s *Server)) {
 // Open returns a Redis on s that is closed with the test.
 func (s *Server) Open(t testing.TB) *resque.Redis {
 	t.Helper()
-	cfg := resque.RedisConfig{URL: s.URL}
-	if s.embedded { // its Lua is slow, and much slower with the race detector on a busy machine
+	return s.OpenWithin(t, 0)
+}
+
+// OpenWithin is Open with a read timeout; 0 is the usual one.
+func (s *Server) OpenWithin(t testing.TB, readTimeout time.Duration) *resque.Redis {
+	t.Helper()
+	cfg := resque.RedisConfig{URL: s.URL, ReadTimeout: readTimeout}
+	if s.embedded && readTimeout == 0 { // its Lua is slow, and much slower with the race detector on a busy machine
 		cfg.ReadTimeout = time.Minute
 	}
 	rdb, err := resque.Open(cfg)

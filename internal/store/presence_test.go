@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
 )
 
 func TestPresence(t *testing.T) {
@@ -111,6 +112,23 @@ func TestWatch(t *testing.T) {
 		_, err = w.Wait(ctx)
 		require.Error(t, err)
 		require.NoError(t, f.Ping(t.Context()))
+	})
+	t.Run("outlasts the read timeout of its connections", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, redistest.StartReal(t))
+		w, err := store.New(f.server.OpenWithin(t, 200*time.Millisecond)).NewWatch(t.Context())
+		require.NoError(t, err)
+		defer w.Close()
+		require.NoError(t, w.Arm([]string{"a"}, true))
+		pushed := make(chan struct{})
+		go func() {
+			defer close(pushed)
+			<-time.After(500 * time.Millisecond)
+			f.do(t, "RPUSH", "resque:queue:a", "x")
+		}()
+		_, err = w.Wait(t.Context())
+		require.NoError(t, err)
+		<-pushed
 	})
 	t.Run("is refused where nobody tracks", func(t *testing.T) {
 		t.Parallel()

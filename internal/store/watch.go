@@ -81,10 +81,10 @@ func (w *Watch) Arm(queues []string, names bool) error {
 
 // Wait returns when something that was armed has changed, or an error when ctx
 // ended or a connection broke. renamed says that the set of queue names changed.
-// Somebody must call Ping meanwhile, or the connection's read timeout ends it.
+// Somebody must call Ping meanwhile: silence is taken for a broken connection.
 func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 	for {
-		reply, err := redis.Values(redis.ReceiveContext(w.told.Conn, ctx))
+		reply, err := redis.Values(w.hear(ctx))
 		if err != nil {
 			return false, fmt.Errorf("waiting for a change: %w", err)
 		}
@@ -97,6 +97,30 @@ func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 		}
 		return keys == nil || slices.Contains(keys, w.store.keys.queues()), nil
 	}
+}
+
+// hear is the next message. redigo's ReceiveContext would wait no longer than the
+// connection's read timeout, which is the user's, and may be short.
+func (w *Watch) hear(ctx context.Context) (message any, err error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		message, err = redis.ReceiveWithTimeout(w.told.Conn, silence)
+	}()
+	select {
+	case <-heard:
+		return message, err
+	case <-ctx.Done():
+	}
+	// A deadline that has passed has redigo close the connection.
+	past, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
+	defer cancel()
+	_, _ = redis.ReceiveContext(w.told.Conn, past)
+	<-heard
+	return nil, ctx.Err()
 }
 
 // Ping keeps both connections from falling silent, and finds out when they broke.
@@ -114,9 +138,13 @@ func (w *Watch) Ping() error {
 	return nil
 }
 
-// PingInterval is how often Ping must be called: below the read timeout of
-// connections, which is 10 s unless somebody has changed it.
-const PingInterval = 8 * time.Second
+// PingInterval is how often Ping must be called. Each ping is two commands of an
+// idle worker. silence is how long Wait hears nothing, not even the answer to a
+// ping, before it takes the connection for broken.
+const (
+	PingInterval = 20 * time.Second
+	silence      = PingInterval + 10*time.Second
+)
 
 // Close gives the connections back, as they were. Nobody may be waiting.
 func (w *Watch) Close() {
