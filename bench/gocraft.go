@@ -50,8 +50,9 @@ func (g *gocraft) work(_ context.Context, slots, queues int, handle func(n int64
 	pool := work.NewWorkerPool(struct{}{}, uint(slots), gocraftNamespace, g.pool) //nolint:gosec // a small number
 	for i := range queues {
 		pool.Job(queueName(i), func(job *work.Job) error {
-			handle(job.ArgInt64("n"))
-			return job.ArgError()
+			n, _ := job.Args["n"].(float64) // ArgInt64 refuses what a pickup sends, nanoseconds since 1970
+			handle(int64(n))
+			return nil
 		})
 	}
 	pool.Start()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -103,8 +104,26 @@ func (l *limit) enqueueMany(_ context.Context, n int) error {
 
 func (l *limit) fill(_ context.Context, n, queues int) error { return fillResque(l.conn, n, queues) }
 
-func (l *limit) work(context.Context, int, int, func(int64)) error {
-	return errCannot{"it performs nothing"}
+// work waits for each job with a command that ends when there is one, and loses
+// it when the process dies: no pickup can be quicker.
+func (l *limit) work(_ context.Context, _, queues int, handle func(n int64)) error {
+	if l.conn == nil {
+		return errors.New("no connection")
+	}
+	queue := "resque:queue:" + queueName(queues-1)
+	go func() {
+		for {
+			reply, err := redis.ByteSlices(redis.DoWithTimeout(l.conn, 0, "BLPOP", queue, 0))
+			if err != nil {
+				return // the run is over
+			}
+			var job struct{ Args []int64 }
+			if json.Unmarshal(reply[1], &job) == nil && len(job.Args) == 1 {
+				handle(job.Args[0])
+			}
+		}
+	}()
+	return nil
 }
 
 func (l *limit) settled(int) (bool, error) { return true, nil }

@@ -101,7 +101,7 @@ func producers() []*row {
 func waits() []*row {
 	latency := newRow("pickup, plain RPUSH to an idle worker", "ms (p50, p99)", task{Kind: pickup, Slots: 25, Jobs: 300, Queues: 1})
 	latency.value = func(f figures) []float64 { return []float64{f.P50, f.P99} }
-	latency.only, latency.lower, latency.seconds = []string{"goresque"}, true, 20*time.Millisecond
+	latency.only, latency.lower, latency.seconds = []string{"goresque", "limit"}, true, 20*time.Millisecond
 	peers := newRow("pickup, the same by peers' own clients", "ms (p50, p99)", task{Kind: pickup, Slots: 25, Jobs: 15, Queues: 1})
 	peers.value = latency.value
 	peers.only, peers.lower, peers.seconds, peers.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, time.Second, 2

@@ -67,7 +67,7 @@ func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]s
 		{Name: "goresque", Version: "this tree", fills: "goresque", argv: here},
 		{Name: "gocraft/work", Version: module("github.com/gocraft/work"), fills: "gocraft/work", argv: here},
 		{Name: "asynq", Version: module("github.com/hibiken/asynq"), fills: "asynq", argv: here},
-		{Name: "limit", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain, bulk}},
+		{Name: "limit", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain, bulk, pickup}},
 		{Name: "limit, JSON check only", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain}},
 	}
 	for _, find := range []func(context.Context, options, *server) (system, error){findGoworker, findRuby, findSidekiq, findNode} {
