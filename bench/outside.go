@@ -63,12 +63,28 @@ func findGoworker(ctx context.Context, o options, s *server) (system, error) {
 	}, err
 }
 
-// findRuby takes Ruby's own Resque, one process without forks.
+// buildForks builds the workers with a process per job: children are started from
+// the worker's own program, so what is linked into it counts.
+func buildForks(ctx context.Context, s *server) (small, shipped []string, err error) {
+	for tag, argv := range map[string]*[]string{"small": &small, "shipped": &shipped} {
+		path := filepath.Join(s.dir, "forks-"+tag)
+		cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-o", path, "github.com/goresque/goresque/bench/forks") //nolint:gosec // constants
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, nil, fmt.Errorf("building it: %w: %s", err, out)
+		}
+		*argv = []string{path}
+	}
+	return small, shipped, nil
+}
+
+// findRuby takes Ruby's own Resque, one process, or as many as there are to be
+// workers that fork.
 func findRuby(ctx context.Context, _ options, _ *server) (system, error) {
 	version, err := answer(ctx, "ruby", "-rresque", "-e", "puts Resque::VERSION")
+	argv := []string{"ruby", "-e", resqueRuby}
 	return system{
-		Name: "Ruby Resque", Version: version + ", FORK_PER_JOB=false", fills: "goresque",
-		argv: []string{"ruby", "-e", resqueRuby}, kinds: []string{drain, enqueue}, most: 1,
+		Name: "Ruby Resque", Version: version + ", FORK_PER_JOB=false but for a process per job", fills: "goresque",
+		argv: argv, kinds: []string{drain, enqueue}, most: 1, forks: argv,
 	}, err
 }
 

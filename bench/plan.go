@@ -8,7 +8,7 @@ import (
 // planned are the rows of the table.
 func planned(o options) []*row {
 	all := append(drains(), producers()...)
-	all = append(append(all, waits()...), scales()...)
+	all = append(append(append(all, waits()...), scales()...), processes()...)
 	var chosen []*row
 	for _, r := range all {
 		if !o.only.MatchString(r.name) {
@@ -31,7 +31,7 @@ func (r *row) shorten() {
 	if r.task.Kind == pickup {
 		few = 2
 	}
-	if r.task.Queues > 100 {
+	if r.task.Queues > 100 || r.task.Kind == forks {
 		few = 5
 	}
 	r.task.Jobs = min(r.task.Jobs, few)
@@ -133,4 +133,25 @@ func scales() []*row {
 	memory.only, memory.lower, memory.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 2
 	memory.jobs = map[string]int{"gocraft/work": 100_000, "asynq": 50_000}
 	return []*row{queues, shallow, deep, memory}
+}
+
+// processes are rows with a process per job, or per hundred where a system can do
+// that: Ruby cannot, and forks for each job there, too.
+func processes() []*row {
+	var rows []*row
+	for _, p := range []struct {
+		name              string
+		workers, jobs     int
+		perChild, forRuby int
+	}{
+		{"a process per job, 1 worker", 1, 400, 1, 400},
+		{"a process per job, 10 workers", 10, 800, 1, 800},
+		{"a process per 100 jobs, 1 worker", 1, 10_000, 100, 400},
+		{"a process per 100 jobs, 10 workers", 10, 20_000, 100, 800},
+	} {
+		r := newRow(p.name, "jobs/s", task{Kind: forks, Slots: p.workers, Jobs: p.jobs, Queues: 1, PerChild: p.perChild})
+		r.jobs = map[string]int{"Ruby Resque": p.forRuby}
+		rows = append(rows, r)
+	}
+	return rows
 }

@@ -52,6 +52,9 @@ func (r *row) measure(ctx context.Context, s *server, systems []system, round in
 }
 
 func (r *row) wants(one system) bool {
+	if r.task.Kind == forks {
+		return one.forks != nil
+	}
 	return (r.only == nil || slices.Contains(r.only, one.Name)) &&
 		(one.kinds == nil || slices.Contains(one.kinds, r.task.Kind)) &&
 		(one.most == 0 || r.task.Slots <= one.most)
@@ -70,7 +73,7 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 	if err != nil {
 		return figures{}, err
 	}
-	if t.Kind == drain || t.Kind == some {
+	if t.Kind == drain || t.Kind == some || t.Kind == forks {
 		if err := p.fill(ctx, max(r.waiting, t.Jobs), t.Queues); err != nil {
 			return figures{}, err
 		}
@@ -85,7 +88,11 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 	if err != nil {
 		return figures{}, err
 	}
-	worker, err := begin(ctx, t, one.argv, r.cpus)
+	argv := one.argv
+	if t.Kind == forks {
+		argv = one.forks
+	}
+	worker, err := begin(ctx, t, argv, r.cpus)
 	if err != nil {
 		return figures{}, err
 	}

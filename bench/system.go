@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // peer is a system of jobs that is linked into this program.
@@ -33,8 +34,9 @@ type system struct {
 	Version string   `json:"version"`
 	fills   string   // the peer that fills its queues
 	argv    []string // the program that does its tasks
-	kinds   []string // what it can do; nil for everything
+	kinds   []string // what it can do; nil for everything but forks
 	most    int      // slots; 0 for any
+	forks   []string // the program for a process per job, where it can do that
 }
 
 // open makes the peer of that name, on addr.
@@ -62,9 +64,16 @@ func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]s
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
+	var small, shipped []string
+	if slices.ContainsFunc(planned(o), func(r *row) bool { return r.task.Kind == forks }) {
+		if small, shipped, err = buildForks(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	here := []string{self}
 	all := []system{
-		{Name: "goresque", Version: "this tree", fills: "goresque", argv: here},
+		{Name: "goresque", Version: "this tree", fills: "goresque", argv: here, forks: small},
+		{Name: "goresque, as shipped", Version: "with gorm and SQLite linked", fills: "goresque", kinds: []string{forks}, forks: shipped},
 		{Name: "gocraft/work", Version: module("github.com/gocraft/work"), fills: "gocraft/work", argv: here},
 		{Name: "asynq", Version: module("github.com/hibiken/asynq"), fills: "asynq", argv: here},
 		{Name: "limit", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain, bulk, pickup}},

@@ -22,8 +22,10 @@ type task struct {
 	Kind   string `json:"kind"` // one of the kinds below
 	Addr   string `json:"addr"`
 	Jobs   int    `json:"jobs"`
-	Slots  int    `json:"slots"`  // of a worker; goroutines of a producer
+	Slots  int    `json:"slots"`  // of a worker; goroutines of a producer; workers of forks
 	Queues int    `json:"queues"` // that a worker looks at; the jobs are in the last
+
+	PerChild int `json:"perchild,omitempty"` // jobs that a process performs, of forks
 }
 
 // The kinds of tasks.
@@ -33,6 +35,7 @@ const (
 	refill  = "refill"  // perform Jobs, a thousand at a time
 	enqueue = "enqueue" // one call a job
 	bulk    = "bulk"    // 10,000 jobs a call
+	forks   = "forks"   // perform all jobs that wait, each in a process of its own
 	pickup  = "pickup"  // of jobs that come one by one to an idle worker
 	idle    = "idle"    // do nothing until standard input ends
 )
