@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -21,10 +20,6 @@ func App(getenv func(string) string) cli.App {
 		Commands: []func(env *cli.Env) *cobra.Command{newCommand},
 	}
 }
-
-// errNoCgo says what the SQLite driver lacks when it was built without C.
-var errNoCgo = errors.New(`this goresque was built without a C compiler, and SQLite, where the demo keeps its data, needs one.
-Install gcc or clang and build it again with CGO_ENABLED=1`)
 
 // lazyDatabase is a database that the first job opens: goresque is used without
 // one more often than with.
@@ -51,14 +46,14 @@ func (l *lazyDatabase) open(ctx context.Context) (*database, error) {
 	if l.db != nil {
 		return l.db, nil
 	}
-	path, err := databasePath(l.url)
+	at, err := locate(l.url)
 	if err != nil {
 		return nil, err
 	}
-	// A worker that made a database of its own would look for its exports in vain.
-	if _, err := os.Stat(path); err != nil {
+	// A worker that made a file of its own would look for its exports in vain.
+	if _, err := os.Stat(at.path); at.path != "" && err != nil {
 		return nil, fmt.Errorf("no database: %w (DATABASE_URL says where goresque demo has it)", err)
 	}
-	l.db, err = openDatabase(ctx, path)
+	l.db, err = openDatabase(ctx, at)
 	return l.db, err
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/resque"
-	"github.com/goresque/goresque/resque/embedded"
 	"github.com/goresque/goresque/web"
 	"github.com/goresque/goresque/worker"
 )
@@ -25,9 +22,11 @@ type options struct {
 	addr     address
 	seconds  float64
 	rows     int
+	workers  int
 	noWorker bool
 	data     string
 	temp     bool
+	reset    bool
 }
 
 func newCommand(env *cli.Env) *cobra.Command {
@@ -37,7 +36,9 @@ func newCommand(env *cli.Env) *cobra.Command {
 		Short: "Show it all: a web app with a slow export, a worker, and a Redis to play with",
 		Long: `Runs a web app with a slow export, a worker for it, and, unless --redis or
 REDIS_URL names one, a Redis of its own, until INT or TERM. It prints what runs
-where, and how to join in. DATABASE_URL (sqlite:PATH) may name the database.`,
+where, and how to join in. DATABASE_URL may name the database: sqlite:PATH, or
+postgres://user:password@host/database, where it keeps to a schema of its own,
+goresque_demo.`,
 		Example: "  goresque demo\n  PORT=4000 goresque demo --seconds 10\n  REDIS_URL=redis://localhost:6379 goresque demo --no-worker",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,22 +54,29 @@ where, and how to join in. DATABASE_URL (sqlite:PATH) may name the database.`,
 	flags.Var(&o.addr, "addr", "port, or host:port, to listen on; without a host only this machine is let in")
 	flags.Float64Var(&o.seconds, "seconds", 4, "how long an export takes")
 	flags.IntVar(&o.rows, "rows", 10_000, "how many customers to export")
+	flags.IntVar(&o.workers, "workers", 1, "how many workers to run, each a slot of this process")
 	flags.BoolVar(&o.noWorker, "no-worker", false, "leave the worker to another terminal")
 	flags.StringVar(&o.data, "data", "", "directory for the database; wins over DATABASE_URL (default ./"+defaultDir+")")
 	flags.BoolVar(&o.temp, "temp", false, "use a throwaway database, removed at the end")
+	flags.BoolVar(&o.reset, "reset", false, "begin with an empty database: remove all exports and customers that are there")
 	cmd.MarkFlagsMutuallyExclusive("data", "temp")
+	cmd.MarkFlagsMutuallyExclusive("reset", "temp")
+	cmd.MarkFlagsMutuallyExclusive("workers", "no-worker")
 	cli.FromEnv(cmd, "addr", "PORT")
 	return cmd
 }
 
 func (o *options) check() error {
-	const mostRows, mostSeconds = 100_000, 24 * 60 * 60
+	const mostRows, mostSeconds, mostWorkers = 1_000_000, 24 * 60 * 60, 100
 	var mistakes []error
 	if o.rows < 1 || o.rows > mostRows {
 		mistakes = append(mistakes, fmt.Errorf("--rows must be 1 to %d, not %d", mostRows, o.rows))
 	}
 	if !(o.seconds >= 0 && o.seconds <= mostSeconds) { // also not NaN
 		mistakes = append(mistakes, fmt.Errorf("--seconds must be 0 to %d, not %v", mostSeconds, o.seconds))
+	}
+	if o.workers < 1 || o.workers > mostWorkers {
+		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; for none, say --no-worker", mostWorkers, o.workers))
 	}
 	if len(mistakes) > 0 {
 		return cli.Usage("%w", errors.Join(mistakes...))
@@ -89,7 +97,7 @@ func (o *options) run(ctx context.Context, env *cli.Env) (err error) {
 		return err
 	}
 	defer stopRedis()
-	db, closeDatabase, err := o.openDatabase(ctx, env.Getenv("DATABASE_URL"))
+	db, closeDatabase, err := o.openDatabase(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -105,9 +113,17 @@ func (o *options) run(ctx context.Context, env *cli.Env) (err error) {
 		return err
 	}
 	fmt.Fprint(env.Stdout, screen{
-		web: webURL(listener), redis: rdb, ownRedis: own, database: db.path, temp: o.temp, worker: !o.noWorker,
+		web: webURL(listener), redis: rdb, ownRedis: own, database: db.at, temp: o.temp, workers: o.slots(),
 	})
 	return together(ctx, p...)
+}
+
+// slots is how many workers to run.
+func (o *options) slots() int {
+	if o.noWorker {
+		return 0
+	}
+	return o.workers
 }
 
 // part is something that runs until its context ends.
@@ -136,11 +152,12 @@ func (o *options) parts(rdb *resque.Redis, db *database, l net.Listener, env *cl
 			return nil
 		},
 	}
-	if o.noWorker {
+	if o.slots() == 0 {
 		return parts, nil
 	}
 	w, err := worker.New(client, newMux(db), worker.Config{
 		Queues:       []string{Exporter.Queue()},
+		Concurrency:  o.slots(),
 		PollInterval: 500 * time.Millisecond, // someone is watching
 		Logger:       log,
 	})
@@ -177,56 +194,4 @@ func together(ctx context.Context, parts ...part) error {
 	}
 	all.Wait()
 	return errors.Join(errs...)
-}
-
-// openRedis opens the Redis that the user named, or else starts one; own says
-// which.
-func openRedis(ctx context.Context, env *cli.Env) (rdb *resque.Redis, own bool, stop func(), err error) {
-	cfg := env.Redis()
-	if cfg.URL != "" {
-		if rdb, err = env.OpenRedis(ctx); err != nil {
-			return nil, false, nil, err
-		}
-		return rdb, false, func() { _ = rdb.Close() }, nil
-	}
-	server, err := embedded.Start("")
-	if err != nil {
-		return nil, false, nil, err
-	}
-	cfg.URL = server.URL()
-	if rdb, err = resque.Open(cfg); err != nil {
-		server.Close()
-		return nil, false, nil, err
-	}
-	return rdb, true, func() { _ = rdb.Close(); server.Close() }, nil
-}
-
-// openDatabase opens the database that the flags or databaseURL name, with its
-// customers.
-func (o *options) openDatabase(ctx context.Context, databaseURL string) (_ *database, closeAll func() error, err error) {
-	remove := func() error { return nil }
-	switch {
-	case o.temp:
-		dir, err := os.MkdirTemp("", "goresque-demo-")
-		if err != nil {
-			return nil, nil, fmt.Errorf("making a throwaway directory: %w", err)
-		}
-		remove = func() error { return os.RemoveAll(dir) }
-		databaseURL = "sqlite:" + filepath.Join(dir, databaseFile)
-	case o.data != "":
-		databaseURL = "sqlite:" + filepath.Join(o.data, databaseFile)
-	}
-	path, err := databasePath(databaseURL)
-	if err != nil {
-		return nil, nil, err
-	}
-	db, err := openDatabase(ctx, path)
-	if err != nil {
-		return nil, nil, errors.Join(err, remove())
-	}
-	closeAll = func() error { return errors.Join(db.close(), remove()) }
-	if err := db.seed(ctx, o.rows); err != nil {
-		return nil, nil, errors.Join(err, closeAll())
-	}
-	return db, closeAll, nil
 }

@@ -111,7 +111,7 @@ func TestDemoScreen(t *testing.T) {
 	for _, want := range []string{
 		"  Open       http://127.0.0.1:",
 		"(embedded",
-		"  Worker     none",
+		"  Workers    none",
 		"  REDIS_URL=" + redis + " RESQUE_NAMESPACE=my:ns DATABASE_URL=sqlite:" + filepath.Join(dir, "demo.sqlite3") + " QUEUE=exports goresque work\n",
 		" goresque enqueue -q exports Exporter 1\n",
 		`ruby -r resque -e 'Resque.redis = "` + redis + `"; Resque.redis.namespace = "my:ns"; module Exporter; @queue = :exports; end; Resque.enqueue Exporter, 1'`,
@@ -171,6 +171,9 @@ func TestDemoDoesNotStart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 
+	text := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("not a database\n", 1000)), 0o600))
+
 	free := "--addr=0"
 	for name, c := range map[string]struct {
 		vars   []string
@@ -186,16 +189,34 @@ func TestDemoDoesNotStart(t *testing.T) {
 			[]string{"127.0.0.1:1", "redis-server", "REDIS_URL"},
 		},
 		"a database of another kind": {
-			[]string{"DATABASE_URL=postgres://ann:secret@host/db"},
+			[]string{"DATABASE_URL=mysql2://ann:secret@host/db"},
 			[]string{free},
 			1,
-			[]string{"postgres: is not supported yet", "sqlite:PATH"},
+			[]string{"mysql2: is not supported", "sqlite:PATH", "postgres://"},
 		},
+		"postgres away": {
+			[]string{"DATABASE_URL=postgres://ann:secret@127.0.0.1:1/db"},
+			[]string{free},
+			1,
+			[]string{"postgres://ann:xxxxx@127.0.0.1:1/db", "Is it running?", "Start PostgreSQL", "DATABASE_URL"},
+		},
+		"no SQLite file":            {[]string{"DATABASE_URL=" + text}, []string{free}, 1, []string{text, "not a database"}},
 		"no place for the database": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
 		"port is no number":         {[]string{"PORT=http"}, nil, 2, []string{"PORT", `"http"`}},
 		"port is out of range":      {nil, []string{"--addr", "70000"}, 2, []string{"70000"}},
-		"no rows":                   {nil, []string{"--rows", "0", "--seconds", "NaN"}, 2, []string{"--rows", "--seconds"}},
-		"--data and --temp":         {nil, []string{"--data", "x", "--temp"}, 2, []string{"data", "temp"}},
+		"no rows": {
+			nil,
+			[]string{"--rows", "0", "--seconds", "NaN", "--workers", "0"},
+			2,
+			[]string{"--rows must be 1 to 1000000", "--seconds must be", "--workers must be 1 to 100", "--no-worker"},
+		},
+		"too many rows":           {nil, []string{"--rows", "1000001"}, 2, []string{"1000000, not 1000001"}},
+		"too many workers":        {nil, []string{"--workers", "101"}, 2, []string{"100, not 101"}},
+		"rows in words":           {nil, []string{"--rows", "many"}, 2, []string{"many", "--rows"}},
+		"--data and --temp":       {nil, []string{"--data", "x", "--temp"}, 2, []string{"data", "temp"}},
+		"--reset and --temp":      {nil, []string{"--reset", "--temp"}, 2, []string{"reset", "temp"}},
+		"--workers, --no-worker":  {nil, []string{"--workers", "2", "--no-worker"}, 2, []string{"workers", "no-worker"}},
+		"--reset of another file": {nil, []string{"--reset", "--data", foreignDatabase(t), free}, 1, []string{"not the demo's", "invoices", "--data"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -207,6 +228,53 @@ func TestDemoDoesNotStart(t *testing.T) {
 			assert.NotContains(t, stderr, "secret")
 		})
 	}
+}
+
+// foreignDatabase is a directory with a database of another application.
+func foreignDatabase(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	g, err := openSQLite(t.Context(), filepath.Join(dir, "demo.sqlite3"))
+	require.NoError(t, err)
+	require.NoError(t, g.Exec("CREATE TABLE invoices (id INTEGER PRIMARY KEY)").Error)
+	conns, err := g.DB()
+	require.NoError(t, err)
+	require.NoError(t, conns.Close())
+	return dir
+}
+
+func TestDemoWorkers(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, "demo", "--temp", "--addr", "0", "--rows", "5", "--workers", "3")
+	assert.Contains(t, r.stdout.String(), "  Workers    3, on queue exports\n")
+	dashboard := strings.TrimSuffix(r.said(t, "Open"), "exports") + "resque/workers.json"
+	require.Eventually(t, func() bool {
+		_, page := visit(t, http.MethodGet, dashboard)
+		return strings.Count(page, `:exports"`) == 3
+	}, patience, 50*time.Millisecond, "each slot is a worker of its own")
+	assert.Equal(t, 0, r.stop())
+}
+
+func TestDemoReset(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 20)
+	e, err := db.create(t.Context(), 20, 0)
+	require.NoError(t, err)
+	require.NoError(t, e.PerformLengthyComputation(t.Context()))
+
+	r := start(t, nil, "demo", "--data", dir, "--rows", "7", "--addr", "0", "--no-worker", "--reset")
+	_, err = db.find(t.Context(), e.ID)
+	require.ErrorContains(t, err, "couldn't find Export", "also for who had it open")
+	for _, model := range []any{&chunk{}, &Export{}} {
+		var n int64
+		require.NoError(t, db.gorm.Model(model).Count(&n).Error)
+		assert.Zero(t, n, "%T", model)
+	}
+	var customers int64
+	require.NoError(t, db.gorm.Model(&customer{}).Count(&customers).Error)
+	assert.EqualValues(t, 7, customers)
+	assert.Equal(t, 0, r.stop())
 }
 
 func TestJobsWithoutADatabaseSayWhereOneIsNamed(t *testing.T) {

@@ -43,7 +43,7 @@ func customerHeader() []string {
 func (c customer) record() []string {
 	return []string{
 		strconv.FormatInt(c.ID, 10), guard(c.Name), guard(c.Email), guard(c.City), guard(c.Note),
-		c.Since.Format(time.DateOnly),
+		c.Since.UTC().Format(time.DateOnly),
 	}
 }
 

@@ -4,73 +4,127 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 )
 
 // database holds the customers and the exports. Several processes may use the
-// same file at once; each has one connection, so that it never waits for itself.
+// same one at once.
 type database struct {
 	gorm *gorm.DB
-	path string
+	at   location
 }
 
 var _ finder = (*database)(nil)
 
-// openDatabase opens the file at path and makes its tables where they are
-// missing.
-func openDatabase(ctx context.Context, path string) (*database, error) {
-	if !haveCgo {
-		return nil, errNoCgo
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("making a place for the database: %w", err)
-	}
-	g, err := gorm.Open(sqlite.Open(dsn(path)), &gorm.Config{Logger: logger.Discard})
-	// Turning a new file to WAL does not wait for another process that does so.
-	for try := 0; err != nil && strings.Contains(err.Error(), "locked") && try < 50 && ctx.Err() == nil; try++ {
-		select {
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
-		g, err = gorm.Open(sqlite.Open(dsn(path)), &gorm.Config{Logger: logger.Discard})
+// models are what the database has a table of, each.
+func models() []any { return []any{&customer{}, &Export{}, &chunk{}} }
+
+// openDatabase opens the database at a location and makes its tables where they
+// are missing. One that has other tables than the demo's is refused.
+func openDatabase(ctx context.Context, at location) (*database, error) {
+	return openAnd(ctx, at, (*database).migrate)
+}
+
+// resetDatabase is openDatabase, but all exports and customers are removed.
+func resetDatabase(ctx context.Context, at location) (*database, error) {
+	return openAnd(ctx, at, (*database).reset)
+}
+
+func openAnd(ctx context.Context, at location, prepare func(*database, *gorm.DB) error) (*database, error) {
+	var (
+		g   *gorm.DB
+		err error
+	)
+	if at.postgres != nil {
+		g, err = openPostgres(ctx, at.postgres)
+	} else {
+		g, err = openSQLite(ctx, at.path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the database %s: %w", path, err)
+		return nil, fmt.Errorf("opening the database %s: %w", at.shown, err)
 	}
-	d := &database{gorm: g, path: path}
-	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing the database %s: %w", path, err), d.close())
+	d := &database{gorm: g, at: at}
+	// One at a time, because two processes may meet a new database at once.
+	err = g.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if err := oneAtATime(tx); err != nil {
+			return err
+		}
+		return prepare(d, tx)
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("preparing the database %s: %w", at.shown, err), d.close())
 	}
 	return d, nil
 }
 
-// dsn has readers and the writer of several processes not wait for one another
-// (WAL), writers wait their turn (busy timeout), and each transaction begin as a
-// writer: one that became a writer half way could only fail.
-func dsn(path string) string {
-	file := url.URL{Path: filepath.ToSlash(path)}
-	return "file:" + file.EscapedPath() + "?_busy_timeout=10000&_journal_mode=WAL&_foreign_keys=on&_txlock=immediate"
+// quietGorm leaves it to us what is logged.
+func quietGorm() *gorm.Config { return &gorm.Config{Logger: logger.Discard} }
+
+//nolint:wrapcheck // openAnd wraps it
+func (d *database) migrate(tx *gorm.DB) error {
+	if d.at.postgres != nil {
+		if err := ownSchema(tx); err != nil {
+			return err
+		}
+	}
+	if err := ours(tx); err != nil {
+		return err
+	}
+	return tx.AutoMigrate(models()...)
 }
 
-func (d *database) migrate(ctx context.Context) error {
-	conns, err := d.gorm.DB()
-	if err != nil {
-		return err //nolint:wrapcheck // openDatabase wraps it
+//nolint:wrapcheck // openAnd wraps it
+func (d *database) reset(tx *gorm.DB) error {
+	if err := d.migrate(tx); err != nil {
+		return err
 	}
-	conns.SetMaxOpenConns(1)
-	// In a transaction, because two processes may meet a new file at once.
-	//nolint:wrapcheck // openDatabase wraps it
-	return d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		return tx.AutoMigrate(&customer{}, &Export{}, &chunk{})
-	})
+	if err := tx.Migrator().DropTable(models()...); err != nil {
+		return err
+	}
+	return tx.AutoMigrate(models()...)
+}
+
+// ownSchema makes the demo's schema. It looks first, because to ask for one that
+// is there wants the right to make it all the same.
+func ownSchema(tx *gorm.DB) error {
+	var there int64
+	err := tx.Raw("SELECT count(*) FROM pg_namespace WHERE nspname = ?", postgresSchema).Scan(&there).Error
+	if err != nil || there > 0 {
+		return err
+	}
+	return tx.Exec("CREATE SCHEMA " + postgresSchema).Error
+}
+
+// ours refuses a database that somebody else has made: it would change its
+// tables, and --reset drop them.
+func ours(tx *gorm.DB) error {
+	tables, err := tx.Migrator().GetTables()
+	if err != nil {
+		return fmt.Errorf("listing its tables: %w", err)
+	}
+	tables = slices.DeleteFunc(tables, func(name string) bool { return strings.HasPrefix(name, "sqlite_") })
+	own := map[string]bool{}
+	for _, model := range models() {
+		statement := gorm.Statement{DB: tx}
+		if err := statement.Parse(model); err != nil {
+			return fmt.Errorf("naming its tables: %w", err)
+		}
+		own[statement.Schema.Table] = true
+	}
+	strange := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return own[name] })
+	whole := slices.Contains(tables, "customers") && slices.Contains(tables, "exports") // they are made together
+	switch {
+	case len(strange) > 0:
+		slices.Sort(strange)
+		return fmt.Errorf("it is not the demo's: it has a table %s; name another one with --data or DATABASE_URL", strange[0])
+	case len(tables) > 0 && !whole:
+		return fmt.Errorf("it is not the demo's: it has a table %s and not the others; name another one with --data or DATABASE_URL", tables[0])
+	}
+	return nil
 }
 
 func (d *database) close() error {
@@ -79,26 +133,7 @@ func (d *database) close() error {
 		err = conns.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("closing the database %s: %w", d.path, err)
-	}
-	return nil
-}
-
-// seed makes sure that there are at least n customers.
-func (d *database) seed(ctx context.Context, n int) error {
-	err := d.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		var have int64
-		if err := tx.Model(&customer{}).Count(&have).Error; err != nil || have >= int64(n) {
-			return err
-		}
-		customers := make([]customer, 0, int64(n)-have)
-		for id := have + 1; id <= int64(n); id++ {
-			customers = append(customers, newCustomer(id))
-		}
-		return tx.CreateInBatches(customers, 500).Error
-	})
-	if err != nil {
-		return fmt.Errorf("making up customers: %w", err)
+		return fmt.Errorf("closing the database %s: %w", d.at.shown, err)
 	}
 	return nil
 }

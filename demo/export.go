@@ -146,10 +146,10 @@ func (e *Export) save(tx *gorm.DB) error {
 	return result.Error
 }
 
-// transaction runs fn in one. The database begins each as a writer, so what fn
-// reads stays true until it has written.
+// transaction runs fn in one, again if need be: what fn reads stays true until it
+// has written.
 func (e *Export) transaction(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	return e.db.WithContext(ctx).Transaction(fn) //nolint:wrapcheck // its callers wrap it
+	return alone(ctx, e.db, fn)
 }
 
 func shorten(message string) string {

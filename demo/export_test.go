@@ -198,7 +198,7 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			db, err := openDatabase(t.Context(), path)
+			db, err := openDatabase(t.Context(), location{path: path})
 			if !assert.NoError(t, err) {
 				return
 			}

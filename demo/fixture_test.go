@@ -55,7 +55,7 @@ func setUp(t *testing.T, rows int, seconds float64) *fixture {
 
 func testDatabase(t *testing.T, path string, customers int) *database {
 	t.Helper()
-	db, err := openDatabase(t.Context(), path)
+	db, err := openDatabase(t.Context(), location{path: path})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.close()) })
 	require.NoError(t, db.seed(t.Context(), customers))

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDatabasePath(t *testing.T) {
+func TestLocate(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"":                      "tmp/demo/demo.sqlite3",
@@ -22,25 +22,56 @@ func TestDatabasePath(t *testing.T) {
 		"plain.db":              "plain.db",
 		"sqlite:/a/sqlite:b.db": "/a/sqlite:b.db",
 		"./odd:name.db":         "odd:name.db",
+		"postgres":              "postgres",
 	} {
-		got, err := databasePath(url)
-		require.NoError(t, err, "databasePath(%q)", url)
+		got, err := locate(url)
+		require.NoError(t, err, "locate(%q)", url)
 		absolute, err := filepath.Abs(want)
 		require.NoError(t, err)
-		assert.Equal(t, absolute, got, "databasePath(%q)", url)
+		assert.Equal(t, absolute, got.path, "locate(%q)", url)
+		assert.Equal(t, "sqlite:"+absolute, got.shown, "locate(%q)", url)
+		assert.Nil(t, got.postgres, "locate(%q)", url)
 	}
 }
 
-func TestDatabasePathRefuses(t *testing.T) {
+func TestLocatePostgres(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"postgres://ann:secret@host/db": "postgres: is not supported yet",
-		"mysql2://ann:secret@host/db":   "mysql2: is not supported yet",
-		"sqlite:":                       "names no file",
-		"sqlite://":                     "names no file",
+		"postgres://ann:s3cret@host:5433/db":               "postgres://ann:xxxxx@host:5433/db",
+		"PostgreSQL://ann:s3cret@host:5433/db":             "postgres://ann:xxxxx@host:5433/db",
+		"postgres://host:5433/db?user=ann&password=s3cret": "postgres://host:5433/db?password=xxxxx&user=ann",
+		"postgres://ann:s3cret@host:5433/db?search_path=a": "postgres://ann:xxxxx@host:5433/db?search_path=a",
+		"postgres://ann:s3cret%23%2F@host:5433/db":         "postgres://ann:xxxxx@host:5433/db",
 	} {
-		_, err := databasePath(url)
-		require.ErrorContains(t, err, want, "databasePath(%q)", url)
-		assert.NotContains(t, err.Error(), "secret")
+		got, err := locate(url)
+		require.NoError(t, err, "locate(%q)", url)
+		assert.Equal(t, want, got.shown, "locate(%q)", url)
+		assert.Empty(t, got.path, "locate(%q)", url)
+		require.NotNil(t, got.postgres, "locate(%q)", url)
+		assert.Equal(t, "host", got.postgres.Host)
+		assert.EqualValues(t, 5433, got.postgres.Port)
+		assert.Equal(t, "ann", got.postgres.User)
+		assert.Contains(t, got.postgres.Password, "s3cret")
+		assert.Equal(t, "db", got.postgres.Database)
+		assert.Equal(t, "goresque_demo", got.postgres.RuntimeParams["search_path"], "never another application's tables")
+	}
+}
+
+func TestLocateRefuses(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"mysql2://ann:s3cret@host/db":                           "mysql2: is not supported",
+		"sqlite:":                                               "names no file",
+		"sqlite://":                                             "names no file",
+		"postgres://ann:s3cret#/@host/db":                       "is no URL",
+		"postgres://ann:s3cret@host:port/db":                    "is no URL",
+		"postgres://ann:s3cret@host/db?sslmode=perhaps":         "sslmode is invalid",
+		"postgres://host/db?password=s3cret&connect_timeout=-x": "connect_timeout",
+		"postgres://ann:s3cret@host/db?target_session_attrs=x":  "unknown target_session_attrs",
+	} {
+		_, err := locate(url)
+		require.ErrorContains(t, err, want, "locate(%q)", url)
+		require.ErrorContains(t, err, "DATABASE_URL", "locate(%q)", url)
+		assert.NotContains(t, err.Error(), "s3cret")
 	}
 }

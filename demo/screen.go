@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -9,28 +10,31 @@ import (
 
 // screen is what the demo says when everything runs.
 type screen struct {
-	web, database          string
-	redis                  *resque.Redis
-	ownRedis, temp, worker bool
+	web            string
+	redis          *resque.Redis
+	database       location
+	ownRedis, temp bool
+	workers        int
 }
 
-// String is the screen's text. A password of Redis stays hidden: it would end up
-// in scrollback, screenshots and bug reports.
+// String is the screen's text. Passwords stay hidden: they would end up in
+// scrollback, screenshots and bug reports.
 func (s screen) String() string {
-	redis, database, work := s.redis.String(), s.database, "one, on queue "+Exporter.Queue()
+	redis, database := s.redis.String(), cmp.Or(s.database.path, s.database.shown)
+	work := fmt.Sprintf("%d, on queue %s", s.workers, Exporter.Queue())
 	if s.ownRedis {
 		redis += "  (embedded; gone when the demo stops)"
 	}
 	if s.temp {
 		database += "  (removed when the demo stops)"
 	}
-	if !s.worker {
+	if s.workers == 0 {
 		work = "none: exports stay queued until a second terminal works"
 	}
 	vars := s.redisVars()
 	hint := ""
-	if strings.Contains(vars, hiddenPassword) {
-		hint = "\n  (write your Redis password in place of xxxxx)"
+	if strings.Contains(vars+s.database.shown, hiddenPassword) {
+		hint = "\n  (write your password in place of xxxxx)"
 	}
 	return fmt.Sprintf(`goresque demo: a web app with a slow export, made by a worker
 
@@ -38,7 +42,7 @@ func (s screen) String() string {
   Dashboard  %s
   Redis      %s
   Database   %s
-  Worker     %s
+  Workers    %s
 
 Work the queue from a second terminal, too:
   %s DATABASE_URL=%s QUEUE=%s goresque work%s
@@ -51,12 +55,12 @@ or from Ruby:
 In place of goresque, "go run ./cmd/goresque" does as well. Stop with Ctrl-C.
 
 `, s.web, strings.TrimSuffix(s.web, "exports")+"resque/", redis, database, work,
-		vars, quote("sqlite:"+s.database), Exporter.Queue(), hint,
+		vars, quote(s.database.shown), Exporter.Queue(), hint,
 		vars, Exporter.Queue(), Exporter.Class(),
 		s.rubyRedis(), Exporter.Class(), Exporter.Queue(), Exporter.Class())
 }
 
-const hiddenPassword = ":xxxxx@" // as resque.Redis writes it
+const hiddenPassword = "xxxxx" // as resque.Redis and net/url write it
 
 // redisVars are the variables that lead another goresque to the same queues.
 func (s screen) redisVars() string {
