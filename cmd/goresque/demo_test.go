@@ -20,7 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const patience = 30 * time.Second
+const (
+	patience = 30 * time.Second
+	pause    = 20 * time.Millisecond
+)
 
 // TestDemo boots the real command twice: a demo without a worker, and the worker
 // that its screen says to start in a second terminal.
@@ -66,11 +69,12 @@ func TestDemo(t *testing.T) {
 	assert.NoDirExists(t, filepath.Dir(database))
 }
 
+// build is the command under a name of its test's own, so that its processes can
+// be told from those of other tests.
 func build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "goresque")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	require.NoError(t, os.Link(os.Getenv(built), bin))
 	return bin
 }
 
