@@ -21,12 +21,12 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak interop
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak interop image-check
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: fmt-check lint vet test tidy-check fuzz bench cross ## run every gate, as CI does
+check: fmt-check lint vet test tidy-check fuzz bench cross image-check ## run every gate, as CI does
 	@echo "check: all gates passed"
 
 fmt: ## format every Go file in place (gofumpt)
@@ -63,6 +63,9 @@ compare: ## measure goresque beside its peers, which takes a quarter of an hour
 
 cross: ## build and vet the libraries without cgo for the other platforms
 	@GO="$(GO)" sh scripts/cross.sh
+
+image-check: ## run the Dockerfile's build step, and what it makes
+	@sh scripts/image.sh
 
 build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque

@@ -142,7 +142,7 @@ func TestPostgres(t *testing.T) {
 		require.NoError(t, err)
 		empty, err := resetDatabase(t.Context(), where)
 		require.NoError(t, err)
-		defer empty.close()
+		defer func() { assert.NoError(t, empty.close()) }()
 		var n int64
 		require.NoError(t, db.gorm.Model(&customer{}).Count(&n).Error, "who had it open goes on")
 		assert.Zero(t, n)

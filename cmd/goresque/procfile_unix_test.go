@@ -137,7 +137,8 @@ type formation struct {
 	dir, bin string
 	cmd      *exec.Cmd
 	said     *log
-	ended    chan error
+	ended    chan struct{} // closed when err is set
+	err      error
 }
 
 // startFormation runs the shipped Procfile and .env on s, in a directory of the
@@ -146,7 +147,7 @@ func startFormation(t *testing.T, s *redistest.Server, name string, args ...stri
 	t.Helper()
 	path, err := exec.LookPath(name)
 	redistest.Require(t, name, err == nil)
-	f := &formation{dir: t.TempDir(), bin: build(t), said: &log{}, ended: make(chan error, 1)}
+	f := &formation{dir: t.TempDir(), bin: build(t), said: &log{}, ended: make(chan struct{})}
 	procfile, err := os.ReadFile("../../Procfile")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "Procfile"), procfile, 0o600))
@@ -163,7 +164,7 @@ func startFormation(t *testing.T, s *redistest.Server, name string, args ...stri
 	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, f.cmd.Start())
 	go func() {
-		f.ended <- f.cmd.Wait()
+		f.err = f.cmd.Wait()
 		close(f.ended)
 	}()
 	t.Cleanup(func() {
@@ -193,8 +194,8 @@ func (f *formation) terminate(t *testing.T) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(-f.cmd.Process.Pid, syscall.SIGTERM))
 	select {
-	case err := <-f.ended:
-		require.NoError(t, err, "%s", f.said)
+	case <-f.ended:
+		require.NoError(t, f.err, "%s", f.said)
 	case <-time.After(patience):
 		require.Fail(t, "it did not end", "%s", f.said)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ func TestProcessesShareADatabase(t *testing.T) {
 		bin, s := build(t), redistest.Start(t)
 		vars := []string{"REDIS_URL=" + s.URL, "DATABASE_URL=" + databaseURL, "TZ=America/New_York"}
 		web := func() *process {
-			return run(t, bin, vars, "demo", "--no-worker", "--addr", "127.0.0.1:0", "--rows", fmt.Sprint(rows), "--seconds", "0")
+			return run(t, bin, vars, "demo", "--no-worker", "--addr", "127.0.0.1:0", "--rows", strconv.Itoa(rows), "--seconds", "0")
 		}
 		webs := []*process{web(), web()}
 		all := append([]*process{
