@@ -116,16 +116,19 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 		case ok:
 			x.ready = append(x.ready, readyJob{s, job})
 		case stopping:
-		case x.cfg.UntilEmpty && len(reply.Unknown) == 0:
-			x.closed++
 		default:
 			short = true
 			s.rests = false
 			x.idle = append(x.idle, s)
 		}
 	}
-	if !short { // everybody in this call got a job, so there may be more
+	x.unsure = len(reply.Unknown) > 0 // of those Redis looks for no jobs
+	switch {
+	case !short: // everybody in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
+	case x.cfg.UntilEmpty && !x.queues.fresh: // jobs may have made queues meanwhile
+		x.queues.forget()
+		x.look = true
 	}
 	slices.Reverse(again) // the last one taken goes back to the front first
 	return again

@@ -57,7 +57,8 @@ type Config struct {
 	// Defaults to 16.
 	MaxWaiting int
 
-	// UntilEmpty ends Run once no job is waiting.
+	// UntilEmpty ends Run once no job is waiting and none is in hand, which could
+	// enqueue more.
 	//
 	// Ruby: an INTERVAL of 0.
 	UntilEmpty bool

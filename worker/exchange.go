@@ -45,6 +45,7 @@ type exchange struct {
 	refused   []*seat  // have outcomes that Redis refused
 	dropped   []error  // ends of jobs that Redis never got
 	stay      []string // the slots of those that were performed: they are not to leave
+	unsure    bool     // the last call did not look for all that were free
 	closed    int      // seats that get no more jobs, whose goroutines may go
 	searching int      // goroutines that are about to look what there is to do
 	parked    []*parked
@@ -124,10 +125,22 @@ func (x *exchange) still() {
 	if x.busy || x.pending() {
 		return
 	}
-	x.moment.idle = len(x.idle) > 0 && !x.held
-	x.announce()
 	if len(x.idle) == x.cfg.Concurrency {
 		x.empty()
+		if x.cfg.UntilEmpty && !x.unsure {
+			x.close()
+		}
+	}
+	x.moment.idle = len(x.idle) > 0 && !x.held
+	x.announce()
+}
+
+// close sends the goroutines home: no job is waiting and none is in hand, which
+// could bring more. mu is held.
+func (x *exchange) close() {
+	x.closed, x.idle = len(x.idle), nil
+	for range min(x.closed, len(x.parked)) {
+		x.rouse()
 	}
 }
 

@@ -26,6 +26,7 @@ type queueList struct {
 	every   time.Duration // how old known may be
 	known   []string
 	asked   time.Time
+	fresh   bool // the last look asked for the known queues, or had no need to
 	stale   atomic.Bool
 }
 
@@ -60,7 +61,8 @@ func names(queues []string) []string {
 //
 // Ruby: Resque::Worker#queues.
 func (l *queueList) look(ctx context.Context) ([]string, error) {
-	if !l.dynamic || (l.known != nil && time.Since(l.asked) < l.every && !l.stale.Load()) {
+	l.fresh = !l.dynamic || l.known == nil || time.Since(l.asked) >= l.every || l.stale.Load()
+	if !l.dynamic || !l.fresh {
 		return l.known, nil
 	}
 	l.stale.Store(false)

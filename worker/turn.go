@@ -115,9 +115,6 @@ func (x *exchange) lead(ctx context.Context) {
 	x.mu.Lock()
 	x.searching++
 	x.busy = false
-	for range min(x.closed, len(x.parked)) {
-		x.rouse()
-	}
 	x.still()
 }
 

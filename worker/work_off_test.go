@@ -1,0 +1,150 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
+)
+
+func TestWorkOff(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		client := s.Client(t)
+		var did []string // without a lock: the race detector says whose goroutine it is
+		mux := resque.NewMux()
+		mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Reserved) error {
+			did = append(did, job.Class+string(job.Args[0]))
+			if string(job.Args[0]) == "2" {
+				return errors.New("no disk")
+			}
+			_, err := client.EnqueueAll(ctx, []resque.Job{{Queue: "new", Class: "Mailer", Args: []any{1}}, {Queue: "new", Class: "Mailer", Args: []any{2}}})
+			return err
+		})
+		mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Reserved) error {
+			did = append(did, job.Class+string(job.Args[0]))
+			return nil
+		})
+		enqueue(t, s, exporters(2)...)
+		var empty, exit int
+		w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports", "*"}, Concurrency: 3, Hooks: worker.Hooks{
+			QueueEmpty: func() { empty++ }, WorkerExit: func() { exit++ },
+		}})
+		w.Quit() // heeded by a Run alone
+		require.NoError(t, w.WorkOff(t.Context()))
+		assert.Equal(t, []string{"Exporter1", "Exporter2", "Mailer1", "Mailer2"}, did[:4])
+		assert.Equal(t, []int{1, 1}, []int{empty, exit})
+		requireSettled(t, s, 4, 1)
+		requireGone(t, s.Conn(t))
+		assert.Empty(t, w.IDs())
+	})
+}
+
+func TestWorkOffEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Reserved) error {
+		cancel()
+		return ctx.Err() // the job in hand is left alone
+	})
+	enqueue(t, s, exporters(3)...)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}})
+	require.NoError(t, w.WorkOff(ctx))
+	c := s.Conn(t)
+	assert.Len(t, queue(t, s, "exports"), 2)
+	assert.EqualValues(t, 1, number(t, c, "resque:stat:processed"))
+	assert.Empty(t, failures(t, c))
+	requireGone(t, c)
+}
+
+// A test's FailNow ends the goroutine of the test, and everything else is put in
+// order on the way out.
+func TestWorkOffAndGoexit(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+		runtime.Goexit()
+		return nil
+	})
+	enqueue(t, s, exporters(2)...)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}})
+	returned, over := false, make(chan struct{})
+	labelled(t.Name(), func() {
+		defer close(over)
+		_ = w.WorkOff(context.WithoutCancel(t.Context()))
+		returned = true
+	})
+	<-over
+	c := s.Conn(t)
+	assert.False(t, returned, "it goes on after the end of its goroutine")
+	assert.EqualValues(t, 1, number(t, c, "resque:stat:processed"))
+	assert.Len(t, queue(t, s, "exports"), 1)
+	failed := failures(t, c)
+	require.Len(t, failed, 1)
+	assert.Equal(t, "the handler called runtime.Goexit", failed[0].Error)
+	requireGone(t, c)
+	eventually(t, func() bool { n, _ := goroutines(t, t.Name()); return n == 0 }, "goroutines are left")
+	again, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, w.WorkOff(again), "it is not locked")
+}
+
+func TestWorkOffRefuses(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	forking := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, ForkPerJob: true})
+	require.ErrorContains(t, forking.WorkOff(t.Context()), "ForkPerJob")
+	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}})
+	goRun(t, w)
+	ready(t, w)
+	require.ErrorContains(t, w.WorkOff(t.Context()), "running already")
+	first := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Hooks: worker.Hooks{
+		BeforeFirstFork: func(context.Context) error { return errors.New("no license") },
+	}})
+	require.ErrorContains(t, first.WorkOff(t.Context()), "no license")
+}
+
+// A job that is the last one may bring more, and all slots are there for them.
+func TestUntilEmptyKeepsItsSlots(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		client := s.Client(t)
+		const slots = 3
+		var together sync.WaitGroup
+		together.Add(slots)
+		mux := resque.NewMux()
+		mux.HandleFunc("First", func(ctx context.Context, _ *resque.Reserved) error {
+			<-time.After(50 * time.Millisecond) // the others find nothing meanwhile
+			_, err := client.EnqueueAll(ctx, []resque.Job{{Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}})
+			return err
+		})
+		mux.HandleFunc("Part", func(context.Context, *resque.Reserved) error {
+			together.Done()
+			together.Wait() // for all three are performed at once
+			return nil
+		})
+		enqueue(t, s, resque.Job{Queue: "first", Class: "First"})
+		w := newWorker(t, s, mux, worker.Config{Queues: []string{"*"}, Concurrency: slots, UntilEmpty: true, PollInterval: time.Minute})
+		select {
+		case err := <-goRun(t, w):
+			require.NoError(t, err)
+		case <-time.After(20 * time.Second):
+			require.Fail(t, "the slots have gone")
+		}
+		assert.EqualValues(t, 4, number(t, s.Conn(t), "resque:stat:processed"))
+	})
+}
