@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,19 +29,15 @@ that begin with a dash.`,
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job := resque.Job{Class: args[0]}
-			if r, ok := mux.Route(job.Class); ok {
-				job = r.With() // with the class's hooks
+			route, ok := mux.Route(args[0]) // with the class's hooks
+			if !ok {
+				route.Class = args[0]
 			}
-			if queue != "" {
-				job.Queue = queue
+			route.Queue = cmp.Or(queue, route.Queue)
+			if route.Queue == "" {
+				return Usage("no queue for class %s: say goresque enqueue -q QUEUE %s …", args[0], args[0])
 			}
-			for _, arg := range args[1:] {
-				job.Args = append(job.Args, argument(arg))
-			}
-			if job.Queue == "" {
-				return Usage("no queue for class %s: say goresque enqueue -q QUEUE %s …", job.Class, job.Class)
-			}
+			job := route.With(arguments(args[1:])...)
 			payload, err := job.Payload()
 			if err != nil {
 				return Usage("%w", err)
@@ -80,6 +77,14 @@ func (e *Env) printEnqueued(q queuedJSON, asJSON bool) {
 	default:
 		fmt.Fprintf(e.Stdout, "not queued, as a hook of the class says: %s\n", q.Payload)
 	}
+}
+
+func arguments(words []string) []any {
+	var args []any
+	for _, word := range words {
+		args = append(args, argument(word))
+	}
+	return args
 }
 
 // argument is a shell's word as a job's argument: JSON, spelled anew as Ruby

@@ -14,6 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // call is one call of the command and what came of it.
@@ -88,6 +89,29 @@ func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 			assert.Contains(t, got.stdout, "queued on ")
 			assert.Equal(t, golden.Load(t, test.name).Keyspace, golden.Dump(t, s.Conn(t)))
 		})
+	}
+}
+
+// A class of Rails goes into Rails' wrapper, whatever the queue.
+func TestEnqueueWrapsJobsOfRails(t *testing.T) {
+	t.Parallel()
+	mux := resque.NewMux()
+	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Perform(func(context.Context, int64) error { return nil }))
+	s := redistest.Start(t)
+	for _, flags := range [][]string{nil, {"-q", "urgent"}} {
+		got := run(t, mux, []string{"REDIS_URL=" + s.URL}, append(append([]string{"enqueue"}, flags...), "ExportJob", "42")...)
+		require.Equal(t, 0, got.status, got.stderr)
+	}
+	client := s.Client(t)
+	for _, queue := range []string{"exports", "urgent"} {
+		job, ok, err := client.Pop(t.Context(), queue)
+		require.NoError(t, err)
+		require.True(t, ok, queue)
+		inside, ok := activejob.Unwrap(job)
+		require.True(t, ok)
+		data, _ := activejob.DataOf(job)
+		assert.Equal(t, []string{"ExportJob", queue}, []string{inside.Class, data.Queue})
+		assert.Equal(t, []json.RawMessage{json.RawMessage("42")}, inside.Args)
 	}
 }
 

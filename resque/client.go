@@ -16,8 +16,8 @@ import (
 type Config struct {
 	// Inline, where it is set, performs each job at once in the caller's
 	// goroutine instead of enqueueing it, and touches no Redis: for tests, and
-	// for places without one. The job goes through its JSON on the way. Its error
-	// is Enqueue's, after its failure hooks; time limits are a worker's.
+	// for places without one. The job goes through its JSON on the way, and has
+	// its class's time limit. Its error is Enqueue's, after its failure hooks.
 	//
 	// Ruby: Resque.inline.
 	Inline Handler
@@ -158,11 +158,27 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 	inside, err := Unwrap(c.cfg.Inline, job)
 	if err == nil {
 		job = inside
-		err = Perform(ctx, c.cfg.Inline, job)
+		err = c.performInTime(ctx, job)
 	}
 	if err == nil || errors.Is(err, ErrDontPerform) {
 		return true, nil
 	}
 	err = FailureHooks(WithReserved(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
 	return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
+}
+
+// performInTime performs a job under its class's time limit, as a worker does.
+func (c *Client) performInTime(ctx context.Context, job *Reserved) error {
+	route := routeOf(c.cfg.Inline, job.Class)
+	if route.Timeout <= 0 {
+		return Perform(ctx, c.cfg.Inline, job)
+	}
+	timeout := &TimeoutError{Class: job.Class, After: route.Timeout}
+	ctx, cancel := context.WithTimeoutCause(ctx, route.Timeout, timeout)
+	defer cancel()
+	err := Perform(ctx, c.cfg.Inline, job)
+	if err != nil && context.Cause(ctx) == error(timeout) && errors.Is(err, ctx.Err()) { //nolint:errorlint // it is ours or it is not
+		return timeout
+	}
+	return err
 }

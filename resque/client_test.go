@@ -3,7 +3,9 @@ package resque_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -154,6 +156,39 @@ func TestInlineHooks(t *testing.T) {
 		assert.Equal(t, want == nil, queued, class)
 	}
 	assert.Equal(t, []string{"Fails: boom"}, failed)
+}
+
+// A class's time limit holds inline as it does in a worker.
+func TestInlineTimeout(t *testing.T) {
+	t.Parallel()
+	own := errors.New("no disk")
+	mux := resque.NewMux()
+	wait := func(answer func(context.Context) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			<-ctx.Done()
+			return answer(ctx)
+		}
+	}
+	mux.Handle(resque.Define0("Obeys", "q").Timeout(time.Millisecond).Perform(wait(func(ctx context.Context) error {
+		return fmt.Errorf("reading: %w", ctx.Err())
+	})))
+	mux.Handle(resque.Define0("Own", "q").Timeout(time.Millisecond).Perform(wait(func(context.Context) error { return own })))
+	mux.Handle(resque.Define0("Done", "q").Timeout(time.Millisecond).Perform(wait(func(context.Context) error { return nil })))
+	mux.Handle(resque.Define0("Caller", "q").Timeout(time.Hour).Perform(wait(func(ctx context.Context) error { return ctx.Err() })))
+	client := inline(t, mux)
+	_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "Obeys"})
+	var timeout *resque.TimeoutError
+	require.ErrorAs(t, err, &timeout)
+	assert.Equal(t, "resque: performing Obeys inline: Obeys: execution expired after 1ms", err.Error())
+	_, err = client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "Own"})
+	require.ErrorIs(t, err, own)
+	_, err = client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "Done"})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Caller"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorAs(t, err, &timeout)
 }
 
 func TestInline(t *testing.T) {

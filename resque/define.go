@@ -35,6 +35,10 @@ func (d definition) Queue() string { return d.queue }
 // Any stands for all jobs of the class, for Client.DequeueClass.
 func (d definition) Any() Job { return d.job() }
 
+// Unchecked returns a job whose arguments the compiler has not checked: for tools
+// that have a definition by an interface.
+func (d definition) Unchecked(args ...any) Job { return d.job(args...) }
+
 func (d definition) job(args ...any) Job {
 	return Job{Queue: d.queue, Class: d.class, Args: args, hooks: d.hooks}
 }

@@ -84,6 +84,13 @@ func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddlewa
 	}
 }
 
+// EnqueueHooks returns the job with hooks around its enqueueing, inside of those
+// it has.
+func (j Job) EnqueueHooks(hooks ...EnqueueMiddleware) Job {
+	j.hooks = j.hooks.withEnqueue(hooks)
+	return j
+}
+
 // clientHooks are a definition's, and travel with its jobs. They never change:
 // more make new ones.
 type clientHooks struct {

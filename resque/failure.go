@@ -23,6 +23,11 @@ type Failure struct {
 	Backtrace []string
 	Worker    string
 	Queue     string
+
+	// Err is what Exception, Error and Backtrace were made of, for backends that
+	// want to know more. It is not recorded; of a job that a child performed it is
+	// only what the child has told.
+	Err error
 }
 
 // NewFailure describes how job failed with err. Its exception is what err, or an
@@ -41,6 +46,7 @@ func NewFailure(job *Reserved, err error, at time.Time) Failure {
 		Backtrace: guarded(func() []string { return backtrace(err) }, []string{}),
 		Worker:    job.Worker,
 		Queue:     job.Queue,
+		Err:       err,
 	}
 	if !readable(job.Payload) {
 		f.Payload = store.UnreadablePayload(job.Payload)

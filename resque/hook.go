@@ -70,22 +70,28 @@ type FailureHook func(ctx context.Context, job *Reserved, err error) error
 //
 // Ruby: Resque::Job#run_failure_hooks.
 func FailureHooks(ctx context.Context, h Handler, job *Reserved, err error) error {
-	routes, ok := h.(interface {
-		Route(class string) (Route, bool)
-	})
-	if !ok {
-		return err
-	}
 	if inside, unread := Unwrap(h, job); unread == nil {
 		job = inside
 	}
-	route, _ := routes.Route(job.Class)
-	for _, hook := range route.failure {
+	for _, hook := range routeOf(h, job.Class).failure {
 		if wrong := callHook(ctx, hook, job, err); wrong != nil {
 			return &failureHookError{hook: wrong, cause: err}
 		}
 	}
 	return err
+}
+
+// routeOf is what h, usually a Mux, has for a class: nothing, where it has no
+// routes.
+func routeOf(h Handler, class string) Route {
+	routes, ok := h.(interface {
+		Route(class string) (Route, bool)
+	})
+	if !ok {
+		return Route{}
+	}
+	route, _ := routes.Route(class)
+	return route
 }
 
 func callHook(ctx context.Context, hook FailureHook, job *Reserved, err error) (wrong error) {

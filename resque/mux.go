@@ -50,9 +50,14 @@ type Route struct {
 }
 
 // With returns a job of the route's class, with the arguments unchecked: for
-// commands, which know their classes by a Mux.
+// commands, which know their classes by a Mux. It is in the route's wrapper, if
+// that knows how.
 func (r Route) With(args ...any) Job {
-	return Job{Queue: r.Queue, Class: r.Class, Args: args, hooks: r.hooks}
+	job := Job{Queue: r.Queue, Class: r.Class, Args: args, hooks: r.hooks}
+	if r.Wrapper != nil && r.Wrapper.Wrap != nil {
+		return r.Wrapper.Wrap(job)
+	}
+	return job
 }
 
 // Use returns the route with middleware around its handler, the first

@@ -15,6 +15,10 @@ type Wrapper struct {
 	// Unwrap returns the job inside: with another Class and other Args, and else
 	// as it was given.
 	Unwrap func(*Reserved) (*Reserved, error)
+
+	// Wrap returns the job to enqueue for one of a class in it, as Route.With
+	// makes it. nil leaves it as it is.
+	Wrap func(Job) Job
 }
 
 // wrap registers the wrapper of a route, once for all the routes in it.

@@ -90,7 +90,13 @@ func (o object) time(name string) time.Time {
 }
 
 // wrapper is what mux looks into to find Rails' jobs.
-func wrapper() *resque.Wrapper { return &resque.Wrapper{Class: JobWrapper, Unwrap: unwrap} }
+func wrapper() *resque.Wrapper {
+	return &resque.Wrapper{Class: JobWrapper, Unwrap: unwrap, Wrap: wrap}
+}
+
+func wrap(job resque.Job) resque.Job {
+	return Job{Class: job.Class, Queue: job.Queue, Args: job.Args}.Resque()
+}
 
 // unwrap returns the Rails job inside job.
 //

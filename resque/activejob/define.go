@@ -18,6 +18,7 @@ import (
 type definition struct {
 	class, queue string
 	timeout      time.Duration
+	enqueueing   []resque.EnqueueMiddleware
 }
 
 func define(class, queue string) definition {
@@ -33,12 +34,24 @@ func (d definition) Class() string { return d.class }
 // Queue is where the job's With places it: with the app's prefix, if it has one.
 func (d definition) Queue() string { return d.queue }
 
+// Unchecked returns a job whose arguments the compiler has not checked: for tools
+// that have a definition by an interface.
+func (d definition) Unchecked(args ...any) resque.Job { return d.job(args...) }
+
 func (d definition) job(args ...any) resque.Job {
-	return Job{Class: d.class, Queue: d.queue, Args: args}.Resque()
+	job := Job{Class: d.class, Queue: d.queue, Args: args}.Resque()
+	if len(d.enqueueing) > 0 {
+		job = job.EnqueueHooks(d.enqueueing...)
+	}
+	return job
 }
 
 func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
-	r := resque.Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, Wrapper: wrapper()}
+	w := wrapper()
+	if len(d.enqueueing) > 0 {
+		w.Wrap = func(job resque.Job) resque.Job { return wrap(job).EnqueueHooks(d.enqueueing...) }
+	}
+	r := resque.Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, Wrapper: w}
 	if !none {
 		r.Handler = perform
 	}

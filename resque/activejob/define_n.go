@@ -2,6 +2,7 @@ package activejob
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -18,6 +19,15 @@ func Define0(class, queue string) Definition0 {
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition0) Timeout(limit time.Duration) Definition0 {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
+func (d Definition0) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition0 {
+	d.enqueueing = slices.Concat(d.enqueueing, hooks)
 	return d
 }
 
@@ -48,6 +58,15 @@ func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
 	return d
 }
 
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
+func (d Definition1[A]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition1[A] {
+	d.enqueueing = slices.Concat(d.enqueueing, hooks)
+	return d
+}
+
 // With returns a job to enqueue, with an id of its own.
 func (d Definition1[A]) With(a A) resque.Job { return d.job(a) }
 
@@ -73,6 +92,15 @@ func Define2[A, B any](class, queue string) Definition2[A, B] {
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
+func (d Definition2[A, B]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition2[A, B] {
+	d.enqueueing = slices.Concat(d.enqueueing, hooks)
 	return d
 }
 
@@ -107,6 +135,15 @@ func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] 
 	return d
 }
 
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
+func (d Definition3[A, B, C]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition3[A, B, C] {
+	d.enqueueing = slices.Concat(d.enqueueing, hooks)
+	return d
+}
+
 // With returns a job to enqueue, with an id of its own.
 func (d Definition3[A, B, C]) With(a A, b B, c C) resque.Job { return d.job(a, b, c) }
 
@@ -136,6 +173,15 @@ func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
 // Timeout returns the definition with a limit on how long its jobs may take.
 func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
 	d.timeout = limit
+	return d
+}
+
+// EnqueueHooks returns the definition with hooks around the enqueueing of its
+// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
+func (d Definition4[A, B, C, D]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition4[A, B, C, D] {
+	d.enqueueing = slices.Concat(d.enqueueing, hooks)
 	return d
 }
 
