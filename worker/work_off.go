@@ -10,7 +10,7 @@ import (
 // enqueue, until none is left or ctx ends, in the caller's goroutine: for tests,
 // whose handlers may then call FailNow, and for tasks that end. It is Run with
 // UntilEmpty and one slot otherwise, but heeds no Quit, Pause and the like, and
-// refuses ForkPerJob. A handler that ends its goroutine ends the caller's; its
+// refuses ForkPerJob. A queue that a job makes takes its place at once. A handler that ends its goroutine ends the caller's; its
 // job is recorded as a failure before.
 //
 // Ruby: Resque::Worker#work with an interval of 0 and FORK_PER_JOB=false.
@@ -27,6 +27,7 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
 	alone := &Worker{handler: w.handler, backend: w.backend, cfg: w.cfg}
 	alone.cfg.UntilEmpty, alone.cfg.Concurrency = true, 1
+	alone.cfg.PollInterval = 1 // patterns are matched anew at each look: the order is to be the same each time
 	taking, noMore := context.WithCancel(ctx)
 	defer noMore()
 	s := newShift(alone, noMore)

@@ -42,7 +42,7 @@ func TestWorkOff(t *testing.T) {
 		}})
 		w.Quit() // heeded by a Run alone
 		require.NoError(t, w.WorkOff(t.Context()))
-		assert.Equal(t, []string{"Exporter1", "Exporter2", "Mailer1", "Mailer2"}, did[:4])
+		assert.Equal(t, []string{"Exporter1", "Exporter2", "Mailer1", "Mailer2"}, did)
 		assert.Equal(t, []int{1, 1}, []int{empty, exit})
 		requireSettled(t, s, 4, 1)
 		requireGone(t, s.Conn(t))

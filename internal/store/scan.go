@@ -31,6 +31,38 @@ func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next st
 	return keys, next, nil
 }
 
+// Erase removes every key below the namespace, whatever is in it. It is for
+// namespaces of tests, which nobody else writes to meanwhile.
+func (s *Store) Erase(ctx context.Context) error {
+	for cursor := "0"; ; {
+		keys, next, err := s.Scan(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		if err := s.unlink(ctx, keys); err != nil {
+			return fmt.Errorf("removing %d keys: %w", len(keys), err)
+		}
+		if next == "0" {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+func (s *Store) unlink(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	words := make([]any, len(names))
+	for i, name := range names {
+		words[i] = s.rdb.Key(name)
+	}
+	return s.with(ctx, func(c conn) error {
+		_, err := c.do("UNLINK", words...)
+		return err
+	})
+}
+
 // escapeGlob is text as a pattern that only text itself matches.
 func escapeGlob(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(text)

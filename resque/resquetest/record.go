@@ -1,0 +1,80 @@
+package resquetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
+)
+
+// record stands around the handler and notes what is performed and what fails.
+type record struct {
+	handler resque.Handler
+	most    int
+	tooMany context.CancelFunc
+
+	mu     sync.Mutex
+	count  int
+	jobs   lines
+	failed []error
+}
+
+var (
+	_ resque.Handler        = (*record)(nil)
+	_ resque.FailureBackend = (*record)(nil)
+)
+
+// Perform counts job, and has no more taken where there are too many.
+func (r *record) Perform(ctx context.Context, job *resque.Reserved) error {
+	r.mu.Lock()
+	r.jobs.add(true, job.Queue+": "+job.Class)
+	if r.count++; r.count > r.most {
+		r.tooMany()
+	}
+	r.mu.Unlock()
+	return r.handler.Perform(ctx, job)
+}
+
+// Unwrap is the handler's.
+func (r *record) Unwrap(job *resque.Reserved) (*resque.Reserved, error) {
+	return resque.Unwrap(r.handler, job)
+}
+
+// Route is the handler's, if it has routes.
+func (r *record) Route(class string) (route resque.Route, ok bool) {
+	routes, has := r.handler.(interface {
+		Route(class string) (resque.Route, bool)
+	})
+	if !has {
+		return resque.Route{}, false
+	}
+	return routes.Route(class)
+}
+
+// Save notes a failure.
+func (r *record) Save(_ context.Context, f resque.Failure) error {
+	job, err := resque.ParseReserved(f.Queue, f.Payload)
+	if err != nil {
+		job = &resque.Reserved{Queue: f.Queue, Payload: f.Payload}
+	}
+	job, _ = activejob.Unwrap(job)
+	job.Worker = f.Worker
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed = append(r.failed, &JobError{Job: job, Failure: f})
+	return nil
+}
+
+func (r *record) excess() (classes string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.jobs.text(), r.count > r.most
+}
+
+func (r *record) err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(r.failed...)
+}

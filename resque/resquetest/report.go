@@ -1,0 +1,88 @@
+package resquetest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// during is a context for what a helper asks of Redis, also while the test ends.
+func during(t TB) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+}
+
+func fatal(t TB, format string, args ...any) {
+	t.Helper()
+	t.Errorf("resquetest: "+format, args...)
+	t.FailNow()
+}
+
+// listed is how many lines a message shows, and shown how much of each.
+const (
+	listed = 20
+	shown  = 200
+)
+
+// lines are those of a message, the same ones once, with what is most like the
+// wanted first.
+type lines struct {
+	near, other []string
+	times       map[string]int
+}
+
+func (l *lines) add(near bool, line string) {
+	if l.times == nil {
+		l.times = map[string]int{}
+	}
+	if l.times[line]++; l.times[line] > 1 {
+		return
+	}
+	if near {
+		l.near = append(l.near, line)
+	} else {
+		l.other = append(l.other, line)
+	}
+}
+
+func (l *lines) text() string {
+	var b strings.Builder
+	all := append(l.near[:len(l.near):len(l.near)], l.other...)
+	for i, line := range all {
+		if i == listed {
+			fmt.Fprintf(&b, "\n    … and %d more", len(all)-listed)
+			break
+		}
+		b.WriteString("\n    " + line)
+		if n := l.times[line]; n > 1 {
+			fmt.Fprintf(&b, " (%d times)", n)
+		}
+	}
+	return b.String()
+}
+
+// jobText is a job as a message has it: Exporter [42].
+func jobText(job *resque.Reserved) string {
+	if job.Class == "" {
+		return "unreadable: " + cut(string(job.Payload))
+	}
+	var args []string
+	for _, arg := range job.Args {
+		args = append(args, string(arg))
+	}
+	return cut(job.Class + " [" + strings.Join(args, ", ") + "]")
+}
+
+func cut(text string) string {
+	if len(text) <= shown {
+		return text
+	}
+	end := shown
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}

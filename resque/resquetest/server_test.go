@@ -1,0 +1,89 @@
+package resquetest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/resquetest"
+)
+
+func TestNewIsTheTestsOwn(t *testing.T) {
+	t.Parallel()
+	one, other := resquetest.New(t), resquetest.New(t)
+	enqueue(t, one, Exporter.With(1))
+	assert.Len(t, resquetest.Jobs(t, one), 1)
+	assert.Empty(t, resquetest.Jobs(t, other))
+
+	cfg := resquetest.RedisConfig(t)
+	assert.NotEmpty(t, cfg.URL)
+	for range 2 { // whoever opens it sees the same
+		rdb, err := resque.Open(cfg)
+		require.NoError(t, err)
+		client, err := resque.New(rdb, resque.Config{JSON: resque.JSONRails})
+		require.NoError(t, err)
+		enqueue(t, client, Exporter.With(1))
+		defer client.Close()
+		resquetest.RequireEnqueued(t, client, Exporter, 1)
+	}
+}
+
+func TestNewEndsWithTheTest(t *testing.T) {
+	t.Parallel()
+	var client *resque.Client
+	f := run(t, func(t *fake) {
+		client = resquetest.New(t)
+		_, err := client.Enqueue(t.ctx, Exporter.With(1))
+		if err != nil {
+			t.Errorf("%v", err)
+		}
+		t.Cleanup(func() { // a test may look once more while it ends, when its context is over
+			resquetest.RequireEnqueued(t, client, Exporter)
+			_ = resquetest.PerformAll(t, client, fails())
+			resquetest.RequireFailed(t, client, Exporter)
+		})
+	})
+	assert.Empty(t, f.errors)
+	_, err := client.Enqueue(t.Context(), Exporter.With(1))
+	require.Error(t, err, "its server or its connections should be gone")
+}
+
+// TestOnARealServer runs the other tests on a server that holds what is not theirs.
+func TestOnARealServer(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(resquetest.EnvRedisURL) != "" {
+		return // that is where we are
+	}
+	s := redistest.StartReal(t)
+	c := s.Conn(t)
+	_, err := c.Do("SET", "resque:mine", "kept")
+	require.NoError(t, err)
+	program, err := os.Executable()
+	require.NoError(t, err)
+	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestNew|TestRequire|TestPerform|TestRun|TestJobs$|Example)")
+	test.Env = append(os.Environ(), resquetest.EnvRedisURL+"="+s.URL)
+	out, err := test.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Greater(t, strings.Count(string(out), "--- PASS"), 10, "%s", out)
+	keys, err := c.Do("KEYS", "*")
+	require.NoError(t, err)
+	assert.Equal(t, []any{[]byte("resque:mine")}, keys)
+}
+
+func TestARealServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^TestNewIsTheTestsOwn$")
+	test.Env = append(os.Environ(), resquetest.EnvRedisURL+"=127.0.0.1:1")
+	out, err := test.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "resquetest: RESQUETEST_REDIS_URL is set, but: ")
+	assert.NotContains(t, string(out), "is not removed")
+}
