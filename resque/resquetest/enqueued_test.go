@@ -54,13 +54,13 @@ func TestRequireEnqueuedFails(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	for message, what := range map[string][]any{
-		`Exporter [42] is not waiting on queue "exports": nothing is waiting.`: {Exporter, 42},
-		`Exporter is not waiting on any queue: nothing is waiting.`:            {resque.Job{Class: "Exporter"}},
-		`LetterJob [1] is not waiting on queue "rails": nothing is waiting.`:   {RailsJob, 1},
-		`resquetest: a job is named by a definition or a resque.Job, not by a string`:   {"Exporter", 42},
-		`resquetest: a job is named by a definition or a resque.Job, not by a <nil>`:    {nil},
-		`resquetest: a resque.Job has its arguments, and takes no others`:               {Exporter.With(1), 42},
-		`resquetest: resque: Exporter: argument 1: unsupported type chan int`: {Exporter, make(chan int)},
+		`Exporter [42] is not waiting on queue "exports": nothing is waiting.`:        {Exporter, 42},
+		`Exporter is not waiting on any queue: nothing is waiting.`:                   {resque.Job{Class: "Exporter"}},
+		`LetterJob [1] is not waiting on queue "rails": nothing is waiting.`:          {RailsJob, 1},
+		`resquetest: a job is named by a definition or a resque.Job, not by a string`: {"Exporter", 42},
+		`resquetest: a job is named by a definition or a resque.Job, not by a <nil>`:  {nil},
+		`resquetest: a resque.Job has its arguments, and takes no others`:             {Exporter.With(1), 42},
+		`resquetest: resque: Exporter: argument 1: unsupported type chan int`:         {Exporter, make(chan int)},
 	} {
 		requireFails(t, true, message, func(t *fake) { resquetest.RequireEnqueued(t, client, what[0], what[1:]...) })
 		requireFails(t, false, message, func(t *fake) {
@@ -91,7 +91,9 @@ func TestRequireEnqueuedShowsWhatIsThere(t *testing.T) {
     exports: unreadable: [1]
     mail: Mailer ["ann", {"to":"","size":0.0}]
     rails: LetterJob [1, {"to":"bob","size":0.0,"_aj_symbol_keys":["to","size"]}]`,
-		func(t *fake) { resquetest.RequireEnqueued(t, client, resque.Job{Queue: "exports", Class: "Exporter", Args: []any{}}) })
+		func(t *fake) {
+			resquetest.RequireEnqueued(t, client, resque.Job{Queue: "exports", Class: "Exporter", Args: []any{}})
+		})
 }
 
 func TestRequireEnqueuedShowsNoMoreThanCanBeRead(t *testing.T) {
@@ -118,10 +120,10 @@ func TestRequireNotEnqueued(t *testing.T) {
 	resquetest.RequireNotEnqueued(t, client, Mailer)
 	assert.True(t, resquetest.AssertNotEnqueued(t, client, RailsJob))
 	for message, what := range map[string][]any{
-		"Exporter [42] is waiting, and should not be:\n    urgent: Exporter [42]":                                    {Exporter, 42},
-		"Exporter is waiting, and should not be:\n    exports: Exporter [41] (2 times)\n    urgent: Exporter [42]":      {Exporter},
-		"Exporter [41] is waiting, and should not be:\n    exports: Exporter [41] (2 times)":                           {resque.Job{Queue: "low", Class: "Exporter", Args: []any{41}}},
-		"resquetest: a job is named by a definition or a resque.Job, not by a int":                                     {42},
+		"Exporter [42] is waiting, and should not be:\n    urgent: Exporter [42]":                                  {Exporter, 42},
+		"Exporter is waiting, and should not be:\n    exports: Exporter [41] (2 times)\n    urgent: Exporter [42]": {Exporter},
+		"Exporter [41] is waiting, and should not be:\n    exports: Exporter [41] (2 times)":                       {resque.Job{Queue: "low", Class: "Exporter", Args: []any{41}}},
+		"resquetest: a job is named by a definition or a resque.Job, not by a int":                                 {42},
 	} {
 		requireFails(t, true, message, func(t *fake) { resquetest.RequireNotEnqueued(t, client, what[0], what[1:]...) })
 		requireFails(t, false, message, func(t *fake) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ func TestPerformAll(t *testing.T) {
 		return nil
 	}))
 	mux.Handle(Exporter.Perform(func(ctx context.Context, id int64) error {
-		_, err := client.Enqueue(ctx, Mailer.With(fmt.Sprint(id), Letter{}))
+		_, err := client.Enqueue(ctx, Mailer.With(strconv.FormatInt(id, 10), Letter{}))
 		return err
 	}))
 	mux.Handle(Mailer.Perform(func(_ context.Context, to string, _ Letter) error {
@@ -149,7 +150,9 @@ func TestPerformAllLogsToTheTest(t *testing.T) {
 func TestJobsWithoutEnd(t *testing.T) {
 	t.Parallel()
 	for name, perform := range map[string]func(t *fake, client *resque.Client, h resque.Handler) error{
-		"PerformAll": func(t *fake, client *resque.Client, h resque.Handler) error { return resquetest.PerformAll(t, client, h) },
+		"PerformAll": func(t *fake, client *resque.Client, h resque.Handler) error {
+			return resquetest.PerformAll(t, client, h)
+		},
 		"RunUntilIdle": func(t *fake, client *resque.Client, h resque.Handler) error {
 			return resquetest.RunUntilIdle(t, client, h, worker.Config{Logger: slog.New(slog.DiscardHandler)})
 		},

@@ -12,8 +12,7 @@ import (
 
 // EnvRedisURL is the variable that names a Redis for tests. Where it is set, tests
 // use that server, each in a namespace of its own which is removed at its end, and
-// touch nothing else there. Otherwise each test has an embedded server, which
-// starts within a millisecond.
+// touch nothing else there. Otherwise each test has an embedded server.
 const EnvRedisURL = "RESQUETEST_REDIS_URL"
 
 // New returns a client on a Redis that is the test's own, for as long as the test

@@ -66,7 +66,7 @@ func TestOnARealServer(t *testing.T) {
 	require.NoError(t, err)
 	program, err := os.Executable()
 	require.NoError(t, err)
-	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestNew|TestRequire|TestPerform|TestRun|TestJobs$|Example)")
+	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestNew|TestRequire|TestPerform|TestRun|TestJobs$|TestFakeTime|Example)")
 	test.Env = append(os.Environ(), resquetest.EnvRedisURL+"="+s.URL)
 	out, err := test.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -23,10 +23,10 @@ var (
 
 // want is a job as a test names it.
 type want struct {
-	class string
-	queue string // empty means any
-	anyArgs bool  // whatever the arguments
-	args  []json.RawMessage
+	class   string
+	queue   string // empty means any
+	anyArgs bool   // whatever the arguments
+	args    []json.RawMessage
 }
 
 // wanted reads what a test has named.

@@ -1,0 +1,168 @@
+package resquetest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
+	"github.com/goresque/goresque/resque/resquetest"
+	"github.com/goresque/goresque/worker"
+)
+
+// Welcome and Reminder are jobs of the program that is tested.
+var (
+	Welcome  = resque.Define1[string]("Welcome", "mail")
+	Reminder = resque.Define2[string, int]("Reminder", "mail")
+)
+
+// signUp is what is tested.
+func signUp(ctx context.Context, client *resque.Client, address string) error {
+	_, err := client.Enqueue(ctx, Welcome.With(address))
+	return err
+}
+
+// jobs performs them.
+func jobs(client *resque.Client) *resque.Mux {
+	mux := resque.NewMux()
+	mux.Handle(Welcome.Perform(func(ctx context.Context, address string) error {
+		if address == "" {
+			return errors.New("no address")
+		}
+		fmt.Println("welcome,", address)
+		_, err := client.Enqueue(ctx, Reminder.With(address, 7))
+		return err
+	}))
+	mux.Handle(Reminder.Perform(func(_ context.Context, address string, days int) error {
+		fmt.Println("still there after", days, "days,", address, "?")
+		return nil
+	}))
+	return mux
+}
+
+// A test looks at what was queued, and has it performed. In your tests t is a
+// *testing.T.
+func Example() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	if err := signUp(t.Context(), client, "ann@example.com"); err != nil {
+		t.Errorf("%v", err)
+	}
+	resquetest.RequireEnqueued(t, client, Welcome, "ann@example.com")
+	resquetest.RequireNotEnqueued(t, client, Reminder)
+	if err := resquetest.PerformAll(t, client, jobs(client)); err != nil {
+		t.Errorf("%v", err)
+	}
+	fmt.Println(len(resquetest.Jobs(t, client)), "jobs are left")
+	// Output:
+	// welcome, ann@example.com
+	// still there after 7 days, ann@example.com ?
+	// 0 jobs are left
+}
+
+// The message shows what is queued instead.
+func ExampleAssertEnqueued() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{Welcome.With("ann@example.com"), Reminder.With("bob@example.com", 7)})
+	fmt.Println(err)
+	resquetest.AssertEnqueued(t, client, Welcome, "bob@example.com")
+	// Output:
+	// <nil>
+	// Welcome ["bob@example.com"] is not waiting on queue "mail". What is:
+	//     mail: Welcome ["ann@example.com"]  ← other arguments
+	//     mail: Reminder ["bob@example.com", 7]
+}
+
+// Jobs of Rails are named by what is inside of their wrapper.
+func ExampleEnqueued() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	export := activejob.Define1[int64]("ExportJob", "exports")
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{export.With(41), export.With(42)})
+	fmt.Println(err)
+	resquetest.RequireEnqueued(t, client, export, 42)
+	for _, job := range resquetest.Enqueued(t, client, export) {
+		data, _ := activejob.DataOf(job)
+		fmt.Println(job.Class, activejob.Values(job), data.Queue)
+	}
+	// Output:
+	// <nil>
+	// ExportJob [41] exports
+	// ExportJob [42] exports
+}
+
+// The jobs that fail are errors that a test can look at.
+func ExamplePerformAll() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	fmt.Println(signUp(t.Context(), client, ""))
+	err := resquetest.PerformAll(t, client, jobs(client))
+	fmt.Println(err)
+	var failed *resquetest.JobError
+	fmt.Println(errors.As(err, &failed), failed.Job.Class, failed.Failure.Exception)
+	// Output:
+	// <nil>
+	// mail: Welcome [""]: no address
+	// true Welcome errors.errorString
+}
+
+// What is recorded of a failure can be required, too.
+func ExampleRequireFailed() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	fmt.Println(signUp(t.Context(), client, ""))
+	_ = resquetest.PerformAll(t, client, jobs(client)) // it is looked at below
+	fmt.Println(resquetest.RequireFailed(t, client, Welcome, "").Error)
+	resquetest.AssertNoFailures(t, client)
+	// Output:
+	// <nil>
+	// no address
+	// No job should have failed. What has:
+	//     mail: Welcome [""]: errors.errorString: no address
+}
+
+// A worker as in production, which ends when there is nothing to do.
+func ExampleRunUntilIdle() {
+	t := newTest()
+	defer t.end()
+
+	client := resquetest.New(t)
+	fmt.Println(signUp(t.Context(), client, "ann@example.com"))
+	err := resquetest.RunUntilIdle(t, client, jobs(client), worker.Config{Queues: []string{"mail"}, Concurrency: 4})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// welcome, ann@example.com
+	// still there after 7 days, ann@example.com ?
+	// <nil>
+}
+
+// printed stands for the test's t in examples, which have none: it prints.
+type printed struct{ cleanups []func() }
+
+func newTest() *printed { return &printed{} }
+
+func (t *printed) end() {
+	for _, cleanup := range t.cleanups {
+		defer cleanup() // the last one first
+	}
+}
+
+func (*printed) Helper()                           {}
+func (*printed) Context() context.Context          { return context.Background() }
+func (*printed) Logf(string, ...any)               {}
+func (t *printed) Cleanup(fn func())               { t.cleanups = append(t.cleanups, fn) }
+func (*printed) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func (*printed) FailNow()                          { panic("the test ends here") }
