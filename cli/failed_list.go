@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 func failedListCommand(env *Env) *cobra.Command {
@@ -102,8 +103,34 @@ type failureJSON struct {
 	Backtrace []string          `json:"backtrace"`
 	Worker    string            `json:"worker"`
 	Payload   json.RawMessage   `json:"payload"`
+	ActiveJob *railsJSON        `json:"active_job,omitempty"` // of a job of Rails
 	Damage    string            `json:"damage,omitempty"`
 	Raw       string            `json:"raw,omitempty"` // of a damaged one
+}
+
+// railsJSON is the Rails job inside of a payload.
+type railsJSON struct {
+	Class      string            `json:"class"`
+	ID         string            `json:"job_id"`
+	Executions int               `json:"executions"`
+	Arguments  []json.RawMessage `json:"arguments"`
+}
+
+func asRailsJSON(failure resque.FailedJob) *railsJSON {
+	job, ok := activejob.Failed(failure)
+	if !ok {
+		return nil
+	}
+	data, _ := activejob.DataOf(job)
+	return &railsJSON{Class: job.Class, ID: data.ID, Executions: data.Executions, Arguments: job.Args}
+}
+
+// class is the one that an operator looks for.
+func class(failure resque.FailedJob) string {
+	if job, ok := activejob.Failed(failure); ok {
+		return job.Class
+	}
+	return failure.Class
 }
 
 // listFailure writes a failure on a line of its own.
@@ -119,7 +146,7 @@ func (e *Env) listFailure(job resque.FailedJob, asJSON bool) {
 			mark = "  (retried)"
 		}
 		fmt.Fprintf(e.Stdout, "%s  %s  %s  %s  %s: %s%s\n", job.ID, when(job.FailedAt),
-			oneLine(job.Queue, 60), oneLine(job.Class, 60), oneLine(job.Exception, 60), oneLine(job.Error, 120), mark)
+			oneLine(job.Queue, 60), oneLine(class(job), 60), oneLine(job.Exception, 60), oneLine(job.Error, 120), mark)
 	}
 }
 
@@ -127,7 +154,7 @@ func asFailureJSON(job resque.FailedJob) failureJSON {
 	j := failureJSON{
 		ID: job.ID.String(), FailedAt: &job.FailedAt, RetriedAt: &job.RetriedAt, Retried: job.Retried,
 		Class: job.Class, Args: job.Args, Queue: job.Queue, Exception: job.Exception, Error: job.Error,
-		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload,
+		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload, ActiveJob: asRailsJSON(job),
 	}
 	if job.FailedAt.IsZero() {
 		j.FailedAt = nil
@@ -145,7 +172,7 @@ func (e *Env) showFailure(job resque.FailedJob) {
 	fmt.Fprintf(e.Stdout, "failure    %s\n", job.ID)
 	for _, line := range []struct{ name, text string }{
 		{"failed", when(job.FailedAt)},
-		{"class", job.Class},
+		{"class", class(job)},
 		{"queue", job.Queue},
 		{"worker", job.Worker},
 		{"exception", job.Exception},
@@ -153,6 +180,9 @@ func (e *Env) showFailure(job resque.FailedJob) {
 		{"payload", string(job.Payload)},
 	} {
 		fmt.Fprintf(e.Stdout, "%-10s %s\n", line.name, harmless(line.text))
+	}
+	if rails := asRailsJSON(job); rails != nil {
+		e.showRails(rails)
 	}
 	if job.Retried {
 		fmt.Fprintf(e.Stdout, "%-10s %s\n", "retried", when(job.RetriedAt))
@@ -163,6 +193,12 @@ func (e *Env) showFailure(job resque.FailedJob) {
 	for _, frame := range job.Backtrace {
 		fmt.Fprintln(e.Stdout, "    "+harmless(frame))
 	}
+}
+
+func (e *Env) showRails(job *railsJSON) {
+	args, _ := json.Marshal(job.Arguments) // they come from JSON
+	fmt.Fprintf(e.Stdout, "%-10s %s (attempts before: %d)\n%-10s %s\n",
+		"job id", harmless(job.ID), job.Executions, "arguments", harmless(string(args)))
 }
 
 func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.FailureFilter, asJSON bool) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goresque/goresque/resque/activejob"
+
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -130,6 +132,34 @@ func TestFailedShow(t *testing.T) {
 	gone := f.run(t, "show", "0-0123456789abcdef")
 	assert.Equal(t, 1, gone.status)
 	assert.Contains(t, gone.stderr, "not there any more")
+}
+
+// A job of Rails is named by its own class, by which it is found, too.
+func TestFailedOfRails(t *testing.T) {
+	t.Parallel()
+	rails := `{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"ExportJob","job_id":"0b9a","executions":2,"arguments":[42,{"a":"\u001b[31m"}]}]}`
+	f := newFailedCLI(t, failureRecord("Exporter", "one", ""),
+		strings.Replace(failureRecord("X", "two", ""), `{"class":"X","args":["two",1.0]}`, rails, 1))
+	list := f.ok(t, "list", "--class", "ExportJob")
+	assert.Equal(t, 1, strings.Count(list, "\n"))
+	assert.Contains(t, list, "  exports  ExportJob  IOError: two\n")
+	assert.NotContains(t, list, "JobWrapper")
+	assert.Contains(t, f.ok(t, "list", "--groups"), "1  ExportJob  IOError  ")
+	out := f.ok(t, "show", f.id(t, "two"))
+	for _, want := range []string{
+		"\nclass      ExportJob\n", "\njob id     0b9a (attempts before: 2)\n", "\npayload    " + rails + "\n",
+		`arguments  [42,{"a":"\u001b[31m"}]` + "\n",
+	} {
+		assert.Contains(t, out, want)
+	}
+	var j map[string]any
+	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "list", "--json", "--class", "ExportJob")), &j))
+	assert.Equal(t, activejob.JobWrapper, j["class"], "as it is in the record")
+	assert.Equal(t, map[string]any{
+		"class": "ExportJob", "job_id": "0b9a", "executions": 2.0, "arguments": []any{42.0, map[string]any{"a": "\x1b[31m"}},
+	}, j["active_job"])
+	assert.NotContains(t, f.ok(t, "list", "--json", "--class", "Exporter"), "active_job")
+	assert.NotContains(t, f.ok(t, "show", f.id(t, "one")), "job id")
 }
 
 func TestFailedRetry(t *testing.T) {

@@ -21,7 +21,8 @@ type FailedJob struct {
 	RetriedAt time.Time // zero also where the record's time cannot be read
 
 	// Class and Args are the payload's; Class is "<unreadable>" for a payload
-	// that is no job.
+	// that is no job. Of a job of Rails they are the wrapper's, and
+	// activejob.Failed has those inside.
 	Class string
 	Args  []json.RawMessage
 
@@ -49,6 +50,9 @@ func (j FailedJob) Original() []byte { return store.RestorePayload(j.Payload) }
 func ParseFailedJob(list string, position int64, record []byte) FailedJob {
 	return parseRecord(record).job(newFailureID(cmp.Or(list, FailedList), position, record))
 }
+
+// activeJobWrapper is activejob.JobWrapper.
+const activeJobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
 
 // The members of a record. Their order is that of members' names.
 const (
@@ -105,6 +109,20 @@ func (r failureRecord) class() string {
 		return ""
 	}
 	return p.Class
+}
+
+// inside is the class of the Rails job in the payload; empty where there is none.
+func (r failureRecord) inside() string {
+	p, err := rubyjson.ParsePayload(r.member(payload))
+	if err != nil || p.Class != activeJobWrapper || len(p.Args) != 1 {
+		return ""
+	}
+	spans, err := rubyjson.Spans(p.Args[0], "job_class")
+	if err != nil {
+		return ""
+	}
+	class, _ := rubyjson.Text(spans[0].Of(p.Args[0]))
+	return class
 }
 
 func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }

@@ -15,7 +15,8 @@ type FailureFilter struct {
 	// List is one of Failures.Lists. Empty means all of them.
 	List string
 
-	// Class, Queue and Exception are a failure's own, exactly.
+	// Class, Queue and Exception are a failure's own, exactly. Of a job of Rails,
+	// Class is the wrapper's or that of the job inside.
 	Class, Queue, Exception string
 
 	// Text is part of the class, an argument, the exception, the error, the
@@ -95,7 +96,7 @@ func (m matcher) passes(r failureRecord) bool {
 	switch {
 	case m.Retried == OnlyRetried && !r.retried(), m.Retried == NotRetried && r.retried():
 		return false
-	case m.Class != "" && r.class() != m.Class:
+	case m.Class != "" && r.class() != m.Class && r.inside() != m.Class:
 		return false
 	case m.Queue != "" && r.text(fromQueue) != m.Queue:
 		return false

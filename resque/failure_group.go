@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// FailureGroup is how often one class failed with one exception.
+// FailureGroup is how often one class failed with one exception. A job of Rails
+// counts for its class inside of the wrapper.
 type FailureGroup struct {
 	Class, Exception string
 	Count            int64
@@ -28,7 +29,7 @@ func (f *Failures) Groups(ctx context.Context, filter FailureFilter) ([]FailureG
 			if err != nil {
 				return nil, err
 			}
-			key := [2]string{r.class(), r.text(exception)}
+			key := [2]string{cmp.Or(r.inside(), r.class()), r.text(exception)}
 			if groups[key] == nil {
 				groups[key] = &FailureGroup{Class: key[0], Exception: key[1]}
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // failedFixture is a list of failures on a server of its own.
@@ -389,6 +390,34 @@ func TestFailureGroups(t *testing.T) {
 		{Count: 1},
 		{Class: "Exporter", Exception: "Timeout::Error", Count: 1, Oldest: at(13), Newest: at(13)},
 	}, groups)
+}
+
+// Rails puts all its jobs into one class. They are found, and counted, by their own.
+func TestFailuresOfRails(t *testing.T) {
+	t.Parallel()
+	rails := func(name, arg string) string {
+		return strings.Replace(failure(name, ""), `{"class":"Exporter","args":["`+name+`"]`,
+			`{"class":"`+activejob.JobWrapper+`","args":[`+arg+`]`, 1)
+	}
+	f := newFailed(t, redistest.Start(t), failure("a", ""),
+		rails("b", `{"job_class":"ExportJob","arguments":[1]}`), rails("c", `{"job_class":"Export\u004aob"}`),
+		rails("d", `{"job_class":7}`), rails("e", `["job_class"]`), rails("f", `{"job_class":"ExportJob"},2`))
+	for class, want := range map[string][]string{
+		"ExportJob": {"c", "b"}, activejob.JobWrapper: {"f", "e", "d", "c", "b"}, "Exporter": {"a"}, "Export": nil,
+	} {
+		assert.Equal(t, want, f.newest(t, resque.FailureFilter{Class: class}), class)
+	}
+	groups, err := f.Groups(t.Context(), resque.FailureFilter{})
+	require.NoError(t, err)
+	var counts []string
+	for _, g := range groups {
+		counts = append(counts, fmt.Sprint(g.Class, " ", g.Count))
+	}
+	assert.Equal(t, []string{activejob.JobWrapper + " 3", "ExportJob 2", "Exporter 1"}, counts)
+	for job, err := range f.Newest(t.Context(), resque.FailureFilter{Class: "ExportJob"}) {
+		require.NoError(t, err)
+		assert.Equal(t, activejob.JobWrapper, job.Class, "it is what the payload says")
+	}
 }
 
 func TestFailuresEndWithTheContext(t *testing.T) {

@@ -156,7 +156,11 @@ func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err er
 			return false, err
 		}
 		if pruned == store.PrunedNow {
-			s.cfg.Logger.Warn("pruned a dead worker", "worker", id, "job", fate)
+			attrs := []any{"worker", id, "job", fate}
+			if class := s.lostJob(r).Class; class != "" {
+				attrs = append(attrs, "class", class, "queue", r.Queue)
+			}
+			s.cfg.Logger.Warn("pruned a dead worker", attrs...)
 			if fate == failed {
 				s.tellHooks(ctx, r)
 			}
@@ -184,18 +188,22 @@ func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Eff
 		}
 	}
 	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
-	f := resque.NewFailure(job, lostJob(r), time.Now())
+	f := resque.NewFailure(job, s.lostJob(r), time.Now())
 	s.cfg.tell(ctx, &f)
 	return failureEffects(s.backend, s.cfg.FailureLists, f), failed, nil
 }
 
 const failed = "failed"
 
-// lostJob is the error of the job in a dead worker's record.
-func lostJob(r store.Record) *resque.DeadWorkerError {
+// lostJob is the error of the job in a dead worker's record. It names the one
+// inside a wrapper that the handler knows.
+func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
 	lost := &resque.DeadWorkerError{Worker: r.Worker}
 	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
 		lost.Class = job.Class
+		if inside, err := resque.Unwrap(s.handler, job); err == nil {
+			lost.Class = inside.Class
+		}
 	}
 	return lost
 }
@@ -207,7 +215,7 @@ func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
 		return
 	}
 	job.Worker = r.Worker
-	lost := lostJob(r)
+	lost := s.lostJob(r)
 	if err := resque.FailureHooks(resque.WithReserved(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same one means that none went wrong
 		s.cfg.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", r.Worker, "err", err)
 	}

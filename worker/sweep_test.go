@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -216,6 +217,30 @@ func TestSweepReadsWhatIsUnreadable(t *testing.T) {
 		assert.True(t, json.Valid([]byte(f)), f)
 		assert.Contains(t, f, "did not gracefully exit while processing <Unknown Job>")
 	}
+}
+
+// A dead worker's job is named as the handler knows it.
+func TestSweepNamesJobsOfRails(t *testing.T) {
+	t.Parallel()
+	const rails = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["ExportJob"]}}`
+	mux := resque.NewMux()
+	mux.Handle(resque.Route{
+		Class: "OtherJob", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil }),
+		Wrapper: &resque.Wrapper{Class: "Wrap", Unwrap: func(job *resque.Reserved) (*resque.Reserved, error) {
+			inside := *job
+			return &inside, json.Unmarshal(job.Args[0], &inside.Class)
+		}},
+	})
+	g := dig(t, redistest.Start(t), Config{})
+	var log bytes.Buffer
+	g.dead.cfg.Logger, g.dead.handler = slog.New(slog.NewTextHandler(&log, nil)), mux
+	g.plant(t, "a:1:exports", rails, time.Hour)
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	failed := g.list(t, "failed")
+	require.Len(t, failed, 1)
+	assert.Contains(t, failed[0], "Worker a:1:exports did not gracefully exit while processing ExportJob")
+	assert.Contains(t, failed[0], `"payload":{"class":"Wrap","args":["ExportJob"]}`)
+	assert.Contains(t, log.String(), `msg="pruned a dead worker" worker=a:1:exports job=failed class=ExportJob queue=exports`)
 }
 
 func TestParseHeartbeat(t *testing.T) {
