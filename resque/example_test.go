@@ -96,6 +96,34 @@ func ExampleClient_Enqueue() {
 	// [{"class":"Exporter","args":[42]}] <nil>
 }
 
+// What Ruby compares byte by byte it finds only in its own spelling. The profile is
+// that of the Ruby programs on the same queues.
+func ExampleJSONProfile() {
+	job := resque.Job{Queue: "mail", Class: "Mailer", Args: []any{"<ann@example.com>", 1e-10}}
+	for _, profile := range []resque.JSONProfile{resque.JSONPlain, resque.JSONRails, resque.JSONPlain215, resque.JSONRails215} {
+		payload, err := profile.AppendPayload(nil, job)
+		fmt.Println(profile, string(payload), err)
+	}
+	client, err := resque.New(nil, resque.Config{JSON: resque.JSONRails, Inline: resque.HandlerFunc(
+		func(_ context.Context, job *resque.Reserved) error {
+			fmt.Println("enqueued:", string(job.Payload))
+			return nil
+		})})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	queued, err := client.Enqueue(context.Background(), job)
+	fmt.Println(queued, err)
+	// Output:
+	// plain {"class":"Mailer","args":["<ann@example.com>",1.0e-10]} <nil>
+	// rails {"class":"Mailer","args":["\u003cann@example.com\u003e",1.0e-10]} <nil>
+	// plain-2.15 {"class":"Mailer","args":["<ann@example.com>",1e-10]} <nil>
+	// rails-2.15 {"class":"Mailer","args":["\u003cann@example.com\u003e",1e-10]} <nil>
+	// enqueued: {"class":"Mailer","args":["\u003cann@example.com\u003e",1.0e-10]}
+	// true <nil>
+}
+
 func ExampleMux() {
 	mux := resque.NewMux()
 	mux.Use(func(next resque.Handler) resque.Handler { // around every job

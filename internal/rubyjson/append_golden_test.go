@@ -178,7 +178,9 @@ func TestAppendSpellsAsRuby(t *testing.T) {
 	for _, stale := range slices.Concat(keys(values), keys(only), keys(whole)) {
 		assert.True(t, slices.ContainsFunc(lines, func(g golden) bool { return g.Ruby == stale }), "no such line: %s", stale)
 	}
+	var n tally
 	for _, g := range lines {
+		n.add(Plain, g)
 		t.Run(g.Ruby, func(t *testing.T) {
 			t.Parallel()
 			if strings.HasSuffix(g.Ruby, " nested arrays") {
@@ -199,6 +201,7 @@ func TestAppendSpellsAsRuby(t *testing.T) {
 			sameArgs(t, Plain, g, args)
 		})
 	}
+	t.Logf("profile plain, held to encode-plain: %v", n)
 }
 
 func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }

@@ -3,6 +3,7 @@ package rubyjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -68,14 +69,43 @@ func TestProfilesSpellAsTheirVersions(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			diff := readGolden(t, "testdata/"+file)
+			var n tally
 			for _, g := range overlaid(t, diff) {
+				n.add(p, g)
 				t.Run(g.Ruby, func(t *testing.T) {
 					t.Parallel()
 					sameInProfile(t, p, g)
 				})
 			}
+			t.Logf("profile %s, held to %s over encode-plain: %v", [...]string{"plain", "rails", "plain-2.15", "rails-2.15"}[p], file, n)
 		})
 	}
+}
+
+// tally counts the lines of a recording by what is asserted of each: every one of
+// them is.
+type tally struct{ same, text, refused, stricter int }
+
+func (n *tally) add(p Profile, g golden) {
+	_, only := rubyOnly()[g.Ruby]
+	_, rails := railsValues()[g.Ruby]
+	_, plain := rubyValues()[g.Ruby]
+	switch {
+	case p == Rails && deepInRails(g.Ruby):
+		n.stricter++
+	case g.Raises != "":
+		n.refused++
+	case only && !plain && !(rails && p.rails()):
+		n.text++
+	default:
+		n.same++
+	}
+}
+
+func (n tally) String() string {
+	all := n.same + n.text + n.refused + n.stricter
+	return fmt.Sprintf("%d of %d pairs: %d from a Go value, %d of values that only Ruby has from their text, "+
+		"%d refused as Ruby refuses them, %d refused though this Ruby writes what no Ruby reads", all, all, n.same, n.text, n.refused, n.stricter)
 }
 
 // overlaid are all the lines of a version: the plain ones, but for those that
@@ -133,9 +163,17 @@ func TestDecodingFollowsEveryVersion(t *testing.T) {
 	for _, version := range []string{"json-2.9.1", "json-2.15.2", "json-2.21.1", "activesupport-7.1.6", "activesupport-8.1.3.1-json-2.21.1"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			for _, g := range readLines(t, "testdata/decode-"+version+".diff.jsonl") {
+			lines, refused := readLines(t, "testdata/decode-"+version+".diff.jsonl"), 0
+			defer func() {
+				t.Logf("decode-%s: %d of the %d texts that differ from decode-plain read or refused as there, %d refused on purpose",
+					version, len(lines)-refused, len(lines), refused)
+			}()
+			for _, g := range lines {
 				raw, accepted := g.text(t)
 				if _, ok := purpose[raw]; ok || strings.Contains(string(g.Raw), "99 nested") {
+					if accepted {
+						refused++
+					}
 					accepted = false
 				}
 				err := Valid([]byte(raw))

@@ -47,6 +47,7 @@ func TestNextAttemptIsAsRailsWritesIt(t *testing.T) {
 				assert.Equal(t, want, string(got), r.Name)
 			}
 			assert.Equal(t, len(retries()), seen)
+			t.Logf("Rails %s: %d of %d next attempts written byte for byte", version, seen, len(retries()))
 		})
 	}
 }

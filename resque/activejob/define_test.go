@@ -172,7 +172,7 @@ func TestEveryRecordedEnvelope(t *testing.T) {
 					assert.Len(t, activejob.Values(job), len(job.Args))
 				}
 			}
-			t.Logf("%d payloads", n)
+			t.Logf("Rails %s: the data of %d of %d recorded payloads read", version, n, n)
 			assert.GreaterOrEqual(t, n, 60)
 		})
 	}
@@ -293,7 +293,7 @@ func TestEveryRecordedJobIsWrittenAgain(t *testing.T) {
 					assert.Equal(t, payload, string(text), r.Name)
 				}
 			}
-			t.Logf("%d jobs", n)
+			t.Logf("Rails %s: %d of %d first attempts written byte for byte from what was read of them", version, n, n)
 			assert.Greater(t, n, 50)
 		})
 	}

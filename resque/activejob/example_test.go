@@ -142,3 +142,40 @@ func ExampleSerializationError() {
 	// resque: ExportJob: argument 2: .opts: Can't serialize a Hash with reserved key "_aj_globalid"
 	// true
 }
+
+// A failure's record names the class that all jobs of Rails have in a queue. The
+// Rails job is inside.
+func ExampleFailed() {
+	payload, err := activejob.Job{Class: "ExportJob", Queue: "exports", ID: "0b9a", Args: []any{42}}.Resque().Payload()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	record := resque.NewFailure(&resque.Reserved{Queue: "exports", Payload: payload}, busyError{}, time.Now()).AppendJSON(nil)
+
+	failure := resque.ParseFailedJob(resque.FailedList, 0, record) // elsewhere: of client.Failures()
+	if job, ok := activejob.Failed(failure); ok {
+		data, _ := activejob.DataOf(job)
+		fmt.Println(job.Class, activejob.Values(job), data.ID, failure.Error)
+	}
+	// Output:
+	// ExportJob [42] 0b9a the printer is busy
+}
+
+// A hook of ActiveJob around enqueueing.
+func ExampleInside() {
+	export := ExportJob.EnqueueHooks(resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) {
+		inside, _ := activejob.Inside(job)
+		fmt.Println("to be enqueued:", inside.Class, inside.Args)
+		return false, nil
+	}))
+	client, err := resque.New(nil, resque.Config{Inline: resque.NewMux()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(client.Enqueue(context.Background(), export.With(42)))
+	// Output:
+	// to be enqueued: ExportJob [42]
+	// false <nil>
+}
