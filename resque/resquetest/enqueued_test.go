@@ -3,6 +3,7 @@ package resquetest_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -109,6 +110,33 @@ func TestRequireEnqueuedShowsNoMoreThanCanBeRead(t *testing.T) {
 	for _, row := range rows {
 		assert.Less(t, len(row), 250)
 		assert.True(t, strings.ToValidUTF8(row, "?") == row, "cut in a rune: %s", row)
+	}
+}
+
+// Integers are exact, and a type is not another one that looks like it.
+func TestArgumentsThatAreNotTheSame(t *testing.T) {
+	t.Parallel()
+	client := resquetest.New(t)
+	const big = 1 << 60
+	enqueue(t, client, resque.Job{Queue: "q", Class: "J", Args: []any{big, "1", []any{1, 2}, map[string]any{"a": 1}, nil}})
+	same := func(args ...any) bool {
+		return resquetest.AssertNotEnqueued(&fake{ctx: t.Context()}, client, resque.Job{Class: "J", Args: args})
+	}
+	assert.False(t, same(big, "1", []any{1.0, 2}, map[string]int{"a": 1}, nil))
+	for name, args := range map[string][]any{
+		"one less":           {big - 1, "1", []any{1, 2}, map[string]int{"a": 1}, nil},
+		"a number":           {big, 1, []any{1, 2}, map[string]int{"a": 1}, nil},
+		"a text":             {strconv.Itoa(big), "1", []any{1, 2}, map[string]int{"a": 1}, nil},
+		"another order":      {big, "1", []any{2, 1}, map[string]int{"a": 1}, nil},
+		"a longer array":     {big, "1", []any{1, 2, 3}, map[string]int{"a": 1}, nil},
+		"another key":        {big, "1", []any{1, 2}, map[string]int{"b": 1}, nil},
+		"one key more":       {big, "1", []any{1, 2}, map[string]int{"a": 1, "b": 1}, nil},
+		"false for nil":      {big, "1", []any{1, 2}, map[string]int{"a": 1}, false},
+		"an object for nil":  {big, "1", []any{1, 2}, map[string]int{"a": 1}, map[string]int{}},
+		"fewer":              {big, "1", []any{1, 2}, map[string]int{"a": 1}},
+		"an array for a map": {big, "1", []any{1, 2}, []int{1}, nil},
+	} {
+		assert.True(t, same(args...), name)
 	}
 }
 

@@ -37,8 +37,10 @@ func TestNewIsTheTestsOwn(t *testing.T) {
 func TestNewEndsWithTheTest(t *testing.T) {
 	t.Parallel()
 	var client *resque.Client
+	var cfg resque.RedisConfig
 	f := run(t, func(t *fake) {
 		client = resquetest.New(t)
+		cfg = resquetest.RedisConfig(t)
 		_, err := client.Enqueue(t.ctx, Exporter.With(1))
 		if err != nil {
 			t.Errorf("%v", err)
@@ -51,7 +53,13 @@ func TestNewEndsWithTheTest(t *testing.T) {
 	})
 	assert.Empty(t, f.errors)
 	_, err := client.Enqueue(t.Context(), Exporter.With(1))
-	require.Error(t, err, "its server or its connections should be gone")
+	require.Error(t, err, "its connections should be gone")
+	if os.Getenv(resquetest.EnvRedisURL) == "" {
+		rdb, err := resque.Open(cfg)
+		require.NoError(t, err)
+		defer rdb.Close()
+		require.Error(t, rdb.Ping(t.Context()), "its server should be gone")
+	}
 }
 
 // TestOnARealServer runs the other tests on a server that holds what is not theirs.

@@ -57,8 +57,8 @@ func wantedJob(job resque.Job) (want, error) {
 	if err != nil {
 		return want{}, err
 	}
-	inside, rails := activejob.Unwrap(r)
-	return want{class: inside.Class, queue: job.Queue, anyArgs: job.Args == nil && !rails, args: inside.Args}, nil
+	inside, _ := activejob.Unwrap(r)
+	return want{class: inside.Class, queue: job.Queue, anyArgs: job.Args == nil, args: inside.Args}, nil
 }
 
 // is tells whether job has the class and the arguments, on whichever queue.
