@@ -148,3 +148,23 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 		assert.EqualValues(t, 4, number(t, s.Conn(t), "resque:stat:processed"))
 	})
 }
+
+// Redis looks for no jobs of slots that somebody has unregistered: that there are
+// none for them does not mean that there are none.
+func TestUntilEmptyOutlastsItsRegistration(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+		if string(job.Args[0]) == "1" {
+			_, err := c.Do("DEL", "resque:workers")
+			return err
+		}
+		return nil
+	})
+	enqueue(t, s, exporters(3)...)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, PollInterval: 20 * time.Millisecond})
+	require.NoError(t, w.Run(t.Context()))
+	requireSettled(t, s, 3, 0)
+}
