@@ -45,7 +45,8 @@ func text(node ast.Expr) (string, bool) {
 	return value, err == nil
 }
 
-// called is the name of the method, and the first argument if it is a text.
+// called is the name of the method, and its first argument if that is a text. A
+// context before it does not count, nor in the method's name.
 func called(node ast.Node) (method, first string, ok bool) {
 	call, isCall := node.(*ast.CallExpr)
 	if !isCall || len(call.Args) == 0 {
@@ -55,8 +56,13 @@ func called(node ast.Node) (method, first string, ok bool) {
 	if !isMethod {
 		return "", "", false
 	}
-	first, ok = text(call.Args[0])
-	return selector.Sel.Name, first, ok
+	method, withContext := strings.CutSuffix(selector.Sel.Name, "Context")
+	args := call.Args
+	if withContext && len(args) > 1 {
+		args = args[1:]
+	}
+	first, ok = text(args[0])
+	return method, first, ok
 }
 
 // messages are what is logged: of slog's methods, and of an outage's two ends.

@@ -9,6 +9,12 @@ import (
 // own is how this package's functions are named in a stack.
 const own = "github.com/goresque/goresque/resque."
 
+// Middleware of our own that stands in a stack between a handler and Perform.
+const (
+	ownTraces  = "github.com/goresque/goresque/resque/otel."
+	ownMetrics = "github.com/goresque/goresque/resque/prom."
+)
+
 // rubyFrames turns a stack of runtime/debug into Ruby's "file:line:in `func'",
 // from the panic outwards, up to the worker. The frames of the panic itself and
 // of this library are left out, and those of the standard library come behind the
@@ -39,7 +45,8 @@ func rubyFrames(stack []byte) []string {
 		switch {
 		case name == own+"Perform":
 			return append(application, standard...)
-		case strings.HasPrefix(name, own) || isLibrary(at, library):
+		case strings.HasPrefix(name, own) || isLibrary(at, library),
+			strings.HasPrefix(name, ownTraces), strings.HasPrefix(name, ownMetrics):
 		case isStandard(name, at, root):
 			standard = append(standard, frame)
 		default:

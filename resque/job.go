@@ -17,7 +17,8 @@ type Job struct {
 	Class string
 	Args  []any
 
-	hooks *clientHooks // the definition's
+	hooks   *clientHooks // the definition's
+	members []member     // see WithMember
 }
 
 // Errors of a job that cannot be enqueued as it is.

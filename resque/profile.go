@@ -66,6 +66,9 @@ func (p JSONProfile) AppendPayload(dst []byte, j Job) ([]byte, error) {
 	if b, err = spell.AppendArgs(b, j.Args); err != nil {
 		return dst, argumentError(j.Class, err)
 	}
+	if b, err = appendMembers(b, spell, j); err != nil {
+		return dst, err
+	}
 	return append(b, '}'), nil
 }
 

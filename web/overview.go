@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // queueRow is a queue as pages show it.
@@ -69,13 +70,25 @@ func (h *Dashboard) queueRows(snap store.Snapshot) []queueRow {
 		if len(state.Head) > 0 {
 			job := h.showJob(state.Head)
 			row.Next = job.Class
-			if at, ok := parseTime(cmp.Or(job.Since, enqueuedAt(state.Head))); ok {
-				row.Oldest = max(snap.Now.Sub(at), time.Second)
-			}
+			row.Oldest = waited(state.Head, snap.Now)
 		}
 		rows[i] = row
 	}
 	return rows
+}
+
+// waited is how long a job has been waiting, by its payload; 0 where that does not
+// say it.
+func waited(payload []byte, now time.Time) time.Duration {
+	job, err := resque.ParseReserved("", payload)
+	if err != nil {
+		return 0
+	}
+	at, ok := job.WaitingSince()
+	if !ok {
+		return 0
+	}
+	return max(now.Sub(at), time.Second)
 }
 
 func failedRows(snap store.Snapshot) []failedRow {

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -96,31 +95,8 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 
 func (h *Dashboard) jobRow(position int64, raw []byte, now time.Time) jobRow {
 	row := jobRow{ID: strconv.FormatInt(position, 10) + "-" + digest(raw), Position: position, shownJob: h.showJob(raw)}
-	since := row.Since
-	if since == "" {
-		since = enqueuedAt(raw)
-	}
-	if at, ok := parseTime(since); ok {
-		row.Waiting = max(now.Sub(at), time.Second)
-	}
+	row.Waiting = waited(raw, now)
 	return row
-}
-
-// enqueuedAt is what a payload says of itself, where it does.
-func enqueuedAt(raw []byte) string {
-	var p struct {
-		EnqueuedAt any `json:"enqueued_at"`
-	}
-	if json.Unmarshal(raw, &p) != nil {
-		return ""
-	}
-	switch at := p.EnqueuedAt.(type) {
-	case string:
-		return at
-	case float64:
-		return time.Unix(int64(at), 0).UTC().Format(time.RFC3339)
-	}
-	return ""
 }
 
 // chosen are the bytes of the jobs that a form names. What is not where it was

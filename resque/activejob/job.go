@@ -57,6 +57,9 @@ type envelope Job
 
 var _ rubyjson.Appender = envelope{}
 
+// JobClass is what the client's middleware knows the job by.
+func (e envelope) JobClass() string { return e.Class }
+
 // AppendRuby writes the job's data in the order of Rails' members.
 func (e envelope) AppendRuby(dst []byte, at rubyjson.Place) ([]byte, error) {
 	if e.Class == "" {

@@ -1,0 +1,264 @@
+package resque_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
+)
+
+// The client's middleware is around every way by which a job is enqueued, of
+// Resque and of Rails, with Redis and inline.
+func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
+	t.Parallel()
+	rails := activejob.Define1[int]("ExportJob", "exports")
+	ways := map[string]func(context.Context, *resque.Client) (bool, error){
+		"Enqueue": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, exporter(1)) },
+		"EnqueueTo": func(ctx context.Context, c *resque.Client) (bool, error) {
+			return c.EnqueueTo(ctx, "exports", exporter(1))
+		},
+		"EnqueueFront": func(ctx context.Context, c *resque.Client) (bool, error) { return c.EnqueueFront(ctx, exporter(1)) },
+		"EnqueueAll": func(ctx context.Context, c *resque.Client) (bool, error) {
+			n, err := c.EnqueueAll(ctx, []resque.Job{exporter(1)})
+			return n == 1, err
+		},
+		"ActiveJob": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, rails.With(1)) },
+		"a route": func(ctx context.Context, c *resque.Client) (bool, error) {
+			return c.Enqueue(ctx, resque.Route{Class: "Exporter", Queue: "exports"}.With(1))
+		},
+	}
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { return nil })
+	mux.Handle(rails.Perform(func(context.Context, int) error { return nil }))
+	s := redistest.Start(t)
+	for name, enqueue := range ways {
+		for mode, cfg := range map[string]resque.Config{"redis": {}, "inline": {Inline: mux}} {
+			t.Run(name+" "+mode, func(t *testing.T) {
+				t.Parallel()
+				var seen []string
+				cfg.EnqueueHooks = []resque.EnqueueMiddleware{resque.TimeEnqueue(
+					func(_ context.Context, job resque.Job, took time.Duration, queued bool, err error) {
+						assert.Positive(t, took)
+						seen = append(seen, fmt.Sprint(job.InnerClass(), " ", job.Queue, " ", queued, " ", err))
+					})}
+				client, err := resque.New(s.Open(t), cfg)
+				require.NoError(t, err)
+				queued, err := enqueue(t.Context(), client)
+				require.NoError(t, err)
+				assert.True(t, queued)
+				class := "Exporter"
+				if name == "ActiveJob" {
+					class = "ExportJob"
+				}
+				assert.Equal(t, []string{class + " exports true <nil>"}, seen)
+			})
+		}
+	}
+}
+
+// ends are jobs by how they end.
+func ends() map[string]resque.HandlerFunc {
+	return map[string]resque.HandlerFunc{
+		"Good":  func(context.Context, *resque.Reserved) error { return nil },
+		"Bad":   func(context.Context, *resque.Reserved) error { return errors.New("out of paper") },
+		"Panic": func(context.Context, *resque.Reserved) error { panic("at the disco") },
+		"Drop":  func(context.Context, *resque.Reserved) error { return fmt.Errorf("no: %w", resque.ErrDontPerform) },
+		"Late":  func(context.Context, *resque.Reserved) error { return fmt.Errorf("oh: %w", context.Canceled) },
+	}
+}
+
+func endings(t *testing.T, middleware ...resque.Middleware) *resque.Client {
+	t.Helper()
+	mux := resque.NewMux()
+	mux.Use(middleware...)
+	for class, handler := range ends() {
+		mux.HandleFunc(class, handler)
+	}
+	client, err := resque.New(nil, resque.Config{Inline: mux})
+	require.NoError(t, err)
+	return client
+}
+
+func TestTimePerform(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	client := endings(t, resque.TimePerform(func(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
+		assert.Positive(t, took)
+		seen = append(seen, fmt.Sprint(job.Class, " ", resque.OutcomeOf(ctx, err), " ", err))
+	}))
+	for _, class := range []string{"Good", "Bad", "Panic", "Drop", "Late"} {
+		_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: class})
+		assert.Equal(t, class == "Good" || class == "Drop", err == nil, class)
+	}
+	assert.Equal(t, []string{
+		"Good succeeded <nil>", "Bad failed out of paper", "Panic failed panic: at the disco",
+		"Drop dropped no: " + resque.ErrDontPerform.Error(), "Late failed oh: context canceled",
+	}, seen)
+}
+
+func TestTimePerformOfAGoroutineThatEnds(t *testing.T) {
+	t.Parallel()
+	var told error
+	handler := resque.TimePerform(func(_ context.Context, _ *resque.Reserved, _ time.Duration, err error) { told = err })(
+		resque.HandlerFunc(func(context.Context, *resque.Reserved) error { runtime.Goexit(); return nil }))
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = handler.Perform(context.Background(), &resque.Reserved{}) })
+	ended.Wait()
+	require.ErrorContains(t, told, "runtime.Goexit")
+}
+
+// Middleware that has caught a panic must not change what is recorded of it.
+func TestAPanicIsRecordedAsWithoutMiddleware(t *testing.T) {
+	t.Parallel()
+	record := func(middleware ...resque.Middleware) resque.Failure {
+		route := resque.Route{Class: "A", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { panic(errors.New("oh")) })}.Use(middleware...)
+		job := &resque.Reserved{Class: "A", Payload: []byte(`{"class":"A"}`)}
+		return resque.NewFailure(job, resque.Perform(t.Context(), route.Handler, job), time.Time{})
+	}
+	plain := record()
+	require.NotEmpty(t, plain.Backtrace)
+	quiet := slog.New(slog.DiscardHandler)
+	assert.Equal(t, plain, record(resque.RecoverPerform))
+	assert.Equal(t, plain, record(resque.LogPerform(quiet), resque.RecoverPerform, resque.LogPerform(quiet)))
+}
+
+func TestRecoverEnqueue(t *testing.T) {
+	t.Parallel()
+	explode := func(resque.EnqueueFunc) resque.EnqueueFunc {
+		return func(context.Context, resque.Job) (bool, error) { panic(errors.New("oh")) }
+	}
+	client := hooked(t, redistest.StartEmbedded(t), resque.RecoverEnqueue, explode)
+	queued, err := client.Enqueue(t.Context(), exporter(1))
+	assert.False(t, queued)
+	var panicked *resque.PanicError
+	require.ErrorAs(t, err, &panicked)
+	assert.NotEmpty(t, panicked.Stack)
+	n, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), exporter(2)})
+	assert.Zero(t, n)
+	require.ErrorAs(t, err, &panicked)
+}
+
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	cancelled := func(cause error) context.Context {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(cause)
+		return ctx
+	}
+	expired, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	alive := context.Background()
+	for i, c := range []struct {
+		ctx  context.Context
+		err  error
+		want resque.Outcome
+	}{
+		{alive, nil, resque.Succeeded},
+		{cancelled(nil), nil, resque.Succeeded}, // it was done all the same
+		{alive, errors.New("oh"), resque.Failed},
+		{alive, context.Canceled, resque.Failed}, // of something that the job called
+		{alive, context.DeadlineExceeded, resque.Failed},
+		{alive, fmt.Errorf("no: %w", resque.ErrDontPerform), resque.Dropped},
+		{cancelled(nil), fmt.Errorf("oh: %w", context.Canceled), resque.Cancelled},
+		{cancelled(resque.ErrTerm), context.Canceled, resque.Cancelled},
+		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.Cancelled},
+		{cancelled(resque.ErrTerm), errors.New("oh"), resque.Failed},
+		{cancelled(&resque.TimeoutError{Class: "A"}), context.Canceled, resque.Failed},
+		{expired, context.DeadlineExceeded, resque.Failed},
+	} {
+		assert.Equal(t, c.want, resque.OutcomeOf(c.ctx, c.err), "%d: %v", i, c.err)
+	}
+}
+
+func TestExceptionName(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"": nil, "*errors.errorString": errors.New("oh"), "PanicError": &resque.PanicError{}, "NameError": fmt.Errorf("oh: %w", &resque.UnknownClassError{}),
+	} {
+		assert.Equal(t, strings.TrimPrefix(want, "*"), resque.ExceptionName(err))
+	}
+}
+
+// logged is a logger, and what it has said, without times.
+func logged() (*slog.Logger, *bytes.Buffer) {
+	var out bytes.Buffer
+	return slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})), &out
+}
+
+func TestLogPerform(t *testing.T) {
+	t.Parallel()
+	log, out := logged()
+	client := endings(t, resque.LogPerform(log))
+	for _, class := range []string{"Good", "Bad", "Panic", "Drop"} {
+		_, _ = client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: class, Args: []any{"secret"}})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _ = client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Late"})
+	assert.Equal(t, `level=INFO msg="job done" class=Good queue=q worker=""
+level=ERROR msg="job failed" class=Bad queue=q worker="" err="out of paper"
+level=ERROR msg="job failed" class=Panic queue=q worker="" err="panic: at the disco"
+level=INFO msg="job not performed: a hook said so" class=Drop queue=q worker=""
+level=INFO msg="job ended: it was told to" class=Late queue=q worker="" err="oh: context canceled"
+`, out.String())
+}
+
+func TestLogEnqueue(t *testing.T) {
+	t.Parallel()
+	log, out := logged()
+	veto := resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) { return job.Class != "Veto", nil })
+	client := hooked(t, redistest.StartEmbedded(t), resque.LogEnqueue(log), veto)
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(4711), {Queue: "q", Class: "Veto"}, activejob.Define0("ExportJob", "q").With()})
+	require.NoError(t, err)
+	_, err = client.Enqueue(t.Context(), resque.Job{Class: "A", Args: []any{"secret"}})
+	require.Error(t, err)
+	said := out.String()
+	for _, line := range []string{
+		`level=INFO msg="job enqueued" class=Exporter queue=exports` + "\n",
+		`level=INFO msg="job not enqueued: a hook said so" class=Veto queue=q` + "\n",
+		`level=INFO msg="job enqueued" class=ExportJob queue=q` + "\n",
+		`level=ERROR msg="enqueueing a job went wrong" class=A queue="" queued=false err=`,
+	} {
+		assert.Contains(t, said, line)
+	}
+	assert.NotContains(t, said, "4711")
+	assert.NotContains(t, said, "secret")
+}
+
+func TestStampEnqueuedAt(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartEmbedded(t)
+	client := hooked(t, s, resque.StampEnqueuedAt)
+	before := time.Now().Truncate(time.Millisecond)
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), activejob.Define0("ExportJob", "exports").With()})
+	require.NoError(t, err)
+	for job, err := range client.Peek(t.Context(), "exports", 0, -1) {
+		require.NoError(t, err)
+		at, ok := job.WaitingSince()
+		require.True(t, ok, "%s", job.Payload)
+		assert.WithinRange(t, at, before, time.Now())
+		_, stamped := job.Member("enqueued_at")
+		assert.Equal(t, job.Class == "Exporter", stamped, "Rails has its own")
+	}
+}
