@@ -44,7 +44,8 @@ func ExampleLogPerform() {
 
 func ExampleTimePerform() {
 	slow := resque.TimePerform(func(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
-		fmt.Println(job.Class, resque.OutcomeOf(ctx, err), took < time.Minute)
+		outcome, _ := resque.OutcomeOf(ctx, err)
+		fmt.Println(job.Class, outcome, took < time.Minute)
 	})
 	_ = performed(func(context.Context, int64) error { return nil }, slow)
 	// Output: Exporter succeeded true

@@ -14,15 +14,16 @@ import (
 func LogPerform(log *slog.Logger) Middleware {
 	return TimePerform(func(ctx context.Context, job *Reserved, took time.Duration, err error) {
 		log := cmp.Or(log, slog.Default()).With("class", job.Class, "queue", job.Queue, "worker", job.Worker, "duration", took)
-		switch OutcomeOf(ctx, err) {
+		outcome, reason := OutcomeOf(ctx, err)
+		switch outcome {
 		case Succeeded:
 			log.InfoContext(ctx, "job done")
 		case Dropped:
 			log.InfoContext(ctx, "job not performed: a hook said so")
 		case Cancelled:
-			log.InfoContext(ctx, "job ended: it was told to", "err", err)
+			log.InfoContext(ctx, "job ended: it was told to", "err", reason)
 		case Failed:
-			log.ErrorContext(ctx, "job failed", "err", err)
+			log.ErrorContext(ctx, "job failed", "err", reason)
 		}
 	})
 }

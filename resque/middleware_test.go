@@ -97,7 +97,8 @@ func TestTimePerform(t *testing.T) {
 	var seen []string
 	client := endings(t, resque.TimePerform(func(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
 		assert.Positive(t, took)
-		seen = append(seen, fmt.Sprint(job.Class, " ", resque.OutcomeOf(ctx, err), " ", err))
+		outcome, _ := resque.OutcomeOf(ctx, err)
+		seen = append(seen, fmt.Sprint(job.Class, " ", outcome, " ", err))
 	}))
 	for _, class := range []string{"Good", "Bad", "Panic", "Drop", "Late"} {
 		_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: class})
@@ -161,26 +162,35 @@ func TestOutcomes(t *testing.T) {
 	expired, cancel := context.WithTimeout(context.Background(), 0)
 	defer cancel()
 	alive := context.Background()
+	oh, late := errors.New("oh"), &resque.TimeoutError{Class: "A"}
+	wrapped := fmt.Errorf("oh: %w", context.Canceled)
 	for i, c := range []struct {
-		ctx  context.Context
-		err  error
-		want resque.Outcome
+		ctx    context.Context
+		err    error
+		want   resque.Outcome
+		reason error
 	}{
-		{alive, nil, resque.Succeeded},
-		{cancelled(nil), nil, resque.Succeeded}, // it was done all the same
-		{alive, errors.New("oh"), resque.Failed},
-		{alive, context.Canceled, resque.Failed}, // of something that the job called
-		{alive, context.DeadlineExceeded, resque.Failed},
-		{alive, fmt.Errorf("no: %w", resque.ErrDontPerform), resque.Dropped},
-		{cancelled(nil), fmt.Errorf("oh: %w", context.Canceled), resque.Cancelled},
-		{cancelled(resque.ErrTerm), context.Canceled, resque.Cancelled},
-		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.Cancelled},
-		{cancelled(resque.ErrTerm), errors.New("oh"), resque.Failed},
-		{cancelled(&resque.TimeoutError{Class: "A"}), context.Canceled, resque.Failed},
-		{expired, context.DeadlineExceeded, resque.Failed},
+		{alive, nil, resque.Succeeded, nil},
+		{cancelled(nil), nil, resque.Succeeded, nil}, // it was done all the same
+		{alive, oh, resque.Failed, oh},
+		{alive, context.Canceled, resque.Failed, context.Canceled}, // of something that the job called
+		{alive, context.DeadlineExceeded, resque.Failed, context.DeadlineExceeded},
+		{alive, resque.ErrDontPerform, resque.Dropped, resque.ErrDontPerform},
+		{cancelled(nil), wrapped, resque.Cancelled, context.Canceled},
+		{cancelled(oh), wrapped, resque.Cancelled, oh},
+		{cancelled(resque.ErrTerm), context.Canceled, resque.Cancelled, resque.ErrTerm},
+		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.Cancelled, resque.ErrTerm},
+		{cancelled(resque.ErrTerm), oh, resque.Failed, oh},
+		{cancelled(late), context.Canceled, resque.Failed, late},
+		{expired, context.DeadlineExceeded, resque.Failed, context.DeadlineExceeded},
 	} {
-		assert.Equal(t, c.want, resque.OutcomeOf(c.ctx, c.err), "%d: %v", i, c.err)
+		got, reason := resque.OutcomeOf(c.ctx, c.err)
+		assert.Equal(t, c.want, got, "%d: %v", i, c.err)
+		assert.Equal(t, c.reason, reason, "%d: %v", i, c.err)
 	}
+	got, reason := resque.OutcomeOf(alive, (*resque.PanicError)(nil)) // its methods panic
+	assert.Equal(t, resque.Failed, got)
+	require.ErrorContains(t, reason, "nil pointer")
 }
 
 func TestExceptionName(t *testing.T) {
@@ -220,7 +230,7 @@ func TestLogPerform(t *testing.T) {
 level=ERROR msg="job failed" class=Bad queue=q worker="" err="out of paper"
 level=ERROR msg="job failed" class=Panic queue=q worker="" err="panic: at the disco"
 level=INFO msg="job not performed: a hook said so" class=Drop queue=q worker=""
-level=INFO msg="job ended: it was told to" class=Late queue=q worker="" err="oh: context canceled"
+level=INFO msg="job ended: it was told to" class=Late queue=q worker="" err="context canceled"
 `, out.String())
 }
 

@@ -3,6 +3,7 @@ package resque
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 )
 
 // Outcome is how performing a job ended: a word for logs, metrics and traces.
@@ -23,21 +24,30 @@ const (
 )
 
 // OutcomeOf is how a job ended whose handler was called with ctx and returned err.
-func OutcomeOf(ctx context.Context, err error) Outcome {
+// reason is the error that a worker records and logs: the cause of ctx's end where
+// the handler returned that ctx has ended, else err.
+func OutcomeOf(ctx context.Context, err error) (o Outcome, reason error) {
+	defer func() {
+		if v := recover(); v != nil { // a method of the error, which is the user's
+			o, reason = Failed, &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	var late *TimeoutError
+	obeyed := err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
+	if reason = err; obeyed {
+		reason = context.Cause(ctx)
+	}
 	switch {
 	case err == nil:
-		return Succeeded
+		return Succeeded, nil
 	case errors.Is(err, ErrDontPerform):
-		return Dropped
-	case errors.Is(err, ErrTerm):
-		return Cancelled
-	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		return Failed
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(context.Cause(ctx), &late):
-		return Failed
+		return Dropped, reason
+	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
+		return Failed, reason
+	case obeyed || errors.Is(err, ErrTerm):
+		return Cancelled, reason
 	default:
-		return Cancelled
+		return Failed, reason
 	}
 }
 

@@ -1,0 +1,77 @@
+package otel_test
+
+import (
+	"context"
+	"testing"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/otel"
+)
+
+// kinds are ways of tracing, by what they cost.
+func kinds() map[string]func() *otel.Tracing {
+	traced := func(carry bool, sampler sdk.Sampler) func() *otel.Tracing {
+		return func() *otel.Tracing {
+			provider := sdk.NewTracerProvider(sdk.WithSampler(sampler), sdk.WithSpanProcessor(sdk.NewSimpleSpanProcessor(tracetest.NewNoopExporter())))
+			return otel.New(otel.Config{TracerProvider: provider, Carry: carry})
+		}
+	}
+	return map[string]func() *otel.Tracing{
+		"none":            nil,
+		"unsampled":       traced(false, sdk.NeverSample()),
+		"sampled":         traced(false, sdk.AlwaysSample()),
+		"sampled-carried": traced(true, sdk.AlwaysSample()),
+	}
+}
+
+// BenchmarkPerform is what tracing adds to what a worker does between a job's
+// reserve and its end.
+func BenchmarkPerform(b *testing.B) {
+	for name, kind := range kinds() {
+		b.Run(name, func(b *testing.B) {
+			mux := resque.NewMux()
+			if kind != nil {
+				mux.Use(kind().Perform)
+			}
+			mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+			payload := []byte(`{"class":"Exporter","args":[42]}`)
+			if name == "sampled-carried" {
+				payload = []byte(`{"class":"Exporter","args":[42],"traceparent":"` + parent + `"}`)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				job, err := resque.ParseReserved("exports", payload)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := resque.Perform(b.Context(), mux, job); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkEnqueue is the same of the other side, without a Redis.
+func BenchmarkEnqueue(b *testing.B) {
+	for name, kind := range kinds() {
+		b.Run(name, func(b *testing.B) {
+			enqueue := func(_ context.Context, job resque.Job) (bool, error) {
+				_, err := job.Payload()
+				return true, err
+			}
+			if kind != nil {
+				enqueue = kind().Enqueue(enqueue)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := enqueue(b.Context(), exporter.With(42)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
