@@ -27,6 +27,14 @@ if [ -n "$libraries" ]; then
 	done
 fi
 
+# Those with dependencies of their own are modules of their own.
+for module in resque/otel resque/prom; do
+	for platform in darwin/arm64 windows/amd64; do
+		echo "cross: $platform: $module"
+		(cd "$module" && GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" build ./...)
+	done
+done
+
 if [ -f cmd/goresque/main.go ]; then
 	echo "cross: linux without cgo: ./cmd/goresque"
 	GOOS=linux "$GO" build -o /dev/null ./cmd/goresque

@@ -1,0 +1,89 @@
+package prom_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque/prom"
+	"github.com/goresque/goresque/worker"
+)
+
+func page(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// every is every metric that there is.
+func every(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	s := redistest.StartEmbedded(t)
+	fill(t, s)
+	jobs := prom.NewJobs(prom.JobsConfig{})
+	client, mux := counted(t, s, jobs)
+	r := registry(t, jobs, prom.NewRedis(client, prom.RedisConfig{}))
+	var families map[string]*dto.MetricFamily
+	mux.Handle(exporter.Perform(func(context.Context, int64) error {
+		_, families = scraped(t, r)
+		return nil
+	}))
+	_, err := client.EnqueueFront(t.Context(), exporter.With(1))
+	require.NoError(t, err)
+	work(t.Context(), t, client, mux, worker.Config{})
+	_, after := scraped(t, r)
+	for name, family := range after {
+		families[name] = family
+	}
+	return families
+}
+
+// The table of docs/metrics.md has every metric with its type and labels, and no
+// other; what its alerts ask for is there.
+func TestTheTableOfMetrics(t *testing.T) {
+	t.Parallel()
+	families := every(t)
+	text := page(t, "../../docs/metrics.md")
+	described := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(resque_[a-z_]+)` \\| (\\w+) \\|([^|]*)\\|").FindAllStringSubmatch(text, -1) {
+		name, kind, labels := row[1], row[2], regexp.MustCompile(`\w+`).FindAllString(row[3], -1)
+		described[name] = true
+		family, ok := families[name]
+		if !assert.True(t, ok, "%s is in docs/metrics.md, and nowhere else", name) {
+			continue
+		}
+		assert.Equal(t, strings.ToUpper(kind), family.GetType().String(), name)
+		var want []string
+		for _, l := range family.GetMetric()[0].GetLabel() {
+			want = append(want, l.GetName())
+		}
+		slices.Sort(labels)
+		assert.Equal(t, want, labels, name)
+	}
+	for name := range families {
+		assert.True(t, described[name], "%s is not in the table of docs/metrics.md", name)
+	}
+	for _, name := range regexp.MustCompile(`\bresque_[a-z_]+`).FindAllString(text, -1) {
+		assert.Contains(t, families, name)
+	}
+	for _, state := range regexp.MustCompile(`state!?="(\w+)"`).FindAllStringSubmatch(text, -1) {
+		assert.Contains(t, values(families["resque_workers"]), "state="+state[1])
+	}
+}
+
+// Who does not import the package does not pay for it.
+func TestTheLibraryDoesNotDependOnIt(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"../../go.mod", "../../go.sum"} {
+		assert.NotContains(t, page(t, file), "prometheus", file)
+	}
+}
