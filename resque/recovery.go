@@ -32,7 +32,7 @@ func RecoverEnqueue(next EnqueueFunc) EnqueueFunc {
 	return func(ctx context.Context, job Job) (queued bool, err error) {
 		defer func() {
 			if v := recover(); v != nil {
-				queued, err = false, &PanicError{Value: v, Stack: debug.Stack()}
+				err = &PanicError{Value: v, Stack: debug.Stack()}
 			}
 		}()
 		return next(ctx, job)
