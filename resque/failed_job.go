@@ -51,9 +51,6 @@ func ParseFailedJob(list string, position int64, record []byte) FailedJob {
 	return parseRecord(record).job(newFailureID(cmp.Or(list, FailedList), position, record))
 }
 
-// activeJobWrapper is activejob.JobWrapper.
-const activeJobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
-
 // The members of a record. Their order is that of members' names.
 const (
 	failedAt = iota
