@@ -79,7 +79,7 @@ func (w *webApp) explain(err error) errorView {
 		return errorView{
 			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
 			Text:  "The queue, which lives in Redis, cannot be reached at the moment. Your export is kept: once Redis is back, try again.",
-			Retry: path(queue.export) + "/retry",
+			Retry: pathOf(queue.export) + "/retry",
 		}
 	default:
 		return errorView{

@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -98,7 +100,8 @@ func TestPerformLengthyComputation(t *testing.T) {
 		}
 		assert.Equal(t, Ready, e.State)
 		assert.Equal(t, rows, e.Done)
-		assert.Equal(t, len(data), e.Bytes)
+		assert.EqualValues(t, len(data), e.Bytes)
+		assert.Equal(t, fmt.Sprintf("%x", sha256.Sum256(data)), e.SHA256)
 	})
 
 	t.Run("takes as long as it was asked to", func(t *testing.T) {
@@ -151,7 +154,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		begun, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
 		require.NoError(t, begun.begin(t.Context()))
-		require.ErrorContains(t, begun.pace(ctx, time.Now()), "told to stop")
+		require.ErrorContains(t, begun.pace(ctx, &draft{started: time.Now()}, 1), "told to stop")
 
 		err = e.PerformLengthyComputation(ctx)
 		require.ErrorIs(t, err, context.Canceled)

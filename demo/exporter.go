@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // Exporter is the job that makes an export: its class, its queue, and the id of
@@ -13,6 +14,11 @@ import (
 // Ruby: module Exporter; @queue = :exports; def self.perform(export_id).
 var Exporter = resque.Define1[int64]("Exporter", "exports")
 
+// ExporterJob is the same job when a Rails app asks for it, with perform_later.
+//
+// Ruby: class ExporterJob < ApplicationJob; queue_as :exports; def perform(export_id).
+var ExporterJob = activejob.Define1[int64]("ExporterJob", "exports")
+
 // finder fetches an export; its error names the id.
 type finder interface {
 	find(ctx context.Context, id int64) (*Export, error)
@@ -21,13 +27,15 @@ type finder interface {
 // newMux returns the demo's jobs. A job is much like a controller's action: an
 // id comes in, the record is fetched, and the record does the work.
 func newMux(exports finder) *resque.Mux {
-	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+	perform := func(ctx context.Context, exportID int64) error {
 		export, err := exports.find(ctx, exportID)
 		if err != nil {
 			return err
 		}
 		return export.PerformLengthyComputation(ctx)
-	}))
+	}
+	mux := resque.NewMux()
+	mux.Handle(Exporter.Perform(perform))
+	mux.Handle(ExporterJob.Perform(perform))
 	return mux
 }

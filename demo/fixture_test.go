@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,7 @@ type fixture struct {
 	redis  *embedded.Server
 	client *resque.Client
 	db     *database
+	app    *webApp
 	web    *httptest.Server
 	http   *http.Client // keeps cookies, follows no redirects
 }
@@ -43,10 +45,11 @@ func setUp(t *testing.T, rows int, seconds float64) *fixture {
 	t.Cleanup(func() { f.redis.Close() })
 	f.client = testClient(t, f.redis.URL())
 
-	app, err := newWebApp(f.db, f.client, webConfig{rows: rows, seconds: seconds, log: quiet()})
+	f.app, err = newWebApp(f.db, f.client, webConfig{rows: rows, seconds: seconds, lost: 2 * time.Second, log: quiet()})
 	require.NoError(t, err)
-	f.web = httptest.NewServer(app)
+	f.web = httptest.NewServer(f.app)
 	t.Cleanup(f.web.Close)
+	runUntilEnd(t, f.app.run) // ends first, and with it the requests that wait
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	f.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -81,13 +84,37 @@ func (f *fixture) work(t *testing.T) {
 		Queues: []string{"exports"}, PollInterval: 10 * time.Millisecond, Logger: quiet(),
 	})
 	require.NoError(t, err)
+	runUntilEnd(t, w.Run)
+}
+
+func runUntilEnd(t *testing.T, run part) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx) }()
+	go func() { done <- run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)
 	})
+}
+
+// create stores an export that no form has asked for.
+func (d *database) create(ctx context.Context, rows int, seconds float64) (*Export, error) {
+	e, _, err := d.createOnce(ctx, rows, seconds, "")
+	return e, err
+}
+
+var errNotReady = errors.New("not ready")
+
+// file is the whole file of an export that is ready.
+func (e *Export) file(ctx context.Context) ([]byte, error) {
+	if err := e.db.WithContext(ctx).Take(e, e.ID).Error; err != nil {
+		return nil, err
+	}
+	if e.State != Ready {
+		return nil, errNotReady
+	}
+	return io.ReadAll(&file{ctx: ctx, export: e, loaded: func() {}})
 }
 
 // workOff performs what is queued now.

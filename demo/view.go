@@ -1,23 +1,31 @@
 package demo
 
 import (
-	"fmt"
+	"crypto/rand"
+	"net/http"
 	"strconv"
-	"time"
 )
 
 // head is what the layout needs of each page.
 type head struct {
-	Waiting bool // for an export: a browser without scripts looks again
+	Mode    string // problem or solution
+	Live    string // how the page learns of changes; nothing if there are none
+	Waiting bool   // for an export: a browser without scripts looks again
+	Version int64  // of what the page shows
+	Only    int64  // the one export that the page is about; none on the index
+	Mark    string // before the title
 }
 
 // indexView is what the list of exports shows.
 type indexView struct {
 	head
-	Flash   string
-	Exports []rowView
-	Limited bool
-	Story   storyView
+	Flash    string
+	Finished *rowView // the export of which the visitor is told that it is ready
+	Token    string   // of the form
+	Exports  []rowView
+	Limited  bool
+	NoWorker bool
+	Story    storyView
 }
 
 // storyView is what the panel about what happens shows, with real values.
@@ -26,23 +34,49 @@ type storyView struct {
 	ID            int64 // of an export to tell the story with
 	Class, Queue  string
 	Payload       string
+	Live          string
 }
 
-func newIndexView(w *webApp, exports []*Export, flash string) indexView {
-	v := indexView{Flash: flash, Limited: len(exports) == exportsPerPage}
-	for _, e := range exports {
-		v.Exports = append(v.Exports, newRowView(e))
-		v.Waiting = v.Waiting || !e.Complete()
+func (w *webApp) indexView(rw http.ResponseWriter, r *http.Request) (v indexView, err error) {
+	v.head = head{Mode: "solution", Live: liveMode(rw, r)}
+	if v.Version, err = w.db.version(r.Context()); err != nil {
+		return v, err
 	}
-	v.Story = storyView{
-		ID: 1, Class: Exporter.Class(), Queue: Exporter.Queue(),
+	exports, err := w.db.latest(r.Context(), exportsPerPage)
+	if err != nil {
+		return v, err
+	}
+	places, err := w.db.line(r.Context())
+	if err != nil {
+		return v, err
+	}
+	v.Limited, v.Token = len(exports) == exportsPerPage, rand.Text()
+	for _, e := range exports {
+		row := newRowView(e, places)
+		v.Exports = append(v.Exports, row)
+		v.Waiting = v.Waiting || !e.Complete()
+		if e.State == Ready && r.FormValue("ready") == strconv.FormatInt(e.ID, 10) {
+			v.Finished, v.Mark = &row, "✓ "
+		}
+	}
+	if r.Header.Get("X-Fragment") == "" { // the script's look at the page takes no flash away
+		v.Flash = takeFlash(rw, r)
+	}
+	v.NoWorker = w.fleet.nobody(r.Context())
+	v.Story = w.story(exports, v.Live)
+	return v, nil
+}
+
+func (w *webApp) story(exports []*Export, live string) storyView {
+	v := storyView{
+		ID: 1, Class: Exporter.Class(), Queue: Exporter.Queue(), Live: live,
 		Rows: thousands(w.cfg.rows), Seconds: strconv.FormatFloat(w.cfg.seconds, 'f', -1, 64),
 	}
 	if len(exports) > 0 {
-		v.Story.ID = exports[0].ID
+		v.ID = exports[0].ID
 	}
-	if payload, err := Exporter.With(v.Story.ID).Payload(); err == nil {
-		v.Story.Payload = string(payload)
+	if payload, err := Exporter.With(v.ID).Payload(); err == nil {
+		v.Payload = string(payload)
 	}
 	return v
 }
@@ -50,96 +84,20 @@ func newIndexView(w *webApp, exports []*Export, flash string) indexView {
 // showView is what the page of one export shows.
 type showView struct {
 	head
-	Export rowView
+	Export   rowView
+	NoWorker bool
 }
 
-func newShowView(e *Export) showView {
-	return showView{head{!e.Complete()}, newRowView(e)}
-}
-
-// rowView is what a row of the list shows.
-type rowView struct {
-	*Export
-	Path, Label, Text string
-}
-
-func newRowView(e *Export) rowView { return rowView{e, path(e), label(e), text(e)} }
-
-func (v rowView) Created() string    { return v.CreatedAt.Format("2 Jan, 15:04:05") }
-func (v rowView) CreatedISO() string { return v.CreatedAt.UTC().Format(time.RFC3339) }
-
-// exportJSON is what the script gets that waits for an export. The first five
-// fields are those of the Rails app this demo is modelled on.
-type exportJSON struct {
-	ID          int64     `json:"id"`
-	Complete    bool      `json:"complete"`
-	CreatedAt   time.Time `json:"created_at"`
-	UpdatedAt   time.Time `json:"updated_at"`
-	URL         string    `json:"url"`
-	State       State     `json:"state"`
-	Progress    progress  `json:"progress"`
-	Message     string    `json:"message"`
-	DownloadURL *string   `json:"download_url"`
-	Error       *string   `json:"error"`
-}
-
-type progress struct {
-	Done  int `json:"done"`
-	Total int `json:"total"`
-}
-
-func newExportJSON(e *Export) exportJSON {
-	j := exportJSON{
-		ID: e.ID, Complete: e.Complete(), CreatedAt: e.CreatedAt.UTC(), UpdatedAt: e.UpdatedAt.UTC(),
-		URL: path(e), State: e.State, Progress: progress{e.Done, e.Total}, Message: text(e),
+func (w *webApp) showView(rw http.ResponseWriter, r *http.Request, e *Export) (v showView, err error) {
+	places, err := w.db.line(r.Context())
+	if err != nil {
+		return v, err
 	}
-	switch e.State {
-	case Ready:
-		j.DownloadURL = new(path(e) + "/download")
-	case Failed:
-		j.Error = new(e.Message)
-	case Queued, Building:
+	v.head = head{Mode: "solution", Live: liveMode(rw, r), Waiting: !e.Complete(), Version: e.Version, Only: e.ID}
+	if e.State == Ready {
+		v.Mark = "✓ "
 	}
-	return j
-}
-
-func path(e *Export) string { return fmt.Sprintf("/exports/%d", e.ID) }
-
-func label(e *Export) string {
-	switch e.State {
-	case Queued:
-		return "Queued"
-	case Building:
-		return "Building"
-	case Ready:
-		return "Ready"
-	case Failed:
-		return "Failed"
-	default:
-		return string(e.State)
-	}
-}
-
-// text says in words how far an export is.
-func text(e *Export) string {
-	switch e.State {
-	case Queued:
-		return "Waiting for a worker"
-	case Building:
-		return thousands(e.Done) + " of " + thousands(e.Total) + " rows"
-	case Ready:
-		return fmt.Sprintf("%s rows, %s kB", thousands(e.Done), thousands((e.Bytes+999)/1000))
-	case Failed:
-		return e.Message
-	default:
-		return ""
-	}
-}
-
-// thousands writes 10000 as 10,000.
-func thousands(n int) string {
-	if n < 1000 {
-		return strconv.Itoa(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+	v.Export = newRowView(e, places)
+	v.NoWorker = !e.Complete() && w.fleet.nobody(r.Context())
+	return v, nil
 }

@@ -13,39 +13,53 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // webConfig is what the web app is told by the command.
 type webConfig struct {
-	rows    int          // of each new export
-	seconds float64      // that each new export takes
-	hosts   []string     // the names we answer to; none means any
-	resque  http.Handler // the dashboard
-	log     *slog.Logger // gets the causes of 500s
+	rows    int           // of each new export
+	seconds float64       // that each new export takes
+	hosts   []string      // the names we answer to; none means any
+	resque  http.Handler  // the dashboard
+	lost    time.Duration // without a change, before Resque is asked whether an export's worker lives; 0 means 12 s
+	log     *slog.Logger  // gets the causes of 500s
 }
 
-// webApp serves the pages.
+// webApp serves the pages, and looks after the exports while it runs.
 type webApp struct {
+	http.Handler // fit to be shown to a browser
+
 	cfg   webConfig
 	db    *database
-	jobs  enqueuer
+	jobs  *resque.Client
 	pages *pages
+	watch *watcher
+	fleet *fleet
 }
 
-// newWebApp returns the app's handler, fit to be shown to a browser.
-func newWebApp(db *database, jobs enqueuer, cfg webConfig) (http.Handler, error) {
+func newWebApp(db *database, jobs *resque.Client, cfg webConfig) (*webApp, error) {
 	cfg.log = cmp.Or(cfg.log, slog.Default())
 	p, err := newPages()
 	if err != nil {
 		return nil, err
 	}
-	w := &webApp{cfg: cfg, db: db, jobs: jobs, pages: p}
+	w := &webApp{cfg: cfg, db: db, jobs: jobs, pages: p, watch: newWatcher(db, cfg.log), fleet: &fleet{jobs: jobs}}
 
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(w.handle(func(http.ResponseWriter, *http.Request) error {
 		return &statusError{http.StatusForbidden, "Not from here", "This request came from another site, so nothing was done."}
 	}))
-	return w.ownHosts(secure(sameOrigin.Handler(w.routes()))), nil
+	w.Handler = w.ownHosts(secure(sameOrigin.Handler(w.routes())))
+	return w, nil
+}
+
+// run looks for changes and for lost exports until ctx ends. Requests that wait
+// end with it.
+func (w *webApp) run(ctx context.Context) error {
+	s := &sweeper{db: w.db, jobs: w.jobs, log: w.cfg.log, after: cmp.Or(w.cfg.lost, 12*time.Second)}
+	return together(ctx, w.watch.run, s.run)
 }
 
 func (w *webApp) routes() http.Handler {
@@ -55,9 +69,12 @@ func (w *webApp) routes() http.Handler {
 
 	get("/exports", w.index)
 	post("/exports", w.create)
-	get("/exports/{id}", w.show)
-	get("/exports/{id}/download", w.download)
-	post("/exports/{id}/retry", w.retry)
+	get("/exports/events", w.events)
+	get("/exports/{id}", w.withExport(w.show))
+	get("/exports/{id}/download", w.withExport(w.download))
+	post("/exports/{id}/retry", w.withExport(w.retry))
+	post("/exports/{id}/cancel", w.withExport(w.cancel))
+	post("/exports/{id}/delete", w.withExport(w.remove))
 	get("/static/{name}", w.pages.static)
 	if w.cfg.resque != nil {
 		r.PathPrefix("/resque").Handler(http.StripPrefix("/resque", w.cfg.resque))
@@ -110,12 +127,16 @@ func (w *webApp) ownHosts(next http.Handler) http.Handler {
 }
 
 // serveWeb serves until ctx ends, then lets the requests in hand finish.
-func serveWeb(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+func serveWeb(ctx context.Context, l net.Listener, app *webApp, log *slog.Logger) error {
+	return together(ctx, app.run, func(ctx context.Context) error { return serve(ctx, l, app, log) })
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      time.Minute, // a download over a slow line
+		WriteTimeout:      time.Minute, // what takes longer moves it on, see keepOpen
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

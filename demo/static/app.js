@@ -1,45 +1,137 @@
-// Asks for every export that is not complete, about once a second. When one is,
-// the page is loaded anew and shows it, as it would without a script.
+// Keeps the page true without a reload: by a stream of news, else by long polls,
+// else by plain ones. Rows are taken from the server's own page.
 'use strict';
 
-const usual = 1000, longest = 30000;
-const rows = [...document.querySelectorAll('[data-poll]')];
-const lost = document.getElementById('lost');
-let wait = usual;
+const { live, only, version: first } = document.body.dataset;
+const $ = (id) => document.getElementById(id);
+const rows = () => document.querySelectorAll('[data-row]');
+const usual = document.title, quarters = {};
+let version = first, source, request, timer, pending, ready, streamed, errors = 0, tries = 0, swaps = 0;
 
-async function ask(row) {
-  const answer = await fetch(row.dataset.poll, {
-    headers: { Accept: 'application/json' },
-    signal: AbortSignal.timeout(10000),
-  });
-  if (answer.status === 404) return { complete: true }; // removed: the list will tell
-  if (!answer.ok) throw new Error(answer.statusText);
-  const now = await answer.json();
-  show(row, now);
-  return now;
-}
+const address = (path, more) => `${path}?version=${version}${only ? `&id=${only}` : ''}${more}`;
 
-function show(row, now) {
-  row.dataset.state = now.state;
-  row.querySelector('[data-label]').textContent = now.state[0].toUpperCase() + now.state.slice(1);
-  row.querySelector('[data-text]').textContent = now.message;
-  const bar = row.querySelector('progress');
-  bar.max = now.progress.total || 1;
-  if (now.state === 'queued') bar.removeAttribute('value');
-  else bar.value = now.progress.done;
-}
-
-async function look() {
-  try {
-    const exports = await Promise.all(rows.map(ask));
-    if (exports.some((e) => e.complete)) return location.reload();
-    wait = usual;
-    lost.hidden = true;
-  } catch {
-    wait = Math.min(wait * 2, longest);
-    lost.hidden = false;
+function apply(news) {
+  version = news.version;
+  errors = tries = 0;
+  $('lost').hidden = true;
+  let stale = news.ids.length !== rows().length;
+  for (const e of news.exports) {
+    const row = $(`export-${e.id}`);
+    if (row?.dataset.state === e.state) progress(row, e);
+    else stale = true;
+    if (row && row.dataset.state !== e.state && e.state === 'ready') ready = e.id;
   }
-  setTimeout(look, wait);
+  if (stale) pending ||= setTimeout(refresh, 50);
 }
 
-setTimeout(look, usual);
+function progress(row, e) {
+  const { done, total } = e.progress, bar = row.querySelector('progress');
+  if (!bar) return;
+  row.querySelector('[data-text]').textContent = e.message;
+  if (e.state !== 'building') return;
+  bar.value = done;
+  const quarter = Math.floor(4 * done / total);
+  if (quarter > (quarters[e.id] || 0) && quarter < 4) $('say').textContent = `Export ${e.id}: ${25 * quarter} %`;
+  quarters[e.id] = quarter;
+}
+
+// refresh shows the page as the server has it now.
+async function refresh(hard = live === 'reload') {
+  pending = 0;
+  if (hard) {
+    if (ready) sessionStorage.ready = ready;
+    return location.reload();
+  }
+  const turn = ++swaps, news = ready;
+  let answer, text;
+  try {
+    answer = await fetch(location.pathname + (news ? `?ready=${news}` : ''), { headers: { 'X-Fragment': '1' } });
+    text = await answer.text();
+  } catch {
+    return pending ||= setTimeout(refresh, 2000);
+  }
+  if (turn !== swaps) return; // a later one is on its way
+  if (news === ready) ready = 0;
+  try {
+    if (!answer.ok) throw answer;
+    swap(new DOMParser().parseFromString(text, 'text/html'), news);
+  } catch {
+    location.reload();
+  }
+}
+
+function swap(page, news) {
+  const told = $('told');
+  if (news) document.title = page.title;
+  if (told && (news || !told.querySelector('a'))) told.replaceWith(page.getElementById('told'));
+  const fresh = [...page.querySelectorAll('[data-row]')];
+  if (!fresh.some((row) => $(row.id))) return $('list').replaceWith(page.getElementById('list'));
+  for (const part of page.querySelectorAll('[data-part]')) {
+    document.querySelector(`[data-part=${part.dataset.part}]`).replaceWith(part);
+  }
+  for (const row of rows()) if (!page.getElementById(row.id)) row.remove();
+  fresh.forEach((row, i) => {
+    const old = $(row.id);
+    if (!old) i ? rows()[i - 1].after(row) : rows()[0].before(row);
+    else if (old.outerHTML !== row.outerHTML) replace(old, row);
+  });
+}
+
+// replace swaps a row; the focus stays, or goes to what took its place.
+function replace(old, row) {
+  const at = [...old.querySelectorAll('a, button')].indexOf(document.activeElement);
+  old.replaceWith(row);
+  const now = row.querySelectorAll('a, button');
+  if (at >= 0) now[Math.min(at, now.length - 1)].focus({ preventScroll: true });
+}
+
+function stream() {
+  source = new EventSource(address('/exports/events', ''));
+  source.onopen = () => { streamed = true; errors = 0; };
+  source.onmessage = (m) => apply(JSON.parse(m.data));
+  source.onerror = () => {
+    if (++errors < 2 && source.readyState !== 2) return; // it tries again by itself
+    source.close();
+    poll();
+  };
+}
+
+async function poll() {
+  clearTimeout(timer);
+  const { signal } = request = new AbortController();
+  try {
+    const answer = await fetch(address('/exports', tries ? '' : '&wait=25'), { headers: { Accept: 'application/json' }, signal });
+    if (!answer.ok) throw answer;
+    apply(await answer.json());
+    if (streamed) stream(); // it has worked before
+    else timer = setTimeout(poll, 250);
+  } catch {
+    if (!signal.aborted) countdown(Math.ceil(Math.min(30, 2 ** tries++) * (0.75 + Math.random() / 2)));
+  }
+}
+
+function countdown(seconds) {
+  if (seconds < 1) return poll();
+  $('lost').firstElementChild.textContent = `Connection lost – retrying in ${seconds} s · `;
+  $('lost').hidden = false;
+  timer = setTimeout(countdown, 1000, seconds - 1);
+}
+
+// A page that nobody sees asks nothing, and catches up when it is seen again.
+function look() {
+  source?.close();
+  request?.abort();
+  clearTimeout(timer);
+  if (document.hidden) return;
+  document.title = usual;
+  stream();
+}
+
+$('lost').querySelector('button').onclick = poll;
+document.addEventListener('visibilitychange', look);
+look();
+if (sessionStorage.ready) {
+  ready = sessionStorage.ready;
+  sessionStorage.removeItem('ready');
+  refresh(false);
+}
