@@ -2,6 +2,7 @@ package demo
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -19,6 +20,13 @@ func (e *statusError) Error() string { return e.text }
 
 func errNoPage() error {
 	return &statusError{http.StatusNotFound, "Not found", "There is nothing here. It may have been there once."}
+}
+
+// noFileError reports an export that has no file, not yet or no longer.
+type noFileError struct{ export *Export }
+
+func (e *noFileError) Error() string {
+	return fmt.Sprintf("Export %d has no file to download.", e.export.ID)
 }
 
 // queueError reports an export that is stored but could not be queued.
@@ -48,7 +56,7 @@ func (w *webApp) answer(rw http.ResponseWriter, r *http.Request, err error) {
 	}
 	render := func() error { return w.pages.render(rw, view.Status, "error.html", view) }
 	if wantsJSON(r) {
-		render = func() error { return renderJSON(rw, view.Status, map[string]string{"error": view.Text}) }
+		render = func() error { return renderJSON(rw, view.Status, errorJSON{view.Text, view.See}) }
 	}
 	if err := render(); err != nil {
 		w.cfg.log.Error("page not rendered", "path", r.URL.Path, "err", err)
@@ -62,12 +70,20 @@ type errorView struct {
 	Status      int
 	Title, Text string
 	Retry       string // the path of "Try again", where there is one
+	See         string // the path of the export that it is about
+}
+
+// errorJSON is what a client gets instead.
+type errorJSON struct {
+	Error string `json:"error"`
+	URL   string `json:"url,omitempty"` // of the export that it is about
 }
 
 func (w *webApp) explain(err error) errorView {
 	var (
 		plain    *statusError
 		notFound *notFoundError
+		noFile   *noFileError
 		queue    *queueError
 	)
 	switch {
@@ -75,6 +91,8 @@ func (w *webApp) explain(err error) errorView {
 		return errorView{Status: plain.status, Title: plain.title, Text: plain.text}
 	case errors.As(err, &notFound):
 		return errorView{Status: http.StatusNotFound, Title: "No such export", Text: "This export does not exist, or no longer."}
+	case errors.As(err, &noFile):
+		return noFileView(noFile.export)
 	case errors.As(err, &queue):
 		return errorView{
 			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
@@ -87,6 +105,19 @@ func (w *webApp) explain(err error) errorView {
 			Text: "This is our fault, not yours. The cause is in the log; please try again.",
 		}
 	}
+}
+
+func noFileView(e *Export) errorView {
+	v := errorView{Status: http.StatusConflict, Title: "Nothing to download", Text: fmt.Sprintf("Export %d has no file.", e.ID), See: pathOf(e)}
+	switch {
+	case e.State == Expired || e.State == Ready:
+		v.Status, v.Title = http.StatusGone, "No longer there"
+		v.Text = fmt.Sprintf("The file of export %d was kept for a day. You can have it created again.", e.ID)
+		v.Retry = pathOf(e) + "/retry"
+	case !e.Complete():
+		v.Title, v.Text = "Not ready yet", fmt.Sprintf("Export %d is still on its way; its page shows how far it is.", e.ID)
+	}
+	return v
 }
 
 func wantsJSON(r *http.Request) bool {

@@ -161,12 +161,8 @@ func (w *webApp) show(rw http.ResponseWriter, r *http.Request, export *Export) e
 
 // download is the finished file, or a part of it that the browser asks for.
 func (w *webApp) download(rw http.ResponseWriter, r *http.Request, export *Export) error {
-	switch {
-	case export.State == Expired, export.State == Ready && export.ExpiresAt.Before(time.Now()):
-		return &statusError{http.StatusGone, "No longer there", "Files are kept for a day. Have it created again: the list of exports has a button for that."}
-	case export.State != Ready:
-		rw.Header().Set("Link", "<"+pathOf(export)+`>; rel="monitor"`)
-		return &statusError{http.StatusConflict, "Not ready yet", fmt.Sprintf("Export %d has no file to download.", export.ID)}
+	if export.State != Ready || export.ExpiresAt.Before(time.Now()) {
+		return &noFileError{export}
 	}
 	h := rw.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")

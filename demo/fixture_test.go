@@ -38,14 +38,20 @@ type fixture struct {
 
 func setUp(t *testing.T, rows int, seconds float64) *fixture {
 	t.Helper()
-	f := &fixture{db: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), rows)}
+	return setUpWith(t, webConfig{rows: rows, seconds: seconds, lost: 2 * time.Second})
+}
+
+func setUpWith(t *testing.T, cfg webConfig) *fixture {
+	t.Helper()
+	f := &fixture{db: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), cfg.rows)}
 	var err error
 	f.redis, err = embedded.Start("")
 	require.NoError(t, err)
 	t.Cleanup(func() { f.redis.Close() })
 	f.client = testClient(t, f.redis.URL())
 
-	f.app, err = newWebApp(f.db, f.client, webConfig{rows: rows, seconds: seconds, lost: 2 * time.Second, log: quiet()})
+	cfg.log = quiet()
+	f.app, err = newWebApp(f.db, f.client, cfg)
 	require.NoError(t, err)
 	f.web = httptest.NewServer(f.app)
 	t.Cleanup(f.web.Close)

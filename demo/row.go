@@ -16,7 +16,8 @@ func newRowView(e *Export, places map[int64]int) rowView {
 	return rowView{e, pathOf(e), label(e), text(e, places)}
 }
 
-func (v rowView) Created() string    { return v.CreatedAt.Format("2 Jan, 15:04:05") }
+func (v rowView) Day() string        { return v.CreatedAt.Format("2 Jan") }
+func (v rowView) Clock() string      { return v.CreatedAt.Format(time.TimeOnly) }
 func (v rowView) CreatedISO() string { return v.CreatedAt.UTC().Format(time.RFC3339) }
 func (v rowView) Size() string       { return size(v.Bytes) }
 func (v rowView) Until() string      { return v.ExpiresAt.Format("2 Jan, 15:04") }

@@ -1,0 +1,332 @@
+package demo
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestSameFormTwiceIsOneExport(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	var all sync.WaitGroup
+	for range 8 { // at once, as of an impatient visitor
+		all.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), "POST", f.web.URL+"/exports", strings.NewReader(url.Values{"token": {"abc"}}.Encode()))
+			assert.NoError(t, err)
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			res, err := f.http.Do(req)
+			if assert.NoError(t, err) {
+				assert.Equal(t, http.StatusSeeOther, res.StatusCode)
+				res.Body.Close()
+			}
+		})
+	}
+	all.Wait()
+	size, err := f.client.Size(t.Context(), "exports")
+	require.NoError(t, err)
+	assert.Equal(t, 1, size, "queued once")
+	exports, err := f.db.latest(t.Context(), 10)
+	require.NoError(t, err)
+	assert.Len(t, exports, 1)
+
+	first := f.do(t, "POST", "/exports", "Idempotency-Key", "k", "Accept", "application/json")
+	again := f.do(t, "POST", "/exports", "Idempotency-Key", "k", "Accept", "application/json")
+	assert.Equal(t, first.Header.Get("Location"), again.Header.Get("Location"))
+	assert.Equal(t, http.StatusBadRequest, f.do(t, "POST", "/exports", "Idempotency-Key", strings.Repeat("k", 101)).StatusCode)
+	a, b := f.do(t, "GET", "/exports").body, f.do(t, "GET", "/exports").body
+	assert.NotEqual(t, a, b, "each form has a token of its own")
+}
+
+func TestClientsOfTheAPI(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	post := func(path string) answer { return f.do(t, "POST", path, "Accept", "application/json") }
+	created := post("/exports")
+	assert.Equal(t, http.StatusAccepted, created.StatusCode)
+	assert.Equal(t, "/exports/1", created.Header.Get("Location"))
+	assert.Equal(t, "1", created.Header.Get("Retry-After"))
+	assert.Contains(t, created.body, `"state":"queued"`)
+
+	cancelled := post("/exports/1/cancel")
+	assert.Equal(t, http.StatusOK, cancelled.StatusCode)
+	assert.Contains(t, cancelled.body, `"complete":true`)
+	assert.Contains(t, cancelled.body, `"state":"cancelled"`)
+	assert.Equal(t, http.StatusAccepted, post("/exports/1/retry").StatusCode)
+	assert.Equal(t, http.StatusOK, post("/exports/1/retry").StatusCode, "it waits already")
+
+	conflict := f.do(t, "GET", "/exports/1/download", "Accept", "application/json")
+	assert.Equal(t, http.StatusConflict, conflict.StatusCode)
+	assert.Contains(t, conflict.body, `"url":"/exports/1"`)
+	assert.Equal(t, http.StatusNoContent, post("/exports/1/delete").StatusCode)
+	assert.Equal(t, http.StatusNotFound, post("/exports/1/delete").StatusCode)
+}
+
+func TestCancel(t *testing.T) {
+	t.Parallel()
+
+	t.Run("while it waits takes its job from the queue", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/cancel").StatusCode)
+		size, err := f.client.Size(t.Context(), "exports")
+		require.NoError(t, err)
+		assert.Zero(t, size)
+		assert.Equal(t, Cancelled, f.json(t, "/exports/1").State)
+		assert.Contains(t, f.do(t, "GET", "/exports").body, "Create again")
+	})
+
+	t.Run("while it is built ends the job without an error", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 100, 3600)
+		f.newExport(t)
+		f.work(t)
+		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == Building }, patience, 5*time.Millisecond)
+		f.do(t, "POST", "/exports/1/cancel")
+		f.settled(t)
+		assert.Equal(t, Cancelled, f.json(t, "/exports/1").State)
+		assert.Empty(t, f.failures(t))
+		assert.Zero(t, f.pieces(t))
+	})
+
+	t.Run("leaves a job that could not be dequeued nothing to do", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		_, err := e.cancel(t.Context())
+		require.NoError(t, err)
+		f.workOff(t)
+		assert.Equal(t, Cancelled, f.json(t, "/exports/1").State)
+		assert.Empty(t, f.failures(t))
+	})
+
+	t.Run("too late changes nothing", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		stale := f.newExport(t)
+		f.workOff(t)
+		ok, err := stale.cancel(t.Context())
+		require.NoError(t, err)
+		assert.False(t, ok)
+		assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/cancel").StatusCode)
+		assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
+	})
+
+	t.Run("and tried again at once is built once, whatever the old run does", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 100, 0)
+		f.newExport(t)
+		old, err := f.db.find(t.Context(), 1)
+		require.NoError(t, err)
+		require.NoError(t, old.begin(t.Context()))
+		f.do(t, "POST", "/exports/1/cancel")
+		f.do(t, "POST", "/exports/1/retry")
+		require.ErrorIs(t, old.build(t.Context()), errTakenOver)
+		require.ErrorIs(t, old.fail(t.Context(), "", errTakenOver), errTakenOver)
+		f.workOff(t)
+		assert.Equal(t, wantCSV(100), f.do(t, "GET", "/exports/1/download").body)
+	})
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+
+	t.Run("takes the file along", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.workOff(t)
+		require.NotZero(t, f.pieces(t))
+		assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/delete").StatusCode)
+		assert.Zero(t, f.pieces(t))
+		assert.Equal(t, http.StatusNotFound, f.do(t, "GET", "/exports/1").StatusCode)
+	})
+
+	t.Run("takes the job along", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.do(t, "POST", "/exports/1/delete")
+		f.workOff(t)
+		assert.Empty(t, f.failures(t))
+	})
+
+	t.Run("while it is built ends the job without an error", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 100, 3600)
+		f.newExport(t)
+		f.work(t)
+		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == Building }, patience, 5*time.Millisecond)
+		f.do(t, "POST", "/exports/1/delete")
+		f.settled(t)
+		assert.Empty(t, f.failures(t))
+		assert.Zero(t, f.pieces(t))
+	})
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	f.newExport(t)
+	f.workOff(t)
+	e, err := f.db.find(t.Context(), 1)
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now().Add(24*time.Hour), *e.ExpiresAt, time.Minute)
+	require.NoError(t, f.db.gorm.Model(e).Update("expires_at", time.Now().Add(-time.Second)).Error)
+
+	gone := f.do(t, "GET", "/exports/1/download")
+	assert.Equal(t, http.StatusGone, gone.StatusCode, "at once, not when it is swept")
+	assert.Contains(t, gone.body, `action="/exports/1/retry"`)
+	require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == Expired }, patience, 20*time.Millisecond)
+	assert.Zero(t, f.pieces(t))
+	assert.Equal(t, http.StatusGone, f.do(t, "GET", "/exports/1/download").StatusCode)
+
+	f.do(t, "POST", "/exports/1/retry")
+	f.workOff(t)
+	assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
+}
+
+func TestDownloadInParts(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 3000, 0)
+	f.newExport(t)
+	f.workOff(t)
+	want := wantCSV(3000)
+	require.Greater(t, f.pieces(t), 5)
+	whole := f.do(t, "GET", "/exports/1/download")
+	require.Equal(t, want, whole.body)
+	assert.Equal(t, strconv.Itoa(len(want)), whole.Header.Get("Content-Length"))
+	assert.Equal(t, "nosniff", whole.Header.Get("X-Content-Type-Options"))
+	n := len(want)
+	for header, part := range map[string]string{
+		"bytes=0-9": want[:10], "bytes=100000-": want[100000:], "bytes=-7": want[n-7:], "bytes=5000-90000": want[5000:90001],
+	} {
+		got := f.do(t, "GET", "/exports/1/download", "Range", header, "If-Range", whole.Header.Get("ETag"))
+		assert.Equal(t, http.StatusPartialContent, got.StatusCode, header)
+		assert.True(t, part == got.body, header)
+	}
+	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, f.do(t, "GET", "/exports/1/download", "Range", "bytes=9999999-").StatusCode)
+	stale := f.do(t, "GET", "/exports/1/download", "Range", "bytes=0-9", "If-Range", `"another"`)
+	assert.Equal(t, http.StatusOK, stale.StatusCode, "of another file, a part is of no use")
+	head := f.do(t, "HEAD", "/exports/1/download")
+	assert.Equal(t, strconv.Itoa(n), head.Header.Get("Content-Length"))
+	assert.Empty(t, head.body)
+}
+
+func TestLostExports(t *testing.T) {
+	t.Parallel()
+	// inHand has a worker's record say that it performs a job, as a killed one leaves it.
+	inHand := func(t *testing.T, f *fixture) {
+		t.Helper()
+		c, err := f.client.Redis().Conn(t.Context())
+		require.NoError(t, err)
+		defer c.Close()
+		const worker = "host~go:1:exports"
+		key := f.client.Redis().Key
+		for _, command := range [][]any{
+			{"DEL", key("queue:exports")}, {"SADD", key("workers"), worker},
+			{"SET", key("worker:" + worker), `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[1]}}`},
+			{"HSET", key("workers:heartbeat"), worker, time.Now().UTC().Format(time.RFC3339)},
+		} {
+			_, err := c.Do(command[0].(string), command[1:]...)
+			require.NoError(t, err)
+		}
+	}
+
+	t.Run("of a worker that was killed", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		require.NoError(t, e.begin(t.Context()))
+		inHand(t, f)
+		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == Failed }, patience, 50*time.Millisecond)
+		assert.Contains(t, *f.json(t, "/exports/1").Error, "killed")
+		require.ErrorIs(t, e.build(t.Context()), errTakenOver, "it has been given up")
+		f.do(t, "POST", "/exports/1/retry")
+		f.workOff(t)
+		assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
+	})
+
+	t.Run("not while its run reports, nor while its job waits", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 4)
+		f.newExport(t)
+		f.newExport(t)
+		f.work(t)
+		require.Eventually(t, func() bool { return f.json(t, "/exports/2").State == Ready }, patience, 50*time.Millisecond)
+		assert.Equal(t, Ready, f.json(t, "/exports/1").State)
+	})
+
+	t.Run("whose job nobody has", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		f.newExport(t)
+		_, _, err := f.client.RemoveQueue(t.Context(), "exports")
+		require.NoError(t, err)
+		require.NoError(t, e.begin(t.Context()))
+		require.Eventually(t, func() bool {
+			return f.json(t, "/exports/1").State == Failed && f.json(t, "/exports/2").State == Failed
+		}, patience, 50*time.Millisecond)
+		assert.Contains(t, f.json(t, "/exports/2").Message, "no longer in the queue")
+	})
+
+	t.Run("given back by a worker that stopped", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		require.NoError(t, e.begin(t.Context())) // its job is in the queue
+		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == Queued }, patience, 50*time.Millisecond)
+		f.workOff(t)
+		assert.Equal(t, Ready, f.json(t, "/exports/1").State)
+	})
+}
+
+func TestNoWorkerHint(t *testing.T) {
+	t.Parallel()
+	const hint = "No worker is serving the queue"
+	f := setUp(t, 10, 0)
+	assert.Contains(t, f.do(t, "GET", "/exports").body, hint)
+	f.work(t)
+	require.Eventually(t, func() bool { return !strings.Contains(f.do(t, "GET", "/exports").body, hint) }, patience, 50*time.Millisecond)
+
+	away := setUp(t, 10, 0)
+	away.redis.Close()
+	page := away.do(t, "GET", "/exports")
+	assert.Equal(t, http.StatusOK, page.StatusCode, "without Redis the page is there")
+	assert.NotContains(t, page.body, hint, "nothing is known, and nothing said")
+
+	for want, patterns := range map[bool][][]string{
+		true:  {{"exports"}, {"*"}, {"low", "exp*"}, {"!mail", "*"}},
+		false: {{}, {"mail"}, {"*", "!exports"}, {"!exp*", "*"}},
+	} {
+		for _, p := range patterns {
+			assert.Equal(t, want, serves(p, "exports"), p)
+		}
+	}
+}
+
+// settled waits until the worker has ended a job.
+func (f *fixture) settled(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		n, err := f.client.Stat(context.WithoutCancel(t.Context()), "processed")
+		return err == nil && n == 1
+	}, patience, 5*time.Millisecond)
+}
+
+func (f *fixture) pieces(t *testing.T) int {
+	t.Helper()
+	var n int64
+	require.NoError(t, f.db.gorm.Model(&piece{}).Count(&n).Error)
+	return int(n)
+}

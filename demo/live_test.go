@@ -1,0 +1,286 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// newExport has a visitor ask for an export.
+func (f *fixture) newExport(t *testing.T) *Export {
+	t.Helper()
+	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
+	exports, err := f.db.latest(t.Context(), 1)
+	require.NoError(t, err)
+	return exports[0]
+}
+
+// ask is do for JSON, in the background: it waits.
+func (f *fixture) ask(t *testing.T, path string, header ...string) <-chan answer {
+	t.Helper()
+	got := make(chan answer, 1)
+	go func() { got <- f.do(t, "GET", path, append(header, "Accept", "application/json")...) }()
+	return got
+}
+
+func within(t *testing.T, answers <-chan answer) answer {
+	t.Helper()
+	select {
+	case a := <-answers:
+		return a
+	case <-time.After(patience):
+		require.Fail(t, "no answer")
+		return answer{}
+	}
+}
+
+// nothingYet fails if an answer is there before it may be: after three looks.
+func nothingYet(t *testing.T, answers <-chan answer) {
+	t.Helper()
+	select {
+	case a := <-answers:
+		require.Fail(t, "answered too early", a.body)
+	case <-time.After(3 * lookEvery):
+	}
+}
+
+// waits counts the requests that wait now.
+func (f *fixture) waits() int {
+	f.app.watch.mu.Lock()
+	defer f.app.watch.mu.Unlock()
+	return f.app.watch.waiting
+}
+
+func TestLongPoll(t *testing.T) {
+	t.Parallel()
+
+	t.Run("answers on change, and not before", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e, other := f.newExport(t), f.newExport(t)
+		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
+		_, err := other.cancel(t.Context())
+		require.NoError(t, err)
+		nothingYet(t, got) // another export's change is none of ours
+		f.workOff(t)
+		var changed exportJSON
+		require.NoError(t, json.Unmarshal([]byte(within(t, got).body), &changed))
+		assert.Greater(t, changed.Version, e.Version)
+	})
+
+	t.Run("answers at once to another version", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		for _, query := range []string{"", "?wait=25", "?wait=25&version=0", "?version=1", "?wait=x&version=1", "?wait=-1&version=1"} {
+			assert.Equal(t, http.StatusOK, within(t, f.ask(t, "/exports/1"+query)).StatusCode, query)
+		}
+	})
+
+	t.Run("answers when the time is over, with the same version", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		for _, path := range []string{"/exports/1", "/exports"} {
+			got := within(t, f.ask(t, path+"?wait=0.3&version="+strconv.FormatInt(e.Version, 10)))
+			assert.Equal(t, http.StatusOK, got.StatusCode)
+			var now struct{ Version int64 }
+			require.NoError(t, json.Unmarshal([]byte(got.body), &now))
+			assert.Equal(t, e.Version, now.Version)
+		}
+	})
+
+	t.Run("an ETag spares the answer", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		tag := within(t, f.ask(t, "/exports/1")).Header.Get("ETag")
+		require.NotEmpty(t, tag)
+		got := within(t, f.ask(t, "/exports/1", "If-None-Match", tag))
+		assert.Equal(t, http.StatusNotModified, got.StatusCode)
+		assert.Empty(t, got.body)
+		f.workOff(t)
+		assert.Equal(t, http.StatusOK, within(t, f.ask(t, "/exports/1", "If-None-Match", tag)).StatusCode)
+	})
+
+	t.Run("stops when the client goes", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, "GET", f.web.URL+"/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10), nil)
+		require.NoError(t, err)
+		req.Header.Set("Accept", "application/json")
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+				res.Body.Close()
+			}
+		}()
+		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 5*time.Millisecond)
+		cancel()
+		<-ended
+		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 5*time.Millisecond)
+	})
+
+	t.Run("outlasts the limits that a server has for other requests", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		strict := httptest.NewUnstartedServer(f.app)
+		strict.Config.ReadTimeout, strict.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+		strict.Start()
+		t.Cleanup(strict.Close)
+		f.web = strict
+		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
+		nothingYet(t, got)
+		f.workOff(t)
+		assert.Contains(t, within(t, got).body, `"state":"`)
+	})
+
+	t.Run("of a deleted export says so", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		e := f.newExport(t)
+		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
+		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 5*time.Millisecond)
+		require.NoError(t, e.remove(t.Context()))
+		assert.Equal(t, http.StatusNotFound, within(t, got).StatusCode)
+	})
+}
+
+func TestNewsOfAll(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	first, second := f.newExport(t), f.newExport(t)
+	var now news
+	hear := func(path string) {
+		t.Helper()
+		now = news{}
+		require.NoError(t, json.Unmarshal([]byte(within(t, f.ask(t, path)).body), &now))
+	}
+	hear("/exports")
+	assert.Equal(t, []int64{2, 1}, now.IDs)
+	require.Len(t, now.Exports, 2)
+	assert.Equal(t, "2nd in line", now.Exports[0].Message)
+	assert.Equal(t, second.Version, now.Version)
+
+	hear("/exports?version=" + strconv.FormatInt(first.Version, 10))
+	require.Len(t, now.Exports, 1, "only what has changed")
+	assert.Equal(t, second.ID, now.Exports[0].ID)
+
+	got := f.ask(t, "/exports?wait=25&id=1&version="+strconv.FormatInt(second.Version, 10))
+	nothingYet(t, got)
+	require.NoError(t, second.remove(t.Context()))
+	require.NoError(t, json.Unmarshal([]byte(within(t, got).body), &now))
+	assert.Equal(t, []int64{1}, now.IDs)
+	hear("/exports?id=2")
+	assert.Empty(t, now.IDs)
+}
+
+// stream is an open stream of events.
+type stream struct {
+	*http.Response
+	lines *bufio.Scanner
+}
+
+func (f *fixture) stream(t *testing.T, query string, header ...string) *stream {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", f.web.URL+"/exports/events"+query, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { res.Body.Close() })
+	return &stream{res, bufio.NewScanner(res.Body)}
+}
+
+// next is the next event: its id and what it says.
+func (s *stream) next(t *testing.T) (id string, now news) {
+	t.Helper()
+	for s.lines.Scan() {
+		field, value, _ := strings.Cut(s.lines.Text(), ": ")
+		switch field {
+		case "id":
+			id = value
+		case "data":
+			require.NoError(t, json.Unmarshal([]byte(value), &now))
+			return id, now
+		}
+	}
+	require.Fail(t, "the stream has ended")
+	return "", now
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+
+	t.Run("tells what there is, and what changes", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		s := f.stream(t, "")
+		assert.Equal(t, "text/event-stream", s.Header.Get("Content-Type"))
+		assert.Equal(t, "no", s.Header.Get("X-Accel-Buffering"))
+		require.True(t, s.lines.Scan())
+		assert.Equal(t, "retry: 2000", s.lines.Text())
+		id, now := s.next(t)
+		require.Len(t, now.Exports, 1)
+		assert.Equal(t, Queued, now.Exports[0].State)
+		assert.Equal(t, strconv.FormatInt(now.Version, 10), id)
+		f.workOff(t)
+		for now.Exports[0].State != Ready {
+			_, now = s.next(t)
+		}
+		e, err := f.db.find(t.Context(), 1)
+		require.NoError(t, err)
+		require.NoError(t, e.remove(t.Context()))
+		_, now = s.next(t)
+		assert.Empty(t, now.IDs, "deleted")
+	})
+
+	t.Run("resumes where it broke", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		broken := f.stream(t, "?version=0")
+		id, _ := broken.next(t)
+		broken.Body.Close()
+		f.newExport(t)
+		_, now := f.stream(t, "?version=0", "Last-Event-ID", id).next(t)
+		require.Len(t, now.Exports, 1, "what was told is not told again")
+		assert.EqualValues(t, 2, now.Exports[0].ID)
+	})
+
+	t.Run("ends with the web app", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		app, err := newWebApp(f.db, f.client, f.app.cfg)
+		require.NoError(t, err)
+		f.web = httptest.NewServer(app)
+		t.Cleanup(f.web.Close)
+		ended := make(chan error, 1)
+		go func() { ended <- app.run(ctx) }()
+		s := f.stream(t, "")
+		require.True(t, s.lines.Scan())
+		cancel()
+		require.NoError(t, <-ended)
+		for s.lines.Scan() {
+			require.Empty(t, s.lines.Text(), "no more events")
+		}
+		require.NoError(t, s.lines.Err(), "it ends in order")
+	})
+}

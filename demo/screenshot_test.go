@@ -1,0 +1,73 @@
+package demo
+
+import (
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// To take them: go test ./demo -run Screenshots -args -screenshots DIRECTORY.
+var screenshots = flag.String("screenshots", "", "directory for pictures of every state")
+
+// TestScreenshots is for people: it takes a picture of every state, in light, in
+// dark, and on a telephone.
+func TestScreenshots(t *testing.T) {
+	t.Parallel()
+	if *screenshots == "" {
+		t.Skip("-screenshots names no directory")
+	}
+	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour}
+	f, empty := setUpWith(t, still), setUpWith(t, still)
+	f.gallery(t)
+	ctx := browser(t)
+	for name, look := range map[string]struct {
+		theme         string
+		width, height int64
+	}{"light": {"light", 1200, 860}, "dark": {"dark", 1200, 860}, "mobile": {"light", 390, 844}, "narrow": {"dark", 320, 640}} {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}},
+		})
+		require.NoError(t, err)
+		for page, url := range map[string]string{
+			"states": f.web.URL + "/exports?ready=1", "empty-no-worker": empty.web.URL + "/exports", "by-hand": f.web.URL + "/exports?live=off",
+			"one-ready": f.web.URL + "/exports/1", "one-failed": f.web.URL + "/exports/3", "one-building": f.web.URL + "/exports/5",
+			"conflict": f.web.URL + "/exports/5/download", "gone": f.web.URL + "/exports/2/download", "missing": f.web.URL + "/exports/99",
+		} {
+			see(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(url))
+			sideways, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
+			require.NoError(t, err)
+			require.False(t, sideways, "%s %s scrolls sideways", name, page)
+			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			require.NoError(t, err)
+			dir := filepath.Join(*screenshots, name)
+			require.NoError(t, os.MkdirAll(dir, 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, page+".png"), picture, 0o644))
+		}
+	}
+}
+
+// gallery makes an export in every state: 1 ready, 2 expired, 3 failed,
+// 4 cancelled, 5 building, 6 and 7 queued.
+func (f *fixture) gallery(t *testing.T) {
+	t.Helper()
+	for range 7 {
+		require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
+	}
+	started := time.Now().Add(-2 * time.Second)
+	for id, columns := range map[int]map[string]any{
+		1: {"state": Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(keptFor)},
+		2: {"state": Expired},
+		3: {"state": Failed, "message": "The worker stopped half way: it was killed, or its machine is gone."},
+		4: {"state": Cancelled},
+		5: {"state": Building, "done": 4120, "started_at": started},
+	} {
+		require.NoError(t, f.db.gorm.Model(&Export{ID: int64(id)}).Updates(columns).Error)
+	}
+}
