@@ -16,8 +16,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// browser starts a Chromium that ends with the test, or skips it.
-func browser(t *testing.T) context.Context {
+// browserFor starts a Chromium that ends with the test, or skips it.
+func browserFor(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	redistest.Require(t, "chromium", err == nil)

@@ -23,6 +23,7 @@ const (
 type draft struct {
 	bytes.Buffer // what is not there yet
 	csv          *csv.Writer
+	seq          int // of the next piece
 	sum          hash.Hash
 	started      time.Time
 	reported     time.Time
@@ -111,7 +112,7 @@ func (e *Export) append(ctx context.Context, d *draft, rows int) error {
 		if err := e.hold(tx); err != nil {
 			return err
 		}
-		if err := tx.Create(&piece{ExportID: e.ID, Start: start, Data: data}).Error; err != nil {
+		if err := tx.Create(&chunk{ExportID: e.ID, Seq: d.seq, Start: start, Data: data}).Error; err != nil {
 			return err
 		}
 		e.Done, e.Bytes = done+rows, start+int64(len(data))
@@ -124,5 +125,6 @@ func (e *Export) append(ctx context.Context, d *draft, rows int) error {
 		d.reported = time.Now()
 	}
 	d.Reset()
+	d.seq++
 	return err
 }

@@ -43,6 +43,11 @@ func (e *Export) putBack(ctx context.Context) (ok bool, err error) {
 // a file.
 func (e *Export) move(ctx context.Context, to State, message, condition string, args ...any) (ok bool, err error) {
 	err = e.transaction(ctx, func(tx *gorm.DB) error {
+		if _, err := lock(tx, e.ID); errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil // deleted
+		} else if err != nil {
+			return err
+		}
 		version, err := nextVersion(tx)
 		if err != nil {
 			return err
@@ -64,10 +69,9 @@ func (e *Export) move(ctx context.Context, to State, message, condition string, 
 // remove deletes the record and its file.
 func (e *Export) remove(ctx context.Context) error {
 	err := e.transaction(ctx, func(tx *gorm.DB) error {
-		if _, err := nextVersion(tx); err != nil {
-			return err
-		}
-		return tx.Delete(e).Error // its pieces go with it
+		_, _ = lock(tx, e.ID) // gone is as well
+		_, err := nextVersion(tx)
+		return errors.Join(err, tx.Delete(e).Error) // its pieces go with it
 	})
 	if err != nil {
 		return fmt.Errorf("deleting export %d: %w", e.ID, err)

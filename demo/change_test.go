@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -222,6 +223,23 @@ func TestDownloadInParts(t *testing.T) {
 	assert.Empty(t, head.body)
 }
 
+func TestDownloadIsOfOneRun(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 3000, 0)
+	f.newExport(t)
+	f.workOff(t)
+	e, err := f.db.find(t.Context(), 1)
+	require.NoError(t, err)
+	download := &file{ctx: t.Context(), export: e, loaded: func() {}}
+	_, err = download.Read(make([]byte, 10))
+	require.NoError(t, err)
+	again, err := f.db.find(t.Context(), 1)
+	require.NoError(t, err)
+	require.NoError(t, again.PerformLengthyComputation(t.Context()))
+	_, err = io.ReadAll(download)
+	require.ErrorIs(t, err, errFileGone)
+}
+
 func TestLostExports(t *testing.T) {
 	t.Parallel()
 	// inHand has a worker's record say that it performs a job, as a killed one leaves it.
@@ -233,7 +251,8 @@ func TestLostExports(t *testing.T) {
 		const worker = "host~go:1:exports"
 		key := f.client.Redis().Key
 		for _, command := range [][]any{
-			{"DEL", key("queue:exports")}, {"SADD", key("workers"), worker},
+			{"DEL", key("queue:exports")},
+			{"SADD", key("workers"), worker},
 			{"SET", key("worker:" + worker), `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[1]}}`},
 			{"HSET", key("workers:heartbeat"), worker, time.Now().UTC().Format(time.RFC3339)},
 		} {
@@ -327,6 +346,6 @@ func (f *fixture) settled(t *testing.T) {
 func (f *fixture) pieces(t *testing.T) int {
 	t.Helper()
 	var n int64
-	require.NoError(t, f.db.gorm.Model(&piece{}).Count(&n).Error)
+	require.NoError(t, f.db.gorm.Model(&chunk{}).Count(&n).Error)
 	return int(n)
 }

@@ -266,7 +266,7 @@ func TestDemoReset(t *testing.T) {
 	r := start(t, nil, "demo", "--data", dir, "--rows", "7", "--addr", "0", "--no-worker", "--reset")
 	_, err = db.find(t.Context(), e.ID)
 	require.ErrorContains(t, err, "couldn't find Export", "also for who had it open")
-	for _, model := range []any{&piece{}, &Export{}} {
+	for _, model := range []any{&chunk{}, &Export{}} {
 		var n int64
 		require.NoError(t, db.gorm.Model(model).Count(&n).Error)
 		assert.Zero(t, n, "%T", model)

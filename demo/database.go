@@ -21,7 +21,7 @@ type database struct {
 var _ finder = (*database)(nil)
 
 // models are what the database has a table of, each.
-func models() []any { return []any{&customer{}, &Export{}, &piece{}, &counter{}} }
+func models() []any { return []any{&customer{}, &Export{}, &chunk{}, &counter{}} }
 
 // openDatabase opens the database at a location and makes its tables where they
 // are missing. One that has other tables than the demo's is refused.

@@ -60,6 +60,15 @@ type Export struct {
 	db *gorm.DB
 }
 
+// AfterFind gives an export of an older demo, whose file is in another form, a time
+// at which it ended.
+func (e *Export) AfterFind(*gorm.DB) error {
+	if e.ExpiresAt == nil {
+		e.ExpiresAt = &e.CreatedAt
+	}
+	return nil
+}
+
 // Complete reports whether there is nothing left to wait for.
 func (e *Export) Complete() bool { return e.State != Queued && e.State != Building }
 

@@ -20,7 +20,7 @@ type counter struct {
 // so that versions are seen in their order.
 func nextVersion(tx *gorm.DB) (n int64, err error) {
 	err = tx.Raw("INSERT INTO counters (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = counters.n + 1 RETURNING n").Scan(&n).Error
-	return n, err //nolint:wrapcheck // its callers wrap it
+	return n, err
 }
 
 // version is that of the latest change.
@@ -98,7 +98,7 @@ func (d *database) underWay(ctx context.Context) ([]*Export, error) {
 // outdated are the exports whose time is over.
 func (d *database) outdated(ctx context.Context) ([]*Export, error) {
 	return d.list(ctx, "listing exports that expire", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state = ? AND expires_at < ?", Ready, time.Now())
+		return tx.Where("state = ? AND (expires_at IS NULL OR expires_at < ?)", Ready, time.Now())
 	})
 }
 

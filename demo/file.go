@@ -9,18 +9,19 @@ import (
 	"gorm.io/gorm"
 )
 
-// piece is a part of an export's file, which begins at the byte Start. The file
+// chunk is a part of an export's file, which begins at the byte Start. The file
 // lives in the database, so that the worker that writes it and the web app that
 // serves it need not share a disk.
-type piece struct {
-	ExportID int64   `gorm:"primaryKey;autoIncrement:false"`
-	Start    int64   `gorm:"primaryKey;autoIncrement:false"`
+type chunk struct {
+	ExportID int64   `gorm:"primaryKey;autoIncrement:false;index:chunks_start,priority:1"`
+	Seq      int     `gorm:"primaryKey;autoIncrement:false"`
+	Start    int64   `gorm:"index:chunks_start,priority:2"`
 	Data     []byte  `gorm:"not null"`
 	Export   *Export `gorm:"constraint:OnDelete:CASCADE"`
 }
 
 func removeFile(tx *gorm.DB, id int64) error {
-	return tx.Delete(&piece{}, "export_id = ?", id).Error //nolint:wrapcheck // its callers wrap it
+	return tx.Delete(&chunk{}, "export_id = ?", id).Error
 }
 
 // file reads an export's file from the database, of which it holds a piece at a
@@ -29,9 +30,12 @@ type file struct {
 	ctx    context.Context //nolint:containedctx // io.Reader has no other place for it
 	export *Export
 	at     int64
-	piece  piece
+	piece  chunk
 	loaded func() // told after each piece
 }
+
+// errFileGone ends a download whose export is built anew, or deleted, meanwhile.
+var errFileGone = errors.New("it is no longer there")
 
 var _ io.ReadSeeker = (*file)(nil)
 
@@ -49,15 +53,19 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// load fetches the piece that f.at is in, of the run that the export was found
+// with: the parts of two runs would make a file that never was.
 func (f *file) load() error {
-	var next piece
-	err := f.export.db.WithContext(f.ctx).Where("export_id = ? AND start <= ?", f.export.ID, f.at).
+	var next chunk
+	e := f.export
+	err := e.db.WithContext(f.ctx).
+		Where("export_id = ? AND start <= ? AND (SELECT attempt FROM exports WHERE id = ?) = ?", e.ID, f.at, e.ID, e.Attempt).
 		Order("start DESC").Limit(1).Take(&next).Error
-	if err == nil && f.at >= next.Start+int64(len(next.Data)) {
-		err = io.ErrUnexpectedEOF // it is being built anew
+	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && f.at >= next.Start+int64(len(next.Data)) {
+		err = errFileGone
 	}
 	if err != nil {
-		return fmt.Errorf("reading the file of export %d at byte %d: %w", f.export.ID, f.at, err)
+		return fmt.Errorf("reading the file of export %d at byte %d: %w", e.ID, f.at, err)
 	}
 	f.piece = next
 	f.loaded()

@@ -120,7 +120,11 @@ func (e *Export) file(ctx context.Context) ([]byte, error) {
 	if e.State != Ready {
 		return nil, errNotReady
 	}
-	return io.ReadAll(&file{ctx: ctx, export: e, loaded: func() {}})
+	data, err := io.ReadAll(&file{ctx: ctx, export: e, loaded: func() {}})
+	if errors.Is(err, errFileGone) {
+		return nil, errNotReady
+	}
+	return data, err
 }
 
 // workOff performs what is queued now.

@@ -18,7 +18,7 @@ const (
 // showJSON is an export for a client. With ?wait=SECONDS&version=N it is a long
 // poll: answered when the export has another version, or when the time is over.
 func (w *webApp) showJSON(rw http.ResponseWriter, r *http.Request, export *Export) error {
-	ctx, cancel := w.waiting(rw, r)
+	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(rw, r))
 	defer cancel()
 	var err error
 	for seen := export.Version; strconv.FormatInt(export.Version, 10) == r.FormValue("version"); {
@@ -42,7 +42,7 @@ func (w *webApp) showJSON(rw http.ResponseWriter, r *http.Request, export *Expor
 // indexJSON is what has changed since ?version=N, with all there is now; it waits
 // as showJSON does.
 func (w *webApp) indexJSON(rw http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := w.waiting(rw, r)
+	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(rw, r))
 	defer cancel()
 	version, err := strconv.ParseInt(r.FormValue("version"), 10, 64)
 	if err == nil {
@@ -55,22 +55,18 @@ func (w *webApp) indexJSON(rw http.ResponseWriter, r *http.Request) error {
 	return renderTagged(rw, r, news)
 }
 
-// waiting is the context of a request that waits as long as it says: not at all
-// by default.
-func (w *webApp) waiting(rw http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+// patienceOf is how long a request wants to wait: not at all by default.
+func patienceOf(rw http.ResponseWriter, r *http.Request) time.Duration {
 	seconds, _ := strconv.ParseFloat(r.FormValue("wait"), 64) // what is no number is no time
 	wait := time.Duration(min(max(seconds, 0), longestWait.Seconds()) * float64(time.Second))
 	keepOpen(rw, wait+time.Minute)
-	return context.WithTimeout(r.Context(), wait)
+	return wait
 }
 
-// keepOpen moves the server's limits on a connection: they are meant for requests
-// that are answered at once. Without a read deadline the connection still tells
-// when the client goes.
+// keepOpen moves on the server's limit on an answer, which is meant for those that
+// are given at once. A writer that cannot do it has no limit.
 func keepOpen(rw http.ResponseWriter, limit time.Duration) {
-	line := http.NewResponseController(rw)
-	_ = line.SetReadDeadline(time.Time{}) // a writer that cannot do it has no limits
-	_ = line.SetWriteDeadline(time.Now().Add(limit))
+	_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(limit))
 }
 
 // renderTagged renders JSON that a client need not read again while it is the same.

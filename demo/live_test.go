@@ -116,8 +116,9 @@ func TestLongPoll(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
+		strict := f.strict(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		req, err := http.NewRequestWithContext(ctx, "GET", f.web.URL+"/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10), nil)
+		req, err := http.NewRequestWithContext(ctx, "GET", strict.URL+"/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10), nil)
 		require.NoError(t, err)
 		req.Header.Set("Accept", "application/json")
 		ended := make(chan struct{})
@@ -128,6 +129,7 @@ func TestLongPoll(t *testing.T) {
 			}
 		}()
 		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 5*time.Millisecond)
+		<-time.After(2 * strict.Config.ReadTimeout) // which is over, and no reason to overlook it
 		cancel()
 		<-ended
 		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 5*time.Millisecond)
@@ -137,11 +139,7 @@ func TestLongPoll(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
-		strict := httptest.NewUnstartedServer(f.app)
-		strict.Config.ReadTimeout, strict.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
-		strict.Start()
-		t.Cleanup(strict.Close)
-		f.web = strict
+		f.web = f.strict(t)
 		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
 		nothingYet(t, got)
 		f.workOff(t)
@@ -157,6 +155,16 @@ func TestLongPoll(t *testing.T) {
 		require.NoError(t, e.remove(t.Context()))
 		assert.Equal(t, http.StatusNotFound, within(t, got).StatusCode)
 	})
+}
+
+// strict serves the app with limits that a wait is longer than.
+func (f *fixture) strict(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(f.app)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	return server
 }
 
 func TestNewsOfAll(t *testing.T) {

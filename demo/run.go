@@ -19,13 +19,16 @@ var (
 func (e *Export) begin(ctx context.Context) error {
 	var customers int64
 	if err := e.db.WithContext(ctx).Model(&customer{}).Count(&customers).Error; err != nil {
-		return err //nolint:wrapcheck // PerformLengthyComputation wraps it
+		return err
 	}
 	return e.transaction(ctx, func(tx *gorm.DB) error {
 		// Another worker may have begun, or somebody cancelled, since it was fetched.
-		if err := tx.Clauses(forUpdate()).Take(e, e.ID).Error; err != nil {
+		now, err := lock(tx, e.ID)
+		if err != nil {
 			return err
 		}
+		now.db = e.db
+		*e = *now
 		if e.State == Cancelled {
 			return errCancelled
 		}
@@ -33,7 +36,6 @@ func (e *Export) begin(ctx context.Context) error {
 		e.Done, e.Total, e.Bytes = 0, min(e.Rows, int(customers)), 0
 		e.StartedAt, e.ExpiresAt = new(time.Now()), nil
 		e.Attempt++
-		var err error
 		if e.Version, err = nextVersion(tx); err != nil {
 			return err
 		}
@@ -82,8 +84,7 @@ func (e *Export) save(tx *gorm.DB) error {
 // hold locks the export for a transaction of a run, and ends a run that is no
 // longer wanted.
 func (e *Export) hold(tx *gorm.DB) error {
-	var now Export
-	err := tx.Clauses(forUpdate()).Select("state", "attempt").Take(&now, e.ID).Error
+	now, err := lock(tx, e.ID)
 	switch {
 	case errors.Is(err, gorm.ErrRecordNotFound): // deleted
 		return errCancelled
@@ -97,9 +98,13 @@ func (e *Export) hold(tx *gorm.DB) error {
 	return nil
 }
 
-// forUpdate locks a row that is read. SQLite has no such words and needs none:
-// its transactions begin as writers.
-func forUpdate() clause.Locking { return clause.Locking{Strength: clause.LockingStrengthUpdate} }
+// lock fetches an export for a transaction that changes it, and comes before
+// nextVersion in each: two that took their locks in different orders would wait
+// for one another. SQLite needs no lock: its transactions begin as writers.
+func lock(tx *gorm.DB, id int64) (*Export, error) {
+	e := &Export{}
+	return e, tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(e, id).Error
+}
 
 // transaction runs fn in one, again if need be: what fn reads stays true until it
 // has written.

@@ -26,7 +26,10 @@ func TestScreenshots(t *testing.T) {
 	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour}
 	f, empty := setUpWith(t, still), setUpWith(t, still)
 	f.gallery(t)
-	ctx := browser(t)
+	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
+	require.NoError(t, err)
+	f.work(t) // there is a worker, with nothing to do
+	ctx := browserFor(t)
 	for name, look := range map[string]struct {
 		theme         string
 		width, height int64
@@ -36,7 +39,7 @@ func TestScreenshots(t *testing.T) {
 		})
 		require.NoError(t, err)
 		for page, url := range map[string]string{
-			"states": f.web.URL + "/exports?ready=1", "empty-no-worker": empty.web.URL + "/exports", "by-hand": f.web.URL + "/exports?live=off",
+			"states": f.web.URL + "/exports?live=on&ready=1", "empty-no-worker": empty.web.URL + "/exports?live=on", "by-hand": f.web.URL + "/exports?live=off",
 			"one-ready": f.web.URL + "/exports/1", "one-failed": f.web.URL + "/exports/3", "one-building": f.web.URL + "/exports/5",
 			"conflict": f.web.URL + "/exports/5/download", "gone": f.web.URL + "/exports/2/download", "missing": f.web.URL + "/exports/99",
 		} {
@@ -53,6 +56,34 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
+// TestPicturesOfTheDocumentation takes those of docs/img.
+func TestPicturesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	if *screenshots == "" {
+		t.Skip("-screenshots names no directory")
+	}
+	f := setUp(t, 10_000, 4)
+	f.work(t)
+	ctx := browserFor(t)
+	see(t, ctx, chromedp.EmulateViewport(900, 420), chromedp.Navigate(f.web.URL+"/exports"))
+	var film [][]byte
+	for i := range 20 {
+		if i == 2 {
+			see(t, ctx, click(`.primary`), becomes(row(1, Building)))
+		}
+		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		require.NoError(t, err)
+		film = append(film, picture)
+		<-time.After(300 * time.Millisecond)
+	}
+	animate(t, film, 40, filepath.Join(*screenshots, "demo.gif"))
+	for _, look := range []string{"light", "dark"} {
+		picture, err := os.ReadFile(filepath.Join(*screenshots, look, "states.png"))
+		require.NoError(t, err, "take the screenshots first")
+		small(t, picture, filepath.Join(*screenshots, "demo-"+look+".png"))
+	}
+}
+
 // gallery makes an export in every state: 1 ready, 2 expired, 3 failed,
 // 4 cancelled, 5 building, 6 and 7 queued.
 func (f *fixture) gallery(t *testing.T) {
@@ -64,7 +95,7 @@ func (f *fixture) gallery(t *testing.T) {
 	for id, columns := range map[int]map[string]any{
 		1: {"state": Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(keptFor)},
 		2: {"state": Expired},
-		3: {"state": Failed, "message": "The worker stopped half way: it was killed, or its machine is gone."},
+		3: {"state": Failed, "message": "Its worker was killed, or the machine is gone."},
 		4: {"state": Cancelled},
 		5: {"state": Building, "done": 4120, "started_at": started},
 	} {

@@ -98,9 +98,9 @@ func (s *sweeper) judge(ctx context.Context, e *Export, jobs whereabouts, silenc
 	case inHand && worker.Silence < silence-s.after/4:
 		// It has been heard since the export last changed, so it lives.
 	case inHand:
-		_, err = e.lose(ctx, "The worker stopped half way: it was killed, or its machine is gone.")
+		_, err = e.lose(ctx, "Its worker was killed, or the machine is gone.")
 	case e.State == Building:
-		_, err = e.lose(ctx, "The worker stopped half way, and no other has the export in hand.")
+		_, err = e.lose(ctx, "Its worker stopped half way, and no other has it in hand.")
 	case !jobs.cut:
 		_, err = e.lose(ctx, "Its job is no longer in the queue.")
 	}

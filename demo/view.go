@@ -3,6 +3,7 @@ package demo
 import (
 	"crypto/rand"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -72,8 +73,9 @@ func (w *webApp) story(exports []*Export, live string) storyView {
 		ID: 1, Class: Exporter.Class(), Queue: Exporter.Queue(), Live: live,
 		Rows: thousands(w.cfg.rows), Seconds: strconv.FormatFloat(w.cfg.seconds, 'f', -1, 64),
 	}
-	if len(exports) > 0 {
-		v.ID = exports[0].ID
+	// A cancelled one is no use: its job does nothing.
+	if i := slices.IndexFunc(exports, func(e *Export) bool { return e.State != Cancelled }); i >= 0 {
+		v.ID = exports[i].ID
 	}
 	if payload, err := Exporter.With(v.ID).Payload(); err == nil {
 		v.Payload = string(payload)

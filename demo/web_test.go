@@ -29,7 +29,7 @@ func TestExportFlow(t *testing.T) {
 	first, second := f.do(t, "GET", "/exports").body, f.do(t, "GET", "/exports").body
 	assert.Contains(t, first, `role="status" aria-atomic="false"><div id="told"><p class="flash">`+wantFlash+`</p>`)
 	assert.NotContains(t, second, wantFlash, "the flash is for one page")
-	for _, want := range []string{"icon spinner", "1st in line", `<noscript><meta http-equiv="refresh"`, "app.js", "You can leave this page"} {
+	for _, want := range []string{"icon spinner", "1st in line", `<noscript><meta http-equiv="refresh"`, "app.js", "You can leave this page:"} {
 		assert.Contains(t, second, want)
 	}
 	assert.Equal(t, http.StatusConflict, f.do(t, "GET", "/exports/1/download").StatusCode)
@@ -50,7 +50,7 @@ func TestExportFlow(t *testing.T) {
 
 	done := f.do(t, "GET", "/exports").body
 	assert.Contains(t, done, "Download CSV")
-	for _, gone := range []string{"icon spinner", "http-equiv", "You can leave this page"} {
+	for _, gone := range []string{"icon spinner", "http-equiv", "You can leave this page:"} {
 		assert.NotContains(t, done, gone, "nobody waits any more")
 	}
 	file := f.do(t, "GET", "/exports/1/download")
@@ -238,7 +238,7 @@ func TestJobsThatFail(t *testing.T) {
 	t.Run("a computation that goes wrong", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
-		require.NoError(t, f.db.gorm.Exec("CREATE TRIGGER full BEFORE INSERT ON pieces BEGIN SELECT RAISE(ABORT, 'disk is full'); END").Error)
+		require.NoError(t, f.db.gorm.Exec("CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'disk is full'); END").Error)
 		f.do(t, "POST", "/exports")
 		f.workOff(t)
 		failures := f.failures(t)

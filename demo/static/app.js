@@ -1,5 +1,5 @@
-// Keeps the page true without a reload: by a stream of news, else by long polls,
-// else by plain ones. Rows are taken from the server's own page.
+// Keeps the page true: by a stream of news, else by long polls, else by plain
+// ones. Rows are taken from the server's own page.
 'use strict';
 
 const { live, only, version: first } = document.body.dataset;
@@ -63,7 +63,7 @@ async function refresh(hard = live === 'reload') {
 function swap(page, news) {
   const told = $('told');
   if (news) document.title = page.title;
-  if (told && (news || !told.querySelector('a'))) told.replaceWith(page.getElementById('told'));
+  if (told && (news || !told.querySelector(page.querySelector('.hint') ? '.flash' : 'a'))) told.replaceWith(page.getElementById('told'));
   const fresh = [...page.querySelectorAll('[data-row]')];
   if (!fresh.some((row) => $(row.id))) return $('list').replaceWith(page.getElementById('list'));
   for (const part of page.querySelectorAll('[data-part]')) {
@@ -117,19 +117,26 @@ function countdown(seconds) {
   timer = setTimeout(countdown, 1000, seconds - 1);
 }
 
-// A page that nobody sees asks nothing, and catches up when it is seen again.
-function look() {
+function stop() {
   source?.close();
   request?.abort();
   clearTimeout(timer);
+}
+
+// A page that nobody sees asks nothing, and catches up when it is seen again.
+function look() {
+  stop();
   if (document.hidden) return;
   document.title = usual;
   stream();
 }
 
 $('lost').querySelector('button').onclick = poll;
+addEventListener('pagehide', stop);
 document.addEventListener('visibilitychange', look);
 look();
+// A status is read out only if it comes after the page.
+setTimeout(() => { const told = $('told'); told?.replaceWith(told.cloneNode(true)); }, 200);
 if (sessionStorage.ready) {
   ready = sessionStorage.ready;
   sessionStorage.removeItem('ready');

@@ -1,0 +1,290 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// gate stands before the app and can be in its way.
+type gate struct {
+	app      http.Handler
+	noStream atomic.Bool
+	streams  atomic.Int32 // begun
+	polls    atomic.Int32 // long ones
+	resumed  atomic.Int32
+
+	mu  sync.Mutex
+	cut []context.CancelFunc
+}
+
+func (g *gate) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/exports/events":
+		g.streams.Add(1)
+		if r.Header.Get("Last-Event-ID") != "" {
+			g.resumed.Add(1)
+		}
+		if g.noStream.Load() {
+			http.Error(rw, "a proxy that knows no streams", http.StatusBadGateway)
+			return
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		g.mu.Lock()
+		g.cut = append(g.cut, cancel)
+		g.mu.Unlock()
+		r = r.WithContext(ctx)
+	case r.FormValue("wait") != "":
+		g.polls.Add(1)
+	}
+	g.app.ServeHTTP(rw, r)
+}
+
+func (g *gate) cutStreams() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, cancel := range g.cut {
+		cancel()
+	}
+	g.cut = nil
+}
+
+// guarded is a fixture with a gate before it.
+func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
+	t.Helper()
+	f := setUp(t, rows, seconds)
+	g := &gate{app: f.app}
+	f.web.Config.Handler = g
+	return f, g
+}
+
+// stay marks the page, so that a later look tells whether it was loaded anew.
+const stay, stayed = `window.stayed = true`, `window.stayed === true`
+
+func mark() chromedp.Action[chromedp.Void] { return becomes(stay) }
+
+func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(selector) }
+
+func TestBrowserFollowsAnExport(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f, g := guarded(t, 1000, 3)
+	complaints := make(chan string, 100)
+	require.NoError(t, chromedp.Listen(ctx, func(ev any) {
+		switch e := ev.(type) {
+		case *log.EventEntryAdded:
+			complaints <- e.Entry.Text
+		case *runtime.EventExceptionThrown:
+			complaints <- e.ExceptionDetails.Text
+		}
+	}))
+	f.work(t)
+	see(t, ctx,
+		chromedp.EmulateViewport(800, 400), chromedp.Navigate(f.web.URL+"/exports"), visible("No exports yet."),
+		click(`.primary`), visible(wantFlash), becomes(row(1, Building)),
+		becomes(`document.querySelector("#flash[role=status]") !== null`), visible("you can leave this page"),
+		becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
+		mark(), becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`),
+		becomes(`document.querySelector("#export-1 progress").value > 100`), visible("of 1,000 rows, about"),
+		becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
+		becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV (83 kB)"))
+	assert.True(t, ask[bool](t, ctx, stayed), "nothing was loaded anew")
+	assert.Equal(t, "✓ Exports · goresque demo", ask[string](t, ctx, `document.title`))
+	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus stays")
+	assert.Equal(t, 50, ask[int](t, ctx, `scrollY`), "so does the scroll")
+	assert.EqualValues(t, 2, g.streams.Load(), "one stream a page")
+
+	dir := t.TempDir()
+	_, err := chromedp.Call(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
+	})
+	require.NoError(t, err)
+	see(t, ctx, click(`#export-1 .button`))
+	require.Eventually(t, func() bool {
+		data, err := os.ReadFile(filepath.Join(dir, "Customers – export 1.csv"))
+		return err == nil && string(data) == wantCSV(1000)
+	}, patience, 20*time.Millisecond)
+	select {
+	case text := <-complaints:
+		require.Fail(t, "the browser complains", text)
+	default:
+	}
+}
+
+func TestBrowserWithoutScripts(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f, g := guarded(t, 100, 4)
+	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), visible(wantFlash), visible("This page looks again every 3 seconds."))
+	f.work(t)
+	see(t, ctx, becomes(row(1, Building)), becomes(row(1, Ready)), visible("Download CSV"))
+	assert.Zero(t, g.streams.Load())
+	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "nobody waits any more")
+	see(t, ctx, click(`[aria-label="Delete export 1"]`), visible("No exports yet."),
+		click(`.primary`), becomes(row(2, Building)), click(`[aria-label="Cancel export 2"]`), becomes(row(2, Cancelled)),
+		click(`[aria-label="Create export 2 again"]`), becomes(row(2, Ready)))
+}
+
+func TestBrowserWhenStreamsAreCut(t *testing.T) {
+	t.Parallel()
+
+	t.Run("in the middle", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, g := guarded(t, 1000, 5)
+		f.work(t)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
+			becomes(`document.querySelector("#export-1 progress").value > 50`))
+		polled := g.polls.Load()
+		g.cutStreams()
+		see(t, ctx, becomes(row(1, Ready)), visible("Export 1 is ready"))
+		assert.True(t, ask[bool](t, ctx, stayed))
+		assert.Positive(t, g.resumed.Load(), "it went on where it was cut")
+		assert.Equal(t, polled, g.polls.Load())
+	})
+
+	t.Run("by a proxy that lets none pass", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, g := guarded(t, 1000, 4)
+		g.noStream.Store(true)
+		f.work(t)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
+			becomes(`document.querySelector("#export-1 progress").value > 50`), becomes(row(1, Ready)), visible("Export 1 is ready"))
+		assert.True(t, ask[bool](t, ctx, stayed))
+		assert.Positive(t, g.polls.Load(), "long polls take over")
+	})
+}
+
+func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f := setUp(t, 1000, 6)
+	f.work(t)
+	first := httptest.NewServer(f.app)
+	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
+		becomes(`document.querySelector("#export-1 progress").value > 50`))
+	first.CloseClientConnections()
+	first.Listener.Close()
+	see(t, ctx, visible("Connection lost – retrying in"), visible("Retry now"))
+
+	l, err := net.Listen("tcp", first.Listener.Addr().String())
+	require.NoError(t, err)
+	second := &httptest.Server{Listener: l, Config: &http.Server{Handler: f.app}} //nolint:gosec // for a test
+	second.Start()
+	t.Cleanup(func() {
+		second.CloseClientConnections() // the page's stream is open
+		second.Close()
+	})
+	see(t, ctx, click(`#lost button`), becomes(`document.getElementById("lost").hidden`), becomes(row(1, Ready)), visible("Export 1 is ready"))
+	assert.True(t, ask[bool](t, ctx, stayed))
+}
+
+func TestBrowserDoubleClick(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f := setUp(t, 10, 0)
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), chromedp.DoubleClick(`.primary`), becomes(row(1, Queued)),
+		chromedp.Navigate(f.web.URL+"/exports"))
+	// As fast as a script can.
+	see(t, ctx, becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), becomes(row(2, Queued)))
+	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
+	size, err := f.client.Size(t.Context(), "exports")
+	require.NoError(t, err)
+	assert.Equal(t, 2, size)
+}
+
+func TestBrowserThirtyExportsAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f, g := guarded(t, 100, 0.2)
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), visible("No exports yet."), mark())
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() { assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode) })
+	}
+	all.Wait()
+	see(t, ctx, becomes(`document.querySelectorAll("[data-state=queued]").length === 30`), visible("30th in line"))
+	f.work(t)
+	f.work(t)
+	see(t, ctx, becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), visible("is ready – Download CSV"))
+	ids := ask[[]string](t, ctx, `[...document.querySelectorAll("[data-row]")].map((r) => r.id)`)
+	for i, id := range ids {
+		assert.Equal(t, fmt.Sprintf("export-%d", 30-i), id, "newest first")
+	}
+	assert.True(t, ask[bool](t, ctx, stayed))
+	assert.EqualValues(t, 1, g.streams.Load(), "one stream for all")
+}
+
+func TestBrowserModes(t *testing.T) {
+	t.Parallel()
+
+	t.Run("reload by hand", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, g := guarded(t, 10, 0)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a`), visible("You look again."), click(`.primary`), visible(wantFlash))
+		begun := g.streams.Load()
+		f.workOff(t)
+		see(t, ctx, becomes(row(1, Queued)), click(`.hint a`), becomes(row(1, Ready)))
+		assert.Equal(t, begun, g.streams.Load())
+	})
+
+	t.Run("load the page anew", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, _ := guarded(t, 10, 0)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), becomes(row(1, Queued)), mark())
+		f.work(t)
+		see(t, ctx, becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV"))
+		assert.False(t, ask[bool](t, ctx, stayed))
+	})
+
+	t.Run("a hidden page asks nothing and catches up", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, _ := guarded(t, 10, 0)
+		hide := func(hidden bool) chromedp.Action[chromedp.Void] {
+			return becomes(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}),
+				document.dispatchEvent(new Event("visibilitychange"))`, hidden))
+		}
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Queued)), mark())
+		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 10*time.Millisecond)
+		see(t, ctx, hide(true))
+		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 10*time.Millisecond)
+		f.workOff(t)
+		see(t, ctx, becomes(row(1, Queued)), hide(false), becomes(row(1, Ready)), visible("Export 1 is ready"))
+		assert.True(t, ask[bool](t, ctx, stayed))
+	})
+
+	t.Run("one export's page", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, _ := guarded(t, 1000, 2)
+		f.newExport(t)
+		f.newExport(t) // another, which is no concern of the page
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), becomes(row(1, Queued)), mark())
+		f.work(t)
+		see(t, ctx, becomes(`document.querySelector("progress")?.value > 100`), becomes(row(1, Ready)), visible("Download CSV"), visible("SHA-256"))
+		assert.True(t, ask[bool](t, ctx, stayed))
+	})
+}

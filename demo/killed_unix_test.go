@@ -1,0 +1,59 @@
+//go:build unix
+
+package demo
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test's own program be the goresque that a test kills.
+func TestMain(m *testing.M) {
+	if args := os.Getenv("DEMO_TEST_GORESQUE"); args != "" {
+		os.Exit(App(os.Getenv).Run(context.Background(), []string{args}, os.Environ(), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// worker starts a worker that is a process of its own.
+func (f *fixture) worker(t *testing.T) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "DEMO_TEST_GORESQUE=work", "REDIS_URL="+f.redis.URL(), "DATABASE_URL=sqlite:"+f.db.at.path, "QUEUE=exports")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+func TestBrowserWhenTheWorkerIsKilled(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f := setUp(t, 1000, 30)
+	worker := f.worker(t)
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
+		becomes(`document.querySelector("#export-1 progress").value > 10`))
+	require.NoError(t, worker.Process.Kill())
+	_ = worker.Wait() // killed, it says
+
+	see(t, ctx, becomes(row(1, Failed)), visible("worker was killed, or the machine is gone"),
+		becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
+	assert.True(t, ask[bool](t, ctx, stayed))
+	assert.Zero(t, f.pieces(t), "no half file")
+	assert.Equal(t, 409, f.do(t, "GET", "/exports/1/download").StatusCode)
+
+	require.NoError(t, f.db.gorm.Model(&Export{ID: 1}).Update("seconds", 0.5).Error)
+	f.worker(t)
+	see(t, ctx, click(`[aria-label="Try export 1 again"]`), becomes(row(1, Ready)))
+	assert.Equal(t, wantCSV(1000), f.do(t, "GET", "/exports/1/download").body)
+}
