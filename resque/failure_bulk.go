@@ -103,8 +103,8 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 			b.progress.Done++
 		}
 	}
-	if b.keep > 0 && len(done) > 0 && !slices.Contains(b.progress.Trash, b.trash.Token) {
-		b.progress.Trash = append(b.progress.Trash, b.trash.Token)
+	if len(done) > 0 {
+		b.kept()
 	}
 	return done, gone, nil
 }
@@ -172,6 +172,8 @@ func (b *bulk) through(ctx context.Context, w *walk, m matcher) error {
 // rest up. What was not there is looked for by its name.
 func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 	var lost []FailureID
+	var all []planned
+	defer func() { w.acted(all) }()
 	removed := int64(0)
 	for some := range slices.Chunk(plans, actsAtOnce) {
 		for i := range some {
@@ -183,7 +185,7 @@ func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 				removed++
 			}
 		}
-		w.acted(done)
+		all = append(all, done...)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,9 @@ func (f *Failures) Remove(ctx context.Context, how Remove, ids ...FailureID) (Pr
 // Ruby: Resque::Failure.clear, Resque::Failure.clear_retried and
 // Resque::Failure.remove_queue.
 func (f *Failures) RemoveAll(ctx context.Context, how Remove, filter FailureFilter, progress func(Progress)) (Progress, error) {
+	if filter == (FailureFilter{List: filter.List, Retried: OnlyRetried}) {
+		return f.clearRetried(ctx, how, filter, progress)
+	}
 	if !filter.all() {
 		return f.matching(ctx, &bulk{act: remove, keep: how.Keep, tell: progress}, filter)
 	}

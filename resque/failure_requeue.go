@@ -42,6 +42,18 @@ type Requeue struct {
 
 	// Remove removes the failure instead of marking it.
 	Remove bool
+
+	// Keep is how long what Remove removes can be restored (see Progress.Trash),
+	// which does not take the job off its queue again. Defaults to 0: it is gone.
+	Keep time.Duration
+}
+
+// keep is Keep where there is something to be kept.
+func (how Requeue) keep() time.Duration {
+	if !how.Remove {
+		return 0
+	}
+	return how.Keep
 }
 
 // Requeue places the jobs of the failures on their queues again. What cannot be
@@ -53,7 +65,7 @@ func (f *Failures) Requeue(ctx context.Context, how Requeue, ids ...FailureID) (
 	if err := how.check(); err != nil {
 		return Progress{}, err
 	}
-	return f.selected(ctx, &bulk{act: how.act}, ids)
+	return f.selected(ctx, &bulk{act: how.act, keep: how.keep()}, ids)
 }
 
 // RequeueAll requeues the failures that the filter passes, the oldest first,
@@ -70,7 +82,7 @@ func (f *Failures) RequeueAll(ctx context.Context, how Requeue, filter FailureFi
 	if !how.Again && filter.Retried == AnyRetried {
 		filter.Retried = NotRetried
 	}
-	return f.matching(ctx, &bulk{act: how.act, tell: progress}, filter)
+	return f.matching(ctx, &bulk{act: how.act, keep: how.keep(), tell: progress}, filter)
 }
 
 func (how Requeue) check() error {

@@ -169,6 +169,9 @@ func (w *walk) grow(part []located) {
 
 // acted tells what became of records of the last part.
 func (w *walk) acted(done []planned) {
+	if len(done) == 0 {
+		return
+	}
 	changed := make(map[string][]byte, len(done))
 	for _, p := range done {
 		changed[string(p.raw)] = p.after

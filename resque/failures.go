@@ -73,14 +73,42 @@ func (f *Failures) Count(ctx context.Context, filter FailureFilter) (int64, erro
 			n += length
 			continue
 		}
-		for _, err := range f.records(ctx, list, newMatcher(filter), newestFirst) {
-			if err != nil {
-				return 0, err
-			}
-			n++
+		matching, err := f.count(ctx, list, newMatcher(filter))
+		if err != nil {
+			return 0, err
 		}
+		n += matching
 	}
 	return n, nil
+}
+
+// count looks through a list to its end. While one part is looked at, the next one
+// is read.
+func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, err error) {
+	w, err := newWalk(ctx, f.store, list, m.FailureFilter, newestFirst)
+	if err != nil {
+		return 0, err
+	}
+	w.size = maxPart
+	parts := make(chan []located)
+	go func() {
+		defer close(parts)
+		for {
+			var part []located
+			if part, err = w.next(ctx); err != nil || len(part) == 0 {
+				return
+			}
+			parts <- part
+		}
+	}()
+	for part := range parts { // to the end, so that nobody waits there
+		for _, at := range part {
+			if _, ok := m.match(at.raw); ok {
+				n++
+			}
+		}
+	}
+	return n, err
 }
 
 // Newest are the failures that the filter passes, the newest first. An error

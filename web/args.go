@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // activeJobWrapper is the class under which Rails enqueues all its jobs.
@@ -24,28 +26,37 @@ type shownJob struct {
 // showJob reads a payload, of whatever kind.
 func (h *Dashboard) showJob(payload []byte) shownJob {
 	job := shownJob{Raw: string(payload)}
-	var p struct {
-		Class string            `json:"class"`
-		Args  []json.RawMessage `json:"args"`
-	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(payload, &fields) != nil {
+	spans, err := rubyjson.Spans(payload, "class", "args")
+	if err != nil {
 		job.Bad = true
 		if h.hides() {
 			job.Raw = ""
 		}
 		return job
 	}
-	_ = json.Unmarshal(fields["class"], &p.Class) // left empty where it is none
-	if json.Unmarshal(fields["args"], &p.Args) != nil {
-		p.Args = []json.RawMessage{fields["args"]} // an object, say
-	}
-	job.Class, job.Args, job.Bad = p.Class, p.Args, p.Class == ""
-	if p.Class == activeJobWrapper && len(p.Args) == 1 {
-		job.unwrap(p.Args[0])
+	job.Class, _ = rubyjson.Text(spans[0].Of(payload)) // left empty where it is none
+	job.Args, job.Bad = argsOf(spans[1].Of(payload)), job.Class == ""
+	if job.Class == activeJobWrapper && len(job.Args) == 1 {
+		job.unwrap(job.Args[0])
 	}
 	h.hide(&job)
 	return job
+}
+
+// argsOf are a payload's arguments, or what stands there in their place.
+func argsOf(value []byte) []json.RawMessage {
+	items, ok := rubyjson.Items(value)
+	switch {
+	case ok:
+		args := make([]json.RawMessage, len(items))
+		for i, item := range items {
+			args[i] = item.Value(value)
+		}
+		return args
+	case len(value) == 0, string(value) == "null":
+		return nil
+	}
+	return []json.RawMessage{value} // an object, say
 }
 
 func (j *shownJob) unwrap(envelope json.RawMessage) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,13 +61,37 @@ func fillLarge(b *testing.B, server *redistest.Server, failures int) redis.Conn 
 	return c
 }
 
-// BenchmarkPages measures the pages over much: how long one takes, how many bytes
-// it has, and what of the process's memory it leaves behind.
+// bareReads are what a page must read at least, by redigo alone, in the same parts.
+func bareReads(path string) [][]any {
+	reads := [][]any{{"SMEMBERS", "resque:workers"}, {"HGETALL", "resque:workers:heartbeat"}}
+	records := []any{"MGET"}
+	for i := range largeWorkers {
+		records = append(records, fmt.Sprintf("resque:worker:worker-%d.example.com:%d:exports,mail", i%40, 4000+i))
+	}
+	reads = append(reads, records)
+	first, part := largeFailures, 1000
+	switch {
+	case strings.Contains(path, "count=1"), strings.Contains(path, "groups"):
+		first = 0
+	case strings.Contains(path, "class=ExportJob"):
+		first = largeFailures - 2*part
+	case strings.HasPrefix(path, "/failed"):
+		first, part = largeFailures-25, 25
+	}
+	for ; first < largeFailures; first += part {
+		reads = append(reads, []any{"LRANGE", "resque:failed", first, first + part - 1})
+	}
+	return reads
+}
+
+// BenchmarkPages measures the pages over much: how long one takes at the median,
+// beside its bare reads at the same time, how many bytes it has, and what of the
+// process's memory it leaves behind.
 //
-// go test ./web -run xxx -bench Pages -benchtime 20x.
+// go test ./web -run xxx -bench Pages -benchtime 20x -count 5.
 func BenchmarkPages(b *testing.B) {
 	server := redistest.Start(b)
-	fillLarge(b, server, largeFailures)
+	c := fillLarge(b, server, largeFailures)
 	for _, path := range []string{
 		"/overview", "/working", "/workers", "/failed", "/failed?page=2000", "/failed?class=ExportJob", "/failed?class=RareJob", "/failed?q=nowhere",
 		"/failed?class=ExportJob&count=1", "/failed?view=groups", "/stats/keys",
@@ -75,16 +101,31 @@ func BenchmarkPages(b *testing.B) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
+			dashboard := newDashboard(b, server, web.Config{})
+			var took, bare []time.Duration
 			for b.Loop() {
-				b.StopTimer() // each reads anew: none shares another's snapshot
-				dashboard := newDashboard(b, server, web.Config{})
-				b.StartTimer()
+				begun := time.Now()
+				for _, words := range bareReads(path) {
+					_, err := c.Do(words[0].(string), words[1:]...)
+					require.NoError(b, err)
+				}
+				bare = append(bare, time.Since(begun))
+				web.Forget(dashboard) // each reads anew: none shares another's snapshot
+				begun = time.Now()
 				a := ask(b, dashboard, http.MethodGet, path, "")
+				took = append(took, time.Since(begun))
 				require.Equal(b, http.StatusOK, a.Code)
 				plain = a.Body.Len()
 			}
 			runtime.ReadMemStats(&after)
-			zipped = ask(b, newDashboard(b, server, web.Config{}), http.MethodGet, path, "", "Accept-Encoding: gzip").Body.Len()
+			zipped = ask(b, dashboard, http.MethodGet, path, "", "Accept-Encoding: gzip").Body.Len()
+			slices.Sort(took)
+			slices.Sort(bare)
+			page, reads := took[len(took)/2], bare[len(bare)/2]
+			b.ReportMetric(float64(page.Microseconds())/1000, "ms/page")
+			b.ReportMetric(float64(took[0].Microseconds())/1000, "ms/fastest")
+			b.ReportMetric(float64(reads.Microseconds())/1000, "ms/bare")
+			b.ReportMetric(float64(page)/float64(reads), "x-bare")
 			b.ReportMetric(float64(plain)/1024, "KB/page")
 			b.ReportMetric(float64(zipped)/1024, "KB/gzip")
 			b.ReportMetric((float64(after.HeapSys)-float64(before.HeapSys))/(1<<20), "MB-grown")
@@ -93,9 +134,10 @@ func BenchmarkPages(b *testing.B) {
 }
 
 // BenchmarkBulk measures acts on many failures: the answer, and until it is done,
-// and how long another command waits meanwhile at most.
+// how long another command waits meanwhile at most, and what of that is Redis's:
+// its longest command, and all of them together.
 //
-// go test ./web -run xxx -bench Bulk -benchtime 1x.
+// go test ./web -run xxx -bench Bulk -benchtime 1x -count 5.
 func BenchmarkBulk(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		for _, path := range []string{"/failed/requeue/all", "/failed/clear_retried", "/failed/clear"} {
@@ -108,6 +150,7 @@ func BenchmarkBulk(b *testing.B) {
 					if path == "/failed/clear_retried" {
 						finish(b, dashboard, "/failed/requeue/all")
 					}
+					atServer := serverTimes(b, c)
 					waited := watch(b, server)
 					b.StartTimer()
 					begun := time.Now()
@@ -117,11 +160,45 @@ func BenchmarkBulk(b *testing.B) {
 					b.ReportMetric(float64(answer.Microseconds())/1000, "ms/answer")
 					b.ReportMetric(float64(done.Microseconds())/1000, "ms/done")
 					b.ReportMetric(float64(waited().Microseconds())/1000, "ms/blocked")
-					_ = c
+					longest, total := atServer()
+					b.ReportMetric(float64(longest.Microseconds())/1000, "ms/longest")
+					b.ReportMetric(float64(total.Microseconds())/1000, "ms/redis")
 					b.StartTimer()
 				}
 			})
 		}
+	}
+}
+
+// serverTimes begins to watch what Redis says of itself: how long its longest
+// command took, and all of them together.
+func serverTimes(b *testing.B, c redis.Conn) func() (longest, total time.Duration) {
+	b.Helper()
+	for _, words := range [][]any{{"SET", "slowlog-log-slower-than", 1000}, {"RESETSTAT"}} {
+		_, err := c.Do("CONFIG", words...)
+		require.NoError(b, err)
+	}
+	_, err := c.Do("SLOWLOG", "RESET")
+	require.NoError(b, err)
+	return func() (longest, total time.Duration) {
+		logged, err := redis.SlowLogs(c.Do("SLOWLOG", "GET", -1))
+		require.NoError(b, err)
+		for _, l := range logged {
+			longest = max(longest, l.ExecutionTime)
+		}
+		info, err := redis.String(c.Do("INFO", "commandstats"))
+		require.NoError(b, err)
+		for line := range strings.Lines(info) {
+			name, stats, _ := strings.Cut(line, ":")
+			if name == "cmdstat_evalsha" || name == "cmdstat_eval" || name == "cmdstat_lrange" {
+				_, usec, _ := strings.Cut(stats, "usec=")
+				usec, _, _ = strings.Cut(usec, ",")
+				n, err := strconv.ParseInt(usec, 10, 64)
+				require.NoError(b, err)
+				total += time.Duration(n) * time.Microsecond
+			}
+		}
+		return longest, total
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
+// Forget has the next page read anew.
+func Forget(h *Dashboard) { h.forget() }
+
 // Measured gives a dashboard ten minutes of rates, for pictures.
 func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 	rises := make([]int64, 180) // up to what fill has

@@ -79,6 +79,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 	}
 	how := resque.Requeue{
 		Queue: strings.TrimSpace(q.PostFormValue("queue")), Remove: q.FormValue("remove") != "", Again: q.FormValue("again") != "" || q.isSure(),
+		Keep: h.keep().Keep,
 	}
 	if text := q.PostFormValue("args"); text != "" {
 		if how.Args, err = editedArgs(text); err != nil {
@@ -102,7 +103,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 		send(q, http.StatusOK, []byte(time.Now().UTC().Format("2006/01/02 15:04:05 MST")))
 		return nil
 	}
-	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done})
+	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
 // byPost is named for a POST. A position alone hits another job as soon as one in
@@ -165,7 +166,7 @@ func (h *Dashboard) keep() resque.Remove {
 // requeueSelected and removeSelected act on the failures that a form names.
 func (h *Dashboard) requeueSelected(q *request) error {
 	return h.selected(q, "retry", func(ctx context.Context, ids []resque.FailureID) (resque.Progress, error) {
-		how := resque.Requeue{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != ""}
+		how := resque.Requeue{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != "", Keep: h.keep().Keep}
 		return h.failures.Requeue(ctx, how, ids...)
 	})
 }
@@ -225,7 +226,7 @@ func (h *Dashboard) requeueAll(q *request) error {
 		if !again && filter.Retried == resque.AnyRetried {
 			filter.Retried = resque.NotRetried
 		}
-		how := resque.Requeue{Again: again, Remove: q.FormValue("remove") != "", Queue: strings.TrimSpace(q.PostFormValue("to"))}
+		how := resque.Requeue{Again: again, Remove: q.FormValue("remove") != "", Queue: strings.TrimSpace(q.PostFormValue("to")), Keep: h.keep().Keep}
 		return filter, func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
 			return h.failures.RequeueAll(ctx, how, filter, tell)
 		}

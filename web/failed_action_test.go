@@ -124,8 +124,10 @@ func TestRetryElsewhereAndChanged(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, a.Code, args)
 	}
 	a := s.post("/failed/requeue/"+ids[2], "remove=1")
-	assert.Equal(t, "Retried 1 job.", s.says(a))
+	assert.Equal(t, "Retried 1 job. Undo", s.says(a), "it brings the failure back")
 	assert.Len(t, s.list("resque:failed"), 2)
+	require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
+	assert.Len(t, s.list("resque:failed"), 3)
 	assert.Len(t, s.list("resque:queue:exporters"), 2)
 }
 

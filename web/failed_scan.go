@@ -15,10 +15,12 @@ const (
 	scanBudget = 250 * time.Millisecond
 	// countBudget is how long it may go on to count them once it is full, and
 	// longCount where the reader asked for the number.
-	countBudget = 30 * time.Millisecond
+	countBudget = 10 * time.Millisecond
 	longCount   = 5 * time.Second
-	// scanPart is how many failures are looked at between two looks at the clock.
-	scanPart = 2000
+	// scanPart is how many failures are looked at between two looks at the clock, and
+	// countPart where there is time.
+	scanPart  = 1000
+	countPart = 4000
 )
 
 // scan looks through a list for the failures that a filter passes, in parts, the
@@ -31,6 +33,7 @@ type scan struct {
 	at      int64 // the next part begins here or, the newest first, ends here
 	next    int64 // where the next page begins; -1 while this one is not full
 	found   int64
+	long    bool // the reader asked for the number
 }
 
 // scanFailures fills a page with what the filter passes.
@@ -41,7 +44,7 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 	if filter.List == "" {
 		filter.List = resque.FailedList
 	}
-	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1}
+	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1, long: q.FormValue("count") != ""}
 	content.Before = q.number("seen", 0, 0, 1<<40)
 	if s.at = q.number("below", s.end, 0, s.end); content.Oldest {
 		s.at = q.number("from", 0, 0, s.end)
@@ -54,7 +57,7 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 		if s.next >= 0 {
 			budget = countBudget
 		}
-		if q.FormValue("count") != "" {
+		if s.long {
 			budget = longCount
 		}
 		if time.Since(begun) > budget {
@@ -75,6 +78,9 @@ func (s *scan) left() int64 {
 // part looks at the next failures.
 func (s *scan) part(ctx context.Context) error {
 	n := min(s.left(), scanPart)
+	if s.next >= 0 && s.long {
+		n = min(s.left(), countPart)
+	}
 	each := s.h.failures.Newest
 	if s.filter.From, s.filter.Below = s.at-n, s.at; s.content.Oldest {
 		each = s.h.failures.Oldest

@@ -34,13 +34,14 @@ type overviewPage struct {
 	Queues  []queueRow
 	More    int // queues that are not shown
 	Failed  []failedRow
-	Working []workerRow
+	Working []workerRow // some of them
+	Busy    int         // so many there are
 	Workers int
 	Graph   graph
 }
 
-// overviewQueues is how many queues the overview shows.
-const overviewQueues = 50
+// How much the overview shows.
+const overviewQueues, overviewWorking = 50, 50
 
 // Ruby: Resque::Server's /overview.
 func (h *Dashboard) overview(q *request) error {
@@ -49,20 +50,20 @@ func (h *Dashboard) overview(q *request) error {
 		return err
 	}
 	content := overviewPage{
-		Queues: h.queueRows(snap), Failed: failedRows(snap), Working: busy(h.rows(snap)), Workers: registered(snap),
-		Graph: h.rates.graph(),
+		Queues: h.queueRows(snap), Failed: failedRows(snap), Workers: snap.summary.Workers, Graph: h.rates.graph(),
 	}
+	busy := busyWorkers(snap)
+	content.Busy, content.Working = len(busy), h.busyRows(busy[:min(len(busy), overviewWorking)], snap.Now)
 	if over := len(content.Queues) - overviewQueues; over > 0 {
 		content.Queues, content.More = content.Queues[:overviewQueues], over
 	}
 	return h.show(q, "overview", t("Overview"), "overview", content)
 }
 
-func (h *Dashboard) queueRows(snap store.Snapshot) []queueRow {
-	served := servedQueues(snap)
+func (h *Dashboard) queueRows(snap moment) []queueRow {
 	rows := make([]queueRow, len(snap.Queues))
 	for i, state := range snap.Queues {
-		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: served[state.Name]}
+		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Name]}
 		row.Line, row.Drain = h.rates.trend(state.Name, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
 			row.Drain = 0 // nobody goes on with it
@@ -91,20 +92,13 @@ func waited(payload []byte, now time.Time) time.Duration {
 	return max(now.Sub(at), time.Second)
 }
 
-func failedRows(snap store.Snapshot) []failedRow {
+func failedRows(snap moment) []failedRow {
 	var rows []failedRow
 	for _, f := range snap.Failures {
 		if f.Size > 0 || f.Name == store.Failed {
 			rows = append(rows, failedRow{f.Name, f.Size})
 		}
 	}
-	return rows
-}
-
-// busy are the workers that have a job in hand, the longest running first.
-func busy(rows []workerRow) []workerRow {
-	rows = slices.DeleteFunc(rows, func(r workerRow) bool { return r.Job == nil })
-	slices.SortStableFunc(rows, func(a, b workerRow) int { return cmp.Compare(b.Running, a.Running) })
 	return rows
 }
 

@@ -7,8 +7,10 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -65,7 +67,7 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	if q.access.Level >= Read {
 		p.Redis, p.Namespace = h.client.Redis().String(), h.client.Redis().Namespace()
 		if snap, err := h.snapshot(q.Context()); err == nil {
-			p.Summary = h.summarize(snap)
+			p.Summary = snap.summary
 		}
 	}
 	return p
@@ -79,20 +81,40 @@ func loadPages(a *assets) (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: reading the templates: %w", err)
 	}
+	shared, err := template.New("layout.html").Funcs(functions(a)).
+		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("web: reading the layout: %w", err)
+	}
 	p := &pages{byName: map[string]*template.Template{}}
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".html")
 		if name == "layout" || name == "parts" {
 			continue
 		}
-		tmpl, err := template.New("layout.html").Funcs(functions(a)).
-			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+f.Name())
+		tmpl, err := shared.Clone()
+		if err == nil {
+			tmpl, err = tmpl.ParseFS(templateFiles, "templates/"+f.Name())
+		}
+		if err == nil {
+			err = escape(tmpl)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("web: reading the template of %s: %w", name, err)
 		}
 		p.byName[name] = tmpl
 	}
 	return p, nil
+}
+
+// escape has a template made safe now, which html/template does when it is first
+// executed: no reader waits for it, and a mistake in it is one of New.
+func escape(tmpl *template.Template) error {
+	var unsafe *template.Error
+	if err := tmpl.Execute(io.Discard, nil); errors.As(err, &unsafe) {
+		return unsafe
+	}
+	return nil // what it says of nil is no matter
 }
 
 // functions are what templates call.

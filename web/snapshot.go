@@ -14,16 +14,24 @@ import (
 // snapshotAge is how old a snapshot may be: viewers share one.
 const snapshotAge = time.Second
 
+// moment is a snapshot with what every page concludes from it, once for all that
+// are shown of it.
+type moment struct {
+	store.Snapshot
+	served  map[string]int // workers by queue
+	summary *summary       // not to be changed
+}
+
 // snapshots keeps the last snapshot.
 type snapshots struct {
 	mu    sync.Mutex
-	last  store.Snapshot
+	last  moment
 	taken time.Time
 }
 
 // snapshot is the state of Resque, at most a second old. Who asks while one is
 // being read waits for it instead of reading another.
-func (h *Dashboard) snapshot(ctx context.Context) (store.Snapshot, error) {
+func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	s := &h.snapshots
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -32,11 +40,12 @@ func (h *Dashboard) snapshot(ctx context.Context) (store.Snapshot, error) {
 	}
 	snap, err := h.store.Snapshot(ctx)
 	if err != nil {
-		return snap, err
+		return moment{}, err
 	}
-	s.last, s.taken = snap, time.Now()
 	h.rates.sample(snap)
-	return snap, nil
+	served := servedQueues(snap)
+	s.last, s.taken = moment{snap, served, h.summarize(snap, served)}, time.Now()
+	return s.last, nil
 }
 
 // forget has the next page read again: something was changed.
@@ -56,7 +65,7 @@ type summary struct {
 	Unserved                   []string // queues with jobs that no worker works
 }
 
-func (h *Dashboard) summarize(snap store.Snapshot) *summary {
+func (h *Dashboard) summarize(snap store.Snapshot, served map[string]int) *summary {
 	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now()}
 	for _, f := range snap.Failures {
 		s.Failed += f.Size
@@ -70,7 +79,6 @@ func (h *Dashboard) summarize(snap store.Snapshot) *summary {
 			s.Working += count(len(w.Record.Text) > 0)
 		}
 	}
-	served := servedQueues(snap)
 	for _, q := range snap.Queues {
 		s.Pending += q.Size
 		if q.Size > 0 && served[q.Name] == 0 {

@@ -39,7 +39,7 @@ func (h *Dashboard) stats(q *request) error {
 	if err != nil {
 		return err
 	}
-	s := h.summarize(snap)
+	s := snap.summary
 	rows := []statRow{
 		{"failed", grouped(s.Failed)},
 		{"pending", grouped(s.Pending)},
@@ -127,13 +127,13 @@ func (h *Dashboard) statsText(q *request) error {
 	if err != nil {
 		return err
 	}
-	s := h.summarize(snap)
+	s := snap.summary
 	lines := []string{
 		fmt.Sprintf("resque.pending=%d", s.Pending),
 		fmt.Sprintf("resque.processed+=%d", snap.Processed),
 		fmt.Sprintf("resque.failed+=%d", snap.Failures[0].Size),
 		fmt.Sprintf("resque.workers=%d", s.Workers),
-		fmt.Sprintf("resque.working=%d", workingRegistered(snap)),
+		fmt.Sprintf("resque.working=%d", s.Working),
 	}
 	for _, queue := range snap.Queues {
 		lines = append(lines, fmt.Sprintf("queues.%s=%d", queue.Name, queue.Size))
@@ -141,16 +141,6 @@ func (h *Dashboard) statsText(q *request) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	send(q, http.StatusOK, []byte(strings.Join(lines, "\n")))
 	return nil
-}
-
-func workingRegistered(snap store.Snapshot) int {
-	n := 0
-	for _, w := range snap.Workers {
-		if w.Registered && len(w.Record.Text) > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // metrics is for Prometheus.
@@ -180,8 +170,8 @@ func (h *Dashboard) metrics(q *request) error {
 		}
 	}
 	states := map[string]int{"working": 0, "idle": 0, "stale": 0, "silent": 0}
-	for _, w := range h.rows(snap) {
-		states[w.State]++
+	for _, w := range snap.Workers {
+		states[h.row(w, snap.Now).State]++
 	}
 	family("resque_workers", "gauge", "Workers by state.")
 	for _, state := range slices.Sorted(maps.Keys(states)) {

@@ -1,12 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goresque/goresque/internal/fnmatch"
+	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -27,15 +29,59 @@ type workerRow struct {
 	Failed        int64
 }
 
-// rows are the workers of a snapshot.
-func (h *Dashboard) rows(snap store.Snapshot) []workerRow {
-	rows := make([]workerRow, len(snap.Workers))
-	for i, w := range snap.Workers {
-		rows[i] = h.row(w, snap.Now)
+// busyWorker is a worker that has a job in hand, and since when.
+type busyWorker struct {
+	store.WorkerState
+	runAt time.Time
+}
+
+// busyWorkers are those that have a job in hand, the longest running first; those
+// that do not say since when come last. Their jobs are not read: most of many are
+// not shown.
+func busyWorkers(snap moment) []busyWorker {
+	var busy []busyWorker
+	for _, w := range snap.Workers {
+		if len(w.Record.Text) > 0 {
+			busy = append(busy, busyWorker{w, runAt(w.Record.Text)})
+		}
+	}
+	slices.SortStableFunc(busy, func(a, b busyWorker) int {
+		if a.runAt.IsZero() || b.runAt.IsZero() {
+			return cmp.Compare(count(a.runAt.IsZero()), count(b.runAt.IsZero()))
+		}
+		return a.runAt.Compare(b.runAt)
+	})
+	return busy
+}
+
+func runAt(record []byte) time.Time {
+	spans, err := rubyjson.Spans(record, "run_at")
+	if err != nil {
+		return time.Time{}
+	}
+	text, _ := rubyjson.Text(spans[0].Of(record)) // empty where it is no string
+	at, _ := parseTime(text)                      // zero where it is no time
+	return at
+}
+
+func (h *Dashboard) busyRows(busy []busyWorker, now time.Time) []workerRow {
+	rows := make([]workerRow, len(busy))
+	for i, w := range busy {
+		rows[i] = h.rowWithJob(w.WorkerState, now)
 	}
 	return rows
 }
 
+// rowWithJob is a worker with what it has in hand.
+func (h *Dashboard) rowWithJob(w store.WorkerState, now time.Time) workerRow {
+	r := h.row(w, now)
+	if len(w.Record.Text) > 0 {
+		h.work(&r, w.Record.Text, now)
+	}
+	return r
+}
+
+// row is a worker without its job.
 func (h *Dashboard) row(w store.WorkerState, now time.Time) workerRow {
 	r := workerRow{ID: w.ID, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed}
 	r.Host, r.PID, r.Queues = splitID(w.ID)
@@ -45,13 +91,10 @@ func (h *Dashboard) row(w store.WorkerState, now time.Time) workerRow {
 	} else {
 		r.BeatText = w.Heartbeat
 	}
-	if len(w.Record.Text) > 0 {
-		h.work(&r, w.Record.Text, now)
-	}
 	switch {
 	case h.isStale(w, now):
 		r.State = "stale"
-	case r.Job != nil:
+	case len(w.Record.Text) > 0:
 		r.State = "working"
 	case w.Heartbeat == "":
 		r.State = "silent"
@@ -97,6 +140,11 @@ func splitID(id string) (host, pid string, queues []string) {
 	host, rest, _ := strings.Cut(id, ":")
 	pid, list, _ := strings.Cut(rest, ":")
 	return strings.TrimSuffix(host, "~go"), pid, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+func hostOf(id string) string {
+	host, _, _ := strings.Cut(id, ":")
+	return strings.TrimSuffix(host, "~go")
 }
 
 // servedQueues counts for each queue the live workers that work it.

@@ -16,7 +16,11 @@ import (
 type workingPage struct {
 	Working []workerRow
 	Workers int
+	Pager   pager
 }
+
+// workersAtOnce is how many workers a page lists.
+const workersAtOnce = 200
 
 // Ruby: Resque::Server's /working.
 func (h *Dashboard) working(q *request) error {
@@ -24,15 +28,10 @@ func (h *Dashboard) working(q *request) error {
 	if err != nil {
 		return err
 	}
-	return h.show(q, "working", t("Working"), "working", workingPage{busy(h.rows(snap)), registered(snap)})
-}
-
-func registered(snap store.Snapshot) int {
-	n := 0
-	for _, w := range snap.Workers {
-		n += count(w.Registered)
-	}
-	return n
+	busy := busyWorkers(snap)
+	content := workingPage{Workers: snap.summary.Workers, Pager: newPager(q, int64(len(busy)), workersAtOnce)}
+	content.Working = h.busyRows(busy[content.Pager.First:content.Pager.Last], snap.Now)
+	return h.show(q, "working", t("Working"), "working", content)
 }
 
 // workersPage is the content of the list of workers.
@@ -50,9 +49,6 @@ type hostRow struct {
 	Working, Stale, Total int
 }
 
-// workersAtOnce is how many workers a page lists.
-const workersAtOnce = 1000
-
 // Ruby: Resque::Server's /workers and /workers/all.
 func (h *Dashboard) workers(q *request) error { return h.workersOf(q, "") }
 
@@ -61,27 +57,40 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	if err != nil {
 		return err
 	}
-	rows := h.rows(snap)
+	workers := slices.Clone(snap.Workers) // viewers share the snapshot's
 	if host != "" {
-		rows = slices.DeleteFunc(rows, func(r workerRow) bool { return r.Host != host })
+		workers = slices.DeleteFunc(workers, func(w store.WorkerState) bool { return hostOf(w.ID) != host })
 	}
-	content := workersPage{Only: host, Pager: newPager(q, int64(len(rows)), workersAtOnce)}
-	slices.SortStableFunc(rows, func(a, b workerRow) int { return cmp.Compare(a.Host, b.Host) })
-	rows = rows[content.Pager.First:content.Pager.Last]
-	for _, r := range rows {
+	content := workersPage{Only: host, Pager: newPager(q, int64(len(workers)), workersAtOnce)}
+	slices.SortStableFunc(workers, func(a, b store.WorkerState) int { return cmp.Compare(hostOf(a.ID), hostOf(b.ID)) })
+	totals := map[string]*hostRow{}
+	for _, w := range workers {
+		name := hostOf(w.ID)
+		if totals[name] == nil {
+			totals[name] = &hostRow{Name: name}
+		}
+		totals[name].count(h.row(w, snap.Now))
+	}
+	workers = workers[content.Pager.First:content.Pager.Last]
+	if err := h.store.WorkerDetails(q.Context(), workers); err != nil {
+		return err
+	}
+	for _, w := range workers {
+		r := h.rowWithJob(w, snap.Now)
 		if n := len(content.Hosts); n == 0 || content.Hosts[n-1].Name != r.Host {
-			content.Hosts = append(content.Hosts, hostRow{Name: r.Host})
+			content.Hosts = append(content.Hosts, *totals[r.Host])
 		}
-		content.Hosts[len(content.Hosts)-1].add(r)
-		if r.State == "stale" {
-			content.Stale++
-		}
+		last := &content.Hosts[len(content.Hosts)-1]
+		last.Workers = append(last.Workers, r)
+	}
+	for _, host := range totals {
+		content.Stale += host.Stale
 	}
 	return h.show(q, "workers", t("Workers"), "workers", content)
 }
 
-func (r *hostRow) add(w workerRow) {
-	r.Workers = append(r.Workers, w)
+// count adds a worker of the host, shown or not.
+func (r *hostRow) count(w workerRow) {
 	r.Total++
 	switch w.State {
 	case "working":
@@ -108,13 +117,17 @@ func (h *Dashboard) worker(q *request) error {
 	}
 	i := slices.IndexFunc(snap.Workers, func(w store.WorkerState) bool { return w.ID == id })
 	if i < 0 {
-		if slices.ContainsFunc(h.rows(snap), func(r workerRow) bool { return r.Host == id }) {
+		if slices.ContainsFunc(snap.Workers, func(w store.WorkerState) bool { return hostOf(w.ID) == id }) {
 			return h.workersOf(q, id)
 		}
 		return fail(http.StatusNotFound, "gone", nil)
 	}
-	started, _ := parseTime(snap.Workers[i].Started) // left out where there is none
-	content := workerPage{h.row(snap.Workers[i], snap.Now), started}
+	worker := slices.Clone(snap.Workers[i : i+1]) // viewers share the snapshot's
+	if err := h.store.WorkerDetails(q.Context(), worker); err != nil {
+		return err
+	}
+	started, _ := parseTime(worker[0].Started) // left out where there is none
+	content := workerPage{h.rowWithJob(worker[0], snap.Now), started}
 	return h.show(q, "worker", id, "workers", content)
 }
 

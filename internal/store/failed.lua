@@ -36,11 +36,14 @@ end
 local first, last = number(1, 1), number(n, 1)
 local near = last - first < 4 * n and redis.call('LRANGE', list, first, last)
 
+-- How many records were overwritten so far, and how many are out of the list.
+local overwritten, moved = 0, 0
+
 local function record(position)
   if near then
     return near[position - first + 1]
   end
-  return redis.call('LINDEX', list, position)
+  return redis.call('LINDEX', list, position - moved)
 end
 
 local function requeue(i, raw)
@@ -54,12 +57,17 @@ local function requeue(i, raw)
   return failed(redis.pcall('SADD', queues, queue)) or failed(redis.pcall('RPUSH', KEYS[3 + i], payload))
 end
 
--- A record is overwritten first and all such are removed at the end, in one walk.
--- A full Redis refuses to overwrite but not to remove: then the first of the same
--- bytes goes, and what is behind it moves up.
-local overwritten, moved = 0, 0
-
+-- The first of the list is taken off it, which costs no walk: to clear all of a list
+-- or its older part is one such after the other. Another record is overwritten first
+-- and all such are removed at the end, in one walk. A full Redis refuses to overwrite
+-- but not to remove: then the first of the same bytes goes, and what is behind it
+-- moves up.
 local function remove(position, raw)
+  if position == moved then
+    local err = failed(ttl > 0 and redis.pcall('LMOVE', list, trash, 'LEFT', 'RIGHT') or redis.pcall('LPOP', list))
+    moved = err and moved or moved + 1
+    return err
+  end
   if ttl > 0 then
     local err = failed(redis.pcall('RPUSH', trash, raw))
     if err then

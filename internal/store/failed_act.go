@@ -15,6 +15,8 @@ var (
 	failedLua string
 	//go:embed failed_clear.lua
 	failedClearLua string
+	//go:embed failed_retried.lua
+	failedRetriedLua string
 	//go:embed failed_restore.lua
 	failedRestoreLua string
 )
@@ -79,7 +81,7 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 
 func (s *Store) failedCall(list string, acts []FailedAct, trash Trash) *call {
 	c := &call{keys: []any{s.keys.failed(list), s.keys.queues(), s.keys.trash(trash.Token)}}
-	c.args = append(c.args, "goresque:removed:"+rand.Text(), trash.Keep.Milliseconds(), len(acts))
+	c.args = append(c.args, newMark(), trash.Keep.Milliseconds(), len(acts))
 	for _, a := range acts {
 		to := s.keys.failed(list)
 		if a.Queue != "" {
@@ -111,6 +113,32 @@ func (s *Store) ClearFailed(ctx context.Context, list string, trash Trash) (int6
 	}
 	return n, nil
 }
+
+// RemoveRetried looks at some failures of a list, from a position on, and removes
+// at most limit of those whose last member says that they were retried. What it
+// returns is how many were removed, and how many it left; both are 0 at the end.
+//
+// Ruby: Resque::Failure.clear_retried.
+func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, looks, limit int, trash Trash) (removed, left int64, err error) {
+	err = s.with(ctx, func(c conn) error {
+		counts, err := redis.Int64s(c.script(s.scripts.failedRetried, 2,
+			s.keys.failed(list), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), from, looks, limit))
+		if err == nil && len(counts) != 2 {
+			err = fmt.Errorf("the script answered %d values", len(counts))
+		}
+		if err == nil {
+			removed, left = counts[0], counts[1]
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("removing retried failures of %q: %w", list, err)
+	}
+	return removed, left, nil
+}
+
+// newMark is a word that no record is: one that is to go is overwritten with it.
+func newMark() string { return "goresque:removed:" + rand.Text() }
 
 // RestoreFailed moves at most limit failures from the trash to the front of
 // their list and returns how many there were.

@@ -116,6 +116,15 @@ func (s *Store) stateKeys(workers []WorkerState) []any {
 
 const keysOfState = 4
 
+// workerKeys are the keys of their records alone.
+func (s *Store) workerKeys(workers []WorkerState) []any {
+	words := make([]any, len(workers))
+	for i, w := range workers {
+		words[i] = s.keys.worker(w.ID)
+	}
+	return words
+}
+
 // fillStates takes what MGET answered for stateKeys.
 func fillStates(workers []WorkerState) func(reply any, err error) error {
 	return func(reply any, err error) error {

@@ -15,9 +15,9 @@ import (
 // Snapshot is what Resque is doing at one moment, read in two round trips however
 // many queues and workers there are.
 type Snapshot struct {
-	Queues    []QueueState // by name
-	Failures  []ListSize   // Failed first, then the lists of queues
-	Workers   []WorkerState
+	Queues    []QueueState  // by name
+	Failures  []ListSize    // Failed first, then the lists of queues
+	Workers   []WorkerState // without what WorkerDetails reads
 	Processed int64
 	Failed    int64 // the counter, not the lists' lengths
 	Paused    bool  // all workers are
@@ -103,7 +103,7 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		commands = append(commands, []any{"LLEN", s.keys.failed(list)})
 	}
 	if len(snap.Workers) > 0 {
-		commands = append(commands, append([]any{"MGET"}, s.stateKeys(snap.Workers)...))
+		commands = append(commands, append([]any{"MGET"}, s.workerKeys(snap.Workers)...))
 	}
 	for _, q := range snap.Queues {
 		commands = append(commands,
@@ -125,8 +125,15 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		snap.Failures = append(snap.Failures, ListSize{list, size})
 	}
 	if len(snap.Workers) > 0 {
-		if err := fillStates(snap.Workers)(next(), nil); err != nil {
+		records, err := redis.ByteSlices(next(), nil)
+		if err == nil && len(records) != len(snap.Workers) {
+			err = fmt.Errorf("MGET answered %d values for %d workers", len(records), len(snap.Workers))
+		}
+		if err != nil {
 			return err
+		}
+		for i, text := range records {
+			snap.Workers[i].Record = Record{Worker: snap.Workers[i].ID, Text: text} // read by who shows it
 		}
 	}
 	for i := range snap.Queues {
@@ -134,6 +141,16 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		q.Size, _ = redis.Int64(next(), nil)
 		q.Head, _ = redis.Bytes(next(), nil)
 		q.Paused, _ = redis.Bool(next(), nil)
+	}
+	return nil
+}
+
+// WorkerDetails fills in what a Snapshot leaves out of these workers: when they
+// started, and their counters.
+func (s *Store) WorkerDetails(ctx context.Context, workers []WorkerState) error {
+	err := s.with(ctx, func(c conn) error { return s.states(c, workers) })
+	if err != nil {
+		return fmt.Errorf("reading what %d workers did: %w", len(workers), err)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type Store struct {
 type scripts struct {
 	exchange, prune, register, release, retire *redis.Script
 	failed, failedClear, failedRestore         *redis.Script
+	failedRetried                              *redis.Script
 	dequeue                                    *redis.Script
 	queueRemove, queueForget                   *redis.Script
 	describe, readKey                          *redis.Script
@@ -52,6 +53,7 @@ func New(rdb Redis) *Store {
 			failed:        redis.NewScript(-1, failedLua),
 			failedClear:   redis.NewScript(-1, failedClearLua),
 			failedRestore: redis.NewScript(-1, failedRestoreLua),
+			failedRetried: redis.NewScript(-1, failedRetriedLua),
 			dequeue:       redis.NewScript(-1, dequeueLua),
 			queueRemove:   redis.NewScript(-1, queueRemoveLua),
 			queueForget:   redis.NewScript(-1, queueForgetLua),
