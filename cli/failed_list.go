@@ -206,12 +206,13 @@ func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.
 	for _, g := range groups {
 		if asJSON {
 			e.printJSON(map[string]any{
-				"class": g.Class, "exception": g.Exception, "count": g.Count, "retried": g.Retried,
+				"class": g.Class, "exception": g.Exception, "message": g.Message, "count": g.Count, "retried": g.Retried,
 				"oldest": g.Oldest, "newest": g.Newest,
 			})
 			continue
 		}
-		fmt.Fprintf(e.Stdout, "%7d  %s  %s  (%s to %s)\n", g.Count, oneLine(g.Class, 60), oneLine(g.Exception, 60), when(g.Oldest), when(g.Newest))
+		fmt.Fprintf(e.Stdout, "%7d  %s  %s  (%s to %s)  %s\n",
+			g.Count, oneLine(g.Class, 60), oneLine(g.Exception, 60), when(g.Oldest), when(g.Newest), oneLine(g.Message, 60))
 	}
 	return err
 }

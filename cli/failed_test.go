@@ -102,7 +102,7 @@ func TestFailedList(t *testing.T) {
 	assert.Contains(t, f.run(t, "list", "--limit", "2").stderr, "--limit 0")
 	assert.Empty(t, f.run(t, "list", "--limit", "3").stderr)
 	groups := f.ok(t, "list", "--groups")
-	assert.Contains(t, groups, "1  Exporter  IOError  (2026-01-15 12:00:00 UTC to 2026-01-15 12:00:00 UTC)\n")
+	assert.Contains(t, groups, "1  Exporter  IOError  (2026-01-15 12:00:00 UTC to 2026-01-15 12:00:00 UTC)  ")
 	assert.Equal(t, 3, strings.Count(f.ok(t, "list", "--groups", "--json"), `"count":1`))
 
 	var j map[string]any

@@ -104,9 +104,9 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 		}
 	}
 	if len(done) > 0 {
-		b.kept()
+		err = b.kept(ctx)
 	}
-	return done, gone, nil
+	return done, gone, err
 }
 
 // failedActs is the error of acts of which Redis said nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // How much one call looks at and removes, which everybody else waits for: see
@@ -64,7 +65,9 @@ func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 		at, total = at+left, total-removed-left
 		b.progress.Seen, b.progress.Done = b.progress.Seen+removed+left, b.progress.Done+removed
 		if removed > 0 {
-			b.kept()
+			if err := b.kept(ctx); err != nil {
+				return err
+			}
 		}
 		if b.tell != nil {
 			b.tell(b.progress)
@@ -74,8 +77,13 @@ func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 }
 
 // kept notes the trash, in which something is now.
-func (b *bulk) kept() {
-	if b.keep > 0 && !slices.Contains(b.progress.Trash, b.trash.Token) {
-		b.progress.Trash = append(b.progress.Trash, b.trash.Token)
+func (b *bulk) kept(ctx context.Context) error {
+	if b.keep <= 0 || slices.Contains(b.progress.Trash, b.trash.Token) {
+		return nil
 	}
+	b.progress.Trash = append(b.progress.Trash, b.trash.Token)
+	if err := b.f.store.NoteTrash(ctx, b.trash, time.Now()); err != nil {
+		return fmt.Errorf("resque: %w", err)
+	}
+	return nil
 }

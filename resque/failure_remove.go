@@ -50,6 +50,9 @@ func (f *Failures) RemoveAll(ctx context.Context, how Remove, filter FailureFilt
 		p.Total, p.Seen, p.Done = p.Total+n, p.Seen+n, p.Done+n
 		if n > 0 && how.Keep > 0 {
 			p.Trash = append(p.Trash, trash.Token)
+			if err := f.store.NoteTrash(ctx, trash, time.Now()); err != nil {
+				return p, err
+			}
 		}
 	}
 	if progress != nil && err == nil {
@@ -87,7 +90,7 @@ func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 		case restored == 0:
 			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
 		case n < maxPart:
-			return restored, nil
+			return restored, f.store.ForgetTrash(ctx, trash)
 		}
 	}
 }

@@ -379,17 +379,46 @@ func TestFailuresLeaveQueuesAlone(t *testing.T) {
 
 func TestFailureGroups(t *testing.T) {
 	t.Parallel()
-	f := newFailed(t, redistest.Start(t), failure("a", ""), failure("b", `,"retried_at":"x"`), "junk",
-		strings.Replace(strings.Replace(failure("c", ""), "12:00:00", "13:00:00", 1), "IOError", "Timeout::Error", 1),
-		strings.Replace(failure("d", ""), "12:00:00", "11:00:00", 1))
+	f := newFailed(t, redistest.Start(t), failure("row 17 of 30", ""), failure("row 4 of 1", `,"retried_at":"x"`), "junk",
+		strings.Replace(strings.Replace(failure("row 1 of 1", ""), "12:00:00", "13:00:00", 1), "IOError", "Timeout::Error", 1),
+		strings.Replace(failure("row 23 of 30", ""), "12:00:00", "11:00:00", 1), failure("row of none", ""))
 	groups, err := f.Groups(t.Context(), resque.FailureFilter{})
 	require.NoError(t, err)
+	type group struct {
+		class, exception, message string
+		count, retried            int64
+		oldest, newest            time.Time
+	}
 	at := func(hour int) time.Time { return time.Date(2026, 1, 15, hour, 0, 0, 0, time.UTC) }
-	assert.Equal(t, []resque.FailureGroup{
-		{Class: "Exporter", Exception: "IOError", Count: 3, Retried: 1, Oldest: at(11), Newest: at(12)},
-		{Count: 1},
-		{Class: "Exporter", Exception: "Timeout::Error", Count: 1, Oldest: at(13), Newest: at(13)},
-	}, groups)
+	var told []group
+	for _, g := range groups {
+		told = append(told, group{g.Class, g.Exception, g.Message, g.Count, g.Retried, g.Oldest, g.Newest})
+	}
+	assert.Equal(t, []group{
+		{"Exporter", "IOError", "row N of N", 3, 1, at(11), at(12)},
+		{count: 1},
+		{"Exporter", "IOError", "row of none", 1, 0, at(12), at(12)},
+		{"Exporter", "Timeout::Error", "row N of N", 1, 0, at(13), at(13)},
+	}, told)
+	assert.Equal(t, []int64{0, 1, 2, 0}, groups[0].Spread(at(10), at(13), 4))
+	assert.Equal(t, []int64{1, 2}, groups[0].Spread(at(10), at(13), 2))
+	assert.Equal(t, []int64{0}, groups[0].Spread(at(13), at(15), 1), "before that")
+	assert.Equal(t, []int64{0}, groups[0].Spread(at(9), at(10), 1), "after that")
+}
+
+// Messages that are all different do not make a group each without end.
+func TestFailureGroupsAreNotTooMany(t *testing.T) {
+	t.Parallel()
+	var records []string
+	for i := range 1200 {
+		records = append(records, failure("no "+strings.Repeat("a", i%40)+strings.Repeat("b", i/40), ""))
+	}
+	f := newFailed(t, redistest.Start(t), records...)
+	groups, err := f.Groups(t.Context(), resque.FailureFilter{})
+	require.NoError(t, err)
+	assert.Len(t, groups, 1001)
+	assert.EqualValues(t, 200, groups[0].Count)
+	assert.Empty(t, groups[0].Message)
 }
 
 // Rails puts all its jobs into one class. They are found, and counted, by their own.

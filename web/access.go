@@ -21,6 +21,9 @@ const (
 type Access struct {
 	User  string
 	Level Level
+
+	// Deny takes single rights from who has the level Write: RightBulk, say.
+	Deny []string
 }
 
 // ErrWhoAreYou is returned by an Auth that wants a name and a password.

@@ -21,17 +21,23 @@ type shownJob struct {
 	Since string // when Rails enqueued it, as it is written
 	Bad   bool   // it cannot be read
 	Raw   string
+	Text  string `json:",omitempty"` // the arguments as the application shows them
+	Links []Link `json:",omitempty"`
 }
 
-// showJob reads a payload, of whatever kind.
+// showJob reads a payload, of whatever kind, as far as it may be seen.
 func (h *Dashboard) showJob(payload []byte) shownJob {
+	job := readJob(payload)
+	h.hide(&job)
+	h.extend(&job)
+	return job
+}
+
+func readJob(payload []byte) shownJob {
 	job := shownJob{Raw: string(payload)}
 	spans, err := rubyjson.Spans(payload, "class", "args")
 	if err != nil {
 		job.Bad = true
-		if h.hides() {
-			job.Raw = ""
-		}
 		return job
 	}
 	job.Class, _ = rubyjson.Text(spans[0].Of(payload)) // left empty where it is none
@@ -39,7 +45,6 @@ func (h *Dashboard) showJob(payload []byte) shownJob {
 	if job.Class == activeJobWrapper && len(job.Args) == 1 {
 		job.unwrap(job.Args[0])
 	}
-	h.hide(&job)
 	return job
 }
 
@@ -74,6 +79,8 @@ func (j *shownJob) unwrap(envelope json.RawMessage) {
 // hide takes out what is not to be shown, before a template or JSON sees it.
 func (h *Dashboard) hide(job *shownJob) {
 	switch {
+	case job.Bad && h.hides():
+		job.Args, job.Raw = nil, ""
 	case h.cfg.HideArgs:
 		job.Args, job.Raw = []json.RawMessage{[]byte(`"…"`)}, ""
 	case h.hides():
@@ -101,6 +108,9 @@ func (h *Dashboard) hides() bool { return h.cfg.HideArgs || len(h.cfg.RedactKeys
 
 // Line is the arguments on one line, as exact JSON text.
 func (j shownJob) Line() string {
+	if j.Text != "" {
+		return j.Text
+	}
 	parts := make([]string, len(j.Args))
 	for i, arg := range j.Args {
 		parts[i] = string(arg)
@@ -110,6 +120,9 @@ func (j shownJob) Line() string {
 
 // Tree is the arguments on many lines.
 func (j shownJob) Tree() string {
+	if j.Text != "" {
+		return j.Text
+	}
 	var out bytes.Buffer
 	for _, arg := range j.Args {
 		if json.Indent(&out, arg, "", "  ") != nil {

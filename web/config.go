@@ -51,12 +51,30 @@ type Config struct {
 	// Defaults to 24 hours.
 	KeepRemoved time.Duration
 
+	// KeepAtMost is how many entries that were removed are kept all in all: the
+	// oldest go first, whatever KeepRemoved says. The last action's are always kept.
+	//
+	// Defaults to 500,000.
+	KeepAtMost int64
+
 	// RedactKeys are the keys of hash arguments whose values are not shown, at
 	// any depth and in any case.
 	RedactKeys []string
 
 	// HideArgs shows no arguments at all.
 	HideArgs bool
+
+	// FormatArgs is how the arguments of a job are shown; an empty answer leaves
+	// them as they are, as JSON. It sees them without what RedactKeys takes out, and
+	// is not asked where HideArgs is set. It must be quick, and safe for concurrent
+	// use, as JobLinks must.
+	FormatArgs func(job Job) string
+
+	// JobLinks are links that a job's page has, to your application's records say.
+	JobLinks func(job Job) []Link
+
+	// ExtraTabs stand behind the dashboard's own in its navigation.
+	ExtraTabs []Tab
 
 	// AllowedHosts are the Host headers that are answered, without ports, against
 	// DNS rebinding. Empty means all.
@@ -103,8 +121,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.Refresh = cmp.Or(c.Refresh, 5*time.Second)
 	c.StaleAfter = cmp.Or(c.StaleAfter, 5*time.Minute)
 	c.KeepRemoved = cmp.Or(c.KeepRemoved, 24*time.Hour)
+	c.KeepAtMost = cmp.Or(c.KeepAtMost, 500_000)
 	c.RedactKeys = slices.Clone(c.RedactKeys)
 	c.AllowedHosts = slices.Clone(c.AllowedHosts)
+	c.ExtraTabs = slices.Clone(c.ExtraTabs)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.OnAction == nil {
 		log := c.Logger

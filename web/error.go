@@ -15,6 +15,7 @@ type problem struct {
 	status int
 	told   string
 	cause  error
+	detail string // of this one, for people
 }
 
 func (p *problem) Error() string {
@@ -26,7 +27,9 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.cause }
 
-func fail(status int, told string, cause error) error { return &problem{status, told, cause} }
+func fail(status int, told string, cause error) error {
+	return &problem{status: status, told: told, cause: cause}
+}
 
 // told is what people read of each problem: what is wrong, and what to do.
 func told(name string) (title, advice string) {
@@ -39,6 +42,8 @@ func told(name string) (title, advice string) {
 		return t("You may not see this"), t("Ask whoever runs this dashboard for access.")
 	case "right":
 		return t("You may look, but not change anything"), t("Ask whoever runs this dashboard for more.")
+	case "this":
+		return t("You may not do that"), t("You may change some things here, but not this. Ask whoever runs this dashboard for more.")
 	case "origin":
 		return t("This came from another site"), t("For safety only forms of the dashboard itself may change something. Go back and try it there.")
 	case "method":
@@ -73,19 +78,19 @@ func problemOf(err error) *problem {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &tooLarge):
-		return &problem{http.StatusRequestEntityTooLarge, "form", err}
+		return &problem{status: http.StatusRequestEntityTooLarge, told: "form", cause: err}
 	case errors.Is(err, resque.ErrFailureChanged):
-		return &problem{http.StatusConflict, "changed", err}
+		return &problem{status: http.StatusConflict, told: "changed", cause: err}
 	case errors.Is(err, resque.ErrFailureDamaged):
-		return &problem{http.StatusUnprocessableEntity, "damaged", err}
+		return &problem{status: http.StatusUnprocessableEntity, told: "damaged", cause: err}
 	case errors.Is(err, resque.ErrNoFailureList), errors.Is(err, resque.ErrFailureID):
-		return &problem{http.StatusNotFound, "missing", err}
+		return &problem{status: http.StatusNotFound, told: "missing", cause: err}
 	case errors.Is(err, resque.ErrNoTrash):
-		return &problem{http.StatusGone, "gone", err}
+		return &problem{status: http.StatusGone, told: "gone", cause: err}
 	case isAway(err):
-		return &problem{http.StatusServiceUnavailable, "redis", err}
+		return &problem{status: http.StatusServiceUnavailable, told: "redis", cause: err}
 	}
-	return &problem{http.StatusInternalServerError, "broken", err}
+	return &problem{status: http.StatusInternalServerError, told: "broken", cause: err}
 }
 
 // refuse answers with a problem, as a page or as JSON.
@@ -98,6 +103,9 @@ func (h *Dashboard) refuse(q *request, err error) {
 		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "err", err)
 	}
 	title, advice := told(p.told)
+	if p.detail != "" {
+		advice = p.detail
+	}
 	if q.wantsJSON() {
 		q.w.Header().Set("Content-Type", "application/problem+json")
 		q.w.WriteHeader(p.status)

@@ -2,9 +2,11 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -53,6 +55,7 @@ type failedPage struct {
 type groupRow struct {
 	resque.FailureGroup
 	Link string
+	Line string `json:"-"` // when they failed, as points of a small line
 }
 
 // Ruby: Resque::Server's /failed.
@@ -148,15 +151,53 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 		return err
 	}
 	content.Matching = 0
+	var first, last time.Time
 	for _, g := range groups {
 		content.Matching += g.Count
+		if !g.Oldest.IsZero() && (first.IsZero() || g.Oldest.Before(first)) {
+			first = g.Oldest
+		}
+		if g.Newest.After(last) {
+			last = g.Newest
+		}
+	}
+	for _, g := range groups {
 		values := q.URL.Query()
 		values.Del("view")
 		values.Set("class", g.Class)
 		values.Set("exception", g.Exception)
-		content.Groups = append(content.Groups, groupRow{g, "?" + values.Encode()})
+		if part := longestPart(g.Message); part != "" {
+			values.Set("q", part)
+		}
+		content.Groups = append(content.Groups, groupRow{g, "?" + values.Encode(), spreadLine(g.Spread(first, last, spreadParts))})
 	}
 	return nil
+}
+
+// longestPart is the longest piece of a message without numbers: who filters by it
+// finds the group again.
+func longestPart(message string) string {
+	longest := ""
+	for part := range strings.SplitSeq(message, "N") {
+		if part = strings.TrimSpace(part); len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
+
+// spreadParts is how many points a group's small line has.
+const spreadParts = 30
+
+// spreadLine draws counts as a small line.
+func spreadLine(counts []int64) string {
+	most := max(slices.Max(counts), 1)
+	var points []byte
+	for i, n := range counts {
+		x := sparkWidth * float64(i) / float64(len(counts)-1)
+		points = fmt.Appendf(points, "%.0f,%.1f ", x, (sparkHeight-2)*(1-float64(n)/float64(most))+1)
+	}
+	return string(points)
 }
 
 func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {

@@ -81,7 +81,13 @@ func (h *Dashboard) requeueOne(q *request) error {
 		Queue: strings.TrimSpace(q.PostFormValue("queue")), Remove: q.FormValue("remove") != "", Again: q.FormValue("again") != "" || q.isSure(),
 		Keep: h.keep().Keep,
 	}
-	if text := q.PostFormValue("args"); text != "" {
+	text := q.PostFormValue("args")
+	if how.Queue != "" || text != "" {
+		if err := q.may(RightEdit); err != nil {
+			return err
+		}
+	}
+	if text != "" {
 		if how.Args, err = editedArgs(text); err != nil {
 			return err
 		}
@@ -97,12 +103,14 @@ func (h *Dashboard) requeueOne(q *request) error {
 	if err != nil {
 		return err
 	}
+	h.removals.add(q.access.User, "retry", id)
 	h.forget()
 	if q.isXHR() { // Ruby's script puts it where the buttons were
 		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		send(q, http.StatusOK, []byte(time.Now().UTC().Format("2006/01/02 15:04:05 MST")))
 		return nil
 	}
+	h.trim(q.Context(), p.Trash)
 	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
@@ -119,6 +127,14 @@ func (h *Dashboard) byPost(q *request, ask func(*request) error) (id resque.Fail
 	}
 	f, err := h.named(q, q.params["id"])
 	return f.ID, false, err
+}
+
+// mayTo refuses to send jobs to another queue for who may not.
+func (q *request) mayTo() error {
+	if q.PostFormValue("to") == "" {
+		return nil
+	}
+	return q.may(RightEdit)
 }
 
 // editedArgs reads arguments that somebody typed.
@@ -155,7 +171,9 @@ func (h *Dashboard) removeOne(q *request) error {
 	if err != nil {
 		return err
 	}
+	h.removals.add(q.access.User, "remove", id)
 	h.forget()
+	h.trim(q.Context(), p.Trash)
 	return q.back("failed", flash{Text: t("Removed 1 failure."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
@@ -181,6 +199,9 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 	if err := q.mayWrite(); err != nil {
 		return err
 	}
+	if err := q.mayTo(); err != nil {
+		return err
+	}
 	texts := q.PostForm["ids"]
 	if len(texts) == 0 || len(texts) > maxIDs {
 		return fail(http.StatusBadRequest, "form", fmt.Errorf("%d failures named", len(texts)))
@@ -203,6 +224,9 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 		return err
 	}
 	h.forget()
+	if p.Done == int64(len(ids)) { // else nobody knows which
+		h.removals.add(q.access.User, act, ids...)
+	}
 	left := int64(len(ids)) - p.Done
 	verb := t("Retried")
 	if act == "remove" {
@@ -212,6 +236,7 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 	if left > 0 {
 		f.Text += " " + tn("1 was left: gone, damaged or retried before.|%s were left: gone, damaged or retried before.", left)
 	}
+	h.trim(q.Context(), p.Trash)
 	return q.back("failed", f, map[string]any{"done": p.Done, "missing": left, "trash": p.Trash})
 }
 
@@ -253,6 +278,9 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 	if err := q.mayWrite(); err != nil {
 		return err
 	}
+	if err := q.mayTo(); err != nil {
+		return err
+	}
 	form, filter, err := h.filterOf(q)
 	if err != nil {
 		return err
@@ -269,9 +297,16 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 		}
 		return h.ask(q, question{Title: title, Yes: t("Yes"), Count: n, Hidden: form.Hidden()})
 	}
+	return h.operate(q, name+" all", filter.List, failedPath(filter.List), act)
+}
+
+// operate begins an operation and answers with what it did, if that was quick, or
+// with where its page is.
+func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) error {
 	o, err := h.operations.begin(name, q.access.User, act, func(p resque.Progress, err error) {
 		h.forget()
-		h.report(context.WithoutCancel(q.Context()), q, name+" all", filter.List, p.Done, err)
+		h.report(context.WithoutCancel(q.Context()), q, name, target, p.Done, err)
+		h.trim(context.WithoutCancel(q.Context()), p.Trash)
 	})
 	if err != nil {
 		return fail(http.StatusConflict, "busy", err)
@@ -283,10 +318,13 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 	}
 	if over {
 		said := tn("Retried 1 failure.|Retried %s failures.", p.Done)
-		if name == "clear" {
+		switch name {
+		case "clear all":
 			said = tn("Removed 1 failure.|Removed %s failures.", p.Done)
+		case "remove jobs":
+			said = tn("Removed 1 job.|Removed %s jobs.", p.Done)
 		}
-		return q.back(failedPath(filter.List), flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
+		return q.back(path, flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 	}
 	q.PostForm.Set("back", "ops/"+o.id)
 	q.Form.Set("back", "ops/"+o.id)

@@ -363,7 +363,16 @@ func TestFilters(t *testing.T) {
 	groups := s.get("/failed?view=groups", "Accept: application/json").told(t)["Groups"].([]any)
 	require.Len(t, groups, 2)
 	assert.EqualValues(t, 8, groups[0].(map[string]any)["Count"])
+	assert.Equal(t, "mailbox busy", longest(groups[1].(map[string]any)["Link"].(string)))
+	assert.Contains(t, s.get("/failed?view=groups").Body.String(), "N mailbox busy")
+	assert.Len(t, s.args("/failed"+groups[1].(map[string]any)["Link"].(string)), 2, "the group's link finds it")
 	present(t, s.get("/failed?class=A%26B%3D").Body.String(), `value="A&amp;B="`, "a name with an ampersand")
+}
+
+// longest is the text that a link filters by.
+func longest(link string) string {
+	values, _ := url.ParseQuery(strings.TrimPrefix(link, "?"))
+	return values.Get("q")
 }
 
 func TestLinksWithOddNames(t *testing.T) {

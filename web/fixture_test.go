@@ -20,6 +20,9 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
+// waitLong and tick are for require.Eventually.
+const waitLong, tick = 20 * time.Second, 10 * time.Millisecond
+
 // site is a dashboard over a Redis of its own.
 type site struct {
 	t         *testing.T

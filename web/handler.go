@@ -26,6 +26,7 @@ type Dashboard struct {
 	operations  *operations
 	rates       *rates
 	snapshots   snapshots
+	removals    removals
 }
 
 // New returns a dashboard for the client's Resque, to be mounted where you like:
@@ -122,7 +123,10 @@ func (h *Dashboard) serve(q *request) error {
 	switch {
 	case found != nil:
 		q.params = params
-		err := found.serve(q)
+		err := q.may(found.right)
+		if err == nil {
+			err = found.serve(q)
+		}
 		h.reportRefused(q, found, err)
 		return err
 	case len(allowed) > 0:
@@ -136,35 +140,40 @@ func (h *Dashboard) serve(q *request) error {
 // table has every path. Ruby's come first in each group; what changes something
 // is a POST, of which Ruby has some as GET: those ask here.
 func (h *Dashboard) table() []route {
-	get := func(pattern string, serve func(*request) error) route { return route{http.MethodGet, pattern, serve} }
-	post := func(pattern string, serve func(*request) error) route { return route{http.MethodPost, pattern, serve} }
+	get := func(pattern string, serve func(*request) error) route {
+		return route{http.MethodGet, pattern, serve, ""}
+	}
+	post := func(pattern, right string, serve func(*request) error) route {
+		return route{http.MethodPost, pattern, serve, right}
+	}
 	return []route{
 		get("", h.overview), get("overview", h.overview), get("overview.poll", h.overview),
 		get("overview/:id.poll", h.overview), get("overview/:id", h.overview),
 		get("queues", h.queues), get("queues/:queue", h.queue),
-		post("queues/:queue/remove", h.removeQueue), post("queues/:queue/clear", h.clearQueue),
-		post("queues/:queue/pause", h.pauseQueue), post("queues/:queue/resume", h.resumeQueue),
-		post("queues/:queue/jobs/remove", h.removeJobs), post("queues/:queue/jobs/move", h.moveJobs),
+		post("queues/:queue/remove", RightBulk, h.removeQueue), post("queues/:queue/clear", RightBulk, h.clearQueue),
+		post("queues/:queue/pause", RightPause, h.pauseQueue), post("queues/:queue/resume", RightPause, h.resumeQueue),
+		post("queues/:queue/jobs/remove", RightRemove, h.removeJobs), post("queues/:queue/jobs/move", RightEdit, h.moveJobs),
+		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching),
 		get("working", h.working), get("working.poll", h.working), get("working/:id", h.job),
 		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
-		post("workers/pause", h.pauseAll), post("workers/resume", h.resumeAll), post("workers/prune", h.pruneStale),
-		post("workers/:id/prune", h.pruneOne),
+		post("workers/pause", RightPause, h.pauseAll), post("workers/resume", RightPause, h.resumeAll), post("workers/prune", RightWorkers, h.pruneStale),
+		post("workers/:id/prune", RightWorkers, h.pruneOne),
 		get("workers/:id.poll", h.worker), get("workers/:id", h.worker),
 		get("failed", h.failed), get("failures/:id.json", h.failureJSON), get("failures/:id", h.failure),
-		post("failed/clear", h.clearFailed), post("failed/clear_retried", h.clearRetried),
-		post("failed/requeue", h.requeueSelected), post("failed/remove", h.removeSelected),
-		post("failed/requeue/all", h.requeueAll),
-		get("failed/requeue/:id", h.askRequeue), post("failed/requeue/:id", h.requeueOne),
-		get("failed/remove/:id", h.askRemove), post("failed/remove/:id", h.removeOne),
-		post("failed/:queue/clear", h.clearFailed), post("failed/:queue/requeue/all", h.requeueAll),
-		get("failed/:queue/requeue/:id", h.askRequeue), post("failed/:queue/requeue/:id", h.requeueOne),
-		get("failed/:queue/remove/:id", h.askRemove), post("failed/:queue/remove/:id", h.removeOne),
+		post("failed/clear", RightBulk, h.clearFailed), post("failed/clear_retried", RightBulk, h.clearRetried),
+		post("failed/requeue", RightRetry, h.requeueSelected), post("failed/remove", RightRemove, h.removeSelected),
+		post("failed/requeue/all", RightBulk, h.requeueAll),
+		get("failed/requeue/:id", h.askRequeue), post("failed/requeue/:id", RightRetry, h.requeueOne),
+		get("failed/remove/:id", h.askRemove), post("failed/remove/:id", RightRemove, h.removeOne),
+		post("failed/:queue/clear", RightBulk, h.clearFailed), post("failed/:queue/requeue/all", RightBulk, h.requeueAll),
+		get("failed/:queue/requeue/:id", h.askRequeue), post("failed/:queue/requeue/:id", RightRetry, h.requeueOne),
+		get("failed/:queue/remove/:id", h.askRemove), post("failed/:queue/remove/:id", RightRemove, h.removeOne),
 		get("failed/:queue", h.failed),
 		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
 		get("metrics", h.metrics), get("healthz", h.health),
-		get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", h.cancelOperation),
-		post("trash/:id/restore", h.restore), post("settings", h.settings),
+		get("trash", h.trashed), get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", RightBulk, h.cancelOperation),
+		post("trash/:id/restore", RightRemove, h.restore), post("settings", "", h.settings),
 		get("assets/:name", h.asset),
 	}
 }

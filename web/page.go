@@ -27,6 +27,7 @@ type page struct {
 	Title   string // of the page
 	Name    string // of the dashboard
 	BackURL string
+	Extra   []Tab
 	Tab     string
 	Base    string
 	Here    string // the page's own address, below the mount
@@ -42,6 +43,7 @@ type page struct {
 	Redis, Namespace string
 
 	assets *assets
+	access Access
 }
 
 // view is a page with its content: what a template gets.
@@ -60,9 +62,9 @@ func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.n
 // just had one.
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
-		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Tab: tab, Base: q.base, Here: q.here(),
+		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
 		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Refresh: h.refresh(q),
-		Flash: q.takeFlash(), Bare: q.isFragment(), Now: time.Now().UTC(), assets: h.assets,
+		Flash: q.takeFlash(), Bare: q.isFragment(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
 	if q.access.Level >= Read {
 		p.Redis, p.Namespace = h.client.Redis().String(), h.client.Redis().Namespace()
@@ -136,6 +138,7 @@ func functions(a *assets) template.FuncMap {
 		"plainName": isPlainName,
 		"name":      shownName,
 		"first":     first,
+		"isBelow":   isLocal,
 	}
 }
 

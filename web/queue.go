@@ -29,13 +29,17 @@ type queuePage struct {
 	Queue  queueRow
 	Jobs   []jobRow
 	Pager  pager
-	Filter string
-	Looked int64 // jobs that were looked at for the filter
+	Filter jobFilter
+	Newest bool   // dir=desc: what came last is first
+	Size   int64  // jobs a page
+	Looked int64  // jobs that were looked at for the filter, on the pages before, too
+	Next   string // address of what the filter finds further on
+	Found  int64  // that match, up to here
 	Others []string
 }
 
-// scanLimit is how many jobs are looked at for a filter.
-const scanLimit = 10_000
+// Sizes are how many jobs a page may have.
+func (queuePage) Sizes() []int64 { return []int64{25, 50, 100} }
 
 // Ruby: Resque::Server's /queues/:id.
 func (h *Dashboard) queue(q *request) error {
@@ -44,7 +48,10 @@ func (h *Dashboard) queue(q *request) error {
 	if err != nil {
 		return err
 	}
-	content := queuePage{Queue: queueRow{Name: name}, Filter: q.FormValue("q")}
+	content := queuePage{
+		Queue: queueRow{Name: name}, Filter: jobFilter{Class: q.FormValue("class"), Text: q.FormValue("q")},
+		Newest: q.FormValue("dir") == "desc", Size: q.number("size", int64(h.cfg.PerPage), 1, 500),
+	}
 	for _, row := range h.queueRows(snap) {
 		if row.Name == name {
 			content.Queue = row
@@ -52,16 +59,10 @@ func (h *Dashboard) queue(q *request) error {
 			content.Others = append(content.Others, row.Name)
 		}
 	}
-	size := int64(h.cfg.PerPage)
-	if content.Filter != "" {
-		err = h.filterJobs(q, &content, snap.Now)
+	if content.Filter.isEmpty() {
+		err = h.pageJobs(q, &content, snap.Now)
 	} else {
-		content.Pager = newPager(q, content.Queue.Size, size)
-		var jobs [][]byte
-		jobs, content.Queue.Size, err = h.store.QueuePage(q.Context(), name, content.Pager.First, max(content.Pager.First+size-1, 0))
-		for i, raw := range jobs {
-			content.Jobs = append(content.Jobs, h.jobRow(content.Pager.First+int64(i), raw, snap.Now))
-		}
+		err = h.filterJobs(q, &content, snap.Now)
 	}
 	if err != nil {
 		return err
@@ -69,28 +70,22 @@ func (h *Dashboard) queue(q *request) error {
 	return h.show(q, "queue", name, "queues", content)
 }
 
-// filterJobs looks for the jobs whose bytes have the text, among the first ones.
-func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) error {
-	const part = 1000
-	text := strings.ToLower(content.Filter)
-	for first := int64(0); first < scanLimit; first += part {
-		jobs, size, err := h.store.QueuePage(q.Context(), content.Queue.Name, first, first+part-1)
-		if err != nil {
-			return err
-		}
-		content.Queue.Size = size
-		for i, raw := range jobs {
-			content.Looked++
-			if strings.Contains(strings.ToLower(string(raw)), text) && len(content.Jobs) < 10*h.cfg.PerPage {
-				content.Jobs = append(content.Jobs, h.jobRow(first+int64(i), raw, now))
-			}
-		}
-		if len(jobs) < part {
-			break
-		}
+// pageJobs reads one page by position.
+func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) error {
+	content.Pager = newPager(q, content.Queue.Size, content.Size)
+	first, last := content.Pager.First, content.Pager.First+content.Size
+	if content.Newest {
+		first, last = max(content.Queue.Size-last, 0), content.Queue.Size-first
 	}
-	content.Pager = newPager(q, int64(len(content.Jobs)), max(int64(len(content.Jobs)), 1))
-	return nil
+	jobs, size, err := h.store.QueuePage(q.Context(), content.Queue.Name, first, max(last-1, 0))
+	content.Queue.Size = size
+	for i, raw := range jobs {
+		content.Jobs = append(content.Jobs, h.jobRow(first+int64(i), raw, now))
+	}
+	if content.Newest {
+		slices.Reverse(content.Jobs)
+	}
+	return err
 }
 
 func (h *Dashboard) jobRow(position int64, raw []byte, now time.Time) jobRow {
@@ -123,6 +118,9 @@ func (h *Dashboard) chosen(q *request, queue string) ([][]byte, error) {
 	}
 	return jobs, nil
 }
+
+// scanLimit is how far a job that was named is looked for.
+const scanLimit = 10_000
 
 // maxIDs is how many entries one form may name.
 const maxIDs = 1000

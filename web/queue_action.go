@@ -3,11 +3,12 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-)
+	"time"
 
-// queueTrash marks the trash of a queue's jobs, beside that of failures.
-const queueTrash = "queue:"
+	"github.com/goresque/goresque/internal/store"
+)
 
 // removeQueue empties a queue and makes it unknown.
 //
@@ -34,8 +35,11 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	if !q.isSure() {
 		return h.ask(q, ask)
 	}
-	trash := h.trash(queueTrash, name)
+	trash := h.trash(store.QueueTrash, name)
 	n, err := h.store.ClearQueue(q.Context(), name, trash)
+	if err == nil && n > 0 {
+		err = h.store.NoteTrash(q.Context(), trash, time.Now())
+	}
 	if err == nil && forget {
 		err = h.store.ForgetQueue(q.Context(), name)
 	}
@@ -48,6 +52,7 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	if n == 0 {
 		done.Trash = nil
 	}
+	h.trim(q.Context(), done.Trash)
 	return q.back("queues", done, map[string]any{"done": n, "trash": done.Trash})
 }
 
@@ -115,8 +120,11 @@ func (h *Dashboard) removeJobs(q *request) error {
 	if err != nil {
 		return err
 	}
-	trash := h.trash(queueTrash, name)
+	trash := h.trash(store.QueueTrash, name)
 	taken, err := h.store.RemoveJobs(q.Context(), name, jobs, trash)
+	if err == nil && slices.Contains(taken, true) {
+		err = h.store.NoteTrash(q.Context(), trash, time.Now())
+	}
 	return h.tookJobs(q, "remove jobs", name, taken, err, t("Removed"), trashTokens(trash))
 }
 
@@ -155,6 +163,7 @@ func (h *Dashboard) tookJobs(q *request, act, target string, taken []bool, err e
 	if done == 0 {
 		f.Trash = nil
 	}
+	h.trim(q.Context(), f.Trash)
 	return q.back("queues/"+url.PathEscape(q.params["queue"]), f, map[string]any{"done": done, "missing": missing, "trash": f.Trash})
 }
 
@@ -164,10 +173,9 @@ func (h *Dashboard) restore(q *request) error {
 		return err
 	}
 	token := q.params["id"]
-	_, rest, _ := strings.Cut(token, ":")
 	var n int64
 	var err error
-	if queue, ok := strings.CutPrefix(rest, queueTrash); ok {
+	if queue, ok := store.TrashedList(token); ok {
 		n, err = h.restoreJobs(q, queue, token)
 	} else {
 		n, err = h.failures.Restore(q.Context(), token)
@@ -191,7 +199,7 @@ func (h *Dashboard) restoreJobs(q *request, queue, token string) (n int64, err e
 		case n == 0:
 			return 0, fail(http.StatusGone, "gone", nil)
 		case moved < part:
-			return n, nil
+			return n, h.store.ForgetTrash(q.Context(), token)
 		}
 	}
 }

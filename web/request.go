@@ -45,6 +45,17 @@ func (q *request) number(name string, otherwise, least, most int64) int64 {
 	return min(max(n, least), most)
 }
 
+// may refuses who has the level but not the right; "" is none in particular.
+func (q *request) may(right string) error {
+	switch {
+	case right == "", q.access.May(right):
+		return nil
+	case q.access.Level < Write:
+		return fail(http.StatusForbidden, "right", nil)
+	}
+	return fail(http.StatusForbidden, "this", nil)
+}
+
 // mayWrite is the guard of everything that changes something.
 func (q *request) mayWrite() error {
 	if q.access.Level < Write {

@@ -13,6 +13,7 @@ import (
 type route struct {
 	method, pattern string
 	serve           func(q *request) error
+	right           string // that it takes, beside the level
 }
 
 // segments splits a path as it was sent, so that a slash in a name, as %2F, is

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"fmt"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -40,12 +39,6 @@ type FailedAct struct {
 	Insert         []byte
 }
 
-// Trash is where what is removed is kept for a while. The zero Trash is none.
-type Trash struct {
-	Token string
-	Keep  time.Duration
-}
-
 // FailedActed is what came of a FailedAct.
 type FailedActed struct {
 	Done bool  // false without an Err: another record is there, or none
@@ -60,14 +53,33 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 	if len(acts) == 0 {
 		return nil, nil
 	}
-	call := s.failedCall(list, acts, trash)
+	acted, err := s.act(ctx, s.failedCall(s.keys.failed(list), acts, trash))
+	if err != nil {
+		return nil, fmt.Errorf("acting on %d failures of %q: %w", len(acts), list, err)
+	}
+	return acted, nil
+}
+
+// ActOnQueue does the same with the jobs of a queue, which can only be removed.
+func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, trash Trash) ([]FailedActed, error) {
+	if len(acts) == 0 {
+		return nil, nil
+	}
+	acted, err := s.act(ctx, s.failedCall(s.keys.queue(queue), acts, trash))
+	if err != nil {
+		return nil, fmt.Errorf("removing %d jobs of queue %q: %w", len(acts), queue, err)
+	}
+	return acted, nil
+}
+
+func (s *Store) act(ctx context.Context, call *call) ([]FailedActed, error) {
 	var statuses []any
 	err := s.with(ctx, func(c conn) (err error) {
 		statuses, err = redis.Values(c.script(s.scripts.failed, call.words()...))
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("acting on %d failures of %q: %w", len(acts), list, err)
+		return nil, err
 	}
 	acted := make([]FailedActed, len(statuses))
 	for i, status := range statuses {
@@ -80,10 +92,10 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 }
 
 func (s *Store) failedCall(list string, acts []FailedAct, trash Trash) *call {
-	c := &call{keys: []any{s.keys.failed(list), s.keys.queues(), s.keys.trash(trash.Token)}}
+	c := &call{keys: []any{list, s.keys.queues(), s.keys.trash(trash.Token)}}
 	c.args = append(c.args, newMark(), trash.Keep.Milliseconds(), len(acts))
 	for _, a := range acts {
-		to := s.keys.failed(list)
+		to := list
 		if a.Queue != "" {
 			to = s.keys.queue(a.Queue)
 		}

@@ -25,6 +25,9 @@ func (k keys) failedQueues() string { return k.rdb.Key("failed_queues") }
 // trash keeps failures that were removed until they expire. It is ours.
 func (k keys) trash(token string) string { return k.rdb.Key("goresque:trash", token) }
 
+// trashIndex has the tokens of the trashes by when they were filled. It is ours.
+func (k keys) trashIndex() string { return k.rdb.Key("goresque:trashes") }
+
 // workers is the set of worker ids. Ruby: WorkerAccess#worker_ids.
 func (k keys) workers() string { return k.rdb.Key("workers") }
 

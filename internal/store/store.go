@@ -32,7 +32,7 @@ type Store struct {
 type scripts struct {
 	exchange, prune, register, release, retire *redis.Script
 	failed, failedClear, failedRestore         *redis.Script
-	failedRetried                              *redis.Script
+	failedRetried, trashes                     *redis.Script
 	dequeue                                    *redis.Script
 	queueRemove, queueForget                   *redis.Script
 	describe, readKey                          *redis.Script
@@ -54,6 +54,7 @@ func New(rdb Redis) *Store {
 			failedClear:   redis.NewScript(-1, failedClearLua),
 			failedRestore: redis.NewScript(-1, failedRestoreLua),
 			failedRetried: redis.NewScript(-1, failedRetriedLua),
+			trashes:       redis.NewScript(-1, trashesLua),
 			dequeue:       redis.NewScript(-1, dequeueLua),
 			queueRemove:   redis.NewScript(-1, queueRemoveLua),
 			queueForget:   redis.NewScript(-1, queueForgetLua),

@@ -1,0 +1,102 @@
+package web_test
+
+import (
+	"go/parser"
+	"go/token"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/web"
+)
+
+// told is a failure's page as JSON.
+func (s *site) failure(id string) map[string]any {
+	s.t.Helper()
+	return s.get("/failures/"+pathEscape(id), "Accept: application/json").told(s.t)
+}
+
+// From one failure to the next and back, also when it has moved.
+func TestOlderAndNewer(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(4)
+	ids := s.ids()
+	for i, id := range ids {
+		told := s.failure(id)
+		newer, older := "", ""
+		if i > 0 {
+			newer = ids[i-1]
+		}
+		if i < len(ids)-1 {
+			older = ids[i+1]
+		}
+		assert.Equal(t, []any{older, newer}, []any{told["Older"], told["Newer"]}, id)
+	}
+	s.do("LPOP", "resque:failed")
+	told := s.failure(ids[1])
+	assert.EqualValues(t, 1, told["Failure"].(map[string]any)["Position"], "it moved")
+	position := func(id string) string { return strings.SplitN(id, "-", 2)[1] }
+	assert.Equal(t, position(ids[0]), position(told["Newer"].(string)))
+	assert.Contains(t, links(t, s.get("/failures/"+ids[1]).Body.String()), "../failures/"+told["Older"].(string))
+}
+
+// Who comes for a failure that is gone is told who did what, where this process
+// knows it.
+func TestGoneSaysWho(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{Auth: func(*http.Request) (web.Access, error) {
+		return web.Access{User: "<ann>", Level: web.Write}, nil
+	}})
+	s.failures(6)
+	ids := s.ids()
+	s.post("/failed/remove/"+ids[0], "")
+	s.post("/failed/requeue/"+ids[1], "")
+	s.post("/failed/remove", "sure=1&ids="+ids[2]+"&ids="+ids[3])
+	s.do("RPOP", "resque:failed")
+	s.do("RPOP", "resque:failed")
+	s.do("RPOP", "resque:failed")
+	for id, want := range map[string]string{
+		ids[0]: "Removed by <ann> at ", ids[1]: "Retried by <ann> at ", ids[2]: "Removed by <ann> at ", ids[4]: "It was retried, removed or cleared meanwhile.",
+	} {
+		a := s.get("/failures/" + id)
+		assert.Equal(t, http.StatusGone, a.Code)
+		noCode(t, a)
+		assert.Contains(t, text(t, a.Body.String()), want)
+		told := s.failure(id)
+		assert.Contains(t, told["detail"], want)
+	}
+}
+
+// What can be taken along is right: the test compiles, the command names the
+// failure, and nothing that is hidden is in it.
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	server := open(t, web.Config{}).server
+	s := openOn(t, server, web.Config{})
+	hidden := openOn(t, server, web.Config{RedactKeys: []string{"password"}})
+	s.fail(record("Billing::Charge", `[{"password":"geheim"},"it's `+"`odd`"+`"]`, "E", "one\nfunc main() {}", "a'b", time.Now(), ""),
+		record("9</pre><script>", `[]`, "E", "x", "exports", time.Now(), ""), `{"damaged`)
+	mounted := http.StripPrefix("/admin/resque", s.dashboard)
+	for i, id := range s.ids() {
+		page := ask(t, mounted, http.MethodGet, "/admin/resque/failures/"+id, "")
+		require.Equal(t, http.StatusOK, page.Code)
+		noCode(t, page)
+		says := text(t, page.Body.String())
+		assert.Contains(t, says, "'http://example.com/admin/resque/failed/requeue/"+id+"'")
+		absent(t, hidden.get("/failures/"+id).Body.String(), "geheim", "what is hidden")
+		for _, pre := range elements(parse(t, page.Body.String()), "pre") {
+			if pre.FirstChild != nil && strings.Contains(pre.FirstChild.Data, "func Test") {
+				file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", "package x\n"+pre.FirstChild.Data, parser.ParseComments)
+				require.NoError(t, err, pre.FirstChild.Data)
+				assert.Len(t, file.Decls, 1, "%s", strconv.Itoa(i))
+			}
+		}
+	}
+	present(t, text(t, s.get("/failures/"+s.ids()[2]).Body.String()), "func TestBillingCharge(t *testing.T)", "its name")
+}

@@ -1,0 +1,84 @@
+package web_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/web"
+)
+
+// takes is the right that an action takes.
+func takes(path string) string {
+	switch {
+	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
+		return web.RightPause
+	case strings.HasSuffix(path, "/prune"):
+		return web.RightWorkers
+	case strings.HasSuffix(path, "/move"):
+		return web.RightEdit
+	case strings.HasSuffix(path, "/clear"), strings.HasSuffix(path, "/clear_retried"), strings.HasSuffix(path, "/all"),
+		strings.HasSuffix(path, "/cancel"), strings.Contains(path, "queues/") && strings.HasSuffix(path, "/remove") && !strings.HasSuffix(path, "/jobs/remove"), strings.HasSuffix(path, "/matching"):
+		return web.RightBulk
+	case strings.Contains(path, "requeue"):
+		return web.RightRetry
+	}
+	return web.RightRemove
+}
+
+// Who lacks a right is refused what takes it and sees no button for it; everything
+// else works.
+func TestSingleRights(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	openOn(t, server, web.Config{}).fill()
+	for _, denied := range []string{web.RightRetry, web.RightEdit, web.RightRemove, web.RightBulk, web.RightPause, web.RightWorkers} {
+		t.Run(denied, func(t *testing.T) {
+			t.Parallel()
+			s := openOn(t, server, web.Config{Auth: func(*http.Request) (web.Access, error) {
+				return web.Access{User: "ann", Level: web.Write, Deny: []string{denied}}, nil
+			}})
+			refused := 0
+			for _, path := range actions {
+				if takes(path) == denied {
+					a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
+					require.Equal(t, http.StatusForbidden, a.Code, path)
+					present(t, a.Body.String(), "You may not do that", "%s", path)
+					refused++
+				}
+			}
+			assert.Positive(t, refused)
+			for _, path := range append(slices.Clone(pagePaths), s.href("/failed", "failures/")) {
+				if strings.HasPrefix(path, "/failed/re") {
+					continue // Ruby's questions
+				}
+				page := parse(t, s.get(path).Body.String())
+				for _, form := range elements(page, "form") {
+					for _, button := range elements(form, "button") {
+						action := attr(button, "formaction")
+						if action == "" {
+							action = attr(form, "action")
+						}
+						if attr(form, "method") == "post" && attr(button, "type") != "button" && !strings.HasSuffix(action, "settings") {
+							assert.NotEqual(t, denied, takes(action), "%s has a button for %s", path, action)
+						}
+					}
+				}
+			}
+		})
+	}
+	s := openOn(t, server, web.Config{Auth: func(*http.Request) (web.Access, error) {
+		return web.Access{User: "ann", Level: web.Write, Deny: []string{web.RightEdit}}, nil
+	}})
+	id := s.ids()[0]
+	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue/"+id, "queue=slow").Code, "another queue is an edit")
+	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue/"+id, "args=[]").Code)
+	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue", "to=slow&ids="+id).Code)
+	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue/all", "to=slow&sure=1").Code)
+	assert.Equal(t, http.StatusSeeOther, s.post("/failed/requeue/"+id, "").Code)
+}

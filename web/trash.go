@@ -1,0 +1,54 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// trashPage is the content of the list of what was removed.
+type trashPage struct {
+	Trash []trashRow
+	Kept  time.Duration // 0 where nothing is
+}
+
+// trashRow is what one action removed from a list of failures or a queue.
+type trashRow struct {
+	Token   string
+	Name    string
+	IsQueue bool
+	Entries int64
+	Removed time.Time
+	Until   time.Time
+}
+
+// trashed is the page of what was removed and can be brought back.
+func (h *Dashboard) trashed(q *request) error {
+	all, err := h.store.Trashes(q.Context())
+	if err != nil {
+		return err
+	}
+	content := trashPage{Kept: max(h.cfg.KeepRemoved, 0)}
+	for _, kept := range all {
+		row := trashRow{Token: kept.Token, Entries: kept.Entries, Removed: kept.Removed, Until: time.Now().Add(kept.Left)}
+		row.Name, row.IsQueue = store.TrashedList(kept.Token)
+		if row.Name == resque.FailedList && !row.IsQueue {
+			row.Name = ""
+		}
+		content.Trash = append(content.Trash, row)
+	}
+	return h.show(q, "trash", t("Removed lately"), "trash", content)
+}
+
+// trim keeps what was removed within its limit. That it could not is told to the
+// log alone: what was asked for is done.
+func (h *Dashboard) trim(ctx context.Context, tokens []string) {
+	if len(tokens) == 0 {
+		return
+	}
+	if err := h.store.TrimTrash(ctx, h.cfg.KeepAtMost); err != nil {
+		h.cfg.Logger.Warn("dashboard cannot trim what was removed", "err", err)
+	}
+}

@@ -1,0 +1,92 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/web"
+)
+
+// trash is what the page of removed things lists.
+func (s *site) trash() []map[string]any {
+	s.t.Helper()
+	var rows []map[string]any
+	listed, _ := s.get("/trash", "Accept: application/json").told(s.t)["Trash"].([]any)
+	for _, row := range listed {
+		rows = append(rows, row.(map[string]any))
+	}
+	return rows
+}
+
+// Everything that is removed is on one page, until it is brought back.
+func TestTrash(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(6)
+	s.jobs("exports", four...)
+	present(t, s.get("/trash").Body.String(), "Nothing was removed lately", "at first")
+	s.post("/failed/remove/"+s.ids()[0], "")
+	s.post("/failed/requeue/"+s.ids()[0], "remove=1")
+	s.post("/failed/requeue/"+s.ids()[0], "")
+	s.post("/failed/clear_retried", "sure=1")
+	s.post("/queues/exports/jobs/remove", "ids="+s.jobIDs("exports")[2])
+	s.post("/failed/clear", "sure=1")
+	s.post("/queues/exports/remove", "sure=1")
+	rows := s.trash()
+	require.Len(t, rows, 6)
+	var entries []float64
+	for _, row := range rows {
+		entries = append(entries, row["Entries"].(float64))
+	}
+	assert.ElementsMatch(t, []float64{3, 3, 1, 1, 1, 1}, entries)
+	page := s.get("/trash").Body.String()
+	present(t, page, "queue exports", "the queue")
+	assert.Equal(t, 6, strings.Count(page, "Bring back"))
+	before := dump(t, s)
+	s.get("/trash")
+	assert.Equal(t, before, dump(t, s), "looking changes nothing")
+	for _, row := range rows {
+		require.Equal(t, http.StatusSeeOther, s.post("/trash/"+pathEscape(row["Token"].(string))+"/restore", "").Code)
+	}
+	assert.Len(t, s.list("resque:failed"), 6)
+	assert.Len(t, s.list("resque:queue:exports"), 4)
+	assert.Empty(t, s.trash())
+}
+
+// The oldest goes when there is too much; the last action's stays, however much.
+func TestTrashHasALimit(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{KeepAtMost: 5})
+	s.failures(4)
+	s.post("/failed/clear", "sure=1")
+	require.Len(t, s.trash(), 1)
+	s.failures(2)
+	<-time.After(5 * time.Millisecond) // another millisecond
+	s.post("/failed/clear", "sure=1")
+	rows := s.trash()
+	require.Len(t, rows, 1, "4 and 2 are more than 5")
+	assert.EqualValues(t, 2, rows[0]["Entries"])
+	s.failures(9)
+	<-time.After(5 * time.Millisecond)
+	s.post("/failed/clear", "sure=1")
+	rows = s.trash()
+	require.Len(t, rows, 1)
+	assert.EqualValues(t, 9, rows[0]["Entries"])
+}
+
+// What has expired is not listed, nor what is no trash.
+func TestTrashThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("ZADD", "resque:goresque:trashes", 1, "expired:failed", 2, "odd:failed", 3, "<script>alert(1)</script>:queue:<b>")
+	s.do("SET", "resque:goresque:trash:odd:failed", "x")
+	s.do("RPUSH", "resque:goresque:trash:<script>alert(1)</script>:queue:<b>", "x")
+	a := s.get("/trash")
+	noCode(t, a)
+	assert.Len(t, s.trash(), 1)
+}
