@@ -195,3 +195,24 @@ func TestBrowserSmallAndQuiet(t *testing.T) {
 		t.Errorf("the browser complains: %s", <-console)
 	}
 }
+
+// A question is a dialog over the page, which goes back to where the reader was.
+func TestBrowserAsksInADialog(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	s := open(t, web.Config{Refresh: -1})
+	s.failures(4)
+	s.jobs("exports", four...)
+	base := s.listen()
+	run(t, ctx, chromedp.Navigate(base+"/failed?class=Exporter"), visible("3 match."), click(`.head form:last-child button`), visible("Remove 3 failures?"),
+		becomes(`document.getElementById("ask").open && location.search === "?class=Exporter"`),
+		click(`#ask a`), becomes(`!document.getElementById("ask").open && document.activeElement.closest(".head") !== null`))
+	assert.Len(t, s.list("resque:failed"), 4)
+	run(t, ctx, click(`.head form:last-child button`), visible("Remove 3 failures?"), click(`#ask .danger`), visible("Removed 3 failures."))
+	assert.Len(t, s.list("resque:failed"), 1)
+	run(t, ctx, chromedp.Navigate(base+"/trash"), visible("3"), click(`tbody button`), visible("Brought 3 back."), visible("Nothing was removed lately"))
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports?class=A"), visible("1 found"), click(`.count button`), visible("Remove 1 job?"), click(`#ask .danger`), visible("Removed 1 job."))
+	s.holds("resque:queue:exports", 3)
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:first-child summary`), click(`tbody tr:first-child [data-copy]`),
+		becomes(`document.getElementById("live").textContent === "Copied." || getSelection().toString().includes("class")`))
+}

@@ -344,3 +344,23 @@ func TestHostileCookies(t *testing.T) {
 	}
 	assert.Empty(t, s.post("/settings", "theme=%22%3E&refresh=-1").Result().Cookies())
 }
+
+// The script gets a question alone, and where it leads to instead of a redirect.
+func TestDialogs(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	a := s.post("/failed/clear", "back=failed", "X-Dialog: 1")
+	assert.Equal(t, http.StatusOK, a.Code)
+	present(t, a.Body.String(), "Remove 3 failures?", "the question")
+	absent(t, a.Body.String(), "<nav", "alone")
+	a = s.post("/failed/clear", "sure=1", "X-Dialog: 1")
+	assert.Equal(t, http.StatusNoContent, a.Code)
+	assert.Equal(t, "../failed", a.Header().Get("X-Location"))
+	assert.Empty(t, s.list("resque:failed"))
+	present(t, a.Header().Get("Set-Cookie"), "resque_flash=", "the next page says what was done")
+	a = s.post("/failed/remove/0-0123456789abcdef", "", "X-Dialog: 1")
+	assert.Equal(t, http.StatusConflict, a.Code)
+	present(t, a.Body.String(), `class="ask"`, "what went wrong, too")
+	assert.Equal(t, http.StatusForbidden, s.ask(http.MethodPost, "/failed/clear", "sure=1", "X-Dialog: 1", "Sec-Fetch-Site: cross-site").Code)
+}

@@ -38,6 +38,7 @@ type page struct {
 	Flash   *flash
 	Summary *summary // nil where Redis is away
 	Bare    bool     // only what a refresh swaps
+	Only    bool     // only the content, for a dialog
 	Now     time.Time
 
 	Redis, Namespace string
@@ -64,7 +65,7 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
 		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Refresh: h.refresh(q),
-		Flash: q.takeFlash(), Bare: q.isFragment(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
+		Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
 	if q.access.Level >= Read {
 		p.Redis, p.Namespace = h.client.Redis().String(), h.client.Redis().Namespace()

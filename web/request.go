@@ -24,6 +24,10 @@ func (q *request) isFragment() bool {
 	return q.Header.Get("X-Fragment") != "" || strings.HasSuffix(q.path, ".poll")
 }
 
+// isDialog tells that the dashboard's script asks, which shows a question in a dialog
+// over the page that it comes from.
+func (q *request) isDialog() bool { return q.Header.Get("X-Dialog") != "" }
+
 func (q *request) wantsJSON() bool {
 	if q.json {
 		return true
@@ -115,7 +119,7 @@ func (q *request) setFlash(f flash) {
 
 func (q *request) takeFlash() *flash {
 	c, err := q.Cookie(flashCookie)
-	if err != nil || q.isFragment() {
+	if err != nil || q.isFragment() || q.isDialog() {
 		return nil
 	}
 	q.setCookie(flashCookie, "", -1)
@@ -152,6 +156,11 @@ func (q *request) back(otherwise string, f flash, result any) error {
 	target := q.FormValue("back")
 	if !isLocal(target) {
 		target = otherwise
+	}
+	if q.isDialog() { // a script does not see where a redirect leads
+		q.w.Header().Set("X-Location", q.base+target)
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
 	}
 	// Set by hand: http.Redirect would make it absolute.
 	q.w.Header().Set("Location", q.base+target)

@@ -102,11 +102,42 @@ document.addEventListener("click", (e) => {
     if (e.shiftKey && from >= 0) for (const b of all.slice(Math.min(from, to), Math.max(from, to) + 1)) b.checked = box.checked;
     lastBox = box;
   } else if (box.closest?.("[data-help]")) openHelp();
+  else if (box.closest?.("[data-copy]")) copy(box.closest("[data-copy]").nextElementSibling);
 });
+function copy(text) {
+  const done = () => { live.textContent = "Copied."; }, select = () => { getSelection().selectAllChildren(text); };
+  if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(done, select); else select();
+}
 document.addEventListener("submit", (e) => {
   const form = e.target, button = e.submitter;
   if (!form.matches("[data-select]") || button?.closest("[data-row]")) return;
   if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = "Select some rows first."; }
+});
+
+// What asks first, asks in a dialog over the page; without this it is a page.
+const asking = document.getElementById("ask");
+async function send(form, button) {
+  const to = button?.hasAttribute("formaction") ? button.formAction : form.getAttribute("action");
+  const body = new URLSearchParams(new FormData(form, button));
+  button?.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(new URL(to, location.href), { method: "POST", headers: { "X-Dialog": "1" }, body, cache: "no-store" });
+    const next = answer.headers.get("X-Location");
+    if (next) { location.assign(new URL(next, answer.url)); return; }
+    const ask = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".ask");
+    for (const f of ask.querySelectorAll("form")) f.action = new URL(f.getAttribute("action"), answer.url);
+    asking.replaceChildren(ask);
+    asking.setAttribute("aria-label", ask.querySelector("h1").textContent);
+    asking.showModal();
+  } catch { live.textContent = "It could not be sent. Try again."; }
+  button?.removeAttribute("aria-busy");
+}
+asking.addEventListener("click", (e) => { if (e.target === asking || e.target.closest("a")) { e.preventDefault(); asking.close(); } });
+document.addEventListener("submit", (e) => {
+  const form = e.target;
+  if (e.defaultPrevented || form.getAttribute("method") !== "post" || !form.closest("main, .summary") || form.closest(".ask")) return;
+  e.preventDefault();
+  if (e.submitter?.getAttribute("aria-busy") !== "true") send(form, e.submitter);
 });
 
 // Keys, unless the reader has switched them off or is typing.
@@ -126,7 +157,7 @@ function move(by) {
 }
 const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", s: "stats" };
 document.addEventListener("keydown", (e) => {
-  if (!keysBox.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea") || help.open) return;
+  if (!keysBox.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea") || document.querySelector("dialog[open]")) return;
   const row = document.querySelector("[data-row].at");
   const done = () => e.preventDefault();
   if (tabs[e.key]) { done(); document.querySelector(`[data-tab="${tabs[e.key]}"]`).click(); return; }
