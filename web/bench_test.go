@@ -208,7 +208,7 @@ func finish(b *testing.B, dashboard *web.Dashboard, path string) (answer time.Du
 	begun := time.Now()
 	a := ask(b, dashboard, http.MethodPost, path, "sure=1", "Accept: application/json")
 	answer = time.Since(begun)
-	require.Equal(b, http.StatusOK, a.Code, "%s", a.Body)
+	require.Less(b, a.Code, 300, "%s", a.Body)
 	_, op, running := strings.Cut(a.Body.String(), `"operation":"`)
 	for running {
 		op, _, _ = strings.Cut(op, `"`)

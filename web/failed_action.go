@@ -328,5 +328,5 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 	}
 	q.PostForm.Set("back", "ops/"+o.id)
 	q.Form.Set("back", "ops/"+o.id)
-	return q.back("ops/"+o.id, flash{}, map[string]any{"operation": "ops/" + o.id})
+	return q.back("ops/"+o.id, flash{Operation: true}, map[string]any{"operation": "ops/" + o.id})
 }

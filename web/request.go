@@ -107,6 +107,8 @@ type flash struct {
 	Text  string
 	Bad   bool     `json:",omitempty"`
 	Trash []string `json:",omitempty"` // what can be brought back
+
+	Operation bool `json:"-"` // nothing is said: it goes on, on a page of its own
 }
 
 func (q *request) setFlash(f flash) {
@@ -147,7 +149,11 @@ func (q *request) back(otherwise string, f flash, result any) error {
 			return err //nolint:wrapcheck // of plain values
 		}
 		q.w.Header().Set("Content-Type", "application/json")
-		send(q, http.StatusOK, append(body, '\n'))
+		status := http.StatusOK
+		if f.Operation {
+			status = http.StatusAccepted
+		}
+		send(q, status, append(body, '\n'))
 		return nil
 	}
 	if f.Text != "" {

@@ -1,0 +1,239 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// To write it anew: go test ./web -run OpenAPI -args -update-openapi.
+var updateOpenAPI = flag.Bool("update-openapi", false, "write openapi.json from the routes and their types")
+
+// described is what the document says of a page: what it is, and its query.
+type described struct {
+	summary string
+	content any
+	query   string
+}
+
+const filterQuery = "class queue exception q since retried"
+
+// describedPages are the pages that are there as JSON, by their patterns.
+var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
+	"":                          {"Overview", overviewPage{}, ""},
+	"overview":                  {"Overview", overviewPage{}, ""},
+	"queues":                    {"Queues", queuesPage{}, "q sort empty page"},
+	"queues/:queue":             {"Jobs of a queue", queuePage{}, "q class dir size page start from"},
+	"working":                   {"Jobs in hand", workingPage{}, "page"},
+	"working/:id":               {"One job in hand", workerPage{}, ""},
+	"workers":                   {"Workers by host", workersPage{}, "page"},
+	"workers/all":               {"Workers by host", workersPage{}, "page"},
+	"workers/:id":               {"One worker; of a host's name, its workers", workerPage{}, ""},
+	"failed":                    {"Failures; what matches a filter; groups of them", failedPage{}, filterQuery + " view order page start upto below from count"},
+	"failed/:queue":             {"The same of one list", failedPage{}, filterQuery + " view order page start upto below from count"},
+	"failures/:id":              {"One failure", failurePage{}, ""},
+	"failures/:id.json":         {"One failure", failurePage{}, ""},
+	"stats":                     {"Numbers", statsPage{}, ""},
+	"stats/resque":              {"Numbers", statsPage{}, ""},
+	"stats/redis":               {"What Redis says of itself", statsPage{}, ""},
+	"stats/keys":                {"Keys of the namespace", statsPage{}, "cursor"},
+	"stats/keys/:key":           {"Part of a key", statsPage{}, "from"},
+	"trash":                     {"What was removed and can be brought back", trashPage{}, ""},
+	"ops/:id":                   {"How far an operation is", operationPage{}, ""},
+	"ops/:id.json":              {"How far an operation is", operationPage{}, ""},
+	"stats.txt":                 {summary: "Ruby's numbers for programs, as text"},
+	"metrics":                   {summary: "Numbers for Prometheus, as text"},
+	"healthz":                   {summary: "Whether Redis answers, as text; 503 where it does not"},
+	"openapi.json":              {summary: "This document", content: map[string]any{}},
+	"failed/requeue/:id":        {summary: "Ruby's path: a page that asks"},
+	"failed/remove/:id":         {summary: "Ruby's path: a page that asks"},
+	"failed/:queue/requeue/:id": {summary: "Ruby's path: a page that asks"},
+	"failed/:queue/remove/:id":  {summary: "Ruby's path: a page that asks"},
+}
+
+// describedActions are what changes something: what it does, and its form.
+var describedActions = map[string]described{ //nolint:gochecknoglobals // a table
+	"queues/:queue/remove":        {summary: "Empty a queue and forget it", query: "sure count typed"},
+	"queues/:queue/clear":         {summary: "Empty a queue", query: "sure count typed"},
+	"queues/:queue/pause":         {summary: "Pause a queue"},
+	"queues/:queue/resume":        {summary: "Let a queue go on"},
+	"queues/:queue/jobs/remove":   {summary: "Remove jobs", query: "ids sure count typed"},
+	"queues/:queue/jobs/move":     {summary: "Move jobs to the end of another queue", query: "ids to"},
+	"queues/:queue/jobs/matching": {summary: "Remove all jobs that match", query: "class q sure count typed"},
+	"workers/pause":               {summary: "Pause all workers", query: "sure"},
+	"workers/resume":              {summary: "Let all workers go on"},
+	"workers/prune":               {summary: "Prune all stale workers", query: "sure"},
+	"workers/:id/prune":           {summary: "Prune a stale worker", query: "sure"},
+	"failed/clear":                {summary: "Remove all that match, or all", query: filterQuery + " sure count typed"},
+	"failed/:queue/clear":         {summary: "The same of one list", query: filterQuery + " sure count typed"},
+	"failed/clear_retried":        {summary: "Remove all that were retried", query: filterQuery + " sure count typed"},
+	"failed/requeue":              {summary: "Retry failures", query: "ids to remove"},
+	"failed/remove":               {summary: "Remove failures", query: "ids sure count typed"},
+	"failed/requeue/all":          {summary: "Retry all that match and were not retried yet", query: filterQuery + " again remove to sure count typed"},
+	"failed/:queue/requeue/all":   {summary: "The same of one list", query: filterQuery + " again remove to sure count typed"},
+	"failed/requeue/:id":          {summary: "Retry a failure", query: "queue args remove again sure"},
+	"failed/:queue/requeue/:id":   {summary: "Retry a failure", query: "queue args remove again sure"},
+	"failed/remove/:id":           {summary: "Remove a failure", query: "sure"},
+	"failed/:queue/remove/:id":    {summary: "Remove a failure", query: "sure"},
+	"ops/:id/cancel":              {summary: "Stop an operation"},
+	"trash/:id/restore":           {summary: "Bring back what was removed"},
+	"settings":                    {summary: "Keep a reader's choices in cookies", query: "theme refresh"},
+}
+
+type object = map[string]any
+
+// schemas are those of the contents, by the names of their types.
+type schemas object
+
+func (s schemas) of(t reflect.Type) object {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[time.Duration]():
+		return object{"type": "integer", "description": "nanoseconds"}
+	case t == reflect.TypeFor[json.RawMessage]():
+		return object{}
+	}
+	switch t.Kind() { //nolint:exhaustive // those that contents have
+	case reflect.Pointer:
+		return object{"anyOf": []any{s.of(t.Elem()), object{"type": "null"}}}
+	case reflect.Slice:
+		return object{"type": []any{"array", "null"}, "items": s.of(t.Elem())}
+	case reflect.Map:
+		return object{"type": "object"}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Struct:
+		if _, ok := s[t.Name()]; !ok {
+			s[t.Name()] = object{} // it may have itself in it
+			properties := object{}
+			s.fields(t, properties)
+			s[t.Name()] = object{"type": "object", "properties": properties, "additionalProperties": false}
+		}
+		return object{"$ref": "#/components/schemas/" + t.Name()}
+	}
+	return object{"type": "integer"}
+}
+
+func (s schemas) fields(t reflect.Type, properties object) {
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-":
+		case f.Anonymous && name == "":
+			s.fields(f.Type, properties)
+		case f.IsExported() && name != "":
+			properties[name] = s.of(f.Type)
+		case f.IsExported():
+			properties[f.Name] = s.of(f.Type)
+		}
+	}
+}
+
+func named(kind, names string) []any {
+	var all []any
+	for name := range strings.FieldsSeq(names) {
+		all = append(all, object{"name": name, "in": kind, "required": kind == "path", "schema": object{"type": "string"}})
+	}
+	return all
+}
+
+// document describes the routes.
+func document(t *testing.T, routes []route) object {
+	t.Helper()
+	s, paths := schemas{}, object{}
+	parameter := regexp.MustCompile(`:(\w+)`)
+	for _, r := range routes {
+		if strings.HasSuffix(r.pattern, ".poll") || r.pattern == "assets/:name" || r.pattern == "overview/:id" {
+			continue // for the pages themselves
+		}
+		table, code := describedPages, "200"
+		if r.method == "POST" {
+			table = describedActions
+		}
+		d, ok := table[r.pattern]
+		require.True(t, ok, "%s %s is not described", r.method, r.pattern)
+		operation := object{"summary": d.summary}
+		var names []string
+		for _, m := range parameter.FindAllStringSubmatch(r.pattern, -1) {
+			names = append(names, m[1])
+		}
+		parameters := named("path", strings.Join(names, " "))
+		content := object{"text/plain": object{"schema": object{"type": "string"}}}
+		responses := object{"default": object{"description": "Why not", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}}
+		switch {
+		case r.method == "POST":
+			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
+			responses["202"] = object{"description": "It goes on in the background: operation is its page", "content": content}
+			if d.query != "" {
+				form := object{}
+				for name := range strings.FieldsSeq(d.query) {
+					form[name] = object{"type": "string"}
+					if name == "ids" {
+						form[name] = object{"type": "array", "items": object{"type": "string"}}
+					}
+				}
+				operation["requestBody"] = object{"content": object{"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": form}}}}
+			}
+			if r.right != "" {
+				operation["description"] = "Takes the right " + r.right + "."
+			}
+		case strings.Contains(d.summary, "asks"):
+			content = object{"text/html": object{"schema": object{"type": "string"}}}
+		case d.content != nil:
+			content = object{"application/json": object{"schema": s.of(reflect.TypeOf(d.content))}}
+		}
+		if r.method == "GET" {
+			parameters = append(parameters, named("query", d.query)...)
+		}
+		responses[code] = object{"description": d.summary, "content": content}
+		if len(parameters) > 0 {
+			operation["parameters"] = parameters
+		}
+		operation["responses"] = responses
+		path := "/" + parameter.ReplaceAllString(r.pattern, "{$1}")
+		if paths[path] == nil {
+			paths[path] = object{}
+		}
+		paths[path].(object)[strings.ToLower(r.method)] = operation
+	}
+	s["problem"] = object{"type": "object", "additionalProperties": false, "properties": object{
+		"title": object{"type": "string"}, "detail": object{"type": "string"}, "status": object{"type": "integer"},
+	}}
+	s["done"] = object{"type": "object", "additionalProperties": false, "properties": object{
+		"done": object{"type": "integer"}, "missing": object{"type": "integer"}, "operation": object{"type": "string"},
+		"trash": object{"type": []any{"array", "null"}, "items": object{"type": "string"}},
+	}}
+	return object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title": "goresque dashboard", "version": "1",
+			"description": "Every page answers in JSON to Accept: application/json. Paths are below the mount. What asks first wants sure=1 and, above 100, count and typed.",
+		},
+		"paths": paths, "components": object{"schemas": object(s)},
+	}
+}
+
+// openapi.json says what the routes are and what they answer.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	want, err := json.MarshalIndent(document(t, (&Dashboard{}).table()), "", " ")
+	require.NoError(t, err)
+	want = append(want, '\n')
+	if *updateOpenAPI {
+		require.NoError(t, os.WriteFile("openapi.json", want, 0o644))
+		return
+	}
+	assert.True(t, bytes.Equal(want, openAPI), "openapi.json is out of date: go test ./web -run OpenAPI -args -update-openapi")
+}
