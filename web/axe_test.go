@@ -29,6 +29,7 @@ func TestAccessibility(t *testing.T) {
 	ctx := browser(t)
 	s := open(t, web.Config{Refresh: -1, PerPage: 4})
 	s.fill()
+	s.removed()
 	said := map[string]bool{}
 	base := s.listen()
 	for _, look := range []struct {
@@ -61,5 +62,5 @@ func TestAccessibility(t *testing.T) {
 var axePaths = []string{ //nolint:gochecknoglobals // a table
 	"/overview", "/queues", "/queues/mailers", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers", "/workers",
 	"/workers/worker-3.example.com:31007:billing,reports", "/failed", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
-	"/failed/remove/3", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
+	"/failed/remove/3", "/trash", "/queues/mailers?dir=desc&class=InvoiceMailJob", "/failures/0-0123456789abcdef", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
 }

@@ -99,3 +99,11 @@ func (s *site) fillFailures() {
 		}
 	}
 }
+
+// removed has something in the trash.
+func (s *site) removed() {
+	s.t.Helper()
+	s.post("/failed/remove/"+s.ids()[3], "")
+	s.post("/failed/clear", "sure=1&class=Reindex")
+	s.post("/queues/archive/clear", "sure=1")
+}

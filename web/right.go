@@ -12,11 +12,6 @@ const (
 	RightWorkers = "workers" // prune workers
 )
 
-// rights are all of them.
-func rights() []string {
-	return []string{RightRetry, RightEdit, RightRemove, RightBulk, RightPause, RightWorkers}
-}
-
 // May tells whether somebody has a right.
 func (a Access) May(right string) bool {
 	return a.Level >= Write && !slices.Contains(a.Deny, right)

@@ -32,6 +32,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	s := open(t, web.Config{Title: "Shop", Refresh: -1})
 	s.fill()
+	s.removed()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
 	ctx := browser(t)
@@ -43,6 +44,7 @@ func TestScreenshots(t *testing.T) {
 			"overview": "/overview", "queues": "/queues", "queue": "/queues/mailers", "queue-empty": "/queues/low", "working": "/working",
 			"job": "/working/web-1.example.com:4212:exports,mailers", "workers": "/workers",
 			"worker": "/workers/worker-3.example.com:31007:billing,reports", "failed": "/failed", "failed-filter": "/failed?class=Exporter",
+			"trash": "/trash", "queue-filter": "/queues/mailers?dir=desc&class=InvoiceMailJob", "gone": "/failures/0-0123456789abcdef",
 			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",
 			"stats-key": "/stats/keys/queue:exports", "missing": "/nothing",
