@@ -69,8 +69,7 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 			row.Drain = 0 // nobody goes on with it
 		}
 		if len(state.Head) > 0 {
-			job := h.showJob(state.Head)
-			row.Next = job.Class
+			row.Next = readJob(state.Head).Class
 			row.Oldest = waited(state.Head, snap.Now)
 		}
 		rows[i] = row
@@ -81,15 +80,19 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 // waited is how long a job has been waiting, by its payload; 0 where that does not
 // say it.
 func waited(payload []byte, now time.Time) time.Duration {
-	job, err := resque.ParseReserved("", payload)
-	if err != nil {
-		return 0
-	}
-	at, ok := job.WaitingSince()
+	at, ok := waitingSince(payload)
 	if !ok {
 		return 0
 	}
 	return max(now.Sub(at), time.Second)
+}
+
+func waitingSince(payload []byte) (at time.Time, ok bool) {
+	job, err := resque.ParseReserved("", payload)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return job.WaitingSince()
 }
 
 func failedRows(snap moment) []failedRow {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -61,6 +62,7 @@ type summary struct {
 	Workers, Working, Stale    int
 	Paused                     bool
 	PerSecond                  string
+	OldestAt                   time.Time // since when the longest waiting job waits, where jobs say it
 	RoundTrip                  time.Duration
 	Unserved                   []string // queues with jobs that no worker works
 }
@@ -81,6 +83,9 @@ func (h *Dashboard) summarize(snap store.Snapshot, served map[string]int) *summa
 	}
 	for _, q := range snap.Queues {
 		s.Pending += q.Size
+		if at, ok := waitingSince(q.Head); ok && (s.OldestAt.IsZero() || at.Before(s.OldestAt)) {
+			s.OldestAt = at
+		}
 		if q.Size > 0 && served[q.Name] == 0 {
 			s.Unserved = append(s.Unserved, q.Name)
 		}
@@ -95,3 +100,15 @@ func isAway(err error) bool {
 	return store.Refused(err) || errors.As(err, &unsent) || errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+// RoundTripText is how long Redis took to answer, in words that say when that is long.
+func (s *summary) RoundTripText() string {
+	text := fmt.Sprintf("%.1f ms", float64(s.RoundTrip.Microseconds())/1000)
+	if s.RoundTrip > slowRoundTrip {
+		text += ", " + t("which is slow")
+	}
+	return text
+}
+
+// slowRoundTrip is from when on Redis is called slow.
+const slowRoundTrip = 100 * time.Millisecond
