@@ -94,18 +94,19 @@ func (s *Store) TrimTrash(ctx context.Context, limit int64) error {
 	if err != nil {
 		return err
 	}
-	words, entries := []any{}, int64(0)
+	unlink, forget := []any{"UNLINK"}, []any{"ZREM", s.keys.trashIndex()}
+	entries := int64(0)
 	for i, t := range all {
 		if entries += t.Entries; i > 0 && entries > limit {
-			words = append(words, s.keys.trash(t.Token))
+			unlink, forget = append(unlink, s.keys.trash(t.Token)), append(forget, t.Token)
 		}
 	}
-	if len(words) == 0 {
+	if len(unlink) == 1 {
 		return nil
 	}
 	err = s.with(ctx, func(c conn) error {
-		_, err := c.do("UNLINK", words...)
-		return err
+		replies, err := c.pipeline(unlink, forget)
+		return errors.Join(err, refusedIn(replies))
 	})
 	if err != nil {
 		return fmt.Errorf("trimming the trash: %w", err)
