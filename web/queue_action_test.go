@@ -73,7 +73,7 @@ func TestWhatIsRemovedExpires(t *testing.T) {
 	s.jobs("exports", four...)
 	s.post("/queues/exports/clear", "sure=1")
 	for key := range dump(t, s) {
-		if strings.Contains(key, "trash") {
+		if strings.Contains(key, "goresque:trash:") {
 			ttl := s.do("PTTL", key).(int64)
 			assert.Positive(t, ttl, key)
 			assert.LessOrEqual(t, ttl, time.Minute.Milliseconds(), key)
