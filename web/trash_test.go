@@ -46,7 +46,7 @@ func TestTrash(t *testing.T) {
 	assert.ElementsMatch(t, []float64{3, 3, 1, 1, 1, 1}, entries)
 	page := s.get("/trash").Body.String()
 	present(t, page, "queue exports", "the queue")
-	assert.Equal(t, 6, strings.Count(page, "Bring back"))
+	assert.Equal(t, 6, strings.Count(page, "/restore"))
 	before := dump(t, s)
 	s.get("/trash")
 	assert.Equal(t, before, dump(t, s), "looking changes nothing")
