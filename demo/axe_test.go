@@ -39,8 +39,12 @@ func TestAccessibility(t *testing.T) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		require.NoError(t, err)
-		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/2/download"} {
-			see(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(f.web.URL+path), chromedp.Evaluate[chromedp.Void](string(axe)))
+		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/2/download", "/problem?seconds=1.5", "/problem"} {
+			see(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(f.web.URL+path))
+			if path == "/problem" {
+				see(t, ctx, stubborn(), visible("Your export was cut off"))
+			}
+			see(t, ctx, chromedp.Evaluate[chromedp.Void](string(axe)))
 			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](
 				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`,
 				chromedp.EvalAwaitPromise))

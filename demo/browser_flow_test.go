@@ -242,7 +242,7 @@ func TestBrowserModes(t *testing.T) {
 		t.Parallel()
 		ctx := browserFor(t)
 		f, g := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a`), visible("You look again."), click(`.primary`), visible(wantFlash))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), visible("You look again."), click(`.primary`), visible(wantFlash))
 		begun := g.streams.Load()
 		f.workOff(t)
 		see(t, ctx, becomes(row(1, Queued)), click(`.hint a`), becomes(row(1, Ready)))

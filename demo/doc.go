@@ -12,5 +12,7 @@
 // build.go (the lengthy computation) and exports_web.go (the pages). Around them,
 // run.go and change.go are what may happen to an export, live.go and watch.go how
 // a page learns of it, and sweep.go what becomes of one whose worker was killed.
+// The problem that all this solves can be had at /problem: problem.go has the
+// request, problem_run.go what runs in it, and lane.go what was measured.
 // command.go starts it all.
 package demo

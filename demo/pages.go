@@ -25,7 +25,7 @@ type pages struct {
 
 func newPages() (*pages, error) {
 	p := &pages{byName: map[string]*template.Template{}}
-	for _, name := range []string{"exports.html", "export.html", "error.html"} {
+	for _, name := range []string{"exports.html", "export.html", "problem.html", "error.html"} {
 		t, err := template.New(name).ParseFS(templateFiles, "templates/layout.html", "templates/row.html", "templates/"+name)
 		if err != nil {
 			return nil, fmt.Errorf("parsing the template %s: %w", name, err)

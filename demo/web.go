@@ -25,18 +25,21 @@ type webConfig struct {
 	resque  http.Handler  // the dashboard
 	lost    time.Duration // without a change, before Resque is asked whether an export's worker lives; 0 means 12 s
 	log     *slog.Logger  // gets the causes of 500s
+
+	cutAfter time.Duration // for an export inside a request; 0 means 1 s
 }
 
 // webApp serves the pages, and looks after the exports while it runs.
 type webApp struct {
 	http.Handler // fit to be shown to a browser
 
-	cfg   webConfig
-	db    *database
-	jobs  *resque.Client
-	pages *pages
-	watch *watcher
-	fleet *fleet
+	cfg     webConfig
+	db      *database
+	jobs    *resque.Client
+	pages   *pages
+	watch   *watcher
+	fleet   *fleet
+	problem problem
 }
 
 func newWebApp(db *database, jobs *resque.Client, cfg webConfig) (*webApp, error) {
@@ -56,10 +59,10 @@ func newWebApp(db *database, jobs *resque.Client, cfg webConfig) (*webApp, error
 }
 
 // run looks for changes and for lost exports until ctx ends. Requests that wait
-// end with it.
+// and exports inside requests end with it.
 func (w *webApp) run(ctx context.Context) error {
 	s := &sweeper{db: w.db, jobs: w.jobs, log: w.cfg.log, after: cmp.Or(w.cfg.lost, 12*time.Second)}
-	return together(ctx, w.watch.run, s.run)
+	return together(ctx, w.watch.run, s.run, w.problem.run)
 }
 
 func (w *webApp) routes() http.Handler {
@@ -75,6 +78,8 @@ func (w *webApp) routes() http.Handler {
 	post("/exports/{id}/retry", w.withExport(w.retry))
 	post("/exports/{id}/cancel", w.withExport(w.cancel))
 	post("/exports/{id}/delete", w.withExport(w.remove))
+	get("/problem", w.problemPage)
+	post("/problem", w.exportInside)
 	get("/static/{name}", w.pages.static)
 	if w.cfg.resque != nil {
 		r.PathPrefix("/resque").Handler(http.StripPrefix("/resque", w.cfg.resque))

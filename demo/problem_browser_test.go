@@ -1,0 +1,106 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const status503 = `performance.getEntriesByType("navigation")[0].responseStatus === 503`
+
+// counts has the page's numbers of who waits and of what burns.
+func counts(waits, burns int) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#now strong")].map((n) => n.textContent).join() === "%d,%d"`, waits, burns)
+}
+
+func obeys() chromedp.Action[chromedp.Void] { return chromedp.Click(`button[value=obeys]`) }
+
+func stubborn() chromedp.Action[chromedp.Void] { return chromedp.Click(`button[value=stubborn]`) }
+
+func TestBrowserProblem(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f := setUpWith(t, webConfig{rows: 1000, seconds: 6, cutAfter: 2 * time.Second})
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), visible("In this server right now"),
+		// What the page shows while the browser waits for the answer.
+		becomes(`setInterval(() => { if (`+counts(1, 0)+`) sessionStorage.seen = "yes" }, 50) > 0`),
+		obeys(), becomes(status503), visible("Your export was cut off"), visible("of 1,000 rows, now wasted"), visible("There is no export yet"))
+	assert.Equal(t, "yes", ask[string](t, ctx, `sessionStorage.seen ?? "no"`))
+
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), becomes(status503), mark(), becomes(counts(0, 1)),
+		becomes(counts(0, 0)), visible("http: Handler timeout"))
+	assert.True(t, ask[bool](t, ctx, stayed), "the page has followed it by itself")
+
+	see(t, ctx, chromedp.Click(`form[action="/exports"] button`), visible(wantFlash), becomes(row(1, Queued)))
+}
+
+func TestBrowserProblemWithoutScripts(t *testing.T) {
+	t.Parallel()
+	ctx := browserFor(t)
+	f := setUpWith(t, webConfig{rows: 1000, seconds: 9, cutAfter: 500 * time.Millisecond})
+	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	require.NoError(t, err)
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), becomes(status503), visible("The job still burns"),
+		chromedp.Click(`#now a`), becomes(counts(0, 1)), becomes(counts(0, 0)), // it loads itself anew
+		chromedp.Click(`form[action="/exports"] button`), visible(wantFlash), becomes(row(1, Queued)))
+}
+
+// TestProblemScreenshots is for people, as TestScreenshots is.
+func TestProblemScreenshots(t *testing.T) {
+	t.Parallel()
+	if *screenshots == "" {
+		t.Skip("-screenshots names no directory")
+	}
+	ctx := browserFor(t)
+	for name, look := range map[string]struct {
+		theme         string
+		width, height int64
+	}{"light": {"light", 1200, 860}, "dark": {"dark", 1200, 860}, "mobile": {"light", 390, 844}, "narrow": {"dark", 320, 640}} {
+		f := setUpWith(t, webConfig{rows: 10_000, seconds: 4, lost: time.Hour})
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}},
+		})
+		require.NoError(t, err)
+		shoot := func(page string) {
+			assert.False(t, ask[bool](t, ctx, `document.documentElement.scrollWidth > innerWidth`), "%s %s scrolls sideways", name, page)
+			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			require.NoError(t, err)
+			dir := filepath.Join(*screenshots, name)
+			require.NoError(t, os.MkdirAll(dir, 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, page+".png"), picture, 0o644))
+			if name == "light" && page == "problem-burning" {
+				small(t, picture, filepath.Join(*screenshots, "demo-problem.png"))
+			}
+		}
+		see(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(f.web.URL+"/problem"), visible("right now"))
+		shoot("problem-before")
+		f.do(t, http.MethodPost, "/exports")
+		f.workOff(t)
+		see(t, ctx, obeys(), visible("Your export was cut off"))
+		shoot("problem-503")
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), visible("Your export was cut off"), becomes(`window.begun ??= Date.now(), Date.now() - window.begun > 1200`))
+		shoot("problem-burning")
+		crowd, leave := context.WithCancel(t.Context())
+		for range 5 {
+			req, err := http.NewRequestWithContext(crowd, http.MethodPost, f.web.URL+"/problem", nil)
+			require.NoError(t, err)
+			go func() {
+				if resp, err := f.http.Do(req); err == nil {
+					resp.Body.Close()
+				}
+			}()
+		}
+		see(t, ctx, becomes(`document.querySelector("#now strong").textContent === "5"`))
+		shoot("problem-line")
+		leave()
+	}
+}
