@@ -70,6 +70,22 @@ func becomes(expression string) chromedp.Action[chromedp.Void] {
 	}
 }
 
+// insist clicks until an expression is true: a page that is loaded anew at that
+// moment has no ear for a click.
+func insist(selector, expression string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for {
+			soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+			_, _ = click(selector)(soon, target) // it may be gone, having been heard
+			_, err := becomes(expression)(soon, target)
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				return chromedp.Void{}, err
+			}
+		}
+	}
+}
+
 func visible(text string) chromedp.Action[chromedp.Void] {
 	quoted, _ := json.Marshal(text)
 	return becomes(`document.readyState === "complete" && document.body.innerText.includes(` + string(quoted) + `)`)
