@@ -94,7 +94,7 @@ func (x *exchange) runAts(n int) []string {
 // another call because the worker has begun to stop: their jobs, not yet
 // started, go back.
 func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Exchanged, attempt int) (again []*seat) {
-	x.report(ctx, reply)
+	registered := x.report(ctx, reply)
 	x.settle(reply.Settled, attempt)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -126,7 +126,7 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 	switch {
 	case !short: // everybody in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
-	case x.cfg.UntilEmpty && !x.queues.fresh: // jobs may have made queues meanwhile
+	case x.cfg.UntilEmpty && (registered || !x.queues.fresh): // jobs may have made queues meanwhile
 		x.queues.forget()
 		x.look = true
 	}
@@ -153,8 +153,8 @@ func (x *exchange) settle(settled []store.Settled, attempt int) {
 }
 
 // report logs what a reply says beside its jobs, once for each change, and
-// registers slots again that somebody has pruned.
-func (x *exchange) report(ctx context.Context, reply store.Exchanged) {
+// registers slots again that somebody has pruned; registered tells that it did.
+func (x *exchange) report(ctx context.Context, reply store.Exchanged) (registered bool) {
 	if reply.Paused != x.paused {
 		x.paused = reply.Paused
 		x.notePaused(x.paused)
@@ -174,18 +174,18 @@ func (x *exchange) report(ctx context.Context, reply store.Exchanged) {
 			x.log.Error("a queue cannot be read", "err", reply.Fault)
 		}
 	}
-	if len(reply.Unknown) > 0 && ctx.Err() == nil {
-		x.register(ctx, reply.Unknown)
-	}
+	return len(reply.Unknown) > 0 && ctx.Err() == nil && x.register(ctx, reply.Unknown)
 }
 
-func (x *exchange) register(ctx context.Context, workers []string) {
+func (x *exchange) register(ctx context.Context, workers []string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	x.log.Warn("registrations of this worker were removed by somebody; registering again", "workers", workers)
-	if _, err := x.backend.Register(ctx, workers, time.Now(), true); err != nil {
+	_, err := x.backend.Register(ctx, workers, time.Now(), true)
+	if err != nil {
 		x.redis.began(err)
 	}
+	return err == nil
 }
 
 // giveUp drops the outcomes of a batch that Redis did not answer for.

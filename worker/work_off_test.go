@@ -168,3 +168,39 @@ func TestUntilEmptyOutlastsItsRegistration(t *testing.T) {
 	require.NoError(t, w.Run(t.Context()))
 	requireSettled(t, s, 3, 0)
 }
+
+// Nobody polls on behalf of WorkOff: it looks again by itself.
+func TestWorkOffOutlastsItsRegistration(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+		if string(job.Args[0]) == "1" {
+			_, err := c.Do("DEL", "resque:workers")
+			return err
+		}
+		return nil
+	})
+	enqueue(t, s, exporters(3)...)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, w.WorkOff(ctx))
+	require.NoError(t, ctx.Err(), "it waits for nobody")
+	requireSettled(t, s, 3, 0)
+}
+
+func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { cancel(); return nil })
+	enqueue(t, s, exporters(2)...)
+	empty := 0
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, Hooks: worker.Hooks{QueueEmpty: func() { empty++ }}})
+	require.NoError(t, w.WorkOff(ctx))
+	assert.Len(t, queue(t, s, "exports"), 1)
+	assert.Zero(t, empty)
+}
