@@ -99,7 +99,7 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	stopping := ctx.Err() != nil
-	short := false
+	short, rested := false, false
 	jobs := reply.Reserved // in the order of the batch
 	for _, s := range batch {
 		ok := len(jobs) > 0 && jobs[0].Worker == s.worker
@@ -117,7 +117,7 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 			x.ready = append(x.ready, readyJob{s, job})
 		case stopping:
 		default:
-			short = true
+			short, rested = true, rested || s.rests
 			s.rests = false
 			x.idle = append(x.idle, s)
 		}
@@ -126,7 +126,7 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 	switch {
 	case !short: // everybody in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
-	case x.cfg.UntilEmpty && (registered || !x.queues.fresh): // jobs may have made queues meanwhile
+	case x.cfg.UntilEmpty && !rested && (registered || !x.queues.fresh): // jobs may have made queues meanwhile
 		x.queues.forget()
 		x.look = true
 	}

@@ -58,7 +58,8 @@ type Config struct {
 	MaxWaiting int
 
 	// UntilEmpty ends Run once no job is waiting and none is in hand, which could
-	// enqueue more.
+	// enqueue more. What waits on a paused queue is left there. With PutBackUnknown
+	// it ends, too, once 32 jobs in a row were put back, whatever is behind them.
 	//
 	// Ruby: an INTERVAL of 0.
 	UntilEmpty bool

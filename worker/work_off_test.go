@@ -204,3 +204,24 @@ func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
 	assert.Len(t, queue(t, s, "exports"), 1)
 	assert.Zero(t, empty)
 }
+
+// What nobody here can perform is waiting, and is put back over and over: a worker
+// until empty leaves it to others, whether it works a queue or a pattern.
+func TestUntilEmptyLeavesWhatIsPutBack(t *testing.T) {
+	t.Parallel()
+	for _, queues := range []string{"exports", "*"} {
+		t.Run(queues, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			enqueue(t, s, resque.Job{Queue: "exports", Class: "Nobody"})
+			w := newWorker(t, s, recordedMux(), worker.Config{
+				Queues: []string{queues}, Concurrency: 2, UntilEmpty: true, PollInterval: time.Minute, UnknownClass: worker.PutBackUnknown,
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			require.NoError(t, w.Run(ctx))
+			require.NoError(t, ctx.Err(), "it turns them over without end")
+			assert.Len(t, queue(t, s, "exports"), 1)
+		})
+	}
+}
