@@ -12,12 +12,17 @@ import (
 
 // fail makes a span an error, in the words in which the failure is recorded.
 func fail(span trace.Span, f resque.Failure) {
-	span.SetAttributes(semconv.ErrorTypeKey.String(f.Exception))
-	span.SetStatus(codes.Error, f.Error)
-	event := trace.WithAttributes(semconv.ExceptionType(f.Exception), semconv.ExceptionMessage(f.Error))
+	exception, message := text(f.Exception), text(f.Error)
+	span.SetAttributes(semconv.ErrorTypeKey.String(exception))
+	span.SetStatus(codes.Error, message)
+	event := trace.WithAttributes(semconv.ExceptionType(exception), semconv.ExceptionMessage(message))
 	if len(f.Backtrace) == 0 {
 		span.AddEvent("exception", event)
 		return
 	}
-	span.AddEvent("exception", event, trace.WithAttributes(semconv.ExceptionStacktrace(strings.Join(f.Backtrace, "\n"))))
+	span.AddEvent("exception", event, trace.WithAttributes(semconv.ExceptionStacktrace(text(strings.Join(f.Backtrace, "\n")))))
 }
+
+// text is s without what is no UTF-8: an exporter would give up all spans that are
+// sent with it.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

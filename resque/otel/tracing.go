@@ -76,11 +76,12 @@ func New(cfg Config) *Tracing {
 // an error of the span, unless a hook has vetoed it.
 func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	return func(ctx context.Context, job resque.Job) (queued bool, err error) {
-		ctx, span := t.tracer.Start(ctx, "enqueue "+job.Queue, trace.WithSpanKind(trace.SpanKindProducer),
+		queue := text(job.Queue)
+		ctx, span := t.tracer.Start(ctx, "enqueue "+queue, trace.WithSpanKind(trace.SpanKindProducer),
 			trace.WithAttributes(
 				semconv.MessagingSystemKey.String("resque"),
 				semconv.MessagingOperationName("enqueue"), semconv.MessagingOperationTypeSend,
-				semconv.MessagingDestinationName(job.Queue), classKey.String(job.InnerClass()),
+				semconv.MessagingDestinationName(queue), classKey.String(text(job.InnerClass())),
 			))
 		defer span.End()
 		if t.cfg.Carry {
@@ -89,8 +90,8 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 		queued, err = next(ctx, job)
 		switch {
 		case err != nil:
-			span.SetAttributes(semconv.ErrorTypeKey.String(resque.ExceptionName(err)))
-			span.SetStatus(codes.Error, err.Error())
+			span.SetAttributes(semconv.ErrorTypeKey.String(text(resque.ExceptionName(err))))
+			span.SetStatus(codes.Error, text(err.Error()))
 		case queued:
 			span.SetAttributes(outcomeKey.String("queued"))
 		default:
@@ -114,12 +115,13 @@ func (t *Tracing) Perform(next resque.Handler) resque.Handler {
 
 // begin begins the span of a job that is performed.
 func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Context {
+	queue := text(job.Queue)
 	options := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(
 			semconv.MessagingSystemKey.String("resque"),
 			semconv.MessagingOperationName("perform"), semconv.MessagingOperationTypeProcess,
-			semconv.MessagingDestinationName(job.Queue), classKey.String(job.Class),
+			semconv.MessagingDestinationName(queue), classKey.String(text(job.Class)),
 		),
 	}
 	around, carried := trace.SpanContextFromContext(ctx), t.cfg.Propagator.Extract(ctx, payload{job})
@@ -133,7 +135,7 @@ func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Conte
 	if t.cfg.NewTrace {
 		options = append(options, trace.WithNewRoot())
 	}
-	ctx, span := t.tracer.Start(ctx, "perform "+job.Queue, options...) // ended by end
+	ctx, span := t.tracer.Start(ctx, "perform "+queue, options...) // ended by end
 	if span.IsRecording() {
 		span.SetAttributes(details(job)...)
 	}
@@ -144,10 +146,10 @@ func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Conte
 func details(job *resque.Reserved) []attribute.KeyValue {
 	var known []attribute.KeyValue
 	if job.Worker != "" {
-		known = append(known, semconv.MessagingClientID(job.Worker))
+		known = append(known, semconv.MessagingClientID(text(job.Worker)))
 	}
 	if id := railsID(job); id != "" {
-		known = append(known, semconv.MessagingMessageID(id))
+		known = append(known, semconv.MessagingMessageID(text(id)))
 	}
 	if since, ok := job.WaitingSince(); ok {
 		known = append(known, waitKey.Float64(max(time.Since(since), 0).Seconds()))

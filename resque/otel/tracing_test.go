@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -439,4 +440,33 @@ func TestZeroConfigUsesTheGlobalProvider(t *testing.T) {
 	queued, err := client.Enqueue(t.Context(), exporter.With(1))
 	require.NoError(t, err)
 	assert.True(t, queued)
+}
+
+// One text that is no UTF-8 would cost all spans that are exported with it.
+func TestTextsThatAreNoUTF8(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewInMemoryExporter()
+	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
+	mux := resque.NewMux()
+	mux.Use(tracing.Perform)
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { return errors.New("no \xff") })
+	job := &resque.Reserved{Class: "Exporter", Queue: "q\xff", Worker: "host:1:q\xff", Payload: []byte(`{"class":"Exporter","args":[]}`)}
+	require.Error(t, mux.Perform(t.Context(), job))
+	_, err := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return false, errors.New("no \xff") })(
+		t.Context(), resque.Job{Class: "Exporter\xff", Queue: "q\xff"})
+	require.Error(t, err)
+	require.Len(t, spans.GetSpans(), 2)
+	for _, span := range spans.GetSpans() {
+		texts := []string{span.Name, span.Status.Description}
+		for _, event := range span.Events {
+			span.Attributes = append(span.Attributes, event.Attributes...)
+		}
+		for _, a := range span.Attributes {
+			texts = append(texts, a.Value.String())
+		}
+		for _, text := range texts {
+			assert.True(t, utf8.ValidString(text), "%q", text)
+		}
+		assert.Equal(t, "no \uFFFD", span.Status.Description)
+	}
 }
