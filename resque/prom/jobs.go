@@ -92,7 +92,9 @@ func (j *Jobs) Collect(out chan<- prometheus.Metric) {
 func (j *Jobs) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(j.performed)(next)
 	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
-		j.inFlight.WithLabelValues(j.class(job.Class), label(job.Queue)).Inc()
+		inFlight := j.inFlight.WithLabelValues(j.class(job.Class), label(job.Queue))
+		inFlight.Inc()
+		defer inFlight.Dec()
 		return next.Perform(ctx, job)
 	})
 }
@@ -100,7 +102,6 @@ func (j *Jobs) Perform(next resque.Handler) resque.Handler {
 func (j *Jobs) performed(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
 	class, queue := j.class(job.Class), label(job.Queue)
 	outcome, _ := resque.OutcomeOf(ctx, err)
-	j.inFlight.WithLabelValues(class, queue).Dec()
 	j.duration.WithLabelValues(class, queue).Observe(took.Seconds())
 	j.performs.WithLabelValues(class, queue, string(outcome)).Inc()
 }

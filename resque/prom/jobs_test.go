@@ -166,3 +166,19 @@ func TestLint(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, problems)
 }
+
+// Middleware further in may have the job another class or queue.
+func TestJobsThatAreChangedAreInFlightNoMore(t *testing.T) {
+	t.Parallel()
+	jobs := prom.NewJobs(prom.JobsConfig{})
+	handler := jobs.Perform(resque.HandlerFunc(func(_ context.Context, job *resque.Reserved) error {
+		job.Class, job.Queue = "Other", "others"
+		return nil
+	}))
+	require.NoError(t, handler.Perform(t.Context(), &resque.Reserved{Class: "Exporter", Queue: "exports"}))
+	require.NoError(t, testutil.CollectAndCompare(jobs, strings.NewReader(`
+# HELP resque_performs_in_flight Jobs that this program is performing.
+# TYPE resque_performs_in_flight gauge
+resque_performs_in_flight{class="Exporter",queue="exports"} 0
+`), "resque_performs_in_flight"))
+}
