@@ -2,6 +2,7 @@ package otel
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -91,7 +92,7 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 		switch {
 		case err != nil:
 			span.SetAttributes(semconv.ErrorTypeKey.String(text(resque.ExceptionName(err))))
-			span.SetStatus(codes.Error, text(err.Error()))
+			span.SetStatus(codes.Error, text(fmt.Sprint(err))) // its Error may panic
 		case queued:
 			span.SetAttributes(outcomeKey.String("queued"))
 		default:

@@ -470,3 +470,19 @@ func TestTextsThatAreNoUTF8(t *testing.T) {
 		assert.Equal(t, "no \uFFFD", span.Status.Description)
 	}
 }
+
+// A nil pointer returned as an error, the classic mistake of a hook.
+func TestAnErrorThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewInMemoryExporter()
+	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
+	var none *resque.UnknownClassError
+	place := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return true, none })
+	assert.NotPanics(t, func() {
+		queued, err := place(t.Context(), exporter.With(1))
+		assert.True(t, queued)
+		assert.Equal(t, none, err)
+	})
+	require.Len(t, spans.GetSpans(), 1)
+	assert.Equal(t, codes.Error, spans.GetSpans()[0].Status.Code)
+}
