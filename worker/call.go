@@ -61,6 +61,7 @@ func (x *exchange) ask(ctx context.Context, batch []*seat, taking bool) (reply s
 		if queues, err = x.queues.look(ctx); err != nil {
 			return reply, err
 		}
+		queues = x.lastOnes(queues)
 	}
 	x.finished, x.free, x.asked = x.finished[:0], x.free[:0], x.asked[:0]
 	for _, s := range batch {

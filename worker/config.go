@@ -208,7 +208,8 @@ const (
 	// FailUnknown records a failure, NameError in Ruby's words.
 	FailUnknown UnknownClass = iota
 	// PutBackUnknown puts the job at the end of its queue, for workers that
-	// know the class: for deploys that roll.
+	// know the class: for deploys that roll. The queue then comes last until
+	// another job is performed.
 	PutBackUnknown
 )
 

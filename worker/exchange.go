@@ -50,7 +50,8 @@ type exchange struct {
 	searching int      // goroutines that are about to look what there is to do
 	parked    []*parked
 	interval  interval
-	putBack   int // jobs put back in a row
+	putBack   int      // jobs put back in a row
+	behind    []string // the queues that they were put back to
 	moment    moment
 	changed   chan struct{} // closed at the next change of moment, where somebody waits
 	worked    bool          // there were jobs since all slots were idle

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -74,19 +75,40 @@ func (x *exchange) notePaused(paused bool) {
 
 // enoughPutBack counts jobs that are put back in a row. After some of them, with
 // nothing performed in between, the queues may hold nothing else: the slot then
-// rests until the next poll, so that it does not turn them over and over. mu is
-// held.
-func (x *exchange) enoughPutBack(putBack bool) bool {
+// rests until the next poll, so that it does not turn them over and over. Queues
+// that they were put back to come last until another job is performed, or those
+// after them would never have their turn. mu is held.
+func (x *exchange) enoughPutBack(last *ending) bool {
 	const some = 32
-	if !putBack {
-		x.putBack = 0
+	if !last.putBack {
+		x.putBack, x.behind = 0, nil
 		return false
 	}
+	others := slices.DeleteFunc(slices.Clone(x.behind), func(q string) bool { return q == last.queue })
+	x.behind = append(others, last.queue)
 	x.putBack++
 	if x.putBack < some {
 		return false
 	}
-	x.putBack = 0
+	x.putBack, x.behind = 0, nil
 	x.moment.quiet = time.Now().Add(x.cfg.PollInterval)
 	return true
+}
+
+// lastOnes puts those of the queues last that jobs were just put back to, the
+// latest behind the others.
+func (x *exchange) lastOnes(queues []string) []string {
+	x.mu.Lock()
+	behind := x.behind
+	x.mu.Unlock()
+	if len(behind) == 0 {
+		return queues
+	}
+	ordered := slices.DeleteFunc(slices.Clone(queues), func(q string) bool { return slices.Contains(behind, q) })
+	for _, q := range behind {
+		if slices.Contains(queues, q) { // patterns may match it no longer
+			ordered = append(ordered, q)
+		}
+	}
+	return ordered
 }

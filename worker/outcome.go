@@ -20,6 +20,7 @@ type effects interface {
 type ending struct {
 	store.Outcome
 	putBack bool            // it was not performed at all, but left to others
+	queue   string          // where it was put back
 	returns bool            // it goes back to the front of its queue
 	failure *resque.Failure // what the backends outside Redis are to be told
 }
@@ -72,7 +73,7 @@ func (o outcomes) unstarted(r store.Reserved) *ending {
 // goes to the end of its queue, and nothing is counted.
 func (o outcomes) putBack(r store.Reserved) *ending {
 	e := end(r, o.effects.PutBack(r.Queue, r.Payload))
-	e.putBack = true
+	e.putBack, e.queue = true, r.Queue
 	return e
 }
 

@@ -183,6 +183,35 @@ func TestPutBackUnknown(t *testing.T) {
 	})
 }
 
+// Queues that hold nothing but what is put back keep nobody from those after them.
+func TestPutBackLetsOtherQueuesHaveTheirTurn(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		var known atomic.Int64
+		mux := resque.NewMux()
+		mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+			known.Add(1)
+			return nil
+		})
+		enqueue(t, s, resque.Job{Queue: "a", Class: "Newer"}, resque.Job{Queue: "b", Class: "Newer"})
+		enqueue(t, s, exporters(3)...)
+		for _, queues := range [][]string{{"a", "b", "exports"}, {"*"}} {
+			w := newWorker(t, s, mux, worker.Config{
+				Queues: queues, UnknownClass: worker.PutBackUnknown, Logger: (&journal{}).logger(), PollInterval: 50 * time.Millisecond,
+			})
+			stop := goRun(t, w)
+			eventually(t, func() bool { return known.Load() == 3 }, "the last queue starves")
+			known.Store(0)
+			w.Quit()
+			require.NoError(t, <-stop)
+			assert.Len(t, queue(t, s, "a"), 1)
+			assert.Len(t, queue(t, s, "b"), 1)
+			enqueue(t, s, exporters(3)...)
+		}
+	})
+}
+
 // A push wakes an idle worker at once, whoever made it; the poll alone would
 // take an hour.
 func TestPickupWithoutPolling(t *testing.T) {

@@ -76,7 +76,7 @@ func (x *exchange) arrive(worker string, last *ending) {
 	}
 	switch {
 	case last != nil:
-		s.outcome, s.returns, s.rests = &last.Outcome, last.returns, x.enoughPutBack(last.putBack)
+		s.outcome, s.returns, s.rests = &last.Outcome, last.returns, x.enoughPutBack(last)
 		x.arrived = append(x.arrived, s)
 	case x.held && !x.cfg.UntilEmpty:
 		x.idle = append(x.idle, s)
