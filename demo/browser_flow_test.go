@@ -259,6 +259,16 @@ func TestBrowserModes(t *testing.T) {
 		assert.False(t, ask[bool](t, ctx, stayed))
 	})
 
+	t.Run("load the page anew, but it is ready by then", func(t *testing.T) {
+		t.Parallel()
+		ctx := browserFor(t)
+		f, _ := guarded(t, 10, 0)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), becomes(row(1, Queued)),
+			chromedp.Navigate("about:blank"))
+		f.workOff(t)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV"))
+	})
+
 	t.Run("a hidden page asks nothing and catches up", func(t *testing.T) {
 		t.Parallel()
 		ctx := browserFor(t)

@@ -1,11 +1,11 @@
-// Keeps the page true: by a stream of news, else by long polls, else by plain
-// ones. Rows are taken from the server's own page.
+// Keeps the page true: by a stream, else by long polls, else by plain ones. Rows
+// are the server's own.
 'use strict';
 
 const { live, only, version: first } = document.body.dataset;
 const $ = (id) => document.getElementById(id);
 const rows = () => document.querySelectorAll('[data-row]');
-const usual = document.title, quarters = {};
+const usual = document.title, quarters = {}, open = new Set(sessionStorage.open?.split(','));
 let version = first, source, request, timer, pending, ready, streamed, errors = 0, tries = 0, swaps = 0;
 
 const address = (path, more) => `${path}?version=${version}${only ? `&id=${only}` : ''}${more}`;
@@ -19,7 +19,7 @@ function apply(news) {
     const row = $(`export-${e.id}`);
     if (row?.dataset.state === e.state) progress(row, e);
     else stale = true;
-    if (row && row.dataset.state !== e.state && e.state === 'ready') ready = e.id;
+    if (row && e.state === 'ready' && open.has(row.id)) stale = ready = e.id;
   }
   if (stale) pending ||= setTimeout(refresh, 50);
 }
@@ -35,13 +35,9 @@ function progress(row, e) {
   quarters[e.id] = quarter;
 }
 
-// refresh shows the page as the server has it now.
 async function refresh(hard = live === 'reload') {
   pending = 0;
-  if (hard) {
-    if (ready) sessionStorage.ready = ready;
-    return location.reload();
-  }
+  if (hard) return location.reload();
   const turn = ++swaps, news = ready;
   let answer, text;
   try {
@@ -50,14 +46,25 @@ async function refresh(hard = live === 'reload') {
   } catch {
     return pending ||= setTimeout(refresh, 2000);
   }
-  if (turn !== swaps) return; // a later one is on its way
+  if (turn !== swaps) return;
   if (news === ready) ready = 0;
   try {
     if (!answer.ok) throw answer;
     swap(new DOMParser().parseFromString(text, 'text/html'), news);
+    open.delete(`export-${news}`);
+    note();
   } catch {
     location.reload();
   }
+}
+
+// Seen unfinished, and now ready: news.
+function note() {
+  for (const { id, dataset: { state } } of rows())
+    if (/queued|building/.test(state)) open.add(id);
+    else if (open.delete(id) && state === 'ready') ready = id.slice(7);
+  sessionStorage.open = [...open];
+  if (ready) refresh(false);
 }
 
 function swap(page, news) {
@@ -77,7 +84,7 @@ function swap(page, news) {
   });
 }
 
-// replace swaps a row; the focus stays, or goes to what took its place.
+// The focus stays, or goes to what took its place.
 function replace(old, row) {
   const at = [...old.querySelectorAll('a, button')].indexOf(document.activeElement);
   old.replaceWith(row);
@@ -90,7 +97,7 @@ function stream() {
   source.onopen = () => { streamed = true; errors = 0; };
   source.onmessage = (m) => apply(JSON.parse(m.data));
   source.onerror = () => {
-    if (++errors < 2 && source.readyState !== 2) return; // it tries again by itself
+    if (++errors < 2 && source.readyState !== 2) return; // it tries again
     source.close();
     poll();
   };
@@ -103,7 +110,7 @@ async function poll() {
     const answer = await fetch(address('/exports', tries ? '' : '&wait=25'), { headers: { Accept: 'application/json' }, signal });
     if (!answer.ok) throw answer;
     apply(await answer.json());
-    if (streamed) stream(); // it has worked before
+    if (streamed) stream();
     else timer = setTimeout(poll, 250);
   } catch {
     if (!signal.aborted) countdown(Math.ceil(Math.min(30, 2 ** tries++) * (0.75 + Math.random() / 2)));
@@ -123,7 +130,7 @@ function stop() {
   clearTimeout(timer);
 }
 
-// A page that nobody sees asks nothing, and catches up when it is seen again.
+// A page that nobody sees asks nothing.
 function look() {
   stop();
   if (document.hidden) return;
@@ -135,10 +142,6 @@ $('lost').querySelector('button').onclick = poll;
 addEventListener('pagehide', stop);
 document.addEventListener('visibilitychange', look);
 look();
-// A status is read out only if it comes after the page.
-setTimeout(() => { const told = $('told'); told?.replaceWith(told.cloneNode(true)); }, 200);
-if (sessionStorage.ready) {
-  ready = sessionStorage.ready;
-  sessionStorage.removeItem('ready');
-  refresh(false);
-}
+// A status is read out only if it comes later.
+setTimeout(() => $('told')?.replaceWith($('told').cloneNode(true)), 200);
+note();
