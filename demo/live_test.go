@@ -81,7 +81,7 @@ func TestLongPoll(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
-		for _, query := range []string{"", "?wait=25", "?wait=25&version=0", "?version=1", "?wait=x&version=1", "?wait=-1&version=1"} {
+		for _, query := range []string{"", "?wait=25", "?wait=25&version=0", "?version=1", "?wait=x&version=1", "?wait=-1&version=1", "?wait=nan&version=1", "?wait=-inf&version=1"} {
 			assert.Equal(t, http.StatusOK, within(t, f.ask(t, "/exports/1"+query)).StatusCode, query)
 		}
 	})
