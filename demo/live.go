@@ -44,10 +44,11 @@ func (w *webApp) showJSON(rw http.ResponseWriter, r *http.Request, export *Expor
 func (w *webApp) indexJSON(rw http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(rw, r))
 	defer cancel()
-	version, err := strconv.ParseInt(r.FormValue("version"), 10, 64)
-	if err == nil {
-		w.watch.wait(ctx, version)
+	version, err := w.known(r.Context(), r.FormValue("version"))
+	if err != nil {
+		return err
 	}
+	w.watch.wait(ctx, version)
 	news, err := w.since(r.Context(), version, r.FormValue("id"))
 	if err != nil {
 		return err
@@ -97,12 +98,32 @@ type news struct {
 	Exports []exportJSON `json:"exports"` // those that have changed
 }
 
+// everything is the version that all there is comes after.
+const everything = -1
+
+// known is the version that a client has seen, or everything where it names none,
+// or one of another database: of the one before a --reset, or of a --temp.
+func (w *webApp) known(ctx context.Context, text string) (int64, error) {
+	version, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return everything, nil //nolint:nilerr // what is no number is none
+	}
+	now, err := w.db.version(ctx)
+	if version > now {
+		version = everything
+	}
+	return version, err
+}
+
 // since are the news after a version: of one export, if its id is given, else of
 // those that the index lists.
 func (w *webApp) since(ctx context.Context, version int64, only string) (*news, error) {
 	now, err := w.db.version(ctx) // first: what changes from here on is told again
 	if err != nil {
 		return nil, err
+	}
+	if version > now { // they have begun anew
+		version = everything
 	}
 	exports, err := w.db.latest(ctx, exportsPerPage)
 	if id, bad := strconv.ParseInt(only, 10, 64); bad == nil {
@@ -132,9 +153,9 @@ func (w *webApp) events(rw http.ResponseWriter, r *http.Request) error {
 	if last == "" {
 		last = r.FormValue("version")
 	}
-	version, err := strconv.ParseInt(last, 10, 64)
+	version, err := w.known(r.Context(), last)
 	if err != nil {
-		version = 0 // all there is
+		return err
 	}
 	h := rw.Header()
 	h.Set("Content-Type", "text/event-stream")

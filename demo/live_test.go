@@ -146,6 +146,21 @@ func TestLongPoll(t *testing.T) {
 		assert.Contains(t, within(t, got).body, `"state":"`)
 	})
 
+	t.Run("does not spin where versions have begun anew", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		for range 5 {
+			f.newExport(t)
+		}
+		within(t, f.ask(t, "/exports/5?wait=0.5&version=5")) // the watcher has seen it
+		require.NoError(t, f.db.reset(f.db.gorm))
+		f.newExport(t)
+		got := f.ask(t, "/exports/1?wait=2&version=1")
+		nothingYet(t, got)
+		within(t, got)
+		assert.NotContains(t, within(t, f.ask(t, "/exports?wait=25&version=5")).body, `"exports":[]`, "who knows another database is told all")
+	})
+
 	t.Run("of a deleted export says so", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
@@ -272,6 +287,28 @@ func TestStream(t *testing.T) {
 		assert.EqualValues(t, 2, now.Exports[0].ID)
 	})
 
+	t.Run("tells all where the database was emptied", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.newExport(t)
+		open := f.stream(t, "")
+		id, _ := open.next(t)
+		require.NoError(t, f.db.reset(f.db.gorm)) // by another demo, with --reset
+		for name, s := range map[string]*stream{"open": open, "new": f.stream(t, "?version="+id), "again": f.stream(t, "", "Last-Event-ID", id)} {
+			id, now := s.next(t)
+			assert.Equal(t, "0", id, name)
+			assert.Empty(t, now.IDs, name)
+		}
+		f.newExport(t)
+		id, now := open.next(t)
+		assert.Equal(t, "1", id)
+		require.Len(t, now.Exports, 1)
+		f.newExport(t)
+		id, _ = open.next(t)
+		assert.Equal(t, "2", id, "each event once")
+	})
+
 	t.Run("ends with the web app", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
@@ -282,7 +319,7 @@ func TestStream(t *testing.T) {
 		t.Cleanup(f.web.Close)
 		ended := make(chan error, 1)
 		go func() { ended <- app.run(ctx) }()
-		s := f.stream(t, "")
+		s := f.stream(t, "?version=0")
 		require.True(t, s.lines.Scan())
 		cancel()
 		require.NoError(t, <-ended)

@@ -21,15 +21,16 @@ type watcher struct {
 	mu      sync.Mutex
 	waiting int
 	version int64         // the latest seen
-	risen   chan struct{} // closed, and made anew, when version rises
+	begun   int           // how often versions began anew
+	changed chan struct{} // closed, and made anew, when version changes
 }
 
 func newWatcher(db *database, log *slog.Logger) *watcher {
-	return &watcher{db: db, log: log, poke: make(chan struct{}, 1), ended: make(chan struct{}), risen: make(chan struct{})}
+	return &watcher{db: db, log: log, poke: make(chan struct{}, 1), ended: make(chan struct{}), changed: make(chan struct{})}
 }
 
-// wait returns true when something has a higher version, and false when ctx or
-// the watcher has ended.
+// wait returns true when something has a higher version, or versions have begun
+// anew, and false when ctx or the watcher has ended.
 func (w *watcher) wait(ctx context.Context, version int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -39,12 +40,12 @@ func (w *watcher) wait(ctx context.Context, version int64) bool {
 	case w.poke <- struct{}{}:
 	default:
 	}
-	for w.version <= version {
-		risen := w.risen
+	for begun := w.begun; w.version <= version && w.begun == begun; {
+		changed := w.changed
 		w.mu.Unlock()
 		alive := true
 		select {
-		case <-risen:
+		case <-changed:
 		case <-ctx.Done():
 			alive = false
 		case <-w.ended:
@@ -69,14 +70,14 @@ func (w *watcher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-w.poke:
-		}
-		if !w.wanted() {
-			continue
+			if !w.wanted() {
+				continue
+			}
+		case <-w.poke: // also for one that is gone: it comes back at once where our version is too high
 		}
 		version, err := w.db.version(ctx)
 		if err == nil {
-			w.rise(version)
+			w.see(version)
 		} else if !quiet && ctx.Err() == nil {
 			w.log.Error("changes of exports cannot be seen", "err", err)
 		}
@@ -90,12 +91,19 @@ func (w *watcher) wanted() bool {
 	return w.waiting > 0
 }
 
-func (w *watcher) rise(version int64) {
+// see wakes who waits. A version falls when somebody empties the database: who
+// would wait until it is as high again would wait for ever, and who has seen a
+// lower one would never wait.
+func (w *watcher) see(version int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if version > w.version {
-		w.version = version
-		close(w.risen)
-		w.risen = make(chan struct{})
+	if version == w.version {
+		return
 	}
+	if version < w.version {
+		w.begun++
+	}
+	w.version = version
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
