@@ -43,10 +43,32 @@ func (e *queueError) Unwrap() error { return e.err }
 // visitors: their causes go to the log, and people read what they can do.
 func (w *webApp) handle(a action) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if err := a(rw, r); err != nil {
+		err := readForm(rw, r)
+		if err == nil {
+			err = a(rw, r)
+		}
+		if err != nil {
 			w.answer(rw, r, err)
 		}
 	})
+}
+
+// readForm reads what a request says, in its body and its address. One that wants
+// something done, and cannot be understood, is refused.
+func readForm(rw http.ResponseWriter, r *http.Request) error {
+	const most = 64 << 10
+	r.Body = http.MaxBytesReader(rw, r.Body, most) // a GET's, too: FormValue would read it
+	err := r.ParseForm() // first: the other one hides its errors
+	if err == nil {
+		err = r.ParseMultipartForm(most)
+	}
+	switch _, large := errors.AsType[*http.MaxBytesError](err); {
+	case err == nil, errors.Is(err, http.ErrNotMultipart), r.Method != http.MethodPost:
+		return nil
+	case large:
+		return &statusError{http.StatusRequestEntityTooLarge, "Too much", "The form is larger than any of ours, so nothing was done."}
+	}
+	return &statusError{http.StatusBadRequest, "Not like that", "The form cannot be read, so nothing was done."}
 }
 
 func (w *webApp) answer(rw http.ResponseWriter, r *http.Request, err error) {

@@ -37,7 +37,6 @@ func (w *webApp) index(rw http.ResponseWriter, r *http.Request) error {
 //
 // Ruby: exports#create.
 func (w *webApp) create(rw http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(rw, r.Body, 64<<10)
 	token := r.PostFormValue("token")
 	if token == "" {
 		token = r.Header.Get("Idempotency-Key") // for clients without a form

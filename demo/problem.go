@@ -25,7 +25,6 @@ func (w *webApp) problemPage(rw http.ResponseWriter, r *http.Request) error {
 // exportInside answers with the file, or, where that takes too long, with a 503,
 // as Heroku's router and rack-timeout do.
 func (w *webApp) exportInside(rw http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(rw, r.Body, 64<<10)
 	life, stop := context.WithCancel(context.WithoutCancel(r.Context()))
 	a := &attempt{
 		stubborn: r.FormValue("way") == "stubborn", seconds: w.secondsOf(r), total: w.cfg.rows,

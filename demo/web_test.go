@@ -3,6 +3,7 @@ package demo
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -248,4 +249,37 @@ func TestJobsThatFail(t *testing.T) {
 		assert.Contains(t, page, "disk is full")
 		assert.Contains(t, page, "Try again")
 	})
+}
+
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	send := func(method, path, kind, body string) int {
+		req, err := http.NewRequestWithContext(t.Context(), method, f.web.URL+path, strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", kind)
+		resp, err := f.http.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	const form = "application/x-www-form-urlencoded"
+	huge := strings.Repeat("a", 1<<20)
+	for _, path := range []string{"/exports", "/problem"} {
+		assert.Equal(t, http.StatusRequestEntityTooLarge, send("POST", path, form, "x="+huge), path)
+		assert.Equal(t, http.StatusBadRequest, send("POST", path, form, "x=%zz"), path)
+		assert.Equal(t, http.StatusBadRequest, send("POST", path, "multipart/form-data", "x"), path)
+	}
+	exports, err := f.db.latest(t.Context(), 1)
+	require.NoError(t, err)
+	assert.Empty(t, exports, "a form that was not understood asks for nothing")
+	assert.Equal(t, http.StatusSeeOther, send("POST", "/exports", "application/json", `{"any":"thing"}`))
+	assert.Equal(t, http.StatusSeeOther, send("POST", "/exports", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nx\r\n--b--\r\n"))
+
+	upload := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n" + huge + "\r\n--b--\r\n"
+	body := strings.NewReader(upload)
+	req := httptest.NewRequest(http.MethodGet, "/exports?live=off", body)
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	f.app.ServeHTTP(httptest.NewRecorder(), req)
+	assert.Greater(t, body.Len(), 1<<19, "no page reads what nobody needs")
 }
