@@ -160,6 +160,9 @@ func (w *webApp) events(rw http.ResponseWriter, r *http.Request) error {
 	h := rw.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events to itself
+	if r.Method == http.MethodHead {
+		return nil // it would hold the connection, and nobody could see
+	}
 	text := "retry: 2000\n\n"
 	for {
 		keepOpen(rw, 2*commentEvery)

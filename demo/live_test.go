@@ -274,6 +274,21 @@ func TestStream(t *testing.T) {
 		assert.Empty(t, now.IDs, "deleted")
 	})
 
+	t.Run("has no events for who asks for its head alone", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		head := f.do(t, "HEAD", "/exports/events?version=0")
+		assert.Equal(t, "text/event-stream", head.Header.Get("Content-Type"))
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", f.web.URL+"/exports", nil)
+		require.NoError(t, err)
+		resp, err := f.http.Do(req) // on the same connection, most likely
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Zero(t, f.waits())
+	})
+
 	t.Run("resumes where it broke", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
