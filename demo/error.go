@@ -58,7 +58,7 @@ func (w *webApp) handle(a action) http.Handler {
 func readForm(rw http.ResponseWriter, r *http.Request) error {
 	const most = 64 << 10
 	r.Body = http.MaxBytesReader(rw, r.Body, most) // a GET's, too: FormValue would read it
-	err := r.ParseForm() // first: the other one hides its errors
+	err := r.ParseForm()                           // first: the other one hides its errors
 	if err == nil {
 		err = r.ParseMultipartForm(most)
 	}

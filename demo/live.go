@@ -59,7 +59,7 @@ func (w *webApp) indexJSON(rw http.ResponseWriter, r *http.Request) error {
 // patienceOf is how long a request wants to wait: not at all by default.
 func patienceOf(rw http.ResponseWriter, r *http.Request) time.Duration {
 	seconds, _ := strconv.ParseFloat(r.FormValue("wait"), 64) // what is no number is no time
-	if !(seconds > 0) { // also NaN
+	if !(seconds > 0) {                                       // also NaN
 		seconds = 0
 	}
 	wait := time.Duration(min(seconds, longestWait.Seconds()) * float64(time.Second))
