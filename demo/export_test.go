@@ -88,6 +88,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		e, err := db.create(t.Context(), rows, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
+		assert.Equal(t, time.UTC, e.ExpiresAt.Location(), "SQLite compares it as a text")
 
 		data, err := e.file(t.Context())
 		require.NoError(t, err)

@@ -98,7 +98,7 @@ func (d *database) underWay(ctx context.Context) ([]*Export, error) {
 // outdated are the exports whose time is over.
 func (d *database) outdated(ctx context.Context) ([]*Export, error) {
 	return d.list(ctx, "listing exports that expire", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state = ? AND (expires_at IS NULL OR expires_at < ?)", Ready, time.Now())
+		return tx.Where("state = ? AND (expires_at IS NULL OR expires_at < ?)", Ready, time.Now().UTC())
 	})
 }
 

@@ -20,7 +20,7 @@ func (v rowView) Day() string        { return v.CreatedAt.Format("2 Jan") }
 func (v rowView) Clock() string      { return v.CreatedAt.Format(time.TimeOnly) }
 func (v rowView) CreatedISO() string { return v.CreatedAt.UTC().Format(time.RFC3339) }
 func (v rowView) Size() string       { return size(v.Bytes) }
-func (v rowView) Until() string      { return v.ExpiresAt.Format("2 Jan, 15:04") }
+func (v rowView) Until() string      { return v.ExpiresAt.Local().Format("2 Jan, 15:04") }
 
 // exportJSON is what a client gets that waits for an export. The first five
 // fields are those of the Rails app this demo is modelled on.

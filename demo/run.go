@@ -45,7 +45,7 @@ func (e *Export) begin(ctx context.Context) error {
 
 // finish offers the file.
 func (e *Export) finish(ctx context.Context) error {
-	e.State, e.ExpiresAt = Ready, new(time.Now().Add(keptFor))
+	e.State, e.ExpiresAt = Ready, new(time.Now().UTC().Add(keptFor)) // UTC: SQLite compares texts
 	return e.report(ctx)
 }
 
