@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque/activejob"
 )
-
-// activeJobWrapper is the class under which Rails enqueues all its jobs.
-const activeJobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
 
 // shownJob is a job as pages show it.
 type shownJob struct {
@@ -42,7 +40,7 @@ func readJob(payload []byte) shownJob {
 	}
 	job.Class, _ = rubyjson.Text(spans[0].Of(payload)) // left empty where it is none
 	job.Args, job.Bad = argsOf(spans[1].Of(payload)), job.Class == ""
-	if job.Class == activeJobWrapper && len(job.Args) == 1 {
+	if job.Class == activejob.JobWrapper && len(job.Args) == 1 {
 		job.unwrap(job.Args[0])
 	}
 	return job
