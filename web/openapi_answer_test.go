@@ -115,6 +115,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		c.check(t, path, c.response(t, "post", described, "200"), any(a.told(t)))
 		if op, ok := a.told(t)["operation"]; ok {
 			assert.Equal(t, http.StatusAccepted, a.Code)
+			c.check(t, path, c.response(t, "post", described, "202"), any(a.told(t)))
 			c.check(t, path, c.response(t, "get", "/ops/{id}", "200"), told("/"+op.(string)))
 			require.Eventually(t, func() bool { return s.get("/" + op.(string) + ".json").told(t)["Over"] == true }, waitLong, tick)
 		}

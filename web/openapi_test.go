@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,11 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 	"ops/:id/cancel":              {summary: "Stop an operation"},
 	"trash/:id/restore":           {summary: "Bring back what was removed"},
 	"settings":                    {summary: "Keep a reader's choices in cookies", query: "theme refresh"},
+}
+
+// inBackground are the actions that may go on when they have answered.
+var inBackground = []string{ //nolint:gochecknoglobals // a table
+	"queues/:queue/jobs/matching", "failed/clear", "failed/:queue/clear", "failed/clear_retried", "failed/requeue/all", "failed/:queue/requeue/all",
 }
 
 type object = map[string]any
@@ -175,7 +181,9 @@ func document(t *testing.T, routes []route) object {
 		switch {
 		case r.method == "POST":
 			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
-			responses["202"] = object{"description": "It goes on in the background: operation is its page", "content": content}
+			if slices.Contains(inBackground, r.pattern) {
+				responses["202"] = object{"description": "It goes on in the background: operation is its page", "content": content}
+			}
 			if d.query != "" {
 				form := object{}
 				for name := range strings.FieldsSeq(d.query) {
