@@ -150,45 +150,35 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 }
 
 // Redis looks for no jobs of slots that somebody has unregistered: that there are
-// none for them does not mean that there are none.
-func TestUntilEmptyOutlastsItsRegistration(t *testing.T) {
+// none for them does not mean that there are none. They look again at once, and
+// not at the next poll.
+func TestAWorkerUntilEmptyOutlastsItsRegistration(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t)
-	c := s.Conn(t)
-	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
-		if string(job.Args[0]) == "1" {
-			_, err := c.Do("DEL", "resque:workers")
-			return err
-		}
-		return nil
-	})
-	enqueue(t, s, exporters(3)...)
-	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, PollInterval: 20 * time.Millisecond})
-	require.NoError(t, w.Run(t.Context()))
-	requireSettled(t, s, 3, 0)
-}
-
-// Nobody polls on behalf of WorkOff: it looks again by itself.
-func TestWorkOffOutlastsItsRegistration(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	c := s.Conn(t)
-	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
-		if string(job.Args[0]) == "1" {
-			_, err := c.Do("DEL", "resque:workers")
-			return err
-		}
-		return nil
-	})
-	enqueue(t, s, exporters(3)...)
-	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	require.NoError(t, w.WorkOff(ctx))
-	require.NoError(t, ctx.Err(), "it waits for nobody")
-	requireSettled(t, s, 3, 0)
+	for name, work := range map[string]func(w *worker.Worker, ctx context.Context) error{
+		"Run":     (*worker.Worker).Run,
+		"WorkOff": (*worker.Worker).WorkOff,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			c := s.Conn(t)
+			mux := resque.NewMux()
+			mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+				if string(job.Args[0]) == "1" {
+					_, err := c.Do("DEL", "resque:workers")
+					return err
+				}
+				return nil
+			})
+			enqueue(t, s, exporters(3)...)
+			w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, PollInterval: time.Hour})
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			require.NoError(t, work(w, ctx))
+			require.NoError(t, ctx.Err(), "it waits for nobody")
+			requireSettled(t, s, 3, 0)
+		})
+	}
 }
 
 func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
