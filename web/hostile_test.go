@@ -118,7 +118,7 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string, get bool) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.com/"+strings.TrimPrefix(path, "/"), http.NoBody)
 		if err != nil {
-			t.Skip("no address: ", err)
+			return // it is no address
 		}
 		if !get {
 			r.Method = http.MethodPost

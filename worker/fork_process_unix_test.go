@@ -137,9 +137,8 @@ func lives(pid int) bool {
 
 func needProc(t *testing.T) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("it looks at processes in /proc")
-	}
+	_, err := os.Stat("/proc/self/stat")
+	redistest.Require(t, "proc", err == nil)
 }
 
 // forkWorker is a worker in a process of its own, which leads its group.
