@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/internal/redistest"
 )
 
@@ -28,7 +29,7 @@ func TestAccessibility(t *testing.T) {
 	axe, err := os.ReadFile("../web/testdata/node_modules/axe-core/axe.min.js")
 	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in web/testdata brings it
 	require.NoError(t, err)
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 10_000, seconds: 6, lost: time.Hour})
 	f.gallery(t)
 	for _, look := range []struct {
@@ -42,7 +43,7 @@ func TestAccessibility(t *testing.T) {
 		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/2/download", "/problem?seconds=1.5", "/problem"} {
 			see(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(f.web.URL+path))
 			if path == "/problem" {
-				see(t, ctx, stubborn(), visible("Your export was cut off"))
+				see(t, ctx, stubborn(), browsertest.Visible("Your export was cut off"))
 			}
 			see(t, ctx, chromedp.Evaluate[chromedp.Void](string(axe)))
 			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](

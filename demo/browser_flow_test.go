@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/browsertest"
 )
 
 // gate stands before the app and can be in its way.
@@ -78,13 +80,13 @@ func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
 // stay marks the page, so that a later look tells whether it was loaded anew.
 const stay, stayed = `window.stayed = true`, `window.stayed === true`
 
-func mark() chromedp.Action[chromedp.Void] { return becomes(stay) }
+func mark() chromedp.Action[chromedp.Void] { return browsertest.Becomes(stay) }
 
 func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(selector) }
 
 func TestBrowserFollowsAnExport(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f, g := guarded(t, 1000, 3)
 	complaints := make(chan string, 100)
 	require.NoError(t, chromedp.Listen(ctx, func(ev any) {
@@ -97,14 +99,14 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 	}))
 	f.work(t)
 	see(t, ctx,
-		chromedp.EmulateViewport(800, 400), chromedp.Navigate(f.web.URL+"/exports"), visible("No exports yet."),
-		click(`.primary`), visible(wantFlash), becomes(row(1, Building)),
-		becomes(`document.querySelector("#flash[role=status]") !== null`), visible("you can leave this page"),
-		becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
-		mark(), becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`),
-		becomes(`document.querySelector("#export-1 progress").value > 100`), visible("of 1,000 rows, about"),
-		becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
-		becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV (83 kB)"))
+		chromedp.EmulateViewport(800, 400), chromedp.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."),
+		click(`.primary`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Building)),
+		browsertest.Becomes(`document.querySelector("#flash[role=status]") !== null`), browsertest.Visible("you can leave this page"),
+		browsertest.Becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
+		mark(), browsertest.Becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`),
+		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
+		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
+		browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
 	assert.True(t, ask[bool](t, ctx, stayed), "nothing was loaded anew")
 	assert.Equal(t, "✓ Exports · goresque demo", ask[string](t, ctx, `document.title`))
 	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus stays")
@@ -130,18 +132,18 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 
 func TestBrowserWithoutScripts(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f, g := guarded(t, 100, 4)
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), visible(wantFlash), visible("This page looks again every 3 seconds."),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page looks again every 3 seconds."),
 		insist(`[aria-label="Cancel export 1"]`, row(1, Cancelled)))
 	f.work(t)
 	see(t, ctx, insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
-		becomes(row(1, Ready)), visible("Download CSV"))
+		browsertest.Becomes(row(1, Ready)), browsertest.Visible("Download CSV"))
 	assert.Zero(t, g.streams.Load())
 	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "nobody waits any more")
-	see(t, ctx, click(`[aria-label="Delete export 1"]`), visible("No exports yet."))
+	see(t, ctx, click(`[aria-label="Delete export 1"]`), browsertest.Visible("No exports yet."))
 }
 
 func TestBrowserWhenStreamsAreCut(t *testing.T) {
@@ -149,14 +151,14 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 
 	t.Run("in the middle", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, g := guarded(t, 1000, 5)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
-			becomes(`document.querySelector("#export-1 progress").value > 50`))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 		polled := g.polls.Load()
 		g.cutStreams()
-		see(t, ctx, becomes(row(1, Ready)), visible("Export 1 is ready"))
+		see(t, ctx, browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 		assert.Positive(t, g.resumed.Load(), "it went on where it was cut")
 		assert.Equal(t, polled, g.polls.Load())
@@ -164,12 +166,12 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 
 	t.Run("by a proxy that lets none pass", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, g := guarded(t, 1000, 4)
 		g.noStream.Store(true)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
-			becomes(`document.querySelector("#export-1 progress").value > 50`), becomes(row(1, Ready)), visible("Export 1 is ready"))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 		assert.Positive(t, g.polls.Load(), "long polls take over")
 	})
@@ -177,15 +179,15 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 
 func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUp(t, 1000, 6)
 	f.work(t)
 	first := httptest.NewServer(f.app)
-	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
-		becomes(`document.querySelector("#export-1 progress").value > 50`))
+	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 	first.CloseClientConnections()
 	first.Listener.Close()
-	see(t, ctx, visible("Connection lost – retrying in"), visible("Retry now"))
+	see(t, ctx, browsertest.Visible("Connection lost – retrying in"), browsertest.Visible("Retry now"))
 
 	l, err := net.Listen("tcp", first.Listener.Addr().String())
 	require.NoError(t, err)
@@ -195,18 +197,18 @@ func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
 		second.CloseClientConnections() // the page's stream is open
 		second.Close()
 	})
-	see(t, ctx, click(`#lost button`), becomes(`document.getElementById("lost").hidden`), becomes(row(1, Ready)), visible("Export 1 is ready"))
+	see(t, ctx, click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
 	assert.True(t, ask[bool](t, ctx, stayed))
 }
 
 func TestBrowserDoubleClick(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUp(t, 10, 0)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), chromedp.DoubleClick(`.primary`), becomes(row(1, Queued)),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), chromedp.DoubleClick(`.primary`), browsertest.Becomes(row(1, Queued)),
 		chromedp.Navigate(f.web.URL+"/exports"))
 	// As fast as a script can.
-	see(t, ctx, becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), becomes(row(2, Queued)))
+	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, Queued)))
 	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
@@ -215,18 +217,18 @@ func TestBrowserDoubleClick(t *testing.T) {
 
 func TestBrowserThirtyExportsAtOnce(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f, g := guarded(t, 100, 0.2)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), visible("No exports yet."), mark())
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."), mark())
 	var all sync.WaitGroup
 	for range 30 {
 		all.Go(func() { assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode) })
 	}
 	all.Wait()
-	see(t, ctx, becomes(`document.querySelectorAll("[data-state=queued]").length === 30`), visible("30th in line"))
+	see(t, ctx, browsertest.Becomes(`document.querySelectorAll("[data-state=queued]").length === 30`), browsertest.Visible("30th in line"))
 	f.work(t)
 	f.work(t)
-	see(t, ctx, becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), visible("is ready – Download CSV"))
+	see(t, ctx, browsertest.Becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), browsertest.Visible("is ready – Download CSV"))
 	ids := ask[[]string](t, ctx, `[...document.querySelectorAll("[data-row]")].map((r) => r.id)`)
 	for i, id := range ids {
 		assert.Equal(t, fmt.Sprintf("export-%d", 30-i), id, "newest first")
@@ -240,61 +242,61 @@ func TestBrowserModes(t *testing.T) {
 
 	t.Run("reload by hand", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, g := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), visible("You look again."), click(`.primary`), visible(wantFlash))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You look again."), click(`.primary`), browsertest.Visible(wantFlash))
 		begun := g.streams.Load()
 		f.workOff(t)
-		see(t, ctx, becomes(row(1, Queued)), click(`.hint a`), becomes(row(1, Ready)))
+		see(t, ctx, browsertest.Becomes(row(1, Queued)), click(`.hint a`), browsertest.Becomes(row(1, Ready)))
 		assert.Equal(t, begun, g.streams.Load())
 	})
 
 	t.Run("load the page anew", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), becomes(row(1, Queued)), mark())
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, Queued)), mark())
 		f.work(t)
-		see(t, ctx, becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV"))
+		see(t, ctx, browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 		assert.False(t, ask[bool](t, ctx, stayed))
 	})
 
 	t.Run("load the page anew, but it is ready by then", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), becomes(row(1, Queued)),
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, Queued)),
 			chromedp.Navigate("about:blank"))
 		f.workOff(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), becomes(row(1, Ready)), visible("Export 1 is ready – Download CSV"))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 	})
 
 	t.Run("a hidden page asks nothing and catches up", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
 		hide := func(hidden bool) chromedp.Action[chromedp.Void] {
-			return becomes(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}),
+			return browsertest.Becomes(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}),
 				document.dispatchEvent(new Event("visibilitychange"))`, hidden))
 		}
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Queued)), mark())
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Queued)), mark())
 		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 10*time.Millisecond)
 		see(t, ctx, hide(true))
 		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 10*time.Millisecond)
 		f.workOff(t)
-		see(t, ctx, becomes(row(1, Queued)), hide(false), becomes(row(1, Ready)), visible("Export 1 is ready"))
+		see(t, ctx, browsertest.Becomes(row(1, Queued)), hide(false), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 	})
 
 	t.Run("one export's page", func(t *testing.T) {
 		t.Parallel()
-		ctx := browserFor(t)
+		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 1000, 2)
 		f.newExport(t)
 		f.newExport(t) // another, which is no concern of the page
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), becomes(row(1, Queued)), mark())
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, Queued)), mark())
 		f.work(t)
-		see(t, ctx, becomes(`document.querySelector("progress")?.value > 100`), becomes(row(1, Ready)), visible("Download CSV"), visible("SHA-256"))
+		see(t, ctx, browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 	})
 }

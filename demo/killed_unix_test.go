@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/browsertest"
 )
 
 // TestMain lets the test's own program be the goresque that a test kills.
@@ -38,22 +40,22 @@ func (f *fixture) worker(t *testing.T) *exec.Cmd {
 
 func TestBrowserWhenTheWorkerIsKilled(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUp(t, 1000, 30)
 	worker := f.worker(t)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), becomes(row(1, Building)), mark(),
-		becomes(`document.querySelector("#export-1 progress").value > 10`))
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 10`))
 	require.NoError(t, worker.Process.Kill())
 	_ = worker.Wait() // killed, it says
 
-	see(t, ctx, becomes(row(1, Failed)), visible("worker was killed, or the machine is gone"),
-		becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
+	see(t, ctx, browsertest.Becomes(row(1, Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
+		browsertest.Becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
 	assert.True(t, ask[bool](t, ctx, stayed))
 	assert.Zero(t, f.pieces(t), "no half file")
 	assert.Equal(t, 409, f.do(t, "GET", "/exports/1/download").StatusCode)
 
 	require.NoError(t, f.db.gorm.Model(&Export{ID: 1}).Update("seconds", 0.5).Error)
 	f.worker(t)
-	see(t, ctx, click(`[aria-label="Try export 1 again"]`), becomes(row(1, Ready)))
+	see(t, ctx, click(`[aria-label="Try export 1 again"]`), browsertest.Becomes(row(1, Ready)))
 	assert.Equal(t, wantCSV(1000), f.do(t, "GET", "/exports/1/download").body)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/browsertest"
 )
 
 const status503 = `performance.getEntriesByType("navigation")[0].responseStatus === 503`
@@ -28,30 +30,30 @@ func stubborn() chromedp.Action[chromedp.Void] { return chromedp.Click(`button[v
 
 func TestBrowserProblem(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 1000, seconds: 6, cutAfter: 2 * time.Second})
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), visible("In this server right now"),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), browsertest.Visible("In this server right now"),
 		// What the page shows while the browser waits for the answer.
-		becomes(`setInterval(() => { if (`+counts(1, 0)+`) sessionStorage.seen = "yes" }, 50) > 0`),
-		obeys(), becomes(status503), visible("Your export was cut off"), visible("of 1,000 rows, now wasted"), visible("There is no export yet"))
+		browsertest.Becomes(`setInterval(() => { if (`+counts(1, 0)+`) sessionStorage.seen = "yes" }, 50) > 0`),
+		obeys(), browsertest.Becomes(status503), browsertest.Visible("Your export was cut off"), browsertest.Visible("of 1,000 rows, now wasted"), browsertest.Visible("There is no export yet"))
 	assert.Equal(t, "yes", ask[string](t, ctx, `sessionStorage.seen ?? "no"`))
 
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), becomes(status503), mark(), becomes(counts(0, 1)),
-		becomes(counts(0, 0)), visible("http: Handler timeout"))
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), mark(), browsertest.Becomes(counts(0, 1)),
+		browsertest.Becomes(counts(0, 0)), browsertest.Visible("http: Handler timeout"))
 	assert.True(t, ask[bool](t, ctx, stayed), "the page has followed it by itself")
 
-	see(t, ctx, chromedp.Click(`form[action="/exports"] button`), visible(wantFlash), becomes(row(1, Queued)))
+	see(t, ctx, chromedp.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
 }
 
 func TestBrowserProblemWithoutScripts(t *testing.T) {
 	t.Parallel()
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 1000, seconds: 9, cutAfter: 500 * time.Millisecond})
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), becomes(status503), visible("The job still burns"),
-		chromedp.Click(`#now a`), becomes(counts(0, 1)), becomes(counts(0, 0)), // it loads itself anew
-		chromedp.Click(`form[action="/exports"] button`), visible(wantFlash), becomes(row(1, Queued)))
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), browsertest.Visible("The job still burns"),
+		chromedp.Click(`#now a`), browsertest.Becomes(counts(0, 1)), browsertest.Becomes(counts(0, 0)), // it loads itself anew
+		chromedp.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
 }
 
 // TestProblemScreenshots is for people, as TestScreenshots is.
@@ -60,7 +62,7 @@ func TestProblemScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("-screenshots names no directory")
 	}
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
 		width, height int64
@@ -81,13 +83,13 @@ func TestProblemScreenshots(t *testing.T) {
 				small(t, picture, filepath.Join(*screenshots, "demo-problem.png"))
 			}
 		}
-		see(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(f.web.URL+"/problem"), visible("right now"))
+		see(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(f.web.URL+"/problem"), browsertest.Visible("right now"))
 		shoot("problem-before")
 		f.do(t, http.MethodPost, "/exports")
 		f.workOff(t)
-		see(t, ctx, obeys(), visible("Your export was cut off"))
+		see(t, ctx, obeys(), browsertest.Visible("Your export was cut off"))
 		shoot("problem-503")
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), visible("Your export was cut off"), becomes(`window.begun ??= Date.now(), Date.now() - window.begun > 1200`))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Visible("Your export was cut off"), browsertest.Becomes(`window.begun ??= Date.now(), Date.now() - window.begun > 1200`))
 		shoot("problem-burning")
 		crowd, leave := context.WithCancel(t.Context())
 		for range 5 {
@@ -99,7 +101,7 @@ func TestProblemScreenshots(t *testing.T) {
 				}
 			}()
 		}
-		see(t, ctx, becomes(`document.querySelector("#now strong").textContent === "5"`))
+		see(t, ctx, browsertest.Becomes(`document.querySelector("#now strong").textContent === "5"`))
 		shoot("problem-line")
 		leave()
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/browsertest"
 )
 
 // To take them: go test ./demo -run Screenshots -args -screenshots DIRECTORY.
@@ -29,7 +31,7 @@ func TestScreenshots(t *testing.T) {
 	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
 	f.work(t) // there is a worker, with nothing to do
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
 		width, height int64
@@ -64,12 +66,12 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	}
 	f := setUp(t, 10_000, 4)
 	f.work(t)
-	ctx := browserFor(t)
+	ctx := browsertest.Start(t)
 	see(t, ctx, chromedp.EmulateViewport(900, 420), chromedp.Navigate(f.web.URL+"/exports"))
 	var film [][]byte
 	for i := range 20 {
 		if i == 2 {
-			see(t, ctx, click(`.primary`), becomes(row(1, Building)))
+			see(t, ctx, click(`.primary`), browsertest.Becomes(row(1, Building)))
 		}
 		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/web"
 )
@@ -26,7 +27,7 @@ func TestAccessibility(t *testing.T) {
 	axe, err := os.ReadFile("testdata/node_modules/axe-core/axe.min.js")
 	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in testdata brings it
 	require.NoError(t, err)
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1, PerPage: 4})
 	s.fill()
 	s.removed()

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/web"
 )
 
@@ -27,7 +28,7 @@ func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
 
 // at waits until a page is there, with its script.
 func at(page string) chromedp.Action[chromedp.Void] {
-	return becomes(`document.readyState === "complete" && location.pathname.endsWith("/` + page + `")`)
+	return browsertest.Becomes(`document.readyState === "complete" && location.pathname.endsWith("/` + page + `")`)
 }
 
 // keys presses keys where the focus is.
@@ -36,23 +37,23 @@ func keys(text string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent
 // A reader filters, selects, retries, removes and undoes.
 func TestBrowserFilterSelectRetryUndo(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: time.Second})
 	s.failures(9)
 	base := s.listen()
 	run(t, ctx,
-		chromedp.Navigate(base+"/failed"), visible("no room left on the disk"),
-		chromedp.SendKeys(`input[name="class"]`, "Mailer\r"), visible("3 match."),
+		chromedp.Navigate(base+"/failed"), browsertest.Visible("no room left on the disk"),
+		chromedp.SendKeys(`input[name="class"]`, "Mailer\r"), browsertest.Visible("3 match."),
 		click(`.failures li:nth-child(1) .pick`), click(`.failures li:nth-child(2) .pick`),
-		click(`.bulk button:not(.danger)`), visible("Retried 2 failures."), becomes(`location.search.includes("class=Mailer")`))
+		click(`.bulk button:not(.danger)`), browsertest.Visible("Retried 2 failures."), browsertest.Becomes(`location.search.includes("class=Mailer")`))
 	assert.Len(t, s.list("resque:queue:mailers"), 2)
 	run(t, ctx,
-		visible("retried"), click(`[data-all]`), click(`.bulk .danger`), visible("Remove 3 failures?"),
-		click(`.ask .danger`), visible("Removed 3 failures."))
+		browsertest.Visible("retried"), click(`[data-all]`), click(`.bulk .danger`), browsertest.Visible("Remove 3 failures?"),
+		click(`.ask .danger`), browsertest.Visible("Removed 3 failures."))
 	assert.Len(t, s.list("resque:failed"), 6)
-	run(t, ctx, click(`.flash button`), visible("Brought 3 back."))
+	run(t, ctx, click(`.flash button`), browsertest.Visible("Brought 3 back."))
 	assert.Len(t, s.list("resque:failed"), 9)
-	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.bulk button.danger`), visible("Select some rows first."))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.bulk button.danger`), browsertest.Visible("Select some rows first."))
 	assert.Len(t, s.list("resque:failed"), 9)
 }
 
@@ -60,78 +61,78 @@ func TestBrowserFilterSelectRetryUndo(t *testing.T) {
 // nothing is selected any more.
 func TestBrowserRefreshPausesForSelection(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: time.Second})
 	s.failures(4)
-	run(t, ctx, chromedp.Navigate(s.listen()+"/failed"), visible("Mailer"),
-		click(`.failures li:nth-child(2) .pick`), visible("Not updating while rows are selected."))
+	run(t, ctx, chromedp.Navigate(s.listen()+"/failed"), browsertest.Visible("Mailer"),
+		click(`.failures li:nth-child(2) .pick`), browsertest.Visible("Not updating while rows are selected."))
 	s.fail(record("Newcomer", "[]", "E", "came later", "exports", time.Now(), ""))
 	<-time.After(2500 * time.Millisecond)
 	var there, checked bool
 	run(t, ctx, eval(`document.body.innerText.includes("Newcomer")`, &there), eval(`!!document.querySelector(".pick:checked")`, &checked))
 	assert.False(t, there, "not while a row is selected")
 	assert.True(t, checked)
-	run(t, ctx, click(`.failures li:nth-child(2) .pick`), visible("Newcomer"), visible("Updated"))
+	run(t, ctx, click(`.failures li:nth-child(2) .pick`), browsertest.Visible("Newcomer"), browsertest.Visible("Updated"))
 
 	// Details that are open stay open, the focus stays, and the page is not built anew.
 	run(t, ctx, chromedp.Evaluate[chromedp.Void](`window.mark = 1; document.querySelectorAll("details")[1].open = true; document.querySelectorAll("[data-open]")[1].focus()`))
 	s.fail(record("Another", "[]", "E", "came later", "exports", time.Now(), ""))
-	run(t, ctx, visible("Another"), becomes(`window.mark === 1 && document.querySelectorAll("details[open]").length === 1`),
-		becomes(`document.activeElement.matches("[data-open]")`))
+	run(t, ctx, browsertest.Visible("Another"), browsertest.Becomes(`window.mark === 1 && document.querySelectorAll("details[open]").length === 1`),
+		browsertest.Becomes(`document.activeElement.matches("[data-open]")`))
 }
 
 func TestBrowserBulkWithProgress(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	server := startProxied(t)
 	s := openOn(t, server.server, web.Config{Refresh: time.Second})
 	s.many(3000)
 	slow := &site{t: t, server: server.server, conn: s.conn, dashboard: newDashboard(t, server.slow, web.Config{Refresh: time.Second})}
 	base := slow.listen()
-	run(t, ctx, chromedp.Navigate(base+"/failed"), visible("3,000"), click(`.head form:first-child button`),
-		visible("Retry 3,000 failures?"), chromedp.SendKeys(`input[name="typed"]`, "3000"))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("3,000"), click(`.head form:first-child button`),
+		browsertest.Visible("Retry 3,000 failures?"), chromedp.SendKeys(`input[name="typed"]`, "3000"))
 	release := hold(server.proxy, 2*time.Second)
-	run(t, ctx, click(`.ask .danger`), visible("At work"), visible("looked at"))
+	run(t, ctx, click(`.ask .danger`), browsertest.Visible("At work"), browsertest.Visible("looked at"))
 	release()
-	run(t, ctx, visible("Done"), visible("3,000 done")) // the page looks again by itself
+	run(t, ctx, browsertest.Visible("Done"), browsertest.Visible("3,000 done")) // the page looks again by itself
 	assert.Equal(t, 3000, s.length("resque:queue:exports"))
 }
 
 func TestBrowserKeyboard(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1})
 	s.failures(3)
 	base := s.listen()
-	run(t, ctx, chromedp.Navigate(base+"/overview"), visible("Overview"), keys("f"), visible("no room left"))
-	run(t, ctx, keys("jj"), becomes(`[...document.querySelectorAll("[data-row]")][1].classList.contains("at")`),
-		keys("x"), becomes(`document.querySelectorAll(".pick:checked")[0]?.closest("[data-row]").classList.contains("at")`),
-		keys("x"), keys("n"), keys("r"), visible("Retried 1 job."))
+	run(t, ctx, chromedp.Navigate(base+"/overview"), browsertest.Visible("Overview"), keys("f"), browsertest.Visible("no room left"))
+	run(t, ctx, keys("jj"), browsertest.Becomes(`[...document.querySelectorAll("[data-row]")][1].classList.contains("at")`),
+		keys("x"), browsertest.Becomes(`document.querySelectorAll(".pick:checked")[0]?.closest("[data-row]").classList.contains("at")`),
+		keys("x"), keys("n"), keys("r"), browsertest.Visible("Retried 1 job."))
 	assert.Equal(t, []string{`{"class":"Mailer","args":[2]}`}, s.list("resque:queue:mailers"))
-	run(t, ctx, keys("?"), becomes(`document.getElementById("help").open`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
-		keys("/"), becomes(`document.activeElement.matches("[data-search]")`), keys("wjx"), becomes(`document.activeElement.value.endsWith("wjx")`),
+	run(t, ctx, keys("?"), browsertest.Becomes(`document.getElementById("help").open`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
+		keys("/"), browsertest.Becomes(`document.activeElement.matches("[data-search]")`), keys("wjx"), browsertest.Becomes(`document.activeElement.value.endsWith("wjx")`),
 		chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`),
-		keys("t"), becomes(`document.documentElement.dataset.theme === "dark"`),
-		keys("q"), at("queues"), becomes(`document.documentElement.dataset.theme === "dark"`),
-		keys("k"), visible("No worker is registered"), keys("s"), at("stats"), keys("w"), visible("No worker is running"))
-	run(t, ctx, chromedp.Navigate(base+"/failed"), visible("Exporter"), keys("j"), keys("\r"), visible("Change and retry"))
-	run(t, ctx, keys("?"), becomes(`document.getElementById("help").open`), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
-		keys("o"), chromedp.Reload(), visible("Change and retry"), keys("o"), becomes(`location.pathname.includes("failures/")`))
+		keys("t"), browsertest.Becomes(`document.documentElement.dataset.theme === "dark"`),
+		keys("q"), at("queues"), browsertest.Becomes(`document.documentElement.dataset.theme === "dark"`),
+		keys("k"), browsertest.Visible("No worker is registered"), keys("s"), at("stats"), keys("w"), browsertest.Visible("No worker is running"))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("Exporter"), keys("j"), keys("\r"), browsertest.Visible("Change and retry"))
+	run(t, ctx, keys("?"), browsertest.Becomes(`document.getElementById("help").open`), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
+		keys("o"), chromedp.Reload(), browsertest.Visible("Change and retry"), keys("o"), browsertest.Becomes(`location.pathname.includes("failures/")`))
 }
 
 // Two browsers act on the same failure: one does, the other is told.
 func TestBrowsersRaceOnOneFailure(t *testing.T) {
 	t.Parallel()
-	first := browser(t)
-	second := browser(t)
+	first := browsertest.Start(t)
+	second := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1})
 	s.failures(3)
 	base := s.listen()
 	for _, b := range []context.Context{first, second} {
-		run(t, b, chromedp.Navigate(base+"/failed"), visible("Mailer"))
+		run(t, b, chromedp.Navigate(base+"/failed"), browsertest.Visible("Mailer"))
 	}
-	run(t, first, click(`.failures li:nth-child(2) .acts button:last-child`), visible("Removed 1 failure."))
-	run(t, second, click(`.failures li:nth-child(2) .acts button:first-child`), visible("It was changed meanwhile"))
+	run(t, first, click(`.failures li:nth-child(2) .acts button:last-child`), browsertest.Visible("Removed 1 failure."))
+	run(t, second, click(`.failures li:nth-child(2) .acts button:first-child`), browsertest.Visible("It was changed meanwhile"))
 	assert.Empty(t, s.list("resque:queue:exporters"))
 	assert.Empty(t, s.list("resque:queue:mailers"), "nor another one")
 	assert.Len(t, s.list("resque:failed"), 2)
@@ -140,7 +141,7 @@ func TestBrowsersRaceOnOneFailure(t *testing.T) {
 // Everything that counts works without JavaScript.
 func TestBrowserWithoutJavaScript(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t, chromedp.Flag("blink-settings", "scriptEnabled=false"))
+	ctx := browsertest.Start(t, chromedp.Flag("blink-settings", "scriptEnabled=false"))
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
 	s := open(t, web.Config{})
@@ -170,7 +171,7 @@ func waitFor(selector string) chromedp.Action[chromedp.Void] {
 // refused by its own policy.
 func TestBrowserSmallAndQuiet(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	console := make(chan string, 100)
 	require.NoError(t, chromedp.Listen(ctx, func(ev any) {
 		if text := complaint(ev); text != "" && !strings.Contains(text, "404") {
@@ -199,20 +200,20 @@ func TestBrowserSmallAndQuiet(t *testing.T) {
 // A question is a dialog over the page, which goes back to where the reader was.
 func TestBrowserAsksInADialog(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1})
 	s.failures(4)
 	s.jobs("exports", four...)
 	base := s.listen()
-	run(t, ctx, chromedp.Navigate(base+"/failed?class=Exporter"), visible("3 match."), click(`.head form:last-child button`), visible("Remove 3 failures?"),
-		becomes(`document.getElementById("ask").open && location.search === "?class=Exporter"`),
-		click(`#ask a`), becomes(`!document.getElementById("ask").open && document.activeElement.closest(".head") !== null`))
+	run(t, ctx, chromedp.Navigate(base+"/failed?class=Exporter"), browsertest.Visible("3 match."), click(`.head form:last-child button`), browsertest.Visible("Remove 3 failures?"),
+		browsertest.Becomes(`document.getElementById("ask").open && location.search === "?class=Exporter"`),
+		click(`#ask a`), browsertest.Becomes(`!document.getElementById("ask").open && document.activeElement.closest(".head") !== null`))
 	assert.Len(t, s.list("resque:failed"), 4)
-	run(t, ctx, click(`.head form:last-child button`), visible("Remove 3 failures?"), click(`#ask .danger`), visible("Removed 3 failures."))
+	run(t, ctx, click(`.head form:last-child button`), browsertest.Visible("Remove 3 failures?"), click(`#ask .danger`), browsertest.Visible("Removed 3 failures."))
 	assert.Len(t, s.list("resque:failed"), 1)
-	run(t, ctx, chromedp.Navigate(base+"/trash"), visible("3"), click(`tbody button`), visible("Brought 3 back."), visible("Nothing was removed lately"))
-	run(t, ctx, chromedp.Navigate(base+"/queues/exports?class=A"), visible("1 found"), click(`.count button`), visible("Remove 1 job?"), click(`#ask .danger`), visible("Removed 1 job."))
+	run(t, ctx, chromedp.Navigate(base+"/trash"), browsertest.Visible("3"), click(`tbody button`), browsertest.Visible("Brought 3 back."), browsertest.Visible("Nothing was removed lately"))
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports?class=A"), browsertest.Visible("1 found"), click(`.count button`), browsertest.Visible("Remove 1 job?"), click(`#ask .danger`), browsertest.Visible("Removed 1 job."))
 	s.holds("resque:queue:exports", 3)
 	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:first-child summary`), click(`tbody tr:first-child [data-copy]`),
-		becomes(`document.getElementById("live").textContent === "Copied." || getSelection().toString().includes("class")`))
+		browsertest.Becomes(`document.getElementById("live").textContent === "Copied." || getSelection().toString().includes("class")`))
 }

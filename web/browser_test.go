@@ -2,14 +2,10 @@ package web_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -18,36 +14,14 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// browser starts a Chromium that ends with the test, or skips it.
-func browser(t *testing.T, flags ...chromedp.ExecAllocatorOption) context.Context {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	redistest.Require(t, "chromium", err == nil)
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-renderer-backgrounding", true))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 8*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(options, flags...)...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	require.NoError(t, chromedp.Do(ctx))
-	return ctx
-}
-
-// run does what a reader does, in at most half a minute.
+// run does what a reader does, in at most 40 seconds.
 func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
-	limited, cancel := context.WithTimeout(ctx, 40*time.Second)
-	defer cancel()
-	if err := chromedp.Do(limited, actions...); err != nil {
-		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // the error is told anyway
-		require.NoError(t, err, "%s", page)
-	}
+	browsertest.Do(t, ctx, 40*time.Second, actions...)
 }
 
 // listen serves the dashboard at /resque/ on a port of its own.
@@ -58,28 +32,6 @@ func (s *site) listen() string {
 	server := httptest.NewServer(mux)
 	s.t.Cleanup(server.Close)
 	return server.URL + "/resque"
-}
-
-// visible waits until a text is on the page.
-func visible(text string) chromedp.Action[chromedp.Void] {
-	return becomes(`document.readyState === "complete" && document.body.innerText.includes(` + quoted(text) + `)`)
-}
-
-// becomes waits until an expression is true.
-func becomes(expression string) chromedp.Action[chromedp.Void] {
-	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		for {
-			ok, err := chromedp.Evaluate[bool](expression)(ctx, target)
-			if ok && err == nil {
-				return chromedp.Void{}, nil
-			}
-			select { // a page that is being left has no answer
-			case <-ctx.Done():
-				return chromedp.Void{}, fmt.Errorf("waiting for %s: %w", expression, errors.Join(ctx.Err(), err))
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	}
 }
 
 func writeFile(t *testing.T, name string, body []byte) {

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/web"
 )
 
@@ -35,7 +36,7 @@ func TestScreenshots(t *testing.T) {
 	s.removed()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
 		width, height int64
@@ -72,7 +73,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	s.fill()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
-	ctx := browser(t)
+	ctx := browsertest.Start(t)
 	for name, p := range map[string]struct {
 		path, theme   string
 		width, height int64
