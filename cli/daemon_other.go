@@ -2,13 +2,8 @@
 
 package cli
 
-import (
-	"os"
-	"syscall"
-)
+import "syscall"
 
 func detached() *syscall.SysProcAttr { return nil }
 
 func apart() *syscall.SysProcAttr { return nil }
-
-func handedOn() []os.Signal { return []os.Signal{os.Interrupt} }

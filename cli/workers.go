@@ -1,106 +1,118 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
+	"os/exec"
+	"os/signal"
+	"sync"
 
 	"github.com/spf13/cobra"
-
-	"github.com/goresque/goresque/resque"
+	"github.com/spf13/pflag"
 )
 
-// removeCommand unregisters a worker.
+// workersCommand runs several processes of work, as COUNT says.
 //
-// Ruby: resque remove.
-func removeCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "remove ID",
-		Short: "Unregister a worker that is gone; a job in its hand fails",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+printable(args[0]))
-			})
-		},
-	}
-}
-
-// killCommand kills a worker's process and unregisters all its slots.
-//
-// Ruby: resque kill, which kills a pid whatever host it is of.
-func killCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use:   "kill ID",
-		Short: "Kill a worker of this host; the jobs in its hands fail",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			pid, process, err := local(args[0])
-			if err != nil {
+// Ruby: rake resque:workers.
+func workersCommand(env *Env) *cobra.Command {
+	count := 1
+	var flags workFlags // of work, which gets them as they are
+	cmd := &cobra.Command{
+		Use:   "workers",
+		Short: "Run COUNT processes of work",
+		Long: `Runs COUNT processes of work, with the same flags, and hands the signals on to
+them. It ends when all have ended. One process with --concurrency needs less.`,
+		Example: "  COUNT=5 QUEUE='*' goresque workers",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if count < 1 {
+				return Usage("count is %d; it must be at least 1", count)
+			}
+			if _, err := flags.config(); err != nil {
 				return err
 			}
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				return kill(ctx, env, client, pid, process)
-			})
+			if flags.background || flags.pidfile != "" {
+				return Usage("workers takes neither --background nor --pidfile: they are of one process")
+			}
+			if flags.health != "" && count > 1 {
+				return Usage("only one process can listen on --health %s: use work --concurrency, or a count of 1", flags.health)
+			}
+			return env.fleet(cmd, count)
 		},
 	}
+	flags.add(cmd)
+	cmd.Flags().IntVar(&count, "count", 1, "how many processes")
+	FromEnv(cmd, "count", "COUNT")
+	return cmd
 }
 
-// local reads a worker's id. process is how the ids of all slots of its process
-// begin, up to the slot's number.
-func local(id string) (pid int, process string, err error) {
-	parts := strings.SplitN(id, ":", 3)
-	if len(parts) != 3 {
-		return 0, "", Usage("%q is not a worker's id, such as 'goresque list' shows", id)
-	}
-	host, err := os.Hostname()
+// fleet runs count processes of work until they have ended.
+func (e *Env) fleet(cmd *cobra.Command, count int) error {
+	self, err := os.Executable()
 	if err != nil {
-		return 0, "", fmt.Errorf("asking for the host's name: %w", err)
+		return fmt.Errorf("finding this command: %w", err)
 	}
-	if of, _, _ := strings.Cut(parts[0], "~"); of != host {
-		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, of, host)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwardedSignals()...)
+	defer signal.Stop(signals)
+
+	args, log := e.workArgs(cmd), e.Logger()
+	processes := make([]*exec.Cmd, count)
+	ended := make([]error, count)
+	var running sync.WaitGroup
+	for i := range processes {
+		p := exec.CommandContext(cmd.Context(), self, args...)
+		p.Stdout, p.Stderr = e.Stdout, e.Stderr
+		p.SysProcAttr = apart() // a signal to the group reaches them through us, once
+		for name, value := range e.vars {
+			p.Env = append(p.Env, name+"="+value)
+		}
+		if err := p.Start(); err != nil {
+			ended[i] = fmt.Errorf("starting a worker: %w", err)
+			continue
+		}
+		processes[i] = p
+		running.Go(func() {
+			if err := p.Wait(); err != nil { // told at once: the others may go on for weeks
+				log.Error("a worker process has ended, and no other takes its place", "pid", p.Process.Pid, "err", err)
+				ended[i] = fmt.Errorf("worker process %d: %w", p.Process.Pid, err)
+			}
+		})
 	}
-	digits, _, _ := strings.Cut(parts[1], "-")
-	if pid, err = strconv.Atoi(digits); err != nil || pid <= 1 {
-		return 0, "", Usage("%q names no process that could be killed", id)
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	for {
+		select {
+		case <-done:
+			return errors.Join(ended...)
+		case sig := <-signals:
+			for _, p := range processes {
+				if p != nil {
+					_ = p.Process.Signal(sig) // one that has ended needs none
+				}
+			}
+		}
 	}
-	return pid, parts[0] + ":" + digits, nil
 }
 
-func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process string) error {
-	workers, err := client.Workers(ctx)
-	if err != nil {
-		return err
-	}
-	var slots []string
-	for _, w := range workers {
-		if rest, ok := strings.CutPrefix(w.ID, process); ok && rest != "" && (rest[0] == ':' || rest[0] == '-') {
-			slots = append(slots, w.ID)
+// workArgs are the arguments of work: the flags that this command was given.
+func (e *Env) workArgs(cmd *cobra.Command) []string {
+	args := []string{"work"}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Changed || f.Name == "count" {
+			return
 		}
-	}
-	if len(slots) == 0 { // the pid may be anybody's by now
-		return fmt.Errorf("no worker of process %d is registered", pid)
-	}
-	p, err := os.FindProcess(pid)
-	if err == nil {
-		err = p.Kill()
-	}
-	switch {
-	case errors.Is(err, os.ErrProcessDone):
-		fmt.Fprintf(env.Stdout, "** process %d is not running\n", pid)
-	case err != nil:
-		return fmt.Errorf("killing process %d: %w", pid, err)
-	default:
-		fmt.Fprintf(env.Stdout, "** killed process %d with its slots: %d\n", pid, len(slots))
-	}
-	for _, id := range slots {
-		if err := client.RemoveWorker(ctx, id); err != nil && !errors.Is(err, resque.ErrNoWorker) {
-			return err
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok { // such as --exec, each of which is a flag of its own
+			values = several.GetSlice()
 		}
-		fmt.Fprintln(env.Stdout, "** removed "+printable(id))
-	}
-	return nil
+		for _, value := range values {
+			args = append(args, "--"+f.Name+"="+value)
+		}
+	})
+	return args
 }

@@ -2,7 +2,10 @@ package resque
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,4 +146,66 @@ func inHand(record store.Record) *Reserved {
 	job, _ := readWaiting(record.Queue, record.Payload)
 	job.Worker = record.Worker
 	return job
+}
+
+// goHost marks the host's part of a Go worker's id, so that a Ruby worker that
+// boots on the same host does not take it for one of its own that has died.
+const goHost = "~go"
+
+// parseWorkerID reads HOST:PID:QUEUES, and HOST~go:PID-SLOT:QUEUES. Whatever else
+// it is given it reads as far as it can.
+//
+// Ruby: Resque::Worker.find, which raises there.
+func parseWorkerID(id string) RegisteredWorker {
+	w := RegisteredWorker{ID: id}
+	host, rest, _ := strings.Cut(id, ":")
+	process, queues, _ := strings.Cut(rest, ":")
+	w.Host, w.Go = strings.CutSuffix(host, goHost)
+	pid, slot, _ := strings.Cut(process, "-")
+	w.PID, _ = strconv.Atoi(pid)
+	w.Slot, _ = strconv.Atoi(slot)
+	if queues != "" {
+		w.Queues = strings.Split(queues, ",")
+	}
+	return w
+}
+
+// wireTime is a time that Ruby or Go wrote, and zero for what is none.
+func wireTime(text string) time.Time {
+	at, _ := parseTime(text)
+	return at
+}
+
+// ErrNoWorker is wrapped by the error about a worker that is not there.
+var ErrNoWorker = errors.New("resque: no such worker")
+
+// RemoveWorker unregisters a worker that is gone; a job in its hand fails as
+// Resque::DirtyExit. A worker that lives registers again, but the end of the job
+// that it has in hand is not recorded.
+//
+// Ruby: Resque.remove_worker.
+func (c *Client) RemoveWorker(ctx context.Context, id string) error {
+	const tries = 5 // it may be at work
+	for range tries {
+		beats, _, err := c.store.Heartbeats(ctx)
+		if err != nil {
+			return err
+		}
+		record, err := c.store.Record(ctx, id)
+		if err != nil {
+			return err
+		}
+		job := &Reserved{Queue: record.Queue, Payload: record.Payload, Worker: id}
+		failure := NewFailure(job, &DirtyExitError{Message: "Job still being processed"}, time.Now()).AppendJSON(nil)
+		pruned, err := c.store.Prune(ctx, record, beats[id], []store.Effect{c.store.Fail(failure)})
+		switch {
+		case err != nil:
+			return err
+		case pruned == store.PrunedNow:
+			return nil
+		case pruned == store.NotPruned && beats[id] == "":
+			return fmt.Errorf("%w: %q", ErrNoWorker, id)
+		}
+	}
+	return fmt.Errorf("resque: worker %q keeps changing: it lives; stop it instead", id)
 }

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value string
+	of    []string
+}
+
+// Set takes one of the words.
+func (c *choice) Set(text string) error {
+	if !slices.Contains(c.of, text) {
+		return fmt.Errorf("want %s, got %q", strings.Join(c.of, " or "), text)
+	}
+	c.value = text
+	return nil
+}
+
+func (c *choice) String() string { return c.value }
+
+// Type names the value in the flag's help.
+func (c *choice) Type() string { return strings.Join(c.of, "|") }
+
+// seconds is a flag's length of time, in seconds as in Resque's variables or
+// with a unit as in Go.
+type seconds struct {
+	value float64
+	given bool // by the flag or its variable, and not the default
+}
+
+// Set reads "5", "0.5" or "500ms".
+func (s *seconds) Set(text string) error {
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		d, bad := time.ParseDuration(text)
+		if bad != nil {
+			return fmt.Errorf("want a number of seconds, such as 5 or 0.5, got %q", text)
+		}
+		value = d.Seconds()
+	}
+	// Not a comparison alone: NaN is neither.
+	if !(value >= 0 && value <= 1e9) {
+		return fmt.Errorf("want 0 or more seconds, got %q", text)
+	}
+	s.value, s.given = value, true
+	return nil
+}
+
+func (s *seconds) String() string { return strconv.FormatFloat(s.value, 'g', -1, 64) }
+
+// Type names the value in the flag's help.
+func (s *seconds) Type() string { return "seconds" }
+
+func (s *seconds) duration() time.Duration {
+	return time.Duration(s.value * float64(time.Second))
+}
+
+// positive is the duration for settings whose zero value means a default: 0 of
+// the flag's is none.
+func (s *seconds) positive() time.Duration { return max(s.duration(), time.Nanosecond) }
+
+// instant is a flag's point in time: a date, or how long ago.
+type instant struct {
+	at   time.Time
+	text string
+}
+
+// Set reads "2026-01-15", "2026-01-15 12:00", "2026-01-15T12:00:00Z", "90m" or
+// "7d". Dates without a zone are in the local one.
+func (i *instant) Set(text string) error {
+	at, err := parseInstant(text, time.Now())
+	if err != nil {
+		return err
+	}
+	i.at, i.text = at, text
+	return nil
+}
+
+func (i *instant) String() string { return i.text }
+
+// Type names the value in the flag's help.
+func (i *instant) Type() string { return "time" }
+
+func parseInstant(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly, "2006-01-02 15:04", time.DateTime, "2006-01-02T15:04:05"} {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 100_000 {
+			return now.Add(-time.Duration(n * 24 * float64(time.Hour))), nil
+		}
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	return time.Time{}, fmt.Errorf("want a time, such as 2026-01-15 or '2026-01-15 12:00', or how long ago, such as 90m or 7d, got %q", text)
+}

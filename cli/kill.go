@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// killCommand kills a worker's process and unregisters all its slots.
+//
+// Ruby: resque kill, which kills a pid whatever host it is of.
+func killCommand(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "kill ID",
+		Short: "Kill a worker of this host; the jobs in its hands fail",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pid, process, err := local(args[0])
+			if err != nil {
+				return err
+			}
+			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				return kill(ctx, env, client, pid, process)
+			})
+		},
+	}
+}
+
+// local reads a worker's id. process is how the ids of all slots of its process
+// begin, up to the slot's number.
+func local(id string) (pid int, process string, err error) {
+	parts := strings.SplitN(id, ":", 3)
+	if len(parts) != 3 {
+		return 0, "", Usage("%q is not a worker's id, such as 'goresque list' shows", id)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return 0, "", fmt.Errorf("asking for the host's name: %w", err)
+	}
+	if of, _, _ := strings.Cut(parts[0], "~"); of != host {
+		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, of, host)
+	}
+	digits, _, _ := strings.Cut(parts[1], "-")
+	if pid, err = strconv.Atoi(digits); err != nil || pid <= 1 {
+		return 0, "", Usage("%q names no process that could be killed", id)
+	}
+	return pid, parts[0] + ":" + digits, nil
+}
+
+func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process string) error {
+	workers, err := client.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	var slots []string
+	for _, w := range workers {
+		if rest, ok := strings.CutPrefix(w.ID, process); ok && rest != "" && (rest[0] == ':' || rest[0] == '-') {
+			slots = append(slots, w.ID)
+		}
+	}
+	if len(slots) == 0 { // the pid may be anybody's by now
+		return fmt.Errorf("no worker of process %d is registered", pid)
+	}
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Kill()
+	}
+	switch {
+	case errors.Is(err, os.ErrProcessDone):
+		fmt.Fprintf(env.Stdout, "** process %d is not running\n", pid)
+	case err != nil:
+		return fmt.Errorf("killing process %d: %w", pid, err)
+	default:
+		fmt.Fprintf(env.Stdout, "** killed process %d with its slots: %d\n", pid, len(slots))
+	}
+	for _, id := range slots {
+		if err := client.RemoveWorker(ctx, id); err != nil && !errors.Is(err, resque.ErrNoWorker) {
+			return err
+		}
+		fmt.Fprintln(env.Stdout, "** removed "+printable(id))
+	}
+	return nil
+}
