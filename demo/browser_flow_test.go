@@ -82,7 +82,7 @@ const stay, stayed = `window.stayed = true`, `window.stayed === true`
 
 func mark() chromedp.Action[chromedp.Void] { return browsertest.Becomes(stay) }
 
-func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(selector) }
+func click(selector string) chromedp.Action[chromedp.Void] { return browsertest.Click(selector) }
 
 func TestBrowserFollowsAnExport(t *testing.T) {
 	t.Parallel()
@@ -205,7 +205,7 @@ func TestBrowserDoubleClick(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUp(t, 10, 0)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), chromedp.DoubleClick(`.primary`), browsertest.Becomes(row(1, Queued)),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, Queued)),
 		chromedp.Navigate(f.web.URL+"/exports"))
 	// As fast as a script can.
 	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, Queued)))

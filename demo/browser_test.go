@@ -12,10 +12,10 @@ import (
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
-// see has the browser do what a visitor does, in less than a minute.
+// see has the browser do what a visitor does.
 func see(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
-	browsertest.Do(t, ctx, time.Minute, actions...)
+	browsertest.Do(t, ctx, actions...)
 }
 
 // ask evaluates an expression on the page.

@@ -24,9 +24,9 @@ func counts(waits, burns int) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("#now strong")].map((n) => n.textContent).join() === "%d,%d"`, waits, burns)
 }
 
-func obeys() chromedp.Action[chromedp.Void] { return chromedp.Click(`button[value=obeys]`) }
+func obeys() chromedp.Action[chromedp.Void] { return browsertest.Click(`button[value=obeys]`) }
 
-func stubborn() chromedp.Action[chromedp.Void] { return chromedp.Click(`button[value=stubborn]`) }
+func stubborn() chromedp.Action[chromedp.Void] { return browsertest.Click(`button[value=stubborn]`) }
 
 func TestBrowserProblem(t *testing.T) {
 	t.Parallel()
@@ -42,7 +42,7 @@ func TestBrowserProblem(t *testing.T) {
 		browsertest.Becomes(counts(0, 0)), browsertest.Visible("http: Handler timeout"))
 	assert.True(t, ask[bool](t, ctx, stayed), "the page has followed it by itself")
 
-	see(t, ctx, chromedp.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
+	see(t, ctx, browsertest.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
 }
 
 func TestBrowserProblemWithoutScripts(t *testing.T) {
@@ -52,8 +52,8 @@ func TestBrowserProblemWithoutScripts(t *testing.T) {
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), browsertest.Visible("The job still burns"),
-		chromedp.Click(`#now a`), browsertest.Becomes(counts(0, 1)), browsertest.Becomes(counts(0, 0)), // it loads itself anew
-		chromedp.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
+		browsertest.Click(`#now a`), browsertest.Becomes(counts(0, 1)), browsertest.Becomes(counts(0, 0)), // it loads itself anew
+		browsertest.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Queued)))
 }
 
 // TestProblemScreenshots is for people, as TestScreenshots is.

@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-func click(selector string) chromedp.Action[chromedp.Void] { return chromedp.Click(selector) }
+func click(selector string) chromedp.Action[chromedp.Void] { return browsertest.Click(selector) }
 
 // eval runs an expression on the page and returns what it is.
 func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
@@ -43,7 +43,7 @@ func TestBrowserFilterSelectRetryUndo(t *testing.T) {
 	base := s.listen()
 	run(t, ctx,
 		chromedp.Navigate(base+"/failed"), browsertest.Visible("no room left on the disk"),
-		chromedp.SendKeys(`input[name="class"]`, "Mailer\r"), browsertest.Visible("3 match."),
+		browsertest.Fill(`input[name="class"]`, "Mailer"), browsertest.Submit(`input[name="class"]`), browsertest.Visible("3 match."),
 		click(`.failures li:nth-child(1) .pick`), click(`.failures li:nth-child(2) .pick`),
 		click(`.bulk button:not(.danger)`), browsertest.Visible("Retried 2 failures."), browsertest.Becomes(`location.search.includes("class=Mailer")`))
 	assert.Len(t, s.list("resque:queue:mailers"), 2)
@@ -90,7 +90,7 @@ func TestBrowserBulkWithProgress(t *testing.T) {
 	slow := &site{t: t, server: server.server, conn: s.conn, dashboard: newDashboard(t, server.slow, web.Config{Refresh: time.Second})}
 	base := slow.listen()
 	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("3,000"), click(`.head form:first-child button`),
-		browsertest.Visible("Retry 3,000 failures?"), chromedp.SendKeys(`input[name="typed"]`, "3000"))
+		browsertest.Visible("Retry 3,000 failures?"), browsertest.Fill(`input[name="typed"]`, "3000"))
 	release := hold(server.proxy, 2*time.Second)
 	run(t, ctx, click(`.ask .danger`), browsertest.Visible("At work"), browsertest.Visible("looked at"))
 	release()
@@ -141,7 +141,7 @@ func TestBrowsersRaceOnOneFailure(t *testing.T) {
 // Everything that counts works without JavaScript.
 func TestBrowserWithoutJavaScript(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t, chromedp.Flag("blink-settings", "scriptEnabled=false"))
+	ctx := browsertest.Start(t)
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
 	s := open(t, web.Config{})
@@ -149,22 +149,18 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 	s.jobs("exports", four...)
 	base := s.listen()
 	run(t, ctx, chromedp.Navigate(base+"/failed"))
-	run(t, ctx, chromedp.SendKeys(`input[name="class"]`, "Mailer"), click(`.filter button`), waitFor(`.count`))
-	run(t, ctx, click(`.failures li:first-child .acts button:first-child`), waitFor(`.flash`))
+	run(t, ctx, browsertest.Fill(`input[name="class"]`, "Mailer"), click(`.filter button`), browsertest.Present(`.count`))
+	run(t, ctx, click(`.failures li:first-child .acts button:first-child`), browsertest.Present(`.flash`))
 	s.holds("resque:queue:mailers", 1)
-	run(t, ctx, click(`.failures li:nth-child(2) .acts button:last-child`), waitFor(`.flash button`))
+	run(t, ctx, click(`.failures li:nth-child(2) .acts button:last-child`), browsertest.Present(`.flash button`))
 	s.holds("resque:failed", 5)
-	run(t, ctx, click(`.flash button`), waitFor(`.flash:not(:has(button))`))
+	run(t, ctx, click(`.flash button`), browsertest.Present(`.flash:not(:has(button))`))
 	s.holds("resque:failed", 6)
-	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.head form:last-child button`), waitFor(`.ask`), click(`.ask button`), waitFor(`.flash`))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.head form:last-child button`), browsertest.Present(`.ask`), click(`.ask button`), browsertest.Present(`.flash`))
 	s.holds("resque:failed", 0)
-	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:nth-child(2) input`), click(`.bulk .danger`), waitFor(`.flash`))
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:nth-child(2) input`), click(`.bulk .danger`), browsertest.Present(`.flash`))
 	s.holds("resque:queue:exports", 3)
-	run(t, ctx, chromedp.SetValue(`select[name="theme"]`, "dark"), click(`.choices button`), waitFor(`html[data-theme="dark"]`))
-}
-
-func waitFor(selector string) chromedp.Action[chromedp.Void] {
-	return chromedp.Query(selector, chromedp.NodeReady)
+	run(t, ctx, browsertest.Fill(`select[name="theme"]`, "dark"), click(`.choices button`), browsertest.Present(`html[data-theme="dark"]`))
 }
 
 // No page is wider than the window of a small telephone, and nothing on it is

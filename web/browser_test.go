@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
@@ -18,10 +17,10 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// run does what a reader does, in at most 40 seconds.
+// run does what a reader does.
 func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
-	browsertest.Do(t, ctx, 40*time.Second, actions...)
+	browsertest.Do(t, ctx, actions...)
 }
 
 // listen serves the dashboard at /resque/ on a port of its own.

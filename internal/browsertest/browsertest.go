@@ -1,9 +1,8 @@
-// Package browsertest has tests look at pages with a real Chromium.
+// Package browsertest lets tests look at pages with a real Chromium.
 package browsertest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -11,23 +10,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// Start starts a Chromium that ends with the test, or skips it.
+// patience is how long one step may take. Only a failing test waits so long.
+const patience = time.Minute
+
+// Start starts a Chromium that ends with the test. It skips the test if Chromium
+// is not installed.
 func Start(t testing.TB, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	redistest.Require(t, "chromium", err == nil)
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WSURLReadTimeout(patience), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("disable-background-timer-throttling", true), chromedp.Flag("disable-renderer-backgrounding", true))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 8*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append(options, flags...)...)
+	ctx, cancel := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), append(options, flags...)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
@@ -35,37 +37,73 @@ func Start(t testing.TB, flags ...chromedp.ExecAllocatorOption) context.Context 
 	return ctx
 }
 
-// Do has the browser do what a visitor does. Where it takes longer than most, the
-// test fails and shows the page's text.
-func Do(t testing.TB, ctx context.Context, most time.Duration, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
+// Do performs the steps of a visitor, one after the other. If a step takes longer
+// than a minute, Do fails the test and shows the page's text.
+func Do(t testing.TB, ctx context.Context, steps ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
-	limited, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	if err := chromedp.Do(limited, actions...); err != nil {
-		page, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)) // the error is told anyway
-		require.NoError(t, err, "%s", page)
-	}
-}
-
-// Becomes waits until an expression is true.
-func Becomes(expression string) chromedp.Action[chromedp.Void] {
-	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		for {
-			ok, err := chromedp.Evaluate[bool](expression)(ctx, target)
-			if ok && err == nil {
-				return chromedp.Void{}, nil
-			}
-			select { // a page that is being left has no answer
-			case <-ctx.Done():
-				return chromedp.Void{}, fmt.Errorf("waiting for %s: %w", expression, errors.Join(ctx.Err(), err))
-			case <-time.After(20 * time.Millisecond):
-			}
+	for i, step := range steps {
+		limited, cancel := context.WithTimeout(ctx, patience)
+		err := chromedp.Do(limited, step)
+		cancel()
+		if err != nil {
+			require.NoError(t, err, "step %d of %d, on the page:\n%s", i+1, len(steps), text(ctx))
 		}
 	}
 }
 
-// Visible waits until a text is on the page, and the page is whole.
+// text returns what a visitor reads on the page, for a failure's message.
+func text(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	page, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
+	if err != nil {
+		return err.Error()
+	}
+	return page
+}
+
+// Becomes waits until an expression is true.
+func Becomes(expression string) chromedp.Action[chromedp.Void] {
+	return until(`(`+expression+`) ? "" : "false"`, expression)
+}
+
+// Visible waits until a text is on the page, and the page is complete.
 func Visible(text string) chromedp.Action[chromedp.Void] {
-	quoted, _ := json.Marshal(text) // no text fails
-	return Becomes(`document.readyState === "complete" && document.body.innerText.includes(` + string(quoted) + `)`)
+	return Becomes(`document.readyState === "complete" && document.body.innerText.includes(` + quote(text) + `)`)
+}
+
+// Present waits until an element is on the page, and the page is complete.
+func Present(selector string) chromedp.Action[chromedp.Void] {
+	return Becomes(`document.readyState === "complete" && document.querySelector(` + quote(selector) + `) !== null`)
+}
+
+// gesture has the page trust what a script does as if a visitor did it.
+func gesture(p *runtime.EvaluateParams) {
+	trusted := true
+	p.UserGesture = &trusted
+}
+
+// until evaluates an expression again and again until it is the empty string.
+// Otherwise the expression says what is missing. A page that is just being
+// replaced by another cannot answer; the next one can.
+func until(expression, what string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		last := errors.New("no answer")
+		for {
+			missing, err := chromedp.Evaluate[string](expression, gesture)(ctx, target)
+			switch {
+			case err == nil && missing == "":
+				return chromedp.Void{}, nil
+			case err == nil:
+				last = errors.New(missing)
+			case ctx.Err() == nil:
+				last = err
+			}
+			select {
+			case <-ctx.Done():
+				return chromedp.Void{}, fmt.Errorf("waiting for %s: %w: %w", what, ctx.Err(), last)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
 }
