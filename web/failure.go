@@ -1,9 +1,17 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/token"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -132,4 +140,119 @@ func isLibrary(line string) bool {
 		}
 	}
 	return strings.HasPrefix(line, "runtime.") || strings.HasPrefix(line, "net/http.")
+}
+
+// textCopy is a text for the reader to take along.
+type textCopy struct{ Title, Text string }
+
+// copies are the failure as JSON, the command that retries it, and a test that
+// performs it. What readers may not see is in none of them.
+func (h *Dashboard) copies(q *request, f resque.FailedJob) []textCopy {
+	var all []textCopy
+	if !h.hides() {
+		var out bytes.Buffer
+		if json.Indent(&out, f.Raw, "", "  ") != nil {
+			out.Reset()
+			out.Write(f.Raw)
+		}
+		all = append(all, textCopy{t("As JSON"), out.String()})
+	}
+	all = append(all, textCopy{t("Retry by curl"), curlOf(q, f.ID)})
+	if !h.hides() && f.Class != "" {
+		all = append(all, textCopy{t("As a Go test"), goTest(f)})
+	}
+	return all
+}
+
+// curlOf is the command that retries a failure, at the address that the reader has.
+func curlOf(q *request, id resque.FailureID) string {
+	scheme := "http"
+	if q.TLS != nil {
+		scheme = "https"
+	}
+	asked, _, _ := strings.Cut(q.RequestURI, "?")
+	mount, _, _ := strings.Cut(asked, "/failures/")
+	address := scheme + "://" + q.Host + mount + "/failed/requeue/" + url.PathEscape(id.String())
+	return "curl -X POST -H 'Accept: application/json' " + shellQuote(address)
+}
+
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// goTest is a test that performs the job as it failed.
+func goTest(f resque.FailedJob) string {
+	name := strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, f.Class)
+	if name == "" || !token.IsIdentifier("Test"+name) {
+		name = "Job"
+	}
+	payload := strconv.Quote(string(f.Original()))
+	if strconv.CanBackquote(string(f.Original())) {
+		payload = "`" + string(f.Original()) + "`"
+	}
+	return fmt.Sprintf(`// It failed with %s: %s
+func Test%s(t *testing.T) {
+	job, err := resque.ParseReserved(%s, []byte(%s))
+	require.NoError(t, err)
+	require.NoError(t, mux().Perform(t.Context(), job)) // your mux
+}
+
+`, oneLine(f.Exception), oneLine(cut(200, f.Error)), name, strconv.Quote(f.Queue), payload)
+}
+
+// oneLine is a text that cannot end a comment.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// removals are the last failures that readers of this process removed or retried by
+// name: who comes for one of them later is told.
+type removals struct {
+	mu   sync.Mutex
+	byID map[resque.FailureID]removal
+	last []resque.FailureID
+}
+
+type removal struct {
+	user, act string
+	at        time.Time
+}
+
+// removalsKept is how many are remembered.
+const removalsKept = 2000
+
+func (r *removals) add(user, act string, ids ...resque.FailureID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byID == nil {
+		r.byID = map[resque.FailureID]removal{}
+	}
+	for _, id := range ids {
+		id.Position = 0 // it may have moved
+		if _, ok := r.byID[id]; !ok {
+			r.last = append(r.last, id)
+		}
+		r.byID[id] = removal{user, act, time.Now()}
+	}
+	for len(r.last) > removalsKept {
+		delete(r.byID, r.last[0])
+		r.last = r.last[1:]
+	}
+}
+
+// told says who removed a failure, where that is known.
+func (r *removals) told(id resque.FailureID) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id.Position = 0
+	known, ok := r.byID[id]
+	if !ok {
+		return ""
+	}
+	at := known.at.UTC().Format("2006-01-02 15:04:05 UTC")
+	if known.act == "retry" {
+		return t("Retried by %s at %s.", known.user, at)
+	}
+	return t("Removed by %s at %s.", known.user, at)
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -137,47 +138,6 @@ func (h *Dashboard) serve(q *request) error {
 	}
 }
 
-// table has every path. Ruby's come first in each group; what changes something
-// is a POST, of which Ruby has some as GET: those ask here.
-func (h *Dashboard) table() []route {
-	get := func(pattern string, serve func(*request) error) route {
-		return route{http.MethodGet, pattern, serve, ""}
-	}
-	post := func(pattern, right string, serve func(*request) error) route {
-		return route{http.MethodPost, pattern, serve, right}
-	}
-	return []route{
-		get("", h.overview), get("overview", h.overview), get("overview.poll", h.overview),
-		get("overview/:id.poll", h.overview), get("overview/:id", h.overview),
-		get("queues", h.queues), get("queues/:queue", h.queue),
-		post("queues/:queue/remove", RightBulk, h.removeQueue), post("queues/:queue/clear", RightBulk, h.clearQueue),
-		post("queues/:queue/pause", RightPause, h.pauseQueue), post("queues/:queue/resume", RightPause, h.resumeQueue),
-		post("queues/:queue/jobs/remove", RightRemove, h.removeJobs), post("queues/:queue/jobs/move", RightEdit, h.moveJobs),
-		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching),
-		get("working", h.working), get("working.poll", h.working), get("working/:id", h.job),
-		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
-		post("workers/pause", RightPause, h.pauseAll), post("workers/resume", RightPause, h.resumeAll), post("workers/prune", RightWorkers, h.pruneStale),
-		post("workers/:id/prune", RightWorkers, h.pruneOne),
-		get("workers/:id.poll", h.worker), get("workers/:id", h.worker),
-		get("failed", h.failed), get("failures/:id.json", h.failureJSON), get("failures/:id", h.failure),
-		post("failed/clear", RightBulk, h.clearFailed), post("failed/clear_retried", RightBulk, h.clearRetried),
-		post("failed/requeue", RightRetry, h.requeueSelected), post("failed/remove", RightRemove, h.removeSelected),
-		post("failed/requeue/all", RightBulk, h.requeueAll),
-		get("failed/requeue/:id", h.askRequeue), post("failed/requeue/:id", RightRetry, h.requeueOne),
-		get("failed/remove/:id", h.askRemove), post("failed/remove/:id", RightRemove, h.removeOne),
-		post("failed/:queue/clear", RightBulk, h.clearFailed), post("failed/:queue/requeue/all", RightBulk, h.requeueAll),
-		get("failed/:queue/requeue/:id", h.askRequeue), post("failed/:queue/requeue/:id", RightRetry, h.requeueOne),
-		get("failed/:queue/remove/:id", h.askRemove), post("failed/:queue/remove/:id", RightRemove, h.removeOne),
-		get("failed/:queue", h.failed),
-		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
-		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
-		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),
-		get("trash", h.trashed), get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", RightBulk, h.cancelOperation),
-		post("trash/:id/restore", RightRemove, h.restore), post("settings", "", h.settings),
-		get("assets/:name", h.asset),
-	}
-}
-
 // reportRefused tells OnAction of a change that was asked for and never begun.
 // Who gives no password has not asked for anything yet.
 func (h *Dashboard) reportRefused(q *request, found *route, err error) {
@@ -192,4 +152,34 @@ func (h *Dashboard) reportRefused(q *request, found *route, err error) {
 func (h *Dashboard) report(ctx context.Context, q *request, name, target string, count int64, err error) {
 	q.told = true
 	h.cfg.OnAction(ctx, Action{User: q.access.User, Name: name, Target: target, Count: count, Err: err})
+}
+
+// sampleEvery is how often Run looks.
+const sampleEvery = 10 * time.Second
+
+// Run keeps the dashboard's graphs up to date while nobody looks, until ctx ends:
+// it reads the state of Resque every 10 seconds, and writes nothing. Then it has
+// the operation that is running end, and waits for it. It returns nil.
+//
+// It is for who likes the graphs filled when a page is opened; without it rates
+// are measured while somebody looks, and operations end with the process.
+func (h *Dashboard) Run(ctx context.Context) error {
+	away := false
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		reading, cancel := context.WithTimeout(ctx, sampleEvery)
+		_, err := h.snapshot(reading)
+		cancel()
+		if err != nil && ctx.Err() == nil && !away {
+			h.cfg.Logger.Warn("dashboard cannot read the state of resque; it tries on", "err", err)
+		}
+		away = err != nil
+		select {
+		case <-ctx.Done():
+			h.operations.stop()
+			return nil
+		case <-tick.C:
+		}
+	}
 }

@@ -271,3 +271,63 @@ func first(n int, list any) any {
 	v := reflect.ValueOf(list)
 	return v.Slice(0, min(n, v.Len())).Interface()
 }
+
+// pager is which part of a list a page shows. It keeps every other parameter of
+// the address.
+type pager struct {
+	First, Last, Total int64 // shown are those from First on, before Last
+	Page, Pages        int64
+	Numbers            []int64 // pages to link to; 0 for a gap
+	values             url.Values
+}
+
+// newPager reads "page", or Ruby's "start".
+func newPager(q *request, total, size int64) pager {
+	pages := max((total+size-1)/size, 1)
+	page := q.number("page", q.number("start", 0, 0, total)/size+1, 1, pages)
+	p := pager{First: (page - 1) * size, Total: total, Page: page, Pages: pages, values: q.URL.Query()}
+	p.Last = min(p.First+size, total)
+	p.values.Del("start")
+	for n := int64(1); n <= pages; n++ {
+		switch {
+		case n == 1, n == pages, n >= page-2 && n <= page+2:
+			p.Numbers = append(p.Numbers, n)
+		case n < page-2:
+			p.Numbers = append(p.Numbers, 0)
+			n = page - 3
+		default:
+			p.Numbers = append(p.Numbers, 0)
+			n = pages - 1
+		}
+	}
+	return p
+}
+
+// To is the address of a page of the list.
+func (p pager) To(page int64) string {
+	values := url.Values{}
+	for name, value := range p.values {
+		values[name] = value
+	}
+	values.Set("page", strconv.FormatInt(page, 10))
+	return "?" + values.Encode()
+}
+
+// t is a text of the interface in the reader's language. The English text is its
+// name: every text that people read goes through here, so that a catalogue of
+// another language has one place to be looked up.
+func t(text string, args ...any) string {
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// tn is t for a number of things: one or several forms, as "1 job|%s jobs".
+func tn(forms string, n int64) string {
+	one, several, _ := strings.Cut(forms, "|")
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(several, grouped(n))
+}

@@ -106,3 +106,44 @@ func dotted(suffix string) string {
 	}
 	return "." + suffix
 }
+
+// table has every path. Ruby's come first in each group; what changes something
+// is a POST, of which Ruby has some as GET: those ask here.
+func (h *Dashboard) table() []route {
+	get := func(pattern string, serve func(*request) error) route {
+		return route{http.MethodGet, pattern, serve, ""}
+	}
+	post := func(pattern, right string, serve func(*request) error) route {
+		return route{http.MethodPost, pattern, serve, right}
+	}
+	return []route{
+		get("", h.overview), get("overview", h.overview), get("overview.poll", h.overview),
+		get("overview/:id.poll", h.overview), get("overview/:id", h.overview),
+		get("queues", h.queues), get("queues/:queue", h.queue),
+		post("queues/:queue/remove", RightBulk, h.removeQueue), post("queues/:queue/clear", RightBulk, h.clearQueue),
+		post("queues/:queue/pause", RightPause, h.pauseQueue), post("queues/:queue/resume", RightPause, h.resumeQueue),
+		post("queues/:queue/jobs/remove", RightRemove, h.removeJobs), post("queues/:queue/jobs/move", RightEdit, h.moveJobs),
+		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching),
+		get("working", h.working), get("working.poll", h.working), get("working/:id", h.job),
+		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
+		post("workers/pause", RightPause, h.pauseAll), post("workers/resume", RightPause, h.resumeAll), post("workers/prune", RightWorkers, h.pruneStale),
+		post("workers/:id/prune", RightWorkers, h.pruneOne),
+		get("workers/:id.poll", h.worker), get("workers/:id", h.worker),
+		get("failed", h.failed), get("failures/:id.json", h.failureJSON), get("failures/:id", h.failure),
+		post("failed/clear", RightBulk, h.clearFailed), post("failed/clear_retried", RightBulk, h.clearRetried),
+		post("failed/requeue", RightRetry, h.requeueSelected), post("failed/remove", RightRemove, h.removeSelected),
+		post("failed/requeue/all", RightBulk, h.requeueAll),
+		get("failed/requeue/:id", h.askRequeue), post("failed/requeue/:id", RightRetry, h.requeueOne),
+		get("failed/remove/:id", h.askRemove), post("failed/remove/:id", RightRemove, h.removeOne),
+		post("failed/:queue/clear", RightBulk, h.clearFailed), post("failed/:queue/requeue/all", RightBulk, h.requeueAll),
+		get("failed/:queue/requeue/:id", h.askRequeue), post("failed/:queue/requeue/:id", RightRetry, h.requeueOne),
+		get("failed/:queue/remove/:id", h.askRemove), post("failed/:queue/remove/:id", RightRemove, h.removeOne),
+		get("failed/:queue", h.failed),
+		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
+		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
+		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),
+		get("trash", h.trashed), get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", RightBulk, h.cancelOperation),
+		post("trash/:id/restore", RightRemove, h.restore), post("settings", "", h.settings),
+		get("assets/:name", h.asset),
+	}
+}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
+	"net/http"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -51,4 +53,56 @@ func (h *Dashboard) trim(ctx context.Context, tokens []string) {
 	if err := h.store.TrimTrash(ctx, h.cfg.KeepAtMost); err != nil {
 		h.cfg.Logger.Warn("dashboard cannot trim what was removed", "err", err)
 	}
+}
+
+// restore brings back what was removed.
+func (h *Dashboard) restore(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	token := q.params["id"]
+	var n int64
+	var err error
+	if queue, ok := store.TrashedList(token); ok {
+		n, err = h.restoreJobs(q, queue, token)
+	} else {
+		n, err = h.failures.Restore(q.Context(), token)
+	}
+	h.report(q.Context(), q, "restore", token, n, err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("failed", flash{Text: tn("Brought 1 back.|Brought %s back.", n)}, map[string]any{"done": n})
+}
+
+func (h *Dashboard) restoreJobs(q *request, queue, token string) (n int64, err error) {
+	const part = 500
+	for {
+		moved, err := h.store.RestoreJobs(q.Context(), queue, token, part)
+		n += moved
+		switch {
+		case err != nil:
+			return n, err
+		case n == 0:
+			return 0, fail(http.StatusGone, "gone", nil)
+		case moved < part:
+			return n, h.store.ForgetTrash(q.Context(), token)
+		}
+	}
+}
+
+func (h *Dashboard) trash(kind, name string) store.Trash {
+	if h.cfg.KeepRemoved < 0 {
+		return store.Trash{}
+	}
+	return store.Trash{Token: rand.Text() + ":" + kind + name, Keep: h.cfg.KeepRemoved}
+}
+
+// trashTokens is what a flash needs to bring things back.
+func trashTokens(t store.Trash) []string {
+	if t.Keep <= 0 {
+		return nil
+	}
+	return []string{t.Token}
 }

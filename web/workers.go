@@ -2,15 +2,195 @@ package web
 
 import (
 	"cmp"
-	"context"
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/fnmatch"
+	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
-	"github.com/goresque/goresque/resque"
 )
+
+// workerRow is a worker as pages show it.
+type workerRow struct {
+	ID, Host, PID string
+	Queues        []string
+	State         string // working, idle, stale, silent (no heartbeat known), or broken
+	Beat          time.Time
+	BeatText      string // where it is no time
+	Silent        time.Duration
+	Queue         string // of the job in hand
+	RunAt         time.Time
+	Running       time.Duration
+	Job           *shownJob
+	Registered    bool
+	Processed     int64
+	Failed        int64
+}
+
+// busyWorker is a worker that has a job in hand, and since when.
+type busyWorker struct {
+	store.WorkerState
+	runAt time.Time
+}
+
+// busyWorkers are those that have a job in hand, the longest running first; those
+// that do not say since when come last. Their jobs are not read: most of many are
+// not shown.
+func busyWorkers(snap moment) []busyWorker {
+	var busy []busyWorker
+	for _, w := range snap.Workers {
+		if len(w.Record.Text) > 0 {
+			busy = append(busy, busyWorker{w, runAt(w.Record.Text)})
+		}
+	}
+	slices.SortStableFunc(busy, func(a, b busyWorker) int {
+		if a.runAt.IsZero() || b.runAt.IsZero() {
+			return cmp.Compare(count(a.runAt.IsZero()), count(b.runAt.IsZero()))
+		}
+		return a.runAt.Compare(b.runAt)
+	})
+	return busy
+}
+
+func runAt(record []byte) time.Time {
+	spans, err := rubyjson.Spans(record, "run_at")
+	if err != nil {
+		return time.Time{}
+	}
+	text, _ := rubyjson.Text(spans[0].Of(record)) // empty where it is no string
+	at, _ := parseTime(text)                      // zero where it is no time
+	return at
+}
+
+func (h *Dashboard) busyRows(busy []busyWorker, now time.Time) []workerRow {
+	rows := make([]workerRow, len(busy))
+	for i, w := range busy {
+		rows[i] = h.rowWithJob(w.WorkerState, now)
+	}
+	return rows
+}
+
+// rowWithJob is a worker with what it has in hand.
+func (h *Dashboard) rowWithJob(w store.WorkerState, now time.Time) workerRow {
+	r := h.row(w, now)
+	if len(w.Record.Text) > 0 {
+		h.work(&r, w.Record.Text, now)
+	}
+	return r
+}
+
+// row is a worker without its job.
+func (h *Dashboard) row(w store.WorkerState, now time.Time) workerRow {
+	r := workerRow{ID: w.ID, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed}
+	r.Host, r.PID, r.Queues = splitID(w.ID)
+	var ok bool
+	if r.Beat, ok = parseTime(w.Heartbeat); ok {
+		r.Silent = now.Sub(r.Beat)
+	} else {
+		r.BeatText = w.Heartbeat
+	}
+	switch {
+	case h.isStale(w, now):
+		r.State = "stale"
+	case len(w.Record.Text) > 0:
+		r.State = "working"
+	case w.Heartbeat == "":
+		r.State = "silent"
+	default:
+		r.State = "idle"
+	}
+	return r
+}
+
+// work reads what the worker has in hand. A record that cannot be read is shown
+// as it is.
+func (h *Dashboard) work(r *workerRow, record []byte, now time.Time) {
+	var working struct {
+		Queue   string          `json:"queue"`
+		RunAt   string          `json:"run_at"`
+		Payload json.RawMessage `json:"payload"`
+	}
+	if json.Unmarshal(record, &working) != nil {
+		r.Job = &shownJob{Bad: true}
+		if !h.hides() {
+			r.Job.Raw = string(record)
+		}
+		return
+	}
+	job := h.showJob(working.Payload)
+	r.Queue, r.Job = working.Queue, &job
+	if at, ok := parseTime(working.RunAt); ok {
+		r.RunAt, r.Running = at, now.Sub(at)
+	}
+}
+
+// isStale tells whether a worker has been silent for so long that it is dead, or
+// left nothing but its heartbeat.
+func (h *Dashboard) isStale(w store.WorkerState, now time.Time) bool {
+	beat, ok := parseTime(w.Heartbeat)
+	return ok && now.Sub(beat) > h.cfg.StaleAfter
+}
+
+// splitID reads "host:pid:queues". Queue names may have colons, too.
+//
+// Ruby: Resque::Worker#hostname, #pid and #queues.
+func splitID(id string) (host, pid string, queues []string) {
+	host, rest, _ := strings.Cut(id, ":")
+	pid, list, _ := strings.Cut(rest, ":")
+	return strings.TrimSuffix(host, "~go"), pid, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+func hostOf(id string) string {
+	host, _, _ := strings.Cut(id, ":")
+	return strings.TrimSuffix(host, "~go")
+}
+
+// servedQueues counts for each queue the live workers that work it.
+func servedQueues(snap store.Snapshot) map[string]int {
+	served := map[string]int{}
+	byList := map[string]int{} // many workers have the same queues
+	for _, w := range snap.Workers {
+		if w.Registered {
+			_, _, queues := splitID(w.ID)
+			byList[strings.Join(queues, ",")]++
+		}
+	}
+	for list, workers := range byList {
+		given := strings.Split(list, ",")
+		for _, q := range snap.Queues {
+			if works(given, q.Name) {
+				served[q.Name] += workers
+			}
+		}
+	}
+	return served
+}
+
+// works tells whether a worker of these queues, patterns and exclusions takes a
+// queue's jobs. Go's workers are registered with their patterns alone.
+func works(given []string, queue string) bool {
+	excluded := slices.ContainsFunc(given, func(g string) bool {
+		pattern, ok := strings.CutPrefix(g, "!")
+		return ok && fnmatch.Match(pattern, queue)
+	})
+	return !excluded && slices.ContainsFunc(given, func(g string) bool { return g == queue || fnmatch.Match(g, queue) })
+}
+
+// parseTime reads the times that Resque's programs write.
+func parseTime(text string) (time.Time, bool) {
+	for _, layout := range []string{
+		time.RFC3339Nano, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006/01/02 15:04:05 MST",
+		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+	} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
 
 // workingPage is the content of the list of jobs in hand.
 type workingPage struct {
@@ -135,116 +315,3 @@ func (h *Dashboard) worker(q *request) error {
 //
 // Ruby: Resque::Server's /working/:id.
 func (h *Dashboard) job(q *request) error { return h.worker(q) }
-
-// pruneOne settles the job of a dead worker and removes what is left of it.
-func (h *Dashboard) pruneOne(q *request) error {
-	if err := q.mayWrite(); err != nil {
-		return err
-	}
-	id := q.params["id"]
-	if !q.isSure() {
-		return h.ask(q, question{
-			Title: t("Prune worker %s?", id), Yes: t("Prune"),
-			Text: t("Its job, if it has one, goes to the failures, and its registration is removed. A worker that is alive is left alone."),
-		})
-	}
-	done, err := h.prune(q.Context(), id)
-	h.report(q.Context(), q, "prune", id, int64(count(done)), err)
-	if err != nil {
-		return err
-	}
-	if !done {
-		return fail(http.StatusConflict, "changed", nil)
-	}
-	h.forget()
-	return q.back("workers", flash{Text: t("Pruned %s.", id)}, map[string]any{"done": 1})
-}
-
-func count(done bool) int {
-	if done {
-		return 1
-	}
-	return 0
-}
-
-// pruneStale does the same for all that are stale.
-func (h *Dashboard) pruneStale(q *request) error {
-	if err := q.mayWrite(); err != nil {
-		return err
-	}
-	snap, err := h.snapshot(q.Context())
-	if err != nil {
-		return err
-	}
-	var stale []string
-	for _, w := range snap.Workers {
-		if h.isStale(w, snap.Now) {
-			stale = append(stale, w.ID)
-		}
-	}
-	if !q.isSure() {
-		return h.ask(q, question{
-			Title: tn("Prune 1 stale worker?|Prune %s stale workers?", int64(len(stale))), Yes: t("Prune"), Sample: stale,
-			Text: t("Their jobs go to the failures, and their registrations are removed."),
-		})
-	}
-	var done int64
-	for _, id := range stale {
-		ok, wrong := h.prune(q.Context(), id)
-		done += int64(count(ok))
-		if wrong != nil {
-			err = wrong
-			break
-		}
-	}
-	h.report(q.Context(), q, "prune", "stale workers", done, err)
-	if err != nil {
-		return err
-	}
-	h.forget()
-	return q.back("workers", flash{Text: tn("Pruned 1 worker.|Pruned %s workers.", done)}, map[string]any{"done": done})
-}
-
-// prune ends a worker whose heartbeat, looked at again, is still old: the script
-// does nothing once it beats.
-//
-// Ruby: Resque::Worker#prune_dead_workers.
-func (h *Dashboard) prune(ctx context.Context, id string) (done bool, err error) {
-	const tries = 5 // its record may change under our eyes
-	for range tries {
-		beats, now, err := h.store.Heartbeats(ctx)
-		if err != nil {
-			return false, err
-		}
-		if !h.isStale(store.WorkerState{ID: id, Heartbeat: beats[id]}, now) {
-			return false, nil
-		}
-		record, err := h.store.Record(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		pruned, err := h.store.Prune(ctx, record, beats[id], h.lost(record))
-		switch {
-		case err != nil:
-			return false, err
-		case pruned == store.PrunedNow:
-			return true, nil
-		case pruned == store.NotPruned:
-			return false, nil
-		}
-	}
-	return false, fmt.Errorf("pruning worker %q: its record keeps changing", id)
-}
-
-// lost is the failure of the job that a dead worker has in its record.
-func (h *Dashboard) lost(r store.Record) []store.Effect {
-	if len(r.Text) == 0 {
-		return nil
-	}
-	dead := &resque.DeadWorkerError{Worker: r.Worker}
-	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
-		dead.Class = job.Class
-	}
-	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
-	return []store.Effect{h.store.Fail(resque.NewFailure(job, dead, time.Now()).AppendJSON(nil))}
-}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// queueRow is a queue as pages show it.
+type queueRow struct {
+	Name    string
+	Size    int64
+	Paused  bool
+	Workers int           // that work it
+	Oldest  time.Duration // how long the next job has been waiting; 0 where nobody wrote it
+	Next    string        // the next job's class
+	Line    string        // how its size changed, as points of a line
+	Drain   time.Duration // until it is empty at this pace; 0 where it does not get shorter
+}
+
+func (h *Dashboard) queueRows(snap moment) []queueRow {
+	rows := make([]queueRow, len(snap.Queues))
+	for i, state := range snap.Queues {
+		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Name]}
+		row.Line, row.Drain = h.rates.trend(state.Name, snap.Now, state.Size)
+		if row.Workers == 0 || row.Paused {
+			row.Drain = 0 // nobody goes on with it
+		}
+		if len(state.Head) > 0 {
+			row.Next = readJob(state.Head).Class
+			row.Oldest = waited(state.Head, snap.Now)
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+// waited is how long a job has been waiting, by its payload; 0 where that does not
+// say it.
+func waited(payload []byte, now time.Time) time.Duration {
+	at, ok := waitingSince(payload)
+	if !ok {
+		return 0
+	}
+	return max(now.Sub(at), time.Second)
+}
+
+func waitingSince(payload []byte) (at time.Time, ok bool) {
+	job, err := resque.ParseReserved("", payload)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return job.WaitingSince()
+}
+
+// failedRow is a list of failures.
+type failedRow struct {
+	Name string
+	Size int64
+}
+
+func failedRows(snap moment) []failedRow {
+	var rows []failedRow
+	for _, f := range snap.Failures {
+		if f.Size > 0 || f.Name == store.Failed {
+			rows = append(rows, failedRow{f.Name, f.Size})
+		}
+	}
+	return rows
+}
+
+// queuesPage is the content of the list of queues.
+type queuesPage struct {
+	Queues []queueRow
+	Failed []failedRow
+	Filter string
+	Sort   string
+	Hidden int // empty ones that are not shown
+	All    bool
+	Pager  pager
+}
+
+// queuesAtOnce is how many queues a page lists.
+const queuesAtOnce = 200
+
+// Ruby: Resque::Server's /queues.
+func (h *Dashboard) queues(q *request) error {
+	if name, ok := q.URL.Query()["name"]; ok { // a name that no path can have, such as ".."
+		q.params = map[string]string{"queue": name[0]}
+		return h.queue(q)
+	}
+	snap, err := h.snapshot(q.Context())
+	if err != nil {
+		return err
+	}
+	content := queuesPage{
+		Queues: h.queueRows(snap), Failed: failedRows(snap), Filter: q.FormValue("q"), Sort: q.FormValue("sort"),
+		All: q.FormValue("empty") != "hide",
+	}
+	content.Queues = slices.DeleteFunc(content.Queues, func(r queueRow) bool {
+		if !content.All && r.Size == 0 {
+			content.Hidden++
+			return true
+		}
+		return !strings.Contains(strings.ToLower(r.Name), strings.ToLower(content.Filter))
+	})
+	sortQueues(content.Queues, content.Sort)
+	content.Pager = newPager(q, int64(len(content.Queues)), queuesAtOnce)
+	content.Queues = content.Queues[content.Pager.First:content.Pager.Last]
+	return h.show(q, "queues", t("Queues"), "queues", content)
+}
+
+func sortQueues(rows []queueRow, by string) {
+	switch by {
+	case "size":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Size, a.Size) })
+	case "wait":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Oldest, a.Oldest) })
+	case "workers":
+		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(a.Workers, b.Workers) })
+	}
+}

@@ -1,0 +1,142 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// pauseAll and resumeAll are honoured by every worker, Ruby's and Go's.
+func (h *Dashboard) pauseAll(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	if !q.isSure() {
+		return h.ask(q, question{
+			Title: t("Pause all workers?"), Yes: t("Pause"),
+			Text: t("They finish the jobs in hand and take no more, Ruby's and Go's alike, until somebody lets them go on."),
+		})
+	}
+	return h.switchPause(q, "pause", "", t("Paused all workers."))
+}
+
+func (h *Dashboard) resumeAll(q *request) error {
+	return h.switchPause(q, "resume", "", t("All workers go on."))
+}
+
+// pruneOne settles the job of a dead worker and removes what is left of it.
+func (h *Dashboard) pruneOne(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	id := q.params["id"]
+	if !q.isSure() {
+		return h.ask(q, question{
+			Title: t("Prune worker %s?", id), Yes: t("Prune"),
+			Text: t("Its job, if it has one, goes to the failures, and its registration is removed. A worker that is alive is left alone."),
+		})
+	}
+	done, err := h.prune(q.Context(), id)
+	h.report(q.Context(), q, "prune", id, int64(count(done)), err)
+	if err != nil {
+		return err
+	}
+	if !done {
+		return fail(http.StatusConflict, "changed", nil)
+	}
+	h.forget()
+	return q.back("workers", flash{Text: t("Pruned %s.", id)}, map[string]any{"done": 1})
+}
+
+func count(done bool) int {
+	if done {
+		return 1
+	}
+	return 0
+}
+
+// pruneStale does the same for all that are stale.
+func (h *Dashboard) pruneStale(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	snap, err := h.snapshot(q.Context())
+	if err != nil {
+		return err
+	}
+	var stale []string
+	for _, w := range snap.Workers {
+		if h.isStale(w, snap.Now) {
+			stale = append(stale, w.ID)
+		}
+	}
+	if !q.isSure() {
+		return h.ask(q, question{
+			Title: tn("Prune 1 stale worker?|Prune %s stale workers?", int64(len(stale))), Yes: t("Prune"), Sample: stale,
+			Text: t("Their jobs go to the failures, and their registrations are removed."),
+		})
+	}
+	var done int64
+	for _, id := range stale {
+		ok, wrong := h.prune(q.Context(), id)
+		done += int64(count(ok))
+		if wrong != nil {
+			err = wrong
+			break
+		}
+	}
+	h.report(q.Context(), q, "prune", "stale workers", done, err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("workers", flash{Text: tn("Pruned 1 worker.|Pruned %s workers.", done)}, map[string]any{"done": done})
+}
+
+// prune ends a worker whose heartbeat, looked at again, is still old: the script
+// does nothing once it beats.
+//
+// Ruby: Resque::Worker#prune_dead_workers.
+func (h *Dashboard) prune(ctx context.Context, id string) (done bool, err error) {
+	const tries = 5 // its record may change under our eyes
+	for range tries {
+		beats, now, err := h.store.Heartbeats(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !h.isStale(store.WorkerState{ID: id, Heartbeat: beats[id]}, now) {
+			return false, nil
+		}
+		record, err := h.store.Record(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		pruned, err := h.store.Prune(ctx, record, beats[id], h.lost(record))
+		switch {
+		case err != nil:
+			return false, err
+		case pruned == store.PrunedNow:
+			return true, nil
+		case pruned == store.NotPruned:
+			return false, nil
+		}
+	}
+	return false, fmt.Errorf("pruning worker %q: its record keeps changing", id)
+}
+
+// lost is the failure of the job that a dead worker has in its record.
+func (h *Dashboard) lost(r store.Record) []store.Effect {
+	if len(r.Text) == 0 {
+		return nil
+	}
+	dead := &resque.DeadWorkerError{Worker: r.Worker}
+	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
+		dead.Class = job.Class
+	}
+	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+	return []store.Effect{h.store.Fail(resque.NewFailure(job, dead, time.Now()).AppendJSON(nil))}
+}
