@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Match is Ruby's File.fnmatch? without flags: * and ? cross slashes but do
-// not match a dot at the beginning, [!a] and [^a] negate, a backslash quotes,
-// braces are plain characters. path.Match differs in every one of these.
+// Match reports whether name matches pattern, as Ruby's File.fnmatch? does without
+// flags: * and ? match slashes, but not a dot at the beginning; [!a] and [^a]
+// negate a set; a backslash quotes the next character; braces have no special
+// meaning. path.Match differs in most of these.
 func Match(pattern, name string) bool {
 	if strings.HasPrefix(name, ".") && pattern != "" && strings.ContainsRune("*?[", rune(pattern[0])) {
 		return false
@@ -16,7 +17,8 @@ func Match(pattern, name string) bool {
 	return match(pattern, name)
 }
 
-// match walks both texts; at the last * it can go back and let it take more.
+// match compares pattern and name from left to right. After a mismatch it goes
+// back to the last * and lets it match one more character.
 func match(pattern, name string) bool {
 	var retryPattern, retryName string
 	retry := false
@@ -65,7 +67,7 @@ func matchOne(pattern, name string) (restPattern, restName string, ok bool) {
 	return pattern[wantSize:], restName, want == char
 }
 
-// matchSet matches char against a set whose opening bracket is read already. An
+// matchSet matches char against a set. set begins after the opening bracket. An
 // unclosed set matches nothing.
 func matchSet(set string, char rune) (rest string, ok bool) {
 	negated := set != "" && (set[0] == '!' || set[0] == '^')

@@ -8,16 +8,17 @@ import (
 	"strconv"
 )
 
-// MaxNesting is how many arrays and objects may be open at once.
+// MaxNesting is the largest number of arrays and objects that may be open at
+// once.
 //
 // Ruby: the default max_nesting of JSON.generate and JSON.parse.
 const MaxNesting = 100
 
-// EncodeError says why a value has no spelling, and where in it the trouble is.
+// EncodeError describes a value that cannot be written as JSON.
 type EncodeError struct {
 	Path   string // from the value that was passed, such as [2].ratio; empty for the value itself
-	Reason string // in Ruby's words where Ruby has any
-	Err    error  // what the value's own MarshalJSON or MarshalText answered, or nil
+	Reason string // the message of Ruby's exception, if Ruby raises one
+	Err    error  // the error of the value's own marshaler, or of the syntax check; may be nil
 }
 
 func (e *EncodeError) Error() string {
@@ -27,21 +28,23 @@ func (e *EncodeError) Error() string {
 	return e.Path + ": " + e.Reason
 }
 
-// Unwrap returns the cause, if a marshaler gave one.
+// Unwrap returns e.Err.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// Append appends v to dst, spelled as plain Ruby spells it. The package comment
-// says how Go's types map. On an error, always an [*EncodeError], it returns dst
-// as it was.
+// Append appends v to dst as plain Ruby spells it and returns the extended slice.
+// The package comment lists how Go's types are written. If it fails, it returns
+// dst unchanged and an [*EncodeError].
 func Append(dst []byte, v any) ([]byte, error) { return Plain.Append(dst, v) }
 
-// AppendArgs appends a job's arguments as the array of a payload: as [Append],
-// but nil is [] and one level of nesting is kept for the object around it.
-// Without that, Ruby could not read a payload whose arguments just fit.
+// AppendArgs appends a job's arguments as the args array of a payload. It works
+// as [Append], except that nil is written as [] and the payload's object counts
+// as one level of nesting. If it did not count, arguments at the limit would make
+// a payload that Ruby cannot read.
 func AppendArgs(dst []byte, args []any) ([]byte, error) { return Plain.AppendArgs(dst, args) }
 
-// appendValue writes v below depth open arrays and objects. It knows the common
-// types by name: those need neither reflection nor an allocation.
+// appendValue writes v, which is inside depth open arrays and objects. Its type
+// switch has the common types, so that they need neither reflection nor an
+// allocation.
 func (p Profile) appendValue(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	switch v := v.(type) {
 	case nil:
@@ -89,8 +92,8 @@ func appendInteger(dst []byte, v any) (out []byte, ok bool) {
 	return dst, false
 }
 
-// appendNamed writes the types whose spelling is not that of their kind. The
-// test for them, isNamed, must name the same ones.
+// appendNamed writes the types that are not written as their kind is. It must
+// list the same types as isNamed.
 func (p Profile) appendNamed(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	switch v := v.(type) {
 	case json.RawMessage:

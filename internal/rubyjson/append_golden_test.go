@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// in is what a Go user passes where a Ruby user passes the expression.
+// in is the arguments that a Go user passes for a Ruby user's expression.
 type in []any
 
 type object = map[string]any
 
-// rubyValues maps the expressions of encode-plain.jsonl to Go.
+// rubyValues maps the expressions of encode-plain.jsonl to Go values.
 func rubyValues() map[string]in {
 	noon := time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC)
 	return map[string]in{
@@ -116,14 +116,15 @@ func rubyValues() map[string]in {
 	}
 }
 
-// rubyOnly are expressions for things that Go has no like of. Ruby sends their
-// toS, and a Go user who wants those bytes writes that string.
+// rubyOnly returns the expressions whose values have no equivalent in Go, with the
+// reason. Ruby enqueues a string for them; a Go user who needs the same bytes
+// passes that string.
 func rubyOnly() map[string]string {
 	const (
 		number   = "Go has no such number"
 		encoding = "Go's strings are UTF-8 already"
-		toS      = "an object without to_json goes as its to_s"
-		constant = "a constant goes as its name"
+		toS      = "an object without to_json is written as its to_s"
+		constant = "a constant is written as its name"
 	)
 	return map[string]string{
 		"Complex(1, 2)": number, "BigDecimal(\"1.10\")": number, "BigDecimal(\"1e-20\")": number,
@@ -142,7 +143,7 @@ func rubyOnly() map[string]string {
 	}
 }
 
-// notArgs are the lines that are about more than a class and its arguments.
+// notArgs returns the lines whose payload is not just a class and its arguments.
 func notArgs() map[string]any {
 	type extra struct {
 		Class string `json:"class"`
@@ -171,12 +172,12 @@ func bigInt(s string) *big.Int {
 	return n
 }
 
-func TestAppendSpellsAsRuby(t *testing.T) {
+func TestAppendMatchesRecordedRuby(t *testing.T) {
 	t.Parallel()
 	values, only, whole := rubyValues(), rubyOnly(), notArgs()
 	lines := readGolden(t, "testdata/encode-plain.jsonl")
 	for _, stale := range slices.Concat(keys(values), keys(only), keys(whole)) {
-		assert.True(t, slices.ContainsFunc(lines, func(g golden) bool { return g.Ruby == stale }), "no such line: %s", stale)
+		assert.True(t, slices.ContainsFunc(lines, func(g golden) bool { return g.Ruby == stale }), "encode-plain.jsonl has no line for %s", stale)
 	}
 	var n tally
 	for _, g := range lines {
@@ -197,11 +198,11 @@ func TestAppendSpellsAsRuby(t *testing.T) {
 			if _, stringly := only[g.Ruby]; !ok && stringly {
 				args, ok = in{soleString(t, g.Payload)}, true
 			}
-			require.True(t, ok, "a new line: say what Go value it is, or why there is none")
+			require.True(t, ok, "add the line's Go value to rubyValues, or the reason why Go has none to rubyOnly")
 			sameArgs(t, Plain, g, args)
 		})
 	}
-	t.Logf("profile plain, held to encode-plain: %v", n)
+	t.Logf("profile plain, compared with encode-plain: %v", n)
 }
 
 func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
@@ -234,7 +235,7 @@ func sameNesting(t *testing.T, p Profile, g golden) {
 	var n int
 	_, err := fmt.Sscanf(g.Ruby, "%d nested arrays", &n)
 	require.NoError(t, err)
-	var v any = 1 // the bytes say that the innermost array is not empty
+	var v any = 1 // by the recorded length, the innermost array is not empty
 	for range n {
 		v = []any{v}
 	}

@@ -22,7 +22,7 @@ type point struct {
 }
 
 type (
-	celsius int // has a text of its own, on the pointer
+	celsius int // MarshalText is a method of the pointer
 	secret  struct{ v string }
 	refuses struct{}
 	words   []string
@@ -56,9 +56,9 @@ func TestAppend(t *testing.T) {
 		{"named kinds", []any{label("<l>"), time.Second}, `["<l>",1000000000]`},
 		{"pointers", []any{&n, &text, (*string)(nil), new(any), &hot}, `[7,"x",null,null,"30°C"]`},
 		{"a pointer to an interface", pointerTo[any](&n), `7`},
-		{"nil slices and maps are nil", []any{[]int(nil), []any(nil), map[string]int(nil), object(nil), json.RawMessage(nil)}, `[null,null,null,null,null]`},
+		{"nil slices and maps are null", []any{[]int(nil), []any(nil), map[string]int(nil), object(nil), json.RawMessage(nil)}, `[null,null,null,null,null]`},
 		{"bytes are base64", []any{[]byte("hi"), []byte{}, []byte(nil), [2]byte{1, 2}}, `["aGk=","",null,[1,2]]`},
-		{"bytes with a text of their own are not", []color{10, 255}, `["a","ff"]`},
+		{"bytes with a marshaler are not", []color{10, 255}, `["a","ff"]`},
 		{"map keys are sorted", map[string]any{"b": 1, "a": 2, "<": 3}, `{"<":3,"a":2,"b":1}`},
 		{"integer keys are sorted as text", map[int]string{10: "x", 9: "y", -1: "z"}, `{"-1":"z","10":"x","9":"y"}`},
 		{"other keys", []any{map[uint8]int{1: 2}, map[label]int{"l": 1}, map[color]int{16: 1}}, `[{"1":2},{"l":1},{"10":1}]`},
@@ -104,7 +104,7 @@ func TestAppendErrors(t *testing.T) {
 		{"the value itself", math.NaN(), "", "NaN not allowed in JSON"},
 		{"inside", []any{1, 2, object{"ratio": math.Inf(-1)}}, "[2].ratio", "-Infinity not allowed in JSON"},
 		{"float32", []float32{1, float32(math.Inf(1))}, "[1]", "Infinity not allowed in JSON"},
-		{"a field goes by its JSON name", []any{struct {
+		{"the path has a field's JSON name", []any{struct {
 			R []any `json:"ratio"`
 		}{[]any{map[int]float64{7: math.NaN()}}}}, "[0].ratio[0].7", "NaN not allowed in JSON"},
 		{"an odd key", object{"a b": func() {}}, `["a b"]`, "unsupported type func()"},
@@ -114,19 +114,19 @@ func TestAppendErrors(t *testing.T) {
 		{"not UTF-8", []string{"ok", "\xff"}, "[1]", "source sequence is illegal/malformed utf-8"},
 		{"a key that is not UTF-8", object{"\xff": 1}, `["\xff"]`, "source sequence is illegal/malformed utf-8"},
 		{"number", []any{json.Number("0x10")}, "[0]", `invalid number "0x10"`},
-		{"number with more behind", json.Number("1 "), "", `invalid number "1 "`},
-		{"number with less", json.Number("-"), "", `invalid number "-"`},
+		{"number with trailing text", json.Number("1 "), "", `invalid number "1 "`},
+		{"number without digits", json.Number("-"), "", `invalid number "-"`},
 		{"raw", object{"r": json.RawMessage(`[1,]`)}, ".r", "invalid JSON at byte 3: unexpected ']', want a value"},
 		{"empty raw", json.RawMessage{}, "", "invalid JSON at byte 0: unexpected end, want a value"},
 		{"raw with a lone surrogate", json.RawMessage(`"\ud83d"`), "", "invalid JSON at byte 1: lone surrogate in a string"},
-		{"marshaler wrote nonsense", []any{secret{`{`}}, "[0]", "invalid JSON at byte 1: unexpected end, want a string"},
-		{"marshaler refused", object{"a": refuses{}}, ".a", "rubyjson.refuses.MarshalJSON: no thanks"},
-		{"key refused", object{"a": map[refuses]int{{}: 1}}, ".a", "rubyjson.refuses.MarshalText: no thanks"},
+		{"marshaler wrote invalid JSON", []any{secret{`{`}}, "[0]", "invalid JSON at byte 1: unexpected end, want a string"},
+		{"marshaler failed", object{"a": refuses{}}, ".a", "rubyjson.refuses.MarshalJSON: no thanks"},
+		{"marshaler of a key failed", object{"a": map[refuses]int{{}: 1}}, ".a", "rubyjson.refuses.MarshalText: no thanks"},
 		{"text not UTF-8", words{"\xff"}, "", "source sequence is illegal/malformed utf-8"},
-		{"a slice in itself", cycle, strings.Repeat("[0]", 100), deep},
-		{"a map in itself", ring, strings.Repeat(".next", 100), deep},
+		{"a slice that contains itself", cycle, strings.Repeat("[0]", 100), deep},
+		{"a map that contains itself", ring, strings.Repeat(".next", 100), deep},
 		{"a pointer to itself", []any{self}, "[0]", deep},
-		{"raw that goes too deep below others", in{in{json.RawMessage(nested(99))}}, "[0][0]", "invalid JSON at byte 98: nesting of 101 is too deep"},
+		{"raw that is too deep inside other arrays", in{in{json.RawMessage(nested(99))}}, "[0][0]", "invalid JSON at byte 98: nesting of 101 is too deep"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -155,8 +155,9 @@ func TestEncodeErrorUnwraps(t *testing.T) {
 	assert.True(t, ok)
 }
 
-// The limit counts the object and the array around an argument, whoever wrote it.
-func TestAppendArgsLeavesRoom(t *testing.T) {
+// The limit counts the object and the array around an argument, also if the
+// argument is raw JSON.
+func TestAppendArgsCountsThePayloadsLevels(t *testing.T) {
 	t.Parallel()
 	for n, fits := range map[int]bool{98: true, 99: false} {
 		_, err := AppendArgs(nil, []any{json.RawMessage(nested(n))})
@@ -176,7 +177,7 @@ func TestAppendString(t *testing.T) {
 	assert.Equal(t, "x", string(got))
 }
 
-//nolint:paralleltest // AllocsPerRun counts what other tests allocate, too
+//nolint:paralleltest // AllocsPerRun also counts the allocations of other tests
 func TestNoAllocations(t *testing.T) {
 	dst := make([]byte, 0, 512)
 	args := []any{"an \"escaped\" é", 123456, int64(-1), uint8(200), true, nil, 1.5e-7, []any{"x"}, json.Number("1.5")}
@@ -189,8 +190,8 @@ func TestNoAllocations(t *testing.T) {
 
 func pointerTo[T any](v T) *T { return &v }
 
-// sameAsStd compares with encoding/json where Ruby has no say: tags, embedding,
-// what is left out.
+// sameAsStd compares with encoding/json, for rules that Ruby does not have: tags,
+// embedded structs, omitted fields.
 func sameAsStd(t *testing.T, v any) {
 	t.Helper()
 	var want bytes.Buffer

@@ -2,14 +2,15 @@ package rubyjson
 
 import "errors"
 
-// Appender is a value that writes itself, in whatever profile it stands: what
-// MarshalJSON is not told.
+// Appender is implemented by values that write themselves in the profile of the
+// text around them, which MarshalJSON does not know.
 type Appender interface {
 	AppendRuby(dst []byte, at Place) ([]byte, error)
 }
 
-// Place is where in a text a value stands: in which profile, and below how many
-// arrays and objects. The zero Place is the start of a plain one.
+// Place is the position of a value in a text: the profile of the text, and the
+// number of arrays and objects around the value. The zero Place is the start of a
+// text in the profile [Plain].
 type Place struct {
 	profile Profile
 	depth   int
@@ -29,7 +30,8 @@ func (at Place) AppendString(dst []byte, s string) ([]byte, error) {
 	return at.profile.AppendString(dst, s)
 }
 
-// Inside is the place inside an array or object that begins at at.
+// Inside returns the place inside an array or object that begins at at. The error
+// is an [*EncodeError]: the array or object is nested too deeply.
 func (at Place) Inside() (Place, error) {
 	depth, err := nest(at.depth)
 	if err != nil {
@@ -44,7 +46,7 @@ func (p Profile) appendAppender(dst []byte, a Appender, depth int) ([]byte, *Enc
 		return out, nil
 	}
 	var e *EncodeError
-	if errors.As(err, &e) && error(e) == err { //nolint:errorlint // one that is wrapped has words around it to keep
+	if errors.As(err, &e) && error(e) == err { //nolint:errorlint // a wrapped one has text around it that must be kept
 		return dst, e
 	}
 	return dst, &EncodeError{Reason: err.Error(), Err: err}

@@ -7,17 +7,18 @@ import (
 	"unicode"
 )
 
-// field is a struct's member, as the tags have it.
+// field is a member of a struct's JSON, as its tags define it.
 type field struct {
 	name      string
-	index     []int // the way to it through embedded structs
+	index     []int // its path through embedded structs
 	tagged    bool  // the name comes from a tag
 	omitEmpty bool
 	omitZero  bool
 	quoted    bool
 }
 
-// value finds the field in v. There is none below an embedded pointer that is nil.
+// value returns the field in v. ok is false if an embedded pointer on the path to
+// the field is nil.
 func (f *field) value(v reflect.Value) (_ reflect.Value, ok bool) {
 	for _, i := range f.index {
 		if v.Kind() == reflect.Pointer {
@@ -31,9 +32,10 @@ func (f *field) value(v reflect.Value) (_ reflect.Value, ok bool) {
 	return v, true
 }
 
-// fieldsOf lists the members of a struct by encoding/json's rules: embedded
-// structs lend their fields, and of several with one name the shallowest wins,
-// at the same depth the tagged one, and none if that leaves more than one.
+// fieldsOf returns the members of a struct by encoding/json's rules. The fields
+// of embedded structs are members. Of several fields with the same name the least
+// nested one wins, at the same depth the tagged one; if more than one is left,
+// none of them is a member.
 func fieldsOf(t reflect.Type) []field {
 	var all []field
 	seen := map[reflect.Type]bool{}
@@ -50,7 +52,7 @@ func fieldsOf(t reflect.Type) []field {
 			all = append(all, own...)
 			next = append(next, embedded...)
 		}
-		for _, st := range types { // only now: twice on one level is a conflict
+		for _, st := range types { // after the level: the same type twice on one level is a conflict
 			seen[st] = true
 		}
 		level = next
@@ -134,7 +136,7 @@ func directFields(t reflect.Type, at []int) (own, embedded []field) {
 	return own, embedded
 }
 
-// quotable says where the tag's option "string" means something.
+// quotable reports whether the tag option "string" applies to values of type t.
 func quotable(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Bool, reflect.Float32, reflect.Float64, reflect.String,
@@ -146,7 +148,8 @@ func quotable(t reflect.Type) bool {
 	}
 }
 
-// isTagName is encoding/json's rule: a tag with any other name counts as none.
+// isTagName reports whether encoding/json accepts s as a name in a tag. It
+// ignores any other name.
 func isTagName(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r)

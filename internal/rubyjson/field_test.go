@@ -42,7 +42,7 @@ type (
 func (*never) IsZero() bool  { return false }
 func (m Maybe) IsZero() bool { return m.v == 1 }
 
-func TestStructsAreAsInEncodingJSON(t *testing.T) {
+func TestStructsMatchEncodingJSON(t *testing.T) {
 	t.Parallel()
 	one, empty := 1, ""
 	for name, v := range map[string]any{
@@ -114,7 +114,7 @@ func TestStructsAreAsInEncodingJSON(t *testing.T) {
 			Base  `json:"base"`
 			inner `json:"inner"`
 		}{Base{1, "k"}, inner{"s", "h"}},
-		"embedded left out": struct {
+		"embedded and omitted": struct {
 			Base `json:"-"`
 		}{Base{1, "k"}},
 		"conflict drops both": struct {
@@ -125,12 +125,12 @@ func TestStructsAreAsInEncodingJSON(t *testing.T) {
 			Left
 			Tagged
 		}{Left{"l", "c"}, Tagged{"t"}},
-		"two tags are a draw": struct {
+		"two tags are a conflict": struct {
 			Tagged
 			Right
 			T2 struct{} `json:"-"`
 		}{Tagged{"t"}, Right{"r", "o"}, struct{}{}},
-		"the shallow wins": struct {
+		"the least nested wins": struct {
 			Left
 			Name int
 		}{Left{"l", "c"}, 7},

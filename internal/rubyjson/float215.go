@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// appendFloat215 writes a finite float as the json gem does from 2.15 on. Its
-// digits come from Grisu2, which now and then finds more of them than are needed
-// (1e23 is 9.999999999999999e+22), and it keeps away from exponents for longer
-// than Float#to_s.
+// appendFloat215 writes a finite float as the json gem does since 2.15. The gem
+// takes the digits from Grisu2, which sometimes finds more than the shortest ones
+// (1e23 is 9.999999999999999e+22), and it writes small numbers with an exponent
+// only below 1e-9.
 func appendFloat215(dst []byte, f float64, size int) []byte {
-	if size == 32 { // Ruby's floats are float64s: this is the one of the same digits
+	if size == 32 { // Ruby's floats are float64s: take the one with the same shortest digits
 		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'g', -1, 32), 64)
 	}
 	if math.Signbit(f) {
@@ -51,12 +51,12 @@ func appendFloat215(dst []byte, f float64, size int) []byte {
 }
 
 // grisu2 appends the digits of f, which is finite and positive, and returns the
-// power of ten that the last one counts.
+// decimal exponent of the last digit.
 //
 // It is the algorithm of Florian Loitsch, "Printing Floating-Point Numbers
-// Quickly and Accurately with Integers" (2010), with the powers of ten that are
-// a multiple of 8 apart. Which powers are used decides where it misses the
-// shortest digits, so they are part of the spelling.
+// Quickly and Accurately with Integers" (2010), with a table of every eighth
+// power of ten. The table decides for which numbers the algorithm misses the
+// shortest digits, so it must be the one that the gem uses.
 func grisu2(digits []byte, f float64) (_ []byte, last int) {
 	const hidden = 1 << 52
 	b := math.Float64bits(f)
@@ -65,8 +65,9 @@ func grisu2(digits []byte, f float64) (_ []byte, last int) {
 		m, e = m|hidden, e-1
 	}
 	e -= 1074
-	// The bounds of what reads back as f, as multiples of one power of two. From
-	// below, the neighbour of a power of two is only half as far away.
+	// The bounds of the interval of numbers that read back as f, as multiples of
+	// one power of two. Below a power of two, the next float64 is only half as far
+	// away as above it.
 	shift := bits.LeadingZeros64(m)
 	e -= shift
 	upper := (2*m + 1) << (shift - 1)
@@ -79,8 +80,9 @@ func grisu2(digits []byte, f float64) (_ []byte, last int) {
 	return shortest(digits, w, upper, lower, -e, -decimal)
 }
 
-// scale chooses the power of ten that brings a number of exponent e to one
-// between -60 and -32, so that its integer part has at most 32 bits.
+// scale returns a power of ten that multiplies a number with exponent e to one
+// with an exponent between -60 and -32, so that its integer part has at most 32
+// bits.
 func scale(e int) (power uint64, decimal, exponent int) {
 	at := (int(-float64(e+len(powers))*0.30102999566398114) + 348) / 8 // log10(2)
 	for {
@@ -102,9 +104,9 @@ func mulHigh(a, b uint64) uint64 {
 	return high + low>>63 // rounded
 }
 
-// shortest appends the digits of the number between lower and upper that has
-// the fewest of them, and is nearest to w. point is where the integer part of
-// all three begins, last the decimal exponent of their unit.
+// shortest appends the digits of the number between lower and upper that has the
+// fewest digits; of several it takes the one nearest to w. In w, upper and lower
+// the lowest point bits are the fraction. last is the decimal exponent of 1.
 func shortest(digits []byte, w, upper, lower uint64, point, last int) ([]byte, int) {
 	one := uint64(1) << point
 	room, away := upper-lower, upper-w
@@ -131,7 +133,7 @@ func shortest(digits []byte, w, upper, lower uint64, point, last int) ([]byte, i
 	}
 }
 
-// appendDigit leaves out the zeros before the first digit.
+// appendDigit appends d, unless it is a leading zero.
 func appendDigit(digits []byte, d uint64) []byte {
 	if d == 0 && len(digits) == 0 {
 		return digits
@@ -139,8 +141,8 @@ func appendDigit(digits []byte, d uint64) []byte {
 	return append(digits, '0'+byte(d))
 }
 
-// nearest lowers the last digit while that brings the number, which is rest
-// below the upper bound, closer to the one that is away below it.
+// nearest decrements the last digit as long as that brings the number closer to
+// w. The number is rest below the upper bound, w is away below it.
 func nearest(digits []byte, room, rest, unit, away uint64) []byte {
 	for rest < away && room-rest >= unit && (rest+unit < away || away-rest > rest+unit-away) {
 		digits[len(digits)-1]--
@@ -149,7 +151,7 @@ func nearest(digits []byte, room, rest, unit, away uint64) []byte {
 	return digits
 }
 
-// powers are 10**-348, 10**-340 … 10**340, each as the 64 bits it begins with.
+// powers are the first 64 bits of 10**-348, 10**-340 … 10**340.
 //
 //nolint:gochecknoglobals // a table of constants
 var powers = [...]uint64{

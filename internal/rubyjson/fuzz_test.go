@@ -28,7 +28,7 @@ func FuzzParsePayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		before := bytes.Clone(raw)
 		p, err := ParsePayload(raw)
-		require.Equal(t, before, raw, "the text was changed")
+		require.Equal(t, before, raw, "ParsePayload changed the text")
 		readable := json.Valid(raw) && levels(raw) <= MaxNesting && utf8.Valid(raw) && !loneSurrogate(raw)
 		assert.Equal(t, readable, Valid(raw) == nil, "%q", raw)
 		if err != nil {
@@ -100,7 +100,7 @@ func decoded[T any](t *testing.T, raw []byte) T {
 	return v
 }
 
-// levels counts the arrays and objects that are open at once in valid JSON.
+// levels returns how many arrays and objects are open at once in valid JSON.
 func levels(raw []byte) int {
 	deepest, open := 0, 0
 	for i := 0; i < len(raw); i++ {
@@ -121,7 +121,7 @@ func levels(raw []byte) int {
 	return deepest
 }
 
-// loneSurrogate looks for one among the escapes of valid JSON.
+// loneSurrogate reports whether an escape in valid JSON is a lone surrogate.
 func loneSurrogate(raw []byte) bool {
 	unit := func(at int) rune {
 		if at+6 > len(raw) || raw[at] != '\\' || raw[at+1] != 'u' {

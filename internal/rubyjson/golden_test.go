@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// golden is a line of what real Ruby wrote.
+// golden is a line of a recording of Ruby.
 type golden struct {
 	Ruby        string          `json:"ruby"`
 	Payload     string          `json:"payload"`
@@ -32,7 +32,7 @@ func readGolden(tb testing.TB, path string) []golden {
 	return lines
 }
 
-// readLines is readGolden for a recording that may be empty: nothing differs.
+// readLines is readGolden for a diff, which is empty if nothing differs.
 func readLines(tb testing.TB, path string) []golden {
 	tb.Helper()
 	file, err := os.Open(path)
@@ -47,7 +47,7 @@ func readLines(tb testing.TB, path string) []golden {
 	return lines
 }
 
-// text is what Ruby was given to decode, and whether Ruby could.
+// text returns the text that Ruby had to decode, and whether Ruby accepted it.
 func (g *golden) text(tb testing.TB) (raw string, accepted bool) {
 	tb.Helper()
 	var encoded struct{ Base64 string }

@@ -13,8 +13,8 @@ type member struct {
 	value reflect.Value
 }
 
-// appendMembers writes a map, sorted by key as the text has it: the same map has
-// the same bytes in every process.
+// appendMembers writes a map, sorted by the text of its keys, so that equal maps
+// have equal bytes in every process.
 func (p Profile) appendMembers(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	if v.IsNil() {
 		return append(dst, "null"...), nil
@@ -44,7 +44,8 @@ func (p Profile) appendMembers(dst []byte, v reflect.Value, depth int) ([]byte, 
 	return append(dst, '}'), nil
 }
 
-// keyText is a key's to_s, for the keys that encoding/json allows.
+// keyText returns the text of a key, as Ruby's to_s does, for the types of keys
+// that encoding/json allows.
 func keyText(k reflect.Value) (string, *EncodeError) {
 	if k.Kind() == reflect.String {
 		return k.String(), nil
@@ -57,7 +58,7 @@ func keyText(k reflect.Value) (string, *EncodeError) {
 			}
 			text, err := key.MarshalText()
 			if err != nil {
-				return "", refusal(key, "MarshalText", err)
+				return "", marshalerError(key, "MarshalText", err)
 			}
 			return string(text), nil
 		}

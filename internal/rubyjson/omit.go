@@ -17,7 +17,8 @@ func isEmpty(v reflect.Value) bool {
 	}
 }
 
-// isZero asks the value first: a time.Time knows better than its bits.
+// isZero calls the value's IsZero method if it has one, as encoding/json does. A
+// time.Time, for example, may be the zero time although its location is set.
 func isZero(v reflect.Value) bool {
 	type zeroer interface{ IsZero() bool }
 	ask := reflect.TypeFor[zeroer]()

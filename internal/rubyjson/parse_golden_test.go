@@ -10,26 +10,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusedOnPurpose are the texts that json 2.6 reads and we do not. Such a
-// payload is recorded in the failed list with its text kept: nothing is lost.
+// refusedOnPurpose returns the texts that json 2.6 reads and this package refuses,
+// with the reason. The worker that pops such a payload records it in the failed
+// list and keeps its text.
 func refusedOnPurpose() map[string]string {
 	return map[string]string{
-		`/* c */ {"a":1}`: "comments are no JSON; Ruby never writes them, and its parser takes only some",
-		`["\x"]`:          "no such escape; json 2.17 and later refuse it too",
-		`["\ude00"]`:      "a lone surrogate is no text; Ruby reads it, then raises when it has to write it",
-		"[\"\xFF\"]":      "not UTF-8; Ruby reads it, then raises when it has to write it",
-		"[\"caf\xE9\"]":   "not UTF-8, likewise",
+		`/* c */ {"a":1}`: "comments are not JSON; Ruby never writes them, and its parser accepts only some",
+		`["\x"]`:          "JSON has no such escape; json 2.17 and later also refuse it",
+		`["\ude00"]`:      "a lone surrogate is not a character; Ruby reads it, but raises when it has to write it",
+		"[\"\xFF\"]":      "not UTF-8; Ruby reads it, but raises when it has to write it",
+		"[\"caf\xE9\"]":   "not UTF-8; Ruby reads it, but raises when it has to write it",
 	}
 }
 
-func TestParseAgreesWithRuby(t *testing.T) {
+func TestParseMatchesRecordedRuby(t *testing.T) {
 	t.Parallel()
 	purpose, used, all := refusedOnPurpose(), 0, 0
 	for _, g := range readGolden(t, "testdata/decode-plain.jsonl") {
 		raw, accepted := g.text(t)
 		all++
 		if _, ok := purpose[raw]; ok {
-			require.True(t, accepted, "Ruby refuses it: %q needs no exception", raw)
+			require.True(t, accepted, "Ruby also refuses %q: delete it from refusedOnPurpose", raw)
 			accepted = false
 			used++
 		}
@@ -49,11 +50,12 @@ func TestParseAgreesWithRuby(t *testing.T) {
 			sameReencoded(t, g, raw)
 		})
 	}
-	assert.Equal(t, len(purpose), used, "an exception without a line")
-	t.Logf("decode-plain: %d of %d texts read or refused as Ruby does, %d refused on purpose", all-used, all, used)
+	assert.Equal(t, len(purpose), used, "refusedOnPurpose has a text that is not in decode-plain.jsonl")
+	t.Logf("decode-plain: %d of %d texts accepted or refused as in Ruby, %d refused on purpose", all-used, all, used)
 }
 
-// wantParse asks encoding/json what kind of element raw is.
+// wantParse returns the error that ParsePayload must return for raw, which is
+// valid JSON. It uses encoding/json to find out.
 func wantParse(raw string) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(raw), &members) != nil || members == nil {
@@ -66,7 +68,7 @@ func wantParse(raw string) error {
 	return nil
 }
 
-// sameReencoded checks that what Go reads from raw, Go writes as Ruby does.
+// sameReencoded checks that Go, having parsed raw, writes it as Ruby does.
 func sameReencoded(t *testing.T, g golden, raw string) {
 	t.Helper()
 	if g.Reencoded == nil {
@@ -85,7 +87,7 @@ func sameReencoded(t *testing.T, g golden, raw string) {
 	assert.Equal(t, *g.Reencoded, string(got))
 }
 
-// floats reads the numbers that Ruby takes for a Float; the others stay exact.
+// floats converts the numbers that Ruby reads as Floats; others stay exact.
 func floats(t *testing.T, v any) any {
 	t.Helper()
 	switch v := v.(type) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// nest opens one more array or object. It is also what ends a value that holds
-// itself.
+// nest returns depth+1, or an error if that is too deep. The limit also ends the
+// walk through a value that contains itself.
 func nest(depth int) (int, *EncodeError) {
 	if depth >= MaxNesting {
 		return depth, errTooDeep()
@@ -19,8 +19,8 @@ func errTooDeep() *EncodeError {
 	return &EncodeError{Reason: "nesting of " + strconv.Itoa(MaxNesting) + " is too deep"}
 }
 
-// The path grows from the inside out, on the way back: nothing is spent on it
-// while all goes well.
+// The path is built from the inside out while an error is returned, so that it
+// costs nothing without one.
 
 func (e *EncodeError) inIndex(i int) *EncodeError {
 	return e.in("[" + strconv.Itoa(i) + "]")

@@ -6,32 +6,33 @@ import (
 	"errors"
 )
 
-// ErrNotObject reports an element that is JSON, but not an object.
+// ErrNotObject is returned for an element that is JSON but not an object.
 var ErrNotObject = errors.New("payload is not an object")
 
-// ErrNoClass reports an object whose class is missing, empty or not a string.
+// ErrNoClass is returned for an object whose class is missing, empty or not a
+// string.
 var ErrNoClass = errors.New("payload has no class")
 
-// Payload is what an element of a queue says. Members other than class and args
-// are not here: whoever passes a job on passes its bytes on.
+// Payload is an element of a queue, parsed. It has no members other than class
+// and args, because a job is passed on as its bytes, not as a Payload.
 type Payload struct {
 	Class string
 	Args  []json.RawMessage // sub-slices of what was parsed
 }
 
-// ParsePayload reads a queue's element. Args alias raw, which must not change
-// while they are in use. Names are exact, and the last of two members with one
-// name counts, as in Ruby.
+// ParsePayload parses an element of a queue. Args alias raw, which must not change
+// while they are in use. As in Ruby, names of members are case-sensitive, and the
+// last of two members with the same name counts.
 //
-// Args that are missing, null, false or {} are none. Other args that are no array
-// are one argument.
+// If args is missing, null, false or {}, the job has no arguments. Any other value
+// that is not an array is the only argument.
 //
 // The error is a [*SyntaxError], [ErrNotObject] or [ErrNoClass].
 func ParsePayload(raw []byte) (Payload, error) {
 	var (
 		s     = scanner{raw: raw}
 		p     Payload
-		class []byte // as it stands in raw
+		class []byte // the value, not decoded
 	)
 	s.space()
 	if s.peek() != '{' {
@@ -59,7 +60,8 @@ func ParsePayload(raw []byte) (Payload, error) {
 	return p, nil
 }
 
-// member steps over a member of the payload and notes the two that matter.
+// member reads a member of the payload and stores its value if it is class or
+// args.
 func (s *scanner) member(class *[]byte, args *[]json.RawMessage) *SyntaxError {
 	name, err := s.key()
 	if err != nil {
@@ -78,11 +80,12 @@ func (s *scanner) member(class *[]byte, args *[]json.RawMessage) *SyntaxError {
 	return err
 }
 
-// args steps over the value of args and returns its items.
+// args reads the value of args and returns its items.
 //
-// Ruby: Resque::Job#perform passes *(args || []). For an object that would be an
-// argument a pair; nobody means that, so here it is one argument too. An empty
-// one is what Redis's cjson makes of [] (node-resque's records of jobs in hand).
+// Ruby: Resque::Job#perform passes *(args || []), which makes each pair of an
+// object an argument. That is never meant, so here an object is one argument. An
+// empty object stands for [], because Redis's cjson writes [] so (in node-resque's
+// records of running jobs).
 func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	if s.peek() != '[' {
 		start := s.pos
@@ -96,8 +99,8 @@ func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	if err != nil || !more {
 		return nil, err
 	}
-	var few [4]json.RawMessage // as many as most jobs have
-	args := few[:0]            // on the stack, so that the slice is made once and to size
+	var few [4]json.RawMessage // enough for most jobs
+	args := few[:0]            // on the stack: the slice that is returned is allocated once, in its exact size
 	for more && err == nil {
 		start := s.pos
 		if err = s.value(2); err != nil {
@@ -115,13 +118,14 @@ func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	return sized, nil
 }
 
-// isEmptyObject tells whether a value that was scanned is an object without members.
+// isEmptyObject reports whether value, which is valid JSON, is an object without
+// members.
 func isEmptyObject(value []byte) bool {
 	return value[0] == '{' && len(bytes.TrimSpace(value[1:len(value)-1])) == 0
 }
 
-// isName compares a member's name as it stands in the text. It may be spelled
-// with escapes, but hardly ever is.
+// isName reports whether raw, a JSON string, is name. The usual case, a string
+// without escapes, is compared without decoding it.
 func isName(raw []byte, name string) bool {
 	return string(raw[1:len(raw)-1]) == name ||
 		len(raw) > len(`""`)+len(name) && bytes.IndexByte(raw, '\\') > 0 && unquote(raw) == name

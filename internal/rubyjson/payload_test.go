@@ -16,7 +16,7 @@ func TestParsePayload(t *testing.T) {
 		args             []string
 	}{
 		{"usual", `{"class":"Exporter","args":[42,"csv"]}`, "Exporter", []string{`42`, `"csv"`}},
-		{"blanks are not part of an argument", " {\"args\" : [ 1 ,\n{ } ] ,\t\"class\" : \"J\"}\r", "J", []string{`1`, `{ }`}},
+		{"white space is not part of an argument", " {\"args\" : [ 1 ,\n{ } ] ,\t\"class\" : \"J\"}\r", "J", []string{`1`, `{ }`}},
 		{"no args", `{"class":"J","args":[]}`, "J", nil},
 		{"args missing", `{"class":"J"}`, "J", nil},
 		{"args null", `{"class":"J","args":null}`, "J", nil},
@@ -24,10 +24,10 @@ func TestParsePayload(t *testing.T) {
 		{"args true", `{"class":"J","args":true}`, "J", []string{`true`}},
 		{"args a string", `{"class":"J","args":"x"}`, "J", []string{`"x"`}},
 		{"args an empty object", `{"class":"J","args":{}}`, "J", nil},
-		{"args an empty object with blanks", "{\"class\":\"J\",\"args\":{ \t\n}}", "J", nil},
+		{"args an empty object with white space", "{\"class\":\"J\",\"args\":{ \t\n}}", "J", nil},
 		{"args an object", `{"class":"J","args":{"a":[1,2]}}`, "J", []string{`{"a":[1,2]}`}},
 		{"names with escapes", `{"cl\u0061ss":"J","\u0061rgs":[1]}`, "J", []string{`1`}},
-		{"names of another case", `{"class":"J","Class":"K","ARGS":[2],"args":[1]}`, "J", []string{`1`}},
+		{"names in another case", `{"class":"J","Class":"K","ARGS":[2],"args":[1]}`, "J", []string{`1`}},
 		{"class with escapes", `{"class":"\u00e9\ud83d\ude00\"\\\/\b\f\n\r\tz","args":[]}`, "é😀\"\\/\b\f\n\r\tz", nil},
 		{"the last class counts", `{"class":null,"class":"K"}`, "K", nil},
 		{"the last args count", `{"class":"J","args":[1,2],"args":[3]}`, "J", []string{`3`}},
@@ -98,7 +98,7 @@ func TestSyntaxError(t *testing.T) {
 		{`["\x"]`, 3, "unexpected 'x', want an escape"},
 		{`["\u12"]`, 6, `unexpected '"', want a hexadecimal digit`},
 		{`["\ud83d\u12"]`, 12, `unexpected '"', want a hexadecimal digit`},
-		{"[\"a\tb\"]", 3, `unexpected '\t', want no raw control character in a string`},
+		{"[\"a\tb\"]", 3, `unescaped control character '\t' in a string`},
 		{"[\"a\xc3\"]", 3, "string is not UTF-8"},
 		{"[\"\xed\xa0\x80\"]", 2, "string is not UTF-8"},
 		{`["a\ud83d"]`, 3, "lone surrogate in a string"},
@@ -127,7 +127,7 @@ func TestSyntaxError(t *testing.T) {
 	require.EqualError(t, Valid([]byte(`x`)), `invalid JSON at byte 0: unexpected 'x', want a value`)
 }
 
-func TestParsePayloadArgsDoNotReachEachOther(t *testing.T) {
+func TestAppendToArgLeavesTheNextUnchanged(t *testing.T) {
 	t.Parallel()
 	raw := []byte(`{"class":"J","args":[1,2]}`)
 	p, err := ParsePayload(raw)

@@ -5,21 +5,24 @@ import (
 	"time"
 )
 
-// Profile is whose spelling is written. Readers take them all: they differ in
-// bytes, not in meaning, but for what ActiveSupport turns into null.
+// Profile selects whose spelling is written. All readers accept all of them: the
+// profiles differ in bytes, not in meaning, except for the floats that
+// ActiveSupport writes as null.
 type Profile uint8
 
 // The profiles. The json gem decides how floats are spelled, ActiveSupport what
-// is escaped. Float spellings of the gem's 2.11 to 2.14 are none of these.
+// is escaped. No profile has the float spellings of the gem's versions 2.11 to
+// 2.14.
 const (
 	Plain    Profile = iota // the json gem up to 2.10, without Rails
 	Rails                   // the same with ActiveSupport 6.1 to 8.1
-	Plain215                // the json gem from 2.15 on, without Rails
+	Plain215                // the json gem since 2.15, without Rails
 	Rails215                // the same with ActiveSupport
 )
 
-// rails tells whether ActiveSupport::JSON::Encoding escapes what HTML gives a
-// meaning to, and writes null for the floats that JSON has no name for.
+// rails reports whether p is written by ActiveSupport::JSON::Encoding, which
+// escapes the characters that are special in HTML and writes NaN and infinities
+// as null.
 func (p Profile) rails() bool { return p == Rails || p == Rails215 }
 
 // Append appends v to dst, as [Append] does, in the spelling of p.
@@ -53,9 +56,9 @@ func (p Profile) AppendString(dst []byte, s string) ([]byte, error) {
 	return out, nil
 }
 
-// escapeForHTML appends what ActiveSupport writes for the character at the
-// start of s, if it is one of those that it escapes beside Ruby's own, and the
-// number of bytes it has.
+// escapeForHTML appends the escape of the first character of s, if it is one that
+// ActiveSupport escapes and plain Ruby does not. size is the number of bytes of
+// that character, or 0 if it needs no escape.
 func escapeForHTML(dst []byte, s string) (_ []byte, size int) {
 	switch s[0] {
 	case '<':
@@ -64,7 +67,7 @@ func escapeForHTML(dst []byte, s string) (_ []byte, size int) {
 		return append(dst, `\u003e`...), 1
 	case '&':
 		return append(dst, `\u0026`...), 1
-	case '\xe2': // they end a line in JavaScript
+	case '\xe2': // U+2028 and U+2029, which end a line in JavaScript
 		if len(s) >= 3 && s[1] == '\x80' && (s[2] == '\xa8' || s[2] == '\xa9') {
 			return append(append(dst, `\u202`...), s[2]-'\xa8'+'8'), 3
 		}
@@ -72,15 +75,16 @@ func escapeForHTML(dst []byte, s string) (_ []byte, size int) {
 	return dst, 0
 }
 
-// appendTime writes a time as ActiveSupport does: to the millisecond. Plain
-// Ruby has no JSON for times, and there Go's own is written.
+// appendTime writes a time as ActiveSupport does, in milliseconds. The plain
+// profiles write a time as encoding/json does, because plain Ruby has no JSON
+// format for times.
 //
 // Ruby: ActiveSupport::JSON::Encoding.time_precision.
 func appendTime(dst []byte, t time.Time) []byte {
 	return t.AppendFormat(dst, `"2006-01-02T15:04:05.000Z07:00"`)
 }
 
-// notInJSON is the name of a float that JSON has none for.
+// notInJSON returns Ruby's name of f, if f is not a number that JSON has.
 func notInJSON(f float64) (name string, ok bool) {
 	switch {
 	case math.IsNaN(f):

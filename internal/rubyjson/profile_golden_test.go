@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// profiles are the recordings that each profile is held to. They name only the
-// lines that are not those of the plain one.
+// profiles maps the recordings to the profile that must match them. A recording
+// has only the lines that differ from encode-plain.jsonl.
 func profiles() map[string]Profile {
 	return map[string]Profile{
 		"encode-json-2.9.1.diff.jsonl":                        Plain,
@@ -29,8 +29,9 @@ func profiles() map[string]Profile {
 	}
 }
 
-// railsValues are what a Go user passes to a client of Rails, where that is not
-// what it is to plain Ruby: ActiveSupport knows more types.
+// railsValues maps expressions to the values that a Go user passes to a client
+// with a Rails profile, if they differ from rubyValues: ActiveSupport encodes more
+// types.
 func railsValues() map[string]in {
 	noon := time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC)
 	type table struct {
@@ -57,13 +58,14 @@ func railsValues() map[string]in {
 	}
 }
 
-// deepInRails are lines that ActiveSupport up to 8.0 writes and no Ruby reads:
-// what pops such a payload loses it. See TestDecodingFollowsEveryVersion.
+// deepInRails reports whether ActiveSupport up to 8.0 writes the line and no Ruby
+// can read it: a worker that pops such a payload loses it. See
+// TestParseMatchesEveryVersion.
 func deepInRails(ruby string) bool {
 	return slices.Contains([]string{"99 nested arrays", "100 nested arrays", "101 nested arrays", "150 nested arrays"}, ruby)
 }
 
-func TestProfilesSpellAsTheirVersions(t *testing.T) {
+func TestProfilesMatchTheirVersions(t *testing.T) {
 	t.Parallel()
 	for file, p := range profiles() {
 		t.Run(file, func(t *testing.T) {
@@ -77,13 +79,12 @@ func TestProfilesSpellAsTheirVersions(t *testing.T) {
 					sameInProfile(t, p, g)
 				})
 			}
-			t.Logf("profile %s, held to %s over encode-plain: %v", [...]string{"plain", "rails", "plain-2.15", "rails-2.15"}[p], file, n)
+			t.Logf("profile %s, compared with %s and encode-plain: %v", [...]string{"plain", "rails", "plain-2.15", "rails-2.15"}[p], file, n)
 		})
 	}
 }
 
-// tally counts the lines of a recording by what is asserted of each: every one of
-// them is.
+// tally counts the lines of a recording by what the test asserts about them.
 type tally struct{ same, text, refused, stricter int }
 
 func (n *tally) add(p Profile, g golden) {
@@ -104,12 +105,12 @@ func (n *tally) add(p Profile, g golden) {
 
 func (n tally) String() string {
 	all := n.same + n.text + n.refused + n.stricter
-	return fmt.Sprintf("%d of %d pairs: %d from a Go value, %d of values that only Ruby has from their text, "+
-		"%d refused as Ruby refuses them, %d refused though this Ruby writes what no Ruby reads", all, all, n.same, n.text, n.refused, n.stricter)
+	return fmt.Sprintf("%d of %d pairs: %d from a Go value, %d from the text of a value that only Ruby has, "+
+		"%d refused as in Ruby, %d refused although this Ruby writes them, because no Ruby reads them", all, all, n.same, n.text, n.refused, n.stricter)
 }
 
-// overlaid are all the lines of a version: the plain ones, but for those that
-// it has of its own.
+// overlaid returns all lines of a version: those of encode-plain.jsonl, replaced
+// by those of diff.
 func overlaid(t *testing.T, diff []golden) []golden {
 	t.Helper()
 	own := map[string]golden{}
@@ -123,7 +124,7 @@ func overlaid(t *testing.T, diff []golden) []golden {
 			delete(own, g.Ruby)
 		}
 	}
-	require.Empty(t, slices.Collect(maps.Keys(own)), "lines that the plain recording has not")
+	require.Empty(t, slices.Collect(maps.Keys(own)), "lines that encode-plain.jsonl does not have")
 	return all
 }
 
@@ -131,7 +132,7 @@ func sameInProfile(t *testing.T, p Profile, g golden) {
 	t.Helper()
 	if strings.HasSuffix(g.Ruby, " nested arrays") {
 		if p == Rails && deepInRails(g.Ruby) {
-			require.True(t, g.OK, "a refusal of ours without need")
+			require.True(t, g.OK, "this version refuses it: delete it from deepInRails")
 			g.OK, g.Raises = false, "nesting of 100 is too deep"
 		}
 		sameNesting(t, p, g)
@@ -150,22 +151,23 @@ func sameInProfile(t *testing.T, p Profile, g golden) {
 	if _, stringly := rubyOnly()[g.Ruby]; !ok && stringly {
 		args, ok = in{soleString(t, g.Payload)}, true
 	}
-	require.True(t, ok, "a new line: say what Go value it is, or why there is none")
+	require.True(t, ok, "add the line's Go value to rubyValues, or the reason why Go has none to rubyOnly")
 	sameArgs(t, p, g, args)
 }
 
-// TestDecodingFollowsEveryVersion holds the one parser to all of them. What only
-// some versions read, it refuses: whoever pops the payload next may be another.
-func TestDecodingFollowsEveryVersion(t *testing.T) {
+// TestParseMatchesEveryVersion compares the parser with all recorded versions. It
+// refuses texts that only some versions read, because the payload may next be
+// popped by another version.
+func TestParseMatchesEveryVersion(t *testing.T) {
 	t.Parallel()
 	purpose := refusedOnPurpose()
-	purpose["{\"a\":1} // c"] = "comments are no JSON; only the json gem 2.10 and later take one here"
+	purpose["{\"a\":1} // c"] = "comments are not JSON; only the json gem 2.10 and later accepts one here"
 	for _, version := range []string{"json-2.9.1", "json-2.15.2", "json-2.21.1", "activesupport-7.1.6", "activesupport-8.1.3.1-json-2.21.1"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			lines, refused := readLines(t, "testdata/decode-"+version+".diff.jsonl"), 0
 			defer func() {
-				t.Logf("decode-%s: %d of the %d texts that differ from decode-plain read or refused as there, %d refused on purpose",
+				t.Logf("decode-%s: of the texts that differ from decode-plain, %d of %d accepted or refused as in this version, %d refused on purpose",
 					version, len(lines)-refused, len(lines), refused)
 			}()
 			for _, g := range lines {
@@ -210,8 +212,8 @@ func TestNewerFloats(t *testing.T) {
 	}
 }
 
-// TestNewerFloatsReadBack also sees that Grisu2 seldom needs more digits than
-// there are in the shortest form.
+// TestNewerFloatsReadBack also checks that Grisu2 finds the shortest digits for 99
+// of 100 numbers.
 func TestNewerFloatsReadBack(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -247,7 +249,7 @@ func TestRailsEscapesInsideEverything(t *testing.T) {
 	got, err := Rails.Append(nil, []any{label{"&\u2028\u2027\xe2\x81\xa0"}, map[string]string{"a&b": "é>"}, json.RawMessage(`"<raw>"`)})
 	require.NoError(t, err)
 	assert.Equal(t, `[{"\u003ct\u003e":"\u0026\u2028`+"\u2027\u2060"+`"},{"a\u0026b":"é\u003e"},"<raw>"]`, string(got),
-		"what spells itself is left as it is")
+		"raw JSON is not changed")
 	text, err := Rails.AppendString(nil, "<")
 	require.NoError(t, err)
 	assert.Equal(t, `"\u003c"`, string(text))

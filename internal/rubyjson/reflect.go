@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// appendReflect writes every type that appendValue does not know by name.
+// appendReflect writes the types that are not in appendValue's type switch.
 func (p Profile) appendReflect(dst []byte, v any, depth int) ([]byte, *EncodeError) {
 	return p.appendAny(dst, reflect.ValueOf(v), depth)
 }
 
 func (p Profile) appendAny(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
-	// A pointer adds no level to the text, so that a pointer to itself has to be
-	// caught by counting steps.
+	// A pointer adds no level to the text. The loop is bounded because a pointer
+	// may point to itself.
 	for range MaxNesting {
 		if isNilRef(v) {
 			return append(dst, "null"...), nil
@@ -68,8 +68,8 @@ func (p Profile) appendKind(dst []byte, v reflect.Value, depth int) ([]byte, *En
 	}
 }
 
-// isBytes is encoding/json's test for what is written in base64: bytes that have
-// a spelling of their own are not.
+// isBytes reports whether encoding/json writes a slice of type t in base64. It
+// does not if the elements have marshalers.
 func isBytes(t reflect.Type) bool {
 	return t.Elem().Kind() == reflect.Uint8 && typeOf(t.Elem()).addressed == plain
 }
@@ -119,7 +119,7 @@ func (p Profile) appendStruct(dst []byte, v reflect.Value, depth int) ([]byte, *
 	return append(dst, '}'), nil
 }
 
-// appendQuoted writes a scalar inside a string, for the tag's option "string".
+// appendQuoted writes a scalar inside a string, for the tag option "string".
 func (p Profile) appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *EncodeError) {
 	start := len(dst)
 	dst, err := p.appendAny(dst, v, depth)
@@ -129,8 +129,8 @@ func (p Profile) appendQuoted(dst []byte, v reflect.Value, depth int) ([]byte, *
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
-	if s := shapeOf(v); s == appender || s == marshaler || s == texter {
-		return dst, nil // what has a spelling of its own keeps it
+	if s := shapeOf(v); s == appender || s == marshaler || s == textMarshaler {
+		return dst, nil // a value that writes itself is not quoted
 	}
 	return p.appendString(dst[:start], string(dst[start:]))
 }

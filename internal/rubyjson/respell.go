@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// Respell appends raw, one JSON value that somebody else has written, spelled as
-// Ruby spells what it has read: no spaces, its own escapes and floats, keys in
-// the order they stand. Integers stay exact.
+// Respell parses raw, one JSON value, and appends it as Ruby spells it after
+// parsing: without spaces, with Ruby's escapes and floats, keys in their order.
+// Integers stay exact. It returns an error if raw is not valid JSON or has a
+// float that is out of range.
 func Respell(dst, raw []byte) ([]byte, error) {
 	if err := Valid(raw); err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func respellValue(dst []byte, d *json.Decoder) ([]byte, error) {
 	}
 }
 
-// respellAll appends the elements or members up to the closing delimiter.
+// respellAll appends the items or members up to the closing delimiter.
 func respellAll(dst []byte, d *json.Decoder, open json.Delim) ([]byte, error) {
 	dst = append(dst, byte(open))
 	for first, key := true, open == '{'; d.More(); key = open == '{' && !key {
@@ -55,7 +56,7 @@ func respellAll(dst []byte, d *json.Decoder, open json.Delim) ([]byte, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, fmt.Errorf("reading JSON again: %w", err)
 	}
-	return append(dst, byte(open)+2), nil // ] and } follow two behind [ and {
+	return append(dst, byte(open)+2), nil // in ASCII, ] is [ plus 2, and } is { plus 2
 }
 
 func respellNumber(dst []byte, text string) ([]byte, error) {
@@ -67,7 +68,7 @@ func respellNumber(dst []byte, text string) ([]byte, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return nil, &EncodeError{Reason: text + " is too large for Ruby to write again"}
+		return nil, &EncodeError{Reason: "number " + text + " is out of range"}
 	}
 	return Append(dst, f)
 }

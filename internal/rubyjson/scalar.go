@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// AppendString appends s as a JSON string in Ruby's spelling: only the quote,
-// the backslash and the control bytes below 0x20 are escaped. The error, always
-// an [*EncodeError], says that s is not UTF-8; then dst is returned as it was.
+// AppendString appends s as a JSON string in Ruby's spelling: only the quote, the
+// backslash and the control bytes below 0x20 are escaped. If s is not UTF-8, it
+// returns dst unchanged and an [*EncodeError].
 func AppendString(dst []byte, s string) ([]byte, error) { return Plain.AppendString(dst, s) }
 
 func (p Profile) appendString(dst []byte, s string) ([]byte, *EncodeError) {
@@ -55,7 +55,8 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }
 
-// appendKey writes the i-th member's name and what stands before and after it.
+// appendKey writes the name of the i-th member, the comma before it and the colon
+// after it.
 func (p Profile) appendKey(dst []byte, key string, i int) ([]byte, *EncodeError) {
 	if i > 0 {
 		dst = append(dst, ',')
@@ -68,10 +69,10 @@ func (p Profile) appendKey(dst []byte, key string, i int) ([]byte, *EncodeError)
 }
 
 // appendFloat writes the shortest digits that read back as f, in the form of
-// Ruby's Float#to_s (the json gem 2.15 has its own, see appendFloat215): always with a point, so that Ruby never takes a Float for
-// an Integer, and with an exponent below 1e-4 and from 1e15 on. Ruby pads with
-// zeros up to there only; a number that has digits behind the point, as some up
-// to 2**53 do, needs no padding and no exponent.
+// Ruby's Float#to_s. (Since 2.15 the json gem has another form, see
+// appendFloat215.) There is always a decimal point, so that Ruby never reads a
+// Float as an Integer. Numbers below 1e-4, and whole numbers from 1e15 on, have an
+// exponent; a larger number with a fraction, as some up to 2**53 are, has none.
 func (p Profile) appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeError) {
 	if name, ok := notInJSON(f); ok {
 		if p.rails() {
@@ -83,7 +84,7 @@ func (p Profile) appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeEr
 		return appendFloat215(dst, f, bits), nil
 	}
 	low, high := 1e-4, 1e15
-	if bits == 32 { // the float32s spelled so are a little beside these
+	if bits == 32 { // the float32s with these digits are not exactly these numbers
 		low, high = float64(float32(1e-4)), float64(float32(1e15))
 	}
 	abs := math.Abs(f)
@@ -105,9 +106,9 @@ func (p Profile) appendFloat(dst []byte, f float64, bits int) ([]byte, *EncodeEr
 	return append(dst, digits[e:]...), nil
 }
 
-// appendNumber keeps a number's own spelling: the caller chose it.
+// appendNumber writes a number as the caller spelled it.
 func appendNumber(dst []byte, n json.Number) ([]byte, *EncodeError) {
-	if n == "" { // as in encoding/json, for the zero value's sake
+	if n == "" { // the zero value; as in encoding/json
 		return append(dst, '0'), nil
 	}
 	start := len(dst)

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// SyntaxError says why a text is not JSON.
+// SyntaxError describes a text that is not valid JSON.
 type SyntaxError struct {
-	Offset int    // of the byte that is wrong; the length of the text when it ends too early
+	Offset int    // of the byte that is wrong; the length of the text if it ends too early
 	Reason string // such as: unexpected '}', want a string
 }
 
@@ -16,8 +16,8 @@ func (e *SyntaxError) Error() string {
 	return "invalid JSON at byte " + strconv.Itoa(e.Offset) + ": " + e.Reason
 }
 
-// Valid reports whether raw is one JSON value that Ruby's parser reads: nil, or
-// a [*SyntaxError]. It does not allocate when it is.
+// Valid returns nil if raw is one JSON value that Ruby's parser reads, else a
+// [*SyntaxError]. It does not allocate for a valid text.
 func Valid(raw []byte) error {
 	if err := validAt(raw, 0); err != nil {
 		return err
@@ -25,7 +25,7 @@ func Valid(raw []byte) error {
 	return nil
 }
 
-// validAt is Valid for a value that will stand below depth arrays and objects.
+// validAt is Valid for a value that will be inside depth arrays and objects.
 func validAt(raw []byte, depth int) *SyntaxError {
 	s := scanner{raw: raw}
 	s.space()
@@ -35,8 +35,8 @@ func validAt(raw []byte, depth int) *SyntaxError {
 	return s.end()
 }
 
-// scanner walks a text once. Each method starts at the first byte of what it is
-// named after and leaves pos behind its last one.
+// scanner reads a text once, from start to end. A method starts at the first byte
+// of the thing it is named after and leaves pos after the last one.
 type scanner struct {
 	raw []byte
 	pos int
@@ -87,8 +87,8 @@ func (s *scanner) array(depth int) *SyntaxError {
 	return err
 }
 
-// open steps into an array or object, up to its first item if there are more
-// than none.
+// open steps into an array or object. more reports whether it has an item, which
+// then starts at pos; otherwise pos is after the closing bracket.
 func (s *scanner) open(closing byte, depth int) (more bool, err *SyntaxError) {
 	if depth >= MaxNesting {
 		// Ruby: JSON::NestingError, with the level reached.
@@ -103,7 +103,7 @@ func (s *scanner) open(closing byte, depth int) (more bool, err *SyntaxError) {
 	return true, nil
 }
 
-// next steps over the comma to the next item, or out of the array or object.
+// next skips the comma before the next item, or the closing bracket.
 func (s *scanner) next(closing byte, want string) (more bool, err *SyntaxError) {
 	s.space()
 	switch s.peek() {
@@ -118,8 +118,8 @@ func (s *scanner) next(closing byte, want string) (more bool, err *SyntaxError) 
 	return false, s.unexpected(want)
 }
 
-// key steps over a member's name and colon to its value. It returns the name
-// with its quotes.
+// key skips a member's name and colon, up to its value. It returns the name with
+// its quotes.
 func (s *scanner) key() ([]byte, *SyntaxError) {
 	if s.peek() != '"' {
 		return nil, s.unexpected("a string")
@@ -148,7 +148,7 @@ func (s *scanner) literal(word string) *SyntaxError {
 	return nil
 }
 
-// end is where nothing but blanks may follow.
+// end returns an error if anything but white space follows.
 func (s *scanner) end() *SyntaxError {
 	s.space()
 	if s.pos < len(s.raw) {
@@ -167,8 +167,9 @@ func (s *scanner) space() {
 	}
 }
 
-// peek returns 0 at the end. A zero byte in the text has no meaning outside
-// strings either, and inside them nobody peeks without looking at pos.
+// peek returns the next byte, or 0 at the end of the text. A zero byte in the text
+// is as invalid as the end at every place that is peeked at, and unexpected tells
+// them apart by pos.
 func (s *scanner) peek() byte {
 	if s.pos < len(s.raw) {
 		return s.raw[s.pos]

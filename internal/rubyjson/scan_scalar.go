@@ -1,13 +1,14 @@
 package rubyjson
 
 import (
+	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// text steps over a string. A string that passes can be read by every version
-// of Ruby's json and written again by it: json 2.6 lets a few others in, but
-// raises when it has to put them into the failed list.
+// text skips a string. Every version of Ruby's json gem can read and write the
+// strings that text accepts. json 2.6 reads a few others, but raises when it has
+// to write them into the failed list.
 func (s *scanner) text() *SyntaxError {
 	raw := s.raw
 	for i := s.pos + 1; i < len(raw); {
@@ -25,7 +26,7 @@ func (s *scanner) text() *SyntaxError {
 			i = s.pos
 		case c < ' ':
 			s.pos = i
-			return s.unexpected("no raw control character in a string")
+			return s.fail(fmt.Sprintf("unescaped control character %q in a string", c))
 		default:
 			r, size := utf8.DecodeRune(raw[i:])
 			if r == utf8.RuneError && size == 1 {
@@ -39,7 +40,7 @@ func (s *scanner) text() *SyntaxError {
 	return s.unexpected(`'"'`)
 }
 
-// escape steps over a backslash and what belongs to it: two surrogates are one.
+// escape skips an escape sequence. A pair of surrogates is one sequence.
 func (s *scanner) escape() *SyntaxError {
 	start := s.pos
 	s.pos++
@@ -69,7 +70,7 @@ func (s *scanner) escape() *SyntaxError {
 	return s.fail("lone surrogate in a string")
 }
 
-// hex4 steps over the u of an escape and its four digits.
+// hex4 skips the u of an escape and its four digits, and returns their value.
 func (s *scanner) hex4() (rune, *SyntaxError) {
 	var r rune
 	s.pos++
@@ -88,7 +89,7 @@ func (s *scanner) number() *SyntaxError {
 	if s.peek() == '-' {
 		s.pos++
 	}
-	if s.peek() == '0' { // nothing may follow it but a fraction or an exponent
+	if s.peek() == '0' { // only a fraction or an exponent may follow it
 		s.pos++
 	} else if err := s.digits(); err != nil {
 		return err
@@ -133,7 +134,7 @@ func hexDigit(c byte) (rune, bool) {
 	return 0, false
 }
 
-// unquote reads a string that text has passed, quotes and all.
+// unquote decodes a string that text has accepted. raw includes the quotes.
 func unquote(raw []byte) string {
 	body := raw[1 : len(raw)-1]
 	out := make([]byte, 0, len(body))
@@ -156,7 +157,7 @@ func unquote(raw []byte) string {
 			out = append(out, '\t')
 		case 'u':
 			s := scanner{raw: body, pos: i}
-			r, _ := s.hex4() // text has seen the digits
+			r, _ := s.hex4() // text has checked the digits
 			if utf16.IsSurrogate(r) {
 				s.pos++
 				low, _ := s.hex4()

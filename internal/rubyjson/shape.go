@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// shape is how a type is written.
+// shape is the way in which a type is written.
 type shape uint8
 
 const (
-	plain     shape = iota // by its kind
-	named                  // appendNamed knows it
-	appender               // by its own AppendRuby
-	marshaler              // by its own MarshalJSON
-	texter                 // by its own MarshalText
+	plain         shape = iota // by its kind
+	named                      // by appendNamed
+	appender                   // by its AppendRuby method
+	marshaler                  // by its MarshalJSON method
+	textMarshaler              // by its MarshalText method
 )
 
-// typeInfo is what there is to know about a type, looked up once.
+// typeInfo caches how the values of a type are written.
 type typeInfo struct {
 	shape     shape
-	addressed shape   // for a value whose address can be taken: methods on *T count
-	fields    []field // of a struct that is plain
+	addressed shape   // of addressable values, for which methods of *T count
+	fields    []field // of a struct
 }
 
 //nolint:gochecknoglobals // a cache: types do not change, and there are few
@@ -60,13 +60,13 @@ func shapeOfType(t reflect.Type) shape {
 	case isNamed(t):
 		return named
 	case t.Kind() == reflect.Pointer && isNamed(t.Elem()):
-		return plain // *big.Int has MarshalJSON, but must not differ from big.Int
+		return plain // *big.Int has MarshalJSON, but is written as big.Int
 	case t.Implements(reflect.TypeFor[Appender]()):
 		return appender
 	case t.Implements(reflect.TypeFor[json.Marshaler]()):
 		return marshaler
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		return texter
+		return textMarshaler
 	}
 	return plain
 }
@@ -87,7 +87,7 @@ func (p Profile) appendShaped(dst []byte, v reflect.Value, s shape, depth int) (
 	if p.rails() && v.Type() == reflect.TypeFor[time.Time]() {
 		return appendTime(dst, v.Interface().(time.Time)), nil
 	}
-	if typeOf(v.Type()).shape != s { // then the method is the pointer's
+	if typeOf(v.Type()).shape != s { // the method is one of *T
 		v = v.Addr()
 	}
 	switch m := v.Interface().(type) {
@@ -96,21 +96,21 @@ func (p Profile) appendShaped(dst []byte, v reflect.Value, s shape, depth int) (
 	case json.Marshaler:
 		raw, err := m.MarshalJSON()
 		if err != nil {
-			return dst, refusal(m, "MarshalJSON", err)
+			return dst, marshalerError(m, "MarshalJSON", err)
 		}
 		return splice(dst, raw, depth)
 	case encoding.TextMarshaler:
 		text, err := m.MarshalText()
 		if err != nil {
-			return dst, refusal(m, "MarshalText", err)
+			return dst, marshalerError(m, "MarshalText", err)
 		}
 		return p.appendString(dst, string(text))
 	}
 	return dst, &EncodeError{Reason: "unsupported type " + v.Type().String()}
 }
 
-// splice writes JSON that somebody else spelled. It is checked but not respelled:
-// the caller may have had Ruby's bytes in mind.
+// splice writes raw, JSON that the caller or a marshaler has written. It checks
+// raw but does not change it, because it may be spelled to match Ruby's bytes.
 func splice(dst, raw []byte, depth int) ([]byte, *EncodeError) {
 	if err := validAt(raw, depth); err != nil {
 		return dst, &EncodeError{Reason: err.Error(), Err: err}
@@ -118,6 +118,6 @@ func splice(dst, raw []byte, depth int) ([]byte, *EncodeError) {
 	return append(dst, raw...), nil
 }
 
-func refusal(v any, method string, err error) *EncodeError {
+func marshalerError(v any, method string, err error) *EncodeError {
 	return &EncodeError{Reason: fmt.Sprintf("%T.%s: %v", v, method, err), Err: err}
 }

@@ -1,10 +1,10 @@
 package rubyjson
 
-// Span is where a value stands in a text: text[Start:End]. The zero Span is
-// that of a value which is not there.
+// Span is the position of a value in a text: text[Start:End]. The zero Span means
+// that the value does not exist.
 type Span struct{ Start, End int }
 
-// Of returns the value in text, which is nil where it is not there.
+// Of returns the value in text, or nil for the zero Span.
 func (s Span) Of(text []byte) []byte {
 	if s.End == 0 {
 		return nil
@@ -12,9 +12,10 @@ func (s Span) Of(text []byte) []byte {
 	return text[s.Start:s.End:s.End]
 }
 
-// Spans finds members of an object by their names, so that their bytes can be
-// passed on or replaced where they stand. Of two members with one name the last
-// counts, as in Ruby. The error is a [*SyntaxError] or [ErrNotObject].
+// Spans returns the positions of the values of the named members of the object
+// raw, so that their bytes can be copied or replaced. Of two members with the same
+// name the last counts, as in Ruby. The error is a [*SyntaxError] or
+// [ErrNotObject].
 func Spans(raw []byte, names ...string) ([]Span, error) {
 	s := scanner{raw: raw}
 	s.space()
@@ -40,7 +41,8 @@ func Spans(raw []byte, names ...string) ([]Span, error) {
 	return spans, nil
 }
 
-// field steps over a member and notes where its value is, if it was asked for.
+// field skips a member and stores the position of its value if its name is one of
+// names.
 func (s *scanner) field(names []string, spans []Span) *SyntaxError {
 	key, err := s.key()
 	if err != nil {

@@ -12,12 +12,12 @@ func TestSpans(t *testing.T) {
 	for _, test := range []struct{ name, raw, a, b string }{
 		{"both", `{"a":1,"b":"x"}`, `1`, `"x"`},
 		{"neither", `{}`, "", ""},
-		{"blanks are not part of a value", " {\"b\" : [ 1 ] ,\n\"a\":\t{ }\r} ", `{ }`, `[ 1 ]`},
+		{"white space is not part of a value", " {\"b\" : [ 1 ] ,\n\"a\":\t{ }\r} ", `{ }`, `[ 1 ]`},
 		{"the last one counts", `{"a":1,"a":2}`, `2`, ""},
 		{"inside another", `{"c":{"a":1},"b":{"a":2}}`, "", `{"a":2}`},
 		{"a name with escapes", `{"\u0061":1}`, `1`, ""},
 		{"null", `{"a":null}`, `null`, ""},
-		{"names of another case", `{"A":1}`, "", ""},
+		{"names in another case", `{"A":1}`, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

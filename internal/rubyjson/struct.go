@@ -2,10 +2,10 @@ package rubyjson
 
 import "reflect"
 
-// Field is a member that a struct has as JSON, by its tags.
+// Field is a member of a struct's JSON, as its tags define it.
 type Field struct{ f *field }
 
-// Fields lists the members of a struct type in their order.
+// Fields returns the members of a struct type in their order.
 func Fields(t reflect.Type) []Field {
 	fields := typeOf(t).fields
 	list := make([]Field, len(fields))
@@ -15,18 +15,20 @@ func Fields(t reflect.Type) []Field {
 	return list
 }
 
-// Name is the member's name in JSON.
+// Name returns the member's name in JSON.
 func (f Field) Name() string { return f.f.name }
 
-// In is the field of v, a struct of the type that f was listed for. ok is false
-// where v does not have it, or is to leave it out.
+// In returns the field f of v, a struct of the type that was passed to [Fields].
+// ok is false if an embedded pointer on the path to the field is nil, or if v's
+// tags omit the field's value.
 func (f Field) In(v reflect.Value) (field reflect.Value, ok bool) {
 	field, ok = f.f.value(v)
 	return field, ok && !f.f.omits(field)
 }
 
-// Of is the field of v to be set, which must be addressable. Embedded pointers
-// on the way to it are filled. ok is false where one cannot be.
+// Of returns the field f of v for setting it. v must be addressable. Of allocates
+// nil embedded pointers on the path to the field. ok is false if a pointer or the
+// field cannot be set.
 func (f Field) Of(v reflect.Value) (field reflect.Value, ok bool) {
 	for _, i := range f.f.index {
 		if v.Kind() == reflect.Pointer {
@@ -43,6 +45,7 @@ func (f Field) Of(v reflect.Value) (field reflect.Value, ok bool) {
 	return v, v.CanSet()
 }
 
-// HasOwnJSON tells whether the values of a type write themselves: by MarshalJSON
-// or MarshalText, or as numbers that have no kind in Go.
+// HasOwnJSON reports whether values of type t are not written as their kind is:
+// they have an AppendRuby, MarshalJSON or MarshalText method, or t is big.Int,
+// json.Number or json.RawMessage.
 func HasOwnJSON(t reflect.Type) bool { return typeOf(t).shape != plain }

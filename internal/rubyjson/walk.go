@@ -2,18 +2,19 @@ package rubyjson
 
 import "encoding/json"
 
-// Member is a member of an object, as it stands in the text.
+// Member is a member of an object, with the position of its value in the text.
 type Member struct {
 	Name       string
 	Start, End int // of the value
 }
 
-// Value is the member's value in the text that it was found in.
+// Value returns the member's value. text is the text that was passed to
+// [Members].
 func (m Member) Value(text []byte) json.RawMessage { return text[m.Start:m.End:m.End] }
 
-// Members lists the members of the object that text is, in their order, those
-// of the same name too: to Ruby the last of them counts. ok is false where text
-// is not an object, or not JSON.
+// Members returns the members of the object in text, in their order. Several may
+// have the same name; in Ruby the last one counts. ok is false if text is not a
+// valid JSON object.
 func Members(text []byte) (members []Member, ok bool) {
 	s := scanner{raw: text}
 	s.space()
@@ -39,14 +40,14 @@ func Members(text []byte) (members []Member, ok bool) {
 	return members, err == nil
 }
 
-// Item is an item of an array, as it stands in the text.
+// Item is the position of an item of an array in the text.
 type Item struct{ Start, End int }
 
-// Value is the item in the text that it was found in.
+// Value returns the item's value. text is the text that was passed to [Items].
 func (i Item) Value(text []byte) json.RawMessage { return text[i.Start:i.End:i.End] }
 
-// Items lists the items of the array that text is. ok is false where text is
-// not an array, or not JSON.
+// Items returns the items of the array in text. ok is false if text is not a valid
+// JSON array.
 func Items(text []byte) (items []Item, ok bool) {
 	s := scanner{raw: text}
 	s.space()
@@ -67,13 +68,13 @@ func Items(text []byte) (items []Item, ok bool) {
 	return items, err == nil
 }
 
-// Text reads the string that text is. ok is false where it is none.
+// Text decodes the JSON string in text. ok is false if text is not one.
 func Text(text []byte) (s string, ok bool) {
 	if len(text) < len(`""`) || text[0] != '"' || Valid(text) != nil {
 		return "", false
 	}
 	end := len(text)
-	for text[end-1] != '"' { // blanks
+	for text[end-1] != '"' { // skip white space after the string
 		end--
 	}
 	return stringOf(text[:end]), true
