@@ -13,7 +13,7 @@ import (
 //go:embed family/*.jsonl
 var family embed.FS
 
-// Recording is what one of the libraries around Resque was recorded to do.
+// Recording is what a library around Resque did in one scenario.
 type Recording struct {
 	Name       string           `json:"scenario"`
 	Call       string           `json:"call"` // in Ruby
@@ -27,7 +27,7 @@ type Recording struct {
 	} `json:"raises"`
 }
 
-// Family reads the recordings of a library, in their order.
+// Family returns the recordings of a library, in their order.
 func Family(t testing.TB, library string) []Recording {
 	t.Helper()
 	text, err := family.ReadFile("family/" + library + ".jsonl")
@@ -42,7 +42,7 @@ func Family(t testing.TB, library string) []Recording {
 	return all
 }
 
-// Pushed are the payloads that a recording put on queues, at once or delayed.
+// Pushed returns the payloads that a recording pushed to queues or delayed lists.
 func (r Recording) Pushed() (payloads []string) {
 	for _, c := range r.Commands {
 		if c[0] == "RPUSH" || c[0] == "LPUSH" {
@@ -52,7 +52,8 @@ func (r Recording) Pushed() (payloads []string) {
 	return payloads
 }
 
-// Popped is the payload that waited on the one queue that there was before.
+// Popped returns the payload that was in the queue before the recording. There
+// must be one queue with one payload.
 func (r Recording) Popped(t testing.TB) string {
 	t.Helper()
 	for _, v := range r.KeysBefore {
@@ -62,6 +63,6 @@ func (r Recording) Popped(t testing.TB) string {
 			return items[0].(string)
 		}
 	}
-	require.Fail(t, "nothing was on a queue", r.Name)
+	require.Fail(t, "the recording has no queue", r.Name)
 	return ""
 }

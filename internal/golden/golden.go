@@ -1,5 +1,5 @@
-// Package golden holds what Ruby Resque 3.0.0 was recorded to do to Redis, one
-// scenario a file in core/, and compares what Go does with it.
+// Package golden has recordings of what Ruby Resque 3.0.0 writes to Redis, and
+// functions to compare Go's writes with them. Each file in core/ is a scenario.
 package golden
 
 import (
@@ -22,20 +22,20 @@ var core embed.FS
 type Scenario struct {
 	Name     string           `json:"scenario"`
 	About    string           `json:"about"`
-	Commands [][]string       `json:"commands"` // as MONITOR saw them, in order
-	Keyspace map[string]Value `json:"keyspace"` // what was left
+	Commands [][]string       `json:"commands"` // as MONITOR showed them, in order
+	Keyspace map[string]Value `json:"keyspace"` // at the end
 	Result   json.RawMessage  `json:"result"`
 	Raised   string           `json:"raised"`
 }
 
-// Value is a key's type and what it holds: a string, a list, a sorted set's
-// members, or a hash.
+// Value is the type of a key and its content: a string, the items of a list, the
+// sorted members of a set, or the fields of a hash.
 type Value struct {
 	Type  string `json:"type"`
 	Value any    `json:"value"`
 }
 
-// Load reads the recording of a scenario.
+// Load returns the recording of a scenario.
 func Load(t testing.TB, name string) Scenario {
 	t.Helper()
 	text, err := core.ReadFile("core/" + name + ".json")
@@ -45,7 +45,7 @@ func Load(t testing.TB, name string) Scenario {
 	return s
 }
 
-// Names are the recorded scenarios.
+// Names returns the names of the recorded scenarios.
 func Names(t testing.TB) []string {
 	t.Helper()
 	files, err := core.ReadDir("core")
@@ -57,8 +57,8 @@ func Names(t testing.TB) []string {
 	return names
 }
 
-// Dump reads the whole keyspace behind c in a recording's form, with its
-// placeholders for what differs from run to run.
+// Dump returns the keyspace of c's database in the form of a recording, with
+// placeholders for values that differ between runs.
 func Dump(t testing.TB, c redis.Conn) map[string]Value {
 	t.Helper()
 	keys, err := redis.Strings(c.Do("KEYS", "*"))
@@ -94,7 +94,7 @@ func dump(t testing.TB, c redis.Conn, kind, key string) any {
 		}
 		return cleaned
 	default:
-		require.Fail(t, "a key of a type that Resque does not use", "%s %s", kind, key)
+		require.Fail(t, "key has a type that Resque does not use", "%s %s", kind, key)
 		return nil
 	}
 }
@@ -112,8 +112,8 @@ func cleanAll(t testing.TB) func(values []string, err error) []any {
 	}
 }
 
-// Clean puts a recording's placeholders in the place of what differs from run
-// to run: host, pid, times and the frames of backtraces.
+// Clean replaces values that differ between runs by a recording's placeholders:
+// host, pid, times and the frames of backtraces.
 func Clean(text string) string {
 	for _, c := range cleaners() {
 		text = c.pattern.ReplaceAllString(text, c.with)
@@ -136,10 +136,10 @@ func cleaners() []cleaner {
 	}
 }
 
-// Writes are the commands of a recording, or of redistest's monitor, that
-// write, cleaned and sorted: MONITOR shows those of scripts too, and scripts
-// may have another order. What only one side has to do is left out: looks that
-// found nothing, and the lock and the silence before the first heartbeat.
+// Writes returns the commands that write, cleaned and sorted. commands are those
+// of a recording or of redistest's Monitor. They are sorted because Go's scripts,
+// whose commands MONITOR also shows, may write in another order than Ruby. Writes
+// leaves out the lock for pruning, which only one side may take.
 func Writes(commands [][]string) []string {
 	var writes []string
 	for _, c := range commands {

@@ -32,8 +32,8 @@ func TestEveryRecordingLoads(t *testing.T) {
 	}
 }
 
-// What a recording says is clean already.
-func TestCleanIsIdempotent(t *testing.T) {
+// The recordings have been cleaned.
+func TestCleanKeepsRecordings(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("core/*.json")
 	require.NoError(t, err)

@@ -12,9 +12,10 @@ import (
 //go:embed signals.jsonl
 var signals string
 
-// SignalCase is what Ruby's worker was recorded to do on signals. The job lasts
-// JobSeconds, the first signal came 0.3 s after it began, numbers among Signals
-// are pauses in seconds, and a Polite job of 0.1 s waited in the queue.
+// SignalCase is a recording of what Ruby's worker does on signals. A job that
+// takes JobSeconds was running, and a second job, Polite, which takes 0.1 s, was
+// in the queue. The first signal was sent 0.3 s after the job began. Numbers in
+// Signals are pauses in seconds.
 type SignalCase struct {
 	Case          string            `json:"case"`
 	Env           map[string]string `json:"env"`
@@ -32,14 +33,14 @@ type SignalCase struct {
 	TermSignal    int               `json:"term_signal"`
 }
 
-// SignalFailure is the failure that a signal left. The pid in Error is "{PID}".
+// SignalFailure is a failure that a signal caused. The pid in Error is "{PID}".
 type SignalFailure struct {
 	Exception string `json:"exception"`
 	Error     string `json:"error"`
 	Class     string `json:"class"`
 }
 
-// Signals are the recorded cases.
+// Signals returns the recorded cases.
 func Signals(t testing.TB) []SignalCase {
 	t.Helper()
 	var cases []SignalCase

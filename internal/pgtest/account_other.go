@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// account is whom the server runs as: here we leave it to others to try.
+// account always returns false: these tests need Unix.
 func account() (as *syscall.SysProcAttr, ok bool) { return nil, false }
 
-func (s *server) give(testing.TB, ...string) {}
+func (s *server) chown(testing.TB, ...string) {}

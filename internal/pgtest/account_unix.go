@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// account is whom the server runs as: PostgreSQL refuses root, who takes the
-// account that its packages make.
+// account returns the account that the server runs as, nil for the current one.
+// PostgreSQL refuses to run as root, so root uses the account postgres, which
+// PostgreSQL's packages create. ok is false if there is no such account.
 func account() (as *syscall.SysProcAttr, ok bool) {
 	if os.Getuid() != 0 {
 		return nil, true
@@ -33,8 +34,8 @@ func account() (as *syscall.SysProcAttr, ok bool) {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, true
 }
 
-// give makes files the server's.
-func (s *server) give(t testing.TB, files ...string) {
+// chown makes the server's account the owner of files.
+func (s *server) chown(t testing.TB, files ...string) {
 	t.Helper()
 	if s.as == nil {
 		return

@@ -1,4 +1,5 @@
-// Package pgtest gives tests a PostgreSQL of their own, where it is installed.
+// Package pgtest starts a PostgreSQL server for a test, if PostgreSQL is
+// installed.
 package pgtest
 
 import (
@@ -20,12 +21,12 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// Password is what the server's only user, ann, has to say.
+// Password is the password of the server's only user, ann.
 const Password = "s3cret"
 
-// Start runs a server that ends with the test, and returns the URL of its empty
-// database, password included. Where PostgreSQL is missing the test is skipped,
-// or fails if GORESQUE_REQUIRE has the word postgres.
+// Start runs a server until the test ends and returns the URL of its empty
+// database, with the password. If PostgreSQL is missing, it skips the test, or
+// fails it if GORESQUE_REQUIRE lists postgres.
 func Start(t testing.TB) string {
 	t.Helper()
 	bin, ok := programs()
@@ -46,8 +47,8 @@ func Start(t testing.TB) string {
 	return ""
 }
 
-// programs is the directory of initdb and postgres, of the newest version that
-// Debian's packages have put there, or that are on the PATH.
+// programs returns the directory of initdb and postgres: of the newest version
+// that Debian's packages have installed, or else of the one on the PATH.
 func programs() (dir string, ok bool) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is right
 	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
@@ -59,27 +60,27 @@ func programs() (dir string, ok bool) {
 }
 
 func version(path string) int {
-	n, _ := strconv.Atoi(strings.Split(path, "/")[4]) // 0 for what is no number
+	n, _ := strconv.Atoi(strings.Split(path, "/")[4]) // 0 if it is not a number
 	return n
 }
 
-// server is a PostgreSQL in a directory.
+// server is a PostgreSQL server with its data in a directory.
 type server struct {
 	bin, dir string
 	as       *syscall.SysProcAttr
 }
 
-// initialize makes a database cluster in a directory that only the server's
-// account can read, which is why it is not the test's own.
+// initialize creates a database cluster. Its directory is not in t.TempDir, which
+// the server's account cannot read.
 func (s *server) initialize(t testing.TB) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "goresque-postgres-") //nolint:usetesting // that of the test is closed to other accounts
+	dir, err := os.MkdirTemp("", "goresque-postgres-") //nolint:usetesting // the server's account cannot read t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s.dir = dir
 	password := filepath.Join(dir, "password")
 	require.NoError(t, os.WriteFile(password, []byte(Password+"\n"), 0o600))
-	s.give(t, dir, password)
+	s.chown(t, dir, password)
 	cmd := s.command("initdb", "--pgdata="+s.data(), "--username=ann", "--pwfile="+password,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	out, err := cmd.CombinedOutput()
@@ -89,14 +90,14 @@ func (s *server) initialize(t testing.TB) {
 func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *server) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...) //nolint:noctx // it ends with the test, by its process
+	cmd := exec.Command(filepath.Join(s.bin, program), args...) //nolint:noctx // a cleanup ends it
 	cmd.Dir = s.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
 	cmd.SysProcAttr = s.as
 	return cmd
 }
 
-// start waits for the server's own word that it listens.
+// start runs the server and waits until it logs that it accepts connections.
 func (s *server) start(t testing.TB, port string) error {
 	t.Helper()
 	cmd := s.command("postgres", "-D", s.data(), "-p", port, "-c", "listen_addresses=127.0.0.1",
@@ -105,13 +106,13 @@ func (s *server) start(t testing.TB, port string) error {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGQUIT) // at once, its children too
+		_ = cmd.Process.Signal(syscall.SIGQUIT) // an immediate stop, which also ends its children
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(log)
-	var said strings.Builder
+	var output strings.Builder
 	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), "ready to accept connections") {
 			go func() { // the pipe must not fill up
 				for lines.Scan() {
@@ -120,5 +121,5 @@ func (s *server) start(t testing.TB, port string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("postgres ended before it listened:\n%s", &said)
+	return fmt.Errorf("postgres exited before it accepted connections:\n%s", &output)
 }

@@ -1,5 +1,5 @@
-// Package proc has what worker and cli both need of processes: how to start this
-// program again, and how one has ended.
+// Package proc helps worker and cli with processes: it finds this program's file,
+// to start it again, and describes how a process ended.
 package proc
 
 import (
@@ -8,8 +8,8 @@ import (
 	"runtime"
 )
 
-// Self is the file to start to have this very program again, also where a deploy
-// has replaced the file it was started from.
+// Self returns the file to run to start this program again. On Linux it is the
+// same program even if a deploy has replaced the file since.
 func Self() (string, error) {
 	if runtime.GOOS == "linux" {
 		return "/proc/self/exe", nil
@@ -21,8 +21,8 @@ func Self() (string, error) {
 	return self, nil
 }
 
-// Status is how a process ended, "pid 42 SIGKILL (signal 9)" or "pid 42 exit 1",
-// and whether a signal ended it.
+// Status returns how a process ended, such as "pid 42 SIGKILL (signal 9)" or
+// "pid 42 exit 1". signaled reports whether a signal ended it.
 //
 // Ruby: Process::Status#to_s.
 func Status(ended *os.ProcessState) (text string, signaled bool) {

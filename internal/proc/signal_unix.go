@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// endingSignal is the signal that ended a process, 0 where none did.
+// endingSignal returns the signal that ended a process, or 0 if none did.
 func endingSignal(ended *os.ProcessState) (number int, name string, dumped bool) {
 	status, ok := ended.Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() {

@@ -17,11 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Certificates are PEM files of an authority, and of a certificate that it gave
-// for both ends of a connection on loopback.
+// Certificates are the names of PEM files: the certificate of an authority, a
+// certificate that it signed, and its key. The signed certificate is valid for
+// servers and clients on 127.0.0.1.
 type Certificates struct{ Authority, Certificate, Key string }
 
-// Certify makes an authority and a certificate that last as long as the test.
+// Certify creates an authority and a certificate, in files that are removed when
+// the test ends.
 func Certify(t testing.TB) Certificates {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Monitor records the commands that a redis-server performs, those of scripts
-// included, until the returned function is called, which returns them.
+// Monitor records the commands that a redis-server runs, including those of
+// scripts. stop ends the recording and returns the commands.
 func (s *Server) Monitor(t testing.TB) (stop func() [][]string) {
 	t.Helper()
 	require.True(t, s.Real, "the embedded server has no MONITOR")
@@ -36,7 +36,7 @@ func (s *Server) Monitor(t testing.TB) (stop func() [][]string) {
 	}
 }
 
-// Conn is a connection to s that is closed with the test.
+// Conn returns a connection to s that is closed when the test ends.
 func (s *Server) Conn(t testing.TB) redis.Conn {
 	t.Helper()
 	c, err := redis.DialURLContext(context.WithoutCancel(t.Context()), s.URL)

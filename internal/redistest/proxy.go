@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Proxy stands between a client and its Redis and can keep the replies.
+// Proxy forwards connections to a Redis server. It can break, delay or lose their
+// data.
 type Proxy struct {
 	URL string
 
 	cut   atomic.Bool
 	hold  sync.RWMutex
-	epoch atomic.Int64 // odd while the line is silent
+	epoch atomic.Int64 // odd during Silence
 }
 
-// Proxy starts a proxy before s that ends with the test.
+// Proxy starts a proxy for s that ends when the test ends.
 func (s *Server) Proxy(t testing.TB) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
@@ -39,50 +40,50 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 	return p
 }
 
-// Cut has the next reply not arrive: Redis has done what it was asked, and the
-// connection breaks. Those after it are passed on again.
+// Cut drops the next reply and closes its connection. Redis has run the command.
+// Later replies arrive again.
 func (p *Proxy) Cut() { p.cut.Store(true) }
 
-// Hold keeps all replies back until the returned function is called.
+// Hold delays all replies until release is called.
 func (p *Proxy) Hold() (release func()) {
 	p.hold.Lock()
 	return p.hold.Unlock
 }
 
-// Silence has the line go dead without a word, as when a cable is pulled or a
-// firewall forgets its connections: what is sent is swallowed, and nothing is
-// closed. After the returned function is called, new connections work; those
-// from before or meanwhile stay dead.
+// Silence makes the network fail without closing a connection, as when a cable is
+// unplugged or a firewall forgets its connections: data in both directions is
+// lost. After end is called, new connections work. Connections that were opened
+// before or during the silence never do.
 func (p *Proxy) Silence() (end func()) {
 	p.epoch.Add(1)
 	return func() { p.epoch.Add(1) }
 }
 
-// mortal is one side of a connection; what is written to it once the line has
-// gone dead is lost.
-type mortal struct {
+// lossyWriter writes to one end of a connection. It discards everything after a
+// silence has begun.
+type lossyWriter struct {
 	io.Writer
-	p    *Proxy
-	born int64
+	p     *Proxy
+	epoch int64 // when the connection was opened
 }
 
-func (m *mortal) Write(b []byte) (int, error) {
-	if m.born%2 == 1 || m.p.epoch.Load() != m.born {
+func (w *lossyWriter) Write(b []byte) (int, error) {
+	if w.epoch%2 == 1 || w.p.epoch.Load() != w.epoch {
 		return len(b), nil
 	}
-	return m.Writer.Write(b) //nolint:wrapcheck // as if m were not there
+	return w.Writer.Write(b) //nolint:wrapcheck // the error of the connection
 }
 
 func (p *Proxy) serve(client net.Conn, addr string) {
 	defer client.Close()
-	born := p.epoch.Load()
+	epoch := p.epoch.Load()
 	server, err := net.Dial("tcp", addr) //nolint:noctx // at once, on this machine
 	if err != nil {
 		return
 	}
 	defer server.Close()
 	go func() {
-		_, _ = io.Copy(&mortal{server, p, born}, client)
+		_, _ = io.Copy(&lossyWriter{server, p, epoch}, client)
 		_ = server.Close()
 	}()
 	buf := make([]byte, 64<<10)
@@ -92,12 +93,12 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 			return
 		}
 		if p.cut.CompareAndSwap(true, false) {
-			_ = server.(*net.TCPConn).CloseWrite() // what was sent is done to its end
+			_ = server.(*net.TCPConn).CloseWrite() // Redis runs all commands that it was sent
 			_, _ = io.Copy(io.Discard, server)
 			return
 		}
 		p.hold.RLock()
-		_, err = (&mortal{client, p, born}).Write(buf[:n])
+		_, err = (&lossyWriter{client, p, epoch}).Write(buf[:n])
 		p.hold.RUnlock()
 		if err != nil {
 			return

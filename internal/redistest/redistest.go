@@ -1,6 +1,6 @@
-// Package redistest gives tests a Redis of their own: a redis-server where one
-// is installed, the embedded one where not. Each test starts its own, which takes
-// some 20 ms, so that tests may stop, fill or damage it.
+// Package redistest starts a Redis server for a test: a redis-server if one is
+// installed, else the embedded server. Each test starts its own server, which
+// takes about 20 ms, so that it may stop, fill or damage it.
 package redistest
 
 import (
@@ -20,30 +20,30 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// Require skips a test whose tool is missing, naming it. Where GORESQUE_REQUIRE
-// lists the tool, as in CI, a missing one fails the test instead.
+// Require skips the test unless have is true. If GORESQUE_REQUIRE lists the tool,
+// as in CI, it fails the test instead.
 func Require(t testing.TB, tool string, have bool) {
 	t.Helper()
 	if have {
 		return
 	}
 	if slices.Contains(strings.Split(os.Getenv("GORESQUE_REQUIRE"), ","), tool) {
-		t.Fatalf("%s is missing, and GORESQUE_REQUIRE wants it", tool)
+		t.Fatalf("%s is missing, but GORESQUE_REQUIRE lists it", tool)
 	}
 	t.Skipf("%s is missing", tool)
 }
 
-// Server is a Redis for one test.
+// Server is a Redis server for one test.
 type Server struct {
 	URL  string
-	Real bool // a redis-server, not the embedded one
+	Real bool // a redis-server, not the embedded server
 	PID  int  // of a redis-server
 
 	embedded bool
 }
 
-// Start runs a server that ends with the test: a redis-server where one is
-// installed, else the embedded one.
+// Start runs a server until the test ends: a redis-server if one is installed,
+// else the embedded server. Only a redis-server uses args.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if path, err := exec.LookPath("redis-server"); err == nil {
@@ -53,7 +53,8 @@ func Start(t testing.TB, args ...string) *Server {
 	return StartEmbedded(t)
 }
 
-// StartReal runs a redis-server with args, or skips the test.
+// StartReal runs a redis-server with args until the test ends. If none is
+// installed, it skips the test.
 func StartReal(t testing.TB, args ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -61,7 +62,7 @@ func StartReal(t testing.TB, args ...string) *Server {
 	return startReal(t, path, args)
 }
 
-// StartEmbedded runs the embedded server.
+// StartEmbedded runs the embedded server until the test ends.
 func StartEmbedded(t testing.TB) *Server {
 	t.Helper()
 	s, err := embedded.Start("")
@@ -83,7 +84,7 @@ func Both(t *testing.T, test func(t *testing.T, s *Server)) {
 	})
 }
 
-// Open returns a Redis on s that is closed with the test.
+// Open returns a Redis on s that is closed when the test ends.
 func (s *Server) Open(t testing.TB) *resque.Redis {
 	t.Helper()
 	return s.OpenWithin(t, 0)
@@ -102,7 +103,7 @@ func (s *Server) OpenWithin(t testing.TB, readTimeout time.Duration) *resque.Red
 	return rdb
 }
 
-// Client returns a client on s that is closed with the test.
+// Client returns a client on s that is closed when the test ends.
 func (s *Server) Client(t testing.TB) *resque.Client {
 	t.Helper()
 	client, err := resque.New(s.Open(t), resque.Config{})
@@ -114,9 +115,9 @@ func required(tool string) bool {
 	return slices.Contains(strings.Split(os.Getenv("GORESQUE_REQUIRE"), ","), tool)
 }
 
-// startReal waits for the server's own word that it listens. Port 0 is none to
-// redis-server, so a free one is asked for; another process may take it first,
-// and then the next one is tried.
+// startReal runs a redis-server on a free port. It tries several, because another
+// process may take the port first. (redis-server does not listen on TCP with port
+// 0.)
 func startReal(t testing.TB, path string, args []string) *Server {
 	t.Helper()
 	var last error
@@ -138,7 +139,7 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 	all := append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir,
 	}, args...)
-	cmd := exec.Command(path, all...) //nolint:noctx // it ends with the test, by its process
+	cmd := exec.Command(path, all...) //nolint:noctx // a cleanup ends it
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -147,9 +148,9 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(out)
-	var said strings.Builder
+	var output strings.Builder
 	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
+		output.WriteString(lines.Text() + "\n")
 		if strings.Contains(lines.Text(), "eady to accept connections") {
 			go func() { // the pipe must not fill up
 				for lines.Scan() {
@@ -158,10 +159,10 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 			return &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: cmd.Process.Pid}, nil
 		}
 	}
-	return nil, fmt.Errorf("redis-server ended before it listened:\n%s", &said)
+	return nil, fmt.Errorf("redis-server exited before it accepted connections:\n%s", &output)
 }
 
-// FreePort is a port on loopback that nobody listens on now.
+// FreePort returns a TCP port of 127.0.0.1 that is not in use.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once

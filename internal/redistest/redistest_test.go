@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-func TestBothAreEmptyAndApart(t *testing.T) {
+func TestServersAreEmptyAndSeparate(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		assert.Equal(t, s.Real, s.PID > 0)
@@ -40,7 +40,7 @@ func TestMonitorSeesEveryWord(t *testing.T) {
 	got := stop()
 	require.Len(t, got, 3)
 	assert.Equal(t, append([]string{"rpush", "key"}, words...), got[0])
-	assert.Equal(t, []string{"del", "key"}, got[2], "those of scripts, too")
+	assert.Equal(t, []string{"del", "key"}, got[2], "also the commands of scripts")
 }
 
 func TestSilence(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSilence(t *testing.T) {
 	_, err := before.Do("PING")
 	require.NoError(t, err)
 	end := p.Silence()
-	during := open() // somebody accepts, and that is all
+	during := open() // accepted, but never answered
 	for _, c := range []redis.Conn{before, during} {
 		_, err := c.Do("PING")
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -75,15 +75,16 @@ func TestRequire(t *testing.T) {
 	}{{"a", true, ""}, {"a", false, "fatal"}, {"b", true, ""}, {"b", false, "skip"}} {
 		v := &verdict{TB: t}
 		redistest.Require(v, c.tool, c.have)
-		assert.Equal(t, c.want, v.said, c)
+		assert.Equal(t, c.want, v.call, c)
 	}
 }
 
-// verdict is a test that goes on after it was ended: the first word counts.
+// verdict records whether Require fails or skips the test. It does not end it, so
+// the first call counts.
 type verdict struct {
 	testing.TB
-	said string
+	call string
 }
 
-func (v *verdict) Fatalf(string, ...any) { v.said = cmp.Or(v.said, "fatal") }
-func (v *verdict) Skipf(string, ...any)  { v.said = cmp.Or(v.said, "skip") }
+func (v *verdict) Fatalf(string, ...any) { v.call = cmp.Or(v.call, "fatal") }
+func (v *verdict) Skipf(string, ...any)  { v.call = cmp.Or(v.call, "skip") }
