@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/fork"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -213,6 +214,14 @@ const (
 	PutBackUnknown
 )
 
+// children is how the worker uses its child processes.
+func (c Config) children(changed func()) fork.Config {
+	return fork.Config{
+		JobsPerChild: c.JobsPerChild, Lifetime: c.ChildLifetime, StopTimeout: c.TermTimeout,
+		Changed: changed, Logger: c.Logger,
+	}
+}
+
 // withDefaults returns c with its gaps filled, or all its mistakes.
 func (c Config) withDefaults() (Config, error) {
 	var mistakes []error
@@ -230,7 +239,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.JobsPerChild < 0 {
 		mistakes = append(mistakes, fmt.Errorf("worker: JobsPerChild is %d; it must be at least 1", c.JobsPerChild))
 	}
-	if c.ForkPerJob && !canFork {
+	if c.ForkPerJob && !fork.Supported {
 		mistakes = append(mistakes, errors.New("worker: ForkPerJob needs a Unix system"))
 	}
 	if c.CrashLimit < 0 {

@@ -357,7 +357,7 @@ func TestAProgramThatForgetsServeChildIsTold(t *testing.T) {
 	s := redistest.Start(t)
 	w := startForking(t, s, forkConfig{environ: []string{"WORKER_TEST_FORGETS=1"}})
 	require.Error(t, <-w.done)
-	assert.Positive(t, w.said.count("must call worker.ServeChild where worker.IsChild()"))
+	assert.Positive(t, w.said.count("must call worker.ServeChild if worker.IsChild()"))
 	assert.Positive(t, w.said.count("it must call ServeChild and not Run"), "its children say so, too")
 	requireGone(t, s.Conn(t))
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goresque/goresque/internal/fork"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -30,7 +31,7 @@ type slot struct {
 	run *run // the job in hand
 }
 
-func newSlot(id string, w *Worker, x *exchange, children *nursery) *slot {
+func newSlot(id string, w *Worker, x *exchange, children *fork.Pool) *slot {
 	s := &slot{
 		id: id, handler: w.handler, exchange: x, cfg: w.cfg, log: w.cfg.Logger, changed: x.pulse,
 		outcomes:  outcomes{w.backend, w.cfg.FailureLists},
@@ -38,7 +39,7 @@ func newSlot(id string, w *Worker, x *exchange, children *nursery) *slot {
 		limits:    limits{handler: w.handler, timeout: w.cfg.Timeout, stuck: &w.stuck, log: w.cfg.Logger},
 	}
 	if children != nil {
-		s.performer = &inChild{nursery: children, limits: s.limits, cfg: w.cfg, changed: x.pulse}
+		s.performer = &inChild{children: children.Slot(), limits: s.limits, beforeFork: w.cfg.Hooks.BeforeFork}
 	}
 	return s
 }
@@ -96,13 +97,13 @@ func (s *slot) perform(ctx context.Context, r store.Reserved) (last *ending, ok 
 			s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errGoexit) })
 		}
 	}()
-	hooked, err := s.performer.perform(during, job, func() bool { return s.requeues(in) })
+	hooked, err := s.performer.perform(during, job, in.killed, func() bool { return s.requeues(in) })
 	returned = true
 	unknown, err := ended(during, job.Class, err)
 	switch {
 	case !s.take(in):
 		return nil, false
-	case err == errUnstarted: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
+	case err == fork.ErrNotBegun: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
 		return s.outcomes.unstarted(r), true
 	case unknown && s.cfg.UnknownClass == PutBackUnknown:
 		s.log.Info("job put back: its class is unknown here", "class", job.Class, "queue", job.Queue, "worker", r.Worker)

@@ -6,19 +6,16 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// performer performs a slot's jobs, one at a time, where they are to be
-// performed.
+// performer performs a slot's jobs, one at a time, in this process or in a child.
 type performer interface {
-	// perform says how the job ended; hooked, that its failure hooks know. They
-	// need not where handsBack says that a job which is ended goes back to its
-	// queue.
-	perform(ctx context.Context, job *resque.Reserved, handsBack func() bool) (hooked bool, err error)
+	// perform returns how the job ended; hooked reports whether its failure hooks
+	// were called. They are not called if returns reports that a job which is told
+	// to end goes back to its queue. The job is cut off when killed is closed, if
+	// kills reports true.
+	perform(ctx context.Context, job *resque.Reserved, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
+	kills() bool
 
-	// killer returns what ends the job to come at once, at any time and more than
-	// once; nil where that is not possible.
-	killer() func()
-
-	// pid is the child that has the job in hand; 0 is none. At any time.
+	// pid is the child that performs the job; 0 is none. Any goroutine may call it.
 	pid() int
 
 	// close releases what the performer has.
@@ -28,12 +25,10 @@ type performer interface {
 // inProcess performs jobs in the slot's own goroutine.
 type inProcess struct{ handler resque.Handler }
 
-func (p inProcess) perform(ctx context.Context, job *resque.Reserved, _ func() bool) (hooked bool, err error) {
+func (p inProcess) perform(ctx context.Context, job *resque.Reserved, _ <-chan struct{}, _ func() bool) (hooked bool, err error) {
 	return false, resque.Perform(ctx, p.handler, job)
 }
 
-func (inProcess) killer() func() { return nil }
-
-func (inProcess) pid() int { return 0 }
-
-func (inProcess) close() {}
+func (inProcess) kills() bool { return false }
+func (inProcess) pid() int    { return 0 }
+func (inProcess) close()      {}

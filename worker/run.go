@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -19,7 +20,8 @@ type run struct {
 	quiet    bool // its line in the log is not wanted: nobody is to pay for its words
 	cancel   context.CancelCauseFunc
 	release  func() // of its time limit
-	kill     func() // ends its child at once; nil where it runs in this process
+	killed   chan struct{}
+	kill     func() // closes killed, which ends its child at once; nil without a child
 
 	// Of the slot's lock.
 	stopping bool        // it was ended because the worker stops
@@ -33,7 +35,10 @@ func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	during, in.release = s.limits.watch(during, job)
-	in.kill = s.performer.killer()
+	if s.performer.kills() {
+		in.killed = make(chan struct{})
+		in.kill = sync.OnceFunc(func() { close(in.killed) })
+	}
 	if s.log.Enabled(ctx, slog.LevelDebug) { // who does not want it is not to pay for its words
 		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
 	}

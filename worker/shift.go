@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/goresque/goresque/internal/fork"
 )
 
 // shift is one Run of a worker: it runs the slots, beside them what keeps them
@@ -43,7 +45,7 @@ func (s *shift) run(taking context.Context) error {
 	if err != nil {
 		return s.notStarted(taking, err)
 	}
-	defer children.close()
+	defer children.Close()
 	s.set(s.reg.ids)
 	defer s.set(nil)
 	s.cfg.Logger.Info("worker started", "worker", s.reg.ids[0], "slots", len(s.reg.ids), "queues", s.cfg.Queues)
@@ -58,21 +60,21 @@ func (s *shift) run(taking context.Context) error {
 // start makes sure that jobs can be performed, and registers.
 //
 // Ruby: Resque::Worker#startup.
-func (s *shift) start(ctx context.Context) (*nursery, error) {
+func (s *shift) start(ctx context.Context) (*fork.Pool, error) {
 	if hook := s.cfg.Hooks.BeforeFirstFork; hook != nil {
 		if err := guard(func() error { return hook(ctx) }); err != nil {
 			return nil, fmt.Errorf("before the first fork: %w", err)
 		}
 	}
-	var children *nursery
+	var children *fork.Pool
 	if s.cfg.ForkPerJob {
 		var err error
-		if children, err = openNursery(ctx, s.cfg); err != nil {
+		if children, err = fork.Open(ctx, s.cfg.children(s.pulse.beat)); err != nil {
 			return nil, err
 		}
 	}
 	if _, err := s.reg.enter(ctx); err != nil {
-		children.close()
+		children.Close()
 		return nil, err
 	}
 	return children, nil
@@ -93,7 +95,7 @@ func (s *shift) notStarted(ctx context.Context, err error) error {
 
 // work runs the slots until they have all stopped. unsettled are those whose last
 // job's end Redis never got.
-func (s *shift) work(taking context.Context, children *nursery) (unsettled []string, err error) {
+func (s *shift) work(taking context.Context, children *fork.Pool) (unsettled []string, err error) {
 	x := s.exchange
 	alive, die := context.WithCancel(context.WithoutCancel(taking))
 	idle, stop := context.WithCancel(taking)
@@ -119,7 +121,7 @@ func (s *shift) work(taking context.Context, children *nursery) (unsettled []str
 }
 
 // staff makes the slots.
-func (s *shift) staff(children *nursery) []*slot {
+func (s *shift) staff(children *fork.Pool) []*slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range s.reg.ids {

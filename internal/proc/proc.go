@@ -1,4 +1,4 @@
-// Package proc helps worker and cli with processes: it finds this program's file,
+// Package proc helps internal/fork and cli with processes: it finds this program's file,
 // to start it again, and describes how a process ended.
 package proc
 

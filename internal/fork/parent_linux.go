@@ -1,6 +1,6 @@
-package worker
+package fork
 
 import "syscall"
 
-// withParent makes a child end with the thread that started it.
+// withParent ends a child with the thread that started it.
 func withParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

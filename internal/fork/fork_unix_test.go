@@ -1,0 +1,449 @@
+//go:build unix
+
+package fork
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain lets the test binary be a child. FORK_TEST_PIDS is a file to which each
+// child writes its pid first, and FORK_TEST_DIES a file during whose existence
+// children end in some way before they are ready.
+func TestMain(m *testing.M) {
+	if !IsChild() {
+		os.Exit(m.Run())
+	}
+	if err := beChild(); err != nil {
+		fmt.Fprintln(os.Stderr, "a child of a test:", err)
+		os.Exit(1)
+	}
+}
+
+var errTold = errors.New("told to end")
+
+func beChild() error {
+	if path := os.Getenv("FORK_TEST_PIDS"); path != "" {
+		if err := jot(path, strconv.Itoa(os.Getpid())); err != nil {
+			return err
+		}
+	}
+	switch how, _ := os.ReadFile(os.Getenv("FORK_TEST_DIES")); string(how) {
+	case "exit":
+		os.Exit(9)
+	case "kill":
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "before the job":
+		if err := writeFrame(os.NewFile(4, "reports"), frameReady, nil, nil); err != nil {
+			return err
+		}
+		_, _ = os.NewFile(3, "jobs").Read(make([]byte, 1))
+		os.Exit(7)
+	}
+	return Serve(context.Background(), errTold, performTest)
+}
+
+// performTest does what the payload says. Its queue is a file to write to.
+func performTest(ctx context.Context, job Job, returns func() bool) Report {
+	what, arg, _ := strings.Cut(string(job.Payload), " ")
+	_ = jot(job.Queue, "begun")
+	switch what {
+	case "echo":
+		return Report{OK: true, Error: arg, Exception: strconv.Itoa(os.Getpid())}
+	case "wait": // until it is told to end
+		<-ctx.Done()
+		return Report{Term: errors.Is(context.Cause(ctx), errTold), Dirty: returns()}
+	case "ignore":
+		select {}
+	case "exit":
+		os.Exit(3)
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "returns":
+		return Report{OK: !returns()}
+	case "signals": // of a terminal, to the whole group
+		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP} {
+			_ = syscall.Kill(os.Getpid(), sig)
+		}
+		return Report{OK: true}
+	}
+	return Report{Error: "what is " + what}
+}
+
+func jot(path, line string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, line)
+	return err
+}
+
+// jottings are the lines that were written to a file.
+func jottings(path string) []string {
+	text, _ := os.ReadFile(path)
+	return strings.Fields(string(text))
+}
+
+// eventually waits for what other processes bring about.
+func eventually(t *testing.T, condition func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Count(b.text.String(), text)
+}
+
+// fixture is a pool, its log, and files that its children and their jobs use.
+type fixture struct {
+	*Pool
+	cfg               Config
+	log               *syncBuffer
+	begun, pids, dies string
+}
+
+func newFixture(t *testing.T, cfg Config) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	f := &fixture{
+		log: &syncBuffer{}, begun: filepath.Join(dir, "begun"),
+		pids: filepath.Join(dir, "pids"), dies: filepath.Join(dir, "dies"),
+	}
+	cfg.JobsPerChild = max(cfg.JobsPerChild, 1)
+	cfg.StopTimeout = cmp.Or(cfg.StopTimeout, time.Minute)
+	cfg.Changed = func() {}
+	cfg.Logger = slog.New(slog.NewTextHandler(f.log, nil))
+	cfg.environ = []string{"FORK_TEST_PIDS=" + f.pids, "FORK_TEST_DIES=" + f.dies}
+	f.cfg = cfg
+	return f
+}
+
+// open opens a pool that is closed with the test. Then no child must be left.
+func open(t *testing.T, cfg Config) *fixture {
+	t.Helper()
+	f := newFixture(t, cfg)
+	p, err := Open(t.Context(), f.cfg)
+	require.NoError(t, err)
+	f.Pool = p
+	t.Cleanup(func() {
+		p.Close()
+		f.requireNoChild(t)
+	})
+	return f
+}
+
+// requireNoChild requires that every child that was started has ended, and was
+// reaped.
+func (f *fixture) requireNoChild(t *testing.T) {
+	t.Helper()
+	for _, line := range jottings(f.pids) {
+		pid, err := strconv.Atoi(line)
+		require.NoError(t, err)
+		assert.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "child %d is left", pid)
+	}
+}
+
+// slot returns a slot that is closed before the pool.
+func (f *fixture) slot(t *testing.T) *Slot {
+	t.Helper()
+	s := f.Slot()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// endsByItself is for jobs that need not be told to end.
+func endsByItself() *Stop { return nil }
+
+func (f *fixture) job(payload string) Job {
+	return Job{Queue: f.begun, Worker: "web~go:1:q", Payload: []byte(payload)}
+}
+
+type result struct {
+	Report
+	err error
+}
+
+// start has a slot perform a job, and returns when the job has begun.
+func (f *fixture) start(ctx context.Context, t *testing.T, s *Slot, killed <-chan struct{}, payload string, stop func() *Stop) <-chan result {
+	t.Helper()
+	before := len(jottings(f.begun))
+	done := make(chan result, 1)
+	go func() {
+		report, err := s.Perform(ctx, killed, f.job(payload), stop)
+		done <- result{report, err}
+	}()
+	eventually(t, func() bool { return len(jottings(f.begun)) > before }, "the job begins")
+	return done
+}
+
+func requireEndedError(t *testing.T, err error, pattern string) {
+	t.Helper()
+	var ended *EndedError
+	require.ErrorAs(t, err, &ended)
+	assert.Regexp(t, pattern, ended.Error())
+}
+
+const (
+	killedText = `^Child process received unhandled signal pid \d+ SIGKILL \(signal 9\)$`
+	exitText   = `^Child process ended in the middle of its job: pid \d+ exit %d$`
+)
+
+func TestASlotHasJobsPerformed(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{})
+	s := f.slot(t)
+	var pids []string
+	for i := range 3 {
+		text := fmt.Sprintf("%d <é>", i)
+		report, err := s.Perform(t.Context(), nil, f.job("echo "+text), endsByItself)
+		require.NoError(t, err)
+		assert.True(t, report.OK)
+		assert.Equal(t, text, report.Error)
+		pids = append(pids, report.Exception)
+	}
+	assert.Zero(t, s.PID())
+	assert.NotEqual(t, pids[0], pids[1], "a child performs one job")
+	assert.NotEqual(t, pids[1], pids[2])
+}
+
+func TestAChildIsKeptForSeveralJobs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cfg      Config
+		children int // that perform four jobs
+	}{
+		"two jobs":          {Config{JobsPerChild: 2}, 2},
+		"a short lifetime":  {Config{JobsPerChild: 4, Lifetime: time.Nanosecond}, 4},
+		"many jobs":         {Config{JobsPerChild: 100}, 1},
+		"a long lifetime":   {Config{JobsPerChild: 100, Lifetime: time.Hour}, 1},
+		"the lesser counts": {Config{JobsPerChild: 1, Lifetime: time.Hour}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t, test.cfg)
+			s := f.slot(t)
+			pids := map[string]bool{}
+			for range 4 {
+				report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
+				require.NoError(t, err)
+				pids[report.Exception] = true
+			}
+			assert.Len(t, pids, test.children)
+		})
+	}
+}
+
+func TestAChildThatEndsBeforeItsJob(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{JobsPerChild: 10})
+	s := f.slot(t)
+	for what, want := range map[string]string{"exit": fmt.Sprintf(exitText, 3), "kill": killedText} {
+		_, err := s.Perform(t.Context(), nil, f.job(what), endsByItself)
+		requireEndedError(t, err, want)
+		assert.Zero(t, s.PID())
+		report, err := s.Perform(t.Context(), nil, f.job("echo again"), endsByItself)
+		require.NoError(t, err, "the slot goes on")
+		assert.True(t, report.OK)
+	}
+}
+
+func TestAChildIsToldToStop(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{JobsPerChild: 10})
+	s := f.slot(t)
+	for _, returns := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		told := 0
+		done := f.start(ctx, t, s, nil, "wait", func() *Stop { told++; return &Stop{Returns: returns} })
+		assert.NotZero(t, s.PID())
+		cancel()
+		r := <-done
+		require.NoError(t, r.err)
+		assert.True(t, r.Term, "its context ends with the cause that Serve was given")
+		assert.Equal(t, returns, r.Dirty)
+		assert.Equal(t, 1, told)
+	}
+	report, err := s.Perform(t.Context(), nil, f.job("returns"), endsByItself)
+	require.NoError(t, err)
+	assert.True(t, report.OK, "the next job is not told what the last one was")
+}
+
+// A job may know its end itself, and is told nothing. One that goes on for longer
+// than StopTimeout is killed, told or not.
+func TestAChildThatDoesNotStopIsKilled(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{StopTimeout: 10 * time.Millisecond})
+	s := f.slot(t)
+	for name, told := range map[string]*Stop{"ignore": {}, "wait": nil} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := f.start(ctx, t, s, nil, name, func() *Stop { return told })
+		cancel()
+		requireEndedError(t, (<-done).err, killedText)
+	}
+}
+
+func TestAChildIsKilledAtOnce(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{JobsPerChild: 10})
+	s := f.slot(t)
+	killed := make(chan struct{})
+	done := f.start(t.Context(), t, s, killed, "ignore", endsByItself)
+	close(killed)
+	requireEndedError(t, (<-done).err, killedText)
+	_, err := s.Perform(t.Context(), killed, f.job("ignore"), endsByItself)
+	if !errors.Is(err, ErrNotBegun) { // it is killed before it has begun, or right after
+		requireEndedError(t, err, killedText)
+	}
+	report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	require.NoError(t, err, "that was for one job")
+	assert.True(t, report.OK)
+}
+
+// What a terminal sends to the whole group is the parent's to act on.
+func TestAChildActsOnNoSignal(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{})
+	report, err := f.slot(t).Perform(t.Context(), nil, f.job("signals"), endsByItself)
+	require.NoError(t, err)
+	assert.True(t, report.OK)
+}
+
+// A job that no child survives, being too large for them, is not begun for ever.
+func TestAJobThatEndsEachChildBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	require.NoError(t, os.WriteFile(f.dies, []byte("before the job"), 0o600))
+	p, err := Open(t.Context(), f.cfg)
+	require.NoError(t, err)
+	defer p.Close()
+	_, err = p.Slot().Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	requireEndedError(t, err, fmt.Sprintf(exitText, 7))
+	assert.Empty(t, jottings(f.begun))
+}
+
+// A job may have to wait for a child. Its context ends the wait.
+func TestNoChildIsToBeHad(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{})
+	require.NoError(t, os.WriteFile(f.dies, []byte("kill"), 0o600))
+	s := f.slot(t)
+	_, err := s.Perform(t.Context(), nil, f.job("kill"), endsByItself) // takes the one that is ready
+	require.Error(t, err)
+	eventually(t, func() bool { return f.log.count("a child could not be started") > 0 }, "no child")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.Perform(ctx, nil, f.job("echo"), endsByItself)
+		done <- err
+	}()
+	cancel()
+	require.ErrorIs(t, <-done, ErrNotBegun)
+	require.NoError(t, os.Remove(f.dies))
+	report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	require.NoError(t, err, "there are some again")
+	assert.True(t, report.OK)
+}
+
+func TestASpareThatEndsIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := open(t, Config{})
+	spares := jottings(f.pids)
+	require.Len(t, spares, 1, "one spare is kept")
+	pid, err := strconv.Atoi(spares[0])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	eventually(t, func() bool { return f.log.count("an idle child has ended, starting another") == 1 }, "it is logged")
+	report, err := f.slot(t).Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	require.NoError(t, err)
+	assert.NotEqual(t, spares[0], report.Exception)
+}
+
+// A program that does not serve is told at once. A signal may end a child that is
+// not ready for other reasons, so the start is tried three times.
+func TestOpenGivesUp(t *testing.T) {
+	t.Parallel()
+	for how, test := range map[string]struct {
+		want   string
+		starts int
+	}{
+		"exit": {"must call worker.ServeChild if worker.IsChild() is true", 1},
+		"kill": {"a child was ended before it was ready: pid", 3},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, Config{})
+			require.NoError(t, os.WriteFile(f.dies, []byte(how), 0o600))
+			_, err := Open(t.Context(), f.cfg)
+			require.ErrorContains(t, err, test.want)
+			assert.Len(t, jottings(f.pids), test.starts)
+			f.requireNoChild(t)
+		})
+	}
+}
+
+func TestOpenEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errTold)
+	_, err := Open(ctx, f.cfg)
+	if err == nil {
+		t.Skip("the child was ready first")
+	}
+	require.ErrorIs(t, err, errTold)
+	f.requireNoChild(t)
+}
+
+// Children that are started while the pool closes end with it.
+func TestCloseEndsChildrenThatAreStarting(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	p, err := Open(t.Context(), f.cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var taking sync.WaitGroup
+	for range 4 {
+		taking.Go(func() {
+			if c, ok := p.take(ctx); ok {
+				c.retire()
+			}
+		})
+	}
+	eventually(t, func() bool { return len(jottings(f.pids)) > 1 }, "others are started")
+	cancel()
+	taking.Wait()
+	p.Close()
+	f.requireNoChild(t)
+}

@@ -1,0 +1,61 @@
+package fork
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFramesKeepWhatTheyCarry(t *testing.T) {
+	t.Parallel()
+	var pipe bytes.Buffer
+	sent := Job{Queue: "exports", Worker: "web~go:1:exports", Timeout: time.Minute}
+	payload := []byte("{\"class\":\"Exporter\"}\x00\xff\n")
+	require.NoError(t, writeFrame(&pipe, frameJob, sent, payload))
+	require.NoError(t, writeFrame(&pipe, frameStop, Stop{Returns: true}, nil))
+	r := bufio.NewReader(&pipe)
+	var (
+		job  Job
+		stop Stop
+	)
+	heads := map[byte]any{frameJob: &job, frameStop: &stop}
+	kind, body, err := readFrame(r, heads)
+	require.NoError(t, err)
+	assert.Equal(t, byte(frameJob), kind)
+	assert.Equal(t, sent, job)
+	assert.Equal(t, payload, body)
+	kind, body, err = readFrame(r, heads)
+	require.NoError(t, err)
+	assert.Equal(t, byte(frameStop), kind)
+	assert.True(t, stop.Returns)
+	assert.Empty(t, body)
+	_, _, err = readFrame(r, heads)
+	assert.ErrorIs(t, err, io.EOF)
+}
+
+// A job may write anything over the pipe.
+func TestGarbageIsNoFrame(t *testing.T) {
+	t.Parallel()
+	long := binary.BigEndian.AppendUint32([]byte{frameEnded}, maxHead+1)
+	for name, garbage := range map[string]string{
+		"a head without end":      string(append(long, 0, 0, 0, 0)),
+		"a body that is cut off":  "e\x00\x00\x00\x02\x7f\xff\xff\xff{}x",
+		"a head that is not JSON": "e\x00\x00\x00\x02\x00\x00\x00\x00no",
+		"a kind of the parent's":  "j\x00\x00\x00\x02\x00\x00\x00\x00{}",
+		"too short":               "e\x00",
+		"text":                    strings.Repeat("\xff", 20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := readFromChild(bufio.NewReader(strings.NewReader(garbage)))
+			require.Error(t, err)
+		})
+	}
+}

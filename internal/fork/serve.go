@@ -1,0 +1,161 @@
+package fork
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// variable marks a process as a child and names its two pipes.
+const variable = "GORESQUE_CHILD"
+
+// IsChild reports whether this process was started by a pool and has not called
+// Serve.
+func IsChild() bool { return os.Getenv(variable) != "" }
+
+// Perform performs a job in a child. When the parent tells the job to end, ctx
+// ends, and returns reports whether the job then goes back to its queue.
+type Perform func(ctx context.Context, job Job, returns func() bool) Report
+
+// Serve performs the jobs that the parent hands to this child, one after the
+// other. It returns when there are no more, and ends the process if the parent
+// ends during a job. It acts on no signal but KILL. The context of a job that is
+// told to end ends with cause.
+func Serve(ctx context.Context, cause error, perform Perform) error {
+	in, out, err := openPipes(os.Getenv(variable))
+	if err != nil {
+		return err
+	}
+	defer dropSignals()()
+	s := &server{perform: perform, cause: cause, in: bufio.NewReader(in), out: out, jobs: make(chan Job, 1)}
+	var reading sync.WaitGroup
+	reading.Go(s.read)
+	if err := s.serve(ctx); err != nil {
+		return err // the parent does not read any more: it waits for the end of this process
+	}
+	reading.Wait()
+	return nil
+}
+
+// openPipes opens the pipes. What a job starts gets neither them nor the variable.
+func openPipes(numbers string) (in, out *os.File, err error) {
+	from, to, ok := strings.Cut(numbers, ",")
+	read, bad := strconv.Atoi(from)
+	write, worse := strconv.Atoi(to)
+	if !ok || bad != nil || worse != nil {
+		return nil, nil, fmt.Errorf("%s is %q, and should have the numbers of two pipes", variable, numbers)
+	}
+	if err := os.Unsetenv(variable); err != nil {
+		return nil, nil, fmt.Errorf("unsetting %s: %w", variable, err)
+	}
+	closeOnExec(read)
+	closeOnExec(write)
+	return os.NewFile(uintptr(read), "jobs"), os.NewFile(uintptr(write), "reports"), nil
+}
+
+// server is a child that serves.
+type server struct {
+	perform Perform
+	cause   error
+	in      *bufio.Reader
+	out     io.Writer
+	jobs    chan Job
+
+	mu      sync.Mutex
+	busy    bool                    // there is a job, though it may not have begun
+	cancel  context.CancelCauseFunc // of the job that has begun
+	stopped bool                    // the job is to end
+	returns bool                    // and then goes back to its queue
+}
+
+// read reads what the parent sends until it closes the pipe. If that happens
+// during a job, the parent has died, and the job must not go on: another worker
+// fails it or performs it again.
+func (s *server) read() {
+	defer close(s.jobs)
+	for {
+		var (
+			job  Job
+			stop Stop
+		)
+		kind, payload, err := readFrame(s.in, map[byte]any{frameJob: &job, frameStop: &stop})
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.busy {
+				os.Exit(1)
+			}
+			return
+		}
+		switch kind {
+		case frameJob:
+			s.set(true, nil)
+			job.Payload = payload
+			s.jobs <- job
+		case frameStop:
+			s.stop(stop)
+		}
+	}
+}
+
+// set notes that there is a job, which cancel cancels once it has begun, or none.
+func (s *server) set(busy bool, cancel context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case cancel == nil:
+		s.stopped, s.returns = false, false
+	case s.stopped:
+		cancel(s.cause)
+	}
+	s.busy, s.cancel = busy, cancel
+}
+
+// stop ends the job, unless it has ended meanwhile.
+func (s *server) stop(stop Stop) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.busy {
+		return
+	}
+	s.stopped, s.returns = true, stop.Returns
+	if s.cancel != nil {
+		s.cancel(s.cause)
+	}
+}
+
+func (s *server) isReturned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.returns
+}
+
+// serve performs one job after the other.
+func (s *server) serve(ctx context.Context) error {
+	if err := writeFrame(s.out, frameReady, nil, nil); err != nil {
+		return fmt.Errorf("telling the parent that its child is ready: %w", err)
+	}
+	for job := range s.jobs {
+		if err := writeFrame(s.out, frameAccepted, nil, nil); err != nil {
+			return fmt.Errorf("telling the parent that its child has the job: %w", err)
+		}
+		report := s.performOne(ctx, job)
+		s.set(false, nil)
+		if err := writeFrame(s.out, frameEnded, report, nil); err != nil {
+			return fmt.Errorf("telling the parent how a job ended: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *server) performOne(ctx context.Context, job Job) Report {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.set(true, cancel)
+	return s.perform(ctx, job, s.isReturned)
+}
