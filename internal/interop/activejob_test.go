@@ -48,7 +48,7 @@ func TestRailsEnqueuesGoPerforms(t *testing.T) {
 	}).Use(activejob.Retry{Client: server.Client(t), Exceptions: []string{"RailsJob::Flaky"}}.Middleware))
 	work(t, server, mux, "rails")
 	assert.Empty(t, list(t, server, "resque:failed"))
-	require.Len(t, got, 10, "nine, and one again")
+	require.Len(t, got, 10, "nine jobs, one of them twice")
 	noon := time.Date(2026, 1, 15, 12, 34, 56, 789012000, time.UTC)
 	n := func(s string) json.Number { return json.Number(s) }
 	assert.Equal(t, []any{n("1"), n("-9223372036854775808"), n("10000000000000000000000000"), n("1.5"), n("1.0e+20")}, got[1])
@@ -101,14 +101,13 @@ func TestGoEnqueuesRailsPerforms(t *testing.T) {
 		text, err := json.Marshal(got.Seen[i+1][0])
 		require.NoError(t, err)
 		assert.JSONEq(t, want, string(text))
-		assert.Equal(t, []any{"en", "UTC"}, got.Seen[i+1][4:], "the app's own")
+		assert.Equal(t, []any{"en", "UTC"}, got.Seen[i+1][4:], "the app's locale and time zone")
 	}
 	assert.Equal(t, map[string]any{"format": []any{"Symbol", "csv"}, "limit": []any{"Integer", "3"}}, got.Seen[5][1])
 }
 
-// TestAttemptsAreCountedTogether has Go perform a job for the first time, and
-// Rails for the second.
-func TestAttemptsAreCountedTogether(t *testing.T) {
+// Go performs the first attempt of a job, Rails the second.
+func TestRailsCountsGosAttempts(t *testing.T) {
 	t.Parallel()
 	server := startRails(t)
 	ruby(t, server, "active_job.rb", "enqueue")
@@ -117,7 +116,7 @@ func TestAttemptsAreCountedTogether(t *testing.T) {
 	require.Contains(t, flaky, `"flaky"`)
 	job, err := resque.ParseReserved("rails", []byte(flaky))
 	require.NoError(t, err)
-	second := redistest.StartReal(t) // has only the second attempt
+	second := redistest.StartReal(t) // gets only the second attempt
 	mux := resque.NewMux()
 	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Reserved) error { return rubyFlaky{} }).
 		Use(activejob.Retry{Client: second.Client(t), Exceptions: []string{"RailsJob::Flaky"}}.Middleware))
@@ -127,9 +126,9 @@ func TestAttemptsAreCountedTogether(t *testing.T) {
 	assert.Contains(t, text, `"exception":"RailsJob::Flaky","error":"again"`)
 }
 
-// TestRailsFindsJobsInItsOwnSpelling: Resque.dequeue of a Rails process compares
-// what ActiveSupport spells.
-func TestRailsFindsJobsInItsOwnSpelling(t *testing.T) {
+// Resque.dequeue in a Rails process compares payloads with ActiveSupport's
+// spelling.
+func TestRailsDequeuesOnlyItsOwnSpelling(t *testing.T) {
 	t.Parallel()
 	server := startRails(t)
 	for profile, removed := range map[resque.JSONProfile]string{resque.JSONRails: "1", resque.JSONPlain: "0"} {

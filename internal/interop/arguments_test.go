@@ -13,13 +13,13 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// options is a hash that keeps its order, as Ruby's do.
+// options is a hash whose members keep their order, as in Ruby.
 type options struct {
 	ID   int   `json:"id"`
 	Opts []any `json:"opts"`
 }
 
-// arguments are those of testdata/arguments.rb as a Go program has them.
+// arguments returns the arguments of testdata/arguments.rb as Go values.
 func arguments(t *testing.T) [][]any {
 	t.Helper()
 	huge, ok := new(big.Int).SetString("123456789012345678901234567890", 10)
@@ -49,7 +49,7 @@ func exporters(t *testing.T) []resque.Job {
 	return jobs
 }
 
-// payloads is how Go spells jobs.
+// payloads returns the payloads that Go writes for jobs.
 func payloads(t *testing.T, jobs []resque.Job) []string {
 	t.Helper()
 	var texts []string
@@ -78,7 +78,7 @@ func TestRubyEnqueuesGoPerforms(t *testing.T) {
 		return job.Bind(targets...)
 	})
 	work(t, server, mux, "exports")
-	assert.Equal(t, payloads(t, exporters(t)), got, "the bytes are what Go itself would write")
+	assert.Equal(t, payloads(t, exporters(t)), got, "Ruby and Go must write the same bytes")
 	assert.Empty(t, list(t, server, "resque:failed"))
 
 	require.Len(t, values, len(arguments(t)))
@@ -101,8 +101,7 @@ func TestGoEnqueuesRubyPerforms(t *testing.T) {
 	assert.Empty(t, ruby(t, server, "work.rb"))
 }
 
-// TestRubyDequeuesWhatGoEnqueued shows that the bytes are the same: Ruby removes
-// by comparing them.
+// Ruby's dequeue compares bytes, so Go must have written the same.
 func TestRubyDequeuesWhatGoEnqueued(t *testing.T) {
 	t.Parallel()
 	server := start(t)
@@ -113,12 +112,12 @@ func TestRubyDequeuesWhatGoEnqueued(t *testing.T) {
 	for range counts[1:] {
 		want = append(want, 1.0)
 	}
-	want[1] = 2.0 // the same job twice
+	want[1] = 2.0 // this job was enqueued twice
 	assert.Equal(t, want, counts)
-	assert.Equal(t, payloads(t, exporters(t))[:1], list(t, server, "resque:queue:exports"), "Exporter without arguments means all: it was left alone")
+	assert.Equal(t, payloads(t, exporters(t))[:1], list(t, server, "resque:queue:exports"), "not dequeued, because dequeue without arguments removes all jobs of the class")
 }
 
-// TestGoPerformsWhatRubyRequeued takes failures through Ruby's hands.
+// Jobs fail in Go, Ruby requeues their failures, and Go performs them again.
 func TestGoPerformsWhatRubyRequeued(t *testing.T) {
 	t.Parallel()
 	server := start(t)

@@ -14,9 +14,9 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// TestEveryPageOfOurFrontEndRendersWhatRubyMade visits the dashboard over a
-// keyspace that Ruby made, following all links, Ruby's paths first.
-func TestEveryPageOfOurFrontEndRendersWhatRubyMade(t *testing.T) {
+// The test visits the paths of Ruby's front end, and then all pages that are
+// linked from them.
+func TestDashboardRendersRubysKeyspace(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	id := strings.TrimSpace(ruby(t, server, "fill.rb"))

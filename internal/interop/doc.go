@@ -1,3 +1,3 @@
-// Package interop holds tests alone: other Resques and goresque on one Redis,
-// Ruby's own and npm's node-resque. make interop says what they need.
+// Package interop has tests in which goresque shares a Redis with Ruby's Resque
+// and with npm's node-resque. Run make interop to see what they need.
 package interop

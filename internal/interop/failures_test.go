@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// oldest are the failures as Go reads them.
+// oldest returns the failures as Go reads them, the oldest first.
 func oldest(t *testing.T, server *redistest.Server) (all []resque.FailedJob) {
 	t.Helper()
 	for job, err := range server.Client(t).Failures().Oldest(t.Context(), resque.FailureFilter{}) {
@@ -24,11 +24,11 @@ func oldest(t *testing.T, server *redistest.Server) (all []resque.FailedJob) {
 	return all
 }
 
-// TestGoRequeuesRubysFailures has jobs of every kind fail in Ruby, and Go read,
-// requeue and perform them.
+// Jobs of every kind fail in Ruby. Go reads the failures, requeues and performs
+// them.
 func TestGoRequeuesRubysFailures(t *testing.T) {
 	t.Parallel()
-	const n = 84 // each pair of kinds
+	const n = 84 // every pair of arguments and kind, once
 	server := start(t)
 	jobs := mixed(t, n)
 	enqueue(t, server, jobs...)
@@ -54,13 +54,12 @@ func TestGoRequeuesRubysFailures(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, n, done.Done)
 	require.Equal(t, want, list(t, server, "resque:queue:mixed"))
-	var seen ledger
+	var seen performedJobs
 	work(t, server, seen.handler(want, func(int) error { return nil }), "mixed")
 	seen.requireOnce(t, server, n)
 }
 
-// TestGoRequeuesWhatRubyRequeued: either sees that the other has.
-func TestGoRequeuesWhatRubyRequeued(t *testing.T) {
+func TestRubyAndGoSeeEachOthersRequeues(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	failInGo(t, server, mixed(t, 2))
@@ -76,11 +75,10 @@ func TestGoRequeuesWhatRubyRequeued(t *testing.T) {
 	_, err = f.Requeue(t.Context(), resque.Requeue{}, failed[1].ID)
 	require.NoError(t, err)
 	ruby(t, server, "failure.rb", "clear_retried")
-	require.Empty(t, oldest(t, server), "Ruby knows that Go has requeued it")
+	require.Empty(t, oldest(t, server), "Ruby clears what Go has requeued")
 }
 
-// TestGoRequeuesNodesFailures reads records that node-resque writes in its own
-// way, and has their jobs performed.
+// Go reads node-resque's form of failures, requeues and performs them.
 func TestGoRequeuesNodesFailures(t *testing.T) {
 	t.Parallel()
 	const n = 400
@@ -104,12 +102,12 @@ func TestGoRequeuesNodesFailures(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, oldest(t, server))
 	assert.Equal(t, want, list(t, server, "resque:queue:mixed"))
-	work(t, server, (&ledger{}).handler(payloads(t, jobs), func(int) error { return nil }), "mixed")
+	work(t, server, (&performedJobs{}).handler(payloads(t, jobs), func(int) error { return nil }), "mixed")
 }
 
-// TestGoRequeuesWhatWasInADeadNodeWorkersHand brings back a job without
-// arguments, whose record says {} where it said [].
-func TestGoRequeuesWhatWasInADeadNodeWorkersHand(t *testing.T) {
+// The job has no arguments. Its payload had the args [], but the worker's record
+// has {}.
+func TestGoRequeuesADeadNodeWorkersJob(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	enqueue(t, server, resque.Job{Queue: "mixed", Class: "Mixed"})

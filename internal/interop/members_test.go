@@ -8,7 +8,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// traced is exporters with what resque/otel carries.
+// traced returns the jobs of exporters with the member that resque/otel adds.
 func traced(t *testing.T) (jobs []resque.Job) {
 	t.Helper()
 	for _, job := range exporters(t) {
@@ -17,16 +17,14 @@ func traced(t *testing.T) (jobs []resque.Job) {
 	return jobs
 }
 
-// Ruby performs a job with members that it does not know.
-func TestRubyPerformsJobsWithMembers(t *testing.T) {
+func TestRubyPerformsJobsWithUnknownMembers(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	enqueue(t, server, traced(t)...)
 	assert.Empty(t, ruby(t, server, "work.rb"))
 }
 
-// That is their cost, as docs/wire.md says: Ruby does not find them by their
-// arguments any more.
+// docs/wire.md documents this as the cost of added members.
 func TestRubyDoesNotDequeueJobsWithMembers(t *testing.T) {
 	t.Parallel()
 	server := start(t)

@@ -20,13 +20,13 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// many is how many jobs cross each way.
+// many is the number of jobs that each side enqueues for the other.
 const many = 10_000
 
-// counts is what info.rb writes.
+// counts is the output of info.rb.
 type counts struct{ Pending, Processed, Queues, Workers, Working, Failed int }
 
-// kind are the further arguments of job i, those of KINDS in testdata/mixed.rb.
+// kind returns the last arguments of job i, as KINDS in testdata/mixed.rb does.
 func kind(i int) []any {
 	switch i % 7 {
 	case 0:
@@ -72,7 +72,7 @@ func nested(i int) []any {
 	return []any{inner}
 }
 
-// mixed are the first n jobs of testdata/mixed.rb.
+// mixed returns the first n jobs of testdata/mixed.rb.
 func mixed(t *testing.T, n int) []resque.Job {
 	t.Helper()
 	rows := arguments(t)
@@ -84,17 +84,17 @@ func mixed(t *testing.T, n int) []resque.Job {
 	return jobs
 }
 
-// ledger is what was performed, and how often.
-type ledger struct {
-	mu   sync.Mutex
-	seen map[int]int
-	odd  []string // what did not come as it was to
+// performedJobs counts the jobs that Go has performed.
+type performedJobs struct {
+	mu    sync.Mutex
+	times map[int]int // by the job's number
+	wrong []string    // payloads that were not as expected
 }
 
-// handler notes jobs whose payloads are to be want, by the number that is each
-// job's first argument. perform then decides what becomes of the job.
-func (l *ledger) handler(want []string, perform func(i int) error) resque.Handler {
-	l.seen = map[int]int{}
+// handler returns a handler that counts jobs. A job's first argument is its
+// number n, and its payload should be want[n]. perform returns the job's result.
+func (l *performedJobs) handler(want []string, perform func(i int) error) resque.Handler {
+	l.times = map[int]int{}
 	mux := resque.NewMux()
 	mux.HandleFunc("Mixed", func(_ context.Context, job *resque.Reserved) error {
 		i, err := strconv.Atoi(string(job.Args[0]))
@@ -102,9 +102,9 @@ func (l *ledger) handler(want []string, perform func(i int) error) resque.Handle
 			return err
 		}
 		l.mu.Lock()
-		l.seen[i]++
+		l.times[i]++
 		if i >= len(want) || string(job.Payload) != want[i] {
-			l.odd = append(l.odd, string(job.Payload))
+			l.wrong = append(l.wrong, string(job.Payload))
 		}
 		l.mu.Unlock()
 		return perform(i)
@@ -112,16 +112,16 @@ func (l *ledger) handler(want []string, perform func(i int) error) resque.Handle
 	return mux
 }
 
-// requireOnce requires that each of n jobs ran once, in Go or in Ruby, with the
-// arguments that were to come.
-func (l *ledger) requireOnce(t *testing.T, server *redistest.Server, n int) (inGo, inRuby int) {
+// requireOnce fails the test unless each of n jobs was performed once, by Go or by
+// Ruby, with the right arguments.
+func (l *performedJobs) requireOnce(t *testing.T, server *redistest.Server, n int) (inGo, inRuby int) {
 	t.Helper()
 	l.mu.Lock() // the worker may still run
 	defer l.mu.Unlock()
-	require.Empty(t, l.odd)
+	require.Empty(t, l.wrong)
 	require.Empty(t, list(t, server, "resque:differs"))
 	times := make([]int, n)
-	for i, count := range l.seen {
+	for i, count := range l.times {
 		times[i] += count
 	}
 	ruby := list(t, server, "resque:seen:ruby")
@@ -133,10 +133,10 @@ func (l *ledger) requireOnce(t *testing.T, server *redistest.Server, n int) (inG
 	for i, count := range times {
 		require.Equal(t, 1, count, "times that job %d was performed", i)
 	}
-	return len(l.seen), len(ruby)
+	return len(l.times), len(ruby)
 }
 
-// everyHundredth fails the jobs that mixed.rb fails.
+// everyHundredth fails every hundredth job, as mixed.rb does.
 func everyHundredth(i int) error {
 	if i%100 == 99 {
 		return fmt.Errorf("no job %d", i)
@@ -144,7 +144,7 @@ func everyHundredth(i int) error {
 	return nil
 }
 
-// counted is what Redis has counted, read by nobody's library.
+// counted returns the counters, read from Redis without a Resque library.
 func counted(t *testing.T, server *redistest.Server) counts {
 	t.Helper()
 	c := server.Conn(t)
@@ -171,7 +171,7 @@ func TestManyJobsFromRubyToGo(t *testing.T) {
 	want := payloads(t, mixed(t, many))
 	require.Equal(t, counts{Pending: many, Queues: 1}, counted(t, server))
 
-	var done ledger
+	var done performedJobs
 	w := newWorker(t, server, done.handler(want, everyHundredth), worker.Config{
 		Queues: []string{"mixed"}, Concurrency: 8, UntilEmpty: true,
 	})
@@ -192,11 +192,11 @@ func TestManyJobsFromGoToRuby(t *testing.T) {
 	rubyWith(t, server, []string{"FORK_PER_JOB=false", "FAIL=100"}, "work_mixed.rb")
 	assert.Equal(t, after, reply[counts](t, ruby(t, server, "info.rb")))
 	assert.Equal(t, after, counted(t, server))
-	(&ledger{}).requireOnce(t, server, many)
+	(&performedJobs{}).requireOnce(t, server, many)
 }
 
-// TestAMixedFleet has workers of both kinds share a queue that both have filled.
-func TestAMixedFleet(t *testing.T) {
+// Ruby and Go fill one queue together, and workers of both perform the jobs.
+func TestRubyAndGoWorkersShareAQueue(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		fork string
@@ -217,9 +217,9 @@ func TestAMixedFleet(t *testing.T) {
 			enqueue(t, server, jobs[test.n/2:]...)
 			<-filled
 
-			var done ledger
+			var done performedJobs
 			c := server.Conn(t)
-			meet := sync.OnceValue(func() error { // neither may be done before the other has begun
+			meet := sync.OnceValue(func() error { // both must perform at least one job
 				_, err := c.Do("LPUSH", "resque:here:go", 1)
 				if err == nil {
 					_, err = redis.Strings(c.Do("BLPOP", "resque:here:ruby", 120))
@@ -245,15 +245,14 @@ func TestAMixedFleet(t *testing.T) {
 	}
 }
 
-// TestRubyDequeuesEveryKindThatGoEnqueued has Ruby remove jobs one by one: it
-// finds each by its bytes, and leaves the others alone.
+// Ruby removes every second job, one by one, by its bytes.
 func TestRubyDequeuesEveryKindThatGoEnqueued(t *testing.T) {
 	t.Parallel()
-	const n = 840 // ten times each pair of kinds
+	const n = 840 // every pair of arguments and kind, ten times
 	server := start(t)
 	jobs := mixed(t, n)
 	enqueue(t, server, jobs...)
-	assert.Equal(t, "1", strings.TrimSpace(ruby(t, server, "dequeue_mixed.rb", "0", strconv.Itoa(n), "2")), "each is found once")
+	assert.Equal(t, "1", strings.TrimSpace(ruby(t, server, "dequeue_mixed.rb", "0", strconv.Itoa(n), "2")), "each call must remove one job")
 	var want []string
 	for i, payload := range payloads(t, jobs) {
 		if i%2 == 1 {
@@ -263,6 +262,6 @@ func TestRubyDequeuesEveryKindThatGoEnqueued(t *testing.T) {
 	require.Equal(t, want, list(t, server, "resque:queue:mixed"))
 
 	enqueue(t, server, resque.Job{Queue: "mixed", Class: "Exporter", Args: []any{1}})
-	assert.Equal(t, strconv.Itoa(n/2), strings.TrimSpace(ruby(t, server, "dequeue_mixed.rb")), "all of the class")
+	assert.Equal(t, strconv.Itoa(n/2), strings.TrimSpace(ruby(t, server, "dequeue_mixed.rb")), "without arguments, all jobs of the class are removed")
 	assert.Equal(t, []string{`{"class":"Exporter","args":[1]}`}, list(t, server, "resque:queue:mixed"))
 }

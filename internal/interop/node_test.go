@@ -22,10 +22,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// several is how many jobs cross each way.
+// several is the number of jobs that each side enqueues for the other.
 const several = 3000
 
-// startNode runs a server, or skips the test where node or node-resque is missing.
+// startNode runs a server. It skips the test if node or node-resque is missing.
 func startNode(t *testing.T) *redistest.Server {
 	t.Helper()
 	_, err := os.Stat("testdata/node/node_modules/node-resque")
@@ -33,20 +33,20 @@ func startNode(t *testing.T) *redistest.Server {
 		err = exec.Command("node", "--version").Run()
 	}
 	if err != nil {
-		t.Log("needs node, and npm ci in internal/interop/testdata/node; see make interop")
+		t.Log("needs node and node-resque: run npm ci in internal/interop/testdata/node")
 	}
 	redistest.Require(t, "node", err == nil)
 	return redistest.StartReal(t)
 }
 
-// node runs a script of testdata/node against server and returns what it writes.
+// node runs a script of testdata/node on server and returns its output.
 func node(t *testing.T, server *redistest.Server, script string, args ...string) string {
 	t.Helper()
 	cmd := append([]string{"node", filepath.Join("testdata", "node", script)}, args...)
 	return run(t, []string{"REDIS_URL=" + server.URL}, cmd...)
 }
 
-// forNode are the first n jobs of testdata/node/mixed.js.
+// forNode returns the first n jobs of testdata/node/mixed.js.
 func forNode(t *testing.T, n int) []resque.Job {
 	t.Helper()
 	jobs := make([]resque.Job, n)
@@ -60,7 +60,7 @@ func forNode(t *testing.T, n int) []resque.Job {
 func kindForNode(i int) []any {
 	f := float64(i)
 	switch i % 8 {
-	case 0: // the conversions keep each step to 64 bits
+	case 0: // the conversions round each step to 64 bits, as JavaScript does
 		return []any{float64(f*1e9) + 0.5, (f + 1) / -7, 1e21 + float64(f*1e18), f * 1e-9}
 	case 1:
 		return symbols(i)
@@ -79,7 +79,7 @@ func kindForNode(i int) []any {
 	}
 }
 
-// fromNode is how node-resque spells a job: with its queue.
+// fromNode returns the payload that node-resque writes for a job. It has the queue.
 func fromNode(t *testing.T, job resque.Job) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -108,7 +108,7 @@ func TestManyJobsFromNodeToGo(t *testing.T) {
 	node(t, server, "enqueue.js", "0", strconv.Itoa(several))
 	require.Equal(t, counts{Pending: several, Queues: 1}, counted(t, server))
 
-	var done ledger
+	var done performedJobs
 	w := newWorker(t, server, done.handler(fromNodeAll(t, forNode(t, several)), everyHundredth), worker.Config{
 		Queues: []string{"mixed"}, Concurrency: 8, UntilEmpty: true,
 	})
@@ -117,13 +117,13 @@ func TestManyJobsFromNodeToGo(t *testing.T) {
 	assert.Equal(t, counts{Processed: several, Failed: several / 100, Queues: 1}, counted(t, server))
 }
 
-// worked is what work.js writes.
-type worked struct {
+// workOutput is the output of work.js.
+type workOutput struct {
 	Seen   []int
 	Differ []json.RawMessage
 }
 
-func (w worked) requireOnce(t *testing.T, n int) {
+func (w workOutput) requireOnce(t *testing.T, n int) {
 	t.Helper()
 	require.Empty(t, w.Differ)
 	slices.Sort(w.Seen)
@@ -137,15 +137,15 @@ func TestManyJobsFromGoToNode(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	enqueue(t, server, forNode(t, several)...)
-	reply[worked](t, node(t, server, "work.js")).requireOnce(t, several)
+	reply[workOutput](t, node(t, server, "work.js")).requireOnce(t, several)
 	assert.Equal(t, counts{
-		Processed: several - several/100, // it does not count failures as processed
+		Processed: several - several/100, // node-resque does not count failures as processed
 		Failed:    several / 100, Queues: 1,
 	}, counted(t, server))
 }
 
-// looked is what look.js writes.
-type looked struct {
+// lookOutput is the output of look.js.
+type lookOutput struct {
 	Queues      []string
 	Length      int
 	Workers     map[string]string
@@ -160,14 +160,14 @@ func TestNodeReadsWhatGoWrote(t *testing.T) {
 	server := startNode(t)
 	w := busy(t, server, 1, "exports", "mail")
 	enqueue(t, server, forNode(t, 3)...)
-	got := reply[looked](t, node(t, server, "look.js"))
+	got := reply[lookOutput](t, node(t, server, "look.js"))
 
 	id := w.IDs()[0]
 	name := strings.TrimSuffix(id, ":exports,mail")
 	assert.Equal(t, []string{"exports", "mixed"}, got.Queues)
 	assert.Equal(t, 3, got.Length)
 	assert.Equal(t, map[string]string{name: "exports,mail"}, got.Workers)
-	assert.JSONEq(t, `"started"`, string(got.Working[name]), "its record has no worker's name, as none of Ruby's has")
+	assert.JSONEq(t, `"started"`, string(got.Working[name]), "Go's records have no worker's name, as Ruby's have none")
 	assert.Equal(t, map[string]string{
 		"processed": "3", "processed:" + id: "3", "failed": "2", "failed:" + id: "2",
 	}, got.Stats)
@@ -178,8 +178,8 @@ func TestNodeReadsWhatGoWrote(t *testing.T) {
 	assert.Equal(t, "panic: no export 3", got.Failed[1]["error"])
 }
 
-// TestNodeRetriesGoFailures has node-resque requeue: it removes what it would
-// itself have written, so that floats which Ruby spells otherwise stay.
+// To retry a failure, node-resque removes the bytes that it would have written
+// itself. So failures with floats that Ruby spells differently stay.
 func TestNodeRetriesGoFailures(t *testing.T) {
 	t.Parallel()
 	const n, stay = 160, 20
@@ -188,12 +188,12 @@ func TestNodeRetriesGoFailures(t *testing.T) {
 	failInGo(t, server, jobs)
 	assert.Equal(t, strconv.Itoa(n-stay), strings.TrimSpace(node(t, server, "retry.js")))
 
-	want, odd := payloads(t, jobs), 0
+	want, stayed := payloads(t, jobs), 0
 	var back []string
 	for i, job := range jobs {
 		if i%8 == 0 {
-			assert.Equal(t, want[i], failedPayloads(t, server)[odd])
-			odd++
+			assert.Equal(t, want[i], failedPayloads(t, server)[stayed])
+			stayed++
 			continue
 		}
 		back = append(back, fromNode(t, job))
@@ -202,8 +202,8 @@ func TestNodeRetriesGoFailures(t *testing.T) {
 	assert.Equal(t, back, list(t, server, "resque:queue:mixed"))
 }
 
-// TestNodesFailures is what docs/wire.md says of them.
-func TestNodesFailures(t *testing.T) {
+// docs/wire.md documents this form.
+func TestNodeRecordsFailuresInItsOwnForm(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	const n = 200
@@ -218,9 +218,9 @@ func TestNodesFailures(t *testing.T) {
 	assert.Equal(t, payloads(t, forNode(t, n))[99], string(failed.Payload))
 }
 
-// TestADeadNodeWorkerLosesNothing kills one with a job in hand. Its record is
-// cjson's, whose empty array is an object, and it has no heartbeat.
-func TestADeadNodeWorkerLosesNothing(t *testing.T) {
+// A worker of node-resque is killed while it performs a job. Its record was written
+// by cjson, which writes an empty array as an object, and it has no heartbeat.
+func TestDeadNodeWorkersJobIsKept(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	enqueue(t, server, resque.Job{Queue: "mixed", Class: "Mixed"})
@@ -233,10 +233,10 @@ func TestADeadNodeWorkerLosesNothing(t *testing.T) {
 	require.Equal(t, "peer:7:mixed", workers[0].ID)
 	require.True(t, workers[0].Working)
 	require.Equal(t, []string{"mixed"}, workers[0].Queues)
-	work(t, server, resque.NewMux(), "mixed") // it sweeps, too
+	work(t, server, resque.NewMux(), "mixed") // a worker also sweeps
 	workers, err = client.Workers(t.Context())
 	require.NoError(t, err)
-	require.Len(t, workers, 1, "nobody can know that it is dead")
+	require.Len(t, workers, 1, "without a heartbeat it must not be pruned")
 
 	require.NoError(t, client.RemoveWorker(t.Context(), "peer:7:mixed"))
 	workers, err = client.Workers(t.Context())
@@ -252,10 +252,10 @@ func TestADeadNodeWorkerLosesNothing(t *testing.T) {
 	mux := resque.NewMux()
 	mux.Handle(resque.Define0("Mixed", "mixed").Perform(func(context.Context) error { done++; return nil }))
 	work(t, server, mux, "mixed")
-	assert.Equal(t, 1, done, "a job without arguments is still one")
+	assert.Equal(t, 1, done, "the job still has no arguments")
 }
 
-// hang has a worker of node-resque take a job, and kills it.
+// hang starts a worker of node-resque and kills it when it has taken a job.
 func hang(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	cmd := exec.Command("node", "testdata/node/hang.js")
@@ -265,14 +265,14 @@ func hang(t *testing.T, server *redistest.Server) {
 	require.NoError(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	assert.NoError(t, cmd.Process.Kill())
-	assert.Error(t, cmd.Wait(), "it was killed")
+	assert.Error(t, cmd.Wait(), "must have been killed")
 	require.NoError(t, err)
 	require.Equal(t, "begun\n", line)
 }
 
-// TestNodesCleaningLeavesGoWorkersAlone has node-resque clean up the workers
-// whose jobs take long. It cannot tell whose a record is, but counts a failure.
-func TestNodesCleaningLeavesGoWorkersAlone(t *testing.T) {
+// node-resque cleans up workers whose jobs take long. It does not find the worker
+// of a Go record, but still counts a failure.
+func TestNodeCleaningKeepsGoWorkers(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	w := busy(t, server, 2, "exports")
@@ -285,9 +285,9 @@ func TestNodesCleaningLeavesGoWorkersAlone(t *testing.T) {
 	assert.Len(t, failures(t, server), 2)
 	failed, err := redis.Int(server.Conn(t).Do("GET", "resque:stat:failed"))
 	require.NoError(t, err)
-	assert.Equal(t, 3, failed, "one that there was not")
+	assert.Equal(t, 3, failed, "node-resque counts a failure that did not happen")
 
-	// Told a worker's name, it takes the job for a failure. The job goes on.
+	// With a worker's name, it records a failure, although the job goes on.
 	id := w.IDs()[0]
 	node(t, server, "clean.js", strings.TrimSuffix(id, ":exports"))
 	assert.Len(t, failures(t, server), 3)
@@ -297,9 +297,8 @@ func TestNodesCleaningLeavesGoWorkersAlone(t *testing.T) {
 	assert.NotContains(t, workers, id)
 }
 
-// TestNodeLosesWhatItCannotRead is why a payload must be JSON where node-resque
-// works. Go keeps it.
-func TestNodeLosesWhatItCannotRead(t *testing.T) {
+// node-resque loses payloads that are not JSON. Go keeps them as failures.
+func TestNodeLosesUnreadablePayloads(t *testing.T) {
 	t.Parallel()
 	server := startNode(t)
 	const broken = `{"class":"Mixed"`
@@ -308,7 +307,7 @@ func TestNodeLosesWhatItCannotRead(t *testing.T) {
 		require.NoError(t, err)
 	}
 	put()
-	reply[worked](t, node(t, server, "work.js")).requireOnce(t, 0)
+	reply[workOutput](t, node(t, server, "work.js")).requireOnce(t, 0)
 	assert.Empty(t, list(t, server, "resque:queue:mixed"))
 	assert.Empty(t, failures(t, server))
 

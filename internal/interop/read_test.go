@@ -11,8 +11,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// TestRubyReadsWhatGoWrote has everything in Ruby that reads look at a keyspace
-// that Go alone has written: jobs that wait, one in hand, and failures.
+// Every method of Ruby's that reads is called on a keyspace that only Go has
+// written, with waiting jobs, a running job and failures.
 func TestRubyReadsWhatGoWrote(t *testing.T) {
 	t.Parallel()
 	server := start(t)
@@ -37,7 +37,7 @@ func TestRubyReadsWhatGoWrote(t *testing.T) {
 		pair.([]any)[1].(map[string]any)["run_at"] = "now"
 	}
 
-	hand := map[string]any{"queue": "exports", "run_at": "now", "payload": payload("Exporter", 4.0)}
+	running := map[string]any{"queue": "exports", "run_at": "now", "payload": payload("Exporter", 4.0)}
 	first := payload("Exporter", "<ü>\u2028", 1.0, nil)
 	second := payload("Mailer")
 	third := payload("Exporter", []any{}, map[string]any{})
@@ -55,17 +55,17 @@ func TestRubyReadsWhatGoWrote(t *testing.T) {
 		"size":       []any{3.0, 3.0, 0.0},
 		"peek":       []any{first, []any{second, third}, []any{third}, nil, []any{}},
 		"workers":    []any{id},
-		"working":    []any{[]any{id, hand}},
+		"working":    []any{[]any{id, running}},
 		"found":      []any{id, id, true, nil},
 		"exists":     []any{true, false},
 		"worker":     []any{"working", true, false, 3.0, 2.0, []any{"exports"}, false},
-		"job":        hand,
+		"job":        running,
 		"heartbeats": []any{id},
 		"stats":      []any{3.0, 2.0, 3.0, 0.0},
 	}, got)
 }
 
-// requireRubysFailures compares what Ruby reads of the two failures of busy.
+// requireRubysFailures checks what Ruby reads of the two failures of busy.
 func requireRubysFailures(t *testing.T, id string, got map[string]any) {
 	t.Helper()
 	one := map[string]any{
@@ -85,7 +85,7 @@ func requireRubysFailures(t *testing.T, id string, got map[string]any) {
 		failure["failed_at"] = "now"
 		frames := failure["backtrace"].([]any)
 		for _, frame := range frames {
-			assert.Regexp(t, regexp.MustCompile("^.+:\\d+:in `.+'$"), frame, "as Ruby's frames")
+			assert.Regexp(t, regexp.MustCompile("^.+:\\d+:in `.+'$"), frame, "must have the form of Ruby's frames")
 		}
 		if len(frames) > 0 {
 			failure["backtrace"] = "frames"
@@ -102,7 +102,7 @@ func requireRubysFailures(t *testing.T, id string, got map[string]any) {
 	}, got)
 }
 
-// payload is a payload as Ruby decodes it.
+// payload returns a payload as Ruby decodes it.
 func payload(class string, args ...any) map[string]any {
 	return map[string]any{"class": class, "args": append([]any{}, args...)}
 }

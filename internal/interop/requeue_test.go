@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// failed is a record of the list of failures, as far as these tests look.
+// failed has the members of a failure that these tests check.
 type failed struct {
 	Payload   json.RawMessage
 	Queue     string
@@ -38,20 +38,20 @@ func failedPayloads(t *testing.T, server *redistest.Server) (payloads []string) 
 	return payloads
 }
 
-// failInGo makes failures of jobs: a Go worker performs them, and fails.
+// failInGo enqueues jobs and performs them with a Go worker that fails them.
 func failInGo(t *testing.T, server *redistest.Server, jobs []resque.Job) {
 	t.Helper()
 	enqueue(t, server, jobs...)
 	fail := func(int) error { return errors.New("not now") }
-	work(t, server, (&ledger{}).handler(nil, fail), "mixed", "mixed:too")
+	work(t, server, (&performedJobs{}).handler(nil, fail), "mixed", "mixed:too")
 	require.Len(t, failures(t, server), len(jobs))
 }
 
-// TestRubyRequeuesGoFailures takes Go's failures back into the queues by each of
-// Ruby's ways, and has them performed by Go and by Ruby.
+// Ruby requeues Go's failures with each of its methods. Then Go and Ruby perform
+// the jobs.
 func TestRubyRequeuesGoFailures(t *testing.T) {
 	t.Parallel()
-	const n = 84 // each pair of kinds
+	const n = 84 // every pair of arguments and kind, once
 	calls := func(count int) (calls [][]string) {
 		for i := range count {
 			calls = append(calls, []string{"requeue", strconv.Itoa(i)})
@@ -89,11 +89,12 @@ func TestRubyRequeuesGoFailures(t *testing.T) {
 	}
 }
 
-// requirePerformed has Ruby and Go perform what is in queue mixed.
+// requirePerformed performs the jobs of the queue mixed with Ruby, and the same
+// jobs again with Go.
 func requirePerformed(t *testing.T, server *redistest.Server, want []string) {
 	t.Helper()
 	rubyWith(t, server, []string{"FORK_PER_JOB=false"}, "work_mixed.rb")
-	(&ledger{}).requireOnce(t, server, len(want))
+	(&performedJobs{}).requireOnce(t, server, len(want))
 
 	c := server.Conn(t)
 	for _, payload := range want {
@@ -102,13 +103,13 @@ func requirePerformed(t *testing.T, server *redistest.Server, want []string) {
 	}
 	_, err := c.Do("DEL", "resque:seen:ruby")
 	require.NoError(t, err)
-	var done ledger
+	var done performedJobs
 	work(t, server, done.handler(want, func(int) error { return nil }), "mixed")
 	done.requireOnce(t, server, len(want))
 }
 
-// TestRubyTidiesGoFailures removes Go's failures by each of Ruby's ways.
-func TestRubyTidiesGoFailures(t *testing.T) {
+// Ruby removes Go's failures with each of its methods.
+func TestRubyRemovesGoFailures(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	jobs := mixed(t, 5)
@@ -129,9 +130,9 @@ func TestRubyTidiesGoFailures(t *testing.T) {
 	require.Empty(t, left())
 }
 
-// TestWhatIsUnreadableComesBackFromRuby has Ruby requeue a payload that was no
-// JSON. It knows it only as a job of class "<unreadable>"; Go knows better.
-func TestWhatIsUnreadableComesBackFromRuby(t *testing.T) {
+// Ruby requeues a payload that was not JSON, in the form in which Go recorded it: a
+// job of the class "<unreadable>". Go must not fail it for its unknown class.
+func TestUnreadablePayloadStaysUnreadableAfterRubysRequeue(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	const raw, recorded = "{\"class\":\"Mixed\"", `{"class":"<unreadable>","args":["{\"class\":\"Mixed\""]}`
@@ -143,17 +144,16 @@ func TestWhatIsUnreadableComesBackFromRuby(t *testing.T) {
 	ruby(t, server, "failure.rb", "requeue", "0")
 	require.Equal(t, []string{recorded}, list(t, server, "resque:queue:mixed"))
 	work(t, server, resque.NewMux(), "mixed")
-	require.Equal(t, []string{recorded, recorded}, failedPayloads(t, server), "it is no job of an unknown class")
+	require.Equal(t, []string{recorded, recorded}, failedPayloads(t, server), "must be recorded unchanged")
 	assert.Contains(t, list(t, server, "resque:failed")[1], `"exception":"Resque::Helpers::DecodeException"`)
 }
 
-// TestTheButtonsOfRubysFrontEnd presses what acts on failures and queues.
-func TestTheButtonsOfRubysFrontEnd(t *testing.T) {
+func TestRubysFrontEndActsOnGoFailures(t *testing.T) {
 	t.Parallel()
 	server := start(t, "sinatra/base", "rack")
 	press := func(buttons ...string) {
 		statuses := reply[[]int](t, ruby(t, server, "press.rb", buttons...))
-		require.Equal(t, slices.Repeat([]int{302}, len(buttons)), statuses, "back to the page")
+		require.Equal(t, slices.Repeat([]int{302}, len(buttons)), statuses, "must redirect to the page")
 	}
 	jobs := mixed(t, 4)
 	want := payloads(t, jobs)

@@ -21,14 +21,14 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// start runs a server, or skips the test where there is no Ruby with the
-// libraries, -rresque and the like, or one whose json is newer than 2.10: it spells
-// floats otherwise, and these tests compare bytes.
+// start runs a server. It skips the test unless Ruby can load Resque and the
+// libraries, with a json gem up to 2.10: newer ones spell floats differently, and
+// these tests compare bytes.
 func start(t *testing.T, libraries ...string) *redistest.Server {
 	t.Helper()
 	have := has(append(libraries, "resque")...)
 	if !have {
-		t.Logf("needs a Ruby that loads %s, with json up to 2.10; see make interop", strings.Join(append(libraries, "resque"), ", "))
+		t.Logf("needs Ruby with %s and json up to 2.10; see make interop", strings.Join(append(libraries, "resque"), ", "))
 	}
 	redistest.Require(t, "ruby", have)
 	return redistest.StartReal(t)
@@ -42,20 +42,20 @@ func has(libraries ...string) bool {
 	return exec.Command("ruby", args...).Run() == nil
 }
 
-// ruby runs a script of testdata against server and returns what it writes.
+// ruby runs a script of testdata on server and returns its output.
 func ruby(t *testing.T, server *redistest.Server, script string, args ...string) string {
 	t.Helper()
 	return rubyWith(t, server, nil, script, args...)
 }
 
-// rubyWith is ruby with more variables.
+// rubyWith is ruby with additional environment variables.
 func rubyWith(t *testing.T, server *redistest.Server, env []string, script string, args ...string) string {
 	t.Helper()
 	cmd := append([]string{"ruby", filepath.Join("testdata", script)}, args...)
 	return run(t, append(env, "REDIS_URL="+server.URL), cmd...)
 }
 
-// run runs a command with variables and returns what it writes.
+// run runs a command with additional environment variables and returns its output.
 func run(t *testing.T, env []string, command ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // the machine may be busy
@@ -64,11 +64,11 @@ func run(t *testing.T, env []string, command ...string) string {
 	cmd.Env = append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	assert.NoError(t, cmd.Run(), "%s", &stderr) // not require: it may be called beside the test
+	assert.NoError(t, cmd.Run(), "%s", &stderr) // not require: run may be called from another goroutine
 	return stdout.String()
 }
 
-// reply is what a script wrote, as JSON.
+// reply decodes a script's output, which is JSON.
 func reply[T any](t *testing.T, text string) T {
 	t.Helper()
 	var v T
@@ -94,7 +94,7 @@ func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, c
 	return w
 }
 
-// goWork runs w until the test ends, and then waits for it.
+// goWork runs w in a goroutine until the test ends.
 func goWork(t *testing.T, w *worker.Worker) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

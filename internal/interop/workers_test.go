@@ -20,8 +20,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// seen is what workers.rb writes.
-type seen struct {
+// workersOutput is the output of workers.rb.
+type workersOutput struct {
 	All, Working, Expired []string
 	Info                  map[string]int
 	Workers               map[string]struct {
@@ -39,16 +39,16 @@ type seen struct {
 	}
 }
 
-// busy starts a worker whose slots each hold a job, after some that are done,
-// and returns it once they do.
+// busy starts a worker, waits until each of its slots has a running job, and
+// returns it. Before that the worker performs three jobs: two of them fail.
 func busy(t *testing.T, server *redistest.Server, slots int, queues ...string) *worker.Worker {
 	t.Helper()
 	w, _ := busyUntil(t, server, slots, queues...)
 	return w
 }
 
-// busyUntil is busy, and also returns what lets the jobs in hand end; they do
-// with the test at the latest.
+// busyUntil is busy with a function to end the running jobs. They also end when
+// the test ends.
 func busyUntil(t *testing.T, server *redistest.Server, slots int, queues ...string) (_ *worker.Worker, release func()) {
 	t.Helper()
 	begun, end := make(chan struct{}), make(chan struct{})
@@ -73,7 +73,7 @@ func busyUntil(t *testing.T, server *redistest.Server, slots int, queues ...stri
 	}
 	w := newWorker(t, server, mux, worker.Config{Queues: queues, Concurrency: slots})
 	goWork(t, w)
-	t.Cleanup(release) // before goWork's
+	t.Cleanup(release) // runs before goWork's cleanup
 	for range slots {
 		<-begun
 	}
@@ -92,7 +92,7 @@ func TestRubySeesAWorkingGoWorker(t *testing.T) {
 				return list(t, server, "resque:failed") != nil && len(list(t, server, "resque:failed")) == 2
 			}, 5*time.Second, 5*time.Millisecond)
 
-			got := reply[seen](t, ruby(t, server, "workers.rb"))
+			got := reply[workersOutput](t, ruby(t, server, "workers.rb"))
 			assert.ElementsMatch(t, w.IDs(), got.All)
 			assert.ElementsMatch(t, w.IDs(), got.Working)
 			assert.Empty(t, got.Expired)
@@ -104,7 +104,7 @@ func TestRubySeesAWorkingGoWorker(t *testing.T) {
 	}
 }
 
-func requireWorking(t *testing.T, w *worker.Worker, got seen) {
+func requireWorking(t *testing.T, w *worker.Worker, got workersOutput) {
 	t.Helper()
 	host, err := os.Hostname()
 	require.NoError(t, err)
@@ -150,9 +150,9 @@ func records(t *testing.T, server *redistest.Server, w *worker.Worker) []string 
 	return texts
 }
 
-// TestEveryPageOfRubysFrontEndRenders visits resque-web over a keyspace that Go
-// made, with all that can be odd in it.
-func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
+// The test visits all pages of Ruby's front end. Go has written the keyspace, with
+// every kind of invalid payload in it.
+func TestRubysFrontEndRendersGosKeyspace(t *testing.T) {
 	t.Parallel()
 	server := start(t, "sinatra/base", "rack")
 	c := server.Conn(t)
@@ -173,7 +173,7 @@ func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
 	pages := strings.Split(strings.TrimSpace(ruby(t, server, "pages.rb")), "\n")
 	for _, page := range pages {
 		path, status, _ := strings.Cut(page, " ")
-		if path == "/" || path == "/stats" { // they lead to another page
+		if path == "/" || path == "/stats" { // they redirect to another page
 			assert.Equal(t, "302", status, path)
 			continue
 		}
@@ -184,7 +184,7 @@ func TestEveryPageOfRubysFrontEndRenders(t *testing.T) {
 		assert.Contains(t, all, want)
 	}
 	for _, id := range w.IDs() {
-		assert.Contains(t, all, "/workers/"+id+" ", "the links to the workers were followed")
+		assert.Contains(t, all, "/workers/"+id+" ", "the links to the workers must be followed")
 	}
 	assert.Greater(t, len(pages), 30)
 }

@@ -1,6 +1,6 @@
-# ActiveJob over Resque, without the rest of Rails. "enqueue" puts jobs on queue
-# rails; "work" performs that queue and writes how each job was seen, as JSON;
-# "dequeue" removes a job whose arguments stand in ARGV[1] as JSON.
+# ActiveJob on Resque, without the rest of Rails. "enqueue" pushes jobs to the queue
+# rails. "work" performs that queue and writes what each job received, as JSON.
+# "dequeue" removes a job. Its arguments are in ARGV[1], as JSON.
 require 'json'
 require 'resque'
 require 'active_job'
@@ -8,8 +8,8 @@ require 'active_support/all'
 require 'bigdecimal'
 require 'global_id'
 
-# Resque 3.0 brings an adapter of its own, which needs Rails 7.2. Older ones have
-# theirs, behind it in the load path.
+# Resque 3.0 has an adapter, which needs Rails 7.2. Older Rails has its own adapter,
+# which comes after Resque's in the load path.
 unless ActiveJob::QueueAdapters.autoload?(:AbstractAdapter) || defined?(ActiveJob::QueueAdapters::AbstractAdapter)
   $LOAD_PATH.unshift(File.dirname($LOADED_FEATURES.grep(%r{/active_job\.rb\z}).first))
 end
@@ -39,14 +39,14 @@ class RailsJob < ActiveJob::Base
     raise Flaky, 'again' if args.first == 'flaky'
   end
 
-  # A value with its class, so that nothing passes for another thing.
+  # Returns a value with its class, so that values of different classes differ.
   def see(value)
     case value
     when Array then value.map { |v| see(v) }
     when Hash then [value.class.name, value.map { |k, v| [k.inspect, see(v)] }]
     when ActiveSupport::TimeWithZone then ['TimeWithZone', value.utc.iso8601(9)]
     when Time, DateTime then [value.class.name, value.iso8601(9)]
-    when ActiveSupport::Duration then ['Duration', value.parts.to_a.inspect] # 6.1 leaves them an array
+    when ActiveSupport::Duration then ['Duration', value.parts.to_a.inspect] # an array in Rails 6.1
     when Person then ['Person', value.id]
     else [value.class.name, value.is_a?(BigDecimal) ? value.to_s('F') : value.to_s]
     end

@@ -1,6 +1,6 @@
-# The arguments of the jobs that cross between the languages, in the order of
+# The arguments of the jobs that Ruby and Go enqueue for each other, in the order of
 # arguments_test.go.
-require 'json' # before Resque, so that it uses this and not Oj, where that is installed
+require 'json' # before Resque, so that Resque uses it even if Oj is installed
 require 'resque'
 
 Resque.redis = ENV.fetch('REDIS_URL')
@@ -26,7 +26,7 @@ module Exporter
   @queue = :exports
 end
 
-# same? compares in value and in type.
+# same? compares value and type.
 def same?(one, other)
   return false unless one.class == other.class
 

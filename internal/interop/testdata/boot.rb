@@ -1,4 +1,5 @@
-# Boots a worker for the queues given, which prunes, and stops it: it takes no job.
+# Starts a worker for the given queues, which prunes dead workers, and stops it before
+# it takes a job.
 require_relative 'arguments'
 
 worker = Resque::Worker.new(*ARGV)

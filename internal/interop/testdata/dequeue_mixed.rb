@@ -1,5 +1,7 @@
-# Dequeues the jobs from the one number up to the other, in steps; writes the
-# different counts. Without numbers, all jobs of the class.
+# usage: dequeue_mixed.rb [FROM TO STEP]
+# Dequeues the jobs FROM up to but not including TO, every STEPth, and writes the
+# distinct numbers of jobs that a call removed. Without arguments it dequeues all
+# jobs of the class.
 require_relative 'mixed'
 
 if ARGV.empty?

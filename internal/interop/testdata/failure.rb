@@ -1,4 +1,5 @@
-# Calls a method of Resque::Failure: its name, then its arguments.
+# usage: failure.rb METHOD [ARGUMENT...]
+# Calls a method of Resque::Failure.
 require_relative 'arguments'
 
 name, *args = ARGV

@@ -1,5 +1,6 @@
-# Fills Redis as a Ruby application does: queues, jobs, failures of both kinds of
-# backend, and a worker that has done some jobs and holds one.
+# Writes what a Ruby application writes: queues, jobs, failures, a worker that has
+# performed some jobs and has a running one, and an idle worker. Prints the first
+# worker's id.
 require_relative 'arguments'
 
 module Fine

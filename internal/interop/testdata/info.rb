@@ -1,4 +1,4 @@
-# Writes what Ruby counts.
+# Writes Resque.info.
 require_relative 'arguments'
 
 puts JSON.generate(Resque.info.slice(:pending, :processed, :queues, :workers, :working, :failed))

@@ -1,6 +1,6 @@
-# The arguments of job after job, of every kind, in the order of mixed_test.go,
-# and a class that checks them. What a job tells, it tells in Redis: it may run
-# in a process of its own.
+# The arguments of a sequence of jobs, of every kind, in the order of mixed_test.go,
+# and a class that checks them. Jobs report through Redis, because each may run in a
+# new process.
 require_relative 'arguments'
 
 KINDS = [
@@ -18,7 +18,7 @@ def mixed(index) = ARGUMENTS[index % ARGUMENTS.size] + KINDS[index % KINDS.size]
 module Mixed
   @queue = :mixed
 
-  FAIL = ENV['FAIL']&.to_i # which job of so many fails: their last
+  FAIL = ENV['FAIL']&.to_i # of so many jobs, the last one fails
 
   def self.perform(index, *args)
     Resque.redis.lpush('seen:ruby', index)
@@ -27,7 +27,7 @@ module Mixed
     raise "no job #{index}" if FAIL && index % FAIL == FAIL - 1
   end
 
-  # Waits until Go is at work on the same queue, and tells it that Ruby is.
+  # Waits until Go performs a job, and lets Go know that Ruby does.
   def self.meet
     Resque.redis.lpush('here:ruby', 1)
     Resque.redis.blpop('here:go', timeout: 120) if Resque.redis.set('met', 1, nx: true)

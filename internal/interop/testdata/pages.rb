@@ -1,5 +1,5 @@
-# Visits every page of Resque's front end that only reads, following its links.
-# Writes "path status" a line; what raised comes with the exception.
+# Visits every page of Resque's front end that changes nothing, following the links.
+# Writes a line "path status" for each, or "path exception" if the page raised.
 require_relative 'arguments'
 ENV['RACK_ENV'] = 'test'
 require 'resque/server'

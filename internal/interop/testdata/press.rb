@@ -1,5 +1,5 @@
-# Presses buttons of Resque's front end, "post /failed/clear" or "get …" each,
-# and writes the statuses.
+# Sends requests to Resque's front end, such as "post /failed/clear", and writes the
+# statuses of the responses.
 require_relative 'arguments'
 ENV['RACK_ENV'] = 'test'
 require 'resque/server'

@@ -1,7 +1,7 @@
-# Writes what everything in Ruby that reads says of the keyspace.
+# Writes what all reading methods of Resque return.
 require_relative 'arguments'
 
-# pages has the failures that each yields, with their ids.
+# pages returns the failures that Resque::Failure.each yields, with their ids.
 def pages(*args)
   [].tap { |pages| Resque::Failure.each(*args) { |id, failure| pages << [id, failure['error']] } }
 end

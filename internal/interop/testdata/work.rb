@@ -1,5 +1,5 @@
-# Works queue exports until it is empty and checks that the jobs have the
-# arguments of arguments.rb, in value and in type. Writes what differs.
+# Performs the queue exports until it is empty and checks that the jobs have the
+# arguments of arguments.rb, in value and type. Writes the differences.
 require_relative 'arguments'
 
 GOT = []

@@ -1,4 +1,4 @@
-# Writes what Resque::Worker says of all workers, as JSON.
+# Writes what Resque::Worker returns for all workers, as JSON.
 require_relative 'arguments'
 
 def worker(w)

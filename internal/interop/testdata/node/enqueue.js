@@ -1,4 +1,5 @@
-// Enqueues the jobs from the one number up to the other.
+// usage: enqueue.js FROM TO
+// Enqueues the jobs FROM up to but not including TO.
 "use strict";
 
 const { Queue } = require("node-resque");

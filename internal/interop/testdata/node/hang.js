@@ -1,4 +1,4 @@
-// Takes a job of queue mixed and never ends it: says so, and waits to be killed.
+// Takes a job of the queue mixed, writes "begun", and never ends the job.
 "use strict";
 
 const { Worker } = require("node-resque");

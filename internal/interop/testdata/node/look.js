@@ -1,4 +1,4 @@
-// Writes what node-resque says of the keyspace.
+// Writes what node-resque's reading methods return.
 "use strict";
 
 const { Queue } = require("node-resque");

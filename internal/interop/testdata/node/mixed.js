@@ -1,5 +1,5 @@
-// The arguments of job after job, in the order of node_test.go: what JavaScript
-// can hold, so no integers beyond 2**53.
+// The arguments of a sequence of jobs, in the order of node_test.go. They are values
+// that JavaScript has, so there are no integers beyond 2**53.
 "use strict";
 
 const kinds = [

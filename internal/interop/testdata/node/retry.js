@@ -1,4 +1,4 @@
-// Requeues every failure, and writes how many could be.
+// Retries every failure and writes how many it could retry.
 "use strict";
 
 const { Queue } = require("node-resque");

@@ -1,5 +1,5 @@
-// Works queue mixed until it is empty, and writes which jobs it has seen and what
-// did not come as it was to. One job in a hundred fails.
+// Performs the queue mixed until it is empty. Writes the numbers of the jobs, and the
+// arguments that were wrong. Every hundredth job fails.
 "use strict";
 
 const { isDeepStrictEqual } = require("node:util");
@@ -20,7 +20,7 @@ const jobs = {
   const worker = new Worker({ connection, queues: ["mixed"], timeout: 20 }, jobs);
   await worker.connect();
   await new Promise((resolve, reject) => {
-    // What its script cannot read is an error, and the job is gone.
+    // A payload that its script cannot decode is an error, and the job is lost.
     worker.on("error", (error) => /script/.test(error.message) || reject(error));
     worker.on("pause", resolve); // the queue is empty
     worker.start();
