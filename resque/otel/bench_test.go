@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque/otel"
 )
 
-// kinds are ways of tracing, by what they cost.
+// kinds returns ways of tracing that differ in cost.
 func kinds() map[string]func() *otel.Tracing {
 	traced := func(carry bool, sampler sdk.Sampler) func() *otel.Tracing {
 		return func() *otel.Tracing {
@@ -27,8 +27,7 @@ func kinds() map[string]func() *otel.Tracing {
 	}
 }
 
-// BenchmarkPerform is what tracing adds to what a worker does between a job's
-// reserve and its end.
+// BenchmarkPerform measures what tracing adds to performing a job.
 func BenchmarkPerform(b *testing.B) {
 	for name, kind := range kinds() {
 		b.Run(name, func(b *testing.B) {
@@ -55,7 +54,7 @@ func BenchmarkPerform(b *testing.B) {
 	}
 }
 
-// BenchmarkEnqueue is the same of the other side, without a Redis.
+// BenchmarkEnqueue measures what tracing adds to enqueueing a job, without Redis.
 func BenchmarkEnqueue(b *testing.B) {
 	for name, kind := range kinds() {
 		b.Run(name, func(b *testing.B) {

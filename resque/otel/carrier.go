@@ -10,7 +10,7 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// carrier is where a propagator writes: the members of a job to be enqueued.
+// carrier lets a propagator add members to a job that is enqueued.
 type carrier struct{ job *resque.Job }
 
 var _ propagation.TextMapCarrier = carrier{}
@@ -19,17 +19,18 @@ func (c carrier) Set(key, value string) { *c.job = c.job.WithMember(key, value) 
 func (c carrier) Get(string) string     { return "" }
 func (c carrier) Keys() []string        { return nil }
 
-// payload is where a propagator reads: the members of a job's payload.
+// payload lets a propagator read the members of a job's payload.
 type payload struct{ job *resque.Reserved }
 
 var _ propagation.TextMapCarrier = payload{}
 
-// Get reads a member that Ruby's instrumentation of Resque, or Carry, has added
-// to the payload, or else what Ruby's of ActiveJob has added to the job's data.
+// Get returns a member of the payload, which Carry or Ruby's instrumentation of
+// Resque has added. If there is none, it returns the header that Ruby's
+// instrumentation of ActiveJob has added to the job's data.
 func (p payload) Get(key string) string {
 	if raw, ok := p.job.Member(key); ok {
 		var value string
-		_ = json.Unmarshal(raw, &value) // what is no text is none
+		_ = json.Unmarshal(raw, &value) // a member that is not a string is ignored
 		return value
 	}
 	return railsHeaders(p.job)[key]
@@ -38,8 +39,8 @@ func (p payload) Get(key string) string {
 func (p payload) Set(string, string) {}
 func (p payload) Keys() []string     { return nil }
 
-// headersMember is where Ruby's instrumentation of ActiveJob keeps what it carries,
-// as pairs.
+// headersMember is the member in which Ruby's instrumentation of ActiveJob carries
+// its headers, as pairs.
 const headersMember = "__otel_headers"
 
 func railsHeaders(job *resque.Reserved) map[string]string {
@@ -65,7 +66,7 @@ func railsHeaders(job *resque.Reserved) map[string]string {
 	return headers
 }
 
-// railsID is the job's id, where it is one of Rails.
+// railsID returns the job_id of a Rails job, or "" for other jobs.
 func railsID(job *resque.Reserved) string {
 	if !bytes.Contains(job.Payload, []byte(activejob.JobWrapper)) {
 		return ""

@@ -22,7 +22,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// forked is a job that a child performs: it is told where to leave its spans.
+// forked is a job that a child process performs. Its argument is the file that the
+// child writes its spans to.
 var forked = resque.Define1[string]("Forked", "exports")
 
 func TestMain(m *testing.M) {
@@ -35,7 +36,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// beChild serves as a child, with spans in a batch as a program has them.
+// beChild serves as a child process. As in a real program, spans are exported in
+// batches.
 func beChild(ctx context.Context) error {
 	recorded := tracetest.NewInMemoryExporter()
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(recorded, sdk.WithBatchTimeout(time.Hour)))
@@ -60,9 +62,8 @@ func beChild(ctx context.Context) error {
 	return errors.Join(err, os.Rename(path+".part", path))
 }
 
-// A child's spans are not lost where the provider is flushed when it has served,
-// as docs/metrics.md says.
-func TestAProcessPerJob(t *testing.T) {
+// docs/metrics.md tells users to flush the provider after ServeChild.
+func TestChildsSpansAreExportedIfFlushed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	b.mux.Handle(forked.Perform(func(context.Context, string) error { return errors.New("not here") }))
@@ -79,5 +80,5 @@ func TestAProcessPerJob(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &got))
 	producer := b.only("enqueue exports")
 	assert.Equal(t, []string{"perform exports", producer.SpanContext.SpanID().String()}, got)
-	assert.Empty(t, b.named("perform exports"), "the worker has no such span")
+	assert.Empty(t, b.named("perform exports"), "only the child has this span")
 }

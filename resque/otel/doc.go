@@ -1,13 +1,13 @@
-// Package otel traces jobs with OpenTelemetry: a span where a job is enqueued,
-// one where it is performed, and by choice the one is found from the other across
-// Redis. It is a module of its own, so that programs without it do not depend on
-// OpenTelemetry.
+// Package otel traces jobs with OpenTelemetry. A job has a span when it is enqueued
+// and a span when it is performed. With Config.Carry, the second is linked to the
+// first through the payload. The package is a separate module, so that programs
+// that do not use it do not depend on OpenTelemetry.
 //
 //	tracing := otel.New(otel.Config{})
 //	client, err := resque.New(rdb, resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{tracing.Enqueue}})
 //	mux.Use(tracing.Perform)
 //
-// The names and attributes are those of OpenTelemetry's conventions for messaging;
-// docs/metrics.md lists them. By default no payload changes, and a job's spans
-// share its queue and class alone; see Config.Carry.
+// Names and attributes follow OpenTelemetry's conventions for messaging;
+// docs/metrics.md lists them. By default payloads are unchanged, and the two spans
+// of a job have only its queue and class in common.
 package otel

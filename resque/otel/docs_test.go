@@ -23,7 +23,7 @@ func page(t *testing.T, path string) string {
 	return string(text)
 }
 
-// attributed are the attributes of a span and of its events.
+// attributed returns the names of the attributes of a span and its events.
 func attributed(span tracetest.SpanStub) (names []string) {
 	for _, a := range span.Attributes {
 		names = append(names, string(a.Key))
@@ -36,8 +36,7 @@ func attributed(span tracetest.SpanStub) (names []string) {
 	return names
 }
 
-// The tables of docs/metrics.md have every span and attribute, and no other.
-func TestTheTableOfAttributes(t *testing.T) {
+func TestDocumentedSpansAndAttributesAreComplete(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { panic("at the disco") }))
@@ -45,7 +44,7 @@ func TestTheTableOfAttributes(t *testing.T) {
 	_, err := b.client.Enqueue(t.Context(), resque.Job{Queue: "exports"})
 	require.Error(t, err)
 	b.work(t.Context(), worker.Config{})
-	seen := map[string]map[string]bool{} // the operations, by attribute
+	seen := map[string]map[string]bool{} // operations by attribute
 	for _, span := range b.spans.GetSpans() {
 		operation, queue, _ := strings.Cut(span.Name, " ")
 		assert.Equal(t, "exports", queue)
@@ -66,7 +65,7 @@ func TestTheTableOfAttributes(t *testing.T) {
 			if row[2] == "both" {
 				want = map[string]bool{"enqueue": true, "perform": true}
 			}
-			assert.Equal(t, want, seen[name[1]], "%s as docs/metrics.md has it", name[1])
+			assert.Equal(t, want, seen[name[1]], "operations of %s differ from docs/metrics.md", name[1])
 		}
 	}
 	for name := range seen {
@@ -76,8 +75,7 @@ func TestTheTableOfAttributes(t *testing.T) {
 	assert.Contains(t, text, "| `perform QUEUE` | consumer |")
 }
 
-// Who does not import the package does not pay for it.
-func TestTheLibraryDoesNotDependOnIt(t *testing.T) {
+func TestLibraryDoesNotRequireOpenTelemetry(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"../../go.mod", "../../go.sum"} {
 		assert.NotContains(t, page(t, file), "opentelemetry", file)

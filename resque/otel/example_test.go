@@ -14,12 +14,12 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// With Carry, who performs a job knows the span in which it was enqueued.
+// With Carry, the span of performing a job is a child of the span of enqueueing it.
 func Example() {
-	recorded := tracetest.NewInMemoryExporter() // elsewhere: otlptrace, in a batch
+	recorded := tracetest.NewInMemoryExporter() // a real program uses otlptrace and a batcher
 	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(recorded)), Carry: true})
 
-	server, err := embedded.Start("") // elsewhere: a Redis of your own
+	server, err := embedded.Start("") // a real program uses a Redis server
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -10,7 +10,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// fail makes a span an error, in the words in which the failure is recorded.
+// fail sets the status of a span to error, with the exception, text and backtrace
+// of the failure.
 func fail(span trace.Span, f resque.Failure) {
 	exception, message := text(f.Exception), text(f.Error)
 	span.SetAttributes(semconv.ErrorTypeKey.String(exception))
@@ -23,6 +24,6 @@ func fail(span trace.Span, f resque.Failure) {
 	span.AddEvent("exception", event, trace.WithAttributes(semconv.ExceptionStacktrace(text(strings.Join(f.Backtrace, "\n")))))
 }
 
-// text is s without what is no UTF-8: an exporter would give up all spans that are
-// sent with it.
+// text replaces bytes in s that are not UTF-8. Because of one invalid text, an
+// exporter would fail to send a whole batch of spans.
 func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -15,10 +15,10 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// scope is what spans say they come from.
+// scope is the instrumentation scope of the spans.
 const scope = "github.com/goresque/goresque/resque/otel"
 
-// Attributes that the conventions leave to the system. The class is named as by
+// Attributes that the conventions do not define. The key of the class is that of
 // Ruby's instrumentation of Resque.
 const (
 	classKey   = attribute.Key("messaging.resque.job_class")
@@ -26,45 +26,46 @@ const (
 	waitKey    = attribute.Key("messaging.resque.wait_seconds")
 )
 
-// Config is how jobs are traced. The zero value traces with the program's own
-// provider, and leaves payloads as they are.
+// Config configures a [Tracing]. The zero value traces with the global provider
+// and does not change payloads.
 type Config struct {
-	// TracerProvider makes the spans.
+	// TracerProvider creates the spans.
 	//
-	// Defaults to the global one, as it is when a span begins.
+	// Defaults to the global provider, also if it is set after New.
 	TracerProvider trace.TracerProvider
 
-	// Carry adds the trace's context to the payload of each job that is enqueued,
-	// as members traceparent and tracestate behind class and args, where Ruby's
-	// instrumentation puts it, too. Every Resque performs such a job, but what
-	// compares bytes (Dequeue, Ruby's dequeue) does not find it any more.
+	// Carry adds the trace context to the payload of each job that is enqueued, as
+	// the members traceparent and tracestate after class and args, as Ruby's
+	// instrumentation does. Every Resque performs such a job, but methods that
+	// compare bytes (Dequeue, Ruby's dequeue) no longer find it.
 	//
-	// A context that is in a payload is heeded in any case, whoever put it there.
+	// A trace context in a payload is always read, also without Carry.
 	Carry bool
 
-	// NewTrace has each job that is performed begin a trace of its own, with a link
-	// to the span that enqueued it, as Ruby's instrumentation does by default.
-	// Without it the job is part of the trace in which it was enqueued, and has
-	// the link as well.
+	// NewTrace starts a new trace for each job that is performed, as Ruby's
+	// instrumentation does by default. Otherwise the job belongs to the trace in
+	// which it was enqueued. In both cases its span has a link to the span of
+	// enqueueing it.
 	NewTrace bool
 
-	// Propagator spells and reads what is carried. Its keys become members of
-	// the payload.
+	// Propagator writes and reads the trace context. Its keys are members of the
+	// payload.
 	//
-	// Defaults to propagation.TraceContext, which carries no baggage.
+	// Defaults to propagation.TraceContext, which does not carry baggage.
 	Propagator propagation.TextMapPropagator
 }
 
-// Tracing is middleware for both sides. It is safe for concurrent use.
+// Tracing is middleware that traces enqueueing and performing. It is safe for
+// concurrent use.
 type Tracing struct {
 	cfg    Config
 	tracer trace.Tracer
 }
 
-// New returns the middleware.
+// New returns a Tracing.
 func New(cfg Config) *Tracing {
 	if cfg.TracerProvider == nil {
-		cfg.TracerProvider = otel.GetTracerProvider() // it delegates to one that is set later
+		cfg.TracerProvider = otel.GetTracerProvider() // it delegates to a provider that is set later
 	}
 	if cfg.Propagator == nil {
 		cfg.Propagator = propagation.TraceContext{}
@@ -72,9 +73,9 @@ func New(cfg Config) *Tracing {
 	return &Tracing{cfg: cfg, tracer: cfg.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
 }
 
-// Enqueue is middleware, for resque.Config.EnqueueHooks or a definition's, with a
-// span of kind producer around each job that is placed. What is not queued is
-// an error of the span, unless a hook has vetoed it.
+// Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.
+// It makes a span of kind producer for each job that is enqueued. If enqueueing
+// fails, the span's status is error. A veto by a hook is not an error.
 func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	return func(ctx context.Context, job resque.Job) (queued bool, err error) {
 		queue := text(job.Queue)
@@ -92,7 +93,7 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 		switch {
 		case err != nil:
 			span.SetAttributes(semconv.ErrorTypeKey.String(text(resque.ExceptionName(err))))
-			span.SetStatus(codes.Error, text(fmt.Sprint(err))) // its Error may panic
+			span.SetStatus(codes.Error, text(fmt.Sprint(err))) // the error's Error method may panic
 		case queued:
 			span.SetAttributes(outcomeKey.String("queued"))
 		default:
@@ -102,10 +103,10 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	}
 }
 
-// Perform is middleware, for Mux.Use or Route.Use, with a span of kind consumer
-// around each job that is performed. A failure is an error of the span, with the
-// name, text and backtrace under which it is recorded in Redis. A job that was
-// told to end, or that ErrDontPerform has dropped, is none.
+// Perform is middleware for Mux.Use or Route.Use. It makes a span of kind consumer
+// for each job that is performed. If the job fails, the span's status is error, and
+// it has the exception, text and backtrace that are recorded in Redis. A job that
+// was cancelled, or dropped by ErrDontPerform, is not an error.
 func (t *Tracing) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(end)(next)
 	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
@@ -114,7 +115,7 @@ func (t *Tracing) Perform(next resque.Handler) resque.Handler {
 	})
 }
 
-// begin begins the span of a job that is performed.
+// begin starts the span of a job that is performed.
 func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Context {
 	queue := text(job.Queue)
 	options := []trace.SpanStartOption{
@@ -128,7 +129,7 @@ func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Conte
 	around, carried := trace.SpanContextFromContext(ctx), t.cfg.Propagator.Extract(ctx, payload{job})
 	if enqueued := trace.SpanContextFromContext(carried); enqueued.IsValid() && enqueued.IsRemote() {
 		options = append(options, trace.WithLinks(trace.Link{SpanContext: enqueued}))
-		if enqueued.TraceID() == around.TraceID() { // inline, inside of what enqueues it
+		if enqueued.TraceID() == around.TraceID() { // an inline client: the span of enqueueing has not ended
 			carried = trace.ContextWithSpanContext(carried, around)
 		}
 	}
@@ -136,14 +137,14 @@ func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Conte
 	if t.cfg.NewTrace {
 		options = append(options, trace.WithNewRoot())
 	}
-	ctx, span := t.tracer.Start(ctx, "perform "+queue, options...) // ended by end
+	ctx, span := t.tracer.Start(ctx, "perform "+queue, options...) // end ends it
 	if span.IsRecording() {
 		span.SetAttributes(details(job)...)
 	}
 	return ctx
 }
 
-// details are what only a span that is kept needs to know.
+// details returns the attributes that are only computed for a span that is recorded.
 func details(job *resque.Reserved) []attribute.KeyValue {
 	var known []attribute.KeyValue
 	if job.Worker != "" {
@@ -158,7 +159,7 @@ func details(job *resque.Reserved) []attribute.KeyValue {
 	return known
 }
 
-// end ends the span of a job that was performed.
+// end sets the result of a job that was performed and ends its span.
 func end(ctx context.Context, job *resque.Reserved, _ time.Duration, err error) {
 	span := trace.SpanFromContext(ctx)
 	defer span.End()

@@ -31,11 +31,11 @@ var (
 	exportJob = activejob.Define1[int64]("ExportJob", "exports")
 )
 
-// bench is a client and a mux that are traced, on a Redis of their own.
+// bench has a client and a mux that are traced, on a new Redis.
 type bench struct {
 	t      *testing.T
 	spans  *tracetest.InMemoryExporter
-	tracer trace.Tracer // of the program around
+	tracer trace.Tracer // of the program that enqueues
 	client *resque.Client
 	mux    *resque.Mux
 }
@@ -54,7 +54,7 @@ func newBench(t *testing.T, cfg otel.Config, options ...sdk.TracerProviderOption
 	return b
 }
 
-// work performs what is in the queue.
+// work performs the jobs in the queue.
 func (b *bench) work(ctx context.Context, cfg worker.Config) {
 	b.t.Helper()
 	cfg.Queues, cfg.UntilEmpty, cfg.Logger = []string{"exports"}, true, slog.New(slog.DiscardHandler)
@@ -70,7 +70,7 @@ func (b *bench) enqueue(job resque.Job) {
 	require.True(b.t, queued)
 }
 
-// waiting are the payloads in the queue.
+// waiting returns the payloads in the queue.
 func (b *bench) waiting() (payloads []string) {
 	b.t.Helper()
 	for job, err := range b.client.Peek(b.t.Context(), "exports", 0, -1) {
@@ -80,7 +80,7 @@ func (b *bench) waiting() (payloads []string) {
 	return payloads
 }
 
-// named are the spans of that name that have ended.
+// named returns the ended spans with the given name.
 func (b *bench) named(name string) tracetest.SpanStubs {
 	b.t.Helper()
 	var found tracetest.SpanStubs
@@ -136,7 +136,7 @@ func TestPayloadsAreUnchangedByDefault(t *testing.T) {
 	assert.NotEmpty(t, consumer.InstrumentationScope.SchemaURL)
 }
 
-func TestCarry(t *testing.T) {
+func TestCarryConnectsTheSpans(t *testing.T) {
 	t.Parallel()
 	for _, newTrace := range []bool{false, true} {
 		t.Run(fmt.Sprintf("new trace %v", newTrace), func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestCarry(t *testing.T) {
 			consumer := b.only("perform exports")
 			require.Len(t, consumer.Links, 1)
 			assert.Equal(t, producer.SpanContext.SpanID(), consumer.Links[0].SpanContext.SpanID())
-			assert.Equal(t, consumer.SpanContext.SpanID(), inside.SpanID(), "the handler's spans are inside of it")
+			assert.Equal(t, consumer.SpanContext.SpanID(), inside.SpanID(), "the handler's context must have this span")
 			if newTrace {
 				assert.False(t, consumer.Parent.IsValid())
 				assert.NotEqual(t, producer.SpanContext.TraceID(), consumer.SpanContext.TraceID())
@@ -172,8 +172,7 @@ func TestCarry(t *testing.T) {
 	}
 }
 
-// A job that failed and was requeued, byte for byte, is still of its trace.
-func TestTheTraceSurvivesAFailure(t *testing.T) {
+func TestRequeuedJobKeepsItsTrace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	wrong := errors.New("the disk is full")
@@ -200,8 +199,7 @@ func TestTheTraceSurvivesAFailure(t *testing.T) {
 	}
 }
 
-// What EnqueueAll places together are jobs of the same parent, each with its own.
-func TestBulk(t *testing.T) {
+func TestEnqueueAllMakesASpanForEachJob(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
@@ -230,18 +228,18 @@ const (
 	parent  = "00-" + traceID + "-" + spanID + "-01"
 )
 
-// Ruby's instrumentations carry a context, of Resque in the payload, and of
-// ActiveJob among the job's data.
-func TestContextsFromRuby(t *testing.T) {
+// Ruby's instrumentation of Resque writes the context into the payload, that of
+// ActiveJob into the job's data.
+func TestContextsFromRubyAreRead(t *testing.T) {
 	t.Parallel()
 	rails := func(data string) string {
 		return `{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"ExportJob","job_id":"9c7a","arguments":[1]` + data + `}]}`
 	}
 	for name, c := range map[string]struct{ payload, state string }{
-		"resque":                     {payload: `{"class":"Exporter","args":[1],"traceparent":"` + parent + `","tracestate":"a=b"}`, state: "a=b"},
-		"activejob":                  {payload: rails(`,"__otel_headers":[["traceparent","` + parent + `"],["tracestate","a=b"]]`), state: "a=b"},
-		"activejob on resque":        {payload: strings.Replace(rails(``), `"args"`, `"traceparent":"`+parent+`","args"`, 1)},
-		"activejob, headers of none": {payload: strings.Replace(rails(`,"__otel_headers":[]`), `"args"`, `"traceparent":"`+parent+`","args"`, 1)},
+		"resque":                {payload: `{"class":"Exporter","args":[1],"traceparent":"` + parent + `","tracestate":"a=b"}`, state: "a=b"},
+		"activejob":             {payload: rails(`,"__otel_headers":[["traceparent","` + parent + `"],["tracestate","a=b"]]`), state: "a=b"},
+		"activejob on resque":   {payload: strings.Replace(rails(``), `"args"`, `"traceparent":"`+parent+`","args"`, 1)},
+		"activejob, no headers": {payload: strings.Replace(rails(`,"__otel_headers":[]`), `"args"`, `"traceparent":"`+parent+`","args"`, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -259,7 +257,7 @@ func TestContextsFromRuby(t *testing.T) {
 	}
 }
 
-func TestContextsThatAreNone(t *testing.T) {
+func TestInvalidContextsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, member := range []string{`"traceparent":7`, `"traceparent":"nonsense"`, `"traceparent":null`, `"__otel_headers":{}`} {
 		b := newBench(t, otel.Config{})
@@ -277,7 +275,7 @@ func TestContextsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestRails(t *testing.T) {
+func TestRailsJobsHaveTheirOwnClassAndID(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { return nil }))
@@ -293,7 +291,7 @@ func TestRails(t *testing.T) {
 	assert.GreaterOrEqual(t, got["messaging.resque.wait_seconds"], 0.0)
 }
 
-func TestInlineIsInsideOfEnqueue(t *testing.T) {
+func TestInlineJobsSpanIsAChildOfEnqueue(t *testing.T) {
 	t.Parallel()
 	for _, carry := range []bool{false, true} {
 		b := newBench(t, otel.Config{})
@@ -315,7 +313,7 @@ func provider(spans *tracetest.InMemoryExporter) *sdk.TracerProvider {
 	return sdk.NewTracerProvider(sdk.WithSyncer(spans))
 }
 
-func TestEnqueueThatDoesNot(t *testing.T) {
+func TestVetoIsNotAnErrorButAFailedEnqueueIs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	veto := exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
@@ -334,7 +332,7 @@ func TestEnqueueThatDoesNot(t *testing.T) {
 	assert.NotEmpty(t, attributes(span)["error.type"])
 }
 
-func TestHowJobsEnd(t *testing.T) {
+func TestSpansHaveOutcomeAndException(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	b.mux.HandleFunc("Bad", func(context.Context, *resque.Reserved) error {
@@ -376,14 +374,13 @@ func TestHowJobsEnd(t *testing.T) {
 		stack, traced := event.Value("exception.stacktrace")
 		assert.Equal(t, want.trace, traced, class)
 		if class == "Panic" {
-			assert.Contains(t, strings.Split(stack.AsString(), "\n")[0], "tracing_test.go:", "the handler's frame is the first")
+			assert.Contains(t, strings.Split(stack.AsString(), "\n")[0], "tracing_test.go:", "the first frame must be the handler's")
 			assert.NotContains(t, stack.AsString(), "otel/tracing.go")
 		}
 	}
 }
 
-// A job that ends because its worker stops is no error.
-func TestAJobThatIsCancelled(t *testing.T) {
+func TestCancelledJobIsNotAnError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	begun := make(chan struct{})
@@ -405,8 +402,7 @@ func TestAJobThatIsCancelled(t *testing.T) {
 	assert.Equal(t, []string{`{"class":"Exporter","args":[1]}`}, b.waiting())
 }
 
-// What is not sampled is carried as such, and is not described.
-func TestUnsampled(t *testing.T) {
+func TestUnsampledTraceIsCarriedButNotRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true}, sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
 	b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error {
@@ -419,7 +415,7 @@ func TestUnsampled(t *testing.T) {
 	assert.Empty(t, b.spans.GetSpans())
 }
 
-func TestBaggageIsByChoice(t *testing.T) {
+func TestPropagatorMayCarryBaggage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true, Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})})
 	b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error { return nil }))
@@ -442,8 +438,8 @@ func TestZeroConfigUsesTheGlobalProvider(t *testing.T) {
 	assert.True(t, queued)
 }
 
-// One text that is no UTF-8 would cost all spans that are exported with it.
-func TestTextsThatAreNoUTF8(t *testing.T) {
+// Because of one invalid text, an exporter would fail to send a whole batch.
+func TestInvalidUTF8IsReplaced(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
@@ -471,17 +467,17 @@ func TestTextsThatAreNoUTF8(t *testing.T) {
 	}
 }
 
-// A nil pointer returned as an error, the classic mistake of a hook.
-func TestAnErrorThatCannotBeRead(t *testing.T) {
+// A hook may return a nil pointer as an error.
+func TestErrorMethodThatPanicsIsRecorded(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
 	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
-	var none *resque.UnknownClassError
-	place := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return true, none })
+	var nilError *resque.UnknownClassError
+	place := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return true, nilError })
 	assert.NotPanics(t, func() {
 		queued, err := place(t.Context(), exporter.With(1))
 		assert.True(t, queued)
-		assert.Equal(t, none, err)
+		assert.Equal(t, nilError, err)
 	})
 	require.Len(t, spans.GetSpans(), 1)
 	assert.Equal(t, codes.Error, spans.GetSpans()[0].Status.Code)

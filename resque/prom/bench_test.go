@@ -13,8 +13,7 @@ import (
 	"github.com/goresque/goresque/resque/prom"
 )
 
-// BenchmarkPerform is what counting adds to what a worker does between a job's
-// reserve and its end.
+// BenchmarkPerform measures what counting adds to performing a job.
 func BenchmarkPerform(b *testing.B) {
 	for _, count := range []bool{false, true} {
 		b.Run(fmt.Sprintf("counted=%v", count), func(b *testing.B) {
@@ -38,7 +37,7 @@ func BenchmarkPerform(b *testing.B) {
 	}
 }
 
-// BenchmarkEnqueue is the same of the other side, without a Redis.
+// BenchmarkEnqueue measures what counting adds to enqueueing a job, without Redis.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, count := range []bool{false, true} {
 		b.Run(fmt.Sprintf("counted=%v", count), func(b *testing.B) {
@@ -59,7 +58,7 @@ func BenchmarkEnqueue(b *testing.B) {
 	}
 }
 
-// BenchmarkScrape reads so many queues, each with a job, and as many workers.
+// BenchmarkScrape measures a scrape of n queues with one job each, and n workers.
 func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprintf("queues=%d", n), func(b *testing.B) {

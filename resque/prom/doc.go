@@ -1,12 +1,13 @@
-// Package prom has metrics for Prometheus: of what is in Redis, read when they are
-// scraped, and of what this program enqueues and performs. It is a module of its
-// own, so that programs without it do not depend on Prometheus.
+// Package prom has two Prometheus collectors. [Redis] reads queues, workers and
+// counters from Redis when it is scraped. [Jobs] counts the jobs that this program
+// enqueues and performs. The package is a separate module, so that programs that do
+// not use it do not depend on Prometheus.
 //
 //	jobs := prom.NewJobs(prom.JobsConfig{})
 //	client, err := resque.New(rdb, resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{jobs.Enqueue}})
 //	mux.Use(jobs.Perform)
 //	registry.MustRegister(jobs, prom.NewRedis(client, prom.RedisConfig{}))
 //
-// docs/metrics.md lists every metric, and alerts made of them. Names are those of
-// the dashboard's /metrics where that has them, too.
+// docs/metrics.md lists the metrics and has examples of alerts. Metrics that the
+// dashboard's /metrics also has are named as there.
 package prom

@@ -17,9 +17,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// A program that enqueues and performs, with its own numbers and those of Redis.
+// A program that enqueues and performs, with the metrics of its own jobs and those of
+// Redis.
 func Example() {
-	server, err := embedded.Start("") // elsewhere: a Redis of your own
+	server, err := embedded.Start("") // a real program uses a Redis server
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,7 +44,7 @@ func Example() {
 	mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(jobs, prom.NewRedis(client, prom.RedisConfig{}))
-	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{}) // to be mounted at /metrics
+	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{}) // mount it at /metrics
 
 	ctx := context.Background()
 	_, _ = client.Enqueue(ctx, exporter.With(42))

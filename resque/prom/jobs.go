@@ -12,28 +12,27 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Other is the class under which jobs count when there are more classes than
-// JobsConfig.MaxClasses.
+// Other is the class label of jobs beyond the first JobsConfig.MaxClasses classes.
 const Other = "(other)"
 
-// JobsConfig is how jobs are counted. The zero value works.
+// JobsConfig configures a [Jobs]. The zero value works.
 type JobsConfig struct {
-	// Buckets are the bounds of resque_perform_duration_seconds.
+	// Buckets are the bounds of resque_perform_duration_seconds, in seconds.
 	//
-	// Default to 15 from 5 ms to an hour.
+	// Default to 15 bounds from 5 ms to an hour.
 	Buckets []float64
 
-	// MaxClasses is how many classes have metrics of their own, the first that are
-	// met; the others count together, as "(other)". It is for programs that
-	// enqueue classes that somebody else names.
+	// MaxClasses limits the number of class labels. Classes after the first
+	// MaxClasses are counted together, as "(other)". It protects programs that
+	// enqueue classes named by their input.
 	//
 	// Defaults to 200.
 	MaxClasses int
 }
 
-// Jobs is middleware for both sides that counts what this program enqueues and
-// performs, and the collector of it. It is safe for concurrent use. A job of Rails
-// counts under its own class, not under that of its wrapper.
+// Jobs is middleware that counts the jobs that this program enqueues and performs,
+// and a collector of these counts. A Rails job is counted under its own class, not
+// its wrapper's. It is safe for concurrent use.
 type Jobs struct {
 	duration          *prometheus.HistogramVec
 	performs, placing *prometheus.CounterVec
@@ -46,7 +45,7 @@ type Jobs struct {
 
 var _ prometheus.Collector = (*Jobs)(nil)
 
-// NewJobs returns the middleware. It is to be registered as well.
+// NewJobs returns a Jobs. The caller must register it with a prometheus.Registerer.
 func NewJobs(cfg JobsConfig) *Jobs {
 	if len(cfg.Buckets) == 0 {
 		cfg.Buckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 900, 3600}
@@ -55,17 +54,17 @@ func NewJobs(cfg JobsConfig) *Jobs {
 		maxClasses: cmp.Or(cfg.MaxClasses, 200),
 		classes:    map[string]struct{}{},
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "resque_perform_duration_seconds", Help: "How long jobs took to perform, however they ended.",
+			Name: "resque_perform_duration_seconds", Help: "Time to perform a job, with any outcome.",
 			Buckets: slices.Clone(cfg.Buckets),
 		}, []string{"class", "queue"}),
 		performs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "resque_performs_total", Help: "Jobs that this program performed, by how they ended.",
+			Name: "resque_performs_total", Help: "Jobs that this program performed, by outcome.",
 		}, []string{"class", "queue", "outcome"}),
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "resque_performs_in_flight", Help: "Jobs that this program is performing.",
 		}, []string{"class", "queue"}),
 		placing: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "resque_enqueues_total", Help: "Jobs that this program wanted to enqueue, by what came of it.",
+			Name: "resque_enqueues_total", Help: "Jobs that this program tried to enqueue, by outcome.",
 		}, []string{"class", "queue", "outcome"}),
 	}
 }
@@ -88,7 +87,7 @@ func (j *Jobs) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// Perform is middleware, for Mux.Use or Route.Use.
+// Perform is middleware for Mux.Use or Route.Use.
 func (j *Jobs) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(j.performed)(next)
 	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
@@ -106,7 +105,7 @@ func (j *Jobs) performed(ctx context.Context, job *resque.Reserved, took time.Du
 	j.performs.WithLabelValues(class, queue, string(outcome)).Inc()
 }
 
-// Enqueue is middleware, for resque.Config.EnqueueHooks or a definition's.
+// Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.
 func (j *Jobs) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	return func(ctx context.Context, job resque.Job) (bool, error) {
 		queued, err := next(ctx, job)
@@ -115,8 +114,8 @@ func (j *Jobs) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	}
 }
 
-// placed is what came of enqueueing a job. One that is queued counts as such
-// whatever a hook said afterwards.
+// placed returns the outcome of enqueueing a job. A queued job counts as queued
+// even if a hook has returned an error after that.
 func placed(queued bool, err error) string {
 	switch {
 	case queued:
@@ -128,7 +127,7 @@ func placed(queued bool, err error) string {
 	}
 }
 
-// class is the label of a class.
+// class returns the label of a class: its name, or Other.
 func (j *Jobs) class(class string) string {
 	j.mu.RLock()
 	_, known := j.classes[class]

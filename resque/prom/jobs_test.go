@@ -24,7 +24,7 @@ var (
 	exportJob = activejob.Define1[int64]("ExportJob", "exports")
 )
 
-// work performs what is in the queue exports.
+// work performs the jobs in the queue exports.
 func work(ctx context.Context, t *testing.T, client *resque.Client, mux *resque.Mux, cfg worker.Config) {
 	t.Helper()
 	cfg.Queues, cfg.UntilEmpty, cfg.Logger = []string{"exports"}, true, slog.New(slog.DiscardHandler)
@@ -42,7 +42,7 @@ func counted(t *testing.T, s *redistest.Server, jobs *prom.Jobs) (*resque.Client
 	return client, mux
 }
 
-func TestJobs(t *testing.T) {
+func TestJobsAreCountedByOutcome(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{Buckets: []float64{1000}})
 	client, mux := counted(t, redistest.Start(t), jobs)
@@ -73,7 +73,7 @@ func TestJobs(t *testing.T) {
 	work(ctx, t, client, mux, worker.Config{})
 	assert.Equal(t, 1.0, inFlight)
 	assert.NoError(t, testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP resque_enqueues_total Jobs that this program wanted to enqueue, by what came of it.
+# HELP resque_enqueues_total Jobs that this program tried to enqueue, by outcome.
 # TYPE resque_enqueues_total counter
 resque_enqueues_total{class="ExportJob",outcome="queued",queue="exports"} 1
 resque_enqueues_total{class="Exporter",outcome="failed",queue="exports"} 1
@@ -83,7 +83,7 @@ resque_enqueues_total{class="Exporter",outcome="vetoed",queue="exports"} 1
 # TYPE resque_performs_in_flight gauge
 resque_performs_in_flight{class="ExportJob",queue="exports"} 0
 resque_performs_in_flight{class="Exporter",queue="exports"} 0
-# HELP resque_performs_total Jobs that this program performed, by how they ended.
+# HELP resque_performs_total Jobs that this program performed, by outcome.
 # TYPE resque_performs_total counter
 resque_performs_total{class="ExportJob",outcome="succeeded",queue="exports"} 1
 resque_performs_total{class="Exporter",outcome="dropped",queue="exports"} 1
@@ -96,10 +96,10 @@ resque_performs_total{class="Exporter",outcome="succeeded",queue="exports"} 1
 	assert.Equal(t, uint64(1), durations[0].GetHistogram().GetSampleCount())
 	assert.Equal(t, uint64(4), durations[1].GetHistogram().GetSampleCount())
 	assert.Positive(t, durations[1].GetHistogram().GetSampleSum())
-	assert.Equal(t, uint64(4), durations[1].GetHistogram().GetBucket()[0].GetCumulativeCount(), "the bound that was given")
+	assert.Equal(t, uint64(4), durations[1].GetHistogram().GetBucket()[0].GetCumulativeCount(), "the configured bound")
 }
 
-func TestACancelledJob(t *testing.T) {
+func TestCancelledJobIsCountedAsCancelled(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	client, mux := counted(t, redistest.Start(t), jobs)
@@ -117,8 +117,7 @@ func TestACancelledJob(t *testing.T) {
 	assert.Equal(t, map[string]float64{"class=Exporter,queue=exports": 0}, values(families["resque_performs_in_flight"]))
 }
 
-// Whoever names classes cannot make metrics without end, nor break the page.
-func TestManyClasses(t *testing.T) {
+func TestClassesBeyondTheLimitAreCountedTogether(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{MaxClasses: 3})
 	client, mux := counted(t, redistest.StartEmbedded(t), jobs)
@@ -140,7 +139,7 @@ func TestManyClasses(t *testing.T) {
 	}, values(families["resque_performs_in_flight"]))
 }
 
-func TestNamesThatAreNoUTF8(t *testing.T) {
+func TestInvalidUTF8IsQuoted(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	client, _ := counted(t, redistest.StartEmbedded(t), jobs)
@@ -151,8 +150,7 @@ func TestNamesThatAreNoUTF8(t *testing.T) {
 	assert.Equal(t, map[string]float64{`class="\xfe",outcome=failed,queue="\xff"`: 1}, values(families["resque_enqueues_total"]))
 }
 
-// The names keep to Prometheus' conventions.
-func TestLint(t *testing.T) {
+func TestMetricsPassPrometheusLint(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartEmbedded(t)
 	fill(t, s)
@@ -167,8 +165,7 @@ func TestLint(t *testing.T) {
 	assert.Empty(t, problems)
 }
 
-// Middleware further in may have the job another class or queue.
-func TestJobsThatAreChangedAreInFlightNoMore(t *testing.T) {
+func TestInFlightReturnsToZeroIfAHandlerChangesTheJob(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	handler := jobs.Perform(resque.HandlerFunc(func(_ context.Context, job *resque.Reserved) error {

@@ -13,24 +13,25 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// RedisConfig is how Redis is read. The zero value works.
+// RedisConfig configures a [Redis]. The zero value works.
 type RedisConfig struct {
 	// Timeout is how long a scrape waits for Redis. It should be less than
-	// Prometheus' own scrape_timeout.
+	// Prometheus' scrape_timeout.
 	//
 	// Defaults to 5 seconds.
 	Timeout time.Duration
 
-	// StaleAfter is how long a worker may be silent before it counts as stale.
+	// StaleAfter is the age of a worker's heartbeat after which the worker counts
+	// as stale.
 	//
 	// Defaults to 5 minutes, as in Resque.
 	StaleAfter time.Duration
 }
 
-// Redis is a collector of what is in Redis: the same for every program that shares
-// it, so that one of them is enough. It reads when it is scraped, in two round
-// trips however many queues and workers there are. Where Redis does not answer,
-// resque_up is 0 and the other metrics are missing.
+// Redis is a collector of the state of Resque in Redis. All programs on the same
+// Redis report the same, so one of them is enough. A scrape takes two round trips,
+// for any number of queues and workers. If Redis does not answer, resque_up is 0
+// and the other metrics are missing.
 type Redis struct {
 	client *resque.Client
 	cfg    RedisConfig
@@ -40,8 +41,8 @@ type Redis struct {
 
 var _ prometheus.Collector = (*Redis)(nil)
 
-// NewRedis returns a collector of what is in client's Redis. It is to be
-// registered.
+// NewRedis returns a collector for the Redis of client. The caller must register it
+// with a prometheus.Registerer.
 func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	cfg.StaleAfter = cmp.Or(cfg.StaleAfter, 5*time.Minute)
@@ -101,8 +102,8 @@ func (r *Redis) queues(out chan<- prometheus.Metric, snap resque.Snapshot) {
 	}
 }
 
-// states counts workers as the dashboard does. Each state is there, at 0 too, so
-// that an alert has something to compare with.
+// states counts workers by state, as the dashboard does. It returns all states,
+// also those without workers, so that alerts can compare them.
 func (r *Redis) states(workers []resque.RegisteredWorker) map[string]int {
 	states := map[string]int{"working": 0, "idle": 0, "stale": 0, "silent": 0}
 	for _, w := range workers {
@@ -112,7 +113,7 @@ func (r *Redis) states(workers []resque.RegisteredWorker) map[string]int {
 		case w.Working:
 			states["working"]++
 		case w.Heartbeat.IsZero():
-			states["silent"]++ // it is of a kind that never has one, or its heart has not beaten yet
+			states["silent"]++ // no heartbeat yet, or an implementation without heartbeats
 		default:
 			states["idle"]++
 		}
@@ -128,8 +129,9 @@ func counter(d *prometheus.Desc, value int64) prometheus.Metric {
 	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value))
 }
 
-// label is a name from Redis as a label, which must be UTF-8. What is not is
-// quoted, and so is what looks like it: two names never share a label.
+// label returns a name from Redis as a label value, which must be UTF-8. Names that
+// are not UTF-8 are quoted. Names that begin with a quote are also quoted, so that
+// two names never have the same label value.
 func label(name string) string {
 	if utf8.ValidString(name) && !strings.HasPrefix(name, `"`) {
 		return name

@@ -23,7 +23,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// fill puts some of everything into Redis.
+// fill writes queues, failures, counters and workers of all states to Redis.
 func fill(t *testing.T, s *redistest.Server) {
 	t.Helper()
 	c := s.Conn(t)
@@ -58,12 +58,12 @@ func registry(t *testing.T, collectors ...prometheus.Collector) *prometheus.Regi
 	return r
 }
 
-// scraped is what Prometheus gets, by family.
+// scraped returns what Prometheus gets, by the names of the metrics.
 func scraped(t *testing.T, r *prometheus.Registry) (status int, families map[string]*dto.MetricFamily) {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
-	return answer.Code, parsed(t, answer.Body.String())
+	response := httptest.NewRecorder()
+	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	return response.Code, parsed(t, response.Body.String())
 }
 
 func parsed(t *testing.T, text string) map[string]*dto.MetricFamily {
@@ -109,17 +109,16 @@ resque_workers{state="working"} 1
 `), "resque_failed_total", "resque_failures", "resque_processed_total", "resque_queue_size", "resque_up", "resque_workers"))
 		_, families := scraped(t, r)
 		oldest := families["resque_queue_oldest_seconds"].GetMetric()
-		require.Len(t, oldest, 1, "the others do not say")
+		require.Len(t, oldest, 1, "only one queue's next payload has a time")
 		assert.InDelta(t, 90, oldest[0].GetGauge().GetValue(), 60)
 	})
 }
 
-// Names, types, help and values are those of the dashboard's own page.
-func TestTheDashboardSaysTheSame(t *testing.T) {
+func TestMetricsMatchTheDashboards(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	fill(t, s)
-	_, err := s.Conn(t).Do("SREM", "resque:queues", "\xff", "\"\\xff\"") // which it does not escape
+	_, err := s.Conn(t).Do("SREM", "resque:queues", "\xff", "\"\\xff\"") // the dashboard does not quote these
 	require.NoError(t, err)
 	client := s.Client(t)
 	dashboard, err := web.New(client, web.Config{Auth: web.AllowEveryone()})
@@ -136,7 +135,7 @@ func TestTheDashboardSaysTheSame(t *testing.T) {
 		assert.Equal(t, family.GetHelp(), ours[name].GetHelp(), name)
 		if name == "resque_queue_oldest_seconds" {
 			assert.Len(t, ours[name].GetMetric(), len(family.GetMetric()))
-			continue // they were read at different moments
+			continue // the values differ, because they were read at different times
 		}
 		assert.Equal(t, values(family), values(ours[name]), name)
 	}
@@ -154,8 +153,7 @@ func values(family *dto.MetricFamily) map[string]float64 {
 	return all
 }
 
-// Without Redis there is a page all the same, and it says so, in time.
-func TestRedisAway(t *testing.T) {
+func TestUpIsZeroWhileRedisDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	proxy := s.Proxy(t)
@@ -176,14 +174,14 @@ func TestRedisAway(t *testing.T) {
 		require.Contains(t, families, "resque_up")
 		assert.Equal(t, up, map[float64]string{0: "0", 1: "1"}[families["resque_up"].GetMetric()[0].GetGauge().GetValue()])
 		if up == "0" {
-			assert.Len(t, families, 1, "what is not known is not told")
-			assert.Less(t, time.Since(begun), 5*time.Second, "and not waited for")
+			assert.Len(t, families, 1, "the other metrics must be missing")
+			assert.Less(t, time.Since(begun), 5*time.Second, "the scrape must end after Timeout")
 		}
 		end()
 	}
 }
 
-func TestRedisThatIsNotThere(t *testing.T) {
+func TestUpIsZeroIfRedisRefusesConnections(t *testing.T) {
 	t.Parallel()
 	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://127.0.0.1:" + redistest.FreePort(t)})
 	require.NoError(t, err)
@@ -195,8 +193,7 @@ func TestRedisThatIsNotThere(t *testing.T) {
 	assert.Zero(t, families["resque_up"].GetMetric()[0].GetGauge().GetValue())
 }
 
-// A scrape reads heads and lengths, never lists, and nothing is written.
-func TestAScrapeIsCheap(t *testing.T) {
+func TestScrapeReadsNoWholeListsAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
 	fill(t, s)
@@ -212,7 +209,7 @@ func TestAScrapeIsCheap(t *testing.T) {
 	assert.Equal(t, []string{"EXISTS", "HGETALL", "LINDEX", "LLEN", "MGET", "SMEMBERS", "TIME"}, commands)
 }
 
-func TestStaleAfter(t *testing.T) {
+func TestStaleAfterIsConfigurable(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	fill(t, s)
