@@ -52,7 +52,7 @@ func startExec(t *testing.T, job string, environ []string, payloads ...string) *
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	r.cmd.Dir = r.dir
 	r.cmd.Stdout, r.cmd.Stderr = r.stdout, r.stderr
-	r.cmd.WaitDelay = 5 * time.Second
+	r.cmd.WaitDelay = patience
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
 	return r
@@ -263,7 +263,7 @@ func requireGroupEnded(t *testing.T, pid int) {
 			}
 		}
 		return true
-	}, 5*time.Second, 50*time.Millisecond, "the command goes on")
+	}, patience, 50*time.Millisecond, "the command goes on")
 }
 
 func TestExecTimeout(t *testing.T) {
@@ -273,9 +273,9 @@ func TestExecTimeout(t *testing.T) {
 			t.Parallel()
 			places(t, func(t *testing.T, environ []string) {
 				t.Helper()
-				r, failed := execDrain(t, command, append(environ, "RESQUE_TIMEOUT=1", "RESQUE_TERM_TIMEOUT=0.5"), `{"class":"Shell","args":[]}`)
+				r, failed := execDrain(t, command, append(environ, "RESQUE_TIMEOUT=5", "RESQUE_TERM_TIMEOUT=0.5"), `{"class":"Shell","args":[]}`)
 				require.Len(t, failed, 1)
-				assert.Equal(t, execFailure{"Timeout::Error", "Shell: execution expired after 1s", []string{}}, failed[0])
+				assert.Equal(t, execFailure{"Timeout::Error", "Shell: execution expired after 5s", []string{}}, failed[0])
 				requireGroupEnded(t, r.pid(t))
 			})
 		})

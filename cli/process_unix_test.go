@@ -23,6 +23,10 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
+// patience is how long a test waits for another process. Only a failing test waits
+// so long.
+const patience = time.Minute
+
 // command is the test binary as goresque, with environ added.
 func command(environ []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -39,7 +43,7 @@ func slots(t *testing.T, s *redistest.Server) int {
 
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, condition, 20*time.Second, 10*time.Millisecond, what)
+	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
 }
 
 func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
@@ -76,7 +80,7 @@ func TestWorkersTellsOfAProcessThatEnds(t *testing.T) {
 	pid, err := strconv.Atoi(strings.Split(ids[0], ":")[1])
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	late := time.AfterFunc(20*time.Second, func() { _ = stderr.Close() })
+	late := time.AfterFunc(patience, func() { _ = stderr.Close() })
 	defer late.Stop()
 	told := false
 	for lines := bufio.NewScanner(stderr); !told && lines.Scan(); {
@@ -116,8 +120,24 @@ func TestBackgroundOnce(t *testing.T) {
 			require.NoError(t, err)
 			pid := strings.Split(id[0], ":")[1]
 			assert.Equal(t, "working in the background as process "+pid+"\n", string(out))
+			requireDetached(t, pid)
 			ok(t, []string{"REDIS_URL=" + s.URL}, "kill", id[0])
 		})
+	}
+}
+
+// requireDetached wants a process that leads a session of its own: the terminal's
+// end is not its end.
+func requireDetached(t *testing.T, pid string) {
+	t.Helper()
+	number, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	group, err := syscall.Getpgid(number)
+	require.NoError(t, err)
+	assert.Equal(t, number, group)
+	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil { // only Linux tells
+		_, fields, _ := strings.Cut(string(stat), ") ")
+		assert.Equal(t, pid, strings.Fields(fields)[3], "the session")
 	}
 }
 

@@ -50,7 +50,7 @@ func dashboard(t *testing.T, vars []string, args ...string) (url string, out *sa
 		assert.Zero(t, <-ended)
 	})
 	at := regexp.MustCompile(`is at (http://\S+/)`)
-	require.Eventually(t, func() bool { return at.MatchString(out.String()) }, 10*time.Second, 5*time.Millisecond, "%s", out)
+	require.Eventually(t, func() bool { return at.MatchString(out.String()) }, time.Minute, 5*time.Millisecond, "%s", out)
 	return at.FindStringSubmatch(out.String())[1], out
 }
 

@@ -170,7 +170,7 @@ func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
 		require.Eventually(t, func() bool {
 			n, err := direct.Size(t.Context(), "q")
 			return err == nil && n == 1000
-		}, 10*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 		_, err = direct.EnqueueAll(t.Context(), mailers[:10])
 		require.NoError(t, err)
 		release()

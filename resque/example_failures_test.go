@@ -70,7 +70,7 @@ func withEmbedded(fn func(ctx context.Context, client *resque.Client) error) err
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return fn(ctx, client)
 }

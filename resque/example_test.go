@@ -75,7 +75,7 @@ func ExampleClient_Enqueue() {
 	}
 	defer client.Close()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	queued, err := client.Enqueue(ctx, Exporter.With(42))
 	if errors.Is(err, resque.ErrMaybeQueued) {

@@ -49,17 +49,15 @@ func TestAskingHonoursTheContext(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close() // it accepts, and never answers
-	rdb, err := Open(RedisConfig{URL: l.Addr().String()})
+	rdb, err := Open(RedisConfig{URL: l.Addr().String(), ReadTimeout: time.Hour})
 	require.NoError(t, err)
 	c, err := rdb.Conn(t.Context())
 	require.NoError(t, err)
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	require.Error(t, rdb.pool.TestOnBorrowContext(ctx, c, time.Time{}))
 	require.Error(t, rdb.Ping(ctx))
-	assert.Less(t, time.Since(start), 5*time.Second, "the read timeout is 10 s")
 }
 
 func TestMaxOpen(t *testing.T) {

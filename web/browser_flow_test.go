@@ -67,7 +67,9 @@ func TestBrowserRefreshPausesForSelection(t *testing.T) {
 	run(t, ctx, chromedp.Navigate(s.listen()+"/failed"), browsertest.Visible("Mailer"),
 		click(`.failures li:nth-child(2) .pick`), browsertest.Visible("Not updating while rows are selected."))
 	s.fail(record("Newcomer", "[]", "E", "came later", "exports", time.Now(), ""))
-	<-time.After(2500 * time.Millisecond)
+	for range 2 { // the page would have looked
+		run(t, ctx, browsertest.Becomes(`document.getElementById("live").textContent = "", true`), browsertest.Visible("Not updating while rows are selected."))
+	}
 	var there, checked bool
 	run(t, ctx, eval(`document.body.innerText.includes("Newcomer")`, &there), eval(`!!document.querySelector(".pick:checked")`, &checked))
 	assert.False(t, there, "not while a row is selected")
@@ -91,7 +93,8 @@ func TestBrowserBulkWithProgress(t *testing.T) {
 	base := slow.listen()
 	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("3,000"), click(`.head form:first-child button`),
 		browsertest.Visible("Retry 3,000 failures?"), browsertest.Fill(`input[name="typed"]`, "3000"))
-	release := hold(server.proxy, 2*time.Second)
+	release := server.proxy.HoldCommands(acting)
+	defer release()
 	run(t, ctx, click(`.ask .danger`), browsertest.Visible("At work"), browsertest.Visible("looked at"))
 	release()
 	run(t, ctx, browsertest.Visible("Done"), browsertest.Visible("3,000 done")) // the page looks again by itself

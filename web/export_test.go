@@ -10,6 +10,32 @@ import (
 // Forget has the next page read anew.
 func Forget(h *Dashboard) { h.forget() }
 
+// Age makes the last snapshot older.
+func Age(h *Dashboard, by time.Duration) {
+	h.snapshots.mu.Lock()
+	defer h.snapshots.mu.Unlock()
+	h.snapshots.taken = h.snapshots.taken.Add(-by)
+}
+
+// AgeSamples makes the samples of rates older.
+func AgeSamples(h *Dashboard, by time.Duration) {
+	h.rates.mu.Lock()
+	defer h.rates.mu.Unlock()
+	for i := range h.rates.samples {
+		h.rates.samples[i].at = h.rates.samples[i].at.Add(-by)
+	}
+}
+
+// Samples is how many samples of rates there are.
+func Samples(h *Dashboard) int {
+	h.rates.mu.Lock()
+	defer h.rates.mu.Unlock()
+	return len(h.rates.samples)
+}
+
+// SampleEvery sets how often Run reads the state of Resque.
+func SampleEvery(h *Dashboard, every time.Duration) { h.sampleEvery = every }
+
 // Measured gives a dashboard ten minutes of rates, for pictures.
 func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 	rises := make([]int64, 180) // up to what fill has

@@ -21,7 +21,7 @@ import (
 )
 
 // waitLong and tick are for require.Eventually.
-const waitLong, tick = 20 * time.Second, 10 * time.Millisecond
+const waitLong, tick = time.Minute, 10 * time.Millisecond
 
 // site is a dashboard over a Redis of its own.
 type site struct {
@@ -76,7 +76,7 @@ func (s *site) list(key string) []string {
 // be long in coming.
 func (s *site) holds(key string, entries int) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return len(s.list(key)) == entries }, 20*time.Second, 10*time.Millisecond, "%s, %d entries", key, entries)
+	require.Eventually(s.t, func() bool { return len(s.list(key)) == entries }, waitLong, tick, "%s, %d entries", key, entries)
 }
 
 // answer is what the dashboard said.

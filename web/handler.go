@@ -28,6 +28,7 @@ type Dashboard struct {
 	rates       *rates
 	snapshots   snapshots
 	removals    removals
+	sampleEvery time.Duration
 }
 
 // New returns a dashboard for the client's Resque, to be mounted where you like:
@@ -49,6 +50,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	h := &Dashboard{
 		cfg: cfg, client: client, store: store.New(client.Redis()), failures: client.Failures(),
 		crossOrigin: http.NewCrossOriginProtection(), operations: newOperations(), rates: &rates{},
+		sampleEvery: sampleEvery,
 	}
 	for _, origin := range cfg.TrustedOrigins {
 		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
@@ -165,7 +167,7 @@ const sampleEvery = 10 * time.Second
 // are measured while somebody looks, and operations end with the process.
 func (h *Dashboard) Run(ctx context.Context) error {
 	away := false
-	tick := time.NewTicker(sampleEvery)
+	tick := time.NewTicker(h.sampleEvery)
 	defer tick.Stop()
 	for {
 		reading, cancel := context.WithTimeout(ctx, sampleEvery)

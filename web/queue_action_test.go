@@ -241,10 +241,10 @@ func TestStates(t *testing.T) {
 	assert.Contains(t, page, "Jobs wait where no worker looks: archive")
 	assert.Contains(t, page, "probably lost")
 	s.worker("all.example.com~go:1:*,!archive", ago(0), "")
-	<-time.After(1100 * time.Millisecond)
+	web.Forget(s.dashboard)
 	assert.Contains(t, text(t, s.get("/overview").Body.String()), "no worker looks: archive", "it is excluded")
 	s.worker("all.example.com~go:2:arc*", ago(0), "")
-	<-time.After(1100 * time.Millisecond)
+	web.Forget(s.dashboard)
 	assert.NotContains(t, text(t, s.get("/overview").Body.String()), "no worker looks")
 }
 

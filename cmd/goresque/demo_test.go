@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = time.Minute // only a failing test waits so long
 	pause    = 20 * time.Millisecond
 )
 
@@ -102,6 +102,8 @@ func run(t *testing.T, bin string, vars []string, args ...string) *process {
 // until reads standard output up to a line that has word.
 func (p *process) until(t *testing.T, word string) string {
 	t.Helper()
+	late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
 	var said strings.Builder
 	for p.stdout.Scan() {
 		said.WriteString(p.stdout.Text() + "\n")

@@ -176,7 +176,7 @@ func startFormation(t *testing.T, s *redistest.Server, name string, args ...stri
 
 func (f *formation) eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 2*patience, 50*time.Millisecond, "%s\n%s", what, f.said)
+	require.Eventually(t, condition, patience, 50*time.Millisecond, "%s\n%s", what, f.said)
 }
 
 // create asks for an export, as the page's button does.

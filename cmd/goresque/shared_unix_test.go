@@ -70,7 +70,7 @@ func TestProcessesShareADatabase(t *testing.T) {
 			require.Eventually(t, func() bool {
 				last = show(t, at)
 				return last.Complete
-			}, 2*patience, pause, at)
+			}, patience, pause, at)
 			require.Equal(t, "ready", last.State)
 			file := download(t, at)
 			require.Equal(t, rows, strings.Count(file, "@example.com"))
@@ -100,7 +100,7 @@ func TestWorkerThatIsKilledLeavesNoHalfFile(t *testing.T) {
 	databases(t, func(t *testing.T, databaseURL string) {
 		bin, s := build(t), redistest.StartReal(t)
 		vars := []string{"REDIS_URL=" + s.URL, "DATABASE_URL=" + databaseURL, "QUEUE=exports", "RESQUE_HEARTBEAT_INTERVAL=1"}
-		web := run(t, bin, vars, "demo", "--no-worker", "--addr", "127.0.0.1:0", "--rows", "1000", "--seconds", "3")
+		web := run(t, bin, vars, "demo", "--no-worker", "--addr", "127.0.0.1:0", "--rows", "1000", "--seconds", "8")
 		at := match(t, web.until(t, "Stop with Ctrl-C"), `Open\s+(http://\S+)`)
 		victim := run(t, bin, vars, "work")
 		resp, err := http.Post(at, "", nil) //nolint:gosec // our own
@@ -113,7 +113,7 @@ func TestWorkerThatIsKilledLeavesNoHalfFile(t *testing.T) {
 		assert.Equal(t, http.StatusConflict, status(at+"/download"))
 
 		heir := run(t, bin, vars, "work", "--on-crash", "requeue")
-		require.Eventually(t, func() bool { return show(t, at).State == "ready" }, 2*patience, pause)
+		require.Eventually(t, func() bool { return show(t, at).State == "ready" }, patience, pause)
 		assert.Equal(t, 1000, strings.Count(download(t, at), "@example.com"))
 		heir.terminate(t)
 		web.terminate(t)

@@ -90,7 +90,7 @@ func TestRubySeesAWorkingGoWorker(t *testing.T) {
 			require.Len(t, w.IDs(), slots)
 			require.Eventually(t, func() bool {
 				return list(t, server, "resque:failed") != nil && len(list(t, server, "resque:failed")) == 2
-			}, 5*time.Second, 5*time.Millisecond)
+			}, time.Minute, 5*time.Millisecond)
 
 			got := reply[workersOutput](t, ruby(t, server, "workers.rb"))
 			assert.ElementsMatch(t, w.IDs(), got.All)
@@ -167,7 +167,7 @@ func TestRubysFrontEndRendersGosKeyspace(t *testing.T) {
 		resque.Job{Queue: "waiting", Class: "Exporter", Args: []any{"<b>ü</b>", nil, 1.0}})
 	idle := newWorker(t, server, resque.NewMux(), worker.Config{Queues: []string{"odd"}, Concurrency: 2})
 	goWork(t, idle)
-	require.Eventually(t, func() bool { return len(list(t, server, "resque:failed")) == 8 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(list(t, server, "resque:failed")) == 8 }, time.Minute, 5*time.Millisecond)
 	w := busy(t, server, 2, "exports", "m*")
 
 	pages := strings.Split(strings.TrimSpace(ruby(t, server, "pages.rb")), "\n")

@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"strings"
@@ -19,6 +20,16 @@ type Proxy struct {
 	cut   atomic.Bool
 	hold  sync.RWMutex
 	epoch atomic.Int64 // odd during Silence
+	held  atomic.Pointer[held]
+
+	refusing atomic.Bool
+	refused  atomic.Int64
+}
+
+// held are the commands that wait.
+type held struct {
+	text  []byte
+	until chan struct{}
 }
 
 // Proxy starts a proxy for s that ends when the test ends.
@@ -50,6 +61,43 @@ func (p *Proxy) Hold() (release func()) {
 	return p.hold.Unlock
 }
 
+// Refuse closes new connections at once, until end is called. Refused returns how
+// many it has closed.
+func (p *Proxy) Refuse() (refused func() int64, end func()) {
+	p.refusing.Store(true)
+	return p.refused.Load, func() { p.refusing.Store(false) }
+}
+
+// HoldCommands keeps commands that contain a text from Redis, and what comes after
+// them on their connections, until the returned function is called.
+func (p *Proxy) HoldCommands(text string) (release func()) {
+	h := &held{[]byte(text), make(chan struct{})}
+	p.held.Store(h)
+	return sync.OnceFunc(func() {
+		p.held.Store(nil)
+		close(h.until)
+	})
+}
+
+// pass copies commands from a client to Redis.
+func (p *Proxy) pass(server io.Writer, client io.Reader) {
+	buf := make([]byte, 64<<10)
+	var last []byte // a text may come in two parts
+	for {
+		n, err := client.Read(buf)
+		if h := p.held.Load(); h != nil {
+			seen := append(last, buf[:n]...)
+			if bytes.Contains(seen, h.text) {
+				<-h.until
+			}
+			last = bytes.Clone(seen[max(0, len(seen)-len(h.text)+1):])
+		}
+		if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
 // Silence makes the network fail without closing a connection, as when a cable is
 // unplugged or a firewall forgets its connections: data in both directions is
 // lost. After end is called, new connections work. Connections that were opened
@@ -76,6 +124,10 @@ func (w *lossyWriter) Write(b []byte) (int, error) {
 
 func (p *Proxy) serve(client net.Conn, addr string) {
 	defer client.Close()
+	if p.refusing.Load() {
+		p.refused.Add(1)
+		return
+	}
 	epoch := p.epoch.Load()
 	server, err := net.Dial("tcp", addr) //nolint:noctx // at once, on this machine
 	if err != nil {
@@ -83,7 +135,7 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 	}
 	defer server.Close()
 	go func() {
-		_, _ = io.Copy(&lossyWriter{server, p, epoch}, client)
+		p.pass(&lossyWriter{server, p, epoch}, client)
 		_ = server.Close()
 	}()
 	buf := make([]byte, 64<<10)

@@ -3,6 +3,7 @@ package redistest_test
 import (
 	"cmp"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,39 @@ func TestSilence(t *testing.T) {
 	end()
 	_, err = open().Do("PING")
 	require.NoError(t, err)
+}
+
+func TestHoldCommands(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		p := s.Proxy(t)
+		open := func() redis.Conn {
+			c, err := redis.DialURLContext(t.Context(), p.URL)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = c.Close() })
+			return c
+		}
+		release := p.HoldCommands("second")
+		defer release()
+		held, other := open(), open()
+		done := make(chan error, 1)
+		go func() {
+			_, err := held.Do("SET", "b", strings.Repeat("x", 4090)+"second") // redigo writes it in two parts
+			done <- err
+		}()
+		for _, value := range []string{"first", "third"} {
+			_, err := other.Do("SET", "a", value)
+			require.NoError(t, err, "others are not held")
+		}
+		n, err := redis.Int(other.Do("EXISTS", "b"))
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		release()
+		require.NoError(t, <-done)
+		n, err = redis.Int(other.Do("EXISTS", "b"))
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+	})
 }
 
 func TestRequire(t *testing.T) {

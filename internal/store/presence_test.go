@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestWatch(t *testing.T) {
 			require.NoError(t, w.Ping())
 			f.do(t, "SET", "resque:other", "x")
 			f.do(t, c.change[0].(string), c.change[1:]...)
-			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			renamed, err := w.Wait(ctx)
 			require.NoError(t, err)
@@ -123,7 +124,13 @@ func TestWatch(t *testing.T) {
 		pushed := make(chan struct{})
 		go func() {
 			defer close(pushed)
-			<-time.After(500 * time.Millisecond)
+			for range 2 { // as long as the watch's own timeout, and longer
+				c, err := f.server.OpenWithin(t, 200*time.Millisecond).Conn(t.Context())
+				if assert.NoError(t, err) {
+					_, err = c.Do("BLPOP", "nothing", 0)
+					assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				}
+			}
 			f.do(t, "RPUSH", "resque:queue:a", "x")
 		}()
 		_, err = w.Wait(t.Context())

@@ -75,7 +75,7 @@ func TestChildsSpansAreExportedIfFlushed(t *testing.T) {
 		var err error
 		text, err = os.ReadFile(path)
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	var got []string
 	require.NoError(t, json.Unmarshal(text, &got))
 	producer := b.only("enqueue exports")
