@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -51,6 +52,44 @@ func TestZeroSecondsAreNone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, time.Nanosecond, cfg.PollBackoff)
 	assert.Equal(t, time.Nanosecond, cfg.TermTimeout)
+}
+
+// How long a process for jobs lives is of no use without such processes.
+func TestFlagsThatImplyAProcessPerJob(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]worker.Config{
+		"":                      {},
+		"--fork-per-job":        {ForkPerJob: true},
+		"--jobs-per-child 7":    {ForkPerJob: true, JobsPerChild: 7},
+		"--minutes-per-child 3": {ForkPerJob: true, ChildLifetime: 3 * time.Minute},
+		"--fork-per-job=false --minutes-per-child 1": {ForkPerJob: true, ChildLifetime: time.Minute},
+	} {
+		cfg, err := parsed(t, flags)
+		require.NoError(t, err, flags)
+		assert.Equal(t, want, worker.Config{ForkPerJob: cfg.ForkPerJob, JobsPerChild: cfg.JobsPerChild, ChildLifetime: cfg.ChildLifetime}, flags)
+	}
+	for _, flags := range []string{"--jobs-per-child -1", "--minutes-per-child -1"} {
+		_, err := parsed(t, flags)
+		require.ErrorContains(t, err, "must not be negative", flags)
+	}
+}
+
+// Every flag ends up in its own field of the worker's config.
+func TestFlagsAndTheirFields(t *testing.T) {
+	t.Parallel()
+	cfg, err := parsed(t, "--concurrency 3 --interval 2 --min-interval 1 --max-interval 9 --backoff-interval 0.5 --max-waiting 4 "+
+		"--heartbeat-interval 7 --prune-interval 8 --crash-limit 6 --timeout 11 --on-crash requeue --unknown-class put-back "+
+		"--on-shutdown requeue --failure-backend redis_multi_queue --term-child --graceful-term --pre-shutdown-timeout 12 --term-timeout 13")
+	require.NoError(t, err)
+	assert.Equal(t, worker.Config{
+		Queues: []string{"q"}, Concurrency: 3, PollInterval: 2 * time.Second, MinPollInterval: time.Second, MaxPollInterval: 9 * time.Second,
+		PollBackoff: 500 * time.Millisecond, MaxWaiting: 4, HeartbeatInterval: 7 * time.Second, PruneAfter: 8 * time.Second,
+		CrashLimit: 6, Timeout: 11 * time.Second, OnCrash: worker.RequeueCrashed, UnknownClass: worker.PutBackUnknown,
+		OnShutdown: worker.RequeueInterrupted, FailureLists: resque.FailuresByQueue, TermChild: true, GracefulTerm: true, PreShutdownTimeout: 12 * time.Second, TermTimeout: 13 * time.Second,
+	}, cfg)
+	cfg, err = parsed(t, "--max-waiting 0")
+	require.NoError(t, err)
+	assert.Equal(t, -1, cfg.MaxWaiting, "none, and not the default")
 }
 
 // Where 0 cannot be meant, it is not silently the default.

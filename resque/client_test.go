@@ -158,6 +158,36 @@ func TestInlineHooks(t *testing.T) {
 	assert.Equal(t, []string{"Fails: boom"}, failed)
 }
 
+// A failure hook can still work after the caller has left, or the time was up.
+func TestInlineFailureHooksGetALiveContext(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	told := 0
+	mux := resque.NewMux()
+	hook := func(ctx context.Context, _ *resque.Reserved, err error) error {
+		told++
+		require.NoError(t, ctx.Err(), err)
+		assert.Nil(t, ctx.Done())
+		assert.Equal(t, "value", ctx.Value(key{}))
+		return nil
+	}
+	mux.Handle(resque.Define0("Late", "q").Timeout(time.Millisecond).Perform(func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}).OnFailure(hook))
+	mux.Handle(resque.Define0("Left", "q").Perform(func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	}).OnFailure(hook))
+	client := inline(t, mux)
+	for _, class := range []string{"Late", "Left"} {
+		_, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: class})
+		require.Error(t, err)
+	}
+	assert.Equal(t, 2, told)
+}
+
 // A class's time limit holds inline as it does in a worker.
 func TestInlineTimeout(t *testing.T) {
 	t.Parallel()

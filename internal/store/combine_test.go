@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func wait(t *testing.T, f fixture, remote *store.Store, hold func() func(), ctxs
 
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
-	require.Eventually(t, is, 10*time.Second, time.Millisecond)
+	require.Eventually(t, is, time.Minute, time.Millisecond)
 }
 
 func TestAWaitingPushIsGivenUp(t *testing.T) {
@@ -161,4 +162,81 @@ func TestTheConnectionOfManyPushesBreaks(t *testing.T) {
 		}
 		require.NoError(t, remote.Push(ctx, "later", []byte("job")), "the next ones go on")
 	})
+}
+
+// odd is a context that says what a test wants: its deadline, and whether it has
+// ended, without telling those who wait for its end.
+type odd struct {
+	context.Context
+	deadline time.Time // zero for none
+	ended    *atomic.Bool
+}
+
+func (o odd) Deadline() (time.Time, bool) { return o.deadline, !o.deadline.IsZero() }
+
+func (o odd) Err() error {
+	if o.ended != nil && o.ended.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The shared round trip is as patient as the most patient of those who share it.
+func TestTheMostPatientPushLeads(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		hurried := odd{Context: t.Context(), deadline: time.Unix(1, 0)}
+		w := wait(t, f, remote, proxy.Hold, hurried, hurried, t.Context(), hurried)
+		w.release()
+		release := proxy.Hold()
+		eventually(t, func() bool { return f.exists(t, "resque:queue:q2") == 1 })
+		within, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		require.Error(t, remote.Ping(within), "who is hurried would have given up by now")
+		release()
+		require.NoError(t, receive(t, w.errs[4]))
+		for _, answer := range w.errs {
+			_ = receive(t, answer) // those in a hurry may have failed, but they are told
+		}
+	})
+}
+
+// One that is to lead, but whose caller has left, passes the lead on: no push after
+// it waits for ever.
+func TestALeaderThatHasLeftPassesTheLeadOn(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		proxy, remote := behind(t, f)
+		left := odd{Context: t.Context(), ended: new(atomic.Bool)}
+		w := wait(t, f, remote, proxy.Hold, left, left, left, t.Context(), left)
+		left.ended.Store(true)
+		w.release()
+		for i, answer := range w.errs {
+			err := receive(t, answer)
+			if i == 0 || i == 1 || i == 5 {
+				require.NoError(t, err, i)
+				continue
+			}
+			var notSent *store.NotSentError
+			require.ErrorAs(t, err, &notSent, i)
+			require.ErrorIs(t, err, context.Canceled, i)
+		}
+		assert.Equal(t, []string{"job"}, f.list(t, "resque:queue:q3"))
+		assert.Zero(t, f.exists(t, "resque:queue:q0", "resque:queue:q1", "resque:queue:q2", "resque:queue:q4"))
+		eventually(t, func() bool { return store.PushFlights(remote) == 0 })
+	})
+}
+
+// receive is a push's answer, which must come.
+func receive(t *testing.T, answer chan error) error {
+	t.Helper()
+	select {
+	case err := <-answer:
+		answer <- err
+		return err
+	case <-time.After(time.Minute):
+		require.Fail(t, "the push hangs")
+		return nil
+	}
 }

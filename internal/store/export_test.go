@@ -6,3 +6,10 @@ func WaitingPushes(s *Store) int {
 	defer s.pushes.mu.Unlock()
 	return len(s.pushes.waiting)
 }
+
+// PushFlights is how many round trips of pushes are on their way.
+func PushFlights(s *Store) int {
+	s.pushes.mu.Lock()
+	defer s.pushes.mu.Unlock()
+	return s.pushes.flights
+}
