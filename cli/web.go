@@ -22,7 +22,7 @@ import (
 type webOptions struct {
 	addr, user, password, title string
 	readOnly, noAuth            bool
-	hosts, redact               []string
+	hosts, origins, redact      []string
 	hideArgs                    bool
 }
 
@@ -53,6 +53,7 @@ TLS before it: the password is sent with each request.`,
 	flags.BoolVar(&o.readOnly, "read-only", false, "show everything, change nothing")
 	flags.StringVar(&o.title, "title", "", "name in the corner, to tell dashboards apart")
 	flags.StringSliceVar(&o.hosts, "host", nil, "host name to answer to; may be repeated (default: on loopback its own names, elsewhere all)")
+	flags.StringSliceVar(&o.origins, "trusted-origin", nil, "origin of a proxy that changes the Host header, such as https://jobs.example.com; may be repeated")
 	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are not shown; may be repeated")
 	flags.BoolVar(&o.hideArgs, "hide-args", false, "show no arguments at all")
 	FromEnv(cmd, "addr", "RESQUE_WEB_ADDR")
@@ -80,7 +81,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	}
 	log := env.Logger()
 	dashboard, err := web.New(client, web.Config{
-		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts,
+		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
 		RedactKeys: o.redact, HideArgs: o.hideArgs, Logger: log,
 	})
 	if err != nil {
@@ -91,7 +92,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 }
 
 // auth lets in whom the flags name; without a password it makes and tells one.
-func (o *webOptions) auth(env *Env) func(*http.Request) (web.Access, error) {
+func (o *webOptions) auth(env *Env) web.Auth {
 	if o.noAuth {
 		return web.AllowEveryone()
 	}

@@ -70,7 +70,7 @@ func (h *Dashboard) ask(q *request, a question) error {
 		a.Sample = append(slices.Clone(a.Sample[:10]), "…")
 	}
 	if q.wantsJSON() {
-		return fail(http.StatusBadRequest, "sure", nil)
+		return fail(problemConfirm, nil)
 	}
 	h.pages.write(q, http.StatusOK, "ask", view{page: h.page(q, a.Title, ""), Content: a})
 	return nil

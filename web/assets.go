@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"net/http"
 	"path"
 	"strings"
 )
@@ -90,7 +89,7 @@ func (a *assets) icon(name string) (template.HTML, error) {
 func (h *Dashboard) asset(q *request) error {
 	f, ok := h.assets.byName[q.params["name"]]
 	if !ok {
-		return fail(http.StatusNotFound, "missing", nil)
+		return fail(problemNoPage, nil)
 	}
 	header := q.w.Header()
 	header.Set("Content-Type", f.kind)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -15,9 +14,9 @@ import (
 
 // Config is how a dashboard behaves. Only Auth must be given.
 type Config struct {
-	// Auth says who a request is from and what they may do; its error, or the
-	// level None, refuses them. See BasicAuth, ReadOnlyFor and AllowEveryone.
-	Auth func(r *http.Request) (Access, error)
+	// Auth decides who a request is from and what they may do: BasicAuth, an
+	// AuthFunc of your own, or AllowEveryone; ReadOnlyFor and DenyFor limit one.
+	Auth Auth
 
 	// ReadOnly takes all rights to change anything, whoever asks.
 	ReadOnly bool
@@ -108,10 +107,7 @@ type Action struct {
 
 // withDefaults returns c with its gaps filled, or all its mistakes.
 func (c Config) withDefaults() (Config, error) {
-	var mistakes []error
-	if c.Auth == nil {
-		mistakes = append(mistakes, errors.New("web: Auth is not set: say who may see this with web.BasicAuth, or web.AllowEveryone"))
-	}
+	mistakes := []error{checkAuth(c.Auth)}
 	if c.PerPage < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: PerPage is %d; it must be at least 1", c.PerPage))
 	}

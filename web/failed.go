@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -81,7 +80,7 @@ func (h *Dashboard) failed(q *request) error {
 		}
 	}
 	if !known {
-		return fail(http.StatusNotFound, "missing", nil)
+		return fail(problemNoPage, nil)
 	}
 	switch {
 	case content.Grouped:
@@ -249,7 +248,7 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 			at, ok = time.Now().Add(-d), true
 		}
 		if !ok {
-			return form, filter, fail(http.StatusBadRequest, "form", nil)
+			return form, filter, fail(problemForm, nil)
 		}
 		filter.Since = at
 	}

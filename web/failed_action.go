@@ -25,7 +25,7 @@ func (h *Dashboard) named(q *request, text string) (resque.FailedJob, error) {
 			return resque.FailedJob{}, err
 		}
 		if len(records) == 0 {
-			return resque.FailedJob{}, fail(http.StatusGone, "gone", nil)
+			return resque.FailedJob{}, fail(problemGone, nil)
 		}
 		return resque.ParseFailedJob(list, position, records[0]), nil
 	}
@@ -142,13 +142,13 @@ func editedArgs(text string) ([]any, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	var args []json.RawMessage
 	if err := d.Decode(&args); err != nil || args == nil || d.More() {
-		return nil, fail(http.StatusBadRequest, "form", fmt.Errorf("arguments: %w", err))
+		return nil, fail(problemForm, fmt.Errorf("arguments: %w", err))
 	}
 	edited := make([]any, len(args))
 	for i, arg := range args {
 		var tight bytes.Buffer
 		if err := json.Compact(&tight, arg); err != nil {
-			return nil, fail(http.StatusBadRequest, "form", err)
+			return nil, fail(problemForm, err)
 		}
 		edited[i] = json.RawMessage(tight.Bytes())
 	}
@@ -204,13 +204,13 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 	}
 	texts := q.PostForm["ids"]
 	if len(texts) == 0 || len(texts) > maxIDs {
-		return fail(http.StatusBadRequest, "form", fmt.Errorf("%d failures named", len(texts)))
+		return fail(problemForm, fmt.Errorf("%d failures named", len(texts)))
 	}
 	ids := make([]resque.FailureID, len(texts))
 	for i, text := range texts {
 		var err error
 		if ids[i], err = resque.ParseFailureID(text); err != nil {
-			return fail(http.StatusBadRequest, "form", err)
+			return fail(problemForm, err)
 		}
 	}
 	if act == "remove" && len(ids) > 1 && !q.isSure() {
@@ -309,7 +309,7 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 		h.trim(context.WithoutCancel(q.Context()), p.Trash)
 	})
 	if err != nil {
-		return fail(http.StatusConflict, "busy", err)
+		return fail(problemBusy, err)
 	}
 	o.settled(quickly) // most are done before a page could be looked at
 	p, over, err := o.state()

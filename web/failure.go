@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/token"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -46,8 +45,8 @@ func (h *Dashboard) failure(q *request) error {
 	}
 	f, content, err := h.findFailure(q, snap, id)
 	if err != nil {
-		if problemOf(err).status == http.StatusConflict {
-			return &problem{status: http.StatusGone, told: "gone", cause: err, detail: h.removals.told(id)}
+		if problemOf(err).code == problemChanged {
+			return &problem{code: problemGone, cause: err, advice: h.removals.told(id)}
 		}
 		return err
 	}

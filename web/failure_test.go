@@ -50,9 +50,9 @@ func TestOlderAndNewer(t *testing.T) {
 // knows it.
 func TestGoneSaysWho(t *testing.T) {
 	t.Parallel()
-	s := open(t, web.Config{Auth: func(*http.Request) (web.Access, error) {
+	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
 		return web.Access{User: "<ann>", Level: web.Write}, nil
-	}})
+	})})
 	s.failures(6)
 	ids := s.ids()
 	s.post("/failed/remove/"+ids[0], "")

@@ -74,7 +74,7 @@ func TestWithoutAccessThereIsNothing(t *testing.T) {
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	as := func(level web.Level, err error) func(*http.Request) (web.Access, error) {
+	as := func(level web.Level, err error) web.AuthFunc {
 		return func(*http.Request) (web.Access, error) { return web.Access{User: "ann", Level: level}, err }
 	}
 	for name, c := range map[string]struct {
@@ -82,7 +82,7 @@ func TestLevels(t *testing.T) {
 		page, write int
 	}{
 		"none":                {web.Config{Auth: as(web.None, nil)}, 403, 403},
-		"the zero Access":     {web.Config{Auth: func(*http.Request) (web.Access, error) { return web.Access{}, nil }}, 403, 403},
+		"the zero Access":     {web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) { return web.Access{}, nil })}, 403, 403},
 		"an error":            {web.Config{Auth: as(web.Write, errors.New("no"))}, 403, 403},
 		"read":                {web.Config{Auth: as(web.Read, nil)}, 200, 403},
 		"write":               {web.Config{Auth: as(web.Write, nil)}, 200, 303},
@@ -315,10 +315,10 @@ func TestTooMuch(t *testing.T) {
 
 func TestAPanicIsAPage(t *testing.T) {
 	t.Parallel()
-	s := open(t, web.Config{Auth: func(*http.Request) (web.Access, error) { panic("secret") }})
+	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) { panic("secret") })})
 	a := s.get("/failed")
 	assert.Equal(t, http.StatusInternalServerError, a.Code)
-	assert.Contains(t, a.Body.String(), "Something went wrong")
+	assert.Contains(t, a.Body.String(), "This page failed")
 	assert.NotContains(t, a.Body.String(), "secret")
 }
 

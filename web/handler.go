@@ -28,6 +28,7 @@ type Dashboard struct {
 	rates       *rates
 	snapshots   snapshots
 	removals    removals
+	logins      *logins
 	sampleEvery time.Duration
 }
 
@@ -43,19 +44,14 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	if client == nil || client.Redis() == nil {
 		return nil, errors.New("web: a dashboard needs a client with a Redis")
 	}
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+	origins, err := trusted(cfg.TrustedOrigins)
+	cfg, mistakes := cfg.withDefaults()
+	if err := errors.Join(mistakes, err); err != nil {
 		return nil, err
 	}
 	h := &Dashboard{
 		cfg: cfg, client: client, store: store.New(client.Redis()), failures: client.Failures(),
-		crossOrigin: http.NewCrossOriginProtection(), operations: newOperations(), rates: &rates{},
-		sampleEvery: sampleEvery,
-	}
-	for _, origin := range cfg.TrustedOrigins {
-		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("web: trusted origin: %w", err)
-		}
+		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(), sampleEvery: sampleEvery,
 	}
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -65,6 +61,18 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	}
 	h.routes = h.table()
 	return h, nil
+}
+
+// trusted allows forms of the dashboard itself and of origins.
+func trusted(origins []string) (*http.CrossOriginProtection, error) {
+	p := http.NewCrossOriginProtection()
+	var mistakes []error
+	for _, origin := range origins {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("web: trusted origin: %w", err))
+		}
+	}
+	return p, errors.Join(mistakes...)
 }
 
 // request is a request on its way through the dashboard.
@@ -97,6 +105,9 @@ func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.refuse(q, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 		}
 	}()
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := h.serve(q); err != nil { //nolint:contextcheck // q has it
 		h.refuse(q, err) //nolint:contextcheck // as above
@@ -106,7 +117,7 @@ func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Dashboard) serve(q *request) error {
 	path, err := segments(q.URL)
 	if err != nil {
-		return fail(http.StatusNotFound, "missing", err)
+		return fail(problemNoPage, err)
 	}
 	found, params, allowed := match(h.routes, q.Method, path)
 	if found == nil {
@@ -134,9 +145,9 @@ func (h *Dashboard) serve(q *request) error {
 		return err
 	case len(allowed) > 0:
 		q.w.Header().Set("Allow", strings.Join(allowed, ", "))
-		return fail(http.StatusMethodNotAllowed, "method", nil)
+		return fail(problemMethod, nil)
 	default:
-		return fail(http.StatusNotFound, "missing", nil)
+		return fail(problemNoPage, nil)
 	}
 }
 
@@ -144,7 +155,7 @@ func (h *Dashboard) serve(q *request) error {
 // Who gives no password has not asked for anything yet.
 func (h *Dashboard) reportRefused(q *request, found *route, err error) {
 	if err == nil || q.told || found == nil || found.method != http.MethodPost || found.pattern == "settings" ||
-		problemOf(err).status == http.StatusUnauthorized {
+		problemOf(err).status() == http.StatusUnauthorized {
 		return
 	}
 	h.report(q.Context(), q, found.pattern, q.path, 0, err)

@@ -195,7 +195,7 @@ func document(t *testing.T, routes []route) object {
 				operation["requestBody"] = object{"content": object{"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": form}}}}
 			}
 			if r.right != "" {
-				operation["description"] = "Takes the right " + r.right + "."
+				operation["description"] = "Takes the right " + string(r.right) + "."
 			}
 		case strings.Contains(d.summary, "asks"):
 			content = object{"text/html": object{"schema": object{"type": "string"}}}
@@ -217,6 +217,7 @@ func document(t *testing.T, routes []route) object {
 		paths[path].(object)[strings.ToLower(r.method)] = operation
 	}
 	s["problem"] = object{"type": "object", "additionalProperties": false, "properties": object{
+		"code":  object{"type": "string", "enum": problemCodes(t)},
 		"title": object{"type": "string"}, "detail": object{"type": "string"}, "status": object{"type": "integer"},
 	}}
 	s["done"] = object{"type": "object", "additionalProperties": false, "properties": object{
@@ -231,6 +232,32 @@ func document(t *testing.T, routes []route) object {
 		},
 		"paths": paths, "components": object{"schemas": object(s)},
 	}
+}
+
+// problemCodes are those that problem.go names.
+func problemCodes(t *testing.T) []string {
+	t.Helper()
+	source, err := os.ReadFile("problem.go")
+	require.NoError(t, err)
+	var codes []string
+	for _, m := range regexp.MustCompile(`problemCode = "([a-z-]+)"`).FindAllSubmatch(source, -1) {
+		codes = append(codes, string(m[1]))
+	}
+	return codes
+}
+
+// Each problem says what is wrong in words of its own.
+func TestEveryProblemIsDescribed(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, code := range problemCodes(t) {
+		d := problemCode(code).describe()
+		assert.GreaterOrEqual(t, d.status, 400, code)
+		assert.NotEmpty(t, d.advice, code)
+		assert.False(t, seen[d.title], "%s has another one's title", code)
+		seen[d.title] = true
+	}
+	assert.Greater(t, len(seen), 15)
 }
 
 // openapi.json says what the routes are and what they answer.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -146,7 +145,7 @@ func (h *Dashboard) operationJSON(q *request) error {
 func (h *Dashboard) operation(q *request) error {
 	o := h.operations.find(q.params["id"])
 	if o == nil {
-		return fail(http.StatusGone, "over", nil)
+		return fail(problemNoOperation, nil)
 	}
 	p, over, err := o.state()
 	content := operationPage{
@@ -165,7 +164,7 @@ func (h *Dashboard) cancelOperation(q *request) error {
 	}
 	o := h.operations.find(q.params["id"])
 	if o == nil {
-		return fail(http.StatusGone, "over", nil)
+		return fail(problemNoOperation, nil)
 	}
 	o.cancel()
 	h.report(q.Context(), q, "cancel", o.name, 1, nil)

@@ -53,6 +53,9 @@ type view struct {
 	Content any
 }
 
+// May reports whether the reader has a right: what they may not do has no button.
+func (p page) May(right Right) bool { return p.access.May(right) }
+
 // View is the page without its content, for parts of templates.
 func (v view) View() page { return v.page }
 

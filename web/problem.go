@@ -9,111 +9,164 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// problem is why a request cannot be served as it was meant: a status and the
-// name of what people are told. The cause is for the log alone.
+// problemCode names a kind of problem. It stands in the JSON of an answer, so that
+// programs can tell problems apart.
+type problemCode string
+
+// The kinds of problems. Each has its status and its text in describe.
+const (
+	problemHost        problemCode = "host-not-served"
+	problemSignIn      problemCode = "sign-in-needed"
+	problemSignIns     problemCode = "too-many-failed-sign-ins"
+	problemNoAccess    problemCode = "no-access"
+	problemReadOnly    problemCode = "read-only"
+	problemRight       problemCode = "right-missing"
+	problemOrigin      problemCode = "other-origin"
+	problemNoPage      problemCode = "no-such-page"
+	problemMethod      problemCode = "method-not-allowed"
+	problemForm        problemCode = "invalid-form"
+	problemTooLarge    problemCode = "form-too-large"
+	problemConfirm     problemCode = "confirmation-needed"
+	problemChanged     problemCode = "changed-meanwhile"
+	problemNotPruned   problemCode = "not-pruned"
+	problemDamaged     problemCode = "record-damaged"
+	problemGone        problemCode = "gone"
+	problemNoWorker    problemCode = "no-such-worker"
+	problemNoKey       problemCode = "no-such-key"
+	problemBusy        problemCode = "operation-running"
+	problemNoOperation problemCode = "no-such-operation"
+	problemRedis       problemCode = "redis-unavailable"
+	problemRefused     problemCode = "redis-refused"
+	problemInternal    problemCode = "internal"
+)
+
+// description is what an answer says of a problem: the status, what is wrong, and
+// what to do.
+type description struct {
+	status        int
+	title, advice string
+}
+
+func (c problemCode) describe() description {
+	switch c {
+	case problemHost:
+		return description{http.StatusMisdirectedRequest, t("This address is not served"), t("The dashboard answers only the host names in its AllowedHosts. Ask its administrator to add this one.")}
+	case problemSignIn:
+		return description{http.StatusUnauthorized, t("Please sign in"), t("A name and a password are needed.")}
+	case problemSignIns:
+		return description{http.StatusTooManyRequests, t("Too many failed sign-ins"), t("Wait a few seconds and try again.")}
+	case problemNoAccess:
+		return description{http.StatusForbidden, t("You may not see this"), t("Ask the administrator of this dashboard for access.")}
+	case problemReadOnly:
+		return description{http.StatusForbidden, t("You may look, but not change anything"), t("Ask the administrator of this dashboard for more rights.")}
+	case problemRight:
+		return description{http.StatusForbidden, t("You may not do that"), t("You may change some things here, but not this. Ask the administrator of this dashboard for more rights.")}
+	case problemOrigin:
+		return description{http.StatusForbidden, t("This came from another site"), t("Only forms of the dashboard itself may change something. Go back and try it there.")}
+	case problemNoPage:
+		return description{http.StatusNotFound, t("There is no such page"), t("The address may be old or mistyped.")}
+	case problemMethod:
+		return description{http.StatusMethodNotAllowed, t("This address does not take that method"), t("Use the buttons of the dashboard; /openapi.json lists the methods.")}
+	case problemForm:
+		return description{http.StatusBadRequest, t("Something is missing or cannot be read"), t("Go back, correct it, and try again.")}
+	case problemTooLarge:
+		return description{http.StatusRequestEntityTooLarge, t("The form is too large"), t("A form may have 1 MB. Nothing was done.")}
+	case problemConfirm:
+		return description{http.StatusBadRequest, t("This needs a confirmation"), t("Send sure=1, and count and typed above 100 entries.")}
+	case problemChanged:
+		return description{http.StatusConflict, t("It was changed meanwhile"), t("Nothing was done. Go back and look again.")}
+	case problemNotPruned:
+		return description{http.StatusConflict, t("The worker was not pruned"), t("It is alive, or it was pruned before. Look at the list of workers again.")}
+	case problemDamaged:
+		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("There is no job in it that could be retried. It can be looked at and removed.")}
+	case problemGone:
+		return description{http.StatusGone, t("It is not there any more"), t("It was retried, removed or cleared meanwhile.")}
+	case problemNoWorker:
+		return description{http.StatusNotFound, t("There is no such worker or host"), t("It has stopped or was pruned; its heartbeat and registration are not there any more.")}
+	case problemNoKey:
+		return description{http.StatusNotFound, t("There is no such key"), t("It is not there any more, or never was.")}
+	case problemBusy:
+		return description{http.StatusConflict, t("Another operation is running"), t("One operation on many failures or jobs runs at a time. Try again when it has finished.")}
+	case problemNoOperation:
+		return description{http.StatusGone, t("Nothing is known of this operation"), t("The dashboard was restarted since, or another instance runs it. What was done stays done; start it again for the rest.")}
+	case problemRedis:
+		return description{http.StatusServiceUnavailable, t("Redis does not answer"), t("Jobs and workers cannot be shown. This page tries again by itself.")}
+	case problemRefused:
+		return description{http.StatusInternalServerError, t("Redis refused what this page needs"), t("The log of the dashboard has its answer.")}
+	case problemInternal:
+		return description{http.StatusInternalServerError, t("This page failed"), t("The dashboard has a fault here; its log has the details.")}
+	}
+	return problemInternal.describe()
+}
+
+// problem is why a request is not answered as it was meant.
 type problem struct {
-	status int
-	told   string
-	cause  error
-	detail string // of this one, for people
+	code   problemCode
+	cause  error  // for the log alone
+	advice string // of this one; empty for that of the code
 }
 
 func (p *problem) Error() string {
 	if p.cause != nil {
-		return p.told + ": " + p.cause.Error()
+		return string(p.code) + ": " + p.cause.Error()
 	}
-	return p.told
+	return string(p.code)
 }
 
 func (p *problem) Unwrap() error { return p.cause }
 
-func fail(status int, told string, cause error) error {
-	return &problem{status: status, told: told, cause: cause}
-}
+func (p *problem) status() int { return p.code.describe().status }
 
-// told is what people read of each problem: what is wrong, and what to do.
-func told(name string) (title, advice string) {
-	switch name {
-	case "host":
-		return t("This address is not served"), t("The dashboard answers only the host names it was given. Ask whoever runs it to add this one.")
-	case "who":
-		return t("Please sign in"), t("A name and a password are needed.")
-	case "denied":
-		return t("You may not see this"), t("Ask whoever runs this dashboard for access.")
-	case "right":
-		return t("You may look, but not change anything"), t("Ask whoever runs this dashboard for more.")
-	case "this":
-		return t("You may not do that"), t("You may change some things here, but not this. Ask whoever runs this dashboard for more.")
-	case "origin":
-		return t("This came from another site"), t("For safety only forms of the dashboard itself may change something. Go back and try it there.")
-	case "method":
-		return t("That does not work this way"), t("Use the buttons of the dashboard.")
-	case "changed":
-		return t("It was changed meanwhile"), t("Somebody else was faster. Nothing was done; go back and look again.")
-	case "damaged":
-		return t("The record is damaged"), t("There is no job in it that could be retried. It can be looked at and removed.")
-	case "gone":
-		return t("It is not there any more"), t("It was retried, removed or cleared meanwhile.")
-	case "form":
-		return t("Something is missing or cannot be read"), t("Go back, correct it, and try again.")
-	case "sure":
-		return t("This needs a second word"), t("Send sure=1, and count and typed where there are many.")
-	case "busy":
-		return t("Something else is at work"), t("One operation on many failures runs at a time. Look again when it is done.")
-	case "over":
-		return t("Nothing is known of this operation"), t("The dashboard was restarted since, or another instance runs it. What was done stays done; beginning it again goes on with the rest.")
-	case "redis":
-		return t("Redis does not answer"), t("Jobs and workers cannot be shown. This page tries again by itself.")
-	case "missing":
-		return t("There is no such page"), t("The address may be old or mistyped.")
-	}
-	return t("Something went wrong"), t("The log says what. Try again in a moment.")
-}
+func fail(code problemCode, cause error) error { return &problem{code: code, cause: cause} }
 
-// problemOf turns an error into what is told of it.
+// problemOf finds the problem that an error is.
 func problemOf(err error) *problem {
 	var p *problem
 	var tooLarge *http.MaxBytesError
+	code := problemInternal
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &tooLarge):
-		return &problem{status: http.StatusRequestEntityTooLarge, told: "form", cause: err}
+		code = problemTooLarge
 	case errors.Is(err, resque.ErrFailureChanged):
-		return &problem{status: http.StatusConflict, told: "changed", cause: err}
+		code = problemChanged
 	case errors.Is(err, resque.ErrFailureDamaged):
-		return &problem{status: http.StatusUnprocessableEntity, told: "damaged", cause: err}
+		code = problemDamaged
 	case errors.Is(err, resque.ErrNoFailureList), errors.Is(err, resque.ErrFailureID):
-		return &problem{status: http.StatusNotFound, told: "missing", cause: err}
+		code = problemNoPage
 	case errors.Is(err, resque.ErrNoTrash):
-		return &problem{status: http.StatusGone, told: "gone", cause: err}
+		code = problemGone
 	case isAway(err):
-		return &problem{status: http.StatusServiceUnavailable, told: "redis", cause: err}
+		code = problemRedis
 	}
-	return &problem{status: http.StatusInternalServerError, told: "broken", cause: err}
+	return &problem{code: code, cause: err}
 }
 
 // refuse answers with a problem, as a page or as JSON.
 func (h *Dashboard) refuse(q *request, err error) {
 	if errors.Is(err, context.Canceled) && q.Context().Err() != nil {
-		return // nobody is there
+		return // the reader is gone
 	}
 	p := problemOf(err)
-	if p.status >= http.StatusInternalServerError {
-		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "err", err)
+	d := p.code.describe()
+	if d.status >= http.StatusInternalServerError {
+		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "code", string(p.code), "err", err)
 	}
-	title, advice := told(p.told)
-	if p.detail != "" {
-		advice = p.detail
+	if p.advice != "" {
+		d.advice = p.advice
 	}
 	if q.wantsJSON() {
 		q.w.Header().Set("Content-Type", "application/problem+json")
-		q.w.WriteHeader(p.status)
-		_ = json.NewEncoder(q.w).Encode(map[string]any{"title": title, "detail": advice, "status": p.status}) // the client may be gone
+		q.w.WriteHeader(d.status)
+		_ = json.NewEncoder(q.w).Encode(map[string]any{ // the client may be gone
+			"code": p.code, "title": d.title, "detail": d.advice, "status": d.status,
+		})
 		return
 	}
-	h.pages.write(q, p.status, "message", view{
-		page: h.page(q, title, ""), Content: message{Title: title, Advice: advice, Retry: p.told == "redis"},
+	h.pages.write(q, d.status, "message", view{
+		page:    h.page(q, d.title, ""),
+		Content: message{Title: d.title, Advice: d.advice, Retry: d.status == http.StatusServiceUnavailable},
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -98,14 +97,14 @@ func (h *Dashboard) jobRow(position int64, raw []byte, now time.Time) jobRow {
 func (h *Dashboard) chosen(q *request, queue string) ([][]byte, error) {
 	ids := q.PostForm["ids"]
 	if len(ids) == 0 || len(ids) > maxIDs {
-		return nil, fail(http.StatusBadRequest, "form", fmt.Errorf("%d jobs named", len(ids)))
+		return nil, fail(problemForm, fmt.Errorf("%d jobs named", len(ids)))
 	}
 	var jobs [][]byte
 	for _, id := range ids {
 		text, want, _ := strings.Cut(id, "-")
 		position, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || position < 0 {
-			return nil, fail(http.StatusBadRequest, "form", err)
+			return nil, fail(problemForm, err)
 		}
 		raw, err := h.findJob(q.Context(), queue, position, want)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha1" //nolint:gosec // Redis's scripts have it; it tells jobs apart, no more
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -99,7 +98,7 @@ func (h *Dashboard) moveJobs(q *request) error {
 	}
 	name, to := q.params["queue"], strings.TrimSpace(q.PostFormValue("to"))
 	if to == "" || to == name {
-		return fail(http.StatusBadRequest, "form", nil)
+		return fail(problemForm, nil)
 	}
 	jobs, err := h.chosen(q, name)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -50,31 +51,42 @@ func (q *request) number(name string, otherwise, least, most int64) int64 {
 }
 
 // may refuses who has the level but not the right; "" is none in particular.
-func (q *request) may(right string) error {
+func (q *request) may(right Right) error {
 	switch {
 	case right == "", q.access.May(right):
 		return nil
 	case q.access.Level < Write:
-		return fail(http.StatusForbidden, "right", nil)
+		return fail(problemReadOnly, nil)
 	}
-	return fail(http.StatusForbidden, "this", nil)
+	return fail(problemRight, nil)
 }
 
 // mayWrite is the guard of everything that changes something.
 func (q *request) mayWrite() error {
 	if q.access.Level < Write {
-		return fail(http.StatusForbidden, "right", nil)
+		return fail(problemReadOnly, nil)
 	}
 	return q.readForm()
 }
 
+// readForm reads the whole form, of either kind. FormValue alone takes a form that
+// is too large or broken for an empty one.
 func (q *request) readForm() error {
 	err := q.ParseForm()
-	var tooLarge *http.MaxBytesError
-	if err == nil || errors.As(err, &tooLarge) {
-		return err //nolint:wrapcheck // its status is known
+	if kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
+		err = q.ParseMultipartForm(maxBody)
 	}
-	return fail(http.StatusBadRequest, "form", err)
+	if err == nil { // a body of another kind is not read, but it is not let pass either
+		_, err = io.Copy(io.Discard, q.Body)
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return fail(problemTooLarge, err)
+	}
+	return fail(problemForm, err)
 }
 
 // The cookies keep what a reader chose, and what the next page is to say. None

@@ -14,7 +14,7 @@ import (
 )
 
 // takes is the right that an action takes.
-func takes(path string) string {
+func takes(path string) web.Right {
 	switch {
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		return web.RightPause
@@ -37,12 +37,12 @@ func TestSingleRights(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	openOn(t, server, web.Config{}).fill()
-	for _, denied := range []string{web.RightRetry, web.RightEdit, web.RightRemove, web.RightBulk, web.RightPause, web.RightWorkers} {
-		t.Run(denied, func(t *testing.T) {
+	for _, denied := range []web.Right{web.RightRetry, web.RightEdit, web.RightRemove, web.RightBulk, web.RightPause, web.RightWorkers} {
+		t.Run(string(denied), func(t *testing.T) {
 			t.Parallel()
-			s := openOn(t, server, web.Config{Auth: func(*http.Request) (web.Access, error) {
-				return web.Access{User: "ann", Level: web.Write, Deny: []string{denied}}, nil
-			}})
+			s := openOn(t, server, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
+				return web.Access{User: "ann", Level: web.Write, Deny: []web.Right{denied}}, nil
+			})})
 			refused := 0
 			for _, path := range actions {
 				if takes(path) == denied {
@@ -72,9 +72,9 @@ func TestSingleRights(t *testing.T) {
 			}
 		})
 	}
-	s := openOn(t, server, web.Config{Auth: func(*http.Request) (web.Access, error) {
-		return web.Access{User: "ann", Level: web.Write, Deny: []string{web.RightEdit}}, nil
-	}})
+	s := openOn(t, server, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
+		return web.Access{User: "ann", Level: web.Write, Deny: []web.Right{web.RightEdit}}, nil
+	})})
 	id := s.ids()[0]
 	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue/"+id, "queue=slow").Code, "another queue is an edit")
 	assert.Equal(t, http.StatusForbidden, s.post("/failed/requeue/"+id, "args=[]").Code)

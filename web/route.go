@@ -13,7 +13,7 @@ import (
 type route struct {
 	method, pattern string
 	serve           func(q *request) error
-	right           string // that it takes, beside the level
+	right           Right // that it takes, beside the level
 }
 
 // segments splits a path as it was sent, so that a slash in a name, as %2F, is
@@ -113,7 +113,7 @@ func (h *Dashboard) table() []route {
 	get := func(pattern string, serve func(*request) error) route {
 		return route{http.MethodGet, pattern, serve, ""}
 	}
-	post := func(pattern, right string, serve func(*request) error) route {
+	post := func(pattern string, right Right, serve func(*request) error) route {
 		return route{http.MethodPost, pattern, serve, right}
 	}
 	return []route{

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -100,7 +99,7 @@ func (h *Dashboard) keys(q *request) error {
 func (h *Dashboard) key(q *request) error {
 	value, err := h.store.Key(q.Context(), q.params["key"], q.FormValue("from"), 50)
 	if errors.Is(err, store.ErrNoKey) {
-		return fail(http.StatusNotFound, "gone", err)
+		return fail(problemNoKey, err)
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"net/http"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -85,7 +84,7 @@ func (h *Dashboard) restoreJobs(q *request, queue, token string) (n int64, err e
 		case err != nil:
 			return n, err
 		case n == 0:
-			return 0, fail(http.StatusGone, "gone", nil)
+			return 0, fail(problemGone, nil)
 		case moved < part:
 			return n, h.store.ForgetTrash(q.Context(), token)
 		}

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -300,7 +299,7 @@ func (h *Dashboard) worker(q *request) error {
 		if slices.ContainsFunc(snap.Workers, func(w store.WorkerState) bool { return hostOf(w.ID) == id }) {
 			return h.workersOf(q, id)
 		}
-		return fail(http.StatusNotFound, "gone", nil)
+		return fail(problemNoWorker, nil)
 	}
 	worker := slices.Clone(snap.Workers[i : i+1]) // viewers share the snapshot's
 	if err := h.store.WorkerDetails(q.Context(), worker); err != nil {

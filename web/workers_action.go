@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -46,7 +45,7 @@ func (h *Dashboard) pruneOne(q *request) error {
 		return err
 	}
 	if !done {
-		return fail(http.StatusConflict, "changed", nil)
+		return fail(problemNotPruned, nil)
 	}
 	h.forget()
 	return q.back("workers", flash{Text: t("Pruned %s.", id)}, map[string]any{"done": 1})
