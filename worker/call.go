@@ -125,6 +125,8 @@ func (x *exchange) deliver(ctx context.Context, batch []*seat, reply store.Excha
 	}
 	x.unsure = len(reply.Unknown) > 0 // of those Redis looks for no jobs
 	switch {
+	case reply.More:
+		x.look = true
 	case !short: // everybody in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
 	case x.cfg.UntilEmpty && !rested && (registered || !x.queues.fresh): // jobs may have made queues meanwhile

@@ -25,6 +25,14 @@ func Valid(raw []byte) error {
 	return nil
 }
 
+// ValidBelow is [Valid] for a value that is inside depth arrays and objects.
+func ValidBelow(raw []byte, depth int) error {
+	if err := validAt(raw, depth); err != nil {
+		return err
+	}
+	return nil
+}
+
 // validAt is Valid for a value that will be inside depth arrays and objects.
 func validAt(raw []byte, depth int) *SyntaxError {
 	s := scanner{raw: raw}

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +16,8 @@ var (
 	settleLua string
 	//go:embed exchange.lua
 	exchangeLua string
+	//go:embed rewrite.lua
+	rewriteLua string
 )
 
 // Slot is a worker id that is free to take a job now.
@@ -64,6 +68,7 @@ type Exchanged struct {
 	Reserved []Reserved
 	Unknown  []string // free slots that are not registered, and so got nothing
 	Paused   bool
+	More     bool  // slots were left free because one call copies only so many bytes
 	Fault    error // why a queue could not be read, where one could not
 }
 
@@ -84,15 +89,80 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 	if err != nil {
 		return Exchanged{}, fmt.Errorf("exchanging %d finished for %d free: %w", len(finished), len(free), err)
 	}
-	return call.read(reply)
+	x, err := call.read(reply)
+	if err == nil && len(call.large)+len(call.unreadable) > 0 {
+		s.completeLarge(ctx, call, &x)
+	}
+	return x, err
+}
+
+// completeLarge reads the payloads that exchange.lua has not returned because they
+// are large, and rewrites the records of those that it has not checked and Ruby
+// could not read. The jobs are reserved whether or not this succeeds: a later
+// exchange finds them in their records, and a sweep repeats the rewriting.
+func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchanged) {
+	for _, i := range call.large {
+		r := &x.Reserved[i]
+		payload, ok, err := s.recordPayload(ctx, *r)
+		if err != nil {
+			x.More, x.Fault = true, errors.Join(x.Fault, err)
+		}
+		if !ok {
+			continue
+		}
+		r.Payload = RestorePayload(payload)
+		if !recordable(payload) {
+			call.unreadable = append(call.unreadable, *r)
+		}
+	}
+	x.Reserved = slices.DeleteFunc(x.Reserved, func(r Reserved) bool { return r.Payload == nil })
+	if err := s.rewriteRecords(ctx, call.unreadable); err != nil {
+		x.Fault = errors.Join(x.Fault, err)
+	}
+}
+
+// recordPayload reads the payload that exchange.lua has spliced into r's record.
+// ok is false if the record is not of this reserve any more.
+func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, ok bool, err error) {
+	var text []byte
+	err = s.with(ctx, func(c conn) (err error) {
+		text, err = redis.Bytes(c.do("GET", s.keys.worker(r.Worker)))
+		return err
+	})
+	if err != nil && !errors.Is(err, redis.ErrNil) {
+		return nil, false, fmt.Errorf("reading the record of worker %q: %w", r.Worker, err)
+	}
+	text, ours := bytes.CutPrefix(text, r.Guard)
+	text, begins := bytes.CutPrefix(text, []byte(payloadMember))
+	text, ends := bytes.CutSuffix(text, []byte("}"))
+	return text, ours && begins && ends, nil
+}
+
+// rewriteRecords replaces the records of jobs whose payloads exchange.lua has not
+// checked and Ruby could not read. A Ruby worker that booted before, and found
+// this worker dead, would end.
+func (s *Store) rewriteRecords(ctx context.Context, jobs []Reserved) error {
+	for _, r := range jobs {
+		text := fmt.Appendf(nil, "%s%s%s}", r.Guard, payloadMember, UnreadablePayload(r.Payload))
+		err := s.with(ctx, func(c conn) error {
+			_, err := c.script(s.scripts.rewrite, 1, s.keys.worker(r.Worker), r.Guard, text)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("rewriting the record of worker %q: %w", r.Worker, err)
+		}
+	}
+	return nil
 }
 
 // exchangeCall holds one call's words and what its reply is to be read with.
 type exchangeCall struct {
 	call
 	*looked
-	finished []int // for each slot that has finished, which of the caller's outcomes it is
-	free     []Slot
+	finished   []int // for each slot that has finished, which of the caller's outcomes it is
+	free       []Slot
+	large      []int      // the reserved jobs whose payloads the reply does not have
+	unreadable []Reserved // whose records Ruby could not read
 }
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {

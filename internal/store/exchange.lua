@@ -1,52 +1,73 @@
--- Settles finished jobs and reserves new ones, for many slots at once.
+-- Finishes jobs and reserves new ones, for many slots in one call.
 --
 -- KEYS  pause-all-workers, pause:all, workers,
---       each queue's list (q), each queue's pause key (q),
---       each slot's record (s), each counter that every outcome adds one to (c),
---       each effect's and counter's key, in the order of the outcomes in ARGV
--- ARGV  q, s, f, n, l, c, o, p, each queue's name as JSON (q), each free slot's run_at (n),
---       each free slot's worker id (n), then the outcomes of the finished slots
---       o  plain: of each there is its guard, and it has one counter; ordered: as
---          settle.lua reads them; mixed: so, and before each its slot's number.
---          They are in the order of the slots, unless mixed
---       p  0, or how long what precedes the queue's name in its list's key is:
---          then the names are not sent, and are JSON as they are
+--       the list of each queue, the pause key of each queue,
+--       the record of each slot,
+--       the counters that every outcome adds one to,
+--       then, in the order of the outcomes in ARGV, the keys of the effects of
+--       each and of its other counters
+-- ARGV  how many queues there are,
+--       how many slots,
+--       how many of them finished a job,
+--       how many of them are free,
+--       how many of them have a long record (below),
+--       how many counters every outcome adds one to,
+--       the form of the outcomes: plain, ordered or mixed (below),
+--       the length of what precedes the queue's name in the key of its list,
+--       or 0: then the name of each queue follows, as JSON,
+--       the run_at of each free slot's next record,
+--       the worker id of each free slot,
+--       the outcomes of the slots that finished
 --
--- The first f slots have finished a job, the last n are free; those in between
--- are both. The records of the first l are too long to be read for their guards
--- as a whole; those slots are not in between.
+-- The slots are in this order: those that only finished, those that finished and
+-- are free, those that are only free. The records of the first ones are long:
+-- only the beginning of such a record is read, to compare it with its guard. A
+-- slot with a long record is not free.
 --
--- returns {paused, fault, statuses, {slot, queue, text, …}, {unknown, …}}
---       statuses 1 all outcomes are settled, or for each: 1 settled, 0 the record
---               was not ours any more, or an error's text
---       slot    which free slot (from 1) has a job now
---       queue   which queue (from 1) it came from, text being the payload; or 0:
---               the slot had a record already, which text is
---       fault   '' or why a queue could not be read
---       unknown which free slots are not registered, told when a job waits; they
---               get none, so that a call that was delayed past its worker's end
---               strands none
+-- Forms of outcomes: plain, each is its guard, and has one counter of its own;
+-- ordered, each is as settle.lua reads it; mixed, as ordered, and the number of
+-- its slot precedes each. The outcomes of the first two are in the order of the
+-- slots.
 --
--- Payloads are spliced as they are. A job is in its queue or in a record at
--- every instant that others see: nothing between a pop and the writing of the
--- records can end the script, and a record is deleted, or written over, only
--- after what must outlive it was pushed. What is done for all slots at once is
--- one command where it can be: a command of a script costs as much as it costs
--- to perform a job.
+-- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more}
+--       paused   1 if all workers are paused
+--       fault    why a queue could not be read, or ''
+--       statuses 1 if every job is finished, else for each: 1 finished, 0 the record
+--                is not the slot's any more, or an error's text
+--       slot     a free slot (from 1) that has a job now
+--       queue    the queue (from 1) that it came from; below 0 if the payload was
+--                not checked (see max_checked); 0 if the slot had a record before
+--                this call: then payload is that record
+--       payload  nil if it is large: the caller reads it from the record
+--       unknown  a free slot that is not registered, if jobs wait; it gets none, so
+--                that a call that arrives after its worker has ended takes no job
+--       more     1 if slots were left free because the call has copied enough
+--
+-- Payloads are spliced, never encoded again. At every instant that other clients
+-- see, a job is in its queue or in a record: nothing between a pop and the
+-- writing of the records can end the script, and a record is deleted or written
+-- over only after the effects of its outcome were written. What can be done for
+-- all slots by one command is done so: a command costs as much as performing a
+-- short job.
 
-local q, s, f = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local n, l, c = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local queue_count, slot_count = tonumber(ARGV[1]), tonumber(ARGV[2])
+local finished_count, free_count, long_count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local shared_counters = tonumber(ARGV[6])
 local plain, mixed = ARGV[7] == 'plain', ARGV[7] == 'mixed'
-local first_queue, first_pause = 4, 4 + q
-local slots = 3 + 2 * q -- slot i's record is KEYS[slots + i]
-local first_free = s - n -- free slot i is slot first_free + i
-local first_counter = slots + s + 1
-local prefix = tonumber(ARGV[8])
-local before_run_ats = 8 + (prefix > 0 and 0 or q)
-local before_ids = before_run_ats + n
-next_key, next_arg = first_counter + c, before_ids + n + 1
+local prefix_length = tonumber(ARGV[8])
 
--- each calls fn with at most 5,000 values at a time: unpack ends near 8,000.
+-- Where each group begins in KEYS and in ARGV. The record of slot i is
+-- KEYS[before_records + i], and free slot i is slot before_free + i.
+local first_queue, first_pause = 4, 4 + queue_count
+local before_records = 3 + 2 * queue_count
+local first_counter = before_records + slot_count + 1
+local before_free = slot_count - free_count
+local before_names = 8
+local before_run_ats = before_names + (prefix_length > 0 and 0 or queue_count)
+local before_ids = before_run_ats + free_count
+next_key, next_arg = first_counter + shared_counters, before_ids + free_count + 1
+
+-- each calls fn for parts of at most 5,000 values: unpack fails near 8,000.
 local function each(first, last, fn)
   for from = first, last, 5000 do
     fn(from, math.min(from + 4999, last))
@@ -57,25 +78,25 @@ end
 local records = {}
 local function read(first, last)
   each(first, last, function(from, to)
-    for i, record in ipairs(redis.call('MGET', unpack(KEYS, slots + from, slots + to))) do
+    for i, record in ipairs(redis.call('MGET', unpack(KEYS, before_records + from, before_records + to))) do
       records[from + i - 1] = record
     end
   end)
 end
 
-read(l + 1, f)
+read(long_count + 1, finished_count)
 local statuses, settled = {}, 0
 local counters_from, counters_to = {}, {}
 local ended = {} -- keys of records
 
 local function delete(i)
-  local reply = redis.pcall('DEL', KEYS[slots + i])
+  local reply = redis.pcall('DEL', KEYS[before_records + i])
   if type(reply) == 'table' and reply.err then
     statuses[i] = reply.err
   end
 end
 
-for at = 1, f do
+for at = 1, finished_count do
   local i, guard, effects = at, nil, nil
   if plain then
     guard, next_arg, next_key = ARGV[next_arg], next_arg + 1, next_key + 1
@@ -86,27 +107,27 @@ for at = 1, f do
   end
   local held = records[i]
   local ours
-  if i <= l then
-    ours = redis.pcall('GETRANGE', KEYS[slots + i], 0, #guard - 1) == guard
+  if i <= long_count then
+    ours = redis.pcall('GETRANGE', KEYS[before_records + i], 0, #guard - 1) == guard
   else
     ours = held and held:find(guard, 1, true) == 1
   end
-  if not ours or guard == '' or i <= first_free and ended[KEYS[slots + i]] then
+  if not ours or guard == '' or i <= before_free and ended[KEYS[before_records + i]] then
     statuses[i] = 0
   else
     statuses[i] = effects and push(effects) or 1
     if statuses[i] == 1 then
       records[i] = false
-      if i <= first_free then
+      if i <= before_free then
         delete(i)
-        ended[KEYS[slots + i]] = true
+        ended[KEYS[before_records + i]] = true
       end
     end
   end
 end
 
--- cjson as others configured it takes NaN, 0x10, 01 and depth 1,000, which Ruby
--- refuses. The record adds a level to the 100 that Ruby reads.
+-- The shared cjson accepts NaN, 0x10, 01 and 1,000 levels, which Ruby refuses. Ruby
+-- reads 100 levels, and the record adds one.
 local max_depth = 99
 local json = cjson
 if cjson.new then
@@ -115,28 +136,27 @@ if cjson.new then
   json.decode_max_depth(max_depth)
 end
 
--- has tells whether s has a character of a class, "some" being a pattern for one
--- and "none" for a beginning without any. The latter takes Redis less time, which
--- is nobody else's meanwhile; miniredis would recurse for each character, and a
--- large payload would end it.
-local function has(s, some, none)
+-- has reports whether text has a character of a class: the pattern some matches
+-- one, the pattern none matches a beginning without any. none takes Redis less
+-- time; miniredis would recurse for each character and fail on a large payload.
+local function has(text, some, none)
   if not cjson.new then
-    return s:find(some)
+    return text:find(some)
   end
-  local _, last = s:find(none)
-  return last < #s
+  local _, last = text:find(none)
+  return last < #text
 end
 
-local function utf8(s)
-  if not has(s, '[\128-\255]', '^[^\128-\255]*') then
+local function utf8(text)
+  if not has(text, '[\128-\255]', '^[^\128-\255]*') then
     return true
   end
-  -- miniredis would need minutes for this. As base64 a payload is as safe.
-  if not cjson.new and #s > 20000 then
+  -- This would take miniredis minutes. A payload is as safe in base64.
+  if not cjson.new and #text > 20000 then
     return false
   end
   -- Each whole sequence becomes a space, so that its neighbours cannot join.
-  local rest = s
+  local rest = text
     :gsub('\240[\144-\191][\128-\191][\128-\191]', ' ')
     :gsub('[\241-\243][\128-\191][\128-\191][\128-\191]', ' ')
     :gsub('\244[\128-\143][\128-\191][\128-\191]', ' ')
@@ -147,11 +167,11 @@ local function utf8(s)
   return not rest:find('[\128-\255]')
 end
 
--- any_piece calls fn with each piece of s that stands inside a string or outside
--- of them, until it answers true. Patterns such as "[^"]*" would do it, too, but
--- miniredis recurses for each of their characters, and a large payload ends it.
-local function any_piece(s, fn)
-  local text = s:find('\\', 1, true) and s:gsub('\\.', '') or s
+-- any_piece calls fn with each piece of text that is inside a string or outside of
+-- strings, until fn returns true. A pattern such as "[^"]*" would be shorter, but
+-- miniredis recurses for each of its characters and fails on a large payload.
+local function any_piece(text, fn)
+  text = text:find('\\', 1, true) and text:gsub('\\.', '') or text
   local from, inside = 1, false
   repeat
     local quote = text:find('"', from, true) or #text + 1
@@ -163,13 +183,13 @@ local function any_piece(s, fn)
   return false
 end
 
--- raw_controls finds control characters inside strings, which cjson takes and
--- Ruby does not, and zero bytes, at which cjson ends.
-local function raw_controls(s)
-  if not has(s, '%c', '^%C*') then
+-- raw_controls finds control characters inside strings, which cjson accepts and
+-- Ruby does not, and zero bytes, at which cjson stops.
+local function raw_controls(text)
+  if not has(text, '%c', '^%C*') then
     return false
   end
-  return s:find('\0', 1, true) or any_piece(s, function(piece, inside)
+  return text:find('\0', 1, true) or any_piece(text, function(piece, inside)
     return inside and piece:find('[%z\1-\31]')
   end)
 end
@@ -190,16 +210,16 @@ local function odd(piece)
   return false
 end
 
--- odd_numbers finds 1. and -.5, which cjson takes and Ruby does not.
-local function odd_numbers(s)
-  return odd(s) and any_piece(s, function(piece, inside)
+-- odd_numbers finds 1. and -.5, which cjson accepts and Ruby does not.
+local function odd_numbers(text)
+  return odd(text) and any_piece(text, function(piece, inside)
     return not inside and odd(piece)
   end)
 end
 
-local function too_deep(s)
+local function too_deep(text)
   local depth = 0
-  return any_piece(s, function(piece, inside)
+  return any_piece(text, function(piece, inside)
     for bracket in (inside and '' or piece):gmatch('[%[%]{}]') do
       depth = depth + ((bracket == '[' or bracket == '{') and 1 or -1)
       if depth > max_depth then
@@ -209,15 +229,30 @@ local function too_deep(s)
   end)
 end
 
--- decodes tells whether cjson reads s. miniredis's cjson answers nil where
--- another raises an error, and has no limit.
-local function decodes(s)
-  local ok, value = pcall(json.decode, s)
-  return ok and value ~= nil and (cjson.new or not too_deep(s))
+-- decodes reports whether cjson reads text. The cjson of miniredis returns nil
+-- instead of an error, and has no limit of levels.
+local function decodes(text)
+  local ok, value = pcall(json.decode, text)
+  return ok and value ~= nil and (cjson.new or not too_deep(text))
 end
 
--- readable tells, to check only, whether a booting Ruby worker that finds the
--- payload in a dead worker's record could read it and write it again.
+-- Checking a payload takes up to half a second per megabyte, and no other client is
+-- served meanwhile. So a call checks only payloads of at most max_checked bytes, and
+-- at most budget bytes of them in all. The records of the others hold the bytes
+-- unchecked: the caller checks those payloads and rewrites the record of one that
+-- Ruby could not read.
+local max_checked, budget = 65536, 131072
+
+local function within_budget(raw)
+  if #raw > max_checked or #raw > budget then
+    return false
+  end
+  budget = budget - #raw
+  return true
+end
+
+-- readable reports whether a booting Ruby worker that finds the payload in a dead
+-- worker's record can read that record and write it again.
 local function readable(raw)
   local first = raw:find('%S')
   return first and raw:byte(first) == 123 -- {
@@ -225,7 +260,7 @@ local function readable(raw)
 end
 
 local digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-local function base64(s)
+local function base64(bytes)
   local pairs_of = {} -- 12 bits, which are two digits
   local function two(n)
     if not pairs_of[n] then
@@ -235,16 +270,16 @@ local function base64(s)
     return pairs_of[n]
   end
   local blocks = {}
-  for from = 1, #s, 6000 do -- in blocks: concat takes no more than 5,000 strings in miniredis
+  for from = 1, #bytes, 6000 do -- in blocks: miniredis concatenates at most 5,000 strings
     local block = {}
-    for i = from, math.min(from + 5999, #s), 3 do
-      local a, b, c = s:byte(i, i + 2)
+    for i = from, math.min(from + 5999, #bytes), 3 do
+      local a, b, c = bytes:byte(i, i + 2)
       local n = a * 65536 + (b or 0) * 256 + (c or 0)
       block[#block + 1] = two(math.floor(n / 4096)) .. two(n % 4096)
     end
     blocks[#blocks + 1] = table.concat(block)
   end
-  local text, spare = table.concat(blocks), -#s % 3
+  local text, spare = table.concat(blocks), -#bytes % 3
   return text:sub(1, #text - spare) .. ('='):rep(spare)
 end
 
@@ -257,15 +292,15 @@ local function recorded(raw)
   return '{"class":"<unreadable>","args":[' .. text .. ']}'
 end
 
--- A look that finds nothing should cost little, since every idle worker makes it
--- over and over: one MGET and one EXISTS. The rest waits until a job is there.
-local only_free = math.max(f, first_free) + 1
-local few = math.min(s, only_free + 4999)
-local switches = redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, slots + only_free, slots + few))
+-- Idle workers make this call again and again. If no job waits, it costs one MGET
+-- and one EXISTS.
+local only_free = math.max(finished_count, before_free) + 1
+local few = math.min(slot_count, only_free + 4999)
+local switches = redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, before_records + only_free, before_records + few))
 for i = 3, #switches do
   records[only_free + i - 3] = switches[i]
 end
-read(few + 1, s)
+read(few + 1, slot_count)
 local paused = switches[2] and true or (switches[1] or ''):match('^%s*(.-)%s*$'):lower() == 'true'
 
 local function any(first, last)
@@ -278,76 +313,113 @@ end
 
 local reserved, unknown, last = {}, {}, 0
 local function give(slot, from, text)
-  reserved[last + 1], reserved[last + 2], reserved[last + 3] = slot - first_free, from, text
+  reserved[last + 1], reserved[last + 2], reserved[last + 3] = slot - before_free, from, text
   last = last + 3
 end
 
--- wanting are the slots that can take a job.
+-- wanting are the slots that can take a job; queue i is skipped if closed[i].
 local wanting, wanted, fault, closed = {}, 0, '', {}
-local waiting = not paused and n > 0 and any(first_queue, first_pause - 1)
+local waiting = not paused and free_count > 0 and any(first_queue, first_pause - 1)
 if waiting then
-  if any(first_pause, slots) then
-    for i = 1, q do
+  if any(first_pause, before_records) then
+    for i = 1, queue_count do
       closed[i] = redis.call('EXISTS', KEYS[first_pause + i - 1]) == 1
     end
   end
-  each(1, n, function(from, to)
+  each(1, free_count, function(from, to)
     local members = redis.pcall('SMISMEMBER', KEYS[3], unpack(ARGV, before_ids + from, before_ids + to))
     if members.err then
       fault = members.err
     end
     for i, member in ipairs(members) do
       local slot = from + i - 1
-      if records[first_free + slot] then
+      if records[before_free + slot] then
         -- it has a job
       elseif member == 1 then
         wanted = wanted + 1
-        wanting[wanted] = first_free + slot
+        wanting[wanted] = before_free + slot
       else
         unknown[#unknown + 1] = slot
       end
     end
   end)
 end
-for slot = first_free + 1, s do
+for slot = before_free + 1, slot_count do
   if records[slot] then
     give(slot, 0, records[slot])
   end
 end
 
--- write puts jobs that were just popped into the records of the next slots. What
--- it cannot write goes back, and ends the looking: it returns false.
 local taken, filled, find, glance = 0, {}, string.find, cjson.new
+
+-- set_large writes a record without building it in Lua, which would copy the
+-- payload twice more. It returns an error's text.
+local function set_large(record, head, raw)
+  local reply = redis.pcall('SET', record, head)
+  for _, text in ipairs({raw, '}'}) do
+    if reply.err then
+      break
+    end
+    reply = redis.pcall('APPEND', record, text)
+    reply = type(reply) == 'table' and reply or {}
+  end
+  if reply.err then
+    redis.pcall('DEL', record)
+  end
+  return reply.err
+end
+
+-- write puts jobs that were just popped into the records of the next slots. If it
+-- cannot, it puts them back and returns false: the call then pops no more.
 local function write(queue, jobs)
-  local name = prefix > 0 and '"' .. KEYS[first_queue + queue - 1]:sub(prefix + 1) .. '"' or ARGV[8 + queue]
-  local words, err = {}, nil
+  local name = prefix_length > 0 and '"' .. KEYS[first_queue + queue - 1]:sub(prefix_length + 1) .. '"' or ARGV[before_names + queue]
   name = '{"queue":' .. name .. ',"run_at":"'
-  local run_ats = before_run_ats - first_free
+  local run_ats = before_run_ats - before_free
+  local unchecked, written, words, err = {}, 0, {}, nil
+
+  -- flush writes the records that wait in words, by one command.
+  local function flush()
+    local count = #words / 2
+    if count > 0 then
+      local reply = redis.pcall(count == 1 and 'SET' or 'MSET', unpack(words))
+      words, err = {}, reply.err
+      written = written + (err and 0 or count)
+    end
+    return not err
+  end
+
   for i, raw in ipairs(jobs) do
     local slot, body = wanting[taken + i], raw
-    -- Most payloads are readable at a glance.
-    if not (glance and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
-      local ok
-      ok, body = pcall(recorded, raw)
-      if not ok then
-        err = type(body) == 'table' and body.err or tostring(body)
-        break
+    local record, head = KEYS[before_records + slot], name .. ARGV[run_ats + slot] .. '","payload":'
+    local checked = within_budget(raw)
+    unchecked[i] = not checked or nil
+    if #raw > max_checked then
+      err = not flush() and err or set_large(record, head, raw)
+      written = written + (err and 0 or 1)
+    else
+      -- Most payloads are readable at a glance.
+      if checked and not (glance and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
+        local ok
+        ok, body = pcall(recorded, raw)
+        err = not ok and (type(body) == 'table' and body.err or tostring(body)) or nil
+      end
+      if not err then
+        words[#words + 1] = record
+        words[#words + 1] = head .. body .. '}'
       end
     end
-    words[2 * i - 1] = KEYS[slots + slot]
-    words[2 * i] = name .. ARGV[run_ats + slot] .. '","payload":' .. body .. '}'
-  end
-  local written = #words / 2
-  if written > 0 then
-    local reply = redis.pcall(written == 1 and 'SET' or 'MSET', unpack(words))
-    if reply.err then
-      err, written = reply.err, 0
+    if err then
+      break
     end
   end
+  local failed = err
+  flush()
+  err = failed or err
+
   for i = 1, written do
-    local slot = wanting[taken + i]
+    local slot, raw = wanting[taken + i], jobs[i]
     filled[slot] = true
-    give(slot, queue, jobs[i])
+    give(slot, unchecked[i] and -queue or queue, #raw <= max_checked and raw)
   end
   taken = taken + written
   for i = #jobs, written + 1, -1 do
@@ -357,17 +429,42 @@ local function write(queue, jobs)
   return not err
 end
 
--- take has queue's waiting jobs written, 2,000 at most at a time.
+-- A call copies about most_bytes of payloads: a list does not tell how large its
+-- elements are, so the first pop of a call takes one job, and each further pop
+-- up to twice as many as the one before, until that many bytes were popped. The
+-- slots that are left free get their jobs from the next call.
+local most_bytes = 1048576
+local batch, popped = 1, 0
+
+-- next_batch is how many jobs to pop next; 0 when the call has popped enough.
+local function next_batch()
+  return popped < most_bytes and math.min(wanted - taken, batch) or 0
+end
+
+local function count_popped(jobs)
+  for _, raw in ipairs(jobs) do
+    popped = popped + #raw
+  end
+  batch = math.min(2 * batch, 2000)
+end
+
+-- take pops queue's waiting jobs and writes their records. It returns false when
+-- the call is to pop no more.
 local function take(queue)
   repeat
-    local some = math.min(wanted - taken, 2000)
+    local some = next_batch()
+    if some == 0 then
+      return false
+    end
     local jobs = redis.pcall('LPOP', KEYS[first_queue + queue - 1], some)
     if not jobs then
       return true
     elseif jobs.err then
       fault = jobs.err
       return true -- the other queues are served
-    elseif not write(queue, jobs) then
+    end
+    count_popped(jobs)
+    if not write(queue, jobs) then
       return false
     end
   until #jobs < some or taken == wanted
@@ -378,7 +475,7 @@ end
 -- many queues, most are: Redis 7 looks at them faster than a loop of this script.
 local native = next(closed) == nil
 local function skip(queue)
-  local last = math.min(q, queue + 4999)
+  local last = math.min(queue_count, queue + 4999)
   if not native or last - queue < 8 then
     return queue
   end
@@ -387,7 +484,7 @@ local function skip(queue)
     words[i - queue + 2] = KEYS[first_queue + i - 1]
   end
   local size = #words
-  words[size + 1], words[size + 2], words[size + 3] = 'LEFT', 'COUNT', math.min(wanted - taken, 2000)
+  words[size + 1], words[size + 2], words[size + 3] = 'LEFT', 'COUNT', next_batch()
   local reply = redis.pcall('LMPOP', unpack(words))
   if not reply then
     return last + 1
@@ -398,16 +495,17 @@ local function skip(queue)
   while KEYS[first_queue + queue - 1] ~= reply[1] do
     queue = queue + 1
   end
+  count_popped(reply[2])
   return queue, reply[2]
 end
 
 local queue, jobs = 1, nil
-while queue <= q and taken < wanted do
+while queue <= queue_count and next_batch() > 0 do
   queue, jobs = skip(queue)
   if jobs and not write(queue, jobs) then
     break
   end
-  if queue <= q and taken < wanted then
+  if queue <= queue_count and next_batch() > 0 then
     if not closed[queue] and not take(queue) then
       break
     end
@@ -416,14 +514,14 @@ while queue <= q and taken < wanted do
 end
 
 -- The records that no new job was written over go now.
-for i = first_free + 1, f do
+for i = before_free + 1, finished_count do
   if statuses[i] == 1 and not filled[i] then
     delete(i)
   end
 end
 
 -- Counters come last and cannot undo what was done.
-for i = 1, f do
+for i = 1, finished_count do
   if statuses[i] == 1 then
     settled = settled + 1
     for k = counters_from[i], counters_to[i] do
@@ -432,9 +530,10 @@ for i = 1, f do
   end
 end
 if settled > 0 then
-  for k = first_counter, first_counter + c - 1 do
+  for k = first_counter, first_counter + shared_counters - 1 do
     redis.pcall('INCRBY', KEYS[k], settled)
   end
 end
 
-return {paused and 1 or 0, fault, settled == f and 1 or statuses, reserved, unknown}
+local more = taken < wanted and popped >= most_bytes and 1 or 0
+return {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}

@@ -18,7 +18,7 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 		reserved []any
 		unknown  []int
 	)
-	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown); err != nil {
+	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown, &x.More); err != nil {
 		return x, fmt.Errorf("reading an exchange's reply: %w", err)
 	}
 	x.Fault = c.fault
@@ -58,13 +58,23 @@ func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
 		}
 		queue, _ := reserved[at[i]].(int64)
 		text, ok := reserved[at[i]+1].([]byte)
-		if !ok || int(queue) > len(c.queues) {
+		unchecked := queue < 0
+		if unchecked {
+			queue = -queue
+		}
+		if queue > int64(len(c.queues)) || !ok && !unchecked {
 			return errNotAsked
 		}
 		job, err := c.reserved(slot, int(queue)-1, text)
 		if err != nil { // somebody else's writing; the other slots go on
 			x.Fault = err
 			continue
+		}
+		if !ok {
+			job.Payload = nil
+			c.large = append(c.large, len(x.Reserved))
+		} else if unchecked && !recordable(text) {
+			c.unreadable = append(c.unreadable, job)
 		}
 		x.Reserved = append(x.Reserved, job)
 	}

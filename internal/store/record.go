@@ -13,6 +13,9 @@ import (
 // read. Its one argument is the payload's text, or {"base64": …} of its bytes.
 const Unreadable = "<unreadable>"
 
+// payloadMember is what precedes the payload in a record, after the guard.
+const payloadMember = `"payload":`
+
 // recordGuard is how the record of one reserve begins. The queue's name is
 // spelled as JSON already.
 func recordGuard(queueJSON, runAt string) []byte {
@@ -58,6 +61,13 @@ func parseRecord(text []byte) (record, error) {
 	}
 	r.payload = RestorePayload(r.stored)
 	return r, nil
+}
+
+// recordable reports whether Ruby could read a record that holds raw as it is, and
+// write it again: whether raw is an object that is valid one level down.
+func recordable(raw []byte) bool {
+	trimmed := bytes.TrimLeft(raw, " \t\r\n")
+	return len(trimmed) > 0 && trimmed[0] == '{' && rubyjson.ValidBelow(trimmed, 1) == nil
 }
 
 // UnreadablePayload records raw, which Ruby could not read, so that it can: as

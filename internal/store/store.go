@@ -30,12 +30,13 @@ type Store struct {
 
 // scripts are the store's, each with its contract in its own file.
 type scripts struct {
-	exchange, prune, register, release, retire *redis.Script
-	failed, failedClear, failedRestore         *redis.Script
-	failedRetried, trashes                     *redis.Script
-	dequeue                                    *redis.Script
-	queueRemove, queueForget                   *redis.Script
-	describe, readKey                          *redis.Script
+	exchange, rewrite, prune           *redis.Script
+	register, release, retire          *redis.Script
+	failed, failedClear, failedRestore *redis.Script
+	failedRetried, trashes             *redis.Script
+	dequeue                            *redis.Script
+	queueRemove, queueForget           *redis.Script
+	describe, readKey                  *redis.Script
 }
 
 // New returns a store on rdb.
@@ -45,6 +46,7 @@ func New(rdb Redis) *Store {
 		keys: keys{rdb},
 		scripts: scripts{
 			exchange: redis.NewScript(-1, settleLua+exchangeLua),
+			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, settleLua+pruneLua),
 			register: redis.NewScript(-1, registerLua),
 			release:  redis.NewScript(-1, releaseLua),

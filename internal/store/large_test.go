@@ -1,0 +1,175 @@
+package store_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// largePayloads are payloads of n bytes each that cost a reader in Lua most.
+func largePayloads(n int) map[string]string {
+	return map[string]string{
+		"text":          `{"class":"A","args":["` + strings.Repeat("x", n) + `"]}`,
+		"empty objects": `{"class":"A","args":[` + strings.Repeat("{},", n/3) + `{}]}`,
+		"bad UTF-8":     `{"class":"A","args":["` + strings.Repeat("\xff", n) + `"]}`,
+		"bytes":         strings.Repeat("\xff\x00\"\\", n/4),
+		"brackets":      `{"class":"A","args":` + strings.Repeat("[", n),
+	}
+}
+
+// The script splices a payload that is too large to check, and Exchange rewrites
+// its record if Ruby could not read it.
+func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.register(t, "w")
+		for name, payload := range largePayloads(100_000) {
+			f.push(t, "q", payload)
+			r := f.take(t, "w", "q")
+			require.Equal(t, payload, string(r.Payload), name)
+			asIs := name == "text" || name == "empty objects"
+			want := `"payload":` + payload + "}"
+			if !asIs {
+				want = `"payload":` + string(store.UnreadablePayload([]byte(payload))) + "}"
+			}
+			require.True(t, f.get(t, recordKey("w")) == string(r.Guard)+want, name)
+
+			r.Adopted = true
+			require.Equal(t, []store.Reserved{r}, f.exchange(t, []string{"q"}, nil, f.slot("w")).Reserved, name)
+			x := f.exchange(t, nil, []store.Outcome{f.done(r)})
+			require.True(t, x.Settled[0].Ours, name)
+		}
+	})
+}
+
+// A call checks a bounded number of bytes in all, so the last of many payloads
+// that are each small enough may go unchecked.
+func TestOneCallChecksABoundedNumberOfBytes(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		workers := names("w%d", 8)
+		f.register(t, workers...)
+		payload := args("\"" + strings.Repeat("\n", 40_000) + "\"")
+		for range workers {
+			f.push(t, "q", payload)
+		}
+		x := f.exchange(t, []string{"q"}, nil, f.slots(workers...)...)
+		require.Len(t, x.Reserved, len(workers))
+		for _, w := range workers {
+			assert.Contains(t, f.get(t, recordKey(w))[:200], store.Unreadable, w)
+		}
+	})
+}
+
+// What stays in the queue is not lost: More says that the next call finds it.
+func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		workers := names("w%d", 10)
+		f.register(t, workers...)
+		for i := range workers {
+			f.push(t, "q", fmt.Sprintf(`{"class":"A","args":[%d,"%s"]}`, i, strings.Repeat("x", 600_000)))
+		}
+		var taken []store.Reserved
+		free := f.slots(workers...)
+		for calls := 1; ; calls++ {
+			x := f.exchange(t, []string{"q"}, nil, free...)
+			require.NotEmpty(t, x.Reserved)
+			require.LessOrEqual(t, len(x.Reserved), 3)
+			taken = append(taken, x.Reserved...)
+			free = free[len(x.Reserved):]
+			require.Equal(t, len(free) > 0, x.More, "after %d calls", calls)
+			if !x.More {
+				break
+			}
+		}
+		for i, r := range taken {
+			assert.Equal(t, workers[i], r.Worker)
+			assert.True(t, strings.HasPrefix(string(r.Payload), fmt.Sprintf(`{"class":"A","args":[%d,`, i)), "order is kept")
+		}
+	})
+}
+
+func TestManyQueuesCopyABoundedNumberOfBytes(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		workers, queues := names("w%d", 4), names("q%d", 20)
+		f.register(t, workers...)
+		for _, q := range queues[10:14] {
+			f.push(t, q, args(`"`+strings.Repeat("x", 600_000)+`"`))
+		}
+		x := f.exchange(t, queues, nil, f.slots(workers...)...)
+		require.Len(t, x.Reserved, 2)
+		require.True(t, x.More)
+		x = f.exchange(t, queues, nil, f.slots(workers[2:]...)...)
+		require.Len(t, x.Reserved, 2)
+		require.False(t, x.More)
+	})
+}
+
+// BenchmarkLongestCommand reports how long the longest command held Redis up while
+// slots reserved large payloads and finished them, and how long a script that only
+// pops one such payload took beside it: Redis copies what a script pops.
+func BenchmarkLongestCommand(b *testing.B) {
+	for _, slots := range []int{1, 10} {
+		for _, mb := range []int{1, 2, 5, 20} {
+			if slots == 10 && mb > 2 {
+				continue
+			}
+			for name, payload := range largePayloads(mb << 20) {
+				b.Run(fmt.Sprintf("slots=%d/MB=%d/%s", slots, mb, strings.ReplaceAll(name, " ", "_")), func(b *testing.B) {
+					f := newFixture(b, redistest.StartReal(b))
+					workers := names("w%d", slots)
+					f.register(b, workers...)
+					f.do(b, "CONFIG", "SET", "slowlog-log-slower-than", 0)
+					bare := 0.0
+					for b.Loop() {
+						for range workers {
+							require.NoError(b, f.Push(b.Context(), "q", []byte(payload)))
+						}
+						f.do(b, "RPUSH", "bare", payload)
+						f.do(b, "SLOWLOG", "RESET")
+						f.do(b, "EVAL", "redis.call('LPOP', KEYS[1]) return 1", 1, "bare")
+						bare = longest(b, f)
+						f.do(b, "SLOWLOG", "RESET")
+						free := make([]store.Slot, len(workers))
+						for i, w := range workers {
+							free[i] = f.slot(w)
+						}
+						for len(free) > 0 {
+							x, err := f.Exchange(b.Context(), []string{"q"}, nil, free)
+							require.NoError(b, err)
+							require.NotEmpty(b, x.Reserved)
+							free = free[len(x.Reserved):]
+							for _, r := range x.Reserved {
+								_, err := f.Exchange(b.Context(), nil, []store.Outcome{f.failed(r, `{"payload":`+string(store.UnreadablePayload(r.Payload))+`}`)}, nil)
+								require.NoError(b, err)
+							}
+						}
+					}
+					b.ReportMetric(longest(b, f), "longest-ms")
+					b.ReportMetric(bare, "bare-pop-ms")
+				})
+			}
+		}
+	}
+}
+
+// longest returns the milliseconds of the slowest command in the slow log.
+func longest(b *testing.B, f fixture) float64 {
+	b.Helper()
+	entries, err := redis.Values(f.do(b, "SLOWLOG", "GET", 128), nil)
+	require.NoError(b, err)
+	most := int64(0)
+	for _, e := range entries {
+		most = max(most, e.([]any)[2].(int64))
+	}
+	return float64(most) / 1000
+}
