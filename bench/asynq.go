@@ -12,7 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynqPeer is github.com/hibiken/asynq.
+// asynqPeer measures github.com/hibiken/asynq.
 type asynqPeer struct {
 	opt    asynq.RedisClientOpt
 	client *asynq.Client
@@ -26,7 +26,7 @@ func newAsynq(addr string) *asynqPeer {
 	return &asynqPeer{opt: opt, client: asynq.NewClient(opt), last: queueName(0)}
 }
 
-// fill uses its client: a task is a hash beside an entry of a list.
+// fill uses asynq's client, because a task is a hash and an entry of a list.
 func (a *asynqPeer) fill(ctx context.Context, n, queues int) error {
 	a.last = queueName(queues - 1)
 	const producers = 16
@@ -59,32 +59,32 @@ func (a *asynqPeer) work(_ context.Context, slots, queues int, handle func(n int
 	mux.HandleFunc("noop", func(_ context.Context, t *asynq.Task) error {
 		n, err := strconv.ParseInt(string(t.Payload()), 10, 64)
 		handle(n)
-		return err //nolint:wrapcheck // it never comes to that
+		return err //nolint:wrapcheck // never happens
 	})
-	return server.Start(mux) //nolint:wrapcheck // the caller says what it asked for
+	return server.Start(mux) //nolint:wrapcheck // the caller adds context
 }
 
-func (a *asynqPeer) settled(int) (bool, error) {
+func (a *asynqPeer) finished(int) (bool, error) {
 	c, err := redis.Dial("tcp", a.opt.Addr)
 	if err != nil {
 		return false, fmt.Errorf("connecting: %w", err)
 	}
 	defer c.Close()
 	active, err := redis.Int(c.Do("LLEN", "asynq:{"+a.last+"}:active"))
-	return active == 0, err //nolint:wrapcheck // the caller says what it asked for
+	return active == 0, err //nolint:wrapcheck // the caller adds context
 }
 
 func (a *asynqPeer) enqueue(ctx context.Context, n int64) error {
 	task := asynq.NewTask("noop", strconv.AppendInt(nil, n, 10))
 	_, err := a.client.EnqueueContext(ctx, task, asynq.Queue(a.last))
-	return err //nolint:wrapcheck // the caller says what it asked for
+	return err //nolint:wrapcheck // the caller adds context
 }
 
 func (a *asynqPeer) enqueueMany(context.Context, int) error {
-	return errCannot{"this version has no call for many tasks"}
+	return errUnsupported{"this version cannot enqueue many tasks with one call"}
 }
 
-// silent is a logger that says nothing.
+// silent is a logger that writes nothing.
 type silent struct{ *log.Logger }
 
 func (silent) Debug(...any) {}

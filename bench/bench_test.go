@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// TestMain lets the test binary do tasks, too, as the command does.
+// TestMain lets the test binary run tasks, as the command does.
 func TestMain(m *testing.M) {
 	if os.Getenv(taskVariable) != "" {
 		os.Exit(start(nil, os.Stdout, os.Stderr))
@@ -27,9 +27,9 @@ func quick(t testing.TB, args ...string) (*report, string) {
 	_, err := exec.LookPath("redis-server")
 	redistest.Require(t, "redis", err == nil)
 	path := filepath.Join(t.TempDir(), "bench")
-	var out, said bytes.Buffer
+	var out, stderr bytes.Buffer
 	args = append([]string{"-quick", "-json", path + ".json", "-svg", path + ".svg"}, args...)
-	require.NoError(t, run(t.Context(), args, &out, &said), said.String())
+	require.NoError(t, run(t.Context(), args, &out, &stderr), stderr.String())
 	text, err := os.ReadFile(path + ".json")
 	require.NoError(t, err)
 	r := &report{}
@@ -40,8 +40,8 @@ func quick(t testing.TB, args ...string) (*report, string) {
 	return r, out.String()
 }
 
-// BenchmarkQuick sees that every row runs with the systems that are linked in.
-// The figures are the command's business.
+// BenchmarkQuick checks that every row runs with the systems that are linked in.
+// For figures, run the command.
 func BenchmarkQuick(b *testing.B) {
 	for b.Loop() {
 		r, out := quick(b, "-systems", "^(goresque|gocraft/work|asynq|limit.*)$")
@@ -52,7 +52,7 @@ func BenchmarkQuick(b *testing.B) {
 	}
 }
 
-func TestQuickMeasuresTheRowsAndSystemsThatAreChosen(t *testing.T) {
+func TestOnlyChosenRowsAndSystemsAreMeasured(t *testing.T) {
 	t.Parallel()
 	r, out := quick(t, "-only", "^drain, 25 slots$", "-systems", "^(goresque|gocraft/work|limit)$")
 	require.Len(t, r.Rows, 1)
@@ -61,20 +61,20 @@ func TestQuickMeasuresTheRowsAndSystemsThatAreChosen(t *testing.T) {
 		require.Len(t, c.Median, 1, c.System)
 		assert.Positive(t, c.Median[0], c.System)
 	}
-	assert.Nil(t, r.Rows[0].Cells[0].Ratio, "ours to ours is no ratio")
+	assert.Nil(t, r.Rows[0].Cells[0].Ratio, "goresque has no ratio to itself")
 	require.NotNil(t, r.Rows[0].Cells[1].Ratio)
 	assert.Contains(t, out, "gocraft/work")
 }
 
-func TestWhatASystemCannotDoIsSaid(t *testing.T) {
+func TestUnsupportedTaskIsReported(t *testing.T) {
 	t.Parallel()
 	r, out := quick(t, "-only", "^enqueue, 10,000 a call$", "-systems", "^(asynq|limit)$")
 	require.Len(t, r.Rows, 1)
-	assert.Equal(t, "this version has no call for many tasks", r.Rows[0].Cells[0].Why)
+	assert.Equal(t, "this version cannot enqueue many tasks with one call", r.Rows[0].Cells[0].Why)
 	assert.Contains(t, out, r.Rows[0].Cells[0].Why)
 }
 
-func TestRatiosAreTakenWithinARound(t *testing.T) {
+func TestRatiosAreComputedWithinARound(t *testing.T) {
 	t.Parallel()
 	r := newRow("x", "jobs/s", task{})
 	r.runs[ours] = [][]float64{{10}, {40}, {30}}
@@ -86,7 +86,7 @@ func TestRatiosAreTakenWithinARound(t *testing.T) {
 	assert.Nil(t, r.cell("absent").Runs)
 }
 
-func TestFiguresAreSpelledForPeople(t *testing.T) {
+func TestFormatGroupsDigits(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "1,234,568 / 100 / 0.25", format([]float64{1234567.8, 100, 0.25}))
 }

@@ -6,7 +6,8 @@ import (
 	"html"
 )
 
-// chart draws the rows that are rates as bars, each row by its own measure.
+// chart returns an SVG image with bars for the rows in jobs/s. Each row has its own
+// scale.
 func (r *report) chart() []byte {
 	const (
 		width, left, right, bar = 960, 240, 150, 18

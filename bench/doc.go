@@ -1,13 +1,13 @@
-// The bench command measures goresque beside its peers on a redis-server of its
-// own and prints what came of it:
+// Bench compares goresque with its peers. It starts a redis-server, measures each
+// system on it and prints a table:
 //
-//	go -C bench run .           # from the repository's root; about ten minutes
-//	go -C bench run . -quick    # seconds, to see that everything runs
+//	go -C bench run .           # from the repository's root; 10 to 15 minutes
+//	go -C bench run . -quick    # some seconds, to check that everything runs
 //
-// Every measurement is made by a process of its own, one after the other. A
-// round makes each measurement once for each system, so that whatever else the
-// machine does meets all of them; the table has the medians of the rounds and,
-// beside them, the medians of the ratios within a round.
+// Measurements run one after the other, each in a new process. A round makes every
+// measurement once for each system, so that other load on the machine affects all
+// of them. The table has the medians over all rounds, and the medians of the ratios
+// within a round.
 //
-// It is a module of its own, so that the peers stay out of the library's go.sum.
+// Bench is a separate module, so that the library's go.sum does not list the peers.
 package main

@@ -10,11 +10,11 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// gocraft is github.com/gocraft/work. Its queues are job names.
+// gocraft measures github.com/gocraft/work, which has a queue for each job name.
 type gocraft struct {
 	pool     *redis.Pool
 	enqueuer *work.Enqueuer
-	last     string // the queue that holds the jobs
+	last     string // the queue with the jobs
 }
 
 var _ peer = (*gocraft)(nil)
@@ -26,7 +26,7 @@ func newGocraft(addr string) *gocraft {
 	return &gocraft{pool: pool, enqueuer: work.NewEnqueuer(gocraftNamespace, pool), last: queueName(0)}
 }
 
-// fill writes what its Enqueuer does, many at a time.
+// fill writes what gocraft's Enqueuer writes, many jobs at a time.
 func (g *gocraft) fill(_ context.Context, n, queues int) error {
 	g.last = queueName(queues - 1)
 	c := g.pool.Get()
@@ -42,7 +42,7 @@ func (g *gocraft) fill(_ context.Context, n, queues int) error {
 		}
 	}
 	_, err := c.Do("SADD", gocraftNamespace+":known_jobs", g.last)
-	return err //nolint:wrapcheck // the caller says what it asked for
+	return err //nolint:wrapcheck // the caller adds context
 }
 
 func (g *gocraft) work(_ context.Context, slots, queues int, handle func(n int64)) error {
@@ -50,7 +50,7 @@ func (g *gocraft) work(_ context.Context, slots, queues int, handle func(n int64
 	pool := work.NewWorkerPool(struct{}{}, uint(slots), gocraftNamespace, g.pool) //nolint:gosec // a small number
 	for i := range queues {
 		pool.Job(queueName(i), func(job *work.Job) error {
-			n, _ := job.Args["n"].(float64) // ArgInt64 refuses what a pickup sends, nanoseconds since 1970
+			n, _ := job.Args["n"].(float64) // ArgInt64 refuses numbers as large as those of pickup, nanoseconds since 1970
 			handle(int64(n))
 			return nil
 		})
@@ -59,21 +59,21 @@ func (g *gocraft) work(_ context.Context, slots, queues int, handle func(n int64
 	return nil
 }
 
-func (g *gocraft) settled(int) (bool, error) {
+func (g *gocraft) finished(int) (bool, error) {
 	c := g.pool.Get()
 	defer c.Close()
 	held, err := redis.Int(c.Do("GET", gocraftNamespace+":jobs:"+g.last+":lock"))
 	if errors.Is(err, redis.ErrNil) {
 		return false, nil
 	}
-	return held == 0, err //nolint:wrapcheck // the caller says what it asked for
+	return held == 0, err //nolint:wrapcheck // the caller adds context
 }
 
 func (g *gocraft) enqueue(_ context.Context, n int64) error {
 	_, err := g.enqueuer.Enqueue(g.last, work.Q{"n": n})
-	return err //nolint:wrapcheck // the caller says what it asked for
+	return err //nolint:wrapcheck // the caller adds context
 }
 
 func (g *gocraft) enqueueMany(context.Context, int) error {
-	return errCannot{"it has no call for many jobs"}
+	return errUnsupported{"it cannot enqueue many jobs with one call"}
 }

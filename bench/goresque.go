@@ -15,7 +15,7 @@ import (
 
 var noop = resque.Define1[int64]("Noop", "queue0")
 
-// goresque is this project.
+// goresque measures this project.
 type goresque struct {
 	client *resque.Client
 	conn   redis.Conn
@@ -44,7 +44,7 @@ func (g *goresque) fill(_ context.Context, n, queues int) error {
 	return fillResque(g.conn, n, queues)
 }
 
-// fillResque puts jobs in place as any Resque would have them.
+// fillResque enqueues jobs in the form that every Resque reads.
 func fillResque(c redis.Conn, n, queues int) error {
 	const some = 1000
 	name := queueName(queues - 1)
@@ -82,16 +82,16 @@ func (g *goresque) work(ctx context.Context, slots, queues int, handle func(n in
 	if err != nil {
 		return err
 	}
-	go func() { _ = w.Run(ctx) }() // the process ends with its task
+	go func() { _ = w.Run(ctx) }() // ends with the process, which runs one task
 	return nil
 }
 
-func (g *goresque) settled(n int) (bool, error) {
+func (g *goresque) finished(n int) (bool, error) {
 	done, err := redis.Int(g.conn.Do("GET", "resque:stat:processed"))
 	if errors.Is(err, redis.ErrNil) {
 		return n == 0, nil
 	}
-	return done == n, err //nolint:wrapcheck // the caller says what it asked for
+	return done == n, err //nolint:wrapcheck // the caller adds context
 }
 
 func (g *goresque) enqueue(ctx context.Context, n int64) error {
@@ -103,12 +103,12 @@ func (g *goresque) enqueueMany(ctx context.Context, n int) error {
 	for len(g.many) < n {
 		g.many = append(g.many, noop.With(int64(len(g.many))))
 	}
-	// Not in every version of the client.
+	// Older versions of the client do not have it.
 	many, ok := any(g.client).(interface {
 		EnqueueAll(ctx context.Context, jobs []resque.Job) (int, error)
 	})
 	if !ok {
-		return errCannot{"this version of the client has no EnqueueAll"}
+		return errUnsupported{"this version of the client has no EnqueueAll"}
 	}
 	_, err := many.EnqueueAll(ctx, g.many[:n])
 	return err

@@ -19,8 +19,8 @@ var (
 	limitJSONLua string
 )
 
-// limit is no system of jobs: one connection that runs one script over and
-// over, as fast as it can, and performs nothing.
+// limit is not a job system. It runs one script again and again on one connection,
+// as fast as it can, and performs nothing.
 type limit struct {
 	conn   redis.Conn
 	script *redis.Script
@@ -31,12 +31,12 @@ var _ peer = (*limit)(nil)
 func newLimit(addr, script string) *limit {
 	conn, err := redis.Dial("tcp", addr)
 	if err != nil {
-		conn = nil // told by the first use
+		conn = nil // the first use reports it
 	}
 	return &limit{conn: conn, script: redis.NewScript(-1, script)}
 }
 
-// drain takes as many jobs a call as there are slots.
+// drain takes up to t.Slots jobs with each call.
 func (l *limit) drain(t task) (figures, error) {
 	if l.conn == nil {
 		return figures{}, errors.New("no connection")
@@ -99,13 +99,13 @@ func (l *limit) enqueueMany(_ context.Context, n int) error {
 		words = append(words, `{"class":"Noop","args":[`+strconv.Itoa(i)+`]}`)
 	}
 	_, err := l.conn.Do("RPUSH", words...)
-	return err //nolint:wrapcheck // the caller says what it asked for
+	return err //nolint:wrapcheck // the caller adds context
 }
 
 func (l *limit) fill(_ context.Context, n, queues int) error { return fillResque(l.conn, n, queues) }
 
-// work waits for each job with a command that ends when there is one, and loses
-// it when the process dies: no pickup can be quicker.
+// work takes each job with BLPOP, which loses the job if the process dies. No safe
+// worker can be faster.
 func (l *limit) work(_ context.Context, _, queues int, handle func(n int64)) error {
 	if l.conn == nil {
 		return errors.New("no connection")
@@ -115,7 +115,7 @@ func (l *limit) work(_ context.Context, _, queues int, handle func(n int64)) err
 		for {
 			reply, err := redis.ByteSlices(redis.DoWithTimeout(l.conn, 0, "BLPOP", queue, 0))
 			if err != nil {
-				return // the run is over
+				return // the task has ended
 			}
 			var job struct{ Args []int64 }
 			if json.Unmarshal(reply[1], &job) == nil && len(job.Args) == 1 {
@@ -126,6 +126,6 @@ func (l *limit) work(_ context.Context, _, queues int, handle func(n int64)) err
 	return nil
 }
 
-func (l *limit) settled(int) (bool, error) { return true, nil }
+func (l *limit) finished(int) (bool, error) { return true, nil }
 
-func (l *limit) enqueue(context.Context, int64) error { return errCannot{"it has no client"} }
+func (l *limit) enqueue(context.Context, int64) error { return errUnsupported{"it has no client"} }

@@ -1,5 +1,5 @@
--- The raw limit: ends the last jobs of N slots and takes the next, one command
--- after the other, with the guards that a worker needs and nothing beside.
+-- The limit: finishes the last jobs of n slots and reserves the next ones, with one
+-- command after the other. It has all guards that a worker needs, and nothing else.
 --
 -- KEYS  pause-all-workers, pause:all, workers, the queue, its pause key,
 --       stat:processed, then each slot's record (n), each slot's counter (n)

@@ -1,5 +1,5 @@
--- The raw limit with fewer guards: all five commands for N jobs, and whether
--- each payload is JSON. KEYS, ARGV and what it returns are limit.lua's.
+-- The limit without guards: the five commands for each of n jobs, and a check that
+-- each payload is JSON. KEYS, ARGV and the result are those of limit.lua.
 
 local n = tonumber(ARGV[1])
 local taken = {}

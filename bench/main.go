@@ -32,7 +32,7 @@ func start(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// options are the command's flags.
+// options are the values of the command's flags.
 type options struct {
 	quick    bool
 	rounds   int
@@ -47,15 +47,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.BoolVar(&o.quick, "quick", false, "one short round, to see that everything runs")
-	f.IntVar(&o.rounds, "rounds", 5, "how often each measurement is made")
-	only := f.String("only", "", "only the rows whose names match this expression")
-	systems := f.String("systems", "", "only the systems whose names match this expression")
-	f.StringVar(&o.goworker, "goworker", "", "a checkout of goworker's master, which then joins")
-	f.StringVar(&o.json, "json", "bench.json", "where the figures go; empty for nowhere")
-	f.StringVar(&o.svg, "svg", "bench.svg", "where the chart goes; empty for nowhere")
+	f.BoolVar(&o.quick, "quick", false, "make one short round, to check that everything runs")
+	f.IntVar(&o.rounds, "rounds", 5, "`number` of times to make each measurement")
+	only := f.String("only", "", "measure only the rows whose names match this `regexp`")
+	systems := f.String("systems", "", "measure only the systems whose names match this `regexp`")
+	f.StringVar(&o.goworker, "goworker", "", "also measure goworker, from the checkout of its master in this `directory`")
+	f.StringVar(&o.json, "json", "bench.json", "write the figures to this `file`; empty to write none")
+	f.StringVar(&o.svg, "svg", "bench.svg", "write the chart to this `file`; empty to write none")
 	if err := f.Parse(args); err != nil {
-		return o, err //nolint:wrapcheck // the flag set has printed it already
+		return o, err //nolint:wrapcheck // the flag set has printed it
 	}
 	if o.quick {
 		o.rounds = 1
@@ -66,7 +66,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, errors.Join(err, bad)
 }
 
-// run makes all measurements and writes what came of them.
+// run makes all measurements and writes the results.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -101,12 +101,12 @@ func (r *report) save(o options) error {
 		if err != nil {
 			return fmt.Errorf("writing the figures: %w", err)
 		}
-		if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil { //nolint:gosec // for everybody to read
+		if err := os.WriteFile(o.json, append(text, '\n'), 0o644); err != nil { //nolint:gosec // anybody may read it
 			return fmt.Errorf("writing the figures: %w", err)
 		}
 	}
 	if o.svg != "" {
-		if err := os.WriteFile(o.svg, r.chart(), 0o644); err != nil { //nolint:gosec // for everybody to read
+		if err := os.WriteFile(o.svg, r.chart(), 0o644); err != nil { //nolint:gosec // anybody may read it
 			return fmt.Errorf("writing the chart: %w", err)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// The programs of systems that are not linked in. Each reads its task from the
-// environment and prints its figures, as this program's own processes do.
+// The programs of systems that are not linked into this one. Each reads its task
+// from the environment and prints figures, as serve does.
 var (
 	//go:embed peers/goworker.go.txt
 	goworkerMain []byte
@@ -26,11 +26,11 @@ var (
 	nodeResque string
 )
 
-// findGoworker builds a worker with the checkout that the flag names: its tag
-// does not build from the module proxy.
+// findGoworker builds a program with the checkout that the flag -goworker names.
+// goworker's released version from the module proxy does not build.
 func findGoworker(ctx context.Context, o options, s *server) (system, error) {
 	if o.goworker == "" {
-		return system{}, errors.New("goworker: no checkout is named by -goworker")
+		return system{}, errors.New("goworker: needs the flag -goworker")
 	}
 	checkout, err := filepath.Abs(o.goworker)
 	if err != nil {
@@ -56,40 +56,40 @@ func findGoworker(ctx context.Context, o options, s *server) (system, error) {
 	if err != nil {
 		return system{}, fmt.Errorf("goworker: %w", err)
 	}
-	version, err := answer(ctx, "git", "-C", checkout, "rev-parse", "--short", "HEAD")
+	version, err := output(ctx, "git", "-C", checkout, "rev-parse", "--short", "HEAD")
 	return system{
 		Name: "goworker", Version: version, fills: "goresque",
 		argv: []string{filepath.Join(dir, "peer")}, kinds: []string{drain, enqueue},
 	}, err
 }
 
-// buildForks builds the workers with a process per job: children are started from
-// the worker's own program, so what is linked into it counts.
+// buildForks builds the two workers with a process per job. A child process runs the
+// worker's own program, so its size affects the time to start one.
 func buildForks(ctx context.Context, s *server) (small, shipped []string, err error) {
 	for tag, argv := range map[string]*[]string{"small": &small, "shipped": &shipped} {
 		path := filepath.Join(s.dir, "forks-"+tag)
 		cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-o", path, "github.com/goresque/goresque/bench/forks") //nolint:gosec // constants
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, nil, fmt.Errorf("building it: %w: %s", err, out)
+			return nil, nil, fmt.Errorf("building bench/forks: %w: %s", err, out)
 		}
 		*argv = []string{path}
 	}
 	return small, shipped, nil
 }
 
-// findRuby takes Ruby's own Resque, one process, or as many as there are to be
-// workers that fork.
+// findRuby returns Ruby's Resque. It runs in one process, except for rows with a
+// process per job, which have several forking workers.
 func findRuby(ctx context.Context, _ options, _ *server) (system, error) {
-	version, err := answer(ctx, "ruby", "-rresque", "-e", "puts Resque::VERSION")
+	version, err := output(ctx, "ruby", "-rresque", "-e", "puts Resque::VERSION")
 	argv := []string{"ruby", "-e", resqueRuby}
 	return system{
-		Name: "Ruby Resque", Version: version + ", FORK_PER_JOB=false but for a process per job", fills: "goresque",
+		Name: "Ruby Resque", Version: version + ", FORK_PER_JOB=false except in rows with a process per job", fills: "goresque",
 		argv: argv, kinds: []string{drain, enqueue}, most: 1, forks: argv,
 	}, err
 }
 
 func findSidekiq(ctx context.Context, _ options, _ *server) (system, error) {
-	version, err := answer(ctx, "ruby", "-rsidekiq", "-e", "puts Sidekiq::VERSION")
+	version, err := output(ctx, "ruby", "-rsidekiq", "-e", "puts Sidekiq::VERSION")
 	return system{
 		Name: "Sidekiq", Version: version, fills: "goresque",
 		argv: []string{"ruby", "-e", sidekiqRuby}, kinds: []string{drain, enqueue},
@@ -97,14 +97,14 @@ func findSidekiq(ctx context.Context, _ options, _ *server) (system, error) {
 }
 
 func findNode(ctx context.Context, _ options, _ *server) (system, error) {
-	version, err := answer(ctx, "node", "-e", "console.log(require('node-resque/package.json').version)")
+	version, err := output(ctx, "node", "-e", "console.log(require('node-resque/package.json').version)")
 	return system{
 		Name: "node-resque", Version: version, fills: "goresque",
 		argv: []string{"node", "-e", nodeResque}, kinds: []string{drain, enqueue}, most: 25,
 	}, err
 }
 
-// module is the version of a module that is linked in.
+// module returns the version of a module that is linked into this program.
 func module(path string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// planned are the rows of the table.
+// planned returns the rows of the table that the options select.
 func planned(o options) []*row {
 	all := append(drains(), producers()...)
 	all = append(append(append(all, waits()...), scales()...), processes()...)
@@ -22,7 +22,7 @@ func planned(o options) []*row {
 	return chosen
 }
 
-// shorten makes a row take a fraction of a second.
+// shorten reduces a row's work to a fraction of a second.
 func (r *row) shorten() {
 	few := 2000
 	if r.task.Kind == bulk {
@@ -42,7 +42,7 @@ func (r *row) shorten() {
 	r.seconds = min(r.seconds, 50*time.Millisecond)
 }
 
-// jobs are how many a system does in about a second.
+// drainJobs returns how many jobs the systems perform in about a second.
 func drainJobs(slots int) map[string]int {
 	n := map[string]int{"gocraft/work": 60_000, "asynq": 15_000, "goworker": 15_000, "Ruby Resque": 3000, "Sidekiq": 20_000, "node-resque": 10_000}
 	if slots == 1 {
@@ -102,7 +102,7 @@ func waits() []*row {
 	latency := newRow("pickup, plain RPUSH to an idle worker", "ms (p50, p99)", task{Kind: pickup, Slots: 25, Jobs: 300, Queues: 1})
 	latency.value = func(f figures) []float64 { return []float64{f.P50, f.P99} }
 	latency.only, latency.lower, latency.seconds = []string{"goresque", "limit"}, true, 20*time.Millisecond
-	peers := newRow("pickup, the same by peers' own clients", "ms (p50, p99)", task{Kind: pickup, Slots: 25, Jobs: 15, Queues: 1})
+	peers := newRow("pickup, enqueued by each system's own client", "ms (p50, p99)", task{Kind: pickup, Slots: 25, Jobs: 15, Queues: 1})
 	peers.value = latency.value
 	peers.only, peers.lower, peers.seconds, peers.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, time.Second, 2
 	rows := []*row{latency, peers}
@@ -115,7 +115,7 @@ func waits() []*row {
 		{"idle, 100 slots, 16 queues", 100, 16},
 	} {
 		r := newRow(i.name, "commands/s", task{Kind: idle, Slots: i.slots, Queues: i.queues})
-		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 40*time.Second, 1 // polls at 5 s, pings at 8
+		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 40*time.Second, 1 // asynq pings every 8 s, goresque polls every 5 s
 		rows = append(rows, r)
 	}
 	return rows
@@ -135,8 +135,8 @@ func scales() []*row {
 	return []*row{queues, shallow, deep, memory}
 }
 
-// processes are rows with a process per job, or per hundred where a system can do
-// that: Ruby cannot, and forks for each job there, too.
+// processes returns the rows with a process per job or per hundred jobs. Ruby always
+// forks for each job.
 func processes() []*row {
 	var rows []*row
 	for _, p := range []struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// report is what all rounds came to.
+// report is the result of all rounds.
 type report struct {
 	Date    string   `json:"date"`
 	Machine machine  `json:"machine"`
@@ -34,15 +34,16 @@ type line struct {
 	Cells []cell `json:"cells"`
 }
 
-// cell is one system's, with a value for each of the unit's.
+// cell is the result of one system in a row. Medians, minima and maxima have a value
+// for each value of the unit.
 type cell struct {
 	System string      `json:"system"`
 	Median []float64   `json:"median,omitempty"`
 	Min    []float64   `json:"min,omitempty"`
 	Max    []float64   `json:"max,omitempty"`
-	Ratio  *span       `json:"ratio,omitempty"` // ours to this, within a round
+	Ratio  *span       `json:"ratio,omitempty"` // of goresque to this system, within a round
 	Runs   [][]float64 `json:"runs,omitempty"`
-	Why    string      `json:"why,omitempty"` // there is none
+	Why    string      `json:"why,omitempty"` // there is no result
 }
 
 type span struct{ Median, Min, Max float64 }
@@ -102,7 +103,7 @@ func spanOf(values []float64) span {
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s, %s/%s, %d processors, %s, redis-server %s, %d rounds; median (min-max); ratio: goresque to this, within a round\n",
+	fmt.Fprintf(w, "%s, %s/%s, %d processors, %s, redis-server %s, %d rounds; median (min-max); ratio of goresque to the system, within a round\n",
 		r.Date, r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Redis, r.Rounds)
 	for _, s := range r.Systems {
 		fmt.Fprintf(w, "%s: %s\n", s.Name, s.Version)
@@ -125,7 +126,7 @@ func (r *report) print(w io.Writer) {
 	_ = table.Flush()
 }
 
-// format spells figures as people read them.
+// format formats values with a comma between thousands.
 func format(values []float64) string {
 	var texts []string
 	for _, v := range values {

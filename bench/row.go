@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// row is a line of the table: one task, for each system that can do it.
+// row is a row of the table: a task, and its results for each system that can run
+// it.
 type row struct {
 	name    string
 	unit    string
 	task    task
-	jobs    map[string]int // for systems that need fewer to take about a second
-	only    []string       // the systems, where not all
-	cpus    string         // the worker's; the server then has the first one
+	jobs    map[string]int // by system; fewer than task.Jobs, to take about a second
+	only    []string       // the systems; nil for all
+	cpus    string         // the worker's processors; the server then runs on the first
 	value   func(f figures) []float64
-	lower   bool          // is better
-	seconds time.Duration // of doing nothing
-	waiting int           // jobs that wait, where it is not those of the task
-	rounds  int           // how many, where it is not all
+	lower   bool          // lower values are better
+	seconds time.Duration // between jobs (pickup), or of measuring (idle)
+	waiting int           // jobs in the queue, if more than the task performs
+	rounds  int           // 0 for all
 	runs    map[string][][]float64
-	why     map[string]string // what cannot be measured
+	why     map[string]string // by system; why it cannot be measured
 }
 
-// measure does the row's task once for each system.
+// measure runs the row's task once for each system.
 func (r *row) measure(ctx context.Context, s *server, systems []system, round int, stderr io.Writer) error {
 	if r.rounds > 0 && round >= r.rounds {
 		return nil
 	}
 	for i := range systems {
-		one := systems[(i+round)%len(systems)] // none is always the first
+		one := systems[(i+round)%len(systems)] // each round starts with another system
 		if !r.wants(one) {
 			continue
 		}
@@ -108,17 +109,17 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 	case t.Kind == pickup:
 		return r.offer(ctx, p, worker, t.Jobs)
 	default:
-		return r.rest(ctx, s)
+		return r.countIdle(ctx, s)
 	}
 }
 
-// offer puts jobs in the queue, one by one, at no regular time.
+// offer enqueues n jobs one by one, at random intervals.
 func (r *row) offer(ctx context.Context, p peer, w *process, n int) (figures, error) {
-	if err := pause(ctx, 500*time.Millisecond); err != nil { // it has looked, and waits
+	if err := pause(ctx, 500*time.Millisecond); err != nil { // until the worker has looked at the queue and waits
 		return figures{}, err
 	}
 	for range n {
-		if err := pause(ctx, r.seconds/2+rand.N(r.seconds)); err != nil { //nolint:gosec // no secret
+		if err := pause(ctx, r.seconds/2+rand.N(r.seconds)); err != nil { //nolint:gosec // not a secret
 			return figures{}, err
 		}
 		if err := p.enqueue(ctx, time.Now().UnixNano()); err != nil {
@@ -128,9 +129,9 @@ func (r *row) offer(ctx context.Context, p peer, w *process, n int) (figures, er
 	return w.next()
 }
 
-// rest counts the commands of a worker that has nothing to do.
-func (r *row) rest(ctx context.Context, s *server) (figures, error) {
-	if err := pause(ctx, min(2*time.Second, 2*r.seconds)); err != nil { // it has started, and waits
+// countIdle counts the commands of a worker that has nothing to do.
+func (r *row) countIdle(ctx context.Context, s *server) (figures, error) {
+	if err := pause(ctx, min(2*time.Second, 2*r.seconds)); err != nil { // until the worker has started
 		return figures{}, err
 	}
 	before, err := s.commands()

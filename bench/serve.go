@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// serve does the one task of this process and writes its figures.
+// serve runs the task of this process and writes its figures.
 func serve(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) error {
 	var t task
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
@@ -29,9 +29,9 @@ func serve(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) 
 	}
 	write := func(f figures) error { return json.NewEncoder(stdout).Encode(f) }
 	f, err := t.do(ctx, p, stdin, write)
-	var cannot errCannot
-	if errors.As(err, &cannot) {
-		f, err = figures{Message: cannot.what}, nil
+	var unsupported errUnsupported
+	if errors.As(err, &unsupported) {
+		f, err = figures{Message: unsupported.reason}, nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s, %s: %w", t.System, t.Kind, err)
@@ -60,15 +60,15 @@ func (t task) do(ctx context.Context, p peer, stdin io.Reader, write func(figure
 			return figures{}, err
 		}
 		_, err := io.Copy(io.Discard, stdin)
-		return figures{}, err //nolint:wrapcheck // a pipe from our own process
+		return figures{}, err //nolint:wrapcheck // a pipe from the parent process
 	default:
-		return figures{}, fmt.Errorf("no task is called %q", t.Kind)
+		return figures{}, fmt.Errorf("unknown kind of task %q", t.Kind)
 	}
 }
 
-// drain performs the jobs that wait: from the start of the worker until all are
-// done and nothing is left to be written of them. Of some, only the time
-// between the first start of a handler and the last counts.
+// drain performs waiting jobs. It measures the time from the start of the worker
+// until the results of all jobs are written. For the kind some, it measures the time
+// from the start of the first handler to the start of the last.
 func (t task) drain(ctx context.Context, p peer) (figures, error) {
 	if l, ok := p.(*limit); ok {
 		return l.drain(t)
@@ -83,7 +83,7 @@ func (t task) drain(ctx context.Context, p peer) (figures, error) {
 	if err != nil || t.Kind == some {
 		return figures{Rate: float64(t.Jobs-1) / took.Seconds()}, err
 	}
-	if err := settle(ctx, p, t.Jobs); err != nil {
+	if err := waitFinished(ctx, p, t.Jobs); err != nil {
 		return figures{}, err
 	}
 	seconds := time.Since(began).Seconds()
@@ -94,10 +94,10 @@ func (t task) drain(ctx context.Context, p peer) (figures, error) {
 	}, nil
 }
 
-// settle waits until nothing is left to be written of n jobs.
-func settle(ctx context.Context, p peer, n int) error {
+// waitFinished waits until the results of n jobs are written.
+func waitFinished(ctx context.Context, p peer, n int) error {
 	for {
-		done, err := p.settled(n)
+		done, err := p.finished(n)
 		if done || err != nil {
 			return err
 		}
@@ -107,14 +107,14 @@ func settle(ctx context.Context, p peer, n int) error {
 	}
 }
 
-// refill performs jobs of which never more than a thousand wait.
+// refill performs jobs, with at most a thousand in the queue at a time.
 func (t task) refill(ctx context.Context, p peer) (figures, error) {
 	const depth = 1000
 	var m atomic.Pointer[meter]
 	if err := p.work(ctx, t.Slots, t.Queues, func(n int64) { m.Load().handle(n) }); err != nil {
 		return figures{}, err
 	}
-	if err := pause(ctx, 300*time.Millisecond); err != nil { // it has started, and waits
+	if err := pause(ctx, 300*time.Millisecond); err != nil { // until the worker has started
 		return figures{}, err
 	}
 	var took time.Duration
@@ -135,7 +135,7 @@ func (t task) refill(ctx context.Context, p peer) (figures, error) {
 }
 
 func (t task) enqueue(ctx context.Context, p peer) (figures, error) {
-	if err := p.enqueue(ctx, 0); err != nil { // connected
+	if err := p.enqueue(ctx, 0); err != nil { // connects
 		return figures{}, err
 	}
 	before := mallocs()
@@ -159,7 +159,7 @@ func (t task) enqueue(ctx context.Context, p peer) (figures, error) {
 
 func (t task) bulk(ctx context.Context, p peer) (figures, error) {
 	const many = 10_000
-	if err := p.enqueueMany(ctx, many); err != nil { // connected
+	if err := p.enqueueMany(ctx, many); err != nil { // connects
 		return figures{}, err
 	}
 	before := mallocs()
@@ -175,8 +175,8 @@ func (t task) bulk(ctx context.Context, p peer) (figures, error) {
 	}, nil
 }
 
-// pickup measures from the moment that a job's argument tells, which is when it
-// was put in the queue, to the start of its handler.
+// pickup measures the time from enqueueing a job, which is the job's argument, to the
+// start of its handler.
 func (t task) pickup(ctx context.Context, p peer, write func(figures) error) (figures, error) {
 	waits := make(chan float64, t.Jobs)
 	err := p.work(ctx, t.Slots, t.Queues, func(n int64) {
@@ -201,7 +201,7 @@ func (t task) pickup(ctx context.Context, p peer, write func(figures) error) (fi
 	return figures{P50: all[len(all)/2], P99: all[len(all)*99/100]}, nil
 }
 
-// meter times jobs from the first that starts to the last.
+// meter measures the time from the start of the first job to the start of the last.
 type meter struct {
 	jobs  int64
 	count atomic.Int64
@@ -248,7 +248,7 @@ func mallocs() uint64 {
 	return m.Mallocs
 }
 
-// cpuTime is what this process has used of the processors.
+// cpuTime returns the processor time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -257,8 +257,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peakRSS is the most memory that this process has had, in MB; 0 where the
-// system does not say.
+// peakRSS returns the peak memory of this process in MB, or 0 if the system does not
+// report it.
 func peakRSS() float64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

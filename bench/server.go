@@ -13,8 +13,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// server is the redis-server that everything is measured on. It is started for
-// this run, on a free port of loopback, and keeps nothing on disk.
+// server is the redis-server of the measurements. It runs on a free port of
+// 127.0.0.1, without persistence.
 type server struct {
 	addr    string
 	version string
@@ -50,7 +50,7 @@ func startServer(ctx context.Context) (*server, error) {
 	}
 	if err != nil {
 		s.stop()
-		return nil, fmt.Errorf("asking the redis-server: %w", err)
+		return nil, fmt.Errorf("connecting to the redis-server: %w", err)
 	}
 	return s, nil
 }
@@ -59,14 +59,14 @@ func listening(out interface{ Read(p []byte) (int, error) }) error {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "eady to accept connections") {
-			go func() { // until the server ends; its pipe must not fill up
+			go func() { // ends with the server; its pipe must not fill up
 				for lines.Scan() {
 				}
 			}()
 			return nil
 		}
 	}
-	return fmt.Errorf("the redis-server ended before it listened: %w", lines.Err())
+	return fmt.Errorf("redis-server exited before it accepted connections: %w", lines.Err())
 }
 
 func freePort(ctx context.Context) (string, error) {
@@ -76,7 +76,7 @@ func freePort(ctx context.Context) (string, error) {
 	}
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err //nolint:wrapcheck // it was a listener's own
+	return port, err //nolint:wrapcheck // cannot fail: it is a listener's address
 }
 
 func (s *server) stop() {
@@ -97,7 +97,7 @@ func (s *server) clear() error {
 	return nil
 }
 
-// pin has the server run on one processor, or on all of them.
+// pin restricts the server to the given processors.
 func (s *server) pin(cpus string) error {
 	out, err := exec.Command("taskset", "-acp", cpus, strconv.Itoa(s.cmd.Process.Pid)).CombinedOutput() //nolint:gosec,noctx // at once
 	if err != nil {
@@ -106,8 +106,8 @@ func (s *server) pin(cpus string) error {
 	return nil
 }
 
-// commands is how many commands the server has run, those of scripts too, but
-// not those that ask for it.
+// commands returns how many commands the server has run, including those of scripts
+// but not INFO.
 func (s *server) commands() (int, error) {
 	text, err := redis.String(s.conn.Do("INFO", "commandstats"))
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *server) commands() (int, error) {
 	return sum, nil
 }
 
-// cpuTime is what the server has used of the processors, in µs.
+// cpuTime returns the processor time that the server has used, in µs.
 func (s *server) cpuTime() (float64, error) {
 	sum := 0.0
 	for _, field := range []string{"used_cpu_user:", "used_cpu_sys:"} {
@@ -149,7 +149,7 @@ func (s *server) cpuTime() (float64, error) {
 func (s *server) info(field string) (string, error) {
 	text, err := redis.String(s.conn.Do("INFO"))
 	if err != nil {
-		return "", err //nolint:wrapcheck // the caller says what it asked for
+		return "", err //nolint:wrapcheck // the caller adds context
 	}
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, field); ok {

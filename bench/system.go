@@ -9,37 +9,38 @@ import (
 	"slices"
 )
 
-// peer is a system of jobs that is linked into this program.
+// peer is a job system that is linked into this program.
 type peer interface {
-	// fill puts n jobs where a worker of that many queues finds them, in the last.
+	// fill enqueues n jobs in the last of several queues.
 	fill(ctx context.Context, n, queues int) error
-	// work begins to perform jobs with handle, which gets their argument.
+	// work starts a worker of the queues. It calls handle with each job's argument.
 	work(ctx context.Context, slots, queues int, handle func(n int64)) error
-	// settled tells whether nothing is left to be written of n jobs.
-	settled(n int) (bool, error)
-	// enqueue puts one job in the only queue and waits for the answer.
+	// finished reports whether the results of all n jobs are written.
+	finished(n int) (bool, error)
+	// enqueue enqueues a job in the first queue and waits for the reply.
 	enqueue(ctx context.Context, n int64) error
-	// enqueueMany puts n jobs there with one call, or says that it cannot.
+	// enqueueMany enqueues n jobs in the first queue with one call. It returns
+	// errUnsupported if the system has no such call.
 	enqueueMany(ctx context.Context, n int) error
 }
 
-// errCannot is a system's word for what it has not.
-type errCannot struct{ what string }
+// errUnsupported is returned for a task that a system cannot run.
+type errUnsupported struct{ reason string }
 
-func (e errCannot) Error() string { return e.what }
+func (e errUnsupported) Error() string { return e.reason }
 
-// system is one of those that are compared.
+// system is one of the compared systems.
 type system struct {
 	Name    string   `json:"name"`
 	Version string   `json:"version"`
 	fills   string   // the peer that fills its queues
-	argv    []string // the program that does its tasks
-	kinds   []string // what it can do; nil for everything but forks
-	most    int      // slots; 0 for any
-	forks   []string // the program for a process per job, where it can do that
+	argv    []string // the program that runs its tasks
+	kinds   []string // the tasks that it can run; nil for all except forks
+	most    int      // the largest number of slots; 0 for any
+	forks   []string // the program with a process per job; nil if there is none
 }
 
-// open makes the peer of that name, on addr.
+// open returns the peer with the given name, connected to addr.
 func open(name, addr string) (peer, error) {
 	switch name {
 	case "goresque":
@@ -53,12 +54,12 @@ func open(name, addr string) (peer, error) {
 	case "limit, JSON check only":
 		return newLimit(addr, limitJSONLua), nil
 	default:
-		return nil, fmt.Errorf("no system is called %q", name)
+		return nil, fmt.Errorf("unknown system %q", name)
 	}
 }
 
-// installed are the systems that take part: those linked in, and those that are
-// found on this machine.
+// installed returns the systems to measure: those that are linked into this program
+// and those that are found on this machine.
 func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]system, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -82,7 +83,7 @@ func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]s
 	for _, find := range []func(context.Context, options, *server) (system, error){findGoworker, findRuby, findSidekiq, findNode} {
 		other, err := find(ctx, o, s)
 		if err != nil {
-			fmt.Fprintln(stderr, "not taking part:", err)
+			fmt.Fprintln(stderr, "not measured:", err)
 			continue
 		}
 		all = append(all, other)
@@ -96,11 +97,11 @@ func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]s
 	return chosen, nil
 }
 
-// answer is the first line that a command prints.
-func answer(ctx context.Context, name string, args ...string) (string, error) {
+// output returns the first line that a command prints.
+func output(ctx context.Context, name string, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, name, args...).Output() //nolint:gosec // constants of this package
 	if err != nil {
-		return "", fmt.Errorf("asking %s: %w", name, err)
+		return "", fmt.Errorf("running %s: %w", name, err)
 	}
 	return firstLine(out), nil
 }

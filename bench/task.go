@@ -13,56 +13,56 @@ import (
 	"time"
 )
 
-// taskVariable holds a task for the process that is to do it.
+// taskVariable is the environment variable with the task of a process, as JSON.
 const taskVariable = "GORESQUE_BENCH_TASK"
 
 // task is one measurement of one system.
 type task struct {
 	System string `json:"system"`
-	Kind   string `json:"kind"` // one of the kinds below
+	Kind   string `json:"kind"` // one of the constants below
 	Addr   string `json:"addr"`
 	Jobs   int    `json:"jobs"`
 	Slots  int    `json:"slots"`  // of a worker; goroutines of a producer; workers of forks
-	Queues int    `json:"queues"` // that a worker looks at; the jobs are in the last
+	Queues int    `json:"queues"` // of a worker; the jobs are in the last
 
-	PerChild int `json:"perchild,omitempty"` // jobs that a process performs, of forks
+	PerChild int `json:"perchild,omitempty"` // of forks: how many jobs a process performs
 }
 
 // The kinds of tasks.
 const (
-	drain   = "drain"   // perform all jobs that wait
-	some    = "some"    // perform Jobs of those that wait
+	drain   = "drain"   // perform all waiting jobs
+	some    = "some"    // perform Jobs of the waiting jobs
 	refill  = "refill"  // perform Jobs, a thousand at a time
-	enqueue = "enqueue" // one call a job
-	bulk    = "bulk"    // 10,000 jobs a call
-	forks   = "forks"   // perform all jobs that wait, each in a process of its own
-	pickup  = "pickup"  // of jobs that come one by one to an idle worker
-	idle    = "idle"    // do nothing until standard input ends
+	enqueue = "enqueue" // enqueue with a call for each job
+	bulk    = "bulk"    // enqueue 10,000 jobs with each call
+	forks   = "forks"   // perform all waiting jobs, each in a new process
+	pickup  = "pickup"  // perform jobs that arrive one by one at an idle worker
+	idle    = "idle"    // wait, without jobs, until standard input ends
 )
 
 // figures are what a task measured.
 type figures struct {
-	Ready   bool    `json:"ready,omitempty"` // not yet measured: the worker is up
+	Ready   bool    `json:"ready,omitempty"` // the worker has started; figures follow
 	Rate    float64 `json:"rate,omitempty"`  // jobs/s
 	Allocs  float64 `json:"allocs,omitempty"`
-	RSS     float64 `json:"rss,omitempty"` // MB at most
-	CPU     float64 `json:"cpu,omitempty"` // of the worker, µs a job
-	Server  float64 `json:"-"`             // the same of the server
+	RSS     float64 `json:"rss,omitempty"` // peak, MB
+	CPU     float64 `json:"cpu,omitempty"` // of the worker, µs per job
+	Server  float64 `json:"-"`             // processor time of the server, µs per job
 	P50     float64 `json:"p50,omitempty"` // ms
 	P99     float64 `json:"p99,omitempty"`
 	Message string  `json:"message,omitempty"` // why it could not be measured
 }
 
-// process is a task that runs.
+// process is a running task.
 type process struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	out   *bufio.Scanner
-	said  strings.Builder // on standard error
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	out    *bufio.Scanner
+	stderr strings.Builder
 }
 
-// begin starts the process of a task. cpus, where it is not empty, is where it
-// may run, as taskset has it.
+// begin starts the process of a task. If cpus is not empty, it runs on these
+// processors only, in the syntax of taskset.
 func begin(ctx context.Context, t task, argv []string, cpus string) (*process, error) {
 	text, err := json.Marshal(t)
 	if err != nil {
@@ -71,9 +71,9 @@ func begin(ctx context.Context, t task, argv []string, cpus string) (*process, e
 	if cpus != "" {
 		argv = slices.Concat([]string{"taskset", "-c", cpus}, argv)
 	}
-	p := &process{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)} //nolint:gosec // our own, or what the flags named
+	p := &process{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)} //nolint:gosec // the program itself, or one of installed
 	p.cmd.Env = append(os.Environ(), taskVariable+"="+string(text))
-	p.cmd.Stderr = &p.said
+	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("starting a task: %w", err)
@@ -89,7 +89,7 @@ func begin(ctx context.Context, t task, argv []string, cpus string) (*process, e
 	return p, nil
 }
 
-// next is the next line of figures that the process writes.
+// next waits for the next line of figures that the process writes.
 func (p *process) next() (figures, error) {
 	for p.out.Scan() {
 		if !strings.HasPrefix(p.out.Text(), "{") {
@@ -102,10 +102,10 @@ func (p *process) next() (figures, error) {
 		}
 		return f, err
 	}
-	return figures{}, fmt.Errorf("the task ended without figures: %s", p.said.String())
+	return figures{}, fmt.Errorf("the task ended without figures: %s", p.stderr.String())
 }
 
-// end lets the process go and waits for it.
+// end closes the process's standard input, which ends it, and waits for it.
 func (p *process) end() {
 	_ = p.stdin.Close()
 	if p.cmd.Wait() != nil && p.cmd.ProcessState == nil {

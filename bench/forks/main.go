@@ -1,6 +1,6 @@
-// Command forks is a worker with a process per job, for the bench: a program with
-// nothing in it but the library or, built with the tag shipped, with what the
-// goresque command links besides, since each child begins by starting all of it.
+// Command forks is a worker with a process per job, for the bench. The program links
+// only the library. With the build tag shipped it links what the goresque command
+// links, because the size of the program affects the time to start a child process.
 package main
 
 import (
@@ -59,7 +59,7 @@ func run(ctx context.Context) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
-	if err := settled(ctx, rdb, task.Jobs); err != nil {
+	if err := waitProcessed(ctx, rdb, task.Jobs); err != nil {
 		return err
 	}
 	seconds := time.Since(began).Seconds()
@@ -67,11 +67,11 @@ func run(ctx context.Context) error {
 	if err := <-ended; err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]float64{"rate": float64(task.Jobs) / seconds}) //nolint:wrapcheck // its parent reads it
+	return json.NewEncoder(os.Stdout).Encode(map[string]float64{"rate": float64(task.Jobs) / seconds}) //nolint:wrapcheck // a pipe to the parent process
 }
 
-// settled waits until n jobs are counted.
-func settled(ctx context.Context, rdb *resque.Redis, n int) error {
+// waitProcessed waits until n jobs are counted as processed.
+func waitProcessed(ctx context.Context, rdb *resque.Redis, n int) error {
 	c, err := rdb.Conn(ctx)
 	if err != nil {
 		return err

@@ -2,5 +2,5 @@
 
 package main
 
-// What the goresque command has: the demo's gorm and SQLite, the dashboard, cobra.
+// The demo links what the goresque command links: gorm, SQLite, the dashboard, cobra.
 import _ "github.com/goresque/goresque/demo"

@@ -1,4 +1,4 @@
-// A task of the bench for node-resque.
+// Runs a task of the bench with node-resque.
 const { Queue, MultiWorker } = require('node-resque')
 const Redis = require('ioredis')
 

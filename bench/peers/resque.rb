@@ -1,4 +1,4 @@
-# A task of the bench for Ruby's Resque.
+# Runs a task of the bench with Ruby's Resque.
 require 'resque'
 require 'json'
 

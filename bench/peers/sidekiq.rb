@@ -1,5 +1,5 @@
-# A task of the bench for Sidekiq. Its time ends with the last handler: Sidekiq
-# acknowledges no job and writes its counters every few seconds.
+# Runs a task of the bench with Sidekiq. The time ends with the last handler, because
+# Sidekiq does not acknowledge jobs and writes its counters every few seconds.
 require 'sidekiq'
 require 'sidekiq/launcher'
 require 'json'
