@@ -1,5 +1,5 @@
-# The project's commands. `make check` is the gate: what it passes, CI passes.
-# Every gate runs in each module of the tree; tools/ only pins the linters.
+# The project's commands. `make check` runs the same gates as CI, each of them in
+# every module of the tree. tools/ only pins the linters.
 
 SHELL       := /bin/sh
 GO          ?= go
@@ -10,10 +10,10 @@ MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path '*/node
 	-not -path '*/testdata/*' -not -path './tmp/*' | sed 's|/go\.mod$$||' | sort)
 TOOL    := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 
-# Looked up when `bench` runs, not before.
+# Recursively expanded, so that only `bench` runs the search.
 BENCHMARKS = $(shell grep -rlE '^func Benchmark[A-Z_]' --include='*_test.go' --exclude-dir=node_modules .)
 
-# each runs a command in every module that has a package of ours.
+# each runs a command in every module that has packages.
 each = @set -e; for m in $(MODULES); do \
 	if [ -z "$$(cd $$m && $(GO) list ./... 2>&1 | grep -v '^go: warning:')" ]; then \
 		echo "$@: no packages in $$m yet"; continue; fi; \
@@ -23,59 +23,59 @@ each = @set -e; for m in $(MODULES); do \
 .NOTPARALLEL:
 .PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak interop image-check
 
-help: ## list these targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: fmt-check lint vet test tidy-check fuzz bench cross image-check ## run every gate, as CI does
+check: fmt-check lint vet test tidy-check fuzz bench cross image-check ## run all gates, as CI does
 	@echo "check: all gates passed"
 
-fmt: ## format every Go file in place (gofumpt)
+fmt: ## format all Go files with gofumpt
 	@$(TOOL) gofumpt -l -w .
 
-fmt-check: ## fail and list the files that gofumpt would change
+fmt-check: ## list the files that gofumpt would change, and fail if there are any
 	@files=$$($(TOOL) gofumpt -l .) || exit 1; \
-	if [ -n "$$files" ]; then echo "fmt-check: not formatted, run 'make fmt':"; echo "$$files"; exit 1; fi; \
-	echo "fmt-check: formatted"
+	if [ -n "$$files" ]; then echo "fmt-check: not formatted (run 'make fmt'):"; echo "$$files"; exit 1; fi; \
+	echo "fmt-check: all files are formatted"
 
-lint: ## golangci-lint with .golangci.yml
+lint: ## run golangci-lint with .golangci.yml
 	$(call each,$(TOOL) golangci-lint run --config=$(CURDIR)/.golangci.yml ./...)
 
-vet: ## go vet
+vet: ## run go vet
 	$(call each,$(GO) vet ./...)
 
-test: ## every test, with the race detector, in random order
+test: ## run all tests in random order, with the race detector
 	$(call each,$(GO) test -race -shuffle=on -timeout=$(TESTTIMEOUT) ./...)
 
-tidy: ## go mod tidy in place
+tidy: ## run go mod tidy
 	@set -e; for m in $(MODULES); do (cd $$m && $(GO) mod tidy); done
 
-tidy-check: ## fail when go mod tidy would change go.mod or go.sum
+tidy-check: ## fail if go mod tidy would change go.mod or go.sum
 	$(call each,$(GO) mod tidy -diff)
 
-fuzz: ## every fuzz target for FUZZTIME (30s), one by one
+fuzz: ## run each fuzz target for FUZZTIME (default 30s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh scripts/fuzz.sh $(MODULES)
 
-bench: ## every benchmark once, to see that it still runs
+bench: ## run each benchmark once, to check that it works
 	$(if $(BENCHMARKS),$(call each,$(GO) test -run='^$$' -bench=. -benchtime=1x -timeout=$(TESTTIMEOUT) ./...),@echo "bench: no benchmarks yet")
 
-compare: ## measure goresque beside its peers, which takes a quarter of an hour
+compare: ## measure goresque and its peers (takes 10 to 15 minutes)
 	$(GO) -C bench run .
 
-cross: ## build and vet the libraries without cgo for the other platforms
+cross: ## build and vet the libraries for other platforms, without cgo
 	@GO="$(GO)" sh scripts/cross.sh
 
-image-check: ## run the Dockerfile's build step, and what it makes
+image-check: ## run the Dockerfile's build step and check the program
 	@sh scripts/image.sh
 
 build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque
 
-soak: ## kill a worker 50 times and Redis 10 times under load, take Redis away for 60 s, and look for lost jobs
+soak: ## kill a worker 50 times and Redis 10 times under load, stop Redis for 60 s, and check that no job is lost
 	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestNoJobIsLostToKillsOfRedis|TestRecovery)$$' \
 		-args -kills=50 -rediskills=10 -outage=60s
 
-interop: ## talk to Ruby's Resque and node-resque; says how to get what is missing
+interop: ## test with Ruby's Resque and node-resque, and print how to install what is missing
 	@GO="$(GO)" sh scripts/interop.sh
 
-clean: ## remove what build leaves
+clean: ## remove bin
 	rm -rf bin

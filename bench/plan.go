@@ -115,7 +115,7 @@ func waits() []*row {
 		{"idle, 100 slots, 16 queues", 100, 16},
 	} {
 		r := newRow(i.name, "commands/s", task{Kind: idle, Slots: i.slots, Queues: i.queues})
-		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 40*time.Second, 1 // asynq pings every 8 s, goresque polls every 5 s
+		r.only, r.lower, r.seconds, r.rounds = []string{"goresque", "gocraft/work", "asynq"}, true, 40*time.Second, 1 // long enough for what systems do every 5 or 8 s
 		rows = append(rows, r)
 	}
 	return rows

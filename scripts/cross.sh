@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds and vets the libraries for the platforms they promise, without cgo,
-# and the whole command for Linux. usage: [GO=go] cross.sh
+# Builds and vets the libraries for all supported platforms, and builds the command
+# for Linux, all without cgo. usage: [GO=go] cross.sh
 set -eu
 
 GO=${GO:-go}
 export CGO_ENABLED=0
-# What is built here is thrown away: it needs no version stamp.
+# The programs are deleted, so they need no version stamp.
 export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 
 libraries=
@@ -27,7 +27,7 @@ if [ -n "$libraries" ]; then
 	done
 fi
 
-# Those with dependencies of their own are modules of their own.
+# Packages with further dependencies are separate modules.
 for module in resque/otel resque/prom; do
 	for platform in darwin/arm64 windows/amd64; do
 		echo "cross: $platform: $module"

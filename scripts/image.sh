@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs the build step of the Dockerfile without an engine, and looks at what it
-# makes: that it needs nothing beside it, and starts as the image's user in a
-# directory that has nothing else. usage: image.sh
+# Runs the build step of the Dockerfile without a container engine, and checks the
+# program: it must run as the image's user, in a root directory with no other files.
+# usage: image.sh
 set -eu
 
 step=$(sed -n 's/^RUN \(CGO_ENABLED=0 .*\)$/\1/p' Dockerfile)
 user=$(sed -n 's/^USER //p' Dockerfile)
 case $step in
 *' -o /goresque '*) ;;
-*) echo "image: the Dockerfile's build step is not as expected: $step" >&2; exit 1 ;;
+*) echo "image: unexpected build step in the Dockerfile: $step" >&2; exit 1 ;;
 esac
 
 root=$(mktemp -d)
@@ -16,7 +16,7 @@ trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
 command=$(printf '%s\n' "$step" | sed "s|-o /goresque|-o $root/goresque|")
 echo "image: $command"
-# What is built here is thrown away: it needs no version stamp.
+# The program is deleted, so it needs no version stamp.
 GOFLAGS="${GOFLAGS:-} -buildvcs=false" sh -euc "$command"
 
 run() { env -i "$root/goresque" "$@"; }
@@ -24,9 +24,9 @@ if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then # as in the image
 	run() { env -i /usr/sbin/chroot --userspec="$user" "$root" /goresque "$@"; }
 fi
 run version
-said=$(run demo --addr 0 2>&1) && { echo "image: the demo runs without C and without PostgreSQL?" >&2; exit 1; }
-case $said in
+output=$(run demo --addr 0 2>&1) && { echo "image: the demo must not run without cgo and PostgreSQL" >&2; exit 1; }
+case $output in
 *"built without a C compiler"*DATABASE_URL=postgres*) ;;
-*) echo "image: the demo does not say what it needs: $said" >&2; exit 1 ;;
+*) echo "image: the demo's error does not say what it needs: $output" >&2; exit 1 ;;
 esac
 echo "image: $(wc -c <"$root/goresque") bytes"

@@ -1,40 +1,40 @@
 #!/bin/sh
-# Runs the tests that put goresque and other Resques on one Redis: those that are
-# on this machine must take part, and for those that are not it says how to get
-# them. usage: [GO=go] interop.sh
+# Runs the tests in which goresque shares a Redis with other implementations of
+# Resque. Tests of implementations that are installed must not be skipped. For the
+# others it prints how to install them. usage: [GO=go] interop.sh
 set -eu
 
 GO=${GO:-go}
 node=internal/interop/testdata/node
-there=
+found=
 
-have() { # have NAME HOW-TO-GET COMMAND...
+have() { # have NAME HOW-TO-INSTALL COMMAND...
 	name=$1 how=$2
 	shift 2
 	if "$@" >/dev/null 2>&1; then
-		there=${there:+$there,}$name
-		echo "interop: $name: there"
+		found=${found:+$found,}$name
+		echo "interop: $name: found"
 	else
 		echo "interop: $name: missing; $how"
 	fi
 }
 
-have redis 'install redis-server (6.2 or newer), from your system' command -v redis-server
-have ruby 'gem install resque -v 3.0.0 and sinatra, or RUBYLIB=/path/to/a/checkout/of/resque/lib with the gems it names;
-interop:   and json up to 2.10: newer ones spell floats otherwise' \
+have redis 'install redis-server 6.2 or later' command -v redis-server
+have ruby 'install the gems resque 3.0.0, sinatra and json up to 2.10 (later versions spell floats differently),
+interop:   or set RUBYLIB to the lib directory of a checkout of resque and install the gems that it needs' \
 	ruby -rjson -rresque -rsinatra/base -e "exit JSON.generate(1e20) == '1.0e+20'"
-have node "install Node.js, and (cd $node && npm ci)" \
+have node "install Node.js, and run (cd $node && npm ci)" \
 	node -e "require.resolve('node-resque', {paths: ['$node']})"
 
-case ",$there," in
+case ",$found," in
 *,redis,*) ;;
 *) exit 1 ;;
 esac
-case $there in
+case $found in
 redis)
-	echo 'interop: nobody to talk to'
+	echo 'interop: neither Ruby nor node-resque is installed'
 	exit 1
 	;;
 esac
 
-GORESQUE_REQUIRE=$there exec "$GO" test -race -count=1 -run='^Test' ./internal/interop
+GORESQUE_REQUIRE=$found exec "$GO" test -race -count=1 -run='^Test' ./internal/interop
