@@ -252,18 +252,45 @@ func (r *execRun) pid(t *testing.T) int {
 func requireGroupEnded(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		out, err := exec.Command("ps", "-e", "-o", "stat=,pid=,pgid=,ppid=").Output()
-		if err != nil {
-			return false
-		}
-		for line := range strings.Lines(string(out)) {
-			fields := strings.Fields(line)
-			if len(fields) == 4 && fields[0][0] != 'Z' && (fields[1] == strconv.Itoa(pid) || fields[3] == strconv.Itoa(pid)) {
+		for _, p := range processes(t) {
+			if p.state != 'Z' && (p.pid == strconv.Itoa(pid) || p.parent == strconv.Itoa(pid)) {
 				return false
 			}
 		}
 		return true
 	}, patience, 50*time.Millisecond, "the command goes on")
+}
+
+// processOf is a process as the system lists it.
+type processOf struct {
+	pid, parent string
+	state       byte // Z has ended
+}
+
+// processes are all that run, as /proc tells or, if there is none, ps.
+func processes(t *testing.T) (all []processOf) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	for _, name := range stats {
+		stat, err := os.ReadFile(name)
+		if err != nil { // it has ended meanwhile
+			continue
+		}
+		text := string(stat) // such as "42 (a name) S 1 42 42 …"
+		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+		all = append(all, processOf{filepath.Base(filepath.Dir(name)), fields[1], fields[0][0]})
+	}
+	if len(stats) > 0 {
+		return all
+	}
+	out, err := exec.Command("ps", "-e", "-o", "stat=,pid=,ppid=").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		all = append(all, processOf{fields[1], fields[2], fields[0][0]})
+	}
+	return all
 }
 
 func TestExecTimeout(t *testing.T) {

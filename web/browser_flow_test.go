@@ -90,6 +90,7 @@ func TestBrowserBulkWithProgress(t *testing.T) {
 	s := openOn(t, server.server, web.Config{Refresh: time.Second})
 	s.many(3000)
 	slow := &site{t: t, server: server.server, conn: s.conn, dashboard: newDashboard(t, server.slow, web.Config{Refresh: time.Second})}
+	web.Quickly(slow.dashboard, 0)
 	base := slow.listen()
 	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("3,000"), click(`.head form:first-child button`),
 		browsertest.Visible("Retry 3,000 failures?"), browsertest.Fill(`input[name="typed"]`, "3000"))

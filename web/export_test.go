@@ -36,6 +36,9 @@ func Samples(h *Dashboard) int {
 // SampleEvery sets how often Run reads the state of Resque.
 func SampleEvery(h *Dashboard, every time.Duration) { h.sampleEvery = every }
 
+// Quickly sets how long an action waits for its operation before it shows its page.
+func Quickly(h *Dashboard, within time.Duration) { h.quickly = within }
+
 // Measured gives a dashboard ten minutes of rates, for pictures.
 func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 	rises := make([]int64, 180) // up to what fill has

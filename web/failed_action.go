@@ -311,7 +311,7 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 	if err != nil {
 		return fail(problemBusy, err)
 	}
-	o.settled(quickly) // most are done before a page could be looked at
+	o.settled(h.quickly) // most are done before a page could be looked at
 	p, over, err := o.state()
 	if over && err != nil {
 		return err

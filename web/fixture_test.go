@@ -55,6 +55,7 @@ func newDashboard(t testing.TB, server *redistest.Server, cfg web.Config) *web.D
 	}
 	dashboard, err := web.New(server.Client(t), cfg)
 	require.NoError(t, err)
+	web.Quickly(dashboard, waitLong) // a slow machine is not to show an operation's page
 	return dashboard
 }
 

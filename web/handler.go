@@ -30,6 +30,7 @@ type Dashboard struct {
 	removals    removals
 	logins      *logins
 	sampleEvery time.Duration
+	quickly     time.Duration
 }
 
 // New returns a dashboard for the client's Resque, to be mounted where you like:
@@ -51,7 +52,8 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	}
 	h := &Dashboard{
 		cfg: cfg, client: client, store: store.New(client.Redis()), failures: client.Failures(),
-		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(), sampleEvery: sampleEvery,
+		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
+		sampleEvery: sampleEvery, quickly: quickly,
 	}
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err

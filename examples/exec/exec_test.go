@@ -46,6 +46,10 @@ func perform(t *testing.T, class, command string, args ...[]any) []string {
 
 func TestArchive(t *testing.T) {
 	t.Parallel()
+	for _, name := range []string{"sed", "tar", "gzip"} { // beyond coreutils
+		_, err := exec.LookPath(name)
+		redistest.Require(t, name, err == nil)
+	}
 	dir := filepath.Join(t.TempDir(), "app")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a log"), []byte("text"), 0o600))
