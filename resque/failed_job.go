@@ -2,8 +2,6 @@ package resque
 
 import (
 	"cmp"
-	"crypto/sha1" //nolint:gosec // Redis's scripts have it; it tells records apart, no more
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -202,19 +200,13 @@ func FailedListOf(queue string) string { return store.FailedListOf(queue) }
 type FailureID struct {
 	List     string // FailedList, or FailedListOf a queue
 	Position int64  // in the list, the oldest being 0
-	Digest   string // the first 16 hexadecimal digits of the record's SHA-1
+	Digest   string // of the record's bytes: 16 hexadecimal digits
 }
 
 const digestLength = 16
 
 func newFailureID(list string, position int64, record []byte) FailureID {
-	return FailureID{list, position, fullDigest(record)[:digestLength]}
-}
-
-// fullDigest is what Redis's scripts compare.
-func fullDigest(record []byte) string {
-	sum := sha1.Sum(record) //nolint:gosec // see the import
-	return hex.EncodeToString(sum[:])
+	return FailureID{list, position, store.Digest(record)[:digestLength]}
 }
 
 // String is POSITION-DIGEST for a failure in FailedList, LIST:POSITION-DIGEST

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -24,9 +25,13 @@ type Progress struct {
 	Trash []string
 }
 
-// actsAtOnce is how many acts go into one call, which everybody else waits for: to
-// overwrite a record in the middle of 100,000 takes some 0.1 ms.
-const actsAtOnce = 50
+// How many acts, and about how many bytes of records, go into one call, during which
+// Redis serves no other client: to overwrite a record in the middle of 100,000
+// takes some 0.1 ms.
+const (
+	actsAtOnce  = 50
+	bytesAtOnce = 1 << 20
+)
 
 // bulk acts on many failures.
 type bulk struct {
@@ -65,7 +70,7 @@ func (b *bulk) plan(records []located) []planned {
 			b.complain(newFailureID(b.list, at.position, at.raw), err)
 			continue
 		}
-		a.Position, a.SHA1 = at.position, fullDigest(at.raw)
+		a.Position, a.Digest = at.position, store.Digest(at.raw)
 		p := planned{located: at, FailedAct: a}
 		if !a.Remove {
 			p.after = slices.Concat(at.raw[:a.CutFrom], a.Insert, at.raw[a.CutTo:])
@@ -89,7 +94,7 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 	for i, p := range plans {
 		acts[i] = p.FailedAct
 	}
-	acted, err := b.f.store.ActOnFailed(ctx, b.list, acts, b.trash)
+	acted, err := b.f.store.ActOnFailed(ctx, b.list, acts, !b.named, b.trash)
 	if err != nil {
 		return nil, nil, failedActs(acts, err)
 	}
@@ -176,7 +181,7 @@ func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 	var all []planned
 	defer func() { w.acted(all) }()
 	removed := int64(0)
-	for some := range slices.Chunk(plans, actsAtOnce) {
+	for some := range chunks(plans) {
 		for i := range some {
 			some[i].Position -= removed
 		}
@@ -201,6 +206,23 @@ func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 		}
 	}
 	return nil
+}
+
+// chunks cuts plans into what goes into one call each.
+func chunks(plans []planned) iter.Seq[[]planned] {
+	return func(yield func([]planned) bool) {
+		for len(plans) > 0 {
+			n, size := 0, 0
+			for n < len(plans) && n < actsAtOnce && (n == 0 || size < bytesAtOnce) {
+				size += len(plans[n].raw)
+				n++
+			}
+			if !yield(plans[:n]) {
+				return
+			}
+			plans = plans[n:]
+		}
+	}
 }
 
 // selected acts on the failures that ids name. Those behind go first, so that
@@ -252,7 +274,7 @@ func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 			records = append(records, at)
 		}
 		slices.SortFunc(records, func(x, y located) int { return cmp.Compare(x.position, y.position) })
-		_, gone, err := b.run(ctx, b.plan(records))
+		gone, err := b.inChunks(ctx, b.plan(records))
 		if err != nil || len(gone) == 0 {
 			return err
 		}
@@ -268,6 +290,19 @@ func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 	return nil
 }
 
+// inChunks acts on plans, the last ones first, so that removing some moves none of
+// the others. It returns those whose records were not there.
+func (b *bulk) inChunks(ctx context.Context, plans []planned) (gone []planned, err error) {
+	for _, some := range slices.Backward(slices.Collect(chunks(plans))) {
+		_, missed, err := b.run(ctx, some)
+		if err != nil {
+			return gone, err
+		}
+		gone = append(gone, missed...)
+	}
+	return gone, nil
+}
+
 // find looks for a failure where id says, and then in front of that: others may
 // have been removed meanwhile. Records with the same bytes are the same to us.
 func (f *Failures) find(ctx context.Context, id FailureID) (located, error) {
@@ -280,7 +315,7 @@ func (f *Failures) find(ctx context.Context, id FailureID) (located, error) {
 			return located{}, err
 		}
 		for i, raw := range slices.Backward(records) {
-			if fullDigest(raw)[:digestLength] == id.Digest {
+			if store.Digest(raw)[:digestLength] == id.Digest {
 				return located{parseRecord(raw), span[0] + int64(i)}, nil
 			}
 		}

@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // Redis's scripts have it; it tells jobs apart, no more
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -213,8 +211,7 @@ func (c *queueClear) pass(ctx context.Context, end int64) error {
 		var acts []store.FailedAct
 		for i, raw := range jobs {
 			if c.h.passes(c.filter, raw) {
-				sum := sha1.Sum(raw) //nolint:gosec // see the import
-				acts = append(acts, store.FailedAct{Position: at + int64(i), SHA1: hex.EncodeToString(sum[:]), Remove: true})
+				acts = append(acts, store.FailedAct{Position: at + int64(i), Digest: store.Digest(raw), Remove: true})
 			}
 		}
 		removed, err := c.remove(ctx, acts)

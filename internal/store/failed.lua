@@ -5,9 +5,10 @@
 -- KEYS  the list, queues, the trash, then for each act the list of the queue
 --       that it requeues to (the first key again where it requeues to none)
 -- ARGV  a word that no record is, how long the trash is kept in ms (0: there is
---       none), the number of acts; then for each act, in the order of their
---       positions, none of which is there twice:
---         position, SHA-1 of the record,
+--       none), 1 if all records between the first and the last position may be
+--       read at once, the number of acts; then for each act, in the order of
+--       their positions, each of which is there once:
+--         position, digest of the record (see digest),
 --         queue ('' for none), payload ('' for that of the record), where that
 --         begins and ends in the record, counted from 1,
 --         and what becomes of the record: how many of its bytes stay in front,
@@ -17,10 +18,10 @@
 --         an error's text
 
 local list, queues, trash = KEYS[1], KEYS[2], KEYS[3]
-local gone, ttl, n = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local gone, ttl, near, n = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 
 local function field(i, f)
-  return ARGV[3 + 9 * (i - 1) + f]
+  return ARGV[4 + 9 * (i - 1) + f]
 end
 
 local function number(i, f)
@@ -31,10 +32,22 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err
 end
 
--- Many records next to each other are read at once: each look at a long list's
--- middle costs a walk.
+-- Redis takes time to hash a large record, so only its length, its beginning and
+-- its end are hashed.
+--
+-- Go: store.Digest
+local hashed_whole = 1048576
+local function digest(raw)
+  if #raw > hashed_whole then
+    raw = #raw .. raw:sub(1, hashed_whole / 2) .. raw:sub(-hashed_whole / 2)
+  end
+  return redis.sha1hex(raw)
+end
+
+-- Finding a position in the middle of a long list takes time, so records that are
+-- near each other are read at once.
 local first, last = number(1, 1), number(n, 1)
-local near = last - first < 4 * n and redis.call('LRANGE', list, first, last)
+near = near == '1' and last - first < 4 * n and redis.call('LRANGE', list, first, last)
 
 -- How many records were overwritten so far, and how many are out of the list.
 local overwritten, moved = 0, 0
@@ -88,7 +101,7 @@ end
 local function act(i)
   local position = number(i, 1)
   local raw = record(position)
-  if not raw or redis.sha1hex(raw) ~= field(i, 2) then
+  if not raw or digest(raw) ~= field(i, 2) then
     return 0
   end
   local err = requeue(i, raw)

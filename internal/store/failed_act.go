@@ -24,7 +24,7 @@ var (
 // its position.
 type FailedAct struct {
 	Position int64
-	SHA1     string // of the record, in hexadecimal
+	Digest   string // of the record: see Digest
 
 	// Queue is where the job goes; empty means nowhere. Its payload is Payload
 	// or, where that is nil, what stands in the record from From to To.
@@ -46,14 +46,15 @@ type FailedActed struct {
 }
 
 // ActOnFailed runs acts on a list in one step. They must be in the order of
-// their positions, each of which is there once.
+// their positions, each of which is there once. With near, the records between
+// them are read as well if they are few: the caller knows that they are small.
 //
 // Ruby: Resque::Failure::Redis.requeue and remove, whose steps are separate there.
-func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, trash Trash) ([]FailedActed, error) {
+func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, near bool, trash Trash) ([]FailedActed, error) {
 	if len(acts) == 0 {
 		return nil, nil
 	}
-	acted, err := s.act(ctx, s.failedCall(s.keys.failed(list), acts, trash))
+	acted, err := s.act(ctx, s.failedCall(s.keys.failed(list), acts, near, trash))
 	if err != nil {
 		return nil, fmt.Errorf("acting on %d failures of %q: %w", len(acts), list, err)
 	}
@@ -65,7 +66,7 @@ func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, 
 	if len(acts) == 0 {
 		return nil, nil
 	}
-	acted, err := s.act(ctx, s.failedCall(s.keys.queue(queue), acts, trash))
+	acted, err := s.act(ctx, s.failedCall(s.keys.queue(queue), acts, true, trash))
 	if err != nil {
 		return nil, fmt.Errorf("removing %d jobs of queue %q: %w", len(acts), queue, err)
 	}
@@ -91,16 +92,17 @@ func (s *Store) act(ctx context.Context, call *call) ([]FailedActed, error) {
 	return acted, nil
 }
 
-func (s *Store) failedCall(list string, acts []FailedAct, trash Trash) *call {
+func (s *Store) failedCall(list string, acts []FailedAct, near bool, trash Trash) *call {
+	inOneRun := acts[len(acts)-1].Position-acts[0].Position == int64(len(acts)-1)
 	c := &call{keys: []any{list, s.keys.queues(), s.keys.trash(trash.Token)}}
-	c.args = append(c.args, newMark(), trash.Keep.Milliseconds(), len(acts))
+	c.args = append(c.args, newMark(), trash.Keep.Milliseconds(), near || inOneRun, len(acts))
 	for _, a := range acts {
 		to := list
 		if a.Queue != "" {
 			to = s.keys.queue(a.Queue)
 		}
 		c.keys = append(c.keys, to)
-		c.args = append(c.args, a.Position, a.SHA1, a.Queue, a.Payload, a.From+1, a.To)
+		c.args = append(c.args, a.Position, a.Digest, a.Queue, a.Payload, a.From+1, a.To)
 		if a.Remove {
 			c.args = append(c.args, -1, 0, "")
 		} else {

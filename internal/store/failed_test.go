@@ -31,20 +31,20 @@ func TestActOnFailed(t *testing.T) {
 	both(t, func(t *testing.T, f fixture) {
 		f.fill(t, "a", "b<pay>c", "d", "e", "d", "f")
 		acted, err := f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{
-			{Position: 0, SHA1: sha("a"), Remove: true},
-			{Position: 1, SHA1: sha("b<pay>c"), Queue: "q", From: 2, To: 5, CutFrom: 1, CutTo: 6, Insert: []byte("[]")},
-			{Position: 3, SHA1: sha("x"), Queue: "q", Remove: true},
-			{Position: 4, SHA1: sha("d"), Queue: "r", Payload: []byte("other\x00\xff"), Remove: true},
-			{Position: 5, SHA1: sha("f"), Queue: "r", Remove: true}, // of an empty payload
-			{Position: 9, SHA1: sha("f"), Remove: true},
-		}, store.Trash{})
+			{Position: 0, Digest: sha("a"), Remove: true},
+			{Position: 1, Digest: sha("b<pay>c"), Queue: "q", From: 2, To: 5, CutFrom: 1, CutTo: 6, Insert: []byte("[]")},
+			{Position: 3, Digest: sha("x"), Queue: "q", Remove: true},
+			{Position: 4, Digest: sha("d"), Queue: "r", Payload: []byte("other\x00\xff"), Remove: true},
+			{Position: 5, Digest: sha("f"), Queue: "r", Remove: true}, // of an empty payload
+			{Position: 9, Digest: sha("f"), Remove: true},
+		}, false, store.Trash{})
 		require.NoError(t, err)
 		assert.Equal(t, []store.FailedActed{{Done: true}, {Done: true}, {}, {Done: true}, {Done: true}, {}}, acted)
 		assert.Equal(t, []string{"b[]c", "d", "e"}, f.list(t, "resque:failed"))
 		assert.Equal(t, []string{"pay"}, f.list(t, "resque:queue:q"))
 		assert.Equal(t, []string{"other\x00\xff", ""}, f.list(t, "resque:queue:r"))
 		assert.Equal(t, 0, f.exists(t, "resque:goresque:trash:"))
-		none, err := f.ActOnFailed(t.Context(), store.Failed, nil, store.Trash{})
+		none, err := f.ActOnFailed(t.Context(), store.Failed, nil, false, store.Trash{})
 		require.NoError(t, err)
 		assert.Empty(t, none)
 	})
@@ -61,9 +61,9 @@ func TestActOnFailedFarApart(t *testing.T) {
 			f.fill(t, all...)
 			var acts []store.FailedAct
 			for _, at := range []int64{first, first + 100} {
-				acts = append(acts, store.FailedAct{Position: at, SHA1: sha(all[at]), Remove: true})
+				acts = append(acts, store.FailedAct{Position: at, Digest: sha(all[at]), Remove: true})
 			}
-			acted, err := f.ActOnFailed(t.Context(), store.Failed, acts, store.Trash{Token: "x", Keep: time.Minute})
+			acted, err := f.ActOnFailed(t.Context(), store.Failed, acts, true, store.Trash{Token: "x", Keep: time.Minute})
 			require.NoError(t, err)
 			assert.Equal(t, []store.FailedActed{{Done: true}, {Done: true}}, acted)
 			left := f.list(t, "resque:failed")
@@ -81,17 +81,17 @@ func TestActOnFailedWhoseReplyIsLost(t *testing.T) {
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		direct := newFixture(t, s)
 		direct.fill(t, `{"p":1}`)
-		act := []store.FailedAct{{SHA1: sha(`{"p":1}`), Queue: "q", From: 5, To: 6, CutFrom: 6, CutTo: 6, Insert: []byte(",2")}}
+		act := []store.FailedAct{{Digest: sha(`{"p":1}`), Queue: "q", From: 5, To: 6, CutFrom: 6, CutTo: 6, Insert: []byte(",2")}}
 		proxy := s.Proxy(t)
 		f := store.New((&redistest.Server{URL: proxy.URL}).Open(t))
-		acted, err := f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{SHA1: "x"}}, store.Trash{}) // the script is there now
+		acted, err := f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Digest: "x"}}, false, store.Trash{}) // the script is there now
 		require.NoError(t, err)
 		assert.Equal(t, []store.FailedActed{{}}, acted)
 		proxy.Cut()
-		_, err = f.ActOnFailed(t.Context(), store.Failed, act, store.Trash{})
+		_, err = f.ActOnFailed(t.Context(), store.Failed, act, false, store.Trash{})
 		require.Error(t, err)
 		assert.False(t, store.Refused(err))
-		acted, err = f.ActOnFailed(t.Context(), store.Failed, act, store.Trash{})
+		acted, err = f.ActOnFailed(t.Context(), store.Failed, act, false, store.Trash{})
 		require.NoError(t, err)
 		assert.Equal(t, []store.FailedActed{{}}, acted)
 		assert.Equal(t, []string{"1"}, direct.list(t, "resque:queue:q"))
@@ -123,7 +123,7 @@ func TestFailedOfAnotherType(t *testing.T) {
 		require.ErrorContains(t, err, "WRONGTYPE")
 		_, err = f.FailedRecords(t.Context(), store.Failed, 0, 1)
 		require.ErrorContains(t, err, "WRONGTYPE")
-		_, err = f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Remove: true}}, store.Trash{})
+		_, err = f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Remove: true}}, false, store.Trash{})
 		require.ErrorContains(t, err, "WRONGTYPE")
 		_, err = f.ClearFailed(t.Context(), store.Failed, store.Trash{})
 		require.ErrorContains(t, err, "WRONGTYPE")
