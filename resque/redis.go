@@ -116,7 +116,7 @@ func (r *Redis) Ping(ctx context.Context) error {
 	}
 	defer c.Close()
 	if _, err := redis.DoContext(c, ctx, "PING"); err != nil {
-		return fmt.Errorf("asking Redis at %s: %w", r.address, err)
+		return fmt.Errorf("asking Redis at %s: %w", r.address, store.Plain(err))
 	}
 	return nil
 }
@@ -138,26 +138,12 @@ func (cfg RedisConfig) withDefaults() RedisConfig {
 }
 
 func newPool(at address, cfg RedisConfig) *redis.Pool {
-	options := []redis.DialOption{
-		redis.DialConnectTimeout(cfg.DialTimeout),
-		redis.DialReadTimeout(cfg.ReadTimeout),
-		redis.DialWriteTimeout(cfg.WriteTimeout),
-		redis.DialUsername(at.user),
-		redis.DialPassword(at.password),
-		redis.DialDatabase(at.db),
-		redis.DialUseTLS(at.tls || cfg.TLS != nil),
-	}
-	if cfg.TLS != nil {
-		options = append(options, redis.DialTLSConfig(cfg.TLS))
-	}
 	return &redis.Pool{
-		MaxIdle:     cfg.MaxIdle,
-		MaxActive:   cfg.MaxOpen,
-		Wait:        cfg.MaxOpen > 0,
-		IdleTimeout: 4 * time.Minute, // below the 5 minutes after which many proxies drop one
-		DialContext: func(ctx context.Context) (redis.Conn, error) {
-			return redis.DialContext(ctx, at.network, at.where, options...)
-		},
+		MaxIdle:             cfg.MaxIdle,
+		MaxActive:           cfg.MaxOpen,
+		Wait:                cfg.MaxOpen > 0,
+		IdleTimeout:         4 * time.Minute, // below the 5 minutes after which many proxies drop one
+		DialContext:         newDialer(at, cfg).dial,
 		TestOnBorrowContext: new(rested).test,
 	}
 }

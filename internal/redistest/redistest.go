@@ -139,7 +139,18 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 	all := append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir,
 	}, args...)
-	cmd := exec.Command(path, all...) //nolint:noctx // a cleanup ends it
+	pid, err := listening(t, path, "eady to accept connections", all...)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: pid}, nil
+}
+
+// listening starts redis-server, which ends with the test, and waits until its
+// log contains word.
+func listening(t testing.TB, path, word string, args ...string) (pid int, err error) {
+	t.Helper()
+	cmd := exec.Command(path, args...) //nolint:noctx // a cleanup ends it
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -151,15 +162,15 @@ func tryReal(t testing.TB, path string, args []string) (*Server, error) {
 	var output strings.Builder
 	for lines.Scan() {
 		output.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "eady to accept connections") {
+		if strings.Contains(lines.Text(), word) {
 			go func() { // the pipe must not fill up
 				for lines.Scan() {
 				}
 			}()
-			return &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: cmd.Process.Pid}, nil
+			return cmd.Process.Pid, nil
 		}
 	}
-	return nil, fmt.Errorf("redis-server exited before it accepted connections:\n%s", &output)
+	return 0, fmt.Errorf("redis-server exited before it was ready:\n%s", &output)
 }
 
 // FreePort returns a TCP port of 127.0.0.1 that is not in use.

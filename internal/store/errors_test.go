@@ -8,7 +8,9 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -30,4 +32,35 @@ func TestUnsupported(t *testing.T) {
 	assert.False(t, store.Unsupported(io.EOF))
 	assert.False(t, store.Unsupported(errors.New("ERR unknown command")), "not Redis's")
 	assert.False(t, store.Unsupported(nil))
+}
+
+func TestPlainLeavesOutWhatIsForAuthorsOfScripts(t *testing.T) {
+	t.Parallel()
+	const sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
+	for text, want := range map[string]string{
+		"OOM command not allowed when used memory > 'maxmemory'. script: " + sha + ", on @user_script:88.":                                    "OOM command not allowed when used memory > 'maxmemory'.",
+		"ERR Error running script (call to f_" + sha + "): @user_script:1: WRONGTYPE Operation against a key holding the wrong kind of value": "WRONGTYPE Operation against a key holding the wrong kind of value",
+		"ERR Error running script (call to f_" + sha + "): @user_script:1: -READONLY You can't write against a read only replica.":            "READONLY You can't write against a read only replica.",
+		"ERR Error running script (call to f_" + sha + "): @user_script:1: @user_script: 1: Unknown Redis command called from Lua script":     "ERR Unknown Redis command called from Lua script",
+		"ERR unknown command 'AUTH', with args beginning with: 's3cret' ":                                                                     "ERR unknown command 'AUTH'",
+		"ERR something about a script: mine": "ERR something about a script: mine",
+	} {
+		assert.Equal(t, redis.Error(want), store.Plain(redis.Error(text)), text)
+	}
+	assert.NoError(t, store.Plain(nil))
+	assert.Equal(t, io.EOF, store.Plain(io.EOF))
+}
+
+func TestRefusedReadsTheAnswersOfScripts(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		st, c := store.New(s.Open(t)), s.Conn(t)
+		_, err := c.Do("SET", "resque:queue:q", "not a list")
+		require.NoError(t, err)
+		_, err = st.ClearQueue(t.Context(), "q", store.Trash{Token: "t"})
+		require.Error(t, err)
+		assert.True(t, store.Refused(err))
+		assert.Regexp(t, `: WRONGTYPE Operation against a key holding the wrong kind of value$`, err.Error())
+	})
 }

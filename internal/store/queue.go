@@ -46,13 +46,11 @@ func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) err
 func pushed(sadd, push error) error {
 	switch {
 	case push == nil && sadd != nil:
-		return fmt.Errorf("the job is in the queue, but the queue is not known: %v", sadd) //nolint:errorlint // see above
+		return &halfDoneError{sadd}
 	case sadd != nil && !Refused(sadd): // the connection broke; push says no more than that
 		return sadd
-	case push != nil && !Refused(push):
-		return push
 	}
-	return errors.Join(sadd, push)
+	return push
 }
 
 // Queues are the names of all known queues, in no order.
@@ -136,6 +134,11 @@ func (s *Store) RemoveQueue(ctx context.Context, queue string) (known bool, payl
 		replies, err := redis.Values(c.do("EXEC"))
 		if err != nil {
 			return err
+		}
+		for _, reply := range replies {
+			if refusal, ok := reply.(redis.Error); ok {
+				return refusal
+			}
 		}
 		_, err = redis.Scan(replies, &known, &payloads)
 		return err

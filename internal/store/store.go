@@ -107,25 +107,35 @@ type conn struct {
 }
 
 func (c conn) do(command string, args ...any) (any, error) {
+	var reply any
+	var err error
 	if c.wait == 0 {
-		return c.Do(command, args...)
+		reply, err = c.Do(command, args...)
+	} else {
+		reply, err = redis.DoWithTimeout(c.Conn, c.wait, command, args...)
 	}
-	return redis.DoWithTimeout(c.Conn, c.wait, command, args...)
+	return reply, Plain(err)
 }
 
 func (c conn) receive() (any, error) {
+	var reply any
+	var err error
 	if c.wait == 0 {
-		return c.Receive()
+		reply, err = c.Receive()
+	} else {
+		reply, err = redis.ReceiveWithTimeout(c.Conn, c.wait)
 	}
-	return redis.ReceiveWithTimeout(c.Conn, c.wait)
+	return reply, Plain(err)
 }
 
 // script runs s, loading it where Redis does not have it.
 func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
-	if c.wait == 0 {
-		return s.Do(c.Conn, keysAndArgs...)
+	var on redis.Conn = c.Conn
+	if c.wait != 0 {
+		on = waiting(c)
 	}
-	return s.Do(waiting(c), keysAndArgs...)
+	reply, err := s.Do(on, keysAndArgs...)
+	return reply, Plain(err)
 }
 
 // waiting is a connection whose Do has another read timeout.

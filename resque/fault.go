@@ -1,0 +1,282 @@
+package resque
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// Fault is what keeps Redis from doing what it was asked, as [Explain] finds it.
+type Fault struct {
+	Code FaultCode
+
+	// Cause is what is wrong, such as "Redis is loading its data", without a full
+	// stop. It is the same text for every fault of a code.
+	Cause string
+
+	// Advice is what to do about it, in one or more sentences.
+	Advice string
+
+	// Temporary reports whether trying again later can help.
+	Temporary bool
+}
+
+// FaultCode names a kind of fault for programs.
+type FaultCode string
+
+// Faults of the connection.
+const (
+	FaultUnreachable FaultCode = "unreachable"  // the address cannot be connected to
+	FaultHost        FaultCode = "host"         // the host name is not known
+	FaultSocket      FaultCode = "socket"       // the system forbids the connection
+	FaultTimeout     FaultCode = "timeout"      // connected, and no answer in time
+	FaultClosed      FaultCode = "closed"       // closed before the first answer
+	FaultLost        FaultCode = "lost"         // closed between two answers
+	FaultNotRedis    FaultCode = "not_redis"    // something else answers
+	FaultTLSExpected FaultCode = "tls_expected" // spoken to without TLS
+	FaultNoTLS       FaultCode = "no_tls"       // spoken to with TLS
+	FaultCertificate FaultCode = "certificate"  // the server's does not verify
+	FaultTLSRefused  FaultCode = "tls_refused"  // the server ended the handshake
+)
+
+// Faults that Redis names in its answer.
+const (
+	FaultLoading     FaultCode = "loading"      // LOADING
+	FaultMasterDown  FaultCode = "master_down"  // MASTERDOWN
+	FaultBusy        FaultCode = "busy"         // BUSY: a script runs
+	FaultMaxClients  FaultCode = "max_clients"  // no room for another connection
+	FaultPassword    FaultCode = "password"     // NOAUTH, WRONGPASS
+	FaultProtected   FaultCode = "protected"    // DENIED: protected mode
+	FaultPermission  FaultCode = "permission"   // NOPERM
+	FaultDatabase    FaultCode = "database"     // no database of this number
+	FaultType        FaultCode = "type"         // WRONGTYPE
+	FaultCommand     FaultCode = "command"      // a command that it does not have
+	FaultReadOnly    FaultCode = "read_only"    // READONLY: a replica
+	FaultMemory      FaultCode = "memory"       // OOM
+	FaultDisk        FaultCode = "disk"         // MISCONF: it cannot save
+	FaultReplicas    FaultCode = "replicas"     // NOREPLICAS
+	FaultCluster     FaultCode = "cluster"      // MOVED, CROSSSLOT, ASK
+	FaultClusterDown FaultCode = "cluster_down" // CLUSTERDOWN, TRYAGAIN
+	FaultRefused     FaultCode = "refused"      // any other error of Redis
+)
+
+// Explain returns the cause of an error that came from Redis or from the way to
+// it, and what to do about it. ok is false for nil, for any other error, and for
+// a call that was cancelled, which says nothing about Redis.
+func Explain(err error) (fault Fault, ok bool) {
+	code := faultCode(err)
+	if code == "" {
+		return Fault{}, false
+	}
+	fault = code.fault()
+	fault.Code = code
+	return fault, true
+}
+
+// faultError is an error whose fault was clear where it was born.
+type faultError struct {
+	code FaultCode
+	text string
+	err  error // may be nil
+}
+
+func (e *faultError) Error() string { return e.text }
+
+func (e *faultError) Unwrap() error { return e.err }
+
+func faultCode(err error) FaultCode {
+	var known *faultError
+	var answer redis.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return ""
+	case errors.As(err, &known):
+		return known.code
+	case errors.As(err, &answer):
+		return answerFault(string(answer))
+	}
+	return networkFault(err)
+}
+
+// networkFault is about an error of the connection.
+func networkFault(err error) FaultCode {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var name *net.DNSError
+	var op *net.OpError
+	isOp := errors.As(err, &op)
+	var network net.Error
+	switch {
+	case errors.As(err, &certificate):
+		return FaultCertificate
+	case errors.As(err, &record):
+		return FaultNoTLS
+	case errors.As(err, &name):
+		return FaultHost
+	case isOp && op.Op == "remote error": // how crypto/tls names the other side's alerts
+		return FaultTLSRefused
+	case isOp && op.Op == "dial" && errors.Is(err, os.ErrPermission):
+		return FaultSocket
+	case isOp && op.Op == "dial":
+		return FaultUnreachable
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return FaultTimeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isOp:
+		return FaultLost
+	case strings.Contains(err.Error(), "redigo: ") && strings.Contains(err.Error(), "(possible server error"):
+		return FaultNotRedis // redigo's error about a broken protocol has no type
+	}
+	return ""
+}
+
+// answerFault is about an error that Redis answered with. Its first word is the
+// kind, but ERR stands before many kinds.
+func answerFault(text string) FaultCode {
+	if _, inner, ok := strings.Cut(text, "EXECABORT Transaction discarded because of: "); ok {
+		text = inner
+	}
+	kind, rest, _ := strings.Cut(text, " ")
+	switch kind {
+	case "LOADING":
+		return FaultLoading
+	case "MASTERDOWN":
+		return FaultMasterDown
+	case "BUSY", "UNKILLABLE":
+		return FaultBusy
+	case "NOAUTH", "WRONGPASS":
+		return FaultPassword
+	case "DENIED":
+		return FaultProtected
+	case "NOPERM":
+		return FaultPermission
+	case "WRONGTYPE":
+		return FaultType
+	case "READONLY":
+		return FaultReadOnly
+	case "OOM":
+		return FaultMemory
+	case "MISCONF":
+		return FaultDisk
+	case "NOREPLICAS":
+		return FaultReplicas
+	case "MOVED", "ASK", "CROSSSLOT":
+		return FaultCluster
+	case "CLUSTERDOWN", "TRYAGAIN":
+		return FaultClusterDown
+	case "ERR":
+		return plainFault(rest)
+	}
+	return FaultRefused
+}
+
+// plainFault is about an answer whose kind is only in its words.
+func plainFault(text string) FaultCode {
+	begins := func(words ...string) bool {
+		for _, w := range words {
+			if strings.HasPrefix(text, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case begins("max number of clients"):
+		return FaultMaxClients
+	case begins("invalid password", "AUTH ", "Client sent AUTH", "operation not permitted", "wrong number of arguments for 'auth'"):
+		return FaultPassword
+	case begins("unknown command", "unknown subcommand", "Unknown Redis command", "This Redis command is not allowed from script"):
+		return FaultCommand
+	case begins("The user executing the script can't"):
+		return FaultPermission
+	case begins("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode"):
+		return FaultDatabase
+	case begins("Script attempted to access a non local key", "Script attempted to access keys that do not hash"):
+		return FaultCluster
+	}
+	return FaultRefused
+}
+
+// fault is what people read about a code.
+func (c FaultCode) fault() Fault {
+	if f, ok := c.connectionFault(); ok {
+		return f
+	}
+	return c.serverFault()
+}
+
+func (c FaultCode) connectionFault() (Fault, bool) {
+	var f Fault
+	switch c {
+	case FaultUnreachable:
+		f = Fault{Cause: "Redis does not answer", Advice: "Is it running? Start one with 'redis-server', or correct the host and the port.", Temporary: true}
+	case FaultHost:
+		f = Fault{Cause: "The host name of Redis is not known", Advice: "Correct the name, or look at this machine's DNS.", Temporary: true}
+	case FaultSocket:
+		f = Fault{Cause: "This process may not connect to the address of Redis", Advice: "Give its user the right to read and write the socket, or look at the firewall."}
+	case FaultTimeout:
+		f = Fault{Cause: "Redis did not answer in time", Advice: "It may be busy or stopped, or something on the way drops what is sent. Look at its log and its load.", Temporary: true}
+	case FaultClosed:
+		f = Fault{Cause: "Redis closed the connection without an answer", Advice: "If it does so again, it may want TLS (rediss://), have no room for more clients, or not be Redis.", Temporary: true}
+	case FaultLost:
+		f = Fault{Cause: "The connection to Redis broke", Advice: "Redis was stopped or restarted, or something on the way closed the connection.", Temporary: true}
+	case FaultNotRedis:
+		f = Fault{Cause: "What answers at this address is not Redis", Advice: "Correct the host and the port."}
+	case FaultTLSExpected:
+		f = Fault{Cause: "The server at this address wants TLS", Advice: "Write rediss:// instead of redis://."}
+	case FaultNoTLS:
+		f = Fault{Cause: "The server at this address does not speak TLS", Advice: "Write redis:// instead of rediss://, or use its port for TLS."}
+	case FaultCertificate:
+		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the name that the certificate is for, and give the authority that signed it."}
+	case FaultTLSRefused:
+		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may want a client certificate, or another version of TLS."}
+	default:
+		return Fault{}, false
+	}
+	return f, true
+}
+
+func (c FaultCode) serverFault() Fault {
+	switch c {
+	case FaultLoading:
+		return Fault{Cause: "Redis is loading its data", Advice: "Wait until it is done: it was just started.", Temporary: true}
+	case FaultMasterDown:
+		return Fault{Cause: "This Redis is a replica that has lost its master", Advice: "Wait until it is connected to its master again, or name the master.", Temporary: true}
+	case FaultBusy:
+		return Fault{Cause: "Redis is running a long script", Advice: "Wait, or end the script with 'redis-cli script kill'.", Temporary: true}
+	case FaultMaxClients:
+		return Fault{Cause: "Redis has no room for another connection", Advice: "Raise its maxclients, or end processes that hold connections.", Temporary: true}
+	case FaultPassword:
+		return Fault{Cause: "Redis refused the user or the password", Advice: "Correct them in the address, as in redis://user:password@host:6379. Leave the user out if the server has only a password, and both out if it has none."}
+	case FaultProtected:
+		return Fault{Cause: "Redis runs in protected mode and refuses connections from other machines", Advice: "Give it a password, or have it listen on the address that it is reached by."}
+	case FaultPermission:
+		return Fault{Cause: "The Redis user lacks a right", Advice: "Give it the command and the keys with ACL SETUSER. docs/operations.md lists what goresque needs."}
+	case FaultDatabase:
+		return Fault{Cause: "Redis does not have this database", Advice: "Correct its number in the address. A node of a Redis Cluster has only database 0."}
+	case FaultType:
+		return Fault{Cause: "A key in Redis has another type than Resque gives it", Advice: "Another program uses the same keys. Use another namespace or database, or rename the key."}
+	case FaultCommand:
+		return Fault{Cause: "This server does not have a command that Resque needs", Advice: "It may be a Redis Sentinel, a proxy, older than Redis 6.2, or have renamed the command. Name the Redis server itself."}
+	case FaultReadOnly:
+		return Fault{Cause: "This Redis is a replica and takes no writes", Advice: "Name the master, or wait if a failover is going on.", Temporary: true}
+	case FaultMemory:
+		return Fault{Cause: "The memory of Redis is full", Advice: "Raise its maxmemory, or remove what is not needed.", Temporary: true}
+	case FaultDisk:
+		return Fault{Cause: "Redis takes no writes because it cannot save to its disk", Advice: "Look at its log: the disk may be full or the folder not writable.", Temporary: true}
+	case FaultReplicas:
+		return Fault{Cause: "Redis takes no writes because too few replicas are connected", Advice: "Start the replicas, or lower its min-replicas-to-write.", Temporary: true}
+	case FaultCluster:
+		return Fault{Cause: "This Redis is a node of a Redis Cluster that does not hold all keys of Resque", Advice: "Use a namespace in braces, such as {resque}, which keeps all keys on one node, and name that node."}
+	case FaultClusterDown:
+		return Fault{Cause: "The Redis Cluster does not serve these keys now", Advice: "Wait, or look at its state with 'redis-cli cluster info'.", Temporary: true}
+	}
+	return Fault{Cause: "Redis refused the command", Advice: "Its answer says why."}
+}
