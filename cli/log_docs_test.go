@@ -69,7 +69,7 @@ func called(node ast.Node) (method, first string, ok bool) {
 func messages(node ast.Node) []string {
 	if pair, ok := node.(*ast.KeyValueExpr); ok {
 		key, isName := pair.Key.(*ast.Ident)
-		if value, ok := text(pair.Value); ok && isName && (key.Name == "begun" || key.Name == "over") {
+		if value, ok := text(pair.Value); ok && isName && (key.Name == "Begun" || key.Name == "Over") {
 			return []string{value}
 		}
 	}

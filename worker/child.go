@@ -126,7 +126,7 @@ func (e *childError) Is(target error) bool { return target == resque.ErrTerm && 
 // finishes.
 type inChild struct {
 	children   *fork.Slot
-	limits     limits
+	timeouts   timeouts
 	beforeFork func(ctx context.Context, job *resque.Reserved) error
 }
 
@@ -136,7 +136,7 @@ func (p *inChild) perform(ctx context.Context, job *resque.Reserved, killed <-ch
 			return false, fmt.Errorf("before the fork: %w", err)
 		}
 	}
-	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.limits.limit(job.Class), Payload: job.Payload}
+	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Payload}
 	report, err := p.children.Perform(ctx, killed, given, func() *fork.Stop {
 		if !errors.Is(context.Cause(ctx), resque.ErrTerm) {
 			return nil // the child knows its time limit itself

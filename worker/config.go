@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/fork"
 	"github.com/goresque/goresque/resque"
 )
@@ -213,6 +214,16 @@ const (
 	// another job is performed.
 	PutBackUnknown
 )
+
+// exchange is how the worker's slots meet Redis. Patterns are matched with known
+// queues that are no older than queuesMaxAge.
+func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Config {
+	return exchange.Config{
+		Queues: c.Queues, QueuesMaxAge: queuesMaxAge, Slots: c.Concurrency, UntilEmpty: c.UntilEmpty,
+		PollInterval: c.PollInterval, MinPollInterval: c.MinPollInterval, MaxPollInterval: c.MaxPollInterval, PollBackoff: c.PollBackoff,
+		MaxWaiting: c.MaxWaiting, LeaveTimeout: leaveTimeout, Changed: changed, Logger: c.Logger,
+	}
+}
 
 // children is how the worker uses its child processes.
 func (c Config) children(changed func()) fork.Config {

@@ -6,6 +6,7 @@
 //	err = w.Run(ctx) // blocks; nil after a clean drain
 //
 // A job is in its queue or in its worker's record at every instant, never only
-// in memory. life.go follows one job from its reserve to its recorded end;
-// exchange.go is where the slots meet Redis.
+// in memory. job.go follows a job from its reserve to its end. The slots of a
+// worker reserve and finish their jobs through internal/exchange, and with
+// ForkPerJob internal/fork has them performed by child processes.
 package worker

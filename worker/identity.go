@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/goresque/goresque/internal/exchange"
 )
 
 // mark stands between the host's name and the pid in a Go worker's id. It makes
@@ -32,7 +34,7 @@ func slotID(process string, number, slots int, queues []string) string {
 	if slots > 1 || number > 1 {
 		process += "-" + strconv.Itoa(number)
 	}
-	return process + ":" + strings.Join(names(queues), ",")
+	return process + ":" + strings.Join(exchange.Names(queues), ",")
 }
 
 // processOf is the process of a Go worker's id.

@@ -1,8 +1,13 @@
 package worker
 
 import (
+	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
+	"time"
 
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -16,16 +21,13 @@ type effects interface {
 	PutBack(queue string, payload []byte) []store.Effect
 }
 
-// ending is how a job ended, as data: what Redis is to be told of it.
-type ending struct {
-	store.Outcome
-	putBack bool            // it was not performed at all, but left to others
-	queue   string          // where it was put back
-	returns bool            // it goes back to the front of its queue
-	failure *resque.Failure // what the backends outside Redis are to be told
+// finished is how a job ended, as data.
+type finished struct {
+	exchange.Finished
+	failure *resque.Failure // what failure backends are told
 }
 
-// outcomes says what each way for a job to end leaves behind.
+// outcomes makes what each way for a job to end leaves behind.
 type outcomes struct {
 	effects effects
 	lists   resque.FailureLists
@@ -34,51 +36,108 @@ type outcomes struct {
 // done is the end of a job whose handler returned nil.
 //
 // Ruby: Resque::Worker#done_working.
-func (o outcomes) done(r store.Reserved) *ending {
-	return end(r, o.effects.Processed(r.Worker))
+func (o outcomes) done(r store.Reserved) *finished {
+	return &finished{Finished: exchange.Finish(r, o.effects.Processed(r.Worker))}
 }
 
 // failed is the end of a job whose handler returned an error. Ruby counts a
 // failure as processed, too.
 //
 // Ruby: Resque::Worker#report_failed_job.
-func (o outcomes) failed(r store.Reserved, f resque.Failure) *ending {
+func (o outcomes) failed(r store.Reserved, f resque.Failure) *finished {
 	return o.failure(r, f, o.effects.FailedCount(r.Worker))
 }
 
-// cutOff is the end of a job that was cut off, with its process or by the end of
-// its worker's patience. Ruby does not count it as failed.
+// cutOff is the end of a job that was cut off, with its process or because the
+// worker waited no longer. Ruby does not count it as failed.
 //
 // Ruby: Resque::Worker#perform_with_fork.
-func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *ending {
+func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *finished {
 	return o.failure(r, f, nil)
 }
 
-func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Effect) *ending {
-	e := end(r, slices.Concat(failureEffects(o.effects, o.lists, f), counted, o.effects.Processed(r.Worker)))
-	e.failure = &f
-	return e
+func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Effect) *finished {
+	effects := slices.Concat(failureEffects(o.effects, o.lists, f), counted, o.effects.Processed(r.Worker))
+	return &finished{exchange.Finish(r, effects), &f}
 }
 
-// unstarted is the end of a job that was reserved but not begun, or that the
-// worker's stop has cut off: it goes back to where it was, and nothing is
-// counted.
-func (o outcomes) unstarted(r store.Reserved) *ending {
-	e := end(r, o.effects.Requeue(r.Queue, r.Payload))
-	e.returns = true
-	return e
+// returned is the end of a job that goes back to the front of its queue: it was not
+// begun, or the worker's stop has ended it.
+func (o outcomes) returned(r store.Reserved) *finished {
+	return &finished{Finished: exchange.Return(o.effects, r)}
 }
 
-// putBack is the end of a job that is left to workers who know its class: it
-// goes to the end of its queue, and nothing is counted.
-func (o outcomes) putBack(r store.Reserved) *ending {
-	e := end(r, o.effects.PutBack(r.Queue, r.Payload))
-	e.putBack, e.queue = true, r.Queue
-	return e
+// putBack is the end of a job that is left to workers that know its class: it goes
+// to the end of its queue, and nothing is counted.
+func (o outcomes) putBack(r store.Reserved) *finished {
+	f := &finished{Finished: exchange.Finish(r, o.effects.PutBack(r.Queue, r.Payload))}
+	f.PutBack, f.Queue = true, r.Queue
+	return f
 }
 
-func end(r store.Reserved, effects []store.Effect) *ending {
-	return &ending{Outcome: store.Outcome{
-		Worker: r.Worker, Guard: r.Guard, Effects: effects, Long: len(r.Payload) >= store.LongRecord,
-	}}
+// pushes are the writes that record a failure.
+type pushes interface {
+	Fail(failure []byte) store.Effect
+	FailInQueue(queue string, failure []byte) []store.Effect
+}
+
+// failureEffects record a failure in the lists of Redis.
+//
+// Ruby: Resque::Failure.create.
+func failureEffects(to pushes, lists resque.FailureLists, f resque.Failure) []store.Effect {
+	record := f.AppendJSON(nil)
+	var effects []store.Effect
+	if lists&resque.FailuresTogether != 0 {
+		effects = append(effects, to.Fail(record))
+	}
+	if lists&resque.FailuresByQueue != 0 {
+		effects = append(effects, to.FailInQueue(f.Queue, record)...)
+	}
+	return effects
+}
+
+// tellTimeout is how long a failure's record waits for the failure backends.
+const tellTimeout = 5 * time.Second
+
+// tell tells the failure backends of a failure, all at once. It comes before the
+// record in Redis, so that if the process ends between the two, the failure is
+// told twice rather than never. A Save that ignores its context is left behind.
+func (c Config) tell(ctx context.Context, f *resque.Failure) {
+	if f == nil || len(c.FailureBackends) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
+	defer cancel()
+	saved := make(chan error, len(c.FailureBackends))
+	for _, backend := range c.FailureBackends {
+		go func() {
+			err := errGoexit
+			defer func() { saved <- err }()
+			err = save(ctx, backend, *f)
+		}()
+	}
+	for range c.FailureBackends {
+		select {
+		case err := <-saved:
+			if err != nil {
+				c.Logger.Error("a failure backend failed", "queue", f.Queue, "worker", f.Worker, "err", err)
+			}
+		case <-ctx.Done():
+			c.Logger.Error("a failure backend does not answer", "queue", f.Queue, "worker", f.Worker)
+			return
+		}
+	}
+}
+
+// save calls a backend's Save. A panic of Save is an error.
+func save(ctx context.Context, backend resque.FailureBackend, f resque.Failure) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &resque.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if err = backend.Save(ctx, f); err != nil {
+		err = fmt.Errorf("%T: %w", backend, err)
+	}
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/goresque/goresque/internal/backoff"
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -113,24 +115,25 @@ func (r *registry) twin(ctx context.Context) (bool, error) {
 // trouble: a worker that falls silent is pruned, job and all.
 //
 // Ruby: Resque::Worker#start_heartbeat.
-func (r *registry) beat(ctx context.Context, redis *outage) {
-	wait, refused := newBackoff(), silenced(r.cfg.Logger)
+func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
+	var wait backoff.Backoff
+	refused := &exchange.Outage{Begun: "redis refuses heartbeats, trying again", Over: "redis takes heartbeats again", Logger: r.cfg.Logger}
 	next := r.cfg.HeartbeatInterval
-	for pause(ctx, next) {
+	for backoff.Sleep(ctx, next) {
 		r.renew(ctx)
 		if err := r.backend.Beat(ctx, r.ids); err != nil {
 			switch {
 			case store.Refused(err):
-				refused.began(err)
+				refused.Began(err)
 			case ctx.Err() == nil:
-				redis.began(err)
+				redis.Began(err)
 			}
-			next = min(wait.next(), r.cfg.HeartbeatInterval)
+			next = min(wait.Next(), r.cfg.HeartbeatInterval)
 			continue
 		}
-		redis.ended()
-		refused.ended()
-		wait = newBackoff()
+		redis.Ended()
+		refused.Ended()
+		wait.Reset()
 		next = r.cfg.HeartbeatInterval
 	}
 }
@@ -147,6 +150,10 @@ func (r *registry) renew(ctx context.Context) {
 	}
 }
 
+// leaveTimeout is how long a stopping worker tries to reach a Redis that does not
+// answer, before it leaves the rest to sweepers.
+const leaveTimeout = 20 * time.Second
+
 // leave unregisters the slots, trying for a while where Redis is away: what is
 // left behind looks like a crash to others, as unsettled slots are to.
 //
@@ -159,9 +166,10 @@ func (r *registry) leave(ctx context.Context, unsettled ...string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	for wait := newBackoff(); ; {
+	var wait backoff.Backoff
+	for {
 		err := r.backend.Retire(ctx, ids)
-		if err == nil || errors.Is(err, context.Canceled) || !wait.sleep(ctx) {
+		if err == nil || errors.Is(err, context.Canceled) || !wait.Sleep(ctx) {
 			return err
 		}
 	}

@@ -59,3 +59,29 @@ func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
 		})
 	}
 }
+
+func TestLeavingDoesNotPutBackWhatWasPerformed(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	st := store.New(s.Open(t))
+	cfg, err := Config{Queues: []string{"exports"}, Concurrency: 2, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+	require.NoError(t, err)
+	r := &registry{backend: st, dead: &sweeper{backend: st, cfg: cfg}, cfg: cfg}
+	ids, err := r.enter(t.Context())
+	require.NoError(t, err)
+	for _, id := range ids {
+		_, err := c.Do("SET", "resque:worker:"+id, recorded)
+		require.NoError(t, err)
+	}
+	require.NoError(t, r.leave(t.Context(), ids[0]))
+	waiting, err := redis.Int(c.Do("LLEN", "resque:queue:exports"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, waiting, "that of the other slot, which nobody began")
+	left, err := redis.Strings(c.Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	assert.Equal(t, ids[:1], left, "for the sweepers to find")
+	record, err := redis.String(c.Do("GET", "resque:worker:"+ids[0]))
+	require.NoError(t, err)
+	assert.Equal(t, recorded, record)
+}

@@ -2,126 +2,223 @@ package worker
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
-	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/fork"
 )
 
-// run is one job in hand. Whoever takes it out of its slot says how it ended:
-// the slot when the performer has returned, or who no longer waits for that.
+// Run works until ctx ends, which is as Term, or another method stops it, or,
+// with UntilEmpty, until no job is left. Then it takes no more jobs, deals with
+// the running ones as Config says, and returns nil when their ends are recorded
+// and the worker is unregistered. It returns an error if Redis cannot be reached
+// at the start, or at the end so that the record of a job's end is missing. One
+// Run at a time.
+//
+// Ruby: Resque::Worker#work.
+func (w *Worker) Run(ctx context.Context) error {
+	if IsChild() {
+		return errors.New("worker: this process is a worker's child: it must call ServeChild and not Run (see IsChild)")
+	}
+	if !w.running.TryLock() {
+		return errors.New("worker: this worker is running already")
+	}
+	defer w.running.Unlock()
+	taking, drain := context.WithCancel(ctx)
+	defer drain()
+	r := newRun(w, min(w.cfg.PollInterval, time.Second))
+	over := make(chan struct{})
+	var stopping sync.WaitGroup
+	stopping.Go(func() { newStopper(r, drain).follow(ctx, over) })
+	err := r.run(taking)
+	close(over)
+	stopping.Wait()
+	call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
+	w.forgetOrders()
+	return err
+}
+
+// WorkOff performs the jobs that wait, one after the other, and those that they
+// enqueue, until none is left or ctx ends, in the caller's goroutine: for tests,
+// whose handlers may then call FailNow, and for tasks that end. Otherwise it is
+// Run with UntilEmpty and one slot, except that it ignores Quit, Pause and the
+// like, and refuses ForkPerJob. A queue that a job makes takes its place at once.
+// A handler that ends its goroutine ends the caller's; its job is recorded as a
+// failure before.
+//
+// Ruby: Resque::Worker#work with an interval of 0 and FORK_PER_JOB=false.
+func (w *Worker) WorkOff(ctx context.Context) (err error) {
+	switch {
+	case IsChild():
+		return errors.New("worker: this process is a worker's child: it must call ServeChild and not WorkOff (see IsChild)")
+	case w.cfg.ForkPerJob:
+		return errors.New("worker: WorkOff performs jobs in the caller's goroutine and not in children: leave ForkPerJob out")
+	case !w.running.TryLock():
+		return errors.New("worker: this worker is running already")
+	}
+	defer w.running.Unlock()
+	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
+	alone := &Worker{handler: w.handler, backend: w.backend, cfg: w.cfg}
+	alone.cfg.UntilEmpty, alone.cfg.Concurrency, alone.cfg.MaxWaiting = true, 1, -1
+	taking, drain := context.WithCancel(ctx)
+	defer drain()
+	r := newRun(alone, 0) // patterns are matched at each look, so that the order is the same each time
+	if _, err := r.start(taking); err != nil {
+		return r.notStarted(taking, err)
+	}
+	w.setIDs(r.registry.ids)
+	defer w.setIDs(nil)
+	defer func() {
+		registered, lost := r.exchange.Lost()
+		err = errors.Join(lost, r.registry.leave(taking, registered...))
+	}()
+	r.workHere(taking, drain)
+	return nil
+}
+
+// run is one Run of a worker: it runs the slots, and beside them the heartbeat,
+// the sweeper, and the exchange's polls.
 type run struct {
-	reserved store.Reserved
-	job      *resque.Reserved
-	class    string // the job's; a middleware may change that one
-	started  time.Time
-	quiet    bool // its line in the log is not wanted: nobody is to pay for its words
-	cancel   context.CancelCauseFunc
-	release  func() // of its time limit
-	killed   chan struct{}
-	kill     func() // closes killed, which ends its child at once; nil without a child
+	*Worker
+	sweeper  *sweeper
+	registry *registry
+	exchange *exchange.Exchange
+	redis    *exchange.Outage
+	changed  pulse
+	drained  chan chan struct{} // no jobs are left; the receiver closes what is sent when the hook has returned
 
-	// Of the slot's lock.
-	stopping bool        // it was ended because the worker stops
-	alarm    *time.Timer // tells that it goes on although it was ended
+	mu    sync.Mutex
+	slots []*slot // set when they are registered
 }
 
-// begin takes a reserved job in hand. ok is false when the worker has begun to
-// stop: whoever ends the jobs in hand looks after that, and would miss this one.
-func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *run, ok bool) {
-	in = &run{reserved: r, job: job, class: job.Class, started: time.Now()}
-	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
-	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	during, in.release = s.limits.watch(during, job)
-	if s.performer.kills() {
-		in.killed = make(chan struct{})
-		in.kill = sync.OnceFunc(func() { close(in.killed) })
+func newRun(w *Worker, queuesMaxAge time.Duration) *run {
+	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
+	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Logger: w.cfg.Logger}
+	r.sweeper = &sweeper{backend: w.backend, handler: w.handler, cfg: w.cfg}
+	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg}
+	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
+	return r
+}
+
+// run runs until taking ends, or until the queues are empty, and all jobs have
+// ended.
+func (r *run) run(taking context.Context) error {
+	children, err := r.start(taking)
+	if err != nil {
+		return r.notStarted(taking, err)
 	}
-	if s.log.Enabled(ctx, slog.LevelDebug) { // who does not want it is not to pay for its words
-		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
+	defer children.Close()
+	ids := r.registry.ids
+	r.setIDs(ids)
+	defer r.setIDs(nil)
+	r.cfg.Logger.Info("worker started", "worker", ids[0], "slots", len(ids), "queues", r.cfg.Queues)
+	r.work(taking, children)
+	registered, err := r.exchange.Lost()
+	if leaving := r.registry.leave(taking, registered...); leaving != nil {
+		err = errors.Join(err, fmt.Errorf("worker: leaving: %w", leaving))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	r.cfg.Logger.Info("worker stopped", "worker", ids[0])
+	return err
+}
+
+// start makes sure that jobs can be performed, and registers.
+//
+// Ruby: Resque::Worker#startup.
+func (r *run) start(ctx context.Context) (*fork.Pool, error) {
+	if hook := r.cfg.Hooks.BeforeFirstFork; hook != nil {
+		if err := guard(func() error { return hook(ctx) }); err != nil {
+			return nil, fmt.Errorf("before the first fork: %w", err)
+		}
+	}
+	var children *fork.Pool
+	if r.cfg.ForkPerJob {
+		var err error
+		if children, err = fork.Open(ctx, r.cfg.children(r.changed.beat)); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := r.registry.enter(ctx); err != nil {
+		children.Close()
+		return nil, err
+	}
+	return children, nil
+}
+
+// notStarted unregisters what was registered already. To be told to stop while
+// starting is not an error.
+func (r *run) notStarted(ctx context.Context, err error) error {
+	leaving := r.registry.leave(ctx)
 	if ctx.Err() != nil {
-		in.release()
-		in.cancel(nil)
-		return nil, nil, false
+		err = nil
 	}
-	s.run = in
-	s.changed.beat()
-	return during, in, true
+	if err = errors.Join(err, leaving); err != nil {
+		return fmt.Errorf("worker: starting: %w", err)
+	}
+	return nil
 }
 
-// take takes a run out of the slot. It fails when somebody else has.
-func (s *slot) take(in *run) bool {
-	s.mu.Lock()
-	taken := s.run == in
-	if taken {
-		s.run = nil
-		s.changed.beat()
+// work runs the slots until they have all stopped. The heartbeat goes on until the
+// last job has ended.
+func (r *run) work(taking context.Context, children *fork.Pool) {
+	alive, die := context.WithCancel(context.WithoutCancel(taking))
+	idle, stop := context.WithCancel(taking)
+	var slots, others sync.WaitGroup
+	others.Go(func() { r.registry.beat(alive, r.redis) })
+	others.Go(func() { r.sweeper.run(idle, r.registry.ids) })
+	others.Go(func() { r.exchange.Run(idle) })
+	others.Go(func() { r.watch(alive) })
+	for _, s := range r.makeSlots(children) {
+		s.start(taking, &slots)
 	}
-	alarm := in.alarm
-	s.mu.Unlock()
-	in.release()
-	in.cancel(nil)
-	s.limits.silence(alarm)
-	return taken
+	slots.Wait()
+	stop()
+	if r.cfg.UntilEmpty {
+		heard := make(chan struct{})
+		r.drained <- heard
+		<-heard
+	}
+	die()
+	others.Wait()
 }
 
-// interrupt ends the context of the job in hand, if there is one.
-func (s *slot) interrupt(stopping bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in := s.run
-	if in == nil {
-		return
+// workHere is work for one slot, in this goroutine. It also cleans up when the
+// goroutine ends in a handler.
+func (r *run) workHere(taking context.Context, drain func()) {
+	var others sync.WaitGroup
+	defer others.Wait()
+	alive, die := context.WithCancel(context.WithoutCancel(taking))
+	defer die()
+	others.Go(func() { r.registry.beat(alive, r.redis) })
+	others.Go(func() { r.exchange.Run(alive) })
+	defer func() {
+		if taking.Err() == nil && r.exchange.EmptiedLast() {
+			call(r.cfg.Logger, "QueueEmpty", r.cfg.Hooks.QueueEmpty)
+		}
+	}()
+	s := r.makeSlots(nil)[0]
+	s.goOn = func(last func(context.Context) *finished) { // runtime.Goexit: finish the job, and take no other
+		drain()
+		s.next(taking, last(context.WithoutCancel(taking)))
 	}
-	in.stopping = in.stopping || stopping
-	in.cancel(resque.ErrTerm)
-	if in.alarm == nil && in.kill == nil && !stopping {
-		in.alarm = s.limits.alarm(in.job, 0)
-	}
+	var slots sync.WaitGroup
+	slots.Add(1)
+	s.work(taking, &slots, nil)
 }
 
-// kill ends the child of the job in hand, where it has one, or the wait for one.
-func (s *slot) kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.run != nil && s.run.kill != nil {
-		s.run.kill()
-		s.run.cancel(resque.ErrTerm)
+func (r *run) makeSlots(children *fork.Pool) []*slot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range r.registry.ids {
+		r.slots = append(r.slots, r.newSlot(id, children))
 	}
+	return r.slots
 }
 
-// requeues tells whether a job that is ended goes back to its queue.
-func (s *slot) requeues(in *run) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted
-}
-
-// giveUp waits no longer for the job in hand: a child is killed, and a handler
-// of this process left to itself while another goroutine goes on with the slot's
-// life, which is to record how the job ended.
-func (s *slot) giveUp() {
-	s.mu.Lock()
-	in := s.run
-	if in == nil {
-		s.mu.Unlock()
-		return
-	}
-	in.stopping = true
-	if in.kill != nil {
-		in.kill()
-		in.cancel(resque.ErrTerm) // there may be none yet, but the wait for one
-		s.mu.Unlock()
-		return
-	}
-	s.run = nil
-	s.changed.beat()
-	s.mu.Unlock()
-	in.cancel(resque.ErrTerm)
-	s.goOn(func(ctx context.Context) *ending { return s.fail(ctx, in, errStillProcessed) })
+func (r *run) allSlots() []*slot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.slots
 }

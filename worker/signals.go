@@ -13,13 +13,13 @@ const abortTimeout = time.Second
 
 // RunWithSignals is Run for a process that is the worker: it does what Ruby's
 // worker does on TERM, INT, QUIT, USR1, USR2 and CONT (docs/operations.md has the
-// table), and on a second INT records the jobs in hand as cut off and returns
+// table), and on a second INT records the running jobs as cut off and returns
 // within a second.
 //
 // Ruby: Resque::Worker#register_signal_handlers.
 func (w *Worker) RunWithSignals(ctx context.Context) error {
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, heeded()...)
+	signal.Notify(signals, followedSignals()...)
 	defer signal.Stop(signals)
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -30,7 +30,7 @@ func (w *Worker) RunWithSignals(ctx context.Context) error {
 		case err := <-done:
 			return err
 		case <-aborted:
-			return errors.New("worker: aborted before Redis had the ends of all jobs in hand: they are left to the other workers' sweeps")
+			return errors.New("worker: aborted before Redis had the ends of all running jobs: they are left to the sweeps of other workers")
 		case sig := <-signals:
 			if sig == os.Interrupt {
 				interrupts++
@@ -40,7 +40,7 @@ func (w *Worker) RunWithSignals(ctx context.Context) error {
 				w.Abort()
 				continue
 			}
-			w.heed(sig)
+			w.follow(sig)
 		}
 	}
 }

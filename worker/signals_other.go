@@ -4,6 +4,6 @@ package worker
 
 import "os"
 
-func heeded() []os.Signal { return []os.Signal{os.Interrupt} }
+func followedSignals() []os.Signal { return []os.Signal{os.Interrupt} }
 
-func (w *Worker) heed(os.Signal) { w.Interrupt() }
+func (w *Worker) follow(os.Signal) { w.Interrupt() }

@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// heeded are the signals that a worker's process follows.
-func heeded() []os.Signal {
+// followedSignals are the signals that a worker's process follows.
+func followedSignals() []os.Signal {
 	return []os.Signal{
 		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
 	}
 }
 
-// heed follows a signal.
-func (w *Worker) heed(sig os.Signal) {
+// follow follows a signal.
+func (w *Worker) follow(sig os.Signal) {
 	switch sig {
 	case syscall.SIGTERM:
 		w.Term()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/goresque/goresque/internal/backoff"
 )
 
 // State is what a worker is doing at a moment.
@@ -12,23 +14,23 @@ type State struct {
 	// resolved. The worker looks at them now unless it is paused or busy.
 	Queues []string
 
-	// Paused says that no jobs are taken: Worker.Pause was called, or Redis says
-	// so. Jobs may be in hand all the same.
+	// Paused reports whether no jobs are taken: Worker.Pause was called, or Redis
+	// says so. Jobs may be running.
 	Paused bool
 
-	// Working are the jobs in hand, one a slot at most, in the order of slots.
+	// Working are the running jobs, at most one a slot, in the order of slots.
 	Working []Working
 }
 
-// Working is a job in hand.
+// Working is a running job.
 type Working struct {
 	Queue, Class string
 
-	// Since is when it was begun.
+	// Since is when it began.
 	Since time.Time
 
-	// Child is the process that performs it; 0 without ForkPerJob, and until
-	// there is one.
+	// Child is the pid of the child process that performs it; 0 without ForkPerJob,
+	// and until there is a child.
 	Child int
 }
 
@@ -39,9 +41,9 @@ func (s State) equal(other State) bool {
 // stateInterval is the least time between two calls of OnState.
 const stateInterval = 250 * time.Millisecond
 
-// pulse tells that a worker's state may have changed; nil tells nobody. One that
-// was not yet heard stands for all that follow, so that a busy worker pays
-// nothing for being watched: a send on a channel that is full takes no lock.
+// pulse holds one value while the worker's state may have changed; nil holds none.
+// A send on a channel that is full takes no lock, so that a busy worker pays
+// nothing for being watched.
 type pulse chan struct{}
 
 func newPulse(cfg Config) pulse {
@@ -58,9 +60,9 @@ func (p pulse) beat() {
 	}
 }
 
-// watch tells OnState of the shift's state until ctx ends.
-func (s *shift) watch(ctx context.Context) {
-	if s.pulse == nil {
+// watch calls OnState with the run's state until ctx ends.
+func (r *run) watch(ctx context.Context) {
+	if r.changed == nil {
 		return
 	}
 	var told *State
@@ -68,34 +70,34 @@ func (s *shift) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.pulse:
+		case <-r.changed:
 		}
-		if state := s.state(); told == nil || !told.equal(state) {
+		if state := r.state(); told == nil || !told.equal(state) {
 			told = &state
-			call(s.cfg.Logger, "OnState", func() { s.cfg.OnState(state) })
+			call(r.cfg.Logger, "OnState", func() { r.cfg.OnState(state) })
 		}
-		if !pause(ctx, stateInterval) {
+		if !backoff.Sleep(ctx, stateInterval) {
 			return
 		}
 	}
 }
 
-func (s *shift) state() State {
-	m, _ := s.exchange.now()
-	state := State{Queues: slices.Clone(m.names), Paused: m.paused || s.exchange.isHeld()}
-	for _, slot := range s.staffed() {
-		if job, ok := slot.working(); ok {
+func (r *run) state() State {
+	queues, paused := r.exchange.State()
+	state := State{Queues: slices.Clone(queues), Paused: paused}
+	for _, s := range r.allSlots() {
+		if job, ok := s.working(); ok {
 			state.Working = append(state.Working, job)
 		}
 	}
 	return state
 }
 
-// working is the job in hand, if there is one.
+// working returns the running job, if there is one.
 func (s *slot) working() (job Working, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in := s.run
+	in := s.running
 	if in == nil {
 		return Working{}, false
 	}

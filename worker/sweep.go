@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -39,7 +40,7 @@ type undertaker interface {
 // so that the sweepers of a fleet spread.
 func (s *sweeper) run(ctx context.Context, own []string) {
 	every := s.cfg.HeartbeatInterval
-	for wait := rnd.N(every/10 + 1); pause(ctx, wait); wait = every/2 + rnd.N(every) {
+	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/2 + rnd.N(every) {
 		if err := s.sweep(ctx, own); err != nil && ctx.Err() == nil {
 			s.cfg.Logger.Warn("sweeping dead workers failed; the next sweep tries again", "err", err)
 		}

@@ -1,11 +1,11 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
 
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -26,7 +26,8 @@ type Worker struct {
 
 // backend is what a worker needs of the store.
 type backend interface {
-	exchanger
+	exchange.Backend
+	effects
 	registrar
 	undertaker
 }
@@ -34,7 +35,7 @@ type backend interface {
 var _ backend = (*store.Store)(nil)
 
 // New returns a worker that performs jobs by handler, usually a *resque.Mux.
-// The error tells every mistake in cfg. Nothing is asked of Redis before Run.
+// The error lists every mistake in cfg. Redis is not asked anything before Run.
 //
 // Ruby: Resque::Worker.new.
 func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, error) {
@@ -54,8 +55,8 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 	}, nil
 }
 
-// IDs are the ids under which the worker's slots are registered now: none unless
-// it runs.
+// IDs returns the ids under which the worker's slots are registered now: none
+// unless it runs.
 //
 // Ruby: Resque::Worker#to_s.
 func (w *Worker) IDs() []string {
@@ -64,53 +65,11 @@ func (w *Worker) IDs() []string {
 	return append([]string(nil), w.ids...)
 }
 
-// Stuck is how many jobs go on now although their time is long over.
-func (w *Worker) Stuck() int { return int(w.stuck.Load()) }
-
-// Run works until ctx ends, which is as Term, or another method stops it, or,
-// with UntilEmpty, until no job is left. Then it takes no more jobs, deals with
-// those in hand as Config says, and returns nil when their ends are recorded and
-// the worker is unregistered. It returns an error when Redis cannot be reached
-// at the start, or at the end so that the record of a job's end is missing. One
-// Run at a time.
-//
-// Ruby: Resque::Worker#work.
-func (w *Worker) Run(ctx context.Context) error {
-	if IsChild() {
-		return errors.New("worker: this process is a worker's child: it must call ServeChild and not Run (see IsChild)")
-	}
-	if !w.running.TryLock() {
-		return errors.New("worker: this worker is running already")
-	}
-	defer w.running.Unlock()
-	taking, noMore := context.WithCancel(ctx)
-	defer noMore()
-	s := newShift(w, noMore)
-	over := make(chan struct{})
-	var obeying sync.WaitGroup
-	obeying.Go(func() { s.obey(ctx, over) })
-	err := s.run(taking)
-	close(over)
-	obeying.Wait()
-	call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
-	w.forget()
-	return err
-}
-
-// forget forgets the orders that came too late: they were for the Run that is
-// over, and not for the next one.
-func (w *Worker) forget() {
-	for {
-		select {
-		case <-w.orders:
-		default:
-			return
-		}
-	}
-}
-
-func (w *Worker) set(ids []string) {
+func (w *Worker) setIDs(ids []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ids = ids
 }
+
+// Stuck returns how many jobs still run although their contexts ended long ago.
+func (w *Worker) Stuck() int { return int(w.stuck.Load()) }

@@ -1,8 +1,7 @@
-package worker
+package exchange
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,13 +11,14 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 )
 
 // moody is a backend that answers each attempt to track with the next error.
 type moody struct {
+	Backend
 	answers  []string
 	attempts atomic.Int64
 	blocked  atomic.Int64
@@ -40,21 +40,19 @@ func (m *moody) AwaitJob(ctx context.Context, _ string, _ time.Duration) (bool, 
 func TestWaiterGivesUpAStrategyForGoodReasonsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg, err := Config{Queues: []string{"a", "b"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-		require.NoError(t, err)
-		x := newExchange(nil, away(cfg.Logger), cfg)
-		x.moment.idle, x.moment.names = true, cfg.Queues
 		m := &moody{answers: []string{
 			"BUSY Redis is busy running a script.", "ERR max number of clients reached",
 			"LOADING Redis is loading the dataset in memory", "ERR unknown subcommand 'TRACKING'",
 		}}
+		x := newExchange(m, Config{Queues: []string{"a", "b"}, MaxWaiting: 16})
+		x.state.idle, x.state.queues = true, []string{"a", "b"}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			waitForJobs(ctx, m, x, cfg)
+			x.watch(ctx)
 		}()
-		<-time.After(time.Minute)
+		backoff.Sleep(ctx, time.Minute)
 		synctest.Wait()
 		assert.EqualValues(t, 4, m.attempts.Load())
 		assert.EqualValues(t, 2, m.blocked.Load())
@@ -66,7 +64,7 @@ func TestWaiterGivesUpAStrategyForGoodReasonsOnly(t *testing.T) {
 // line is a queue with jobs and a watch on it that tells what Redis's tracking
 // does: the next push or pop after it was armed, once.
 type line struct {
-	exchanger
+	Backend
 	mu    sync.Mutex
 	jobs  int
 	armed bool
@@ -123,34 +121,32 @@ func (l *line) Close()      {}
 func TestWaiterIsFastAgainAfterItRested(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		cfg, err := Config{Queues: []string{"a"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
-		require.NoError(t, err)
 		l := &line{told: make(chan struct{}, 1000)}
-		x := newExchange(l, away(cfg.Logger), cfg)
+		x := newExchange(l, Config{Queues: []string{"a"}, Slots: 2})
 		ctx, stop := context.WithCancel(t.Context())
 		begun := make(chan time.Time)
 		var all sync.WaitGroup
 		for _, id := range []string{"1", "2"} {
 			all.Go(func() {
 				for {
-					if _, ok := x.turn(ctx, id, nil); !ok {
+					if _, ok := x.Next(ctx, id, nil); !ok {
 						return
 					}
 					begun <- time.Now()
 				}
 			})
 		}
-		all.Go(func() { (&waiter{x: x, cfg: cfg}).track(ctx, l) })
+		all.Go(func() { x.track(ctx, l) })
 		for range 30 { // others take the jobs
 			l.told <- struct{}{}
 		}
-		<-time.After(time.Second) // it is in the middle of a long rest
+		backoff.Sleep(ctx, time.Second) // it is in the middle of a long rest
 		var took []time.Duration
 		for range 200 {
 			pushed := time.Now()
 			l.push()
 			took = append(took, (<-begun).Sub(pushed))
-			<-time.After(time.Millisecond) // it may still rest
+			backoff.Sleep(ctx, time.Millisecond) // it may still rest
 		}
 		slices.Sort(took)
 		assert.Less(t, took[len(took)/2], 5*time.Millisecond, "%v", took)

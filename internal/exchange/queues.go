@@ -1,4 +1,4 @@
-package worker
+package exchange
 
 import (
 	"context"
@@ -16,25 +16,26 @@ type lister interface {
 	Queues(ctx context.Context) ([]string, error)
 }
 
-// queueList turns what a worker was told to work into the names to look at, in
-// order. The leader of the exchange uses it; forget may be called by others.
+// queueList makes the names of the queues to look at, in order, of the names and
+// patterns that a worker was given. Only the goroutine that makes the call uses it,
+// except for forget and dynamic.
 type queueList struct {
 	given   []string
 	skipped []string
-	dynamic bool
+	dynamic bool // the names depend on the queues that are known
 	store   lister
-	every   time.Duration // how old known may be
+	maxAge  time.Duration // of known
 	known   []string
 	asked   time.Time
-	fresh   bool // the last look asked for the known queues, or had no need to
+	fresh   bool // the last look asked for the known queues, or did not need to
 	stale   atomic.Bool
 }
 
-// newQueueList splits exclusions from names and patterns.
+// newQueueList separates exclusions from names and patterns.
 //
 // Ruby: Resque::Worker#queues=.
-func newQueueList(queues []string, store lister, every time.Duration) *queueList {
-	l := &queueList{given: names(queues), store: store, every: every}
+func newQueueList(queues []string, store lister, maxAge time.Duration) *queueList {
+	l := &queueList{given: Names(queues), store: store, maxAge: maxAge}
 	for _, q := range queues {
 		if skip, ok := strings.CutPrefix(q, "!"); ok {
 			l.skipped = append(l.skipped, skip)
@@ -49,8 +50,8 @@ func newQueueList(queues []string, store lister, every time.Duration) *queueList
 	return l
 }
 
-// names returns the queues that are not exclusions.
-func names(queues []string) []string {
+// Names returns the queues that are not exclusions.
+func Names(queues []string) []string {
 	return slices.DeleteFunc(slices.Clone(queues), func(q string) bool {
 		return strings.HasPrefix(q, "!")
 	})
@@ -61,7 +62,7 @@ func names(queues []string) []string {
 //
 // Ruby: Resque::Worker#queues.
 func (l *queueList) look(ctx context.Context) ([]string, error) {
-	l.fresh = !l.dynamic || l.known == nil || time.Since(l.asked) >= l.every || l.stale.Load()
+	l.fresh = !l.dynamic || l.known == nil || time.Since(l.asked) >= l.maxAge || l.stale.Load()
 	if !l.dynamic || !l.fresh {
 		return l.known, nil
 	}
@@ -74,13 +75,14 @@ func (l *queueList) look(ctx context.Context) ([]string, error) {
 	return l.known, nil
 }
 
-// forget has the next look ask for the queues again, however young the list is.
+// forget makes the next look ask for the known queues again. Any goroutine may call
+// it.
 func (l *queueList) forget() { l.stale.Store(true) }
 
-// match picks the known queues that each given name or pattern stands for, in
-// the order given and alphabetically within a pattern, each once. A plain name
-// stands for itself, known or not: its first job is then seen at once, and one
-// pushed without making the queue known is seen, too.
+// match returns the queues that each name or pattern stands for, each once: in the
+// order given, and alphabetically within a pattern. A name stands for itself, known
+// or not, so that its first job is seen at once, also one that was pushed without
+// making the queue known.
 //
 // Ruby: Resque::Worker#glob_match.
 func (l *queueList) match(all []string) []string {

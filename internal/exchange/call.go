@@ -1,0 +1,219 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// callTimeout bounds one call. It must be long enough for a busy Redis: giving up
+// early costs a second call, never a job.
+const callTimeout = 15 * time.Second
+
+// caller asks Redis. Its fields belong to the goroutine that makes the call.
+type caller struct {
+	backend      Backend
+	redis        *Outage
+	log          *slog.Logger
+	leaveTimeout time.Duration
+	queues       *queueList
+	lastRunAt    time.Time
+	fault        string // of the last reply
+	finished     []store.Outcome
+	asked        []*slot // whose outcomes finished are
+	free         []store.Slot
+}
+
+// call finishes and reserves for a batch until Redis has answered for each of its
+// slots. To try again is safe: the guards of the outcomes and the records of the
+// slots make a second call change nothing that a first one did. After ctx has
+// ended, outcomes are tried for LeaveTimeout more.
+func (x *Exchange) call(ctx context.Context, batch []*slot) {
+	wait := newPatience(x.caller.leaveTimeout)
+	for attempt := 1; ; attempt++ {
+		free := ctx.Err() == nil
+		if !free { // the worker stops: only outcomes count
+			batch = slices.DeleteFunc(batch, func(s *slot) bool { return s.outcome == nil })
+		}
+		if len(batch) == 0 {
+			return
+		}
+		taking := free && !x.IsHeld()
+		reply, err := x.caller.ask(ctx, batch, taking, x.lastQueues())
+		if err != nil {
+			x.caller.redis.Began(err)
+			if !wait.again(ctx) {
+				x.loseAll(batch, err)
+				return
+			}
+			continue
+		}
+		x.caller.redis.Ended()
+		if taking {
+			x.noteLook(x.caller.queues.known, len(reply.Reserved))
+		}
+		batch = x.deliver(ctx, batch, reply, attempt)
+	}
+}
+
+// ask makes one call to Redis. Of the queues, those in last come last.
+func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []string) (reply store.Exchanged, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	var queues []string
+	if taking {
+		if queues, err = c.queues.look(ctx); err != nil {
+			return reply, err
+		}
+		queues = reorder(queues, last)
+	}
+	c.finished, c.free, c.asked = c.finished[:0], c.free[:0], c.asked[:0]
+	for _, s := range batch {
+		if s.outcome != nil {
+			c.finished = append(c.finished, *s.outcome)
+			c.asked = append(c.asked, s)
+		}
+		if taking && !s.rests {
+			c.free = append(c.free, store.Slot{Worker: s.worker})
+		}
+	}
+	for i, runAt := range c.runAts(len(c.free)) {
+		c.free[i].RunAt = runAt
+	}
+	return c.backend.Exchange(ctx, queues, c.finished, c.free)
+}
+
+// runAts returns n times of now, each later than any before. They make the record
+// of each reserve unique, even if the clock stands still or is set back, and tell
+// in which order the jobs of one call were taken.
+func (c *caller) runAts(n int) []string {
+	now := time.Now().Round(0)
+	if !now.After(c.lastRunAt) {
+		now = c.lastRunAt.Add(time.Nanosecond)
+	}
+	c.lastRunAt = now.Add(time.Duration(n))
+	return store.RunAts(now, n)
+}
+
+// deliver brings a reply to the slots. It returns those that need another call:
+// the worker has begun to stop, and their jobs, which were not begun, go back.
+func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Exchanged, attempt int) (again []*slot) {
+	x.notePaused(reply.Paused)
+	registered := x.caller.report(ctx, reply)
+	x.caller.settle(reply.Settled, attempt)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	stopping := ctx.Err() != nil
+	short, rested := false, false
+	jobs := reply.Reserved // in the order of the batch
+	for _, s := range batch {
+		ok := len(jobs) > 0 && jobs[0].Worker == s.worker
+		var job store.Reserved
+		if ok {
+			job, jobs = jobs[0], jobs[1:]
+		}
+		switch {
+		case s.err != nil: // the job in its record is the one that has ended
+			x.refused = append(x.refused, s)
+		case ok && stopping:
+			s.setReturned(x.backend, job)
+			again = append(again, s)
+		case ok:
+			x.ready = append(x.ready, readyJob{s, job})
+		case stopping:
+		default:
+			short, rested = true, rested || s.rests
+			s.rests = false
+			x.idle = append(x.idle, s)
+		}
+	}
+	x.unsure = len(reply.Unknown) > 0 // Redis looks for no jobs for those
+	switch {
+	case reply.More: // one call copies only so many bytes
+		x.look = true
+	case !short: // all slots in this call got a job, so there may be more
+		x.look = len(x.idle) > 0
+	case x.cfg.UntilEmpty && !rested && (registered || !x.caller.queues.fresh): // jobs may have made queues meanwhile
+		x.caller.queues.forget()
+		x.look = true
+	}
+	slices.Reverse(again) // the one that was taken last goes back to the front first
+	return again
+}
+
+// settle takes the outcomes that Redis has off their slots, and notes why it
+// refused the others.
+func (c *caller) settle(settled []store.Settled, attempt int) {
+	for i, s := range c.asked {
+		if s.err = settled[i].Err; s.err != nil {
+			if s.refusal == nil {
+				s.refusal = newPatience(c.leaveTimeout)
+				c.log.Error("the end of a job cannot be recorded, trying again", "worker", s.worker, "err", s.err)
+			}
+			continue
+		}
+		if !settled[i].Ours && attempt == 1 {
+			c.log.Warn("a job's record was taken over while it ran: its end is not recorded", "worker", s.worker)
+		}
+		s.outcome, s.refusal = nil, nil
+	}
+}
+
+// report logs a queue that cannot be read, once for each change, and registers
+// slots again that another process has unregistered; registered reports whether it
+// did.
+func (c *caller) report(ctx context.Context, reply store.Exchanged) (registered bool) {
+	fault := ""
+	if reply.Fault != nil {
+		fault = reply.Fault.Error()
+	}
+	if fault != c.fault {
+		c.fault = fault
+		if fault != "" {
+			c.log.Error("a queue cannot be read", "err", reply.Fault)
+		}
+	}
+	return len(reply.Unknown) > 0 && ctx.Err() == nil && c.register(ctx, reply.Unknown)
+}
+
+func (c *caller) register(ctx context.Context, workers []string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	c.log.Warn("registrations of this worker were removed by somebody; registering again", "workers", workers)
+	_, err := c.backend.Register(ctx, workers, time.Now(), true)
+	if err != nil {
+		c.redis.Began(err)
+	}
+	return err == nil
+}
+
+// lost are the outcomes that Redis never got.
+type lost struct {
+	errs       []error
+	registered []string // slots of jobs that were performed
+}
+
+func (l *lost) add(s *slot, err error) {
+	l.errs = append(l.errs, fmt.Errorf("the end of a job of %s is not recorded: %w", s.worker, err))
+	if !s.returned {
+		l.registered = append(l.registered, s.worker)
+	}
+}
+
+func (l *lost) err() error { return errors.Join(l.errs...) }
+
+// loseAll gives up the outcomes of a batch that Redis did not answer.
+func (x *Exchange) loseAll(batch []*slot, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range batch {
+		if s.outcome != nil {
+			x.lost.add(s, err)
+		}
+	}
+}

@@ -1,0 +1,330 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/fork"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// slot performs one job after the other. To Resque it is a worker, though the
+// record that a job is in may be another slot's: see package exchange.
+//
+// This file follows a job from its reserve to its end: next, reserved, begin,
+// perform, take, fail, finish.
+type slot struct {
+	id        string
+	handler   resque.Handler
+	performer performer
+	exchange  exchanger
+	outcomes  outcomes
+	timeouts  timeouts
+	cfg       Config
+	log       *slog.Logger
+	changed   pulse
+	goOn      func(last func(context.Context) *finished) // works on in another goroutine; last returns how this one's job ended
+
+	mu      sync.Mutex
+	running *runningJob // nil while the slot is free
+}
+
+// exchanger finishes the last job and reserves the next one.
+type exchanger interface {
+	Next(ctx context.Context, worker string, last *exchange.Finished) (job store.Reserved, ok bool)
+}
+
+// performer performs a slot's jobs, one at a time, in this process or in a child.
+type performer interface {
+	// perform returns how the job ended; hooked reports whether its failure hooks
+	// were called. They are not called if returns reports that a job which is told
+	// to end goes back to its queue. The job is cut off when killed is closed, if
+	// kills reports true.
+	perform(ctx context.Context, job *resque.Reserved, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
+	kills() bool
+
+	// pid is the child that performs the job; 0 is none. Any goroutine may call it.
+	pid() int
+
+	// close releases what the performer has.
+	close()
+}
+
+// inProcess performs jobs in the slot's own goroutine.
+type inProcess struct{ handler resque.Handler }
+
+func (p inProcess) perform(ctx context.Context, job *resque.Reserved, _ <-chan struct{}, _ func() bool) (hooked bool, err error) {
+	return false, resque.Perform(ctx, p.handler, job)
+}
+
+func (inProcess) kills() bool { return false }
+func (inProcess) pid() int    { return 0 }
+func (inProcess) close()      {}
+
+// runningJob is a job that a slot performs. Whoever takes it out of its slot
+// finishes it: the slot when the performer has returned, or the stopper when it
+// waits no longer.
+type runningJob struct {
+	reserved store.Reserved
+	job      *resque.Reserved
+	class    string // of job; middleware may change that one
+	started  time.Time
+	quiet    bool // its line in the log is not wanted
+	cancel   context.CancelCauseFunc
+	release  func() // of its time limit
+	killed   chan struct{}
+	kill     func() // closes killed, which ends its child at once; nil without a child
+
+	// The slot's mu guards these while the job is in the slot.
+	stopping bool        // it was told to end because the worker stops
+	alarm    *time.Timer // reports that it goes on although it was told to end
+}
+
+func (r *run) newSlot(id string, children *fork.Pool) *slot {
+	cfg := r.cfg
+	s := &slot{
+		id: id, handler: r.handler, exchange: r.exchange, cfg: cfg, log: cfg.Logger, changed: r.changed,
+		outcomes:  outcomes{r.backend, cfg.FailureLists},
+		performer: inProcess{r.handler},
+		timeouts:  timeouts{handler: r.handler, timeout: cfg.Timeout, stuck: &r.stuck, log: cfg.Logger},
+	}
+	if children != nil {
+		s.performer = &inChild{children: children.Slot(), timeouts: s.timeouts, beforeFork: cfg.Hooks.BeforeFork}
+	}
+	return s
+}
+
+// start starts the slot's goroutine, which works until ctx ends; slots counts it.
+func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
+	slots.Add(1)
+	s.goOn = func(last func(context.Context) *finished) {
+		go func() { s.work(ctx, slots, last(context.WithoutCancel(ctx))) }()
+	}
+	go s.work(ctx, slots, nil)
+}
+
+// work finishes the last job, reserves the next one and performs it, over and
+// over, until there are to be no more, or until the slot goes on in another
+// goroutine.
+//
+// Ruby: Resque::Worker#work_one_job.
+func (s *slot) work(ctx context.Context, slots *sync.WaitGroup, last *finished) {
+	for {
+		job, ok := s.next(ctx, last)
+		if !ok {
+			s.performer.close()
+			slots.Done()
+			return
+		}
+		if last, ok = s.reserved(ctx, job); !ok {
+			return
+		}
+	}
+}
+
+// next has the exchange finish the last job and reserve the next one.
+func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) {
+	if last == nil {
+		return s.exchange.Next(ctx, s.id, nil)
+	}
+	s.cfg.tell(ctx, last.failure)
+	return s.exchange.Next(ctx, s.id, &last.Finished)
+}
+
+// reserved performs a job that was reserved, and returns how it ended. It does not
+// ask Redis anything. ok is false if the stopper has taken the job meanwhile.
+//
+// Ruby: Resque::Worker#perform.
+func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
+	job, err := resque.ParseReserved(r.Queue, r.Payload)
+	if err != nil {
+		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+		return s.finish(&runningJob{reserved: r, job: job, started: time.Now()}, err), true
+	}
+	job.Worker = r.Worker
+	outer := job
+	if job, err = resque.Unwrap(s.handler, outer); err != nil {
+		return s.finish(&runningJob{reserved: r, job: outer, started: time.Now()}, err), true
+	}
+	during, in, ok := s.begin(ctx, r, job)
+	if !ok {
+		return s.outcomes.returned(r), true
+	}
+	return s.perform(during, in)
+}
+
+// begin makes a reserved job the slot's running job. ok is false if the worker has
+// begun to stop: the stopper may have looked for running jobs already, and would
+// miss this one.
+func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *runningJob, ok bool) {
+	in = &runningJob{reserved: r, job: job, class: job.Class, started: time.Now()}
+	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
+	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	during, in.release = s.timeouts.watch(during, job)
+	if s.performer.kills() {
+		in.killed = make(chan struct{})
+		in.kill = sync.OnceFunc(func() { close(in.killed) })
+	}
+	if s.log.Enabled(ctx, slog.LevelDebug) { // so that its arguments cost nothing otherwise
+		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		in.release()
+		in.cancel(nil)
+		return nil, nil, false
+	}
+	s.running = in
+	s.changed.beat()
+	return during, in, true
+}
+
+// perform performs the running job. ok is false if the stopper has taken it
+// meanwhile.
+func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok bool) {
+	returned := false
+	defer func() {
+		if !returned && s.take(in) { // runtime.Goexit ends this goroutine, not the slot
+			s.goOn(func(ctx context.Context) *finished { return s.fail(ctx, in, errGoexit) })
+		}
+	}()
+	hooked, err := s.performer.perform(ctx, in.job, in.killed, func() bool { return s.returns(in) })
+	returned = true
+	unknown, err := ended(ctx, in.job.Class, err)
+	switch {
+	case !s.take(in):
+		return nil, false
+	case err == fork.ErrNotBegun: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
+		return s.outcomes.returned(in.reserved), true
+	case unknown && s.cfg.UnknownClass == PutBackUnknown:
+		s.log.Info("job put back: its class is unknown here", "class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker)
+		return s.outcomes.putBack(in.reserved), true
+	case err == nil || hooked:
+		return s.finish(in, err), true
+	default:
+		return s.fail(context.WithoutCancel(ctx), in, err), true
+	}
+}
+
+// ended returns the error of a job. If the job's context was ended and the error
+// is the context's, the cause counts. unknown reports whether the job's class has
+// no handler. The error is the user's, and its methods may panic.
+func ended(ctx context.Context, class string, err error) (unknown bool, reason error) {
+	defer func() {
+		if v := recover(); v != nil {
+			reason = &resque.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if err == nil {
+		return false, nil
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return false, context.Cause(ctx)
+	}
+	if errors.Is(err, resque.ErrDontPerform) {
+		return false, resque.ErrDontPerform
+	}
+	var missing *resque.UnknownClassError
+	return errors.As(err, &missing) && missing.Class == class, err
+}
+
+// take takes the running job out of the slot. It returns false if the job was
+// taken already.
+func (s *slot) take(in *runningJob) bool {
+	s.mu.Lock()
+	taken := s.running == in
+	if taken {
+		s.running = nil
+		s.changed.beat()
+	}
+	alarm := in.alarm
+	s.mu.Unlock()
+	in.release()
+	in.cancel(nil)
+	s.timeouts.stopAlarm(alarm)
+	return taken
+}
+
+// errGoexit is the error of a handler that ended its goroutine, as t.FailNow does,
+// instead of returning.
+var errGoexit = errors.New("the handler called runtime.Goexit")
+
+// errStillProcessed is the error of a job in this process that did not end when it
+// was told to.
+//
+// Ruby: Resque::Worker#unregister_worker.
+var errStillProcessed = &resque.DirtyExitError{Message: "Job still being processed"}
+
+// fail calls the job's failure hooks, if it failed, and finishes it. The hooks get
+// ctx, which must not be the job's: that may have ended.
+func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
+	if s.isReturned(in, err) || isDontPerform(err) {
+		return s.finish(in, err)
+	}
+	return s.finish(in, resque.FailureHooks(resque.WithReserved(ctx, in.job), s.handler, in.job, err))
+}
+
+// finish chooses a job's outcome and writes the job's line to the log.
+func (s *slot) finish(in *runningJob, err error) *finished {
+	if err == nil && in.quiet {
+		return s.outcomes.done(in.reserved)
+	}
+	now := time.Now()
+	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
+	switch {
+	case err == nil:
+		s.log.Info("job done", attrs...)
+		return s.outcomes.done(in.reserved)
+	case isDontPerform(err):
+		s.log.Info("job not performed: a hook said so", attrs...)
+		return s.outcomes.done(in.reserved)
+	case s.isReturned(in, err):
+		s.log.Info("job put back: the worker is stopping", attrs...)
+		return s.outcomes.returned(in.reserved)
+	}
+	s.log.Error("job failed", append(attrs, "err", err)...)
+	failure := resque.NewFailure(in.job, err, now)
+	if isDirtyExit(err) {
+		return s.outcomes.cutOff(in.reserved, failure)
+	}
+	return s.outcomes.failed(in.reserved, failure)
+}
+
+// isReturned reports whether a job that was ended because the worker stops goes
+// back to its queue.
+func (s *slot) isReturned(in *runningJob, err error) bool {
+	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted && (isTerm(err) || isDirtyExit(err))
+}
+
+// returns reports whether a running job, if it is ended now, goes back to its
+// queue.
+func (s *slot) returns(in *runningJob) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted
+}
+
+// The errors of users have methods that may panic; NewFailure expects that, too.
+
+func isTerm(err error) bool { return safely(func() bool { return errors.Is(err, resque.ErrTerm) }) }
+
+func isDontPerform(err error) bool {
+	return safely(func() bool { return errors.Is(err, resque.ErrDontPerform) })
+}
+
+func isDirtyExit(err error) bool {
+	var dirty *resque.DirtyExitError
+	return safely(func() bool { return errors.As(err, &dirty) })
+}
+
+func safely(is func() bool) (yes bool) {
+	defer func() { _ = recover() }()
+	return is()
+}
