@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -343,6 +344,49 @@ func TestHostileCookies(t *testing.T) {
 		assert.Equal(t, http.SameSiteStrictMode, c.SameSite, c.Name)
 	}
 	assert.Empty(t, s.post("/settings", "theme=%22%3E&refresh=-1").Result().Cookies())
+}
+
+// Cookies go back over TLS alone where they came by it.
+func TestCookiesOverTLS(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(1)
+	for path, form := range map[string]string{"/settings": "theme=dark&refresh=30", "/failed/clear": "sure=1"} {
+		for scheme, secure := range map[string]bool{"http": false, "https": true} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://resque.example.com"+path, strings.NewReader(form))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			cookies := serve(s.dashboard, r).Result().Cookies()
+			require.NotEmpty(t, cookies, path)
+			for _, c := range cookies {
+				assert.Equal(t, secure, c.Secure, "%s of %s by %s", c.Name, path, scheme)
+				assert.True(t, c.HttpOnly, c.Name)
+				assert.Equal(t, http.SameSiteStrictMode, c.SameSite, c.Name)
+				assert.Equal(t, "/", c.Path, c.Name)
+			}
+		}
+	}
+}
+
+// What was done is told by the next page, and not lost to a refresh that runs
+// meanwhile, or to a dialog's question.
+func TestWhatWasDoneIsLeftForTheNextPage(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	a := s.post("/failed/remove/"+s.ids()[0], "")
+	cookie := "Cookie: " + strings.SplitN(a.Header().Get("Set-Cookie"), ";", 2)[0]
+	for _, asks := range []answer{
+		s.get("/failed", cookie, "X-Fragment: 1"), s.get("/overview.poll", cookie), s.post("/failed/clear", "", cookie, "X-Dialog: 1"),
+		s.get("/failed.json", cookie),
+	} {
+		assert.Empty(t, asks.Result().Cookies(), asks.path)
+		absent(t, asks.Body.String(), "Removed 1 failure.", asks.path)
+	}
+	page := s.get("/failed", cookie)
+	present(t, page.Body.String(), "Removed 1 failure.", "a page")
+	require.Len(t, page.Result().Cookies(), 1)
+	assert.Negative(t, page.Result().Cookies()[0].MaxAge, "told once")
 }
 
 // The script gets a question alone, and where it leads to instead of a redirect.

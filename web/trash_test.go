@@ -89,6 +89,39 @@ func TestTrashHasALimit(t *testing.T) {
 	assert.EqualValues(t, 9, rows[0]["Entries"])
 }
 
+// Every action keeps to the limit, not only those on all failures.
+func TestEveryActionKeepsToTheTrashLimit(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(s *site) answer{
+		"remove one":       func(s *site) answer { return s.post("/failed/remove/"+s.ids()[0], "") },
+		"retry and remove": func(s *site) answer { return s.post("/failed/requeue/"+s.ids()[0], "remove=1") },
+		"remove selected":  func(s *site) answer { return s.post("/failed/remove", "sure=1&ids="+s.ids()[0]) },
+		"remove all":       func(s *site) answer { return s.post("/failed/clear", "sure=1&class=Mailer") },
+		"remove a job":     func(s *site) answer { return s.post("/queues/exports/jobs/remove", "ids="+s.jobIDs("exports")[0]) },
+		"clear a queue":    func(s *site) answer { return s.post("/queues/exports/clear", "sure=1") },
+		"remove jobs":      func(s *site) answer { return s.post("/queues/exports/jobs/matching", "sure=1&class=A") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, web.Config{KeepAtMost: 4})
+			s.failures(4)
+			s.post("/failed/clear", "sure=1")
+			require.Len(t, s.trash(), 1)
+			s.ageTrash()
+			s.failures(3)
+			s.jobs("exports", four...)
+			require.Equal(t, http.StatusSeeOther, act(s).Code)
+			rows := s.trash()
+			require.Len(t, rows, 1, "with those of before there are more than 4")
+			assert.Less(t, rows[0]["Entries"], 5.0)
+			assert.EqualValues(t, 1, s.do("ZCARD", "resque:goresque:trashes"))
+			left, err := redis.Strings(s.do("KEYS", "resque:goresque:trash:*"), nil)
+			require.NoError(t, err)
+			assert.Len(t, left, 1, "nothing is left of what was dropped")
+		})
+	}
+}
+
 // What has expired is not listed, nor what is no trash.
 func TestTrashThatIsGone(t *testing.T) {
 	t.Parallel()
