@@ -163,6 +163,24 @@ func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) it
 	}
 }
 
+// Page returns up to count failures of a list from position first on, the oldest
+// being 0, in one round trip. It returns fewer if they are large: those that begin
+// within 4 MB, and at least one. A name that no list of failures has is refused.
+//
+// Ruby: Resque::Failure.all.
+func (f *Failures) Page(ctx context.Context, list string, first, count int64) ([]FailedJob, error) {
+	list = cmp.Or(list, FailedList)
+	if list != FailedList && !store.IsFailedList(list) {
+		return nil, fmt.Errorf("%w: %q", ErrNoFailureList, list)
+	}
+	records, err := f.store.FailedRecords(ctx, list, first, first+count-1)
+	jobs := make([]FailedJob, len(records))
+	for i, raw := range records {
+		jobs[i] = ParseFailedJob(list, first+int64(i), raw)
+	}
+	return jobs, err
+}
+
 // Find is the failure that id names: there, or a little in front of it where
 // others were removed meanwhile. The error wraps ErrFailureChanged where it is
 // gone.

@@ -3,7 +3,6 @@ package resque
 import (
 	"context"
 	"iter"
-	"time"
 )
 
 // Info counts what is there.
@@ -85,60 +84,4 @@ func (c *Client) DecrStat(ctx context.Context, name string, by int64) (int64, er
 // Ruby: Resque::Stat.clear.
 func (c *Client) ClearStat(ctx context.Context, name string) error {
 	return c.store.ClearStat(ctx, name)
-}
-
-// Snapshot is what Resque is doing at one moment.
-type Snapshot struct {
-	Queues   []QueueState      // by name
-	Failures []FailureListSize // "failed" first, then the lists of queues
-
-	// Workers are the registered ones, and those that have nothing left but a
-	// heartbeat.
-	Workers []RegisteredWorker
-
-	Processed int64 // jobs that have ended, those that failed included
-	Failed    int64 // the counter, not the lengths of the lists
-	Paused    bool  // all workers are
-	Now       time.Time
-}
-
-// QueueState is a queue in a Snapshot.
-type QueueState struct {
-	Queue  string
-	Size   int64
-	Paused bool
-
-	// Next is the job that is taken next, nil where there is none. One without a
-	// class is unreadable, and has only its payload.
-	Next *Reserved
-}
-
-// FailureListSize is how many failures a list has.
-type FailureListSize struct {
-	List string
-	Size int64
-}
-
-// Snapshot reads what there is, in two round trips however many queues and
-// workers there are. A key of another type counts as empty.
-func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
-	read, err := c.store.Snapshot(ctx)
-	if err != nil {
-		return Snapshot{}, err
-	}
-	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Now: read.Now}
-	for _, q := range read.Queues {
-		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused}
-		if q.Head != nil {
-			state.Next, _ = readWaiting(q.Name, q.Head) // it has no class then
-		}
-		snap.Queues = append(snap.Queues, state)
-	}
-	for _, f := range read.Failures {
-		snap.Failures = append(snap.Failures, FailureListSize{f.Name, f.Size})
-	}
-	for _, w := range read.Workers {
-		snap.Workers = append(snap.Workers, registeredWorker(w, read.Now))
-	}
-	return snap, nil
 }

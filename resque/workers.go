@@ -25,10 +25,18 @@ type RegisteredWorker struct {
 	Queues []string
 	Go     bool // it is a worker of ours
 
+	// Registered is false for one that has nothing left but a heartbeat.
+	Registered bool
+
 	Started   time.Time
 	Heartbeat time.Time
 	Silence   time.Duration // since the heartbeat, on Redis's clock
-	Processed int64         // jobs that have ended, those that failed included
+
+	// HeartbeatText is the heartbeat as it is written, readable or not; empty if
+	// there is none.
+	HeartbeatText string
+
+	Processed int64 // jobs that have ended, those that failed included
 	Failed    int64
 
 	Working bool      // it has a job in hand
@@ -93,11 +101,27 @@ func (c *Client) workers(ctx context.Context, wanted func(store.WorkerState) boo
 //
 // Ruby: Resque::Worker.find.
 func (c *Client) Worker(ctx context.Context, id string) (w RegisteredWorker, ok bool, err error) {
-	state, now, err := c.store.WorkerState(ctx, id)
-	if err != nil || !state.Registered {
+	workers, err := c.WorkersByID(ctx, id)
+	if err != nil || !workers[0].Registered {
 		return RegisteredWorker{}, false, err
 	}
-	return registeredWorker(state, now), true, nil
+	return workers[0], true, nil
+}
+
+// WorkersByID returns the workers with these ids, in one round trip. One that is
+// not known has only its id.
+//
+// Ruby: Resque::Worker.find, for each.
+func (c *Client) WorkersByID(ctx context.Context, ids ...string) ([]RegisteredWorker, error) {
+	states, now, err := c.store.WorkerStates(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	workers := make([]RegisteredWorker, len(states))
+	for i, state := range states {
+		workers[i] = registeredWorker(state, now)
+	}
+	return workers, nil
 }
 
 // WorkerExists tells whether a worker of that id is registered.
@@ -127,6 +151,7 @@ func registeredWorker(s store.WorkerState, now time.Time) RegisteredWorker {
 	w := parseWorkerID(s.ID)
 	w.Started, w.Heartbeat = wireTime(s.Started), wireTime(s.Heartbeat)
 	w.Processed, w.Failed = s.Processed, s.Failed
+	w.Registered, w.HeartbeatText = s.Registered, s.Heartbeat
 	if !w.Heartbeat.IsZero() {
 		w.Silence = max(now.Sub(w.Heartbeat), 0)
 	}

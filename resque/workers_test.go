@@ -206,8 +206,8 @@ func TestWorkersOfAllKinds(t *testing.T) {
 		require.Error(t, damaged.Damage)
 		assert.Equal(t, `{"queue":`, string(damaged.Job.Payload))
 		assert.Equal(t, "idle", by["textual:2:q"].State())
-		assert.Equal(t, resque.RegisteredWorker{ID: "odd", Host: "odd"}, by["odd"])
-		assert.Equal(t, resque.RegisteredWorker{ID: "x:y", Host: "x"}, by["x:y"])
+		assert.Equal(t, resque.RegisteredWorker{ID: "odd", Host: "odd", Registered: true}, by["odd"])
+		assert.Equal(t, resque.RegisteredWorker{ID: "x:y", Host: "x", Registered: true}, by["x:y"])
 		ruby := by["web-1:9:*"]
 		assert.Equal(t, []string{"*"}, ruby.Queues)
 		assert.Zero(t, ruby.Heartbeat)

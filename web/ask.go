@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/sha1" //nolint:gosec // it tells records apart, no more
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strconv"
@@ -74,10 +72,4 @@ func (h *Dashboard) ask(q *request, a question) error {
 	}
 	h.pages.write(q, http.StatusOK, "ask", view{page: h.page(q, a.Title, ""), Content: a})
 	return nil
-}
-
-// digest tells two records apart.
-func digest(record []byte) string {
-	sum := sha1.Sum(record) //nolint:gosec // see the import
-	return hex.EncodeToString(sum[:])[:16]
 }

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // Forget has the next page read anew.
@@ -53,10 +53,10 @@ func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 		step++
 		failed += random.Int64N(3)
 		size = max(0, size+random.Int64N(41)-20)
-		snap := store.Snapshot{Now: at, Processed: processed, Failed: failed}
+		snap := resque.Snapshot{Now: at, Processed: processed, Failed: failed}
 		sizes := []int64{17, 342, 1204, 58, 5120}
 		for i, name := range []string{"archive", "exports", "images", "mailers", "search_index"} {
-			snap.Queues = append(snap.Queues, store.QueueState{Name: name, Size: max(0, sizes[i]+size/8+random.Int64N(20)-112)})
+			snap.Queues = append(snap.Queues, resque.QueueState{Queue: name, Size: max(0, sizes[i]+size/8+random.Int64N(20)-112)})
 		}
 		h.rates.sample(snap)
 	}

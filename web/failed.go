@@ -74,7 +74,7 @@ func (h *Dashboard) failed(q *request) error {
 	}
 	known := filter.List == "" || filter.List == resque.FailedList
 	for _, f := range snap.Failures {
-		if filter.List == "" || filter.List == f.Name {
+		if filter.List == "" || filter.List == f.List {
 			content.Total += f.Size
 			known = true
 		}
@@ -132,12 +132,12 @@ func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.
 	if first >= last {
 		return nil
 	}
-	records, err := h.store.FailedRecords(q.Context(), filter.List, first, last-1)
+	jobs, err := h.failures.Page(q.Context(), filter.List, first, last-first)
 	if err != nil {
 		return err
 	}
-	for i, raw := range records {
-		content.Failures = append(content.Failures, h.failureRow(resque.ParseFailedJob(filter.List, first+int64(i), raw)))
+	for _, job := range jobs {
+		content.Failures = append(content.Failures, h.failureRow(job))
 	}
 	if !content.Oldest {
 		slices.Reverse(content.Failures)
@@ -261,4 +261,17 @@ func failedPath(list string) string {
 		return "failed"
 	}
 	return "failed/" + url.PathEscape(list)
+}
+
+// parseTime reads the times that Resque's programs write.
+func parseTime(text string) (time.Time, bool) {
+	for _, layout := range []string{
+		time.RFC3339Nano, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006/01/02 15:04:05 MST",
+		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+	} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
 }

@@ -20,14 +20,14 @@ import (
 func (h *Dashboard) named(q *request, text string) (resque.FailedJob, error) {
 	list := cmp.Or(q.params["queue"], resque.FailedList)
 	if position, err := strconv.ParseInt(text, 10, 64); err == nil && position >= 0 {
-		records, err := h.store.FailedRecords(q.Context(), list, position, position)
+		jobs, err := h.failures.Page(q.Context(), list, position, 1)
 		if err != nil {
 			return resque.FailedJob{}, err
 		}
-		if len(records) == 0 {
+		if len(jobs) == 0 {
 			return resque.FailedJob{}, fail(problemGone, nil)
 		}
-		return resque.ParseFailedJob(list, position, records[0]), nil
+		return jobs[0], nil
 	}
 	id, err := h.parseID(list, text)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -61,7 +60,7 @@ func (h *Dashboard) failure(q *request) error {
 	}
 	content.Copies = h.copies(q, f)
 	for _, queue := range snap.Queues {
-		content.Queues = append(content.Queues, queue.Name)
+		content.Queues = append(content.Queues, queue.Queue)
 	}
 	return h.show(q, "failure", content.Failure.Job.Class, "failed", content)
 }
@@ -71,14 +70,10 @@ func (h *Dashboard) failure(q *request) error {
 func (h *Dashboard) findFailure(q *request, snap moment, id resque.FailureID) (f resque.FailedJob, content failurePage, err error) {
 	read := func(position int64) (around []resque.FailedJob, err error) {
 		first := max(position-1, 0)
-		records, err := h.store.FailedRecords(q.Context(), id.List, first, position+1)
-		for i, raw := range records {
-			around = append(around, resque.ParseFailedJob(id.List, first+int64(i), raw))
-		}
-		return around, err
+		return h.failures.Page(q.Context(), id.List, first, position-first+2)
 	}
 	var around []resque.FailedJob
-	known := slices.ContainsFunc(snap.Failures, func(l store.ListSize) bool { return l.Name == id.List })
+	known := slices.ContainsFunc(snap.Failures, func(l resque.FailureListSize) bool { return l.List == id.List })
 	if known { // any other key may be no list of failures
 		if around, err = read(id.Position); err != nil {
 			return f, content, err

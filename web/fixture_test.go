@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,7 +227,11 @@ func dump(t *testing.T, s *site) map[string]string {
 			"list": {"LRANGE", key, 0, -1}, "set": {"SMEMBERS", key}, "hash": {"HGETALL", key},
 			"zset": {"ZRANGE", key, 0, -1, "WITHSCORES"}, "string": {"GET", key},
 		}[s.do("TYPE", key).(string)]
-		all[key] = fmt.Sprintf("%q", s.do(read...))
+		value := s.do(read...)
+		if members, ok := value.([]any); ok && read[0] == "SMEMBERS" { // a set has no order, and may get another one
+			slices.SortFunc(members, func(a, b any) int { return bytes.Compare(a.([]byte), b.([]byte)) })
+		}
+		all[key] = fmt.Sprintf("%q", value)
 	}
 	return all
 }

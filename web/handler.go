@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -18,7 +17,6 @@ import (
 type Dashboard struct {
 	cfg         Config
 	client      *resque.Client
-	store       *store.Store
 	failures    *resque.Failures
 	crossOrigin *http.CrossOriginProtection
 	routes      []route
@@ -51,7 +49,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 		return nil, err
 	}
 	h := &Dashboard{
-		cfg: cfg, client: client, store: store.New(client.Redis()), failures: client.Failures(),
+		cfg: cfg, client: client, failures: client.Failures(),
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
 		sampleEvery: sampleEvery, quickly: quickly,
 	}

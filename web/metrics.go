@@ -27,7 +27,7 @@ func (h *Dashboard) statsText(q *request) error {
 		fmt.Sprintf("resque.working=%d", s.Working),
 	}
 	for _, queue := range snap.Queues {
-		lines = append(lines, fmt.Sprintf("queues.%s=%d", queue.Name, queue.Size))
+		lines = append(lines, fmt.Sprintf("queues.%s=%d", queue.Queue, queue.Size))
 	}
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	send(q, http.StatusOK, []byte(strings.Join(lines, "\n")))
@@ -62,7 +62,7 @@ func (h *Dashboard) metrics(q *request) error {
 	}
 	states := map[string]int{"working": 0, "idle": 0, "stale": 0, "silent": 0}
 	for _, w := range snap.Workers {
-		states[h.row(w, snap.Now).State]++
+		states[h.row(w).State]++
 	}
 	family("resque_workers", "gauge", "Workers by state.")
 	for _, state := range slices.Sorted(maps.Keys(states)) {
@@ -70,7 +70,7 @@ func (h *Dashboard) metrics(q *request) error {
 	}
 	family("resque_failures", "gauge", "Failures in a list.")
 	for _, f := range snap.Failures {
-		fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.Name), f.Size)
+		fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.List), f.Size)
 	}
 	family("resque_processed_total", "counter", "Jobs that ended.")
 	fmt.Fprintf(&out, "resque_processed_total %d\n", snap.Processed)
@@ -87,7 +87,7 @@ func label(value string) string {
 // health answers a load balancer: whether Redis is there.
 func (h *Dashboard) health(q *request) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := h.store.Ping(q.Context()); err != nil {
+	if err := h.client.Redis().Ping(q.Context()); err != nil {
 		q.w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = q.w.Write([]byte("redis does not answer\n")) // the client may be gone
 		return nil

@@ -2,13 +2,14 @@ package web
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // jobRow is a job in a queue.
@@ -75,10 +76,10 @@ func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) erro
 	if content.Newest {
 		first, last = max(content.Queue.Size-last, 0), content.Queue.Size-first
 	}
-	jobs, size, err := h.store.QueuePage(q.Context(), content.Queue.Name, first, max(last-1, 0))
+	jobs, size, err := h.client.Queue(content.Queue.Name).Page(q.Context(), first, max(last-first, 1))
 	content.Queue.Size = size
-	for i, raw := range jobs {
-		content.Jobs = append(content.Jobs, h.jobRow(first+int64(i), raw, now))
+	for _, job := range jobs {
+		content.Jobs = append(content.Jobs, h.jobRow(job, now))
 	}
 	if content.Newest {
 		slices.Reverse(content.Jobs)
@@ -86,60 +87,31 @@ func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) erro
 	return err
 }
 
-func (h *Dashboard) jobRow(position int64, raw []byte, now time.Time) jobRow {
-	row := jobRow{ID: strconv.FormatInt(position, 10) + "-" + digest(raw), Position: position, shownJob: h.showJob(raw)}
-	row.Waiting = waited(raw, now)
+func (h *Dashboard) jobRow(job resque.QueuedJob, now time.Time) jobRow {
+	row := jobRow{ID: job.ID.String(), Position: job.ID.Position, shownJob: h.showJob(job.Raw)}
+	if read, err := resque.ParseReserved("", job.Raw); err == nil {
+		row.Waiting = waited(read, now)
+	}
 	return row
 }
-
-// chosen are the bytes of the jobs that a form names. What is not where it was
-// is left out: it was taken, or others before it.
-func (h *Dashboard) chosen(q *request, queue string) ([][]byte, error) {
-	ids := q.PostForm["ids"]
-	if len(ids) == 0 || len(ids) > maxIDs {
-		return nil, fail(problemForm, fmt.Errorf("%d jobs named", len(ids)))
-	}
-	var jobs [][]byte
-	for _, id := range ids {
-		text, want, _ := strings.Cut(id, "-")
-		position, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || position < 0 {
-			return nil, fail(problemForm, err)
-		}
-		raw, err := h.findJob(q.Context(), queue, position, want)
-		if err != nil {
-			return nil, err
-		}
-		if raw != nil {
-			jobs = append(jobs, raw)
-		}
-	}
-	return jobs, nil
-}
-
-// scanLimit is how far a job that was named is looked for.
-const scanLimit = 10_000
 
 // maxIDs is how many entries one form may name.
 const maxIDs = 1000
 
-// findJob looks for a job where it was, and in front of that: workers take jobs
-// from there.
-func (h *Dashboard) findJob(ctx context.Context, queue string, position int64, want string) ([]byte, error) {
-	const part = 500
-	for last := position; last >= max(0, position-scanLimit); last -= part {
-		first := max(last-part+1, 0)
-		jobs, _, err := h.store.QueuePage(ctx, queue, first, last)
-		if err != nil {
-			return nil, err
-		}
-		for _, raw := range slices.Backward(jobs) {
-			if digest(raw) == want {
-				return raw, nil
-			}
+// chosen returns the jobs that a form names.
+func chosen(q *request) ([]resque.QueuedJobID, error) {
+	texts := q.PostForm["ids"]
+	if len(texts) == 0 || len(texts) > maxIDs {
+		return nil, fail(problemForm, fmt.Errorf("%d jobs named", len(texts)))
+	}
+	ids := make([]resque.QueuedJobID, len(texts))
+	for i, text := range texts {
+		var err error
+		if ids[i], err = resque.ParseQueuedJobID(text); err != nil {
+			return nil, fail(problemForm, err)
 		}
 	}
-	return nil, nil
+	return ids, nil
 }
 
 // jobFilter says which jobs of a queue are meant.
@@ -176,24 +148,20 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 		if content.Newest {
 			first, last = size-last, size-at
 		}
-		jobs, _, err := h.store.QueuePage(q.Context(), content.Queue.Name, first, last-1)
+		jobs, _, err := h.client.Queue(content.Queue.Name).Page(q.Context(), first, last-first)
 		if err != nil {
 			return err
 		}
-		rows := make([]jobRow, 0, len(jobs))
-		for i, raw := range jobs {
-			rows = append(rows, jobRow{Position: first + int64(i), shownJob: shownJob{Raw: string(raw)}})
-		}
 		if content.Newest {
-			slices.Reverse(rows)
+			slices.Reverse(jobs)
 		}
-		for _, row := range rows {
+		for _, job := range jobs {
 			at++
-			if !h.passes(content.Filter, []byte(row.Raw)) {
+			if !h.passes(content.Filter, job.Raw) {
 				continue
 			}
 			content.Found++
-			content.Jobs = append(content.Jobs, h.jobRow(row.Position, []byte(row.Raw), now))
+			content.Jobs = append(content.Jobs, h.jobRow(job, now))
 			if int64(len(content.Jobs)) == content.Size {
 				content.conclude(q.URL.Query(), at)
 				return nil

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -25,14 +24,14 @@ type queueRow struct {
 func (h *Dashboard) queueRows(snap moment) []queueRow {
 	rows := make([]queueRow, len(snap.Queues))
 	for i, state := range snap.Queues {
-		row := queueRow{Name: state.Name, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Name]}
-		row.Line, row.Drain = h.rates.trend(state.Name, snap.Now, state.Size)
+		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Queue]}
+		row.Line, row.Drain = h.rates.trend(state.Queue, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
 			row.Drain = 0 // nobody goes on with it
 		}
-		if len(state.Head) > 0 {
-			row.Next = readJob(state.Head).Class
-			row.Oldest = waited(state.Head, snap.Now)
+		if state.Next != nil {
+			row.Next = readJob(state.Next.Payload).Class
+			row.Oldest = waited(state.Next, snap.Now)
 		}
 		rows[i] = row
 	}
@@ -41,17 +40,16 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 
 // waited is how long a job has been waiting, by its payload; 0 where that does not
 // say it.
-func waited(payload []byte, now time.Time) time.Duration {
-	at, ok := waitingSince(payload)
+func waited(job *resque.Reserved, now time.Time) time.Duration {
+	at, ok := waitingSince(job)
 	if !ok {
 		return 0
 	}
 	return max(now.Sub(at), time.Second)
 }
 
-func waitingSince(payload []byte) (at time.Time, ok bool) {
-	job, err := resque.ParseReserved("", payload)
-	if err != nil {
+func waitingSince(job *resque.Reserved) (at time.Time, ok bool) {
+	if job == nil {
 		return time.Time{}, false
 	}
 	return job.WaitingSince()
@@ -66,8 +64,8 @@ type failedRow struct {
 func failedRows(snap moment) []failedRow {
 	var rows []failedRow
 	for _, f := range snap.Failures {
-		if f.Size > 0 || f.Name == store.Failed {
-			rows = append(rows, failedRow{f.Name, f.Size})
+		if f.Size > 0 || f.List == resque.FailedList {
+			rows = append(rows, failedRow{f.List, f.Size})
 		}
 	}
 	return rows

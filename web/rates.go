@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // rates keeps what the counters and the queues' sizes were, to tell how fast they
@@ -36,7 +36,7 @@ const (
 	sizeQueues = 2000 // of more queues no sizes are kept
 )
 
-func (r *rates) sample(snap store.Snapshot) {
+func (r *rates) sample(snap resque.Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := snap.Now
@@ -50,18 +50,18 @@ func (r *rates) sample(snap store.Snapshot) {
 	r.sampleSizes(snap)
 }
 
-func (r *rates) sampleSizes(snap store.Snapshot) {
+func (r *rates) sampleSizes(snap resque.Snapshot) {
 	if snap.Now.Sub(r.sized) < sizeStep || len(snap.Queues) > sizeQueues {
 		return
 	}
 	r.sized = snap.Now
 	known := make(map[string][]queueSize, len(snap.Queues)) // what is gone is forgotten
 	for _, q := range snap.Queues {
-		sizes := append(r.sizes[q.Name], queueSize{snap.Now, q.Size})
+		sizes := append(r.sizes[q.Queue], queueSize{snap.Now, q.Size})
 		for len(sizes) > 1 && snap.Now.Sub(sizes[0].at) > sizeWindow {
 			sizes = sizes[1:]
 		}
-		known[q.Name] = sizes
+		known[q.Queue] = sizes
 	}
 	r.sizes = known
 }

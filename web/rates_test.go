@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 func TestRates(t *testing.T) {
@@ -16,7 +16,7 @@ func TestRates(t *testing.T) {
 	var r rates
 	look := func(after time.Duration, processed, failed int64) {
 		at = at.Add(after)
-		r.sample(store.Snapshot{Now: at, Processed: processed, Failed: failed})
+		r.sample(resque.Snapshot{Now: at, Processed: processed, Failed: failed})
 	}
 	assert.Empty(t, r.now())
 	assert.False(t, r.graph().Known)
@@ -50,7 +50,7 @@ func TestTrend(t *testing.T) {
 	var r rates
 	for _, size := range []int64{1000, 900, 800, 700} {
 		at = at.Add(time.Minute)
-		r.sample(store.Snapshot{Now: at, Queues: []store.QueueState{{Name: "q", Size: size}, {Name: "grows", Size: 1000 - size}}})
+		r.sample(resque.Snapshot{Now: at, Queues: []resque.QueueState{{Queue: "q", Size: size}, {Queue: "grows", Size: 1000 - size}}})
 	}
 	line, drain := r.trend("q", at, 700)
 	assert.NotEmpty(t, line)
@@ -64,11 +64,11 @@ func TestTrend(t *testing.T) {
 	assert.Zero(t, drain, "it is empty")
 	for range 100 {
 		at = at.Add(time.Minute)
-		r.sample(store.Snapshot{Now: at, Queues: []store.QueueState{{Name: "q"}}})
+		r.sample(resque.Snapshot{Now: at, Queues: []resque.QueueState{{Queue: "q"}}})
 	}
 	assert.NotContains(t, r.sizes, "grows", "what is gone is forgotten")
 	assert.LessOrEqual(t, len(r.sizes["q"]), 31)
-	r.sample(store.Snapshot{Now: at.Add(time.Hour), Queues: make([]store.QueueState, sizeQueues+1)})
+	r.sample(resque.Snapshot{Now: at.Add(time.Hour), Queues: make([]resque.QueueState, sizeQueues+1)})
 	assert.Len(t, r.sizes, 1, "of too many queues no sizes are kept")
 }
 

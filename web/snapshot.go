@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // snapshotAge is how old a snapshot may be: viewers share one.
@@ -18,7 +20,7 @@ const snapshotAge = time.Second
 // moment is a snapshot with what every page concludes from it, once for all that
 // are shown of it.
 type moment struct {
-	store.Snapshot
+	resque.Snapshot
 	served  map[string]int // workers by queue
 	summary *summary       // not to be changed
 }
@@ -39,7 +41,7 @@ func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	if time.Since(s.taken) < snapshotAge {
 		return s.last, nil
 	}
-	snap, err := h.store.Snapshot(ctx)
+	snap, err := h.client.Snapshot(ctx)
 	if err != nil {
 		return moment{}, err
 	}
@@ -67,27 +69,27 @@ type summary struct {
 	Unserved                   []string // queues with jobs that no worker works
 }
 
-func (h *Dashboard) summarize(snap store.Snapshot, served map[string]int) *summary {
+func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
 	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now()}
 	for _, f := range snap.Failures {
 		s.Failed += f.Size
 	}
 	for _, w := range snap.Workers {
-		if h.isStale(w, snap.Now) {
+		if h.isStale(w) {
 			s.Stale++
 		}
 		if w.Registered {
 			s.Workers++
-			s.Working += count(len(w.Record.Text) > 0)
+			s.Working += count(w.Working)
 		}
 	}
 	for _, q := range snap.Queues {
 		s.Pending += q.Size
-		if at, ok := waitingSince(q.Head); ok && (s.OldestAt.IsZero() || at.Before(s.OldestAt)) {
+		if at, ok := waitingSince(q.Next); ok && (s.OldestAt.IsZero() || at.Before(s.OldestAt)) {
 			s.OldestAt = at
 		}
-		if q.Size > 0 && served[q.Name] == 0 {
-			s.Unserved = append(s.Unserved, q.Name)
+		if q.Size > 0 && served[q.Queue] == 0 {
+			s.Unserved = append(s.Unserved, q.Queue)
 		}
 	}
 	return s
@@ -95,10 +97,9 @@ func (h *Dashboard) summarize(snap store.Snapshot, served map[string]int) *summa
 
 // isAway tells whether an error means that Redis cannot be asked now.
 func isAway(err error) bool {
-	var unsent *store.NotSentError
+	var answer redis.Error
 	var network net.Error
-	return store.Refused(err) || errors.As(err, &unsent) || errors.As(err, &network) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &answer) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // RoundTripText is how long Redis took to answer, in words that say when that is long.

@@ -1,11 +1,10 @@
 package web
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // statsPage is the content of the pages of numbers.
@@ -13,8 +12,8 @@ type statsPage struct {
 	Tab      string // resque, redis or keys
 	Rows     []statRow
 	Groups   []statGroup
-	Keys     []store.KeyInfo
-	Key      *store.KeyValue
+	Keys     []resque.KeyInfo
+	Key      *resque.KeyValue
 	Next     string
 	Eviction string // the server's policy, where it may evict
 }
@@ -51,7 +50,7 @@ func (h *Dashboard) stats(q *request) error {
 
 // Ruby: Resque::Server's /stats/redis.
 func (h *Dashboard) redisStats(q *request) error {
-	text, err := h.store.Info(q.Context())
+	text, err := h.client.ServerInfo(q.Context())
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ const keysAtOnce = 200
 // Ruby: Resque::Server's /stats/keys, which asks for all of them at once.
 func (h *Dashboard) keys(q *request) error {
 	cursor, _ := strconv.ParseUint(q.FormValue("cursor"), 10, 64) // anything else is the beginning
-	keys, next, err := h.store.ScanKeys(q.Context(), cursor, keysAtOnce)
+	keys, next, err := h.client.ScanKeys(q.Context(), cursor, keysAtOnce)
 	if err != nil {
 		return err
 	}
@@ -97,12 +96,12 @@ func (h *Dashboard) keys(q *request) error {
 
 // Ruby: Resque::Server's /stats/keys/:key.
 func (h *Dashboard) key(q *request) error {
-	value, err := h.store.Key(q.Context(), q.params["key"], q.FormValue("from"), 50)
-	if errors.Is(err, store.ErrNoKey) {
-		return fail(problemNoKey, err)
-	}
+	value, ok, err := h.client.ReadKey(q.Context(), q.params["key"], q.FormValue("from"), 50)
 	if err != nil {
 		return err
+	}
+	if !ok {
+		return fail(problemNoKey, nil)
 	}
 	for i, text := range value.Values {
 		value.Values[i] = h.hideRaw(text, value.Type == "list")

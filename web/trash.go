@@ -2,10 +2,8 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"time"
 
-	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -27,16 +25,18 @@ type trashRow struct {
 
 // trashed is the page of what was removed and can be brought back.
 func (h *Dashboard) trashed(q *request) error {
-	all, err := h.store.Trashes(q.Context())
+	all, err := h.client.Trash(q.Context())
 	if err != nil {
 		return err
 	}
 	content := trashPage{Kept: max(h.cfg.KeepRemoved, 0)}
 	for _, kept := range all {
-		row := trashRow{Token: kept.Token, Entries: kept.Entries, Removed: kept.Removed, Until: time.Now().Add(kept.Left)}
-		row.Name, row.IsQueue = store.TrashedList(kept.Token)
-		if row.Name == resque.FailedList && !row.IsQueue {
-			row.Name = ""
+		row := trashRow{
+			Token: kept.Token, Entries: kept.Entries, Removed: kept.Removed, Until: time.Now().Add(kept.Left),
+			Name: kept.Queue, IsQueue: kept.IsQueue,
+		}
+		if !row.IsQueue && kept.List != resque.FailedList {
+			row.Name = kept.List
 		}
 		content.Trash = append(content.Trash, row)
 	}
@@ -49,7 +49,7 @@ func (h *Dashboard) trim(ctx context.Context, tokens []string) {
 	if len(tokens) == 0 {
 		return
 	}
-	if err := h.store.TrimTrash(ctx, h.cfg.KeepAtMost); err != nil {
+	if err := h.client.TrimTrash(ctx, h.cfg.KeepAtMost); err != nil {
 		h.cfg.Logger.Warn("dashboard cannot trim what was removed", "err", err)
 	}
 }
@@ -60,48 +60,11 @@ func (h *Dashboard) restore(q *request) error {
 		return err
 	}
 	token := q.params["id"]
-	var n int64
-	var err error
-	if queue, ok := store.TrashedList(token); ok {
-		n, err = h.restoreJobs(q, queue, token)
-	} else {
-		n, err = h.failures.Restore(q.Context(), token)
-	}
+	n, err := h.client.Restore(q.Context(), token)
 	h.report(q.Context(), q, "restore", token, n, err)
 	if err != nil {
 		return err
 	}
 	h.forget()
 	return q.back("failed", flash{Text: tn("Brought 1 back.|Brought %s back.", n)}, map[string]any{"done": n})
-}
-
-func (h *Dashboard) restoreJobs(q *request, queue, token string) (n int64, err error) {
-	const part = 500
-	for {
-		moved, err := h.store.RestoreJobs(q.Context(), queue, token, part)
-		n += moved
-		switch {
-		case err != nil:
-			return n, err
-		case n == 0:
-			return 0, fail(problemGone, nil)
-		case moved < part:
-			return n, h.store.ForgetTrash(q.Context(), token)
-		}
-	}
-}
-
-func (h *Dashboard) trash(kind, name string) store.Trash {
-	if h.cfg.KeepRemoved < 0 {
-		return store.Trash{}
-	}
-	return store.Trash{Token: rand.Text() + ":" + kind + name, Keep: h.cfg.KeepRemoved}
-}
-
-// trashTokens is what a flash needs to bring things back.
-func trashTokens(t store.Trash) []string {
-	if t.Keep <= 0 {
-		return nil
-	}
-	return []string{t.Token}
 }

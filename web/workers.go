@@ -2,14 +2,13 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
+	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/goresque/goresque/internal/fnmatch"
-	"github.com/goresque/goresque/internal/rubyjson"
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // workerRow is a worker as pages show it.
@@ -29,74 +28,70 @@ type workerRow struct {
 	Failed        int64
 }
 
-// busyWorker is a worker that has a job in hand, and since when.
-type busyWorker struct {
-	store.WorkerState
-	runAt time.Time
-}
-
-// busyWorkers are those that have a job in hand, the longest running first; those
-// that do not say since when come last. Their jobs are not read: most of many are
-// not shown.
-func busyWorkers(snap moment) []busyWorker {
-	var busy []busyWorker
+// busyWorkers are those that have a running job, the longest running first; those
+// that do not say since when come last.
+func busyWorkers(snap moment) []resque.RegisteredWorker {
+	var busy []resque.RegisteredWorker
 	for _, w := range snap.Workers {
-		if len(w.Record.Text) > 0 {
-			busy = append(busy, busyWorker{w, runAt(w.Record.Text)})
+		if w.Working {
+			busy = append(busy, w)
 		}
 	}
-	slices.SortStableFunc(busy, func(a, b busyWorker) int {
-		if a.runAt.IsZero() || b.runAt.IsZero() {
-			return cmp.Compare(count(a.runAt.IsZero()), count(b.runAt.IsZero()))
+	slices.SortStableFunc(busy, func(a, b resque.RegisteredWorker) int {
+		if a.RunAt.IsZero() || b.RunAt.IsZero() {
+			return cmp.Compare(count(a.RunAt.IsZero()), count(b.RunAt.IsZero()))
 		}
-		return a.runAt.Compare(b.runAt)
+		return a.RunAt.Compare(b.RunAt)
 	})
 	return busy
 }
 
-func runAt(record []byte) time.Time {
-	spans, err := rubyjson.Spans(record, "run_at")
-	if err != nil {
-		return time.Time{}
-	}
-	text, _ := rubyjson.Text(spans[0].Of(record)) // empty where it is no string
-	at, _ := parseTime(text)                      // zero where it is no time
-	return at
-}
-
-func (h *Dashboard) busyRows(busy []busyWorker, now time.Time) []workerRow {
+func (h *Dashboard) busyRows(busy []resque.RegisteredWorker, now time.Time) []workerRow {
 	rows := make([]workerRow, len(busy))
 	for i, w := range busy {
-		rows[i] = h.rowWithJob(w.WorkerState, now)
+		rows[i] = h.rowWithJob(w, now)
 	}
 	return rows
 }
 
-// rowWithJob is a worker with what it has in hand.
-func (h *Dashboard) rowWithJob(w store.WorkerState, now time.Time) workerRow {
-	r := h.row(w, now)
-	if len(w.Record.Text) > 0 {
-		h.work(&r, w.Record.Text, now)
+// rowWithJob is a worker with its running job. A record that cannot be read is
+// shown as it is.
+func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerRow {
+	r := h.row(w)
+	switch {
+	case !w.Working:
+	case w.Damage != nil:
+		r.Job = &shownJob{Bad: true}
+		if !h.hides() {
+			r.Job.Raw = string(w.Job.Payload)
+		}
+	default:
+		job := h.showJob(w.Job.Payload)
+		r.Queue, r.Job, r.RunAt = w.Job.Queue, &job, w.RunAt
+		if !w.RunAt.IsZero() {
+			r.Running = now.Sub(w.RunAt)
+		}
 	}
 	return r
 }
 
 // row is a worker without its job.
-func (h *Dashboard) row(w store.WorkerState, now time.Time) workerRow {
-	r := workerRow{ID: w.ID, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed}
-	r.Host, r.PID, r.Queues = splitID(w.ID)
-	var ok bool
-	if r.Beat, ok = parseTime(w.Heartbeat); ok {
-		r.Silent = now.Sub(r.Beat)
-	} else {
-		r.BeatText = w.Heartbeat
+func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
+	r := workerRow{
+		ID: w.ID, Host: w.Host, Queues: w.Queues, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed,
+		Beat: w.Heartbeat, Silent: w.Silence,
+	}
+	_, rest, _ := strings.Cut(w.ID, ":")
+	r.PID, _, _ = strings.Cut(rest, ":") // with the slot
+	if w.Heartbeat.IsZero() {
+		r.BeatText = w.HeartbeatText
 	}
 	switch {
-	case h.isStale(w, now):
+	case h.isStale(w):
 		r.State = "stale"
-	case len(w.Record.Text) > 0:
+	case w.Working:
 		r.State = "working"
-	case w.Heartbeat == "":
+	case w.HeartbeatText == "":
 		r.State = "silent"
 	default:
 		r.State = "idle"
@@ -104,64 +99,26 @@ func (h *Dashboard) row(w store.WorkerState, now time.Time) workerRow {
 	return r
 }
 
-// work reads what the worker has in hand. A record that cannot be read is shown
-// as it is.
-func (h *Dashboard) work(r *workerRow, record []byte, now time.Time) {
-	var working struct {
-		Queue   string          `json:"queue"`
-		RunAt   string          `json:"run_at"`
-		Payload json.RawMessage `json:"payload"`
-	}
-	if json.Unmarshal(record, &working) != nil {
-		r.Job = &shownJob{Bad: true}
-		if !h.hides() {
-			r.Job.Raw = string(record)
-		}
-		return
-	}
-	job := h.showJob(working.Payload)
-	r.Queue, r.Job = working.Queue, &job
-	if at, ok := parseTime(working.RunAt); ok {
-		r.RunAt, r.Running = at, now.Sub(at)
-	}
-}
-
-// isStale tells whether a worker has been silent for so long that it is dead, or
-// left nothing but its heartbeat.
-func (h *Dashboard) isStale(w store.WorkerState, now time.Time) bool {
-	beat, ok := parseTime(w.Heartbeat)
-	return ok && now.Sub(beat) > h.cfg.StaleAfter
-}
-
-// splitID reads "host:pid:queues". Queue names may have colons, too.
-//
-// Ruby: Resque::Worker#hostname, #pid and #queues.
-func splitID(id string) (host, pid string, queues []string) {
-	host, rest, _ := strings.Cut(id, ":")
-	pid, list, _ := strings.Cut(rest, ":")
-	return strings.TrimSuffix(host, "~go"), pid, strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
-}
-
-func hostOf(id string) string {
-	host, _, _ := strings.Cut(id, ":")
-	return strings.TrimSuffix(host, "~go")
+// isStale reports whether a worker has been silent for so long that it counts as
+// dead.
+func (h *Dashboard) isStale(w resque.RegisteredWorker) bool {
+	return !w.Heartbeat.IsZero() && w.Silence > h.cfg.StaleAfter
 }
 
 // servedQueues counts for each queue the live workers that work it.
-func servedQueues(snap store.Snapshot) map[string]int {
+func servedQueues(snap resque.Snapshot) map[string]int {
 	served := map[string]int{}
 	byList := map[string]int{} // many workers have the same queues
 	for _, w := range snap.Workers {
 		if w.Registered {
-			_, _, queues := splitID(w.ID)
-			byList[strings.Join(queues, ",")]++
+			byList[strings.Join(w.Queues, ",")]++
 		}
 	}
 	for list, workers := range byList {
 		given := strings.Split(list, ",")
 		for _, q := range snap.Queues {
-			if works(given, q.Name) {
-				served[q.Name] += workers
+			if works(given, q.Queue) {
+				served[q.Queue] += workers
 			}
 		}
 	}
@@ -176,19 +133,6 @@ func works(given []string, queue string) bool {
 		return ok && fnmatch.Match(pattern, queue)
 	})
 	return !excluded && slices.ContainsFunc(given, func(g string) bool { return g == queue || fnmatch.Match(g, queue) })
-}
-
-// parseTime reads the times that Resque's programs write.
-func parseTime(text string) (time.Time, bool) {
-	for _, layout := range []string{
-		time.RFC3339Nano, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006/01/02 15:04:05 MST",
-		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
-	} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // workingPage is the content of the list of jobs in hand.
@@ -238,23 +182,22 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	}
 	workers := slices.Clone(snap.Workers) // viewers share the snapshot's
 	if host != "" {
-		workers = slices.DeleteFunc(workers, func(w store.WorkerState) bool { return hostOf(w.ID) != host })
+		workers = slices.DeleteFunc(workers, func(w resque.RegisteredWorker) bool { return w.Host != host })
 	}
 	content := workersPage{Only: host, Pager: newPager(q, int64(len(workers)), workersAtOnce)}
-	slices.SortStableFunc(workers, func(a, b store.WorkerState) int { return cmp.Compare(hostOf(a.ID), hostOf(b.ID)) })
+	slices.SortStableFunc(workers, func(a, b resque.RegisteredWorker) int { return cmp.Compare(a.Host, b.Host) })
 	totals := map[string]*hostRow{}
 	for _, w := range workers {
-		name := hostOf(w.ID)
-		if totals[name] == nil {
-			totals[name] = &hostRow{Name: name}
+		if totals[w.Host] == nil {
+			totals[w.Host] = &hostRow{Name: w.Host}
 		}
-		totals[name].count(h.row(w, snap.Now))
+		totals[w.Host].count(h.row(w))
 	}
-	workers = workers[content.Pager.First:content.Pager.Last]
-	if err := h.store.WorkerDetails(q.Context(), workers); err != nil {
+	shown, err := h.details(q.Context(), workers[content.Pager.First:content.Pager.Last])
+	if err != nil {
 		return err
 	}
-	for _, w := range workers {
+	for _, w := range shown {
 		r := h.rowWithJob(w, snap.Now)
 		if n := len(content.Hosts); n == 0 || content.Hosts[n-1].Name != r.Host {
 			content.Hosts = append(content.Hosts, *totals[r.Host])
@@ -266,6 +209,24 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 		content.Stale += host.Stale
 	}
 	return h.show(q, "workers", t("Workers"), "workers", content)
+}
+
+// details reads what a snapshot leaves out of workers. What they run stays that of
+// the snapshot, so that a page is of one moment.
+func (h *Dashboard) details(ctx context.Context, workers []resque.RegisteredWorker) ([]resque.RegisteredWorker, error) {
+	ids := make([]string, len(workers))
+	for i, w := range workers {
+		ids[i] = w.ID
+	}
+	read, err := h.client.WorkersByID(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	workers = slices.Clone(workers) // viewers share the snapshot's
+	for i, w := range read {
+		workers[i].Started, workers[i].Processed, workers[i].Failed = w.Started, w.Processed, w.Failed
+	}
+	return workers, nil
 }
 
 // count adds a worker of the host, shown or not.
@@ -294,19 +255,18 @@ func (h *Dashboard) worker(q *request) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(snap.Workers, func(w store.WorkerState) bool { return w.ID == id })
+	i := slices.IndexFunc(snap.Workers, func(w resque.RegisteredWorker) bool { return w.ID == id })
 	if i < 0 {
-		if slices.ContainsFunc(snap.Workers, func(w store.WorkerState) bool { return hostOf(w.ID) == id }) {
+		if slices.ContainsFunc(snap.Workers, func(w resque.RegisteredWorker) bool { return w.Host == id }) {
 			return h.workersOf(q, id)
 		}
 		return fail(problemNoWorker, nil)
 	}
-	worker := slices.Clone(snap.Workers[i : i+1]) // viewers share the snapshot's
-	if err := h.store.WorkerDetails(q.Context(), worker); err != nil {
+	details, err := h.details(q.Context(), snap.Workers[i:i+1])
+	if err != nil {
 		return err
 	}
-	started, _ := parseTime(worker[0].Started) // left out where there is none
-	content := workerPage{h.rowWithJob(worker[0], snap.Now), started}
+	content := workerPage{h.rowWithJob(details[0], snap.Now), details[0].Started}
 	return h.show(q, "worker", id, "workers", content)
 }
 

@@ -1,14 +1,5 @@
 package web
 
-import (
-	"context"
-	"fmt"
-	"time"
-
-	"github.com/goresque/goresque/internal/store"
-	"github.com/goresque/goresque/resque"
-)
-
 // pauseAll and resumeAll are honoured by every worker, Ruby's and Go's.
 func (h *Dashboard) pauseAll(q *request) error {
 	if err := q.mayWrite(); err != nil {
@@ -39,7 +30,7 @@ func (h *Dashboard) pruneOne(q *request) error {
 			Text: t("Its job, if it has one, goes to the failures, and its registration is removed. A worker that is alive is left alone."),
 		})
 	}
-	done, err := h.prune(q.Context(), id)
+	done, err := h.client.PruneWorker(q.Context(), id, h.cfg.StaleAfter)
 	h.report(q.Context(), q, "prune", id, int64(count(done)), err)
 	if err != nil {
 		return err
@@ -69,7 +60,7 @@ func (h *Dashboard) pruneStale(q *request) error {
 	}
 	var stale []string
 	for _, w := range snap.Workers {
-		if h.isStale(w, snap.Now) {
+		if h.isStale(w) {
 			stale = append(stale, w.ID)
 		}
 	}
@@ -81,7 +72,7 @@ func (h *Dashboard) pruneStale(q *request) error {
 	}
 	var done int64
 	for _, id := range stale {
-		ok, wrong := h.prune(q.Context(), id)
+		ok, wrong := h.client.PruneWorker(q.Context(), id, h.cfg.StaleAfter)
 		done += int64(count(ok))
 		if wrong != nil {
 			err = wrong
@@ -94,48 +85,4 @@ func (h *Dashboard) pruneStale(q *request) error {
 	}
 	h.forget()
 	return q.back("workers", flash{Text: tn("Pruned 1 worker.|Pruned %s workers.", done)}, map[string]any{"done": done})
-}
-
-// prune ends a worker whose heartbeat, looked at again, is still old: the script
-// does nothing once it beats.
-//
-// Ruby: Resque::Worker#prune_dead_workers.
-func (h *Dashboard) prune(ctx context.Context, id string) (done bool, err error) {
-	const tries = 5 // its record may change under our eyes
-	for range tries {
-		beats, now, err := h.store.Heartbeats(ctx)
-		if err != nil {
-			return false, err
-		}
-		if !h.isStale(store.WorkerState{ID: id, Heartbeat: beats[id]}, now) {
-			return false, nil
-		}
-		record, err := h.store.Record(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		pruned, err := h.store.Prune(ctx, record, beats[id], h.lost(record))
-		switch {
-		case err != nil:
-			return false, err
-		case pruned == store.PrunedNow:
-			return true, nil
-		case pruned == store.NotPruned:
-			return false, nil
-		}
-	}
-	return false, fmt.Errorf("pruning worker %q: its record keeps changing", id)
-}
-
-// lost is the failure of the job that a dead worker has in its record.
-func (h *Dashboard) lost(r store.Record) []store.Effect {
-	if len(r.Text) == 0 {
-		return nil
-	}
-	dead := &resque.DeadWorkerError{Worker: r.Worker}
-	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
-		dead.Class = job.Class
-	}
-	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
-	return []store.Effect{h.store.Fail(resque.NewFailure(job, dead, time.Now()).AppendJSON(nil))}
 }

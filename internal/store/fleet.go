@@ -52,34 +52,50 @@ func (s *Store) Fleet(ctx context.Context) (workers []WorkerState, now time.Time
 	return workers, now, nil
 }
 
-// WorkerState is what Redis holds of one worker, in two round trips.
+// WorkerStates are what Redis holds of the workers with these ids, and what its
+// clock says, in one round trip.
 //
 // Ruby: Resque::Worker.find and .exists?.
-func (s *Store) WorkerState(ctx context.Context, id string) (w WorkerState, now time.Time, err error) {
-	workers := []WorkerState{{ID: id}}
+func (s *Store) WorkerStates(ctx context.Context, ids []string) (workers []WorkerState, now time.Time, err error) {
+	if len(ids) == 0 {
+		return nil, now, nil
+	}
+	workers = make([]WorkerState, len(ids))
+	beats := []any{s.keys.heartbeats()}
+	commands := make([][]any, 0, len(ids)+3)
+	for i, id := range ids {
+		workers[i].ID = id
+		beats = append(beats, id)
+		commands = append(commands, []any{"SISMEMBER", s.keys.workers(), id})
+	}
+	commands = append(commands, append([]any{"HMGET"}, beats...),
+		append([]any{"MGET"}, s.stateKeys(workers)...), []any{"TIME"})
 	err = s.with(ctx, func(c conn) error {
-		if err := errors.Join(
-			c.Send("SISMEMBER", s.keys.workers(), id),
-			c.Send("HMGET", s.keys.heartbeats(), id),
-			c.Send("TIME"),
-			c.Flush(),
-		); err != nil {
+		replies, err := c.pipeline(commands...)
+		if err != nil {
 			return err
 		}
-		known, err1 := redis.Bool(c.receive())
-		beats, err2 := redis.Strings(c.receive())
-		clock, err3 := clockTime(c.receive())
-		if err := errors.Join(err1, err2, err3); err != nil {
+		if err := refusedIn(replies); err != nil {
 			return err
 		}
-		now = clock
-		workers[0].Registered, workers[0].Heartbeat = known, beats[0]
-		return s.states(c, workers)
+		rest := replies[len(ids):]
+		texts, err1 := redis.Strings(rest[0], nil)
+		if now, err = clockTime(rest[2], err1); err != nil {
+			return err
+		}
+		for i := range workers {
+			known, err := redis.Bool(replies[i], nil)
+			if err != nil {
+				return err
+			}
+			workers[i].Registered, workers[i].Heartbeat = known, texts[i]
+		}
+		return fillStates(workers)(rest[1], nil)
 	})
 	if err != nil {
-		return WorkerState{}, now, fmt.Errorf("reading what worker %q does: %w", id, err)
+		return nil, now, fmt.Errorf("reading what %d workers do: %w", len(ids), err)
 	}
-	return workers[0], now, nil
+	return workers, now, nil
 }
 
 func registered(ids []string, beats map[string]string) []WorkerState {

@@ -17,12 +17,13 @@ import (
 type Snapshot struct {
 	Queues    []QueueState  // by name
 	Failures  []ListSize    // Failed first, then the lists of queues
-	Workers   []WorkerState // without what WorkerDetails reads
+	Workers   []WorkerState // without when they started, and their counters
 	Processed int64
 	Failed    int64 // the counter, not the lists' lengths
 	Paused    bool  // all workers are
 	Now       time.Time
 	RoundTrip time.Duration // of the first of the two
+	Damage    []error       // why a key of Resque's own counts as empty: it is of another type
 }
 
 // QueueState is a queue in a Snapshot.
@@ -30,16 +31,19 @@ type QueueState struct {
 	Name   string
 	Size   int64
 	Paused bool
-	Head   []byte // the job that is next, as it is; nil where there is none
+	Head   []byte // the job that is next, as it is; nil if there is none
+	Err    error  // why the queue cannot be read: its key is of another type
 }
 
 // ListSize is how many entries a list has.
 type ListSize struct {
 	Name string
 	Size int64
+	Err  error // why it cannot be read: its key is of another type
 }
 
-// Snapshot reads one.
+// Snapshot reads one. A key of another type counts as empty, and says so; whatever
+// else Redis refuses is the error.
 func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	var snap Snapshot
 	err := s.with(ctx, func(c conn) error {
@@ -71,13 +75,31 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		return nil, err
 	}
 	snap.RoundTrip = time.Since(begun)
-	queues, _ := redis.Strings(replies[0], nil) // a key of another type counts as empty: the page shows the rest
+	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", ""} {
+		damage, err := otherType(key, replies[i])
+		if err != nil {
+			return nil, err
+		}
+		if damage != nil {
+			snap.Damage = append(snap.Damage, damage)
+		}
+	}
+	queues, _ := redis.Strings(replies[0], nil) // empty for a key of another type
 	workers, _ := redis.Strings(replies[1], nil)
 	failedLists, _ = redis.Strings(replies[2], nil)
 	beats, _ := redis.StringMap(replies[3], nil)
-	values, _ := redis.Strings(replies[4], nil)
-	every, _ := redis.Bool(replies[5], nil)
-	clock, _ := redis.Int64s(replies[6], nil)
+	values, err := redis.Strings(replies[4], nil)
+	if err != nil {
+		return nil, err
+	}
+	every, err := redis.Bool(replies[5], nil)
+	if err != nil {
+		return nil, err
+	}
+	clock, err := redis.Int64s(replies[6], nil)
+	if err != nil {
+		return nil, err
+	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)
 	for _, q := range queues {
@@ -121,8 +143,13 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		return reply
 	}
 	for _, list := range lists {
-		size, _ := redis.Int64(next(), nil)
-		snap.Failures = append(snap.Failures, ListSize{list, size})
+		reply := next()
+		damage, err := otherType(s.keys.failed(list), reply)
+		if err != nil {
+			return err
+		}
+		size, _ := redis.Int64(reply, nil) // 0 for a key of another type
+		snap.Failures = append(snap.Failures, ListSize{Name: list, Size: size, Err: damage})
 	}
 	if len(snap.Workers) > 0 {
 		records, err := redis.ByteSlices(next(), nil)
@@ -133,26 +160,46 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 			return err
 		}
 		for i, text := range records {
-			snap.Workers[i].Record = Record{Worker: snap.Workers[i].ID, Text: text} // read by who shows it
+			snap.Workers[i].Record = readRecord(snap.Workers[i].ID, text)
 		}
 	}
 	for i := range snap.Queues {
-		q := &snap.Queues[i]
-		q.Size, _ = redis.Int64(next(), nil)
-		q.Head, _ = redis.Bytes(next(), nil)
-		q.Paused, _ = redis.Bool(next(), nil)
+		if err := snap.Queues[i].fill(s.keys.queue(snap.Queues[i].Name), next(), next(), next()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// WorkerDetails fills in what a Snapshot leaves out of these workers: when they
-// started, and their counters.
-func (s *Store) WorkerDetails(ctx context.Context, workers []WorkerState) error {
-	err := s.with(ctx, func(c conn) error { return s.states(c, workers) })
-	if err != nil {
-		return fmt.Errorf("reading what %d workers did: %w", len(workers), err)
+// fill takes a queue's length, first job and pause.
+func (q *QueueState) fill(key string, size, head, paused any) (err error) {
+	if q.Err, err = otherType(key, size); err != nil {
+		return err
 	}
-	return nil
+	if q.Err == nil {
+		if q.Size, err = redis.Int64(size, nil); err != nil {
+			return err
+		}
+		q.Head, err = redis.Bytes(head, nil)
+		if err != nil && !errors.Is(err, redis.ErrNil) {
+			return err
+		}
+	}
+	q.Paused, err = redis.Bool(paused, nil)
+	return err
+}
+
+// otherType sorts out a reply that is an error: damage if the key is of another
+// type, err for whatever else Redis refuses.
+func otherType(key string, reply any) (damage, err error) {
+	refused, ok := reply.(redis.Error)
+	switch {
+	case !ok:
+		return nil, nil
+	case strings.HasPrefix(string(refused), "WRONGTYPE"):
+		return fmt.Errorf("the key %q is of another type than Resque's", key), nil
+	}
+	return nil, refused
 }
 
 // pipeline sends commands together and returns their replies; one that Redis

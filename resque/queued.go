@@ -1,0 +1,295 @@
+package resque
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Queue shows and changes the jobs that wait in one queue, while workers take jobs
+// from its front. It is safe for concurrent use.
+type Queue struct {
+	store *store.Store
+	name  string
+}
+
+// Queue returns the queue of that name, which need not be known.
+func (c *Client) Queue(name string) *Queue { return &Queue{store: c.store, name: name} }
+
+// QueuedJob is a job in a queue. ParseReserved reads its bytes.
+type QueuedJob struct {
+	ID  QueuedJobID
+	Raw []byte
+}
+
+// QueuedJobID names a job in a queue: where it stood, and what its bytes are. A
+// position alone would name another job as soon as a worker takes one.
+type QueuedJobID struct {
+	Position int64  // in the queue, 0 being the next to be taken
+	Digest   string // of its bytes: 16 hexadecimal digits
+}
+
+// String returns POSITION-DIGEST, which ParseQueuedJobID reads.
+func (id QueuedJobID) String() string { return strconv.FormatInt(id.Position, 10) + "-" + id.Digest }
+
+// ErrQueuedJobID is wrapped by errors of ParseQueuedJobID.
+var ErrQueuedJobID = errors.New("resque: invalid id of a queued job")
+
+// ParseQueuedJobID reads what QueuedJobID.String returned.
+func ParseQueuedJobID(text string) (QueuedJobID, error) {
+	position, digest, _ := strings.Cut(text, "-")
+	n, err := strconv.ParseInt(position, 10, 64)
+	if err != nil || n < 0 || len(digest) != digestLength {
+		return QueuedJobID{}, fmt.Errorf("%w: %q; they look like 17-2fd4e1c67a2d28fc", ErrQueuedJobID, text)
+	}
+	return QueuedJobID{Position: n, Digest: digest}, nil
+}
+
+func queuedJobs(first int64, raw [][]byte) []QueuedJob {
+	jobs := make([]QueuedJob, len(raw))
+	for i, text := range raw {
+		jobs[i] = QueuedJob{ID: QueuedJobID{first + int64(i), store.Digest(text)[:digestLength]}, Raw: text}
+	}
+	return jobs
+}
+
+// Page returns up to count jobs from position first on, and the size of the queue,
+// in one round trip. It returns fewer if they are large: those that begin within
+// 4 MB, and at least one.
+//
+// Ruby: Resque.peek with Resque.size.
+func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob, size int64, err error) {
+	raw, size, err := q.store.QueuePage(ctx, q.name, first, first+count-1)
+	return queuedJobs(first, raw), size, err
+}
+
+// find looks for a job where it was, and in front of that: workers take jobs from
+// there.
+func (q *Queue) find(ctx context.Context, id QueuedJobID) (raw []byte, ok bool, err error) {
+	const part, limit = 500, 10_000
+	for last := id.Position; last >= max(0, id.Position-limit); {
+		first := max(last-part+1, 0)
+		if last == id.Position {
+			first = last // where it was, most likely
+		}
+		for at := first; at <= last; {
+			jobs, _, err := q.Page(ctx, at, last-at+1)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, job := range jobs {
+				if job.ID.Digest == id.Digest {
+					return job.Raw, true, nil
+				}
+			}
+			if len(jobs) == 0 {
+				break
+			}
+			at += int64(len(jobs))
+		}
+		last = first - 1
+	}
+	return nil, false, nil
+}
+
+// found returns the bytes of the jobs that ids name and that are still there.
+func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) {
+	var jobs [][]byte
+	for _, id := range ids {
+		raw, ok, err := q.find(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			jobs = append(jobs, raw)
+		}
+	}
+	return jobs, nil
+}
+
+// Remove removes jobs. Those that are not there any more are counted as Gone.
+//
+// Ruby: Resque.dequeue, which takes all jobs with the same bytes.
+func (q *Queue) Remove(ctx context.Context, how Remove, ids ...QueuedJobID) (Progress, error) {
+	trash := newQueueTrash(q.name, how.Keep)
+	jobs, err := q.found(ctx, ids)
+	if err != nil {
+		return Progress{}, err
+	}
+	taken, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
+	p := taking(len(ids), taken)
+	if err == nil && p.Done > 0 {
+		err = q.noteTrash(ctx, &p, trash)
+	}
+	return p, err
+}
+
+// Move moves jobs to the end of another queue. Those that are not there any more
+// are counted as Gone.
+func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (Progress, error) {
+	if err := validQueue(to); err != nil {
+		return Progress{}, err
+	}
+	jobs, err := q.found(ctx, ids)
+	if err != nil {
+		return Progress{}, err
+	}
+	taken, err := q.store.MoveJobs(ctx, q.name, to, jobs)
+	return taking(len(ids), taken), err
+}
+
+func taking(asked int, taken []bool) Progress {
+	p := Progress{Total: int64(asked), Seen: int64(asked)}
+	for _, ok := range taken {
+		if ok {
+			p.Done++
+		}
+	}
+	p.Gone = p.Total - p.Done
+	return p
+}
+
+// Clear removes all jobs of the queue, whose name stays known.
+func (q *Queue) Clear(ctx context.Context, how Remove) (Progress, error) {
+	trash := newQueueTrash(q.name, how.Keep)
+	n, err := q.store.ClearQueue(ctx, q.name, trash)
+	p := Progress{Total: n, Seen: n, Done: n}
+	if err == nil && n > 0 {
+		err = q.noteTrash(ctx, &p, trash)
+	}
+	return p, err
+}
+
+// Forget makes the queue unknown if it is empty.
+//
+// Ruby: Resque.remove_queue, which empties it, too.
+func (q *Queue) Forget(ctx context.Context) error { return q.store.ForgetQueue(ctx, q.name) }
+
+// Count returns how many jobs match passes. It reads the whole queue.
+func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64, err error) {
+	for first := int64(0); ; {
+		jobs, _, err := q.Page(ctx, first, queuePart)
+		if err != nil || len(jobs) == 0 {
+			return n, err
+		}
+		for _, job := range jobs {
+			if match(job) {
+				n++
+			}
+		}
+		first += int64(len(jobs))
+	}
+}
+
+// RemoveMatching removes the jobs that match passes among those that are there now.
+// progress, if it is not nil, is called from time to time; when ctx ends, it stops
+// in between.
+func (q *Queue) RemoveMatching(ctx context.Context, how Remove, match func(QueuedJob) bool, progress func(Progress)) (Progress, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	r := queueRemoval{q: q, match: match, tell: progress, trash: newQueueTrash(q.name, how.Keep)}
+	return r.run(ctx)
+}
+
+func (q *Queue) noteTrash(ctx context.Context, p *Progress, trash store.Trash) error {
+	if trash.Keep <= 0 {
+		return nil
+	}
+	p.Trash = []string{trash.Token}
+	return q.store.NoteTrash(ctx, trash, time.Now())
+}
+
+// queueRemoval removes jobs of a queue while workers take others from its front.
+type queueRemoval struct {
+	q     *Queue
+	match func(QueuedJob) bool
+	tell  func(Progress)
+	trash store.Trash
+	p     Progress
+}
+
+const (
+	queuePart   = 500 // jobs that are read at once
+	queueAtOnce = 50  // that are removed in one step of Redis
+	queuePasses = 20
+)
+
+// run passes through the queue, and again until nothing is found: workers may have
+// taken jobs meanwhile, and what is behind those moved up and was passed over. Jobs
+// that come while it runs stay.
+func (r *queueRemoval) run(ctx context.Context) (Progress, error) {
+	_, end, err := r.q.Page(ctx, 0, 1)
+	if err != nil {
+		return r.p, err
+	}
+	r.p.Total = end
+	for pass := 0; pass < queuePasses && err == nil; pass++ {
+		before, gone := r.p.Done, r.p.Gone
+		err = r.pass(ctx, end)
+		end -= r.p.Done - before
+		if r.p.Done == before && r.p.Gone == gone {
+			break
+		}
+	}
+	return r.p, err
+}
+
+func (r *queueRemoval) pass(ctx context.Context, end int64) error {
+	for at := int64(0); at < end; {
+		jobs, _, err := r.q.Page(ctx, at, min(queuePart, end-at))
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		var acts []store.FailedAct
+		for _, job := range jobs {
+			if r.match(job) {
+				acts = append(acts, store.FailedAct{Position: job.ID.Position, Digest: store.Digest(job.Raw), Remove: true})
+			}
+		}
+		removed, err := r.remove(ctx, acts)
+		at, end = at+int64(len(jobs))-removed, end-removed
+		r.p.Seen = min(r.p.Seen+int64(len(jobs)), r.p.Total)
+		if err != nil {
+			return err
+		}
+		r.tell(r.p)
+	}
+	return nil
+}
+
+// remove removes jobs, each if it is still where it was.
+func (r *queueRemoval) remove(ctx context.Context, acts []store.FailedAct) (removed int64, err error) {
+	for some := range slices.Chunk(acts, queueAtOnce) {
+		for i := range some {
+			some[i].Position -= removed
+		}
+		acted, err := r.q.store.ActOnQueue(ctx, r.q.name, some, r.trash)
+		if err != nil {
+			return removed, err
+		}
+		for _, a := range acted {
+			switch {
+			case a.Err != nil:
+				return removed, fmt.Errorf("removing a job of queue %q: %w", r.q.name, a.Err)
+			case a.Done:
+				removed++
+				r.p.Done++
+			default:
+				r.p.Gone++
+			}
+		}
+		if r.p.Done > 0 && r.p.Trash == nil {
+			if err := r.q.noteTrash(ctx, &r.p, r.trash); err != nil {
+				return removed, err
+			}
+		}
+	}
+	return removed, nil
+}
