@@ -194,5 +194,5 @@ func queue(t *testing.T, server *redistest.Server, name string) []string {
 // eventually waits for what other goroutines or processes bring about.
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, condition, 20*time.Second, 5*time.Millisecond, what)
+	require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)
 }

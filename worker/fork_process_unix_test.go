@@ -21,6 +21,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
@@ -86,9 +87,24 @@ func measure(ctx context.Context, client *resque.Client, w *worker.Worker, jobs 
 		if err != nil {
 			return err
 		}
-		<-time.After(6 * time.Second) // a child that does not end is killed after 5 s
+		if err := awaitNoChildren(ctx); err != nil {
+			return err
+		}
 		runtime.GC()
 		fmt.Println("measured", len(fds), runtime.NumGoroutine(), len(childrenOf(os.Getpid())), rss())
+	}
+	return nil
+}
+
+// awaitNoChildren waits until this process has no children: one that does not end by
+// itself is killed after 5 s.
+func awaitNoChildren(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for len(childrenOf(os.Getpid())) > 0 {
+		if !backoff.Sleep(ctx, 10*time.Millisecond) {
+			return fmt.Errorf("children are left: %v", childrenOf(os.Getpid()))
+		}
 	}
 	return nil
 }

@@ -291,7 +291,7 @@ func TestPausedUntilEmpty(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "it waits for a CONT")
 	}
 	c := s.Conn(t)

@@ -138,11 +138,11 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 			return nil
 		})
 		enqueue(t, s, resque.Job{Queue: "first", Class: "First"})
-		w := newWorker(t, s, mux, worker.Config{Queues: []string{"*"}, Concurrency: slots, UntilEmpty: true, PollInterval: time.Minute})
+		w := newWorker(t, s, mux, worker.Config{Queues: []string{"*"}, Concurrency: slots, UntilEmpty: true, PollInterval: time.Hour})
 		select {
 		case err := <-goRun(t, w):
 			require.NoError(t, err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(t, "the slots have gone")
 		}
 		assert.EqualValues(t, 4, number(t, s.Conn(t), "resque:stat:processed"))
@@ -172,7 +172,7 @@ func TestAWorkerUntilEmptyOutlastsItsRegistration(t *testing.T) {
 			})
 			enqueue(t, s, exporters(3)...)
 			w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, PollInterval: time.Hour})
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			require.NoError(t, work(w, ctx))
 			require.NoError(t, ctx.Err(), "it waits for nobody")
@@ -205,9 +205,9 @@ func TestUntilEmptyLeavesWhatIsPutBack(t *testing.T) {
 			s := redistest.Start(t)
 			enqueue(t, s, resque.Job{Queue: "exports", Class: "Nobody"})
 			w := newWorker(t, s, recordedMux(), worker.Config{
-				Queues: []string{queues}, Concurrency: 2, UntilEmpty: true, PollInterval: time.Minute, UnknownClass: worker.PutBackUnknown,
+				Queues: []string{queues}, Concurrency: 2, UntilEmpty: true, PollInterval: time.Hour, UnknownClass: worker.PutBackUnknown,
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			require.NoError(t, w.Run(ctx))
 			require.NoError(t, ctx.Err(), "it turns them over without end")
