@@ -2,16 +2,17 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -54,12 +55,24 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	}
 	if err := rdb.Ping(ctx); err != nil {
 		_ = rdb.Close()
-		if store.Refused(err) {
-			return nil, fmt.Errorf("%w\nIt is running, and refuses: if not for a while only, look at the user, the password and the database in --redis or REDIS_URL", err)
-		}
-		return nil, fmt.Errorf("%w\nIs it running? Start one with 'redis-server', or name another with --redis or REDIS_URL", err)
+		return nil, err
 	}
 	return rdb, nil
+}
+
+// explain writes the cause of an error of Redis and what to do about it.
+func (e *Env) explain(err error) {
+	fault, ok := resque.Explain(err)
+	if !ok {
+		return
+	}
+	fmt.Fprintf(e.Stderr, "%s. %s\n", fault.Cause, fault.Advice)
+	switch fault.Code {
+	case resque.FaultUnreachable, resque.FaultHost, resque.FaultNotRedis, resque.FaultTLSExpected, resque.FaultNoTLS,
+		resque.FaultPassword, resque.FaultDatabase, resque.FaultCommand, resque.FaultReadOnly, resque.FaultMasterDown:
+		fmt.Fprintln(e.Stderr, "The address is from --redis or REDIS_URL.")
+	default:
+	}
 }
 
 // Logger writes to the command's standard error: text on a terminal, JSON
@@ -110,6 +123,26 @@ func FromEnv(cmd *cobra.Command, flag string, variables ...string) {
 }
 
 const annotation = "goresque_env"
+
+// refuseEmpty refuses flags that were given without a value, as --class "$CLASS"
+// is when CLASS is not set: what was meant to narrow would mean everything.
+func refuseEmpty(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if f.Name == "exec" {
+			return // it says what it wants
+		}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		blank := func(text string) bool { return strings.TrimSpace(text) == "" }
+		if len(values) == 0 || slices.ContainsFunc(values, blank) {
+			err = errors.Join(err, Usage("--%s is empty: give it a value or leave it out", f.Name))
+		}
+	})
+	return err
+}
 
 // fill gives the flags that were not given what the environment has for them.
 func (e *Env) fill(cmd *cobra.Command) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env 
 		}
 		if _, taken := mux.Route(class); taken {
 			return Usage("--exec %q: class %s has a handler already", pair, class)
+		}
+		if mux.Wraps(class) {
+			return Usage("--exec %q: %s has jobs of other classes inside, which this command performs: name one of those", pair, class)
 		}
 		c := &shellJob{command: command, termTimeout: termTimeout, env: env}
 		mux.HandleFunc(class, c.perform)
@@ -48,7 +52,7 @@ const longestArgs = 64 << 10
 func (s *shellJob) perform(ctx context.Context, job *resque.Reserved) error {
 	p, err := startSupervised(ctx, s.command, s.environ(job), job.Payload, s.env)
 	if err != nil {
-		return fmt.Errorf("running %q: %w", s.command, err)
+		return fmt.Errorf("starting the command: %w", err)
 	}
 	defer p.close()
 	told := ctx.Done()
@@ -81,11 +85,13 @@ func (s *shellJob) ended(ctx context.Context, p *supervised, killed bool) error 
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w", resque.ErrTerm)
 	}
-	return &exitError{command: s.command, status: p.how.Text, stderr: p.stderr.String()}
+	return &exitError{status: p.how.Text, stderr: p.stderr.String()}
 }
 
 func (s *shellJob) environ(job *resque.Reserved) []string {
-	vars := os.Environ()
+	vars := slices.DeleteFunc(os.Environ(), func(pair string) bool { // it would stay where the arguments are too long
+		return strings.HasPrefix(pair, "RESQUE_ARGS=")
+	})
 	vars = append(vars, "RESQUE_CLASS="+job.Class, "RESQUE_QUEUE="+job.Queue, "RESQUE_WORKER="+job.Worker)
 	var args bytes.Buffer
 	args.WriteByte('[')
@@ -114,13 +120,15 @@ func exitOf(ended *os.ProcessState) exit {
 }
 
 // exitError is the error of a command that went wrong.
-type exitError struct{ command, status, stderr string }
+// It does not have the command itself, which may hold secrets: a failure is stored
+// and shown.
+type exitError struct{ status, stderr string }
 
 // Error is the last line that the command wrote to its standard error.
 func (e *exitError) Error() string {
 	lines := e.lines()
 	if len(lines) == 0 {
-		return fmt.Sprintf("%s ended with %s and said nothing on standard error", e.command, e.status)
+		return fmt.Sprintf("the command ended with %s and wrote nothing to standard error", e.status)
 	}
 	return lines[len(lines)-1]
 }
@@ -131,7 +139,7 @@ func (e *exitError) ExceptionName() string { return "ExitError" }
 // Backtrace is the end of what the command wrote to its standard error.
 func (e *exitError) Backtrace() []string {
 	lines := e.lines()
-	return append(lines[max(0, len(lines)-50):], fmt.Sprintf("%s: %s", e.command, e.status))
+	return append(lines[max(0, len(lines)-50):], "command: "+e.status)
 }
 
 func (e *exitError) lines() []string {

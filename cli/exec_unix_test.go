@@ -145,7 +145,7 @@ func TestExecFails(t *testing.T) {
 		failed                          int
 	}{
 		{"last line", `echo one >&2; echo "two é" >&2; printf '\n  \n' >&2; exit 3`, "ExitError", "^two é$", 1},
-		{"says nothing", `exit 3`, "ExitError", `^exit 3 ended with pid \d+ exit 3 and said nothing on standard error$`, 1},
+		{"says nothing", `: s3cret; exit 3`, "ExitError", `^the command ended with pid \d+ exit 3 and wrote nothing to standard error$`, 1},
 		{"not UTF-8", `printf '\377x' >&2; false`, "ExitError", "^\uFFFDx$", 1},
 		{"no such command", `/nowhere/to/be/found`, "ExitError", "not found", 1},
 		{"killed by the system", `kill -KILL $$`, "Resque::DirtyExit", `^Child process received unhandled signal pid \d+ SIGKILL \(signal 9\)$`, 0},
@@ -158,6 +158,7 @@ func TestExecFails(t *testing.T) {
 				t.Helper()
 				r, failed := execDrain(t, test.command, environ, job)
 				require.Len(t, failed, 1)
+				assert.NotContains(t, failed[0].Error+strings.Join(failed[0].Backtrace, "\n"), "s3cret", "the command itself is not stored")
 				assert.Equal(t, test.exception, failed[0].Exception)
 				assert.Regexp(t, test.error, failed[0].Error)
 				assert.Equal(t, test.failed, r.stat(t, "failed"))

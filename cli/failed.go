@@ -80,7 +80,7 @@ func (f *filterFlags) given() bool {
 // of. The context ends at INT and TERM.
 func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *resque.Failures) error) error {
 	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error {
-		ctx, stop := UntilSignal(ctx)
+		ctx, stop := untilSignal(ctx)
 		defer stop()
 		err := fn(ctx, client.Failures())
 		switch {

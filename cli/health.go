@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +33,8 @@ func serveHealth(ctx context.Context, addr string, rdb *resque.Redis, w *worker.
 		case len(w.IDs()) == 0:
 			http.Error(rw, "not registered", http.StatusServiceUnavailable)
 		case err != nil:
-			http.Error(rw, "redis does not answer", http.StatusServiceUnavailable)
+			fault, _ := resque.Explain(err)
+			http.Error(rw, strings.ToLower(cmp.Or(fault.Cause, "Redis cannot be asked")), http.StatusServiceUnavailable)
 		default:
 			fmt.Fprintln(rw, "ok")
 		}

@@ -57,6 +57,7 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 		return 0
 	}
 	fmt.Fprintf(env.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+	env.explain(err)
 	var usage *usageError
 	if errors.As(err, &usage) || !env.called {
 		fmt.Fprintf(env.Stderr, "See '%s --help'.\n", cmd.CommandPath())
@@ -78,6 +79,9 @@ func (a App) root(env *Env) *cobra.Command {
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmd.ValidateFlagGroups(); err != nil {
 				return err //nolint:wrapcheck // cobra's own words name the flags
+			}
+			if err := refuseEmpty(cmd); err != nil {
+				return err
 			}
 			env.called = true
 			return env.fill(cmd)

@@ -51,7 +51,7 @@ func TestWrongCalls(t *testing.T) {
 		{"no concurrency", []string{"CONCURRENCY=0"}, []string{"work", "-q", "a"}, 2, []string{"at least 1"}},
 		{"bad choice", nil, []string{"work", "-q", "a", "--on-crash", "cry"}, 2, []string{"fail or requeue"}},
 		{"bad address", []string{"REDIS_URL=http://x"}, []string{"work", "-q", "a"}, 2, []string{"redis://, rediss:// or unix://"}},
-		{"redis away", []string{away, "QUEUE=a"}, []string{"work"}, 1, []string{"127.0.0.1:1", "redis-server", "REDIS_URL"}},
+		{"redis away", []string{away}, []string{"list"}, 1, []string{"127.0.0.1:1", "redis-server", "REDIS_URL"}},
 		{"redis away at enqueue", []string{away}, []string{"enqueue", "-q", "a", "A"}, 1, []string{"127.0.0.1:1", "redis-server"}},
 		{"no class", nil, []string{"enqueue"}, 2, []string{"at least 1 arg"}},
 		{"no queue for a class", nil, []string{"enqueue", "Exporter"}, 2, []string{"-q QUEUE Exporter"}},

@@ -91,6 +91,6 @@ func TestARedisThatRefusesIsNotSaidToBeAway(t *testing.T) {
 	got := run(t, nil, []string{"REDIS_URL=" + s.URL}, "info")
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stderr, "NOAUTH")
-	assert.Contains(t, got.stderr, "It is running, and refuses")
+	assert.Contains(t, got.stderr, "Redis refused the user or the password")
 	assert.NotContains(t, got.stderr, "redis-server")
 }

@@ -9,8 +9,8 @@ import (
 
 // forwardedSignals are the signals that the workers command passes on to its processes.
 func forwardedSignals() []os.Signal {
-	return []os.Signal{
-		syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT,
+	return unlessIgnored(
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP,
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
-	}
+	)
 }

@@ -42,7 +42,11 @@ TLS before it: the password is sent with each request.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := UntilSignal(cmd.Context())
 			defer stop()
-			return env.withClient(ctx, func(ctx context.Context, client *resque.Client) error { return o.run(ctx, env, client) })
+			err := env.withClient(ctx, func(ctx context.Context, client *resque.Client) error { return o.run(ctx, env, client) })
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // it was told to stop before it began
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()

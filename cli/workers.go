@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -56,6 +57,9 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwardedSignals()...)
 	defer signal.Stop(signals)
+	piped := make(chan os.Signal, 1) // the end of the log's reader ends nothing
+	signal.Notify(piped, syscall.SIGPIPE)
+	defer signal.Stop(piped)
 
 	args, log := e.workArgs(cmd), e.Logger()
 	processes := make([]*exec.Cmd, count)

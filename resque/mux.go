@@ -114,6 +114,13 @@ func (m *Mux) Use(middleware ...Middleware) {
 	m.middleware = append(m.middleware, middleware...)
 }
 
+// Wraps reports whether class is a wrapper that has jobs of other classes inside,
+// such as Rails'. It cannot have a handler of its own.
+func (m *Mux) Wraps(class string) bool {
+	_, ok := m.wrappers[class]
+	return ok
+}
+
 // Handle registers a route. It panics when the class is empty or taken, or the
 // handler nil: mistakes of the program, found at its start.
 func (m *Mux) Handle(r Route) {

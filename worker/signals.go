@@ -13,8 +13,9 @@ const abortTimeout = time.Second
 
 // RunWithSignals is Run for a process that is the worker: it does what Ruby's
 // worker does on TERM, INT, QUIT, USR1, USR2 and CONT (docs/operations.md has the
-// table), and on a second INT records the running jobs as cut off and returns
-// within a second.
+// table), takes HUP for TERM unless it was ignored at the start, and ignores PIPE.
+// On a second INT it records the running jobs as cut off and returns within a
+// second.
 //
 // Ruby: Resque::Worker#register_signal_handlers.
 func (w *Worker) RunWithSignals(ctx context.Context) error {

@@ -4,21 +4,27 @@ package worker
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 )
 
-// followedSignals are the signals that a worker's process follows.
+// followedSignals are the signals that a worker's process follows. PIPE is among them
+// because Go ends a program for it: the reader of the log may be gone.
 func followedSignals() []os.Signal {
-	return []os.Signal{
+	all := []os.Signal{
 		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCONT, syscall.SIGPIPE,
 	}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 // follow follows a signal.
 func (w *Worker) follow(sig os.Signal) {
 	switch sig {
-	case syscall.SIGTERM:
+	case syscall.SIGTERM, syscall.SIGHUP:
 		w.Term()
 	case syscall.SIGINT:
 		w.Interrupt()

@@ -19,6 +19,7 @@ func closeOnExec(fd int) { syscall.CloseOnExec(fd) }
 func dropSignals() (stop func()) {
 	dropped := make(chan os.Signal, 1) // when it is full, signals are dropped
 	signal.Notify(dropped, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP)
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP,
+		syscall.SIGPIPE) // Go would end the process when nothing reads what its job writes
 	return func() { signal.Stop(dropped) }
 }

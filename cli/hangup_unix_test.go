@@ -1,0 +1,145 @@
+//go:build unix
+
+package cli_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+)
+
+// A terminal that is closed ends a worker as TERM does: its job is finished and
+// its registration is gone.
+func TestHangUpStopsAWorkerAsTermDoes(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := working(t, s, "300ms")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, cmd.Wait(), "exit status 0")
+	c := s.Conn(t)
+	processed, err := redis.Int(c.Do("GET", "resque:stat:processed"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, processed)
+	keys, err := redis.Strings(c.Do("KEYS", "resque:worker*"))
+	require.NoError(t, err)
+	assert.Empty(t, keys)
+}
+
+func TestWorkersPassesHangUpOn(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=2"}, "workers")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	eventually(t, func() bool { return slots(t, s) == 2 }, "two workers")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, cmd.Wait())
+	assert.Zero(t, slots(t, s), "no process is left running unsupervised")
+}
+
+func TestHangUpStaysIgnoredUnderNohup(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	worker := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work")
+	cmd := exec.Command("nohup", append([]string{worker.Path}, worker.Args[1:]...)...)
+	cmd.Env = worker.Env
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	eventually(t, func() bool { return slots(t, s) == 1 }, "the worker")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
+	_, err := s.Client(t).Enqueue(t.Context(), resque.Job{Queue: "slow", Class: "Slow", Args: []any{"1ms"}})
+	require.NoError(t, err)
+	eventually(t, func() bool { return processed(t, s) == 1 }, "it works on")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+	assert.False(t, signal.Ignored(syscall.SIGHUP), "or this test shows nothing")
+}
+
+// What reads the log may end at any time.
+func TestTheEndOfTheLogsReaderEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"work", "workers", "a process per job"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			args := []string{strings.Split(command, " ")[0]}
+			if args[0] == "a" {
+				args = []string{"work", "--fork-per-job"}
+			}
+			cmd := commandOf(s, args...)
+			stderr, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			eventually(t, func() bool { return slots(t, s) == 1 }, "the worker")
+			require.NoError(t, stderr.Close())
+			for range 2 { // each writes its line
+				_, err := s.Client(t).Enqueue(t.Context(), resque.Job{Queue: "slow", Class: "Slow", Args: []any{"1ms"}})
+				require.NoError(t, err)
+			}
+			eventually(t, func() bool { return processed(t, s) == 2 }, "it works on")
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			require.NoError(t, cmd.Wait())
+			assert.Zero(t, slots(t, s))
+			failed, err := redis.Int(s.Conn(t).Do("LLEN", "resque:failed"))
+			require.NoError(t, err)
+			assert.Zero(t, failed)
+		})
+	}
+}
+
+// A signal that comes before the connection stands ends the command without a
+// word about Redis, and without a dump of goroutines.
+func TestSignalsWhileConnectingEndQuietly(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, args := range [][]string{{"work"}, {"web"}} {
+			t.Run(sig.String()+" "+args[0], func(t *testing.T) {
+				t.Parallel()
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				require.NoError(t, err)
+				defer l.Close()
+				cmd := command([]string{"REDIS_URL=" + l.Addr().String(), "QUEUE=slow"}, args...)
+				stderr, err := cmd.StderrPipe()
+				require.NoError(t, err)
+				require.NoError(t, cmd.Start())
+				t.Cleanup(func() { _ = cmd.Process.Kill() })
+				c, err := l.Accept()
+				require.NoError(t, err)
+				defer c.Close()
+				_, err = bufio.NewReader(c).ReadByte() // it waits for an answer
+				require.NoError(t, err)
+				require.NoError(t, cmd.Process.Signal(sig))
+				said, err := io.ReadAll(stderr)
+				require.NoError(t, err)
+				require.NoError(t, cmd.Wait(), "exit status 0")
+				assert.Empty(t, string(said))
+			})
+		}
+	}
+}
+
+func commandOf(s *redistest.Server, args ...string) *exec.Cmd {
+	return command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, args...)
+}
+
+func processed(t *testing.T, s *redistest.Server) int {
+	t.Helper()
+	n, err := redis.Int(s.Conn(t).Do("GET", "resque:stat:processed"))
+	if err != redis.ErrNil {
+		require.NoError(t, err)
+	}
+	return n
+}
