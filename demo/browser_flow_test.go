@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
@@ -100,13 +101,13 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 	f.work(t)
 	see(t, ctx,
 		chromedp.EmulateViewport(800, 400), chromedp.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."),
-		click(`.primary`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, Building)),
+		click(`.primary`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, record.Building)),
 		browsertest.Becomes(`document.querySelector("#flash[role=status]") !== null`), browsertest.Visible("you can leave this page"),
 		browsertest.Becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
 		mark(), browsertest.Becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
 		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
-		browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
+		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
 	assert.True(t, ask[bool](t, ctx, stayed), "nothing was loaded anew")
 	assert.Equal(t, "✓ Exports · goresque demo", ask[string](t, ctx, `document.title`))
 	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus stays")
@@ -137,10 +138,10 @@ func TestBrowserWithoutScripts(t *testing.T) {
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page looks again every 3 seconds."),
-		insist(`[aria-label="Cancel export 1"]`, row(1, Cancelled)))
+		insist(`[aria-label="Cancel export 1"]`, row(1, record.Cancelled)))
 	f.work(t)
 	see(t, ctx, insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
-		browsertest.Becomes(row(1, Ready)), browsertest.Visible("Download CSV"))
+		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"))
 	assert.Zero(t, g.streams.Load())
 	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "nobody waits any more")
 	see(t, ctx, click(`[aria-label="Delete export 1"]`), browsertest.Visible("No exports yet."))
@@ -154,11 +155,11 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 		ctx := browsertest.Start(t)
 		f, g := guarded(t, 1000, 5)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 		polled := g.polls.Load()
 		g.cutStreams()
-		see(t, ctx, browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
+		see(t, ctx, browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 		assert.Positive(t, g.resumed.Load(), "it went on where it was cut")
 		assert.Equal(t, polled, g.polls.Load())
@@ -170,8 +171,8 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 		f, g := guarded(t, 1000, 4)
 		g.noStream.Store(true)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
-			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
+			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 		assert.Positive(t, g.polls.Load(), "long polls take over")
 	})
@@ -183,7 +184,7 @@ func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
 	f := setUp(t, 1000, 6)
 	f.work(t)
 	first := httptest.NewServer(f.app)
-	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 	first.CloseClientConnections()
 	first.Listener.Close()
@@ -197,7 +198,7 @@ func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
 		second.CloseClientConnections() // the page's stream is open
 		second.Close()
 	})
-	see(t, ctx, click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
+	see(t, ctx, click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 	assert.True(t, ask[bool](t, ctx, stayed))
 }
 
@@ -205,10 +206,10 @@ func TestBrowserDoubleClick(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUp(t, 10, 0)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, Queued)),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, record.Queued)),
 		chromedp.Navigate(f.web.URL+"/exports"))
 	// As fast as a script can.
-	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, Queued)))
+	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, record.Queued)))
 	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
@@ -247,7 +248,7 @@ func TestBrowserModes(t *testing.T) {
 		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You look again."), click(`.primary`), browsertest.Visible(wantFlash))
 		begun := g.streams.Load()
 		f.workOff(t)
-		see(t, ctx, browsertest.Becomes(row(1, Queued)), click(`.hint a`), browsertest.Becomes(row(1, Ready)))
+		see(t, ctx, browsertest.Becomes(row(1, record.Queued)), click(`.hint a`), browsertest.Becomes(row(1, record.Ready)))
 		assert.Equal(t, begun, g.streams.Load())
 	})
 
@@ -255,9 +256,9 @@ func TestBrowserModes(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, Queued)), mark())
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
-		see(t, ctx, browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
+		see(t, ctx, browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 		assert.False(t, ask[bool](t, ctx, stayed))
 	})
 
@@ -265,10 +266,10 @@ func TestBrowserModes(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, Queued)),
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)),
 			chromedp.Navigate("about:blank"))
 		f.workOff(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 	})
 
 	t.Run("a hidden page asks nothing and catches up", func(t *testing.T) {
@@ -279,12 +280,12 @@ func TestBrowserModes(t *testing.T) {
 			return browsertest.Becomes(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}),
 				document.dispatchEvent(new Event("visibilitychange"))`, hidden))
 		}
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Queued)), mark())
-		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 10*time.Millisecond)
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
+		f.waits(t, 1)
 		see(t, ctx, hide(true))
-		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 10*time.Millisecond)
+		f.waits(t, 0)
 		f.workOff(t)
-		see(t, ctx, browsertest.Becomes(row(1, Queued)), hide(false), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Export 1 is ready"))
+		see(t, ctx, browsertest.Becomes(row(1, record.Queued)), hide(false), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 	})
 
@@ -294,9 +295,9 @@ func TestBrowserModes(t *testing.T) {
 		f, _ := guarded(t, 1000, 2)
 		f.newExport(t)
 		f.newExport(t) // another, which is no concern of the page
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, Queued)), mark())
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
-		see(t, ctx, browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
+		see(t, ctx, browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
 		assert.True(t, ask[bool](t, ctx, stayed))
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
@@ -42,6 +43,6 @@ func insist(selector, expression string) chromedp.Action[chromedp.Void] {
 	}
 }
 
-func row(id int, state State) string {
+func row(id int, state record.State) string {
 	return fmt.Sprintf(`document.getElementById("export-%d")?.dataset.state === %q`, id, state)
 }

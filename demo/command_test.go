@@ -14,8 +14,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
 
 	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque/embedded"
 )
 
@@ -144,7 +147,7 @@ func TestDemoUsesRedisURLAndDatabaseURL(t *testing.T) {
 	db := testDatabase(t, path, 0)
 	e, err := db.find(t.Context(), 1)
 	require.NoError(t, err)
-	assert.Equal(t, Ready, e.State)
+	assert.Equal(t, record.Ready, e.State)
 	assert.Equal(t, 0, r.stop())
 }
 
@@ -152,12 +155,12 @@ func TestDemoGivesUpWhatAnEarlierOneLeft(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 1)
-	_, err := db.create(t.Context(), 1, 0)
+	_, err := db.add(t.Context(), 1, 0)
 	require.NoError(t, err)
 	r := start(t, nil, "demo", "--data", dir, "--rows", "1", "--addr", "0", "--no-worker")
 	e, err := db.find(t.Context(), 1)
 	require.NoError(t, err)
-	assert.Equal(t, Failed, e.State)
+	assert.Equal(t, record.Failed, e.State)
 	assert.Equal(t, 0, r.stop())
 }
 
@@ -234,7 +237,7 @@ func TestDemoDoesNotStart(t *testing.T) {
 func foreignDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	g, err := openSQLite(t.Context(), filepath.Join(dir, "demo.sqlite3"))
+	g, err := gorm.Open(sqlite.Open(filepath.Join(dir, "demo.sqlite3")))
 	require.NoError(t, err)
 	require.NoError(t, g.Exec("CREATE TABLE invoices (id INTEGER PRIMARY KEY)").Error)
 	conns, err := g.DB()
@@ -259,21 +262,16 @@ func TestDemoReset(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 20)
-	e, err := db.create(t.Context(), 20, 0)
+	e, err := db.add(t.Context(), 20, 0)
 	require.NoError(t, err)
 	require.NoError(t, e.PerformLengthyComputation(t.Context()))
 
 	r := start(t, nil, "demo", "--data", dir, "--rows", "7", "--addr", "0", "--no-worker", "--reset")
 	_, err = db.find(t.Context(), e.ID)
 	require.ErrorContains(t, err, "couldn't find Export", "also for who had it open")
-	for _, model := range []any{&chunk{}, &Export{}} {
-		var n int64
-		require.NoError(t, db.gorm.Model(model).Count(&n).Error)
-		assert.Zero(t, n, "%T", model)
-	}
-	var customers int64
-	require.NoError(t, db.gorm.Model(&customer{}).Count(&customers).Error)
-	assert.EqualValues(t, 7, customers)
+	assert.Zero(t, count(t, db, "chunks"))
+	assert.Zero(t, count(t, db, "exports"))
+	assert.Equal(t, 7, count(t, db, "customers"))
 	assert.Equal(t, 0, r.stop())
 }
 

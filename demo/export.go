@@ -2,75 +2,43 @@ package demo
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
+	"github.com/goresque/goresque/demo/customers"
+	"github.com/goresque/goresque/demo/database"
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque"
 )
 
-// State is how far an export has come.
-type State string
-
-// An export's states. The first two are on the way to one of the others, from
-// which an export can be asked for anew.
-const (
-	Queued    State = "queued"
-	Building  State = "building"
-	Ready     State = "ready"
-	Failed    State = "failed"
-	Cancelled State = "cancelled"
-	Expired   State = "expired"
-)
-
-// keptFor is how long a file can be downloaded.
-const keptFor = 24 * time.Hour
-
-// Export is a CSV of the customers: asked for, being built, or there to be
-// downloaded. The web app makes it and a worker fills it.
+// Export is a CSV of the customers. The web app stores it empty and a worker fills
+// it: queued, building, then ready. It may also be failed, cancelled by its visitor
+// or, a day later, expired, and from these it can be asked for again.
 type Export struct {
-	ID                   int64
-	CreatedAt, UpdatedAt time.Time
+	// Record has what changes meanwhile: ID, State, Done of Total rows, Message if
+	// it failed, Bytes of the file.
+	record.Record
 
-	// Token is the form's that asked for it, if one did: asked twice, it finds
-	// the export of the first time.
+	// Token is that of the form that asked for the export, if one did. The same
+	// token again finds the same export.
 	Token *string `gorm:"uniqueIndex"`
 
-	Rows    int     // wanted
-	Seconds float64 // how long building takes: real rows would be too fast to watch
-
-	State       State
-	Message     string // why it failed
-	Done, Total int    // rows
-	Bytes       int64
-	SHA256      string
-	StartedAt   *time.Time // the latest run
-	ExpiresAt   *time.Time
-
-	// Attempt counts the runs. A run whose number is not the latest has been
-	// taken over and must change nothing any more.
-	Attempt int
-
-	// Version rises with every change. Versions of all exports are one row of
-	// numbers, so that who has seen one need only ask for the higher ones.
-	Version int64 `gorm:"index"`
-
-	db *gorm.DB
+	Rows int // wanted
 }
 
-// AfterFind gives an export of an older demo, whose file is in another form, a time
-// at which it ended.
-func (e *Export) AfterFind(*gorm.DB) error {
-	if e.ExpiresAt == nil {
-		e.ExpiresAt = &e.CreatedAt
+// AsyncPopulate has a worker fill the export later. The export must be committed,
+// or a fast worker would not find it. If its job cannot be queued the export is
+// marked as failed.
+func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
+	if _, err := jobs.Enqueue(ctx, Exporter.With(e.ID)); err != nil {
+		return e.Fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
 	}
 	return nil
 }
-
-// Complete reports whether there is nothing left to wait for.
-func (e *Export) Complete() bool { return e.State != Queued && e.State != Building }
 
 // enqueuer is what an export needs of a resque.Client.
 type enqueuer interface {
@@ -79,33 +47,100 @@ type enqueuer interface {
 
 var _ enqueuer = (*resque.Client)(nil)
 
-// AsyncPopulate has the export filled later, by whoever works the queue. The
-// export must be committed, or a fast worker would not find it. One that cannot
-// be queued is marked as failed.
-func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
-	if _, err := jobs.Enqueue(ctx, Exporter.With(e.ID)); err != nil {
-		return e.fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
+// PerformLengthyComputation builds the export's file. Performing it again starts
+// over, and no file is offered until it is complete. It stops when ctx ends, and
+// when the export is cancelled or deleted, which is not an error. Any other error
+// is kept on the export, for the page, and returned, for Resque.
+func (e *Export) PerformLengthyComputation(ctx context.Context) error {
+	there, err := customers.Count(ctx, e.DB())
+	if err != nil {
+		return e.Fail(ctx, err.Error(), fmt.Errorf("export %d: %w", e.ID, err))
 	}
+	return e.Perform(ctx, min(e.Rows, there), e.write)
+}
+
+// write writes the customers as CSV, a part at a time. After each part the draft
+// stores it, reports the progress, and waits until more rows are due: without that
+// the export would be ready before anyone could watch it.
+func (e *Export) write(ctx context.Context, file *record.Draft) error {
+	lines := csv.NewWriter(file)
+	if err := lines.Write(customers.Header()); err != nil {
+		return fmt.Errorf("writing the header: %w", err)
+	}
+	for part, err := range customers.First(ctx, e.DB(), e.Total) {
+		if err != nil {
+			return err
+		}
+		for _, c := range part {
+			if err := lines.Write(c.Line()); err != nil {
+				return fmt.Errorf("writing customer %d: %w", c.ID, err)
+			}
+		}
+		lines.Flush()
+		if err := file.Rows(ctx, len(part)); err != nil {
+			return err
+		}
+	}
+	lines.Flush()
 	return nil
 }
 
-// PerformLengthyComputation builds the export's file. Running it again starts
-// over, and until it is done no file is offered. It stops when ctx ends, and when
-// the export is cancelled or deleted, which is no error. An error is kept on the
-// record for the page, and returned for Resque.
-func (e *Export) PerformLengthyComputation(ctx context.Context) error {
-	err := e.begin(ctx)
-	if err == nil {
-		err = e.build(ctx)
+// exports is the table of the exports.
+type exports struct{ db *database.DB }
+
+// create stores an empty export, which is committed when create returns. If the
+// token, unless it is empty, has been used, create returns the export from that
+// time, and made is false.
+func (x exports) create(ctx context.Context, rows int, seconds float64, token string) (e *Export, made bool, err error) {
+	e = &Export{Record: record.Record{Seconds: seconds, Total: rows}, Rows: rows}
+	if token != "" {
+		e.Token = &token
 	}
-	if err == nil {
-		err = e.finish(ctx)
+	err = x.db.Alone(ctx, func(tx *gorm.DB) error {
+		e.ID = 0 // it may run again
+		result := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "token"}}, DoNothing: true}).Create(e)
+		if made = result.RowsAffected == 1; made || result.Error != nil {
+			return result.Error
+		}
+		*e = Export{}
+		return tx.Take(e, "token = ?", token).Error
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("storing an export: %w", err)
 	}
-	switch {
-	case errors.Is(err, errCancelled):
-		return nil
-	case err != nil:
-		return e.fail(ctx, err.Error(), fmt.Errorf("export %d: %w", e.ID, err))
-	}
-	return nil
+	e.In(x.db)
+	return e, made, nil
 }
+
+// find returns an export. The error is a *notFoundError if it does not exist.
+func (x exports) find(ctx context.Context, id int64) (*Export, error) {
+	e := &Export{}
+	e.In(x.db)
+	err := x.db.WithContext(ctx).Take(e, "id = ?", id).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return nil, &notFoundError{id}
+	case err != nil:
+		return nil, fmt.Errorf("finding export %d: %w", id, err)
+	}
+	return e, nil
+}
+
+// latest returns the n newest exports, newest first.
+func (x exports) latest(ctx context.Context, n int) (all []*Export, err error) {
+	if err := x.db.WithContext(ctx).Order("id DESC").Limit(n).Find(&all).Error; err != nil {
+		return nil, fmt.Errorf("listing exports: %w", err)
+	}
+	for _, e := range all {
+		e.In(x.db)
+	}
+	return all, nil
+}
+
+// notFoundError reports an export that does not exist.
+type notFoundError struct{ id int64 }
+
+func (e *notFoundError) Error() string { return fmt.Sprintf("couldn't find Export with id=%d", e.id) }
+
+// ExceptionName is what Rails raises.
+func (e *notFoundError) ExceptionName() string { return "ActiveRecord::RecordNotFound" }

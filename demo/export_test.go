@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/customers"
+	"github.com/goresque/goresque/demo/database"
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -38,7 +41,7 @@ func TestAsyncPopulate(t *testing.T) {
 
 	t.Run("enqueues the id of a committed export", func(t *testing.T) {
 		t.Parallel()
-		e, err := db.create(t.Context(), 10, 0)
+		e, err := db.add(t.Context(), 10, 0)
 		require.NoError(t, err)
 		queue := &jobs{}
 		require.NoError(t, e.AsyncPopulate(t.Context(), queue))
@@ -46,26 +49,26 @@ func TestAsyncPopulate(t *testing.T) {
 
 		stored, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
-		assert.Equal(t, Queued, stored.State)
+		assert.Equal(t, record.Queued, stored.State)
 		assert.False(t, stored.Complete())
 	})
 
 	t.Run("marks an export that cannot be queued as failed", func(t *testing.T) {
 		t.Parallel()
-		e, err := db.create(t.Context(), 10, 0)
+		e, err := db.add(t.Context(), 10, 0)
 		require.NoError(t, err)
 		require.ErrorContains(t, e.AsyncPopulate(t.Context(), &jobs{err: errors.New("no Redis")}), "no Redis")
 
 		stored, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
-		assert.Equal(t, Failed, stored.State)
+		assert.Equal(t, record.Failed, stored.State)
 		assert.Equal(t, "could not be queued: Redis cannot be reached", stored.Message, "for people; the cause is for the log")
 		assert.True(t, stored.Complete())
 	})
 
 	t.Run("leaves an export alone that was queued all the same", func(t *testing.T) {
 		t.Parallel()
-		e, err := db.create(t.Context(), 1, 0)
+		e, err := db.add(t.Context(), 1, 0)
 		require.NoError(t, err)
 		worked, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
@@ -74,7 +77,7 @@ func TestAsyncPopulate(t *testing.T) {
 		require.Error(t, e.AsyncPopulate(t.Context(), &jobs{err: resque.ErrMaybeQueued}))
 		stored, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
-		assert.Equal(t, Ready, stored.State)
+		assert.Equal(t, record.Ready, stored.State)
 	})
 }
 
@@ -85,7 +88,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		t.Parallel()
 		const rows = 2500
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), rows)
-		e, err := db.create(t.Context(), rows, 0)
+		e, err := db.add(t.Context(), rows, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
 		assert.Equal(t, time.UTC, e.ExpiresAt.Location(), "SQLite compares it as a text")
@@ -97,9 +100,9 @@ func TestPerformLengthyComputation(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, records, rows+1)
 		for i, record := range records[1:] {
-			require.Equal(t, newCustomer(int64(i+1)).record(), record)
+			require.Equal(t, customers.New(int64(i+1)).Line(), record)
 		}
-		assert.Equal(t, Ready, e.State)
+		assert.Equal(t, record.Ready, e.State)
 		assert.Equal(t, rows, e.Done)
 		assert.EqualValues(t, len(data), e.Bytes)
 		assert.Equal(t, fmt.Sprintf("%x", sha256.Sum256(data)), e.SHA256)
@@ -108,7 +111,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 	t.Run("takes as long as it was asked to", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
-		e, err := db.create(t.Context(), 100, 0.5)
+		e, err := db.add(t.Context(), 100, 0.5)
 		require.NoError(t, err)
 		started := time.Now()
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
@@ -119,8 +122,8 @@ func TestPerformLengthyComputation(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 0)
 		for _, have := range []int{0, 7} {
-			require.NoError(t, db.seed(t.Context(), have))
-			e, err := db.create(t.Context(), 100, 0)
+			require.NoError(t, customers.Seed(t.Context(), db.db, have))
+			e, err := db.add(t.Context(), 100, 0)
 			require.NoError(t, err)
 			require.NoError(t, e.PerformLengthyComputation(t.Context()))
 			data, err := e.file(t.Context())
@@ -132,7 +135,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 	t.Run("starts over when run again", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 300)
-		e, err := db.create(t.Context(), 300, 0)
+		e, err := db.add(t.Context(), 300, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
 		again, err := db.find(t.Context(), e.ID)
@@ -148,50 +151,14 @@ func TestPerformLengthyComputation(t *testing.T) {
 	t.Run("stops with its context, and offers no half file", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
-		e, err := db.create(t.Context(), 100, 3600)
+		e, err := db.add(t.Context(), 100, 3600)
 		require.NoError(t, err)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errors.New("told to stop"))
-		begun, err := db.find(t.Context(), e.ID)
-		require.NoError(t, err)
-		require.NoError(t, begun.begin(t.Context()))
-		require.ErrorContains(t, begun.pace(ctx, &draft{started: time.Now()}, 1), "told to stop")
-
-		err = e.PerformLengthyComputation(ctx)
-		require.ErrorIs(t, err, context.Canceled)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, e.PerformLengthyComputation(ctx), context.Canceled)
 		_, err = e.file(t.Context())
 		require.ErrorIs(t, err, errNotReady)
 	})
-}
-
-func TestRunTakenOverChangesNothing(t *testing.T) {
-	t.Parallel()
-	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
-	first, err := db.create(t.Context(), 100, 3600)
-	require.NoError(t, err)
-
-	ended := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	slow, err := db.find(t.Context(), first.ID)
-	require.NoError(t, err)
-	slow.Seconds = 1
-	require.NoError(t, slow.begin(t.Context()))
-	slow.Seconds = 0.2 // begin has read the hour back
-	go func() { ended <- slow.build(ctx) }()
-
-	second, err := db.find(t.Context(), first.ID)
-	require.NoError(t, err)
-	require.NoError(t, second.begin(t.Context()))
-	second.Seconds = 0
-	require.ErrorIs(t, <-ended, errTakenOver)
-	require.ErrorIs(t, slow.fail(t.Context(), "", errTakenOver), errTakenOver)
-	require.NoError(t, second.build(t.Context()))
-	require.NoError(t, second.finish(t.Context()))
-
-	data, err := second.file(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, wantCSV(100), string(data))
 }
 
 // Two processes have a database handle each.
@@ -202,14 +169,15 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			db, err := openDatabase(t.Context(), location{path: path})
+			opened, err := database.Open(t.Context(), database.Location{Path: path}, models()...)
 			if !assert.NoError(t, err) {
 				return
 			}
-			defer func() { assert.NoError(t, db.close()) }()
-			assert.NoError(t, db.seed(t.Context(), rows))
+			db := exports{opened}
+			defer func() { assert.NoError(t, db.db.Close()) }()
+			assert.NoError(t, customers.Seed(t.Context(), db.db, rows))
 			for range each {
-				e, err := db.create(t.Context(), rows, 0)
+				e, err := db.add(t.Context(), rows, 0)
 				if assert.NoError(t, err) {
 					assert.NoError(t, e.PerformLengthyComputation(t.Context()))
 				}
@@ -236,7 +204,7 @@ func TestDatabaseIsOpenedAgainAsItIs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	version := func() (v int) {
 		db := testDatabase(t, path, 10)
-		require.NoError(t, db.gorm.Raw("PRAGMA schema_version").Scan(&v).Error)
+		require.NoError(t, db.db.Raw("PRAGMA schema_version").Scan(&v).Error)
 		return v
 	}
 	assert.Equal(t, version(), version(), "a worker that starts must not rebuild the tables of a web app that runs")
@@ -245,16 +213,16 @@ func TestDatabaseIsOpenedAgainAsItIs(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
-	queued, err := db.create(t.Context(), 1, 0)
+	queued, err := db.add(t.Context(), 1, 0)
 	require.NoError(t, err)
-	ready, err := db.create(t.Context(), 1, 0)
+	ready, err := db.add(t.Context(), 1, 0)
 	require.NoError(t, err)
 	require.NoError(t, ready.PerformLengthyComputation(t.Context()))
 
-	require.NoError(t, db.interrupted(t.Context(), "stopped"))
+	require.NoError(t, record.Interrupt(t.Context(), db.db, "stopped"))
 	queued, err = db.find(t.Context(), queued.ID)
 	require.NoError(t, err)
-	assert.Equal(t, Failed, queued.State)
+	assert.Equal(t, record.Failed, queued.State)
 	assert.Equal(t, "stopped", queued.Message)
 	_, err = ready.file(t.Context())
 	assert.NoError(t, err)

@@ -4,136 +4,183 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
+	"github.com/gorilla/mux"
+
+	"github.com/goresque/goresque/demo/record"
+	"github.com/goresque/goresque/demo/site"
+	"github.com/goresque/goresque/demo/status"
+	"github.com/goresque/goresque/resque"
 )
 
-// counter has one row: the version of the latest change to any export.
-type counter struct {
-	ID int `gorm:"primaryKey;autoIncrement:false"`
-	N  int64
+// exportsApp is the web app: it stores exports, enqueues their jobs, and shows how
+// far they are.
+type exportsApp struct {
+	exports exports
+	jobs    *resque.Client
+	site    *site.Site
+
+	rows    int     // of each new export
+	seconds float64 // that each new export takes
+
+	unserved func(ctx context.Context) bool // reports that no worker serves the queue
 }
 
-// nextVersion counts a change. The row stays locked until the transaction ends,
-// so that versions are seen in their order.
-func nextVersion(tx *gorm.DB) (n int64, err error) {
-	err = tx.Raw("INSERT INTO counters (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = counters.n + 1 RETURNING n").Scan(&n).Error
-	return n, err
-}
+// queueTimeout bounds how long a visitor waits for a Redis that does not answer.
+const queueTimeout = 5 * time.Second
 
-// version is that of the latest change.
-func (d *database) version(ctx context.Context) (n int64, err error) {
-	if err := d.gorm.WithContext(ctx).Model(&counter{}).Select("n").Limit(1).Scan(&n).Error; err != nil {
-		return 0, fmt.Errorf("asking for changes: %w", err)
+func (a *exportsApp) routes(r *mux.Router) {
+	get := func(path string, action site.Action) {
+		r.Handle(path, a.site.Handle(action)).Methods(http.MethodGet, http.MethodHead)
 	}
-	return n, nil
+	post := func(path string, action site.Action) {
+		r.Handle(path, a.site.Handle(action)).Methods(http.MethodPost)
+	}
+	get("/exports", a.index)
+	post("/exports", a.create)
+	get("/exports/{id}", a.withExport(a.show))
+	get("/exports/{id}/download", a.withExport(a.download))
+	post("/exports/{id}/retry", a.withExport(a.retry))
 }
 
-// createOnce stores a new export, which is committed when createOnce returns. Where the
-// token, unless it is empty, has been used, the export is the one from that time,
-// and made is false.
-func (d *database) createOnce(ctx context.Context, rows int, seconds float64, token string) (e *Export, made bool, err error) {
-	e = &Export{Rows: rows, Seconds: seconds, Total: rows, State: Queued, db: d.gorm}
-	if token != "" {
-		e.Token = &token
+// index lists the exports, newest first.
+//
+// Ruby: exports#index.
+func (a *exportsApp) index(rw http.ResponseWriter, r *http.Request) error {
+	view, err := a.indexView(rw, r)
+	if err != nil {
+		return err
 	}
-	err = e.transaction(ctx, func(tx *gorm.DB) error {
-		e.ID = 0 // it may run again
-		if e.Version, err = nextVersion(tx); err != nil {
+	return a.site.Render(rw, http.StatusOK, "exports.html", view)
+}
+
+// create stores an empty export, has a worker fill it later, and answers at once.
+// The same form twice, as after a double click, is one export.
+//
+// Ruby: exports#create.
+func (a *exportsApp) create(rw http.ResponseWriter, r *http.Request) error {
+	token := r.PostFormValue("token")
+	if token == "" {
+		token = r.Header.Get("Idempotency-Key") // for programs, which have no form
+	}
+	if len(token) > 100 {
+		return &site.Error{Status: http.StatusBadRequest, Title: "Not like that", Text: "The token of the form is too long."}
+	}
+	// A visitor who leaves now must not leave an export behind that is stored and
+	// not queued.
+	ctx := context.WithoutCancel(r.Context())
+	export, made, err := a.exports.create(ctx, a.rows, a.seconds, token)
+	if err != nil {
+		return err
+	}
+	if !made {
+		return a.accepted(rw, r, export)
+	}
+	return a.populate(ctx, rw, r, export)
+}
+
+func (a *exportsApp) populate(ctx context.Context, rw http.ResponseWriter, r *http.Request, export *Export) error {
+	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+	defer cancel()
+	if err := export.AsyncPopulate(ctx, a.jobs); err != nil {
+		return &site.Error{
+			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
+			Text:  "The queue, which lives in Redis, cannot be reached at the moment. Your export is kept: once Redis is back, try again.",
+			Retry: status.Path(&export.Record) + "/retry", Cause: err,
+		}
+	}
+	return a.accepted(rw, r, export)
+}
+
+// accepted answers that an export will be made, and where to ask for it.
+func (a *exportsApp) accepted(rw http.ResponseWriter, r *http.Request, export *Export) error {
+	if !site.WantsJSON(r) {
+		site.SetFlash(rw, r, flashCreated)
+		http.Redirect(rw, r, "/exports", http.StatusSeeOther)
+		return nil
+	}
+	rw.Header().Set("Location", status.Path(&export.Record))
+	rw.Header().Set("Retry-After", "1")
+	return site.JSON(rw, http.StatusAccepted, status.NewJSON(&export.Record, nil))
+}
+
+// show is one export: a page for a person, JSON for a program, which asks again
+// until it is complete.
+//
+// Ruby: exports#show.
+func (a *exportsApp) show(rw http.ResponseWriter, r *http.Request, export *Export) error {
+	places, err := record.Line(r.Context(), a.exports.db)
+	if err != nil {
+		return err
+	}
+	if site.WantsJSON(r) {
+		return site.TaggedJSON(rw, r, status.NewJSON(&export.Record, places))
+	}
+	return a.site.Render(rw, http.StatusOK, "export.html", a.showView(rw, r, export, places))
+}
+
+// download is the finished file, or the part of it that a browser asks for.
+func (a *exportsApp) download(rw http.ResponseWriter, r *http.Request, export *Export) error {
+	if export.State != record.Ready || export.ExpiresAt.Before(time.Now()) {
+		return status.NoFile(&export.Record)
+	}
+	h := rw.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	name := fmt.Sprintf("Customers – export %d.csv", export.ID)
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="export-%d.csv"; filename*=UTF-8''%s`, export.ID, url.PathEscape(name)))
+	h.Set("ETag", `"`+export.SHA256+`"`)
+	http.ServeContent(rw, r, "", export.UpdatedAt, export.Open(r.Context(), func() {
+		site.KeepOpen(rw, time.Minute) // for each piece, however slow the line
+	}))
+	return nil
+}
+
+// retry has a worker fill an export again. Asked twice, it is queued once.
+func (a *exportsApp) retry(rw http.ResponseWriter, r *http.Request, export *Export) error {
+	ctx := context.WithoutCancel(r.Context())
+	queue, err := export.Retry(ctx)
+	if err != nil {
+		return err
+	}
+	if queue {
+		return a.populate(ctx, rw, r, export)
+	}
+	return status.Answer(rw, r, &export.Record)
+}
+
+// exportAction is an action on the export that the path names.
+type exportAction func(rw http.ResponseWriter, r *http.Request, export *Export) error
+
+func (a *exportsApp) withExport(action exportAction) site.Action {
+	return func(rw http.ResponseWriter, r *http.Request) error {
+		id, err := idOf(r)
+		if err != nil {
 			return err
 		}
-		result := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "token"}}, DoNothing: true}).Create(e)
-		if made = result.RowsAffected == 1; made || result.Error != nil {
-			return result.Error
+		export, err := a.find(r.Context(), id)
+		if err != nil {
+			return err
 		}
-		*e = Export{db: d.gorm}
-		return tx.Take(e, "token = ?", token).Error
-	})
+		return action(rw, r, export)
+	}
+}
+
+func idOf(r *http.Request) (int64, error) {
+	id, err := strconv.ParseInt(mux.Vars(r)["id"], 10, 64)
 	if err != nil {
-		return nil, false, fmt.Errorf("storing an export: %w", err)
+		return 0, site.NoPage()
 	}
-	return e, made, nil
+	return id, nil
 }
 
-// notFoundError reports an export that is not there.
-type notFoundError struct{ id int64 }
-
-func (e *notFoundError) Error() string { return fmt.Sprintf("couldn't find Export with id=%d", e.id) }
-
-// ExceptionName is what Rails raises.
-func (e *notFoundError) ExceptionName() string { return "ActiveRecord::RecordNotFound" }
-
-// find fetches an export. The error is a *notFoundError when there is none.
-func (d *database) find(ctx context.Context, id int64) (*Export, error) {
-	e := &Export{db: d.gorm}
-	err := d.gorm.WithContext(ctx).Take(e, "id = ?", id).Error
-	switch {
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return nil, &notFoundError{id}
-	case err != nil:
-		return nil, fmt.Errorf("finding export %d: %w", id, err)
+func (a *exportsApp) find(ctx context.Context, id int64) (*Export, error) {
+	export, err := a.exports.find(ctx, id)
+	if _, none := errors.AsType[*notFoundError](err); none {
+		return nil, status.NotFound()
 	}
-	return e, nil
-}
-
-// latest are the n newest exports.
-func (d *database) latest(ctx context.Context, n int) ([]*Export, error) {
-	return d.list(ctx, "listing exports", func(tx *gorm.DB) *gorm.DB { return tx.Order("id DESC").Limit(n) })
-}
-
-// withID is one export, or none.
-func (d *database) withID(ctx context.Context, id int64) ([]*Export, error) {
-	return d.list(ctx, "finding an export", func(tx *gorm.DB) *gorm.DB { return tx.Where("id = ?", id) })
-}
-
-// underWay are the exports that somebody waits for.
-func (d *database) underWay(ctx context.Context) ([]*Export, error) {
-	return d.list(ctx, "listing exports under way", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state IN ?", []State{Queued, Building})
-	})
-}
-
-// outdated are the exports whose time is over.
-func (d *database) outdated(ctx context.Context) ([]*Export, error) {
-	return d.list(ctx, "listing exports that expire", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state = ? AND (expires_at IS NULL OR expires_at < ?)", Ready, time.Now().UTC())
-	})
-}
-
-func (d *database) list(ctx context.Context, what string, which func(*gorm.DB) *gorm.DB) (exports []*Export, err error) {
-	if err := which(d.gorm.WithContext(ctx)).Find(&exports).Error; err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	for _, e := range exports {
-		e.db = d.gorm
-	}
-	return exports, nil
-}
-
-// line has the place in the queue of each export that waits there, counted from 1.
-// Versions tell the order: that of a queued export is from when it was queued.
-func (d *database) line(ctx context.Context) (map[int64]int, error) {
-	var ids []int64
-	err := d.gorm.WithContext(ctx).Model(&Export{}).Where("state = ?", Queued).Order("version").Limit(1000).Pluck("id", &ids).Error
-	if err != nil {
-		return nil, fmt.Errorf("counting who waits: %w", err)
-	}
-	places := make(map[int64]int, len(ids))
-	for i, id := range ids {
-		places[id] = i + 1
-	}
-	return places, nil
-}
-
-// interrupted marks what was under way as failed: for when its jobs are known to
-// be gone.
-func (d *database) interrupted(ctx context.Context, why string) error {
-	exports, err := d.underWay(ctx)
-	for _, e := range exports {
-		_, failed := e.lose(ctx, why)
-		err = errors.Join(err, failed)
-	}
-	return err
+	return export, err
 }

@@ -18,32 +18,38 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/command"
+	"github.com/goresque/goresque/demo/customers"
+	"github.com/goresque/goresque/demo/database"
+	"github.com/goresque/goresque/demo/record"
+	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/embedded"
 	"github.com/goresque/goresque/worker"
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // fixture is the whole demo, in this process, and a browser before it.
 type fixture struct {
-	redis  *embedded.Server
-	client *resque.Client
-	db     *database
-	app    *webApp
-	web    *httptest.Server
-	http   *http.Client // keeps cookies, follows no redirects
+	redis   *embedded.Server
+	client  *resque.Client
+	exports exports
+	app     *webApp
+	cfg     webConfig
+	web     *httptest.Server
+	http    *http.Client // keeps cookies, follows no redirects
 }
 
 func setUp(t *testing.T, rows int, seconds float64) *fixture {
 	t.Helper()
-	return setUpWith(t, webConfig{rows: rows, seconds: seconds, lost: 2 * time.Second})
+	return setUpWith(t, webConfig{rows: rows, seconds: seconds, lost: 2 * time.Second, lookEvery: 10 * time.Millisecond})
 }
 
 func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	t.Helper()
-	f := &fixture{db: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), cfg.rows)}
+	f := &fixture{exports: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), cfg.rows)}
 	var err error
 	f.redis, err = embedded.Start("")
 	require.NoError(t, err)
@@ -51,7 +57,8 @@ func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	f.client = testClient(t, f.redis.URL())
 
 	cfg.log = quiet()
-	f.app, err = newWebApp(f.db, f.client, cfg)
+	f.cfg = cfg
+	f.app, err = newWebApp(f.exports.db, f.client, cfg)
 	require.NoError(t, err)
 	f.web = httptest.NewServer(f.app)
 	t.Cleanup(f.web.Close)
@@ -62,13 +69,13 @@ func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	return f
 }
 
-func testDatabase(t *testing.T, path string, customers int) *database {
+func testDatabase(t *testing.T, path string, rows int) exports {
 	t.Helper()
-	db, err := openDatabase(t.Context(), location{path: path})
+	db, err := database.Open(t.Context(), database.Location{Path: path}, models()...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.close()) })
-	require.NoError(t, db.seed(t.Context(), customers))
-	return db
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.NoError(t, customers.Seed(t.Context(), db, rows))
+	return exports{db}
 }
 
 func testClient(t *testing.T, url string) *resque.Client {
@@ -86,14 +93,14 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // work runs a worker until the test ends.
 func (f *fixture) work(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.db), worker.Config{
+	w, err := worker.New(f.client, newMux(f.exports.find), worker.Config{
 		Queues: []string{"exports"}, PollInterval: 10 * time.Millisecond, Logger: quiet(),
 	})
 	require.NoError(t, err)
 	runUntilEnd(t, w.Run)
 }
 
-func runUntilEnd(t *testing.T, run part) {
+func runUntilEnd(t *testing.T, run command.Part) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -104,24 +111,58 @@ func runUntilEnd(t *testing.T, run part) {
 	})
 }
 
-// create stores an export that no form has asked for.
-func (d *database) create(ctx context.Context, rows int, seconds float64) (*Export, error) {
-	e, _, err := d.createOnce(ctx, rows, seconds, "")
+// add stores an export that no form has asked for.
+func (x exports) add(ctx context.Context, rows int, seconds float64) (*Export, error) {
+	e, _, err := x.create(ctx, rows, seconds, "")
 	return e, err
+}
+
+// reset empties the database, as another demo does with --reset.
+func (f *fixture) reset(t *testing.T) {
+	t.Helper()
+	db, err := database.Reset(t.Context(), f.exports.db.At, models()...)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+}
+
+// begin has a worker begin an export and stop in the middle. What it returns has
+// the run go on, and waits for its end.
+func begin(t *testing.T, e *Export) (goOn func() error) {
+	t.Helper()
+	begun, released, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- e.Perform(t.Context(), e.Rows, func(ctx context.Context, file *record.Draft) error {
+			close(begun)
+			<-released
+			_, _ = file.Write([]byte("late"))
+			return file.Rows(ctx, 1)
+		})
+	}()
+	select {
+	case <-begun:
+	case err := <-ended:
+		require.Fail(t, "the run does not begin", "%v", err)
+	}
+	goOn = sync.OnceValue(func() error {
+		close(released)
+		return <-ended
+	})
+	t.Cleanup(func() { _ = goOn() })
+	return goOn
 }
 
 var errNotReady = errors.New("not ready")
 
 // file is the whole file of an export that is ready.
 func (e *Export) file(ctx context.Context) ([]byte, error) {
-	if err := e.db.WithContext(ctx).Take(e, e.ID).Error; err != nil {
+	if err := e.DB().WithContext(ctx).Take(e, e.ID).Error; err != nil {
 		return nil, err
 	}
-	if e.State != Ready {
+	if e.State != record.Ready {
 		return nil, errNotReady
 	}
-	data, err := io.ReadAll(&file{ctx: ctx, export: e, loaded: func() {}})
-	if errors.Is(err, errFileGone) {
+	data, err := io.ReadAll(e.Open(ctx, func() {}))
+	if errors.Is(err, record.ErrFileGone) {
 		return nil, errNotReady
 	}
 	return data, err
@@ -130,7 +171,7 @@ func (e *Export) file(ctx context.Context) ([]byte, error) {
 // workOff performs what is queued now.
 func (f *fixture) workOff(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.db), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
+	w, err := worker.New(f.client, newMux(f.exports.find), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
 	require.NoError(t, err)
 	require.NoError(t, w.Run(t.Context()))
 }
@@ -159,11 +200,11 @@ func (f *fixture) do(t *testing.T, method, path string, header ...string) answer
 	return answer{resp, string(body)}
 }
 
-func (f *fixture) json(t *testing.T, path string) exportJSON {
+func (f *fixture) json(t *testing.T, path string) status.JSON {
 	t.Helper()
 	got := f.do(t, http.MethodGet, path, "Accept", "application/json")
 	require.Equal(t, http.StatusOK, got.StatusCode, got.body)
-	var e exportJSON
+	var e status.JSON
 	require.NoError(t, json.Unmarshal([]byte(got.body), &e))
 	return e
 }
@@ -191,7 +232,7 @@ func wantCSV(n int) string {
 	var b strings.Builder
 	b.WriteString("id,name,email,city,note,customer since\n")
 	for id := int64(1); id <= int64(n); id++ {
-		for i, cell := range newCustomer(id).record() {
+		for i, cell := range customers.New(id).Line() {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -221,13 +262,4 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.String()
-}
-
-// statusFor is what h answers to a request for host.
-func statusFor(h http.Handler, host string) int {
-	req := httptest.NewRequest(http.MethodGet, "/", nil)
-	req.Host = host
-	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, req)
-	return rec.Code
 }

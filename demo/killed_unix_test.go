@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
@@ -29,7 +30,7 @@ func (f *fixture) worker(t *testing.T) *exec.Cmd {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "DEMO_TEST_GORESQUE=work", "REDIS_URL="+f.redis.URL(), "DATABASE_URL=sqlite:"+f.db.at.path, "QUEUE=exports")
+	cmd.Env = append(os.Environ(), "DEMO_TEST_GORESQUE=work", "REDIS_URL="+f.redis.URL(), "DATABASE_URL=sqlite:"+f.exports.db.At.Path, "QUEUE=exports")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -43,19 +44,19 @@ func TestBrowserWhenTheWorkerIsKilled(t *testing.T) {
 	ctx := browsertest.Start(t)
 	f := setUp(t, 1000, 30)
 	worker := f.worker(t)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, Building)), mark(),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 10`))
 	require.NoError(t, worker.Process.Kill())
 	_ = worker.Wait() // killed, it says
 
-	see(t, ctx, browsertest.Becomes(row(1, Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
+	see(t, ctx, browsertest.Becomes(row(1, record.Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
 		browsertest.Becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
 	assert.True(t, ask[bool](t, ctx, stayed))
 	assert.Zero(t, f.pieces(t), "no half file")
 	assert.Equal(t, 409, f.do(t, "GET", "/exports/1/download").StatusCode)
 
-	require.NoError(t, f.db.gorm.Model(&Export{ID: 1}).Update("seconds", 0.5).Error)
+	require.NoError(t, f.exports.db.Model(&Export{}).Where("id = ?", 1).Update("seconds", 0.5).Error)
 	f.worker(t)
-	see(t, ctx, click(`[aria-label="Try export 1 again"]`), browsertest.Becomes(row(1, Ready)))
+	see(t, ctx, click(`[aria-label="Try export 1 again"]`), browsertest.Becomes(row(1, record.Ready)))
 	assert.Equal(t, wantCSV(1000), f.do(t, "GET", "/exports/1/download").body)
 }

@@ -4,22 +4,29 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/goresque/goresque/demo/record"
+	"github.com/goresque/goresque/demo/status"
 )
 
 // newExport has a visitor ask for an export.
 func (f *fixture) newExport(t *testing.T) *Export {
 	t.Helper()
 	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
-	exports, err := f.db.latest(t.Context(), 1)
+	exports, err := f.exports.latest(t.Context(), 1)
 	require.NoError(t, err)
 	return exports[0]
 }
@@ -43,21 +50,17 @@ func within(t *testing.T, answers <-chan answer) answer {
 	}
 }
 
-// nothingYet fails if an answer is there before it may be: after three looks.
-func nothingYet(t *testing.T, answers <-chan answer) {
+// waits waits until so many requests wait for a change.
+func (f *fixture) waits(t *testing.T, n int) {
 	t.Helper()
-	select {
-	case a := <-answers:
-		require.Fail(t, "answered too early", a.body)
-	case <-time.After(3 * lookEvery):
-	}
+	require.Eventually(t, func() bool { return f.app.feed.Waiting() == n }, patience, 5*time.Millisecond)
 }
 
-// waits counts the requests that wait now.
-func (f *fixture) waits() int {
-	f.app.watch.mu.Lock()
-	defer f.app.watch.mu.Unlock()
-	return f.app.watch.waiting
+// news is what a page that is open gets.
+type news struct {
+	Version int64
+	IDs     []int64
+	Exports []status.JSON
 }
 
 func TestLongPoll(t *testing.T) {
@@ -68,11 +71,15 @@ func TestLongPoll(t *testing.T) {
 		f := setUp(t, 10, 0)
 		e, other := f.newExport(t), f.newExport(t)
 		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
-		_, err := other.cancel(t.Context())
+		f.waits(t, 1)
+		all := f.ask(t, "/exports?wait=25&version="+strconv.FormatInt(other.Version, 10))
+		f.waits(t, 2)
+		_, err := other.Cancel(t.Context())
 		require.NoError(t, err)
-		nothingYet(t, got) // another export's change is none of ours
+		within(t, all) // the change of another export is seen, and is not what we wait for
+		f.waits(t, 1)
 		f.workOff(t)
-		var changed exportJSON
+		var changed status.JSON
 		require.NoError(t, json.Unmarshal([]byte(within(t, got).body), &changed))
 		assert.Greater(t, changed.Version, e.Version)
 	})
@@ -128,20 +135,22 @@ func TestLongPoll(t *testing.T) {
 				res.Body.Close()
 			}
 		}()
-		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 5*time.Millisecond)
-		<-time.After(2 * strict.Config.ReadTimeout) // which is over, and no reason to overlook it
+		f.waits(t, 1)
+		strict.cutsOthers(t)
 		cancel()
 		<-ended
-		require.Eventually(t, func() bool { return f.waits() == 0 }, patience, 5*time.Millisecond)
+		f.waits(t, 0)
 	})
 
 	t.Run("outlasts the limits that a server has for other requests", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
-		f.web = f.strict(t)
+		strict := f.strict(t)
+		f.web = strict.Server
 		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
-		nothingYet(t, got)
+		f.waits(t, 1)
+		strict.cutsOthers(t)
 		f.workOff(t)
 		assert.Contains(t, within(t, got).body, `"state":"`)
 	})
@@ -153,11 +162,18 @@ func TestLongPoll(t *testing.T) {
 			f.newExport(t)
 		}
 		within(t, f.ask(t, "/exports/5?wait=0.5&version=5")) // the watcher has seen it
-		require.NoError(t, f.db.reset(f.db.gorm))
+		f.reset(t)
 		f.newExport(t)
-		got := f.ask(t, "/exports/1?wait=2&version=1")
-		nothingYet(t, got)
-		within(t, got)
+		var looks atomic.Int32
+		require.NoError(t, f.exports.db.Callback().Query().After("gorm:query").Register("count", func(tx *gorm.DB) {
+			if tx.Statement.Table == "exports" && strings.Contains(tx.Statement.SQL.String(), "id = ") {
+				looks.Add(1)
+			}
+		}))
+		asked := time.Now()
+		within(t, f.ask(t, "/exports/1?wait=0.5&version=1"))
+		assert.GreaterOrEqual(t, time.Since(asked), time.Second/2, "it has waited")
+		assert.LessOrEqual(t, looks.Load(), int32(6), "it looks only when something has changed")
 		assert.NotContains(t, within(t, f.ask(t, "/exports?wait=25&version=5")).body, `"exports":[]`, "who knows another database is told all")
 	})
 
@@ -166,20 +182,34 @@ func TestLongPoll(t *testing.T) {
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
 		got := f.ask(t, "/exports/1?wait=25&version="+strconv.FormatInt(e.Version, 10))
-		require.Eventually(t, func() bool { return f.waits() == 1 }, patience, 5*time.Millisecond)
-		require.NoError(t, e.remove(t.Context()))
+		f.waits(t, 1)
+		require.NoError(t, e.Remove(t.Context()))
 		assert.Equal(t, http.StatusNotFound, within(t, got).StatusCode)
 	})
 }
 
-// strict serves the app with limits that a wait is longer than.
-func (f *fixture) strict(t *testing.T) *httptest.Server {
+// strict is a server with limits that a wait is longer than.
+type strict struct{ *httptest.Server }
+
+func (f *fixture) strict(t *testing.T) strict {
 	t.Helper()
 	server := httptest.NewUnstartedServer(f.app)
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
 	server.Start()
 	t.Cleanup(server.Close)
-	return server
+	return strict{server}
+}
+
+// cutsOthers waits until the server has cut a connection that began now, so that
+// the limits of every earlier request are over.
+func (s strict) cutsOthers(t *testing.T) {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
 }
 
 func TestNewsOfAll(t *testing.T) {
@@ -203,9 +233,11 @@ func TestNewsOfAll(t *testing.T) {
 	assert.Equal(t, second.ID, now.Exports[0].ID)
 
 	got := f.ask(t, "/exports?wait=25&id=1&version="+strconv.FormatInt(second.Version, 10))
-	nothingYet(t, got)
-	require.NoError(t, second.remove(t.Context()))
+	f.waits(t, 1)
+	require.NoError(t, second.Remove(t.Context()))
+	now = news{}
 	require.NoError(t, json.Unmarshal([]byte(within(t, got).body), &now))
+	assert.Greater(t, now.Version, second.Version, "it has waited")
 	assert.Equal(t, []int64{1}, now.IDs)
 	hear("/exports?id=2")
 	assert.Empty(t, now.IDs)
@@ -261,15 +293,15 @@ func TestStream(t *testing.T) {
 		assert.Equal(t, "retry: 2000", s.lines.Text())
 		id, now := s.next(t)
 		require.Len(t, now.Exports, 1)
-		assert.Equal(t, Queued, now.Exports[0].State)
+		assert.Equal(t, record.Queued, now.Exports[0].State)
 		assert.Equal(t, strconv.FormatInt(now.Version, 10), id)
 		f.workOff(t)
-		for now.Exports[0].State != Ready {
+		for now.Exports[0].State != record.Ready {
 			_, now = s.next(t)
 		}
-		e, err := f.db.find(t.Context(), 1)
+		e, err := f.exports.find(t.Context(), 1)
 		require.NoError(t, err)
-		require.NoError(t, e.remove(t.Context()))
+		require.NoError(t, e.Remove(t.Context()))
 		_, now = s.next(t)
 		assert.Empty(t, now.IDs, "deleted")
 	})
@@ -286,7 +318,7 @@ func TestStream(t *testing.T) {
 		resp, err := f.http.Do(req) // on the same connection, most likely
 		require.NoError(t, err)
 		resp.Body.Close()
-		assert.Zero(t, f.waits())
+		assert.Zero(t, f.app.feed.Waiting())
 	})
 
 	t.Run("resumes where it broke", func(t *testing.T) {
@@ -309,7 +341,7 @@ func TestStream(t *testing.T) {
 		f.newExport(t)
 		open := f.stream(t, "")
 		id, _ := open.next(t)
-		require.NoError(t, f.db.reset(f.db.gorm)) // by another demo, with --reset
+		f.reset(t) // by another demo, with --reset
 		for name, s := range map[string]*stream{"open": open, "new": f.stream(t, "?version="+id), "again": f.stream(t, "", "Last-Event-ID", id)} {
 			id, now := s.next(t)
 			assert.Equal(t, "0", id, name)
@@ -328,7 +360,7 @@ func TestStream(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		ctx, cancel := context.WithCancel(t.Context())
-		app, err := newWebApp(f.db, f.client, f.app.cfg)
+		app, err := newWebApp(f.exports.db, f.client, f.cfg)
 		require.NoError(t, err)
 		f.web = httptest.NewServer(app)
 		t.Cleanup(f.web.Close)

@@ -1,31 +1,29 @@
 package demo
 
 import (
-	"fmt"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"gorm.io/gorm"
 
+	"github.com/goresque/goresque/demo/customers"
+	"github.com/goresque/goresque/demo/database"
 	"github.com/goresque/goresque/internal/pgtest"
 )
 
 // inPostgres opens the database at a URL as one more process would.
-func inPostgres(t *testing.T, databaseURL string) *database {
+func inPostgres(t *testing.T, databaseURL string) exports {
 	t.Helper()
-	at, err := locate(databaseURL)
+	at, err := database.Locate(databaseURL)
 	require.NoError(t, err)
-	db, err := openDatabase(t.Context(), at)
+	db, err := database.Open(t.Context(), at, models()...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.close()) })
-	return db
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return exports{db}
 }
 
 func TestPostgres(t *testing.T) {
@@ -38,16 +36,17 @@ func TestPostgres(t *testing.T) {
 		var all sync.WaitGroup
 		for range processes {
 			all.Go(func() {
-				where, err := locate(at)
+				where, err := database.Locate(at)
 				assert.NoError(t, err)
-				db, err := openDatabase(t.Context(), where)
+				opened, err := database.Open(t.Context(), where, models()...)
 				if !assert.NoError(t, err) {
 					return
 				}
-				defer func() { assert.NoError(t, db.close()) }()
-				assert.NoError(t, db.seed(t.Context(), rows))
+				db := exports{opened}
+				defer func() { assert.NoError(t, db.db.Close()) }()
+				assert.NoError(t, customers.Seed(t.Context(), db.db, rows))
 				for range each {
-					e, err := db.create(t.Context(), rows, 0)
+					e, err := db.add(t.Context(), rows, 0)
 					if assert.NoError(t, err) {
 						assert.NoError(t, e.PerformLengthyComputation(t.Context()))
 					}
@@ -64,43 +63,11 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("runs that begin at once are told apart", func(t *testing.T) {
-		t.Parallel()
-		at := newPostgres(t, server, "attempts")
-		db := inPostgres(t, at)
-		require.NoError(t, db.seed(t.Context(), 100))
-		created, err := db.create(t.Context(), 100, 0)
-		require.NoError(t, err)
-		const runs = 8
-		attempts := make([]int, runs)
-		var all sync.WaitGroup
-		for i := range runs {
-			all.Go(func() {
-				e, err := db.find(t.Context(), created.ID)
-				if assert.NoError(t, err) && assert.NoError(t, e.begin(t.Context())) {
-					attempts[i] = e.Attempt
-				}
-			})
-		}
-		all.Wait()
-		assert.ElementsMatch(t, []int{1, 2, 3, 4, 5, 6, 7, 8}, attempts)
-
-		old, err := db.find(t.Context(), created.ID)
-		require.NoError(t, err)
-		last, err := inPostgres(t, at).find(t.Context(), created.ID)
-		require.NoError(t, err)
-		require.NoError(t, last.begin(t.Context()))
-		require.ErrorIs(t, old.build(t.Context()), errTakenOver)
-		require.NoError(t, last.build(t.Context()))
-		require.NoError(t, last.finish(t.Context()))
-		assertWholeFile(t, db, created.ID, 100)
-	})
-
 	t.Run("a file is read whole while it is made anew", func(t *testing.T) {
 		t.Parallel()
 		db := inPostgres(t, newPostgres(t, server, "anew"))
-		require.NoError(t, db.seed(t.Context(), 100))
-		e, err := db.create(t.Context(), 100, 0)
+		require.NoError(t, customers.Seed(t.Context(), db.db, 100))
+		e, err := db.add(t.Context(), 100, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
 		done := make(chan error, 1)
@@ -137,25 +104,25 @@ func TestPostgres(t *testing.T) {
 		_, err := conn.Exec(t.Context(), "CREATE TABLE customers (vat text); INSERT INTO customers VALUES ('DE1')")
 		require.NoError(t, err)
 		db := inPostgres(t, at)
-		require.NoError(t, db.seed(t.Context(), 10))
-		where, err := locate(at)
+		require.NoError(t, customers.Seed(t.Context(), db.db, 10))
+		where, err := database.Locate(at)
 		require.NoError(t, err)
-		empty, err := resetDatabase(t.Context(), where)
+		empty, err := database.Reset(t.Context(), where, models()...)
 		require.NoError(t, err)
-		defer func() { assert.NoError(t, empty.close()) }()
+		defer func() { assert.NoError(t, empty.Close()) }()
 		var n int64
-		require.NoError(t, db.gorm.Model(&customer{}).Count(&n).Error, "who had it open goes on")
+		require.NoError(t, db.db.Model(&customers.Customer{}).Count(&n).Error, "who had it open goes on")
 		assert.Zero(t, n)
-		require.NoError(t, db.seed(t.Context(), 5))
+		require.NoError(t, customers.Seed(t.Context(), db.db, 5))
 		var vat string
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT vat FROM public.customers").Scan(&vat))
 		assert.Equal(t, "DE1", vat)
 
 		_, err = conn.Exec(t.Context(), "CREATE TABLE goresque_demo.invoices (id int)")
 		require.NoError(t, err)
-		_, err = resetDatabase(t.Context(), where)
+		_, err = database.Reset(t.Context(), where, models()...)
 		require.ErrorContains(t, err, "it is not the demo's: it has a table invoices")
-		require.NoError(t, db.gorm.Model(&customer{}).Count(&n).Error)
+		require.NoError(t, db.db.Model(&customers.Customer{}).Count(&n).Error)
 		assert.EqualValues(t, 5, n)
 	})
 
@@ -167,7 +134,7 @@ func TestPostgres(t *testing.T) {
 		u, err := url.Parse(at)
 		require.NoError(t, err)
 		u.User = url.UserPassword("bob", "bob")
-		require.NoError(t, inPostgres(t, u.String()).seed(t.Context(), 10))
+		require.NoError(t, customers.Seed(t.Context(), inPostgres(t, u.String()).db, 10))
 	})
 
 	t.Run("the command names it without its password", func(t *testing.T) {
@@ -212,35 +179,11 @@ func connect(t *testing.T, databaseURL string) *pgx.Conn {
 	return conn
 }
 
-func assertWholeFile(t *testing.T, db *database, id int64, rows int) {
+func assertWholeFile(t *testing.T, db exports, id int64, rows int) {
 	t.Helper()
 	e, err := db.find(t.Context(), id)
 	require.NoError(t, err)
 	data, err := e.file(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, wantCSV(rows), string(data))
-}
-
-func TestAloneTriesAgain(t *testing.T) {
-	t.Parallel()
-	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 0)
-	for name, c := range map[string]struct {
-		code string
-		runs int
-	}{
-		"overtaken": {"40001", 20},
-		"deadlock":  {"40P01", 20},
-		"otherwise": {"23505", 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			runs := 0
-			err := alone(t.Context(), db.gorm, func(*gorm.DB) error {
-				runs++
-				return fmt.Errorf("saving: %w", &pgconn.PgError{Code: c.code})
-			})
-			require.ErrorContains(t, err, c.code)
-			assert.Equal(t, c.runs, runs)
-		})
-	}
 }

@@ -36,9 +36,9 @@ func TestRailsJobsAreExportersToo(t *testing.T) {
 				require.Contains(t, payload, activejob.JobWrapper)
 				require.NoError(t, f.client.Push(t.Context(), "exports", []byte(payload)))
 
-				jobs, err := (&sweeper{db: f.db, jobs: f.client}).lookUp(t.Context())
+				jobs, err := f.app.fleet.Jobs(t.Context())
 				require.NoError(t, err)
-				assert.True(t, jobs.waiting[1], "it is not taken for lost either")
+				assert.True(t, jobs.Waiting[1], "it is not taken for lost either")
 				f.workOff(t)
 				assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
 			})

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
@@ -69,15 +70,19 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	ctx := browsertest.Start(t)
 	see(t, ctx, chromedp.EmulateViewport(900, 420), chromedp.Navigate(f.web.URL+"/exports"))
 	var film [][]byte
-	for i := range 20 {
-		if i == 2 {
-			see(t, ctx, click(`.primary`), browsertest.Becomes(row(1, Building)))
-		}
+	shoot := func() {
 		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		require.NoError(t, err)
 		film = append(film, picture)
-		<-time.After(300 * time.Millisecond)
 	}
+	shoot()
+	see(t, ctx, click(`.primary`), browsertest.Becomes(row(1, record.Building)))
+	for !ask[bool](t, ctx, `window.shot = document.getElementById("list").innerHTML, `+row(1, record.Ready)) {
+		shoot()
+		see(t, ctx, browsertest.Becomes(`window.shot !== document.getElementById("list").innerHTML`))
+	}
+	see(t, ctx, browsertest.Visible("is ready – Download CSV"))
+	shoot()
 	animate(t, film, 40, filepath.Join(*screenshots, "demo.gif"))
 	for _, look := range []string{"light", "dark"} {
 		picture, err := os.ReadFile(filepath.Join(*screenshots, look, "states.png"))
@@ -95,12 +100,12 @@ func (f *fixture) gallery(t *testing.T) {
 	}
 	started := time.Now().Add(-2 * time.Second)
 	for id, columns := range map[int]map[string]any{
-		1: {"state": Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(keptFor)},
-		2: {"state": Expired},
-		3: {"state": Failed, "message": "Its worker was killed, or the machine is gone."},
-		4: {"state": Cancelled},
-		5: {"state": Building, "done": 4120, "started_at": started},
+		1: {"state": record.Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(record.KeptFor)},
+		2: {"state": record.Expired},
+		3: {"state": record.Failed, "message": "Its worker was killed, or the machine is gone."},
+		4: {"state": record.Cancelled},
+		5: {"state": record.Building, "done": 4120, "started_at": started},
 	} {
-		require.NoError(t, f.db.gorm.Model(&Export{ID: int64(id)}).Updates(columns).Error)
+		require.NoError(t, f.exports.db.Model(&Export{}).Where("id = ?", id).Updates(columns).Error)
 	}
 }

@@ -1,5 +1,0 @@
-//go:build cgo
-
-package demo
-
-const haveCgo = true

@@ -1,0 +1,167 @@
+// Package command is goresque demo: its flags, the Redis and the database that it
+// opens, and the screen that says what runs and how to join in.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/demo/database"
+	"github.com/goresque/goresque/demo/record"
+	"github.com/goresque/goresque/resque"
+)
+
+// App is what the command runs.
+type App struct {
+	Queue, Class string // of its job, for the screen
+	Models       []any  // of its tables
+	Parts        func(env *cli.Env, o Opened) ([]Part, error)
+}
+
+// Part runs until its context ends.
+type Part func(ctx context.Context) error
+
+// Opened is what the command has opened for the app, and the flags for it.
+type Opened struct {
+	Listener net.Listener
+	Hosts    []string // the names to answer to; nil means any, because other machines can connect
+	Client   *resque.Client
+	DB       *database.DB
+	Rows     int     // of an export
+	Seconds  float64 // that an export takes
+	Workers  int
+}
+
+// options are the flags of the command.
+type options struct {
+	Opened
+
+	addr     address
+	noWorker bool
+	data     string
+	temp     bool
+	reset    bool
+}
+
+// New returns the command.
+func New(env *cli.Env, app App) *cobra.Command {
+	o := options{addr: defaultAddress()}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show it all: a web app with a slow export, a worker, and a Redis to play with",
+		Long: `Runs a web app with a slow export, a worker for it, and, unless --redis or
+REDIS_URL names one, a Redis of its own, until INT or TERM. It prints what runs
+where, and how to join in. DATABASE_URL may name the database: sqlite:PATH, or
+postgres://user:password@host/database, where it keeps to a schema of its own,
+goresque_demo.`,
+		Example: "  goresque demo\n  PORT=4000 goresque demo --seconds 10\n  REDIS_URL=redis://localhost:6379 goresque demo --no-worker",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			ctx, stop := cli.UntilSignal(cmd.Context())
+			defer stop()
+			return o.run(ctx, env, app)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Var(&o.addr, "addr", "port, or host:port, to listen on; without a host only this machine is let in")
+	flags.Float64Var(&o.Seconds, "seconds", 4, "how long an export takes")
+	flags.IntVar(&o.Rows, "rows", 10_000, "how many customers to export")
+	flags.IntVar(&o.Workers, "workers", 1, "how many workers to run, each a slot of this process")
+	flags.BoolVar(&o.noWorker, "no-worker", false, "leave the worker to another terminal")
+	flags.StringVar(&o.data, "data", "", "directory for the database; wins over DATABASE_URL (default ./"+database.DefaultDir+")")
+	flags.BoolVar(&o.temp, "temp", false, "use a throwaway database, removed at the end")
+	flags.BoolVar(&o.reset, "reset", false, "begin with an empty database: remove all exports and customers that are there")
+	cmd.MarkFlagsMutuallyExclusive("data", "temp")
+	cmd.MarkFlagsMutuallyExclusive("reset", "temp")
+	cmd.MarkFlagsMutuallyExclusive("workers", "no-worker")
+	cli.FromEnv(cmd, "addr", "PORT")
+	return cmd
+}
+
+func (o *options) check() error {
+	const mostRows, mostSeconds, mostWorkers = 1_000_000, 24 * 60 * 60, 100
+	var mistakes []error
+	if o.Rows < 1 || o.Rows > mostRows {
+		mistakes = append(mistakes, fmt.Errorf("--rows must be 1 to %d, not %d", mostRows, o.Rows))
+	}
+	if !(o.Seconds >= 0 && o.Seconds <= mostSeconds) { // also not NaN
+		mistakes = append(mistakes, fmt.Errorf("--seconds must be 0 to %d, not %v", mostSeconds, o.Seconds))
+	}
+	if o.Workers < 1 || o.Workers > mostWorkers {
+		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; for none, say --no-worker", mostWorkers, o.Workers))
+	}
+	if len(mistakes) > 0 {
+		return cli.Usage("%w", errors.Join(mistakes...))
+	}
+	return nil
+}
+
+// run opens what can be missing first, and closes it in reverse.
+func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
+	listener, err := o.addr.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	rdb, own, stopRedis, err := openRedis(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer stopRedis()
+	db, closeDatabase, err := o.openDatabase(ctx, env, app.Models)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeDatabase()) }()
+	if own {
+		// What an earlier demo left unfinished was queued in a Redis that is gone.
+		if err := record.Interrupt(ctx, db, "the demo was stopped before it was done"); err != nil {
+			return err
+		}
+	}
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		return err
+	}
+	if o.noWorker {
+		o.Workers = 0
+	}
+	o.Listener, o.Hosts, o.Client, o.DB = listener, o.addr.hosts(listener), client, db
+	parts, err := app.Parts(env, o.Opened)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(env.Stdout, screen{
+		web: webURL(listener), redis: rdb, ownRedis: own, database: db.At, temp: o.temp, workers: o.Workers, queue: app.Queue, class: app.Class,
+	})
+	return Together(ctx, append(parts, func(ctx context.Context) error {
+		<-ctx.Done()
+		fmt.Fprintln(env.Stdout, "Stopping: an export in hand is finished first; Ctrl-C again stops at once.")
+		return nil
+	})...)
+}
+
+// Together runs parts until ctx ends or one of them does, and waits for all.
+func Together(ctx context.Context, parts ...Part) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, run := range parts {
+		all.Go(func() {
+			defer cancel()
+			errs[i] = run(ctx)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,90 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The directory and the file that hold the data by default.
+const (
+	DefaultDir = "tmp/demo"
+	File       = "demo.sqlite3"
+)
+
+// Location is a SQLite file or a PostgreSQL database. The zero value is neither.
+type Location struct {
+	Path  string // of a SQLite file, absolute
+	Shown string // its DATABASE_URL, without the password
+
+	postgres *pgx.ConnConfig
+}
+
+// Locate reads DATABASE_URL; an empty one is the default file. The web app and
+// the jobs read it the same way. Errors do not repeat the text, because it may
+// contain a password.
+func Locate(databaseURL string) (Location, error) {
+	if databaseURL == "" {
+		return sqliteAt(filepath.Join(filepath.FromSlash(DefaultDir), File))
+	}
+	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	switch {
+	case scheme == databaseURL, !schemeLike.MatchString(scheme + ":"):
+		return sqliteAt(databaseURL)
+	case strings.EqualFold(scheme, "sqlite"), strings.EqualFold(scheme, "sqlite3"):
+		return sqliteAt(strings.TrimPrefix(rest, "//"))
+	case strings.EqualFold(scheme, "postgres"), strings.EqualFold(scheme, "postgresql"):
+		return postgresAt(databaseURL)
+	default:
+		return Location{}, fmt.Errorf("DATABASE_URL: %s: is not supported; say sqlite:PATH, or postgres://user:password@host/database", scheme)
+	}
+}
+
+// schemeLike does not match a Windows drive, which is one letter.
+var schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
+
+func sqliteAt(path string) (Location, error) {
+	if path == "" {
+		return Location{}, errors.New("DATABASE_URL names no file; say sqlite:PATH")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Location{}, fmt.Errorf("finding the database: %w", err)
+	}
+	return Location{Path: path, Shown: "sqlite:" + path}, nil
+}
+
+func postgresAt(text string) (Location, error) {
+	u, err := url.Parse(text)
+	if err != nil { // its error repeats the text
+		return Location{}, errors.New("DATABASE_URL is not a URL; say postgres://user:password@host/database, with what is not a letter or a digit of the password as %XX")
+	}
+	u.Scheme = "postgres"
+	cfg, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		if bad, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+			bad.ConnString = withoutPassword(*u) // it would hide some passwords only
+		}
+		return Location{}, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	cfg.RuntimeParams["search_path"] = postgresSchema
+	return Location{Shown: withoutPassword(*u), postgres: cfg}, nil
+}
+
+// withoutPassword returns the URL with xxxxx in place of each password.
+func withoutPassword(u url.URL) string {
+	query := u.Query()
+	for name := range query {
+		if strings.Contains(strings.ToLower(name), "password") {
+			query.Set(name, "xxxxx")
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.Redacted()
+}

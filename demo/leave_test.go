@@ -1,0 +1,104 @@
+package demo
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/goresque/goresque/demo/record"
+)
+
+// leaving performs a request whose visitor leaves during it: as soon as the
+// database has answered for the first time, or has stored something.
+func (f *fixture) leaving(t *testing.T, method, path string) {
+	t.Helper()
+	type visitor struct{}
+	ctx, leave := context.WithCancel(context.WithValue(t.Context(), visitor{}, true))
+	defer leave()
+	left := func(tx *gorm.DB) {
+		if tx.Statement.Context.Value(visitor{}) != nil {
+			leave()
+		}
+	}
+	require.NoError(t, f.exports.db.Callback().Query().After("gorm:after_query").Register("leave", left))
+	require.NoError(t, f.exports.db.Callback().Create().After("gorm:after_create").Register("leave", left))
+	f.app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, path, nil))
+	require.Error(t, ctx.Err(), "the visitor has left during the request")
+	require.NoError(t, f.exports.db.Callback().Query().Remove("leave"))
+	require.NoError(t, f.exports.db.Callback().Create().Remove("leave"))
+}
+
+// A visitor who leaves between two steps of an action leaves nothing half done.
+func TestVisitorWhoLeaves(t *testing.T) {
+	t.Parallel()
+	queued := func(t *testing.T, f *fixture) int64 {
+		t.Helper()
+		size, err := f.client.Size(t.Context(), "exports")
+		require.NoError(t, err)
+		return int64(size)
+	}
+
+	t.Run("while an export is stored has it queued", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.leaving(t, http.MethodPost, "/exports")
+		assert.EqualValues(t, 1, queued(t, f))
+		f.workOff(t)
+		assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
+	})
+
+	t.Run("while an export is tried again has it queued", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.do(t, http.MethodPost, "/exports/1/cancel")
+		require.Zero(t, queued(t, f))
+		f.leaving(t, http.MethodPost, "/exports/1/retry")
+		assert.EqualValues(t, 1, queued(t, f))
+		f.workOff(t)
+		assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
+	})
+
+	t.Run("while an export is cancelled has both done", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.leaving(t, http.MethodPost, "/exports/1/cancel")
+		assert.Zero(t, queued(t, f))
+		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+	})
+
+	t.Run("while an export is deleted has both done", func(t *testing.T) {
+		t.Parallel()
+		f := setUp(t, 10, 0)
+		f.newExport(t)
+		f.leaving(t, http.MethodPost, "/exports/1/delete")
+		assert.Zero(t, queued(t, f))
+		assert.Equal(t, http.StatusNotFound, f.do(t, http.MethodGet, "/exports/1").StatusCode)
+	})
+}
+
+// The flash is for the page that the visitor sees next: what programs and the
+// page's script ask for meanwhile leaves it there.
+func TestFlashIsLeftForTheNextPage(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	f.newExport(t)
+	for name, look := range map[string]func() answer{
+		"the script":         func() answer { return f.do(t, http.MethodGet, "/exports", "X-Fragment", "1") },
+		"a program":          func() answer { return f.do(t, http.MethodGet, "/exports", "Accept", "application/json") },
+		"another page":       func() answer { return f.do(t, http.MethodGet, "/exports/1") },
+		"the problem's page": func() answer { return f.do(t, http.MethodGet, "/problem") },
+		"an error":           func() answer { return f.do(t, http.MethodGet, "/exports/99") },
+		"a file":             func() answer { return f.do(t, http.MethodGet, "/static/app.css") },
+	} {
+		assert.NotContains(t, look().body, wantFlash, name)
+	}
+	assert.Contains(t, f.do(t, http.MethodGet, "/exports").body, wantFlash)
+	assert.NotContains(t, f.do(t, http.MethodGet, "/exports").body, wantFlash)
+}

@@ -1,0 +1,154 @@
+package lost
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/demo/database"
+	"github.com/goresque/goresque/demo/fleet"
+	"github.com/goresque/goresque/demo/record"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/embedded"
+)
+
+const after = 12 * time.Second
+
+func testSweeper(t *testing.T) *Sweeper {
+	t.Helper()
+	type customer struct{ ID int64 } // the two are made together
+	db, err := database.Open(t.Context(), database.Location{Path: filepath.Join(t.TempDir(), "a.db")}, append(record.Models(), &record.Record{}, &customer{})...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	server, err := embedded.Start("")
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
+	client, err := resque.New(rdb, resque.Config{})
+	require.NoError(t, err)
+	return &Sweeper{
+		DB: db, Log: slog.New(slog.DiscardHandler), After: after,
+		Fleet: &fleet.Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux()},
+	}
+}
+
+func (s *Sweeper) newExport(t *testing.T, state record.State) int64 {
+	t.Helper()
+	r := &record.Record{}
+	require.NoError(t, s.DB.Create(r).Error)
+	require.NoError(t, s.DB.Model(r).Update("state", state).Error)
+	return r.ID
+}
+
+func (s *Sweeper) find(t *testing.T, id int64) *record.Record {
+	t.Helper()
+	r := &record.Record{}
+	require.NoError(t, s.DB.Take(r, id).Error)
+	return r
+}
+
+// redis runs commands whose first argument is a key of Resque.
+func (s *Sweeper) redis(t *testing.T, commands ...[]any) {
+	t.Helper()
+	rdb := s.Fleet.Client.Redis()
+	c, err := rdb.Conn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	for _, command := range commands {
+		_, err := c.Do(command[0].(string), append([]any{rdb.Key(command[1].(string))}, command[2:]...)...)
+		require.NoError(t, err)
+	}
+}
+
+func TestFindLost(t *testing.T) {
+	t.Parallel()
+	const worker, job = "host~go:1:exports", `{"class":"Exporter","args":[1]}`
+	running := [][]any{
+		{"SADD", "workers", worker},
+		{"SET", "worker:" + worker, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":` + job + `}`},
+	}
+	beat := func(age time.Duration) []any {
+		return []any{"HSET", "workers:heartbeat", worker, time.Now().Add(-age).UTC().Format(time.RFC3339)}
+	}
+	full := []any{"RPUSH", "queue:exports"}
+	for range 10_000 {
+		full = append(full, `{"class":"Mailer","args":[]}`)
+	}
+	for name, c := range map[string]struct {
+		state   record.State
+		redis   [][]any
+		want    record.State
+		message string
+	}{
+		"queued, and its job waits":             {record.Queued, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"queued, and its job is gone":           {record.Queued, nil, record.Failed, "Its job is no longer in the queue."},
+		"queued, behind more jobs than we read": {record.Queued, [][]any{full, {"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"building, and its job waits again":     {record.Building, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"building, and its job is gone":         {record.Building, nil, record.Failed, "Its worker stopped half way, and no other has it in hand."},
+		"building, by a worker that beats":      {record.Building, append(running, beat(0)), record.Building, ""},
+		"building, by a worker that is silent":  {record.Building, append(running, beat(time.Hour)), record.Failed, "Its worker was killed, or the machine is gone."},
+		"queued, and just taken by a worker":    {record.Queued, append(running, beat(0)), record.Queued, ""},
+		"ready":                                 {record.Ready, nil, record.Ready, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := testSweeper(t)
+			id := s.newExport(t, c.state)
+			s.redis(t, c.redis...)
+			now := time.Now()
+			for _, at := range []time.Duration{0, after - time.Millisecond} {
+				require.NoError(t, s.findLost(t.Context(), now.Add(at)))
+				require.Equal(t, c.state, s.find(t, id).State, "it is not judged after %s", at)
+			}
+			require.NoError(t, s.findLost(t.Context(), now.Add(after)))
+			got := s.find(t, id)
+			assert.Equal(t, c.want, got.State)
+			assert.Equal(t, c.message, got.Message)
+		})
+	}
+}
+
+// An export that changes is not silent, however long it takes.
+func TestChangesBeginTheWatchAgain(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	id := s.newExport(t, record.Building)
+	now := time.Now()
+	for i := range 4 {
+		require.NoError(t, s.DB.Model(&record.Record{}).Where("id = ?", id).Update("version", 100+i).Error)
+		require.NoError(t, s.findLost(t.Context(), now.Add(time.Duration(i)*(after-time.Second))))
+	}
+	assert.Equal(t, record.Building, s.find(t, id).State)
+}
+
+// Redis away tells nothing about an export.
+func TestNothingIsLostWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	id := s.newExport(t, record.Queued)
+	require.NoError(t, s.findLost(t.Context(), time.Now()))
+	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://127.0.0.1:1"})
+	require.NoError(t, err)
+	s.Fleet.Client, err = resque.New(rdb, resque.Config{})
+	require.NoError(t, err)
+	require.ErrorContains(t, s.findLost(t.Context(), time.Now().Add(after)), "looking for exports' jobs")
+	assert.Equal(t, record.Queued, s.find(t, id).State)
+}
+
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	fresh, old := s.newExport(t, record.Ready), s.newExport(t, record.Ready)
+	for id, at := range map[int64]time.Time{fresh: time.Now().Add(time.Hour), old: time.Now().Add(-time.Second)} {
+		require.NoError(t, s.DB.Model(&record.Record{}).Where("id = ?", id).Update("expires_at", at.UTC()).Error)
+	}
+	require.NoError(t, s.expire(t.Context()))
+	assert.Equal(t, record.Ready, s.find(t, fresh).State)
+	assert.Equal(t, record.Expired, s.find(t, old).State)
+}

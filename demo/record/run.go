@@ -1,0 +1,131 @@
+package record
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// What ends a run from outside.
+var (
+	errOvertaken = errors.New("another worker has begun it anew")
+	errCancelled = errors.New("it was cancelled")
+)
+
+// Perform is one run: fill writes the file of total rows, and the file is offered
+// when fill has returned. Performing again starts over. Perform returns nil if the
+// record was cancelled or deleted. It keeps any other error on the record, for the
+// page, and returns it.
+func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.Context, draft *Draft) error) error {
+	err := r.begin(ctx, total)
+	if err == nil {
+		err = r.build(ctx, fill)
+	}
+	if err == nil {
+		err = r.finish(ctx)
+	}
+	if errors.Is(err, errCancelled) {
+		return nil
+	}
+	if err != nil {
+		return r.Fail(ctx, err.Error(), fmt.Errorf("export %d: %w", r.ID, err))
+	}
+	return nil
+}
+
+// begin makes this run the latest and removes what an earlier one has left.
+func (r *Record) begin(ctx context.Context, total int) error {
+	return r.db.Alone(ctx, func(tx *gorm.DB) error {
+		// Another worker may have begun, or a visitor cancelled, since it was read.
+		now, err := lock(tx, r.ID)
+		if err != nil {
+			return err
+		}
+		now.db = r.db
+		*r = *now
+		if r.State == Cancelled {
+			return errCancelled
+		}
+		r.State, r.Message, r.SHA256 = Building, "", ""
+		r.Done, r.Total, r.Bytes = 0, total, 0
+		r.StartedAt, r.ExpiresAt = new(time.Now()), nil
+		r.Attempt++
+		if r.Version, err = nextVersion(tx); err != nil {
+			return err
+		}
+		return errors.Join(removeFile(tx, r.ID), tx.Save(r).Error)
+	})
+}
+
+func (r *Record) build(ctx context.Context, fill func(ctx context.Context, draft *Draft) error) error {
+	d := newDraft(r)
+	if err := fill(ctx, d); err != nil {
+		return err
+	}
+	if d.piece.Len() > 0 {
+		if err := d.Rows(ctx, 0); err != nil {
+			return err
+		}
+	}
+	r.SHA256 = hex.EncodeToString(d.sum.Sum(nil))
+	return nil
+}
+
+// finish offers the file.
+func (r *Record) finish(ctx context.Context) error {
+	r.State, r.ExpiresAt = Ready, new(time.Now().UTC().Add(KeptFor)) // UTC: SQLite compares texts
+	return r.report(ctx)
+}
+
+// Fail keeps message on the record, for the page, and returns cause, for the log
+// and for Resque, joined with what went wrong in keeping it.
+func (r *Record) Fail(ctx context.Context, message string, cause error) error {
+	if errors.Is(cause, errOvertaken) {
+		return cause
+	}
+	r.State, r.Message = Failed, shorten(message)
+	// Also after ctx has ended: otherwise the page would wait for ever.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := r.report(ctx)
+	if errors.Is(err, errOvertaken) || errors.Is(err, errCancelled) {
+		return cause
+	}
+	return errors.Join(cause, err)
+}
+
+// report writes what a run has changed.
+func (r *Record) report(ctx context.Context) error { return r.db.Alone(ctx, r.save) }
+
+// save writes what a run has changed, if this is the latest run.
+func (r *Record) save(tx *gorm.DB) error {
+	if err := r.hold(tx); err != nil {
+		return err
+	}
+	var err error
+	if r.Version, err = nextVersion(tx); err != nil {
+		return err
+	}
+	return tx.Model(r).Select("State", "Message", "Done", "Bytes", "SHA256", "ExpiresAt", "Version").Updates(r).Error
+}
+
+// hold locks the record for a transaction of a run, and ends a run that is no
+// longer wanted.
+func (r *Record) hold(tx *gorm.DB) error {
+	now, err := lock(tx, r.ID)
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound): // deleted
+		return errCancelled
+	case err != nil:
+		return err
+	case now.State == Cancelled:
+		return errCancelled
+	case now.Attempt != r.Attempt:
+		return errOvertaken
+	}
+	return nil
+}
