@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -27,20 +26,15 @@ func ask[T any](t *testing.T, ctx context.Context, expression string) T { //noli
 	return v
 }
 
-// insist clicks until an expression is true: a page that is loaded anew at that
-// moment has no ear for a click.
+// insist clicks, once on each page, until an expression is true: a page that is
+// being replaced by itself, loaded again, does not act on a click.
 func insist(selector, expression string) chromedp.Action[chromedp.Void] {
-	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		for {
-			soon, cancel := context.WithTimeout(ctx, 2*time.Second)
-			_, _ = click(selector)(soon, target) // it may be gone, having been heard
-			_, err := browsertest.Becomes(expression)(soon, target)
-			cancel()
-			if err == nil || ctx.Err() != nil {
-				return chromedp.Void{}, err
-			}
-		}
-	}
+	return browsertest.Becomes(fmt.Sprintf(`(%s) || ((el) => {
+		if (!el || document.readyState !== "complete" || window.insisted) return false;
+		window.insisted = true;
+		el.click();
+		return false;
+	})(document.querySelector(%q))`, expression, selector))
 }
 
 func row(id int, state record.State) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/demo/record"
@@ -237,7 +238,7 @@ func TestDemoDoesNotStart(t *testing.T) {
 func foreignDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	g, err := gorm.Open(sqlite.Open(filepath.Join(dir, "demo.sqlite3")))
+	g, err := gorm.Open(sqlite.Open(filepath.Join(dir, "demo.sqlite3")), &gorm.Config{Logger: logger.Discard})
 	require.NoError(t, err)
 	require.NoError(t, g.Exec("CREATE TABLE invoices (id INTEGER PRIMARY KEY)").Error)
 	conns, err := g.DB()
