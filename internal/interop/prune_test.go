@@ -21,17 +21,17 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// crew are Go workers of one host, each slot of which has a job in hand.
-type crew struct {
+// busyWorkers are Go workers on one host. Every slot has a running job.
+type busyWorkers struct {
 	workers []*worker.Worker
 	release []func()
 }
 
-// enlist starts one worker for each number of slots: several are twins, which
-// have the same host name and pid as in two containers.
-func enlist(t *testing.T, server *redistest.Server, slots ...int) *crew {
+// startBusy starts a worker for each number of slots. Several workers have the same
+// host name and pid, as in two containers.
+func startBusy(t *testing.T, server *redistest.Server, slots ...int) *busyWorkers {
 	t.Helper()
-	c := &crew{}
+	c := &busyWorkers{}
 	for _, n := range slots {
 		w, release := busyUntil(t, server, n, "exports", "mail")
 		c.workers, c.release = append(c.workers, w), append(c.release, release)
@@ -39,7 +39,7 @@ func enlist(t *testing.T, server *redistest.Server, slots ...int) *crew {
 	return c
 }
 
-func (c *crew) ids() []string {
+func (c *busyWorkers) ids() []string {
 	var ids []string
 	for _, w := range c.workers {
 		ids = append(ids, w.IDs()...)
@@ -47,7 +47,7 @@ func (c *crew) ids() []string {
 	return ids
 }
 
-func (c *crew) records(t *testing.T, server *redistest.Server) []string {
+func (c *busyWorkers) records(t *testing.T, server *redistest.Server) []string {
 	t.Helper()
 	var texts []string
 	for _, w := range c.workers {
@@ -56,9 +56,9 @@ func (c *crew) records(t *testing.T, server *redistest.Server) []string {
 	return texts
 }
 
-// bury registers a Ruby worker of this host whose process is gone, with a job in
-// its record: the next Ruby that works the same queues prunes it.
-func bury(t *testing.T, c redis.Conn, queues string) (id string) {
+// registerDead registers a dead Ruby worker of this host, with a running job. The next
+// Ruby worker with the same queues prunes it when it starts.
+func registerDead(t *testing.T, c redis.Conn, queues string) (id string) {
 	t.Helper()
 	host, err := os.Hostname()
 	require.NoError(t, err)
@@ -80,19 +80,19 @@ func members(t *testing.T, c redis.Conn) []string {
 	return ids
 }
 
-// board collects the lines of a table, which is logged when the test has ended.
-type board struct {
+// resultTable collects the lines of a table, which is logged when the test ends.
+type resultTable struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (b *board) add(words ...string) {
+func (b *resultTable) add(words ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, strings.Join(words, "\t"))
 }
 
-func (b *board) show(t *testing.T, head ...string) {
+func (b *resultTable) show(t *testing.T, head ...string) {
 	t.Helper()
 	t.Cleanup(func() {
 		slices.Sort(b.lines)
@@ -106,13 +106,13 @@ func (b *board) show(t *testing.T, head ...string) {
 	})
 }
 
-// TestABootingRubyLeavesGoWorkersAlone is why a Go worker's id has a mark: Ruby
-// prunes what it takes for dead workers of its own host.
-func TestABootingRubyLeavesGoWorkersAlone(t *testing.T) {
+// When a Ruby worker starts, it prunes workers with its host name whose pid it does not
+// find. Go workers' ids contain ~go so that it does not prune them.
+func TestStartingRubyWorkerKeepsGoWorkers(t *testing.T) {
 	t.Parallel()
-	start(t) // or skip
-	var rows board
-	rows.show(t, "Ruby works", "Go has", "Ruby's own dead", "Go's ids", "Go's records", "Go's jobs")
+	start(t) // skips the test without Ruby
+	var rows resultTable
+	rows.show(t, "Ruby's queues", "Go workers", "dead Ruby worker", "Go's ids", "Go's records", "Go's jobs")
 	for name, queues := range map[string][]string{
 		"the same queues": {"exports", "mail"},
 		"some of them":    {"exports"},
@@ -123,18 +123,18 @@ func TestABootingRubyLeavesGoWorkersAlone(t *testing.T) {
 				t.Parallel()
 				server := redistest.StartReal(t)
 				c := server.Conn(t)
-				all := enlist(t, server, slots...)
+				all := startBusy(t, server, slots...)
 				before, failures := all.records(t, server), len(list(t, server, "resque:failed"))
 				own := "exports,mail"
 				if name == "some of them" {
 					own = "exports"
 				}
-				dead := bury(t, c, own)
+				dead := registerDead(t, c, own)
 
 				ruby(t, server, "boot.rb", queues...)
-				require.ElementsMatch(t, all.ids(), members(t, c), "Ruby prunes %s, and nobody else", dead)
+				require.ElementsMatch(t, all.ids(), members(t, c), "Ruby must prune only %s", dead)
 				require.Equal(t, before, all.records(t, server))
-				require.Len(t, list(t, server, "resque:failed"), failures+1, "the job of Ruby's own dead")
+				require.Len(t, list(t, server, "resque:failed"), failures+1, "only the dead worker's job must fail")
 				beats, err := redis.StringMap(c.Do("HGETALL", "resque:workers:heartbeat"))
 				require.NoError(t, err)
 				for _, id := range all.ids() {
@@ -148,24 +148,24 @@ func TestABootingRubyLeavesGoWorkersAlone(t *testing.T) {
 				require.Eventually(t, func() bool {
 					now, err := redis.Int(c.Do("GET", "resque:stat:processed"))
 					return err == nil && now == processed+len(before)
-				}, time.Minute, 5*time.Millisecond, "the jobs in hand end and are counted")
+				}, time.Minute, 5*time.Millisecond, "the running jobs must end and be counted")
 				require.Len(t, list(t, server, "resque:failed"), failures+1)
-				rows.add(name, has, "pruned", fmt.Sprintf("%d of %d there", len(before), len(before)), "unchanged", "finished, counted once")
+				rows.add(name, has, "pruned", fmt.Sprintf("%d of %d kept", len(before), len(before)), "unchanged", "finished, counted once")
 			})
 		}
 	}
 }
 
-// TestRubyPrunesItsOwnBesideGoSweepers has Ruby boot while ten Go workers sweep
-// all the time: they hold Ruby's lock for as long as they prune, no longer.
-func TestRubyPrunesItsOwnBesideGoSweepers(t *testing.T) {
+// Ten Go workers sweep all the time while a Ruby worker starts. They must hold Ruby's
+// pruning lock only while they prune.
+func TestRubyPrunesWhileGoWorkersSweep(t *testing.T) {
 	t.Parallel()
-	for name, dead := range map[string]int{"nobody else is dead": 0, "others are dead": 10} {
+	for name, dead := range map[string]int{"one dead worker": 0, "ten more dead workers": 10} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := start(t)
 			c := server.Conn(t)
-			all := &crew{}
+			all := &busyWorkers{}
 			for range 10 {
 				w := newWorker(t, server, resque.NewMux(), worker.Config{Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond})
 				goWork(t, w)
@@ -173,16 +173,16 @@ func TestRubyPrunesItsOwnBesideGoSweepers(t *testing.T) {
 			}
 			require.Eventually(t, func() bool { return len(all.ids()) == 10 }, time.Minute, 5*time.Millisecond)
 			ids := all.ids()
-			own := bury(t, c, "exports")
+			own := registerDead(t, c, "exports")
 			for i := range dead {
-				leave(t, server, fmt.Sprintf("gone:%d:exports", i), fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, 100+i))
+				dieWith(t, server, fmt.Sprintf("gone:%d:exports", i), fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, 100+i))
 			}
 			ruby(t, server, "boot.rb", "exports")
-			assert.NotContains(t, members(t, c), own, "Ruby found its lock held")
+			assert.NotContains(t, members(t, c), own, "Ruby did not prune: it found the lock held")
 			require.Eventually(t, func() bool { return len(members(t, c)) == 10 }, time.Minute, 5*time.Millisecond)
 			assert.ElementsMatch(t, ids, members(t, c))
 			failed := strings.Join(list(t, server, "resque:failed"), "\n")
-			assert.Equal(t, 1, strings.Count(failed, own), "its job failed once")
+			assert.Equal(t, 1, strings.Count(failed, own), "its job must fail once")
 			for i := range dead {
 				assert.Contains(t, failed, fmt.Sprintf("gone:%d:exports", i))
 			}
@@ -190,9 +190,9 @@ func TestRubyPrunesItsOwnBesideGoSweepers(t *testing.T) {
 	}
 }
 
-// leave has a worker take a payload from a queue, as it does, and die: its record
-// stays, and its heartbeat is old.
-func leave(t *testing.T, server *redistest.Server, id, payload string) {
+// dieWith registers a worker that has reserved payload and died: its record exists, and
+// its heartbeat is an hour old.
+func dieWith(t *testing.T, server *redistest.Server, id, payload string) {
 	t.Helper()
 	c, st := server.Conn(t), store.New(server.Open(t))
 	_, err := st.Register(t.Context(), []string{id}, time.Now(), true)
@@ -208,10 +208,9 @@ func leave(t *testing.T, server *redistest.Server, id, payload string) {
 	require.NoError(t, err)
 }
 
-// TestUnreadablePayloadsDoNotHurtRuby has Go workers die with what Ruby cannot
-// read in their records. A Ruby that boots reads them all the same, prunes the
-// workers and writes failures that Ruby's tools read.
-func TestUnreadablePayloadsDoNotHurtRuby(t *testing.T) {
+// Go workers have died with payloads that Ruby cannot read. A Ruby worker that starts
+// must still read their records, prune them and write failures that Ruby can read.
+func TestRubyPrunesGoWorkersWithUnreadablePayloads(t *testing.T) {
 	t.Parallel()
 	server := start(t)
 	host, err := os.Hostname()
@@ -229,20 +228,20 @@ func TestUnreadablePayloadsDoNotHurtRuby(t *testing.T) {
 		"depth 101":       `{"class":"Exporter","args":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 		"depth 5000":      strings.Repeat(`[`, 5000),
 		"bad UTF-8":       "{\"class\":\"Exporter\",\"args\":[\"\xff\"]}",
-		"no JSON at all":  "rubbish",
-		"nothing":         "",
+		"not JSON":        "rubbish",
+		"empty":           "",
 		"a list":          `[1]`,
 		"null":            `null`,
 	} {
 		id := fmt.Sprintf("%s~go:%d:exports", host, 999000+len(ids))
 		ids[id] = name
-		leave(t, server, id, payload)
+		dieWith(t, server, id, payload)
 	}
 	seen := reply[struct{ All, Expired []string }](t, ruby(t, server, "workers.rb"))
 	require.Subset(t, seen.All, slices.Collect(maps.Keys(ids)))
 	require.Len(t, seen.Expired, len(ids))
 	ruby(t, server, "boot.rb", "exports")
-	require.Empty(t, members(t, server.Conn(t)), "Ruby prunes them and goes")
+	require.Empty(t, members(t, server.Conn(t)), "Ruby must prune all and unregister")
 	failed := reply[struct {
 		All []struct {
 			Payload           struct{ Class string }
@@ -250,8 +249,8 @@ func TestUnreadablePayloadsDoNotHurtRuby(t *testing.T) {
 		}
 	}](t, ruby(t, server, "failures.rb"))
 	require.Len(t, failed.All, len(ids))
-	var rows board
-	rows.show(t, "a Go worker died with", "Ruby boots, and records", "of the class")
+	var rows resultTable
+	rows.show(t, "payload", "exception that Ruby records", "class")
 	for _, f := range failed.All {
 		require.Contains(t, ids, f.Worker)
 		require.Equal(t, "Resque::PruneDeadWorkerDirtyExit", f.Exception)

@@ -26,10 +26,10 @@ type Proxy struct {
 	refused  atomic.Int64
 }
 
-// held are the commands that wait.
+// held is a call of HoldCommands.
 type held struct {
 	text  []byte
-	until chan struct{}
+	until chan struct{} // closed by release
 }
 
 // Proxy starts a proxy for s that ends when the test ends.
@@ -61,15 +61,15 @@ func (p *Proxy) Hold() (release func()) {
 	return p.hold.Unlock
 }
 
-// Refuse closes new connections at once, until end is called. Refused returns how
-// many it has closed.
+// Refuse closes new connections at once, until end is called. The function refused
+// returns how many were closed.
 func (p *Proxy) Refuse() (refused func() int64, end func()) {
 	p.refusing.Store(true)
 	return p.refused.Load, func() { p.refusing.Store(false) }
 }
 
-// HoldCommands keeps commands that contain a text from Redis, and what comes after
-// them on their connections, until the returned function is called.
+// HoldCommands does not forward commands that contain text, or later commands on the
+// same connections, until release is called.
 func (p *Proxy) HoldCommands(text string) (release func()) {
 	h := &held{[]byte(text), make(chan struct{})}
 	p.held.Store(h)
@@ -82,7 +82,7 @@ func (p *Proxy) HoldCommands(text string) (release func()) {
 // pass copies commands from a client to Redis.
 func (p *Proxy) pass(server io.Writer, client io.Reader) {
 	buf := make([]byte, 64<<10)
-	var last []byte // a text may come in two parts
+	var last []byte // the end of the last read: the text may be split between two reads
 	for {
 		n, err := client.Read(buf)
 		if h := p.held.Load(); h != nil {

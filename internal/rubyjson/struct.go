@@ -19,8 +19,8 @@ func Fields(t reflect.Type) []Field {
 func (f Field) Name() string { return f.f.name }
 
 // In returns the field f of v, a struct of the type that was passed to [Fields].
-// ok is false if an embedded pointer on the path to the field is nil, or if v's
-// tags omit the field's value.
+// ok is false if an embedded pointer on the path to the field is nil, or if the
+// field's tag omits the value.
 func (f Field) In(v reflect.Value) (field reflect.Value, ok bool) {
 	field, ok = f.f.value(v)
 	return field, ok && !f.f.omits(field)

@@ -17,8 +17,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// A program that enqueues and performs, with the metrics of its own jobs and those of
-// Redis.
+// A program that enqueues and performs jobs, with metrics of these jobs and of Redis.
 func Example() {
 	server, err := embedded.Start("") // a real program uses a Redis server
 	if err != nil {
