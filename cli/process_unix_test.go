@@ -53,6 +53,16 @@ func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	eventually(t, func() bool { return slots(t, s) == 6 }, "three workers of two slots")
+	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	for _, id := range ids {
+		digits, _, _ := strings.Cut(strings.Split(id, ":")[1], "-")
+		pid, err := strconv.Atoi(digits)
+		require.NoError(t, err)
+		group, err := syscall.Getpgid(pid)
+		require.NoError(t, err)
+		assert.Equal(t, pid, group, "a signal to our group reaches it through us alone")
+	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
 	assert.Zero(t, slots(t, s))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
 )
 
 // said is what a command writes, while it runs.
@@ -104,6 +105,22 @@ func TestWebWithAPasswordAndToLookAt(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 }
 
+func TestWebShowsNoSecrets(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	_, err := server.Client(t).Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A", Args: []any{map[string]string{"token": "s3cret", "name": "ann"}}})
+	require.NoError(t, err)
+	for flag, shown := range map[string][2]bool{"": {true, true}, "--redact=token": {false, true}, "--hide-args": {false, false}} {
+		args := []string{"--no-auth"}
+		if flag != "" {
+			args = append(args, flag)
+		}
+		url, _ := dashboard(t, []string{"REDIS_URL=" + server.URL}, args...)
+		_, page := visit(t, http.MethodGet, url+"queues/q", nil)
+		assert.Equal(t, shown, [2]bool{strings.Contains(page, "s3cret"), strings.Contains(page, "ann")}, "%q", flag)
+	}
+}
+
 func TestWebRefusesToBeOpenToOthers(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -112,7 +129,9 @@ func TestWebRefusesToBeOpenToOthers(t *testing.T) {
 		assert.Equal(t, 2, got.status, "%v", args)
 		assert.Contains(t, got.stderr, "can be reached by others")
 	}
-	got := run(t, nil, []string{"REDIS_URL=" + server.URL}, "web", "--addr", "nonsense")
+	got := run(t, nil, []string{"REDIS_URL=" + server.URL, "RESQUE_WEB_PASSWORD=sesame"}, "web", "--addr", "0.0.0.0:0", "--no-auth")
+	assert.Equal(t, 2, got.status, "a password that is not asked for protects nothing: %s", got.stderr)
+	got = run(t, nil, []string{"REDIS_URL=" + server.URL}, "web", "--addr", "nonsense")
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stderr, "choose another address")
 }
