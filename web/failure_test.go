@@ -73,6 +73,23 @@ func TestGoneSaysWho(t *testing.T) {
 	}
 }
 
+// A failure that was gone before is not said to be this reader's doing.
+func TestGoneSaysNoWrongName(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
+		return web.Access{User: "ann", Level: web.Write}, nil
+	})})
+	s.failures(3)
+	ids := s.ids()
+	s.do("RPOP", "resque:failed") // by another process
+	a := s.post("/failed/remove", "sure=1&ids="+ids[0]+"&ids="+ids[1])
+	require.Equal(t, http.StatusSeeOther, a.Code)
+	require.Len(t, s.list("resque:failed"), 1, "the other one is removed")
+	page := text(t, s.get("/failures/"+ids[0]).Body.String())
+	assert.Contains(t, page, "It was retried, removed or cleared meanwhile.")
+	assert.NotContains(t, page, "Removed by")
+}
+
 // What can be taken along is right: the test compiles, the command names the
 // failure, and nothing that is hidden is in it.
 func TestCopies(t *testing.T) {
