@@ -102,6 +102,21 @@ func TestWatch(t *testing.T) {
 		}
 		pings.Wait()
 	})
+	t.Run("sees the last of thousands of queues", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, redistest.StartReal(t))
+		w, err := f.NewWatch(t.Context())
+		require.NoError(t, err)
+		defer w.Close()
+		queues := names("q%05d", 6000)
+		require.NoError(t, w.Arm(queues, false))
+		f.do(t, "RPUSH", "resque:queue:"+queues[5999], "x")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		renamed, err := w.Wait(ctx)
+		require.NoError(t, err)
+		assert.False(t, renamed)
+	})
 	t.Run("ends with its context", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, redistest.StartReal(t))
