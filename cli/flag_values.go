@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // choice is a flag that takes one of a few words.
@@ -88,11 +90,18 @@ func (i *instant) String() string { return i.text }
 // Type names the value in the flag's help.
 func (i *instant) Type() string { return "time" }
 
+// inLocalZone returns the time that has at's date and time of day in the local zone.
+func inLocalZone(at time.Time) time.Time {
+	year, month, day := at.Date()
+	return time.Date(year, month, day, at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.Local)
+}
+
 func parseInstant(text string, now time.Time) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly, "2006-01-02 15:04", time.DateTime, "2006-01-02T15:04:05"} {
-		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return at, nil
+	if at, err := wire.ParseTime(text); err == nil {
+		if at.Zoneless {
+			return inLocalZone(at.Time), nil
 		}
+		return at.Time, nil
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 100_000 {

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -33,25 +32,24 @@ func killCommand(env *Env) *cobra.Command {
 	}
 }
 
-// local reads a worker's id. process is how the ids of all slots of its process
-// begin, up to the slot's number.
+// local reads the id of a worker of this host. The ids of all slots of its process
+// have the same process.
 func local(id string) (pid int, process string, err error) {
-	parts := strings.SplitN(id, ":", 3)
-	if len(parts) != 3 {
+	parts, ok := wire.ParseWorkerID(id)
+	if !ok {
 		return 0, "", Usage("%q is not a worker's id, such as 'goresque list' shows", id)
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		return 0, "", fmt.Errorf("asking for the host's name: %w", err)
 	}
-	if of, _, _ := strings.Cut(parts[0], "~"); of != host {
-		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, of, host)
+	if parts.Host != host {
+		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, parts.Host, host)
 	}
-	digits, _, _ := strings.Cut(parts[1], "-")
-	if pid, err = strconv.Atoi(digits); err != nil || pid <= 1 {
-		return 0, "", Usage("%q names no process that could be killed", id)
+	if parts.PID() <= 1 {
+		return 0, "", Usage("%q names no process that can be killed", id)
 	}
-	return pid, parts[0] + ":" + digits, nil
+	return parts.PID(), parts.Process(), nil
 }
 
 func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process string) error {
@@ -61,7 +59,7 @@ func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process
 	}
 	var slots []string
 	for _, w := range workers {
-		if rest, ok := strings.CutPrefix(w.ID, process); ok && rest != "" && (rest[0] == ':' || rest[0] == '-') {
+		if parts, ok := wire.ParseWorkerID(w.ID); ok && parts.Process() == process {
 			slots = append(slots, w.ID)
 		}
 	}

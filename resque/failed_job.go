@@ -11,15 +11,21 @@ import (
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // FailedJob is a failure as it stands in a list, Go's or Ruby's. What a damaged
 // record does not say is left empty.
 type FailedJob struct {
 	ID        FailureID
-	FailedAt  time.Time
+	FailedAt  time.Time // zero if it is unknown
 	Retried   bool      // it was requeued before
-	RetriedAt time.Time // zero also where the record's time cannot be read
+	RetriedAt time.Time // zero if it is unknown
+
+	// FailedAtText and RetriedAtText are the times as the record has them. A time
+	// that cannot be read, or whose zone has a name that can mean several zones,
+	// is unknown, and no damage.
+	FailedAtText, RetriedAtText string
 
 	// Class and Args are the payload's; Class is "<unreadable>" for a payload
 	// that is no job. Of a job of Rails they are the wrapper's, and
@@ -43,7 +49,7 @@ type FailedJob struct {
 
 // Original is the payload as it was in the queue, which requeueing puts there
 // again: the payload of the record or, of an unreadable one, the bytes it holds.
-func (j FailedJob) Original() []byte { return store.RestorePayload(j.Payload) }
+func (j FailedJob) Original() []byte { return wire.RestorePayload(j.Payload) }
 
 // ParseFailedJob reads a record that stands in a list at a position: for programs
 // that have it from Redis already. It never fails: what is wrong with the record
@@ -95,9 +101,10 @@ func (r failureRecord) text(which int) string {
 	return text
 }
 
-func (r failureRecord) time(which int) time.Time {
-	at, _ := parseTime(r.text(which))
-	return at
+// time reads a member that is a time, and its text as it is in the record. ok is
+// false if it is neither a string nor a number.
+func (r failureRecord) time(which int) (at wire.Time, text string, ok bool) {
+	return wire.ParseTimeJSON(r.member(which))
 }
 
 // class is the payload's.
@@ -129,9 +136,13 @@ func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }
 func (r failureRecord) job(id FailureID) FailedJob {
 	j := FailedJob{
 		ID: id, Raw: r.raw, Payload: r.member(payload),
-		FailedAt: r.time(failedAt), Retried: r.retried(), RetriedAt: r.time(retriedAt),
+		Retried:   r.retried(),
 		Exception: r.text(exception), Error: r.text(message), Worker: r.text(byWorker), Queue: r.text(fromQueue),
 	}
+	failed, text, _ := r.time(failedAt)
+	j.FailedAt, j.FailedAtText = failed.Time, text
+	retried, text, _ := r.time(retriedAt)
+	j.RetriedAt, j.RetriedAtText = retried.Time, text
 	if p, err := rubyjson.ParsePayload(j.Payload); err == nil {
 		j.Class, j.Args = p.Class, p.Args
 	}
@@ -145,8 +156,8 @@ func (r failureRecord) damage(j *FailedJob) error {
 		return fmt.Errorf("no failure's record: %w", r.err)
 	}
 	var found []error
-	if _, err := parseTime(r.text(failedAt)); err != nil {
-		found = append(found, fmt.Errorf("failed_at: %w", err))
+	if _, _, ok := r.time(failedAt); !ok {
+		found = append(found, errors.New("failed_at: no time"))
 	}
 	if j.Class == "" {
 		found = append(found, errors.New("payload: no job"))
@@ -164,24 +175,6 @@ func (r failureRecord) damage(j *FailedJob) error {
 		found = append(found, errors.New("backtrace: no list of strings"))
 	}
 	return errors.Join(found...)
-}
-
-// parseTime reads Ruby's times, older ones and those of others.
-func parseTime(text string) (time.Time, error) {
-	for _, layout := range []string{
-		store.FailedAt, "2006/01/02 15:04:05", time.RFC3339, store.Started,
-		"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006/01/02 15:04:05 -0700",
-	} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
-		}
-	}
-	// JavaScript's Date#toString, by which node-resque writes: a zone's name follows.
-	spoken, _, _ := strings.Cut(text, " (")
-	if at, err := time.Parse("Mon Jan 02 2006 15:04:05 GMT-0700", spoken); err == nil {
-		return at, nil
-	}
-	return time.Time{}, fmt.Errorf("no time: %.40q", text)
 }
 
 // FailedList is the list of failures of all queues. Where failures are kept by

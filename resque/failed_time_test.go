@@ -1,28 +1,39 @@
-package resque
+package resque_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/resque"
 )
 
+// A time that is written in another way, or unknown, is no damage: its text is kept.
 func TestTimesInFailuresOfOthers(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
-	for _, text := range []string{
-		"2026/01/15 12:00:00 UTC",
-		"2026-01-15T12:00:00Z",
-		"2026-01-15 13:00:00 +0100",
-		"Thu Jan 15 2026 12:00:00 GMT+0000 (Coordinated Universal Time)",
-		"Thu Jan 15 2026 04:00:00 GMT-0800 (Pacific Standard Time)",
-		"Thu Jan 15 2026 13:00:00 GMT+0100",
+	const written = `"2026/01/15 12:00:00 UTC"`
+	for value, want := range map[string]time.Time{
+		written:                     noon,
+		`"2026/01/15 04:00:00 PST"`: noon,
+		`"2026/01/15 09:00:00 -03"`: noon,
+		`"Thu Jan 15 2026 04:00:00 GMT-0800 (Pacific Standard Time)"`: noon,
+		`"Thu, 15 Jan 2026 12:00:00 +0000"`:                           noon,
+		`1768478400`:                                                  noon,
+		`"1768478400"`:                                                noon,
+		`"2026/01/15 12:00:00 IST"`:                                   {},
+		`"yesterday"`:                                                 {},
 	} {
-		at, err := parseTime(text)
-		require.NoError(t, err, text)
-		assert.True(t, noon.Equal(at), "%s: %v", text, at)
+		record := strings.Replace(failure("x", ""), written, value, 1)
+		require.Contains(t, record, value)
+		job := resque.ParseFailedJob("", 0, []byte(strings.Replace(record, `{"failed_at"`, `{"retried_at":`+value+`,"failed_at"`, 1)))
+		require.NoError(t, job.Damage, value)
+		assert.True(t, want.Equal(job.FailedAt), "%s: %v", value, job.FailedAt)
+		assert.True(t, want.Equal(job.RetriedAt), "%s: %v", value, job.RetriedAt)
+		assert.Equal(t, strings.Trim(value, `"`), job.FailedAtText)
+		assert.Equal(t, strings.Trim(value, `"`), job.RetriedAtText)
 	}
-	_, err := parseTime("Thu Jan 15 2026")
-	assert.ErrorContains(t, err, "no time")
 }

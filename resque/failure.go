@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // Failure is a record in the list of failures, as Ruby's front end renders it.
@@ -50,7 +50,7 @@ func NewFailure(job *Reserved, err error, at time.Time) Failure {
 		Err:       err,
 	}
 	if !readable(job.Payload) {
-		f.Payload = store.UnreadablePayload(job.Payload)
+		f.Payload = wire.UnreadablePayload(job.Payload)
 	}
 	return f
 }
@@ -59,7 +59,7 @@ func NewFailure(job *Reserved, err error, at time.Time) Failure {
 // payload is spliced in as it is.
 func (f Failure) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"failed_at":"`...)
-	dst = append(dst, store.FormatFailedAt(f.FailedAt)...)
+	dst = append(dst, wire.FormatFailedAt(f.FailedAt)...)
 	dst = append(dst, `","payload":`...)
 	dst = append(dst, f.Payload...)
 	dst = appendText(append(dst, `,"exception":`...), f.Exception)

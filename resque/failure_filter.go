@@ -110,8 +110,8 @@ func (m matcher) during(r failureRecord) bool {
 	if m.Since.IsZero() && m.Until.IsZero() {
 		return true
 	}
-	at := r.time(failedAt)
-	return !at.IsZero() && !at.Before(m.Since) && (m.Until.IsZero() || at.Before(m.Until))
+	at, _, _ := r.time(failedAt)
+	return !at.IsZero() && !at.Earliest().Before(m.Since) && (m.Until.IsZero() || at.Latest().Before(m.Until))
 }
 
 // contains looks for the text in the values, not in the names of the members.

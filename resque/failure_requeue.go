@@ -11,6 +11,7 @@ import (
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // Errors about a failure that was to be requeued or removed.
@@ -114,7 +115,7 @@ func (how Requeue) act(r failureRecord) (store.FailedAct, error) {
 	}
 	at := r.spans[payload]
 	a.From, a.To = at.Start, at.End
-	original := store.RestorePayload(value)
+	original := wire.RestorePayload(value)
 	switch {
 	case how.Args != nil:
 		edited, err := withArgs(original, how.Args)
@@ -155,7 +156,7 @@ func withArgs(payload []byte, args []any) ([]byte, error) {
 // mark says how the time of requeueing comes into a record: in the place of an
 // earlier one, or as the last member, where Ruby's hash has it.
 func mark(r failureRecord, now time.Time) (from, to int, insert []byte) {
-	text := `"` + store.FormatFailedAt(now) + `"`
+	text := `"` + wire.FormatFailedAt(now) + `"`
 	if at := r.spans[retriedAt]; at.End > 0 {
 		return at.Start, at.End, []byte(text)
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/rubyjson"
-	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -70,7 +70,7 @@ func TestFailureOfUnreadablePayload(t *testing.T) {
 			failure := resque.NewFailure(&resque.Reserved{Payload: []byte(payload)}, errors.New("x"), moment)
 			record := parseFailure(t, failure)
 			assert.Contains(t, string(record.Payload), `{"class":"<unreadable>","args":[`)
-			assert.Equal(t, payload, string(store.RestorePayload(record.Payload)))
+			assert.Equal(t, payload, string(wire.RestorePayload(record.Payload)))
 		})
 	}
 	for name, payload := range map[string]string{
@@ -279,7 +279,7 @@ func FuzzFailure(f *testing.F) {
 		if rubyjson.Valid(payload) == nil && rubyjson.Valid(wrapped) == nil && bytes.HasPrefix(bytes.TrimSpace(payload), []byte("{")) {
 			assert.Contains(t, string(failure.AppendJSON(nil)), `"payload":`+string(payload)+`,"exception":`)
 		} else {
-			assert.Equal(t, string(payload), string(store.RestorePayload(got.Payload)))
+			assert.Equal(t, string(payload), string(wire.RestorePayload(got.Payload)))
 		}
 	})
 }

@@ -294,15 +294,15 @@ func (g *FailureGroup) add(r failureRecord) {
 	if r.retried() {
 		g.Retried++
 	}
-	at := r.time(failedAt)
+	at, _, _ := r.time(failedAt)
 	if at.IsZero() {
 		return
 	}
-	g.hours[hourOf(at)]++
-	if g.Oldest.IsZero() || at.Before(g.Oldest) {
-		g.Oldest = at
+	g.hours[hourOf(at.Time)]++
+	if g.Oldest.IsZero() || at.Time.Before(g.Oldest) {
+		g.Oldest = at.Time
 	}
-	if at.After(g.Newest) {
-		g.Newest = at
+	if at.Time.After(g.Newest) {
+		g.Newest = at.Time
 	}
 }

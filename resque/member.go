@@ -2,13 +2,12 @@ package resque
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // member is one that a payload has beside class and args.
@@ -103,21 +102,8 @@ func (r *Reserved) WaitingSince() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// timeOf reads a time that is a text, or seconds since 1970.
+// timeOf reads a time that is a text, or a number of seconds since 1970.
 func timeOf(raw []byte) (at time.Time, ok bool) {
-	if len(raw) == 0 {
-		return time.Time{}, false
-	}
-	if seconds, err := strconv.ParseFloat(string(raw), 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		if seconds < 0 || seconds > 1<<34 { // the year 2514: no time that anybody has written
-			return time.Time{}, false
-		}
-		return time.UnixMicro(int64(seconds * 1e6)).UTC(), true
-	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return time.Time{}, false
-	}
-	at, err := parseTime(text)
-	return at, err == nil
+	read, _, _ := wire.ParseTimeJSON(raw)
+	return read.Time, !read.IsZero()
 }

@@ -20,7 +20,7 @@ func (c *Client) PruneWorker(ctx context.Context, id string, limit time.Duration
 		if err != nil {
 			return false, err
 		}
-		heard := wireTime(beats[id])
+		heard := knownTime(beats[id])
 		if heard.IsZero() || now.Sub(heard) <= limit {
 			return false, nil
 		}

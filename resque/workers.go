@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // RegisteredWorker is a worker as Redis knows it, Go's or Ruby's. What is missing
@@ -42,6 +41,9 @@ type RegisteredWorker struct {
 	Working bool      // it has a job in hand
 	Job     *Reserved // that job, or nil
 	RunAt   time.Time // when it was taken
+
+	// StartedText and RunAtText are those times as Redis has them, readable or not.
+	StartedText, RunAtText string
 
 	// Damage says why the record of the job in hand cannot be read; Job's payload
 	// then holds its text.
@@ -142,25 +144,33 @@ func (c *Client) Heartbeats(ctx context.Context) (map[string]time.Time, error) {
 	}
 	beats := make(map[string]time.Time, len(texts))
 	for id, text := range texts {
-		beats[id] = wireTime(text)
+		beats[id] = knownTime(text)
 	}
 	return beats, nil
 }
 
 func registeredWorker(s store.WorkerState, now time.Time) RegisteredWorker {
-	w := parseWorkerID(s.ID)
-	w.Started, w.Heartbeat = wireTime(s.Started), wireTime(s.Heartbeat)
+	w := readWorkerID(s.ID)
+	w.Started, w.StartedText = knownTime(s.Started), s.Started
+	w.Heartbeat, w.HeartbeatText = knownTime(s.Heartbeat), s.Heartbeat
 	w.Processed, w.Failed = s.Processed, s.Failed
-	w.Registered, w.HeartbeatText = s.Registered, s.Heartbeat
+	w.Registered = s.Registered
 	if !w.Heartbeat.IsZero() {
 		w.Silence = max(now.Sub(w.Heartbeat), 0)
 	}
 	if record := s.Record; len(record.Text) > 0 {
 		w.Working, w.Damage = true, record.Damage
-		w.RunAt = wireTime(strings.Trim(record.RunAt, `"`))
+		w.RunAt, w.RunAtText = knownTime(record.RunAt), record.RunAt
 		w.Job = inHand(record)
 	}
 	return w
+}
+
+// knownTime returns a time that any implementation has written, and zero if it
+// cannot be read.
+func knownTime(text string) time.Time {
+	at, _ := wire.ParseTime(text)
+	return at.Time
 }
 
 // inHand is the job of a record. Whatever stands there, it has a payload.
@@ -173,32 +183,14 @@ func inHand(record store.Record) *Reserved {
 	return job
 }
 
-// goHost marks the host's part of a Go worker's id, so that a Ruby worker that
-// boots on the same host does not take it for one of its own that has died.
-const goHost = "~go"
-
-// parseWorkerID reads HOST:PID:QUEUES, and HOST~go:PID-SLOT:QUEUES. Whatever else
-// it is given it reads as far as it can.
+// readWorkerID reads what a worker's id says, as far as it can be read.
 //
 // Ruby: Resque::Worker.find, which raises there.
-func parseWorkerID(id string) RegisteredWorker {
-	w := RegisteredWorker{ID: id}
-	host, rest, _ := strings.Cut(id, ":")
-	process, queues, _ := strings.Cut(rest, ":")
-	w.Host, w.Go = strings.CutSuffix(host, goHost)
-	pid, slot, _ := strings.Cut(process, "-")
-	w.PID, _ = strconv.Atoi(pid)
-	w.Slot, _ = strconv.Atoi(slot)
-	if queues != "" {
-		w.Queues = strings.Split(queues, ",")
+func readWorkerID(id string) RegisteredWorker {
+	parts, _ := wire.ParseWorkerID(id)
+	return RegisteredWorker{
+		ID: id, Host: parts.Host, PID: parts.PID(), Slot: parts.Slot(), Queues: parts.Queues, Go: parts.Go,
 	}
-	return w
-}
-
-// wireTime is a time that Ruby or Go wrote, and zero for what is none.
-func wireTime(text string) time.Time {
-	at, _ := parseTime(text)
-	return at
 }
 
 // ErrNoWorker is wrapped by the error about a worker that is not there.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -243,14 +244,14 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 		filter.Retried = resque.NotRetried
 	}
 	if form.Since != "" {
-		at, ok := parseTime(form.Since)
-		if d, err := time.ParseDuration(form.Since); err == nil && d > 0 {
-			at, ok = time.Now().Add(-d), true
+		at, err := wire.ParseTime(form.Since)
+		if d, bad := time.ParseDuration(form.Since); bad == nil && d > 0 {
+			at.Time, err = time.Now().Add(-d), nil
 		}
-		if !ok {
+		if err != nil {
 			return form, filter, fail(problemForm, nil)
 		}
-		filter.Since = at
+		filter.Since = at.Time
 	}
 	return form, filter, nil
 }
@@ -261,17 +262,4 @@ func failedPath(list string) string {
 		return "failed"
 	}
 	return "failed/" + url.PathEscape(list)
-}
-
-// parseTime reads the times that Resque's programs write.
-func parseTime(text string) (time.Time, bool) {
-	for _, layout := range []string{
-		time.RFC3339Nano, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006/01/02 15:04:05 MST",
-		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
-	} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
-		}
-	}
-	return time.Time{}, false
 }

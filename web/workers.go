@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/fnmatch"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -81,8 +82,8 @@ func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
 		ID: w.ID, Host: w.Host, Queues: w.Queues, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed,
 		Beat: w.Heartbeat, Silent: w.Silence,
 	}
-	_, rest, _ := strings.Cut(w.ID, ":")
-	r.PID, _, _ = strings.Cut(rest, ":") // with the slot
+	parts, _ := wire.ParseWorkerID(w.ID)
+	r.PID = parts.Number // with the slot
 	if w.Heartbeat.IsZero() {
 		r.BeatText = w.HeartbeatText
 	}

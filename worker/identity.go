@@ -3,47 +3,44 @@ package worker
 import (
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/wire"
 )
 
-// mark stands between the host's name and the pid in a Go worker's id. It makes
-// the id's host another than Ruby's hostname: a Ruby worker that boots prunes
-// those of its own host whose pids its ps pattern does not show.
-//
-// Ruby: Resque::Worker#prune_dead_workers.
-const mark = "~go:"
+// identity is the part of this process's worker ids that is the same for all slots.
+type identity struct {
+	host string
+	pid  int
+}
 
-// processName is "host~go:pid" of this process.
-func processName() (string, error) {
+// thisProcess returns the identity of this process.
+func thisProcess() (identity, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return "", fmt.Errorf("asking for the host's name: %w", err)
+		return identity{}, fmt.Errorf("asking for the host's name: %w", err)
 	}
-	host = strings.ReplaceAll(host, ":", "-") // ids are split at colons
-	return host + mark + strconv.Itoa(os.Getpid()), nil
+	return identity{host, os.Getpid()}, nil
 }
 
-// slotID is the id of a process's slot: "host~go:pid:queues" for the only one,
-// "host~go:pid-number:queues" otherwise.
+// slot returns the id of the process's slot of that number. It names the number if
+// the process has several slots, or if the id without one is taken.
 //
 // Ruby: Resque::Worker#to_s.
-func slotID(process string, number, slots int, queues []string) string {
-	if slots > 1 || number > 1 {
-		process += "-" + strconv.Itoa(number)
-	}
-	return process + ":" + strings.Join(exchange.Names(queues), ",")
+func (i identity) slot(number, slots int, queues []string) string {
+	return wire.GoWorkerID(i.host, i.pid, number, slots, exchange.Names(queues)).String()
 }
 
-// processOf is the process of a Go worker's id.
+// process returns "host~go:pid", which names the process's connection.
+func (i identity) process() string {
+	return wire.GoWorkerID(i.host, i.pid, 1, 1, nil).Process()
+}
+
+// processOf returns the process of a Go worker's id.
 func processOf(id string) (process string, ok bool) {
-	host, rest, ok := strings.Cut(id, mark)
-	if !ok {
+	parts, _ := wire.ParseWorkerID(id)
+	if !parts.Go {
 		return "", false
 	}
-	pid, _, _ := strings.Cut(rest, ":")
-	pid, _, _ = strings.Cut(pid, "-")
-	return host + mark + pid, true
+	return parts.Process(), true
 }

@@ -40,11 +40,11 @@ type registrar interface {
 //
 // Ruby: Resque::Worker#startup.
 func (r *registry) enter(ctx context.Context) ([]string, error) {
-	process, err := processName()
+	own, err := thisProcess()
 	if err != nil {
 		return nil, err
 	}
-	r.process, r.token = process, rand.Text()
+	r.process, r.token = own.process(), rand.Text()
 	if r.presence, err = r.backend.Announce(ctx, r.process, r.token); err != nil && !store.Refused(err) {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (r *registry) enter(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	for number := 1; len(r.ids) < r.cfg.Concurrency; number++ {
-		if err := r.take(ctx, slotID(r.process, number, r.cfg.Concurrency, r.cfg.Queues), twin); err != nil {
+		if err := r.take(ctx, own.slot(number, r.cfg.Concurrency, r.cfg.Queues), twin); err != nil {
 			return nil, err
 		}
 	}

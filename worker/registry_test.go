@@ -34,14 +34,14 @@ func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
 			st := store.New(s.Open(t))
 			cfg, err := Config{Queues: []string{"exports"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
 			require.NoError(t, err)
-			process, err := processName()
+			own, err := thisProcess()
 			require.NoError(t, err)
 			if announced {
-				presence, err := st.Announce(t.Context(), process, "twin")
+				presence, err := st.Announce(t.Context(), own.process(), "twin")
 				require.NoError(t, err)
 				t.Cleanup(presence.Close)
 			}
-			twin := slotID(process, 1, 1, cfg.Queues)
+			twin := own.slot(1, 1, cfg.Queues)
 			_, err = st.Register(t.Context(), []string{twin}, time.Now(), false)
 			require.NoError(t, err)
 			c := s.Conn(t)
@@ -51,7 +51,7 @@ func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
 			r := &registry{backend: nameless{st}, dead: &sweeper{backend: st, cfg: cfg}, cfg: cfg}
 			ids, err := r.enter(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, []string{slotID(process, 2, 1, cfg.Queues)}, ids)
+			assert.Equal(t, []string{own.slot(2, 1, cfg.Queues)}, ids)
 			record, err := redis.String(c.Do("GET", "resque:worker:"+twin))
 			require.NoError(t, err, "the twin's job is gone")
 			assert.Equal(t, recorded, record)

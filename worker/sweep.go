@@ -10,6 +10,7 @@ import (
 
 	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -90,12 +91,12 @@ func (s *sweeper) sweep(ctx context.Context, own []string) error {
 // Ruby. A Go worker is sooner, when its process's connection is gone, too, and
 // two heartbeats are missing.
 func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (bool, error) {
-	heard, err := parseHeartbeat(beat)
+	heard, err := wire.ParseTime(beat)
 	if err != nil {
 		s.cfg.Logger.Warn("a worker's heartbeat cannot be read", "worker", id, "err", err)
 		return false, nil //nolint:nilerr // it is told, and no reason to stop sweeping
 	}
-	silent := now.Sub(heard)
+	silent := now.Sub(heard.Time)
 	if silent > s.cfg.PruneAfter {
 		return true, nil
 	}
@@ -118,8 +119,8 @@ func (s *sweeper) settle(ctx context.Context, id string, named bool) (alive bool
 	beat := beats[id]
 	process, _ := processOf(id)
 	if _, known, err := s.backend.Present(ctx, process); err != nil || !known || !named {
-		heard, bad := parseHeartbeat(beat)
-		if err != nil || (bad == nil && now.Sub(heard) <= 2*s.cfg.HeartbeatInterval) {
+		heard, bad := wire.ParseTime(beat)
+		if err != nil || (bad == nil && now.Sub(heard.Time) <= 2*s.cfg.HeartbeatInterval) {
 			return true, err
 		}
 	}

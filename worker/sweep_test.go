@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -48,7 +48,7 @@ func (g *graveyard) plant(t *testing.T, id, record string, silent time.Duration)
 		{"SADD", "resque:workers", id},
 		{"SET", "resque:worker:" + id, record},
 		{"SET", "resque:worker:" + id + ":started", "2026-01-01 00:00:00 +0000"},
-		{"HSET", "resque:workers:heartbeat", id, now.Add(-silent).Format(store.Heartbeat)},
+		{"HSET", "resque:workers:heartbeat", id, wire.FormatHeartbeat(now.Add(-silent))},
 		{"INCRBY", "resque:stat:processed:" + id, 3},
 	} {
 		_, err := g.Do(command[0].(string), command[1:]...)
@@ -241,24 +241,6 @@ func TestSweepNamesJobsOfRails(t *testing.T) {
 	assert.Contains(t, failed[0], "Worker a:1:exports did not gracefully exit while processing ExportJob")
 	assert.Contains(t, failed[0], `"payload":{"class":"Wrap","args":["ExportJob"]}`)
 	assert.Contains(t, log.String(), `msg="pruned a dead worker" worker=a:1:exports job=failed class=ExportJob queue=exports`)
-}
-
-func TestParseHeartbeat(t *testing.T) {
-	t.Parallel()
-	want := time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC)
-	for _, text := range []string{
-		"2026-01-15T12:34:56Z", "2026-01-15T12:34:56+00:00", "2026-01-15T07:34:56.000-05:00",
-		"2026-01-15 12:34:56 +0000", "2026-01-15 12:34:56 UTC", "2026-01-15T12:34:56",
-	} {
-		got, err := parseHeartbeat(text)
-		require.NoError(t, err, text)
-		assert.True(t, want.Equal(got), text)
-	}
-	for _, text := range []string{"", "soon", strings.Repeat("x", 1000)} {
-		_, err := parseHeartbeat(text)
-		require.Error(t, err, text)
-		assert.Less(t, len(err.Error()), 100)
-	}
 }
 
 func TestProcessOf(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // callTimeout bounds one call. It must be long enough for a busy Redis: giving up
@@ -97,7 +98,7 @@ func (c *caller) runAts(n int) []string {
 		now = c.lastRunAt.Add(time.Nanosecond)
 	}
 	c.lastRunAt = now.Add(time.Duration(n))
-	return store.RunAts(now, n)
+	return wire.RunAts(now, n)
 }
 
 // deliver brings a reply to the slots. It returns those that need another call:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
@@ -200,11 +201,11 @@ func dieWith(t *testing.T, server *redistest.Server, id, payload string) {
 	queue := "of " + id
 	_, err = c.Do("RPUSH", "resque:queue:"+queue, payload)
 	require.NoError(t, err)
-	x, err := st.Exchange(t.Context(), []string{queue}, nil, []store.Slot{{Worker: id, RunAt: store.FormatRunAt(time.Now())}})
+	x, err := st.Exchange(t.Context(), []string{queue}, nil, []store.Slot{{Worker: id, RunAt: wire.FormatRunAt(time.Now())}})
 	require.NoError(t, err)
 	require.Len(t, x.Reserved, 1)
 	require.Equal(t, payload, string(x.Reserved[0].Payload))
-	_, err = c.Do("HSET", "resque:workers:heartbeat", id, time.Now().Add(-time.Hour).UTC().Format(store.Heartbeat))
+	_, err = c.Do("HSET", "resque:workers:heartbeat", id, wire.FormatHeartbeat(time.Now().Add(-time.Hour).UTC()))
 	require.NoError(t, err)
 }
 

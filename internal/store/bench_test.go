@@ -11,6 +11,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // stocked is a fixture whose queue never runs dry.
@@ -49,7 +50,7 @@ func BenchmarkReserveAndFinish(b *testing.B) {
 				}
 				free := make([]store.Slot, slots)
 				for i, w := range workers {
-					free[i] = store.Slot{Worker: w, RunAt: store.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
+					free[i] = store.Slot{Worker: w, RunAt: wire.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
 				}
 				x, err := f.Exchange(b.Context(), []string{"q"}, finished, free)
 				require.NoError(b, err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/wire"
 )
 
 var (
@@ -110,8 +112,8 @@ func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchan
 		if !ok {
 			continue
 		}
-		r.Payload = RestorePayload(payload)
-		if !recordable(payload) {
+		r.Payload = wire.RestorePayload(payload)
+		if !wire.Recordable(payload) {
 			call.unreadable = append(call.unreadable, *r)
 		}
 	}
@@ -133,7 +135,7 @@ func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, 
 		return nil, false, fmt.Errorf("reading the record of worker %q: %w", r.Worker, err)
 	}
 	text, ours := bytes.CutPrefix(text, r.Guard)
-	text, begins := bytes.CutPrefix(text, []byte(payloadMember))
+	text, begins := bytes.CutPrefix(text, []byte(wire.PayloadMember))
 	text, ends := bytes.CutSuffix(text, []byte("}"))
 	return text, ours && begins && ends, nil
 }
@@ -143,7 +145,7 @@ func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, 
 // this worker dead, would end.
 func (s *Store) rewriteRecords(ctx context.Context, jobs []Reserved) error {
 	for _, r := range jobs {
-		text := fmt.Appendf(nil, "%s%s%s}", r.Guard, payloadMember, UnreadablePayload(r.Payload))
+		text := fmt.Appendf(nil, "%s%s%s}", r.Guard, wire.PayloadMember, wire.UnreadablePayload(r.Payload))
 		err := s.with(ctx, func(c conn) error {
 			_, err := c.script(s.scripts.rewrite, 1, s.keys.worker(r.Worker), r.Guard, text)
 			return err
@@ -340,7 +342,7 @@ func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
 		if !ok {
 			job.Payload = nil
 			c.large = append(c.large, len(x.Reserved))
-		} else if unchecked && !recordable(text) {
+		} else if unchecked && !wire.Recordable(text) {
 			c.unreadable = append(c.unreadable, job)
 		}
 		x.Reserved = append(x.Reserved, job)
@@ -381,16 +383,16 @@ func settled(status any) Settled {
 
 func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error) {
 	if queue < 0 {
-		r, err := parseRecord(text)
+		r, err := wire.ParseRecord(text)
 		if err != nil {
 			return Reserved{}, fmt.Errorf("adopting the record of %q: %w", s.Worker, err)
 		}
-		return Reserved{Worker: s.Worker, Queue: r.queue, Payload: r.payload, Guard: r.guard, Adopted: true}, nil
+		return Reserved{Worker: s.Worker, Queue: r.Queue, Payload: r.Payload, Guard: r.Guard, Adopted: true}, nil
 	}
 	return Reserved{
 		Worker:  s.Worker,
 		Queue:   c.queues[queue],
-		Payload: RestorePayload(text), // as adopting it would
-		Guard:   recordGuard(c.names[queue], s.RunAt),
+		Payload: wire.RestorePayload(text), // as adopting it would
+		Guard:   wire.RecordGuard(c.names[queue], s.RunAt),
 	}, nil
 }

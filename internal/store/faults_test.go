@@ -12,6 +12,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 func TestAnEffectIsRefused(t *testing.T) {
@@ -127,7 +128,7 @@ func TestForeignWriting(t *testing.T) {
 		record, err := f.Record(t.Context(), "v")
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"queue":"q","run_at":"x"}`, string(record.Raw))
-		assert.JSONEq(t, `{"queue":"q","run_at":"x"}`, string(store.RestorePayload(record.Payload)))
+		assert.JSONEq(t, `{"queue":"q","run_at":"x"}`, string(wire.RestorePayload(record.Payload)))
 	})
 }
 

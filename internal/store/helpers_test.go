@@ -11,6 +11,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // fixture is a store on a server of its own, and a connection that looks at it.
@@ -75,7 +76,7 @@ func (f fixture) push(t *testing.T, queue string, payloads ...string) {
 
 // slot is a free one, with a run_at that no other has.
 func (f fixture) slot(worker string) store.Slot {
-	return store.Slot{Worker: worker, RunAt: store.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
+	return store.Slot{Worker: worker, RunAt: wire.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
 }
 
 func (f fixture) slots(workers ...string) []store.Slot {

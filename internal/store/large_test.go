@@ -11,6 +11,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // largePayloads are payloads of n bytes each that cost a reader in Lua most.
@@ -37,7 +38,7 @@ func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 			asIs := name == "text" || name == "empty objects"
 			want := `"payload":` + payload + "}"
 			if !asIs {
-				want = `"payload":` + string(store.UnreadablePayload([]byte(payload))) + "}"
+				want = `"payload":` + string(wire.UnreadablePayload([]byte(payload))) + "}"
 			}
 			require.True(t, f.get(t, recordKey("w")) == string(r.Guard)+want, name)
 
@@ -63,7 +64,7 @@ func TestOneCallChecksABoundedNumberOfBytes(t *testing.T) {
 		x := f.exchange(t, []string{"q"}, nil, f.slots(workers...)...)
 		require.Len(t, x.Reserved, len(workers))
 		for _, w := range workers {
-			assert.Contains(t, f.get(t, recordKey(w))[:200], store.Unreadable, w)
+			assert.Contains(t, f.get(t, recordKey(w))[:200], wire.Unreadable, w)
 		}
 	})
 }
@@ -149,7 +150,7 @@ func BenchmarkLongestCommand(b *testing.B) {
 							require.NotEmpty(b, x.Reserved)
 							free = free[len(x.Reserved):]
 							for _, r := range x.Reserved {
-								_, err := f.Exchange(b.Context(), nil, []store.Outcome{f.failed(r, `{"payload":`+string(store.UnreadablePayload(r.Payload))+`}`)}, nil)
+								_, err := f.Exchange(b.Context(), nil, []store.Outcome{f.failed(r, `{"payload":`+string(wire.UnreadablePayload(r.Payload))+`}`)}, nil)
 								require.NoError(b, err)
 							}
 						}

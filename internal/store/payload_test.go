@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // nested is an object with n levels open at once.
@@ -91,7 +91,7 @@ func TestRecordsAreReadable(t *testing.T) {
 			record, err := f.Record(t.Context(), "w")
 			require.NoError(t, err)
 			assert.Equal(t, payload, string(record.Raw), name)
-			assert.Equal(t, payload, string(store.RestorePayload(record.Payload)), name)
+			assert.Equal(t, payload, string(wire.RestorePayload(record.Payload)), name)
 
 			f.exchange(t, nil, []store.Outcome{f.requeue(r)})
 			assert.Equal(t, []string{payload}, f.list(t, "resque:queue:q"), name)
@@ -136,7 +136,7 @@ func TestBytesInARecord(t *testing.T) {
 			payload := bytes.Repeat(every, n/len(every)+1)[:n]
 			require.NoError(t, f.Push(t.Context(), "q", payload))
 			r := f.take(t, "w", "q")
-			assert.Equal(t, string(r.Guard)+`"payload":`+string(store.UnreadablePayload(payload))+"}", f.get(t, recordKey("w")), n)
+			assert.Equal(t, string(r.Guard)+`"payload":`+string(wire.UnreadablePayload(payload))+"}", f.get(t, recordKey("w")), n)
 			x := f.exchange(t, nil, nil, f.slot("w"))
 			assert.Equal(t, payload, x.Reserved[0].Payload, n)
 			f.exchange(t, nil, []store.Outcome{f.done(r)})
@@ -166,7 +166,7 @@ func TestLargePayloads(t *testing.T) {
 			r := f.take(t, "w", "q")
 			require.True(t, payload == string(r.Payload), c.name) // nobody reads 5 MB
 			text := f.get(t, recordKey("w"))
-			assert.Equal(t, c.asIs, !strings.Contains(text[:200], store.Unreadable), c.name)
+			assert.Equal(t, c.asIs, !strings.Contains(text[:200], wire.Unreadable), c.name)
 			x := f.exchange(t, nil, []store.Outcome{f.failed(r, text)}, f.slot("w"))
 			require.True(t, x.Settled[0].Ours, c.name)
 		}
@@ -184,16 +184,16 @@ func TestUnreadableComesBack(t *testing.T) {
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
 		for payload, want := range map[string]string{
-			`{"class":"<unreadable>","args":["[1]"]}`:                           "[1]",
-			`{"class":"\u003cunreadable\u003e","args":[{"base64":"\/w=="}]}`:    "\xff",
-			`{"args":[""],"class":"<unreadable>"}`:                              "",
-			`{"class":"<unreadable>","args":[{"base64":""}]}`:                   "",
-			`{"class":"<unreadable>","args":[null]}`:                            `{"class":"<unreadable>","args":[null]}`,
-			`{"class":"<unreadable>","args":[1]}`:                               `{"class":"<unreadable>","args":[1]}`,
-			`{"class":"<unreadable>","args":[{"base64":"%"}]}`:                  `{"class":"<unreadable>","args":[{"base64":"%"}]}`,
-			`{"class":"<unreadable>","args":["a","b"]}`:                         `{"class":"<unreadable>","args":["a","b"]}`,
-			`{"class":"A","args":["<unreadable>"]}`:                             `{"class":"A","args":["<unreadable>"]}`,
-			string(store.UnreadablePayload(store.UnreadablePayload([]byte{0}))): string(store.UnreadablePayload([]byte{0})),
+			`{"class":"<unreadable>","args":["[1]"]}`:                         "[1]",
+			`{"class":"\u003cunreadable\u003e","args":[{"base64":"\/w=="}]}`:  "\xff",
+			`{"args":[""],"class":"<unreadable>"}`:                            "",
+			`{"class":"<unreadable>","args":[{"base64":""}]}`:                 "",
+			`{"class":"<unreadable>","args":[null]}`:                          `{"class":"<unreadable>","args":[null]}`,
+			`{"class":"<unreadable>","args":[1]}`:                             `{"class":"<unreadable>","args":[1]}`,
+			`{"class":"<unreadable>","args":[{"base64":"%"}]}`:                `{"class":"<unreadable>","args":[{"base64":"%"}]}`,
+			`{"class":"<unreadable>","args":["a","b"]}`:                       `{"class":"<unreadable>","args":["a","b"]}`,
+			`{"class":"A","args":["<unreadable>"]}`:                           `{"class":"A","args":["<unreadable>"]}`,
+			string(wire.UnreadablePayload(wire.UnreadablePayload([]byte{0}))): string(wire.UnreadablePayload([]byte{0})),
 		} {
 			f.push(t, "q", payload)
 			r := f.take(t, "w", "q")
@@ -202,17 +202,6 @@ func TestUnreadableComesBack(t *testing.T) {
 			assert.Equal(t, []store.Reserved{r}, f.exchange(t, nil, nil, f.slot("w")).Reserved, payload)
 			f.exchange(t, nil, []store.Outcome{f.done(r)})
 		}
-	})
-}
-
-func FuzzRestorePayload(f *testing.F) {
-	f.Add([]byte(""))
-	f.Add([]byte("\xff\x00\""))
-	f.Add([]byte(`{"class":"<unreadable>","args":["x"]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		wrapped := store.UnreadablePayload(raw)
-		require.NoError(t, rubyjson.Valid(wrapped), fmt.Sprintf("%q", raw))
-		assert.Equal(t, string(raw), string(store.RestorePayload(wrapped)))
 	})
 }
 

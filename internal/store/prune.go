@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/wire"
 )
 
 var (
@@ -42,7 +44,7 @@ type Record struct {
 	Payload []byte // as it is in the record, readable for Ruby
 	Raw     []byte // as it was in the queue
 	Text    []byte // the whole record; empty when there is none
-	RunAt   string // as JSON; what a damaged record has is not told
+	RunAt   string // as text; empty if there is none, or the record is damaged
 	Damage  error  // why the record cannot be read
 }
 
@@ -70,12 +72,12 @@ func readRecord(worker string, text []byte) Record {
 	if len(text) == 0 {
 		return r
 	}
-	parsed, err := parseRecord(text)
+	parsed, err := wire.ParseRecord(text)
 	if err != nil {
-		r.Raw, r.Payload, r.Damage = text, UnreadablePayload(text), err
+		r.Raw, r.Payload, r.Damage = text, wire.UnreadablePayload(text), err
 		return r
 	}
-	r.Queue, r.Payload, r.Raw, r.RunAt = parsed.queue, parsed.stored, parsed.payload, parsed.runAt
+	r.Queue, r.Payload, r.Raw, r.RunAt = parsed.Queue, parsed.Stored, parsed.Payload, parsed.RunAt
 	return r
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/wire"
 )
 
 //go:embed register.lua
@@ -23,7 +25,7 @@ func (s *Store) Register(ctx context.Context, workers []string, started time.Tim
 		return nil, fmt.Errorf("asking Redis for the time: %w", err)
 	}
 	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats()}}
-	c.args = append(c.args, force, now.Format(Heartbeat), started.Format(Started))
+	c.args = append(c.args, force, wire.FormatHeartbeat(now), wire.FormatStarted(started))
 	for _, id := range workers {
 		c.keys = append(c.keys, s.keys.started(id))
 		c.args = append(c.args, id)
@@ -52,7 +54,7 @@ func (s *Store) Beat(ctx context.Context, workers []string) error {
 	}
 	words := []any{s.keys.heartbeats()}
 	for _, id := range workers {
-		words = append(words, id, now.Format(Heartbeat))
+		words = append(words, id, wire.FormatHeartbeat(now))
 	}
 	err = s.with(ctx, func(c conn) error {
 		_, err := c.do("HSET", words...)

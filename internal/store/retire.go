@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/wire"
 )
 
 //go:embed retire.lua
@@ -26,7 +28,7 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 		workers = workers[:0:0]
 		var back []Outcome
 		for _, l := range slices.Backward(left) { // the last one taken goes back to the front first
-			back = append(back, Outcome{Worker: l.worker, Guard: l.guard, Effects: s.Requeue(l.queue, l.payload)})
+			back = append(back, Outcome{Worker: l.worker, Guard: l.Guard, Effects: s.Requeue(l.Queue, l.Payload)})
 			workers = append(workers, l.worker)
 		}
 		if len(back) == 0 {
@@ -48,7 +50,7 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 // leftover is a record that a late reserve wrote.
 type leftover struct {
 	worker string
-	record
+	wire.Record
 }
 
 // retireOnce removes those of workers that have no record and returns the
@@ -73,7 +75,7 @@ func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, e
 			if reply, err = redis.Scan(reply, &index, &text); err != nil {
 				return err
 			}
-			r, bad := parseRecord(text)
+			r, bad := wire.ParseRecord(text)
 			if bad != nil {
 				return fmt.Errorf("unregistering %q: %w", workers[index-1], bad)
 			}
@@ -81,6 +83,6 @@ func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, e
 		}
 		return err
 	})
-	slices.SortStableFunc(left, func(a, b leftover) int { return strings.Compare(a.runAt, b.runAt) })
+	slices.SortStableFunc(left, func(a, b leftover) int { return strings.Compare(a.RunAt, b.RunAt) })
 	return left, err
 }

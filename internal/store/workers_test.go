@@ -10,6 +10,7 @@ import (
 
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 const goWorker = "host~go:12-3:exports"
@@ -66,8 +67,8 @@ func TestLayouts(t *testing.T) {
 			assert.False(t, at.Before(before.Truncate(time.Second)) || at.After(after), "on Redis's clock")
 		}
 	})
-	assert.Equal(t, "2026-01-15T11:34:56.000000789Z", store.FormatRunAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("", 3600))))
-	assert.Equal(t, "2026/01/15 11:34:56 UTC", store.FormatFailedAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("CET", 3600))))
+	assert.Equal(t, "2026-01-15T11:34:56.000000789Z", wire.FormatRunAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("", 3600))))
+	assert.Equal(t, "2026/01/15 11:34:56 UTC", wire.FormatFailedAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("CET", 3600))))
 }
 
 func TestRegisterTakesFreeIDs(t *testing.T) {

@@ -1,0 +1,71 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/wire"
+)
+
+func TestParseRecord(t *testing.T) {
+	t.Parallel()
+	const payload = `{"class":"A","args":[1.0]}`
+	for name, c := range map[string]struct{ text, runAt string }{
+		"Ruby":            {`{"queue":"q","run_at":"2026-01-15T12:34:56Z","payload":` + payload + `}`, "2026-01-15T12:34:56Z"},
+		"node-resque":     {`{"worker":"h:1:q","payload":` + payload + `,"queue":"q","run_at":"Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"}`, "Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"},
+		"Unix seconds":    {`{"queue":"q","run_at":1768480496,"payload":` + payload + `}`, "1768480496"},
+		"without a time":  {`{"queue":"q","payload":` + payload + `}`, ""},
+		"an odd time":     {`{"queue":"q","run_at":{},"payload":` + payload + `}`, ""},
+		"with its blanks": {`{ "queue" : "q" , "run_at" : "soon" , "payload" : ` + payload + ` }`, "soon"},
+	} {
+		r, err := wire.ParseRecord([]byte(c.text))
+		require.NoError(t, err, name)
+		assert.Equal(t, "q", r.Queue, name)
+		assert.Equal(t, payload, string(r.Payload), name)
+		assert.Equal(t, c.runAt, r.RunAt, name)
+		at, err := wire.ParseTime(r.RunAt)
+		assert.Equal(t, at, wire.RecordRunAt([]byte(c.text)), "%s: %v", name, err)
+	}
+	for _, text := range []string{"", "null", "{", `{"queue":"q"}`, `[]`, `{"queue":1,"payload":{}}`} {
+		_, err := wire.ParseRecord([]byte(text))
+		require.Error(t, err, text)
+		assert.Zero(t, wire.RecordRunAt([]byte(text)))
+	}
+}
+
+func TestRecordGuardIsTheBeginningOfTheRecord(t *testing.T) {
+	t.Parallel()
+	guard := wire.RecordGuard(`"q"`, "2026-01-15T12:34:56.000000001Z")
+	r, err := wire.ParseRecord(append(guard, `"payload":{"class":"A","args":[]}}`...))
+	require.NoError(t, err)
+	assert.Equal(t, string(guard), string(r.Guard))
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add([]byte(`{"queue":"q","run_at":"x","payload":{"class":"A","args":[]}}`))
+	f.Add([]byte(`{"queue":"q","payload":{"class":"<unreadable>","args":["x"]}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := wire.ParseRecord(text)
+		if err != nil {
+			return
+		}
+		assert.True(t, json.Valid(r.Stored))
+		_ = wire.RecordRunAt(text)
+	})
+}
+
+func FuzzRestorePayload(f *testing.F) {
+	f.Add([]byte(""))
+	f.Add([]byte("\xff\x00\""))
+	f.Add([]byte(`{"class":"<unreadable>","args":["x"]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		wrapped := wire.UnreadablePayload(raw)
+		require.NoError(t, rubyjson.Valid(wrapped), fmt.Sprintf("%q", raw))
+		assert.Equal(t, string(raw), string(wire.RestorePayload(wrapped)))
+	})
+}
