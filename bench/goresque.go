@@ -70,7 +70,7 @@ func queueName(i int) string { return "queue" + strconv.Itoa(i) }
 
 func (g *goresque) work(ctx context.Context, slots, queues int, handle func(n int64)) error {
 	mux := resque.NewMux()
-	mux.Handle(noop.Perform(func(_ context.Context, n int64) error {
+	mux.Handle(noop.Handler(func(_ context.Context, n int64) error {
 		handle(n)
 		return nil
 	}))
@@ -95,13 +95,13 @@ func (g *goresque) finished(n int) (bool, error) {
 }
 
 func (g *goresque) enqueue(ctx context.Context, n int64) error {
-	_, err := g.client.Enqueue(ctx, noop.With(n))
+	_, err := g.client.Enqueue(ctx, noop.Job(n))
 	return err
 }
 
 func (g *goresque) enqueueMany(ctx context.Context, n int) error {
 	for len(g.many) < n {
-		g.many = append(g.many, noop.With(int64(len(g.many))))
+		g.many = append(g.many, noop.Job(int64(len(g.many))))
 	}
 	// Older versions of the client do not have it.
 	many, ok := any(g.client).(interface {

@@ -18,13 +18,13 @@ func (e *Env) confirm(yes bool, format string, args ...any) error {
 	}
 	what := fmt.Sprintf(format, args...)
 	if !e.asks {
-		return Usage("this would %s: say --yes, as there is no terminal to ask on", what)
+		return UsageErrorf("this would %s: say --yes, as there is no terminal to ask on", what)
 	}
 	fmt.Fprintf(e.Stderr, "%s%s? [y/N] ", strings.ToUpper(what[:1]), what[1:])
 	answer, err := bufio.NewReader(e.stdin).ReadString('\n')
 	if err != nil && answer == "" { // such as /dev/null, which looks like a terminal
 		fmt.Fprintln(e.Stderr)
-		return Usage("this would %s: say --yes, as nobody answers", what)
+		return UsageErrorf("this would %s: say --yes, as nobody answers", what)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":

@@ -35,7 +35,7 @@ func rehearse(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worke
 	}
 	w, err := worker.New(client, mux, cfg)
 	if err != nil {
-		return Usage("%w", err)
+		return UsageErrorf("%w", err)
 	}
 	if flags.health != "" {
 		end, err := serveHealth(ctx, flags.health, rdb, w)

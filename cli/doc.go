@@ -3,7 +3,7 @@
 //
 //	func main() {
 //		mux := resque.NewMux()
-//		mux.Handle(Exporter.Perform(export))
+//		mux.Handle(Exporter.Handler(export))
 //		os.Exit(cli.Main(cli.App{Mux: mux}))
 //	}
 //

@@ -35,12 +35,12 @@ that begin with a dash.`,
 			}
 			route.Queue = cmp.Or(queue, route.Queue)
 			if route.Queue == "" {
-				return Usage("no queue for class %s: say goresque enqueue -q QUEUE %s …", args[0], args[0])
+				return UsageErrorf("no queue for class %s: say goresque enqueue -q QUEUE %s …", args[0], args[0])
 			}
-			job := route.With(arguments(args[1:])...)
-			payload, err := job.Payload()
+			job := route.Job(arguments(args[1:])...)
+			payload, err := job.Encode()
 			if err != nil {
-				return Usage("%w", err)
+				return UsageErrorf("%w", err)
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				enqueue := client.Enqueue

@@ -51,7 +51,7 @@ func (e *Env) Redis() resque.RedisConfig {
 func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	rdb, err := resque.Open(e.Redis())
 	if err != nil {
-		return nil, Usage("%w", err)
+		return nil, UsageErrorf("%w", err)
 	}
 	if err := rdb.Ping(ctx); err != nil {
 		_ = rdb.Close()
@@ -138,7 +138,7 @@ func refuseEmpty(cmd *cobra.Command) error {
 		}
 		blank := func(text string) bool { return strings.TrimSpace(text) == "" }
 		if len(values) == 0 || slices.ContainsFunc(values, blank) {
-			err = errors.Join(err, Usage("--%s is empty: give it a value or leave it out", f.Name))
+			err = errors.Join(err, UsageErrorf("--%s is empty: give it a value or leave it out", f.Name))
 		}
 	})
 	return err
@@ -158,7 +158,7 @@ func (e *Env) fill(cmd *cobra.Command) error {
 					value = "true"
 				}
 				if bad := f.Value.Set(value); bad != nil {
-					err = Usage("%s=%q: %w", name, value, bad)
+					err = UsageErrorf("%s=%q: %w", name, value, bad)
 				}
 				return
 			}

@@ -20,13 +20,13 @@ func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env 
 		class, command, ok := strings.Cut(pair, "=")
 		class = strings.TrimSpace(class)
 		if !ok || class == "" || strings.TrimSpace(command) == "" {
-			return Usage("--exec %q: want CLASS=COMMAND, such as --exec 'Thumbnail=./thumbnail.sh'", pair)
+			return UsageErrorf("--exec %q: want CLASS=COMMAND, such as --exec 'Thumbnail=./thumbnail.sh'", pair)
 		}
 		if _, taken := mux.Route(class); taken {
-			return Usage("--exec %q: class %s has a handler already", pair, class)
+			return UsageErrorf("--exec %q: class %s has a handler already", pair, class)
 		}
 		if mux.Wraps(class) {
-			return Usage("--exec %q: %s has jobs of other classes inside, which this command performs: name one of those", pair, class)
+			return UsageErrorf("--exec %q: %s has jobs of other classes inside, which this command performs: name one of those", pair, class)
 		}
 		c := &shellJob{command: command, termTimeout: termTimeout, env: env}
 		mux.HandleFunc(class, c.perform)
@@ -49,8 +49,8 @@ const longestArgs = 64 << 10
 
 // perform runs the command under a supervisor, see superviseCommand. When ctx
 // ends the command gets TERM and, after the term timeout, KILL.
-func (s *shellJob) perform(ctx context.Context, job *resque.Reserved) error {
-	p, err := startSupervised(ctx, s.command, s.environ(job), job.Payload, s.env)
+func (s *shellJob) perform(ctx context.Context, job *resque.Payload) error {
+	p, err := startSupervised(ctx, s.command, s.environ(job), job.Raw, s.env)
 	if err != nil {
 		return fmt.Errorf("starting the command: %w", err)
 	}
@@ -88,7 +88,7 @@ func (s *shellJob) ended(ctx context.Context, p *supervised, killed bool) error 
 	return &exitError{status: p.how.Text, stderr: p.stderr.String()}
 }
 
-func (s *shellJob) environ(job *resque.Reserved) []string {
+func (s *shellJob) environ(job *resque.Payload) []string {
 	vars := slices.DeleteFunc(os.Environ(), func(pair string) bool { // it would stay where the arguments are too long
 		return strings.HasPrefix(pair, "RESQUE_ARGS=")
 	})

@@ -85,8 +85,8 @@ func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *
 		err := fn(ctx, client.Failures())
 		switch {
 		case errors.Is(err, resque.ErrNoFailureList):
-			return Usage("%w; goresque failed list shows them", err)
-		case errors.Is(err, resque.ErrFailureRetried):
+			return UsageErrorf("%w; goresque failed list shows them", err)
+		case errors.Is(err, resque.ErrFailureRequeued):
 			return fmt.Errorf("%w; --again does it once more", err)
 		}
 		return err
@@ -99,7 +99,7 @@ func parseIDs(args []string) ([]resque.FailureID, error) {
 	for i, arg := range args {
 		id, err := resque.ParseFailureID(arg)
 		if err != nil {
-			return nil, Usage("%w", err)
+			return nil, UsageErrorf("%w", err)
 		}
 		ids[i] = id
 	}

@@ -29,18 +29,18 @@ func (f *actFlags) add(cmd *cobra.Command, all string) {
 func (f *actFlags) check(args []string) ([]resque.FailureID, error) {
 	switch {
 	case f.all && len(args) > 0:
-		return nil, Usage("give failures by their ids, or --all, not both")
+		return nil, UsageErrorf("give failures by their ids, or --all, not both")
 	case !f.all && len(args) == 0:
-		return nil, Usage("which failures? Give their ids as 'goresque failed list' prints them, or --all with or without filters")
+		return nil, UsageErrorf("which failures? Give their ids as 'goresque failed list' prints them, or --all with or without filters")
 	case !f.all && f.given():
-		return nil, Usage("filters such as --class go with --all")
+		return nil, UsageErrorf("filters such as --class go with --all")
 	}
 	return parseIDs(args)
 }
 
 func failedRetryCommand(env *Env) *cobra.Command {
 	var flags actFlags
-	var how resque.Requeue
+	var how resque.RequeueOptions
 	var args string
 	cmd := &cobra.Command{
 		Use:   "retry ID…",
@@ -66,7 +66,7 @@ before are left alone unless --again is given.`,
 				}
 				filter := flags.read()
 				if !how.Again {
-					filter.Retried = resque.NotRetried
+					filter.Requeued = resque.NotRequeued
 				}
 				if err := env.confirmAll(ctx, f, "retry", filter, flags.yes); err != nil {
 					return err
@@ -91,13 +91,13 @@ func newArgs(text string) ([]any, error) {
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal([]byte(text), &items); err != nil || items == nil {
-		return nil, Usage("--args wants a JSON array, such as '[42, \"csv\"]', got %q", text)
+		return nil, UsageErrorf("--args wants a JSON array, such as '[42, \"csv\"]', got %q", text)
 	}
 	args := make([]any, len(items))
 	for i, item := range items {
 		spelled, err := rubyjson.Respell(nil, item)
 		if err != nil {
-			return nil, Usage("--args: argument %d: %w", i+1, err)
+			return nil, UsageErrorf("--args: argument %d: %w", i+1, err)
 		}
 		args[i] = json.RawMessage(spelled)
 	}
@@ -117,7 +117,7 @@ func failedRemoveCommand(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			how := resque.Remove{Keep: keep.duration()}
+			how := resque.RemoveOptions{Keep: keep.duration()}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
 				if flags.all {
 					return env.removeAll(ctx, f, how, flags.read(), flags.yes)
@@ -146,10 +146,10 @@ func failedClearCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter := flags.read()
 			if retried {
-				filter.Retried = resque.OnlyRetried
+				filter.Requeued = resque.OnlyRequeued
 			}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
-				return env.removeAll(ctx, f, resque.Remove{Keep: keep.duration()}, filter, yes)
+				return env.removeAll(ctx, f, resque.RemoveOptions{Keep: keep.duration()}, filter, yes)
 			})
 		},
 	}
@@ -178,7 +178,7 @@ func failedRestoreCommand(env *Env) *cobra.Command {
 	}
 }
 
-func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.Remove, filter resque.FailureFilter, yes bool) error {
+func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.RemoveOptions, filter resque.FailureFilter, yes bool) error {
 	if err := e.confirmAll(ctx, f, "remove", filter, yes); err != nil {
 		return err
 	}
@@ -199,12 +199,12 @@ func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, f
 }
 
 // progress tells on a terminal how far it is, not more than a few times a second.
-func (e *Env) progress() func(resque.Progress) {
+func (e *Env) progress() func(resque.BulkProgress) {
 	if !terminal(e.Stderr) {
 		return nil
 	}
 	var last time.Time
-	return func(p resque.Progress) {
+	return func(p resque.BulkProgress) {
 		if now := time.Now(); now.Sub(last) > 200*time.Millisecond {
 			last = now
 			fmt.Fprintf(e.Stderr, "\r%d of %d ", p.Seen, p.Total)
@@ -213,7 +213,7 @@ func (e *Env) progress() func(resque.Progress) {
 }
 
 // acted says what came of it.
-func (e *Env) acted(p resque.Progress, verb string, err error) error {
+func (e *Env) acted(p resque.BulkProgress, verb string, err error) error {
 	said := fmt.Sprintf("%s %d", verb, p.Done)
 	if p.Gone > 0 {
 		said += fmt.Sprintf(", %d already gone", p.Gone)

@@ -24,7 +24,7 @@ func failedListCommand(env *Env) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return Usage("limit is %d; it must not be negative (0 is none)", limit)
+				return UsageErrorf("limit is %d; it must not be negative (0 is none)", limit)
 			}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
 				if groups {
@@ -142,7 +142,7 @@ func (e *Env) listFailure(job resque.FailedJob, asJSON bool) {
 		fmt.Fprintf(e.Stdout, "%s  damaged: %s\n", job.ID, oneLine(string(job.Raw), 120))
 	default:
 		mark := ""
-		if job.Retried {
+		if job.Requeued {
 			mark = "  (retried)"
 		}
 		fmt.Fprintf(e.Stdout, "%s  %s  %s  %s  %s: %s%s\n", job.ID, when(job.FailedAt),
@@ -152,14 +152,14 @@ func (e *Env) listFailure(job resque.FailedJob, asJSON bool) {
 
 func asFailureJSON(job resque.FailedJob) failureJSON {
 	j := failureJSON{
-		ID: job.ID.String(), FailedAt: &job.FailedAt, RetriedAt: &job.RetriedAt, Retried: job.Retried,
+		ID: job.ID.String(), FailedAt: &job.FailedAt, RetriedAt: &job.RequeuedAt, Retried: job.Requeued,
 		Class: job.Class, Args: job.Args, Queue: job.Queue, Exception: job.Exception, Error: job.Error,
 		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload, ActiveJob: asRailsJSON(job),
 	}
 	if job.FailedAt.IsZero() {
 		j.FailedAt = nil
 	}
-	if job.RetriedAt.IsZero() {
+	if job.RequeuedAt.IsZero() {
 		j.RetriedAt = nil
 	}
 	if job.Damage != nil {
@@ -184,8 +184,8 @@ func (e *Env) showFailure(job resque.FailedJob) {
 	if rails := asRailsJSON(job); rails != nil {
 		e.showRails(rails)
 	}
-	if job.Retried {
-		fmt.Fprintf(e.Stdout, "%-10s %s\n", "retried", when(job.RetriedAt))
+	if job.Requeued {
+		fmt.Fprintf(e.Stdout, "%-10s %s\n", "retried", when(job.RequeuedAt))
 	}
 	if job.Damage != nil {
 		fmt.Fprintf(e.Stdout, "%-10s %s\n%-10s %s\n", "damaged", oneLine(job.Damage.Error(), 500), "record", harmless(string(job.Raw)))
@@ -206,7 +206,7 @@ func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.
 	for _, g := range groups {
 		if asJSON {
 			e.printJSON(map[string]any{
-				"class": g.Class, "exception": g.Exception, "message": g.Message, "count": g.Count, "retried": g.Retried,
+				"class": g.Class, "exception": g.Exception, "message": g.Message, "count": g.Count, "retried": g.Requeued,
 				"oldest": g.Oldest, "newest": g.Newest,
 			})
 			continue

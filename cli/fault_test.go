@@ -105,7 +105,7 @@ func TestAnEmptyFlagIsAWrongCall(t *testing.T) {
 func TestExecOfAWrapperIsAWrongCall(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Handler(func(context.Context, int64) error { return nil }))
 	got := run(t, mux, []string{"QUEUE=a"}, "work", "--exec", "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper=cat")
 	assert.Equal(t, 2, got.status)
 	assert.Contains(t, got.stderr, "jobs of other classes inside")

@@ -37,7 +37,7 @@ func killCommand(env *Env) *cobra.Command {
 func local(id string) (pid int, process string, err error) {
 	parts, ok := wire.ParseWorkerID(id)
 	if !ok {
-		return 0, "", Usage("%q is not a worker's id, such as 'goresque list' shows", id)
+		return 0, "", UsageErrorf("%q is not a worker's id, such as 'goresque list' shows", id)
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -47,7 +47,7 @@ func local(id string) (pid int, process string, err error) {
 		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, parts.Host, host)
 	}
 	if parts.PID() <= 1 {
-		return 0, "", Usage("%q names no process that can be killed", id)
+		return 0, "", UsageErrorf("%q names no process that can be killed", id)
 	}
 	return parts.PID(), parts.Process(), nil
 }

@@ -112,8 +112,8 @@ func (e *usageError) Error() string { return e.err.Error() }
 
 func (e *usageError) Unwrap() error { return e.err }
 
-// Usage returns an error that says the command was called wrongly; the command
+// UsageErrorf returns an error that says the command was called wrongly; the command
 // then exits with status 2.
-func Usage(format string, args ...any) error {
+func UsageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }

@@ -72,7 +72,7 @@ func TestWrongCalls(t *testing.T) {
 func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(context.Context, int64) error { return nil }))
 	for _, test := range []struct {
 		name string
 		args []string
@@ -96,7 +96,7 @@ func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 func TestEnqueueWrapsJobsOfRails(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Handler(func(context.Context, int64) error { return nil }))
 	s := redistest.Start(t)
 	for _, flags := range [][]string{nil, {"-q", "urgent"}} {
 		got := run(t, mux, []string{"REDIS_URL=" + s.URL}, append(append([]string{"enqueue"}, flags...), "ExportJob", "42")...)
@@ -137,7 +137,7 @@ func TestWorkDrainsAndLogsOneLineAJob(t *testing.T) {
 	s := redistest.Start(t)
 	var performed []int64
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		performed = append(performed, id)
 		return nil
 	}))

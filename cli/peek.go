@@ -26,7 +26,7 @@ func peekCommand(env *Env) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 0 {
-				return Usage("count is %d; it must not be negative (0 is all)", count)
+				return UsageErrorf("count is %d; it must not be negative (0 is all)", count)
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				return env.peek(ctx, client, args[0], start, count, asJSON)
@@ -64,7 +64,7 @@ func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, sta
 		case asJSON:
 			e.printJSON(asWaitingJSON(job, unreadable))
 		case unreadable != nil:
-			fmt.Fprintf(e.Stdout, "unreadable: %s\n", oneLine(string(job.Payload), 120))
+			fmt.Fprintf(e.Stdout, "unreadable: %s\n", oneLine(string(job.Raw), 120))
 		default:
 			fmt.Fprintf(e.Stdout, "%s %s\n", oneLine(job.Class, 60), oneLine(argsText(job.Args), 200))
 		}
@@ -75,11 +75,11 @@ func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, sta
 	return nil
 }
 
-func asWaitingJSON(job *resque.Reserved, unreadable *resque.UnreadableError) waitingJSON {
+func asWaitingJSON(job *resque.Payload, unreadable *resque.UnreadableError) waitingJSON {
 	if unreadable != nil {
-		return waitingJSON{Queue: job.Queue, Args: []json.RawMessage{}, Damage: unreadable.Err.Error(), Raw: string(job.Payload)}
+		return waitingJSON{Queue: job.Queue, Args: []json.RawMessage{}, Damage: unreadable.Err.Error(), Raw: string(job.Raw)}
 	}
-	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Payload}
+	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Raw}
 }
 
 // argsText are arguments as they stand in a payload.

@@ -117,7 +117,7 @@ func TestEnqueueTellsAVeto(t *testing.T) {
 	vetoed := resque.Define1[int]("A", "q").EnqueueHooks(
 		resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
 	mux := resque.NewMux()
-	mux.Handle(vetoed.Perform(func(context.Context, int) error { return nil }))
+	mux.Handle(vetoed.Handler(func(context.Context, int) error { return nil }))
 	for _, test := range []struct{ flag, want string }{
 		{"--front=false", "not queued, as a hook of the class says: {\"class\":\"A\",\"args\":[1]}\n"},
 		{"--json", "{\"queued\":false,\"queue\":\"q\",\"payload\":{\"class\":\"A\",\"args\":[1]}}\n"},

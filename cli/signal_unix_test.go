@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[string]("Slow", "slow").Perform(func(ctx context.Context, length string) error {
+	mux.Handle(resque.Define1[string]("Slow", "slow").Handler(func(ctx context.Context, length string) error {
 		limit, err := time.ParseDuration(length)
 		if err != nil {
 			return err

@@ -117,7 +117,7 @@ func superviseCommand() *cobra.Command {
 
 func supervise(command string) error {
 	if syscall.Getpgrp() != os.Getpid() || !isPipe(3) || !isPipe(4) {
-		return Usage("supervise is for work --exec alone: it ends its whole process group")
+		return UsageErrorf("supervise is for work --exec alone: it ends its whole process group")
 	}
 	life, report := os.NewFile(3, "life"), os.NewFile(4, "report")
 	syscall.CloseOnExec(3)

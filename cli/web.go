@@ -77,7 +77,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	tcp, ok := listener.Addr().(*net.TCPAddr)
 	loopback := ok && tcp.IP.IsLoopback()
 	if !loopback && (o.password == "" || o.noAuth) {
-		return Usage("%s can be reached by others: set a password with RESQUE_WEB_PASSWORD, or listen on 127.0.0.1", o.addr)
+		return UsageErrorf("%s can be reached by others: set a password with RESQUE_WEB_PASSWORD, or listen on 127.0.0.1", o.addr)
 	}
 	if loopback && len(o.hosts) == 0 {
 		host, _, _ := net.SplitHostPort(o.addr) // it was listened to
@@ -89,7 +89,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 		RedactKeys: o.redact, HideArgs: o.hideArgs, Logger: log,
 	})
 	if err != nil {
-		return Usage("%w", err)
+		return UsageErrorf("%w", err)
 	}
 	fmt.Fprintf(env.Stdout, "The dashboard of %s is at http://%s/\n", client.Redis(), listener.Addr())
 	return serveDashboard(ctx, listener, dashboard, log)

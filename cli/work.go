@@ -130,7 +130,7 @@ func prepare(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker
 	}
 	checkup(ctx, store.New(rdb), cfg.Logger)
 	if w, err = worker.New(client, mux, cfg); err != nil {
-		return nil, nil, Usage("%w", err)
+		return nil, nil, UsageErrorf("%w", err)
 	}
 	if health == "" {
 		return w, func() {}, nil

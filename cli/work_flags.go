@@ -108,7 +108,7 @@ func (f *stopFlags) add(cmd *cobra.Command) {
 // apply writes the flags into a worker's config.
 func (f *stopFlags) apply(cfg *worker.Config) error {
 	if f.jobsPerChild < 0 || f.minutesPerChild < 0 {
-		return Usage("jobs-per-child and minutes-per-child must not be negative")
+		return UsageErrorf("jobs-per-child and minutes-per-child must not be negative")
 	}
 	cfg.TermChild, cfg.GracefulTerm = f.termChild, f.gracefulTerm
 	cfg.PreShutdownTimeout = f.preShutdown.duration()
@@ -136,16 +136,16 @@ func (f *workFlags) untilEmpty() bool {
 // config is what the flags say, as a worker takes it.
 func (f *workFlags) config() (worker.Config, error) {
 	if strings.Trim(f.queues, " ,") == "" {
-		return worker.Config{}, Usage("no queue to work: say QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
+		return worker.Config{}, UsageErrorf("no queue to work: say QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
 	}
 	if f.concurrency < 1 {
-		return worker.Config{}, Usage("concurrency is %d; it must be at least 1", f.concurrency)
+		return worker.Config{}, UsageErrorf("concurrency is %d; it must be at least 1", f.concurrency)
 	}
 	if f.crashLimit < 1 {
-		return worker.Config{}, Usage("crash-limit is %d; it must be at least 1 (--on-crash fail gives up at once)", f.crashLimit)
+		return worker.Config{}, UsageErrorf("crash-limit is %d; it must be at least 1 (--on-crash fail gives up at once)", f.crashLimit)
 	}
 	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
-		return worker.Config{}, Usage("heartbeat-interval and prune-interval must be longer than 0")
+		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
 	}
 	cfg := worker.Config{
 		Queues:            strings.Split(f.queues, ","),

@@ -28,16 +28,16 @@ them. It ends when all have ended. One process with --concurrency needs less.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if count < 1 {
-				return Usage("count is %d; it must be at least 1", count)
+				return UsageErrorf("count is %d; it must be at least 1", count)
 			}
 			if _, err := flags.config(); err != nil {
 				return err
 			}
 			if flags.background || flags.pidfile != "" {
-				return Usage("workers takes neither --background nor --pidfile: they are of one process")
+				return UsageErrorf("workers takes neither --background nor --pidfile: they are of one process")
 			}
 			if flags.health != "" && count > 1 {
-				return Usage("only one process can listen on --health %s: use work --concurrency, or a count of 1", flags.health)
+				return UsageErrorf("only one process can listen on --health %s: use work --concurrency, or a count of 1", flags.health)
 			}
 			return env.fleet(cmd, count)
 		},

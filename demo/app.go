@@ -190,7 +190,7 @@ func (a *webApp) router(cfg webConfig) http.Handler {
 	get("/exports", a.feed.News).MatcherFunc(json)
 	get("/exports/events", a.feed.Events)
 	get("/exports/{id}", a.feed.LongPoll(idOf, a.withExport(a.show))).MatcherFunc(json)
-	stop := cancel.Actions{Client: a.jobs, Job: func(id int64) resque.Job { return Exporter.With(id) }, Log: cfg.log}
+	stop := cancel.Actions{Client: a.jobs, Job: func(id int64) resque.Job { return Exporter.Job(id) }, Log: cfg.log}
 	post("/exports/{id}/cancel", a.withRecord(stop.Cancel))
 	post("/exports/{id}/delete", a.withRecord(stop.Delete))
 	get("/problem", a.problem.Page)

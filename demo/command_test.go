@@ -283,7 +283,7 @@ func TestJobsWithoutADatabaseSayWhereOneIsNamed(t *testing.T) {
 	t.Cleanup(redis.Close)
 	missing := filepath.Join(t.TempDir(), "missing.db")
 	vars := []string{"REDIS_URL=" + redis.URL(), "DATABASE_URL=" + missing, "INTERVAL=0", "QUEUE=exports"}
-	_, err = testClient(t, redis.URL()).Enqueue(t.Context(), Exporter.With(7))
+	_, err = testClient(t, redis.URL()).Enqueue(t.Context(), Exporter.Job(7))
 	require.NoError(t, err)
 	status, stderr := fails(t, vars, "work")
 	assert.Equal(t, 0, status, stderr)

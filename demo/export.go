@@ -34,7 +34,7 @@ type Export struct {
 // or a fast worker would not find it. If its job cannot be queued the export is
 // marked as failed.
 func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
-	if _, err := jobs.Enqueue(ctx, Exporter.With(e.ID)); err != nil {
+	if _, err := jobs.Enqueue(ctx, Exporter.Job(e.ID)); err != nil {
 		return e.Fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
 	}
 	return nil

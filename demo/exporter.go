@@ -30,7 +30,7 @@ func newMux(find func(ctx context.Context, id int64) (*Export, error)) *resque.M
 		return export.PerformLengthyComputation(ctx)
 	}
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(perform))
-	mux.Handle(ExporterJob.Perform(perform))
+	mux.Handle(Exporter.Handler(perform))
+	mux.Handle(ExporterJob.Handler(perform))
 	return mux
 }

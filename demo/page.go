@@ -102,7 +102,7 @@ func (a *exportsApp) story(id int64, live string) storyView {
 		ID: id, Class: Exporter.Class(), Queue: Exporter.Queue(), Live: live,
 		Rows: words.Thousands(a.rows), Seconds: strconv.FormatFloat(a.seconds, 'f', -1, 64),
 	}
-	if payload, err := Exporter.With(v.ID).Payload(); err == nil {
+	if payload, err := Exporter.Job(v.ID).Encode(); err == nil {
 		v.Payload = string(payload)
 	}
 	return v

@@ -197,7 +197,7 @@ func TestJobsThatFail(t *testing.T) {
 	t.Run("an export that is not there", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
-		_, err := f.client.Enqueue(t.Context(), Exporter.With(4711))
+		_, err := f.client.Enqueue(t.Context(), Exporter.Job(4711))
 		require.NoError(t, err)
 		f.workOff(t)
 		failures := f.failures(t)
@@ -209,7 +209,7 @@ func TestJobsThatFail(t *testing.T) {
 	t.Run("an id that is no number", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
-		job := Exporter.With(0)
+		job := Exporter.Job(0)
 		job.Args = []any{"seven"}
 		_, err := f.client.Enqueue(t.Context(), job)
 		require.NoError(t, err)

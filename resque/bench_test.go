@@ -18,7 +18,7 @@ func BenchmarkPayload(b *testing.B) {
 			job := resque.Job{Queue: "exports", Class: "Exporter", Args: args}
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := job.Payload()
+				_, err := job.Encode()
 				require.NoError(b, err)
 			}
 		})
@@ -29,11 +29,11 @@ func BenchmarkPayload(b *testing.B) {
 // does between a job's reserve and its end.
 func BenchmarkPerform(b *testing.B) {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(context.Context, int64) error { return nil }))
 	payload := []byte(`{"class":"Exporter","args":[42]}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		job, err := resque.ParseReserved("exports", payload)
+		job, err := resque.ParsePayload("exports", payload)
 		require.NoError(b, err)
 		require.NoError(b, resque.Perform(b.Context(), mux, job))
 	}
@@ -44,7 +44,7 @@ func BenchmarkEnqueueAtOnce(b *testing.B) {
 	for _, goroutines := range []int{1, 8} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			client := redistest.Start(b).Client(b)
-			job := resque.Define1[int64]("Exporter", "exports").With(42)
+			job := resque.Define1[int64]("Exporter", "exports").Job(42)
 			b.SetParallelism(goroutines)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {

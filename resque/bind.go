@@ -48,15 +48,15 @@ var errNull = errors.New("null fits only what can be nil")
 // Bind decodes the arguments into targets, which are pointers, one for each
 // argument. Integers stay exact, also inside any (as json.Number). null binds
 // only to what can be nil or has an UnmarshalJSON of its own. Errors are *ArityError and *ArgumentError.
-func (r *Reserved) Bind(targets ...any) error {
-	if len(targets) != len(r.Args) {
-		return &ArityError{Class: r.Class, Given: len(r.Args), Want: len(targets)}
+func (p *Payload) Bind(targets ...any) error {
+	if len(targets) != len(p.Args) {
+		return &ArityError{Class: p.Class, Given: len(p.Args), Want: len(targets)}
 	}
 	for i, target := range targets {
-		if err := bind(r.Args[i], target); err != nil {
+		if err := bind(p.Args[i], target); err != nil {
 			return &ArgumentError{
-				Class: r.Class, Index: i + 1, Err: err,
-				Want: wanted(target), Got: excerpt(r.Args[i]),
+				Class: p.Class, Index: i + 1, Err: err,
+				Want: wanted(target), Got: excerpt(p.Args[i]),
 			}
 		}
 	}

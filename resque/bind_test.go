@@ -14,9 +14,9 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-func reserved(t *testing.T, args string) *resque.Reserved {
+func reserved(t *testing.T, args string) *resque.Payload {
 	t.Helper()
-	job, err := resque.ParseReserved("exports", []byte(`{"class":"Exporter","args":[`+args+`]}`))
+	job, err := resque.ParsePayload("exports", []byte(`{"class":"Exporter","args":[`+args+`]}`))
 	require.NoError(t, err, args)
 	return job
 }
@@ -136,7 +136,7 @@ func TestBindOddArgs(t *testing.T) {
 		`{"class":"A"}`: 0, `{"class":"A","args":null}`: 0, `{"class":"A","args":false}`: 0,
 		`{"class":"A","args":5}`: 1, `{"class":"A","args":{"a":1}}`: 1, `{"args":[1,2],"class":"A","more":{}}`: 2,
 	} {
-		job, err := resque.ParseReserved("q", []byte(payload))
+		job, err := resque.ParsePayload("q", []byte(payload))
 		require.NoError(t, err, payload)
 		assert.Len(t, job.Args, want, payload)
 	}

@@ -151,7 +151,7 @@ func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 //
 // Ruby: Resque::Job.create with Resque.inline?, which raises what perform raised.
 func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (bool, error) {
-	job, err := ParseReserved(queue, payload)
+	job, err := ParsePayload(queue, payload)
 	if err != nil {
 		return false, err
 	}
@@ -163,12 +163,12 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 	if err == nil || errors.Is(err, ErrDontPerform) {
 		return true, nil
 	}
-	err = FailureHooks(WithReserved(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
+	err = FailureHooks(WithPayload(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
 	return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
 }
 
 // performInTime performs a job under its class's time limit, as a worker does.
-func (c *Client) performInTime(ctx context.Context, job *Reserved) error {
+func (c *Client) performInTime(ctx context.Context, job *Payload) error {
 	route := routeOf(c.cfg.Inline, job.Class)
 	if route.Timeout <= 0 {
 		return Perform(ctx, c.cfg.Inline, job)
@@ -188,7 +188,7 @@ func (c *Client) performInTime(ctx context.Context, job *Reserved) error {
 // others have added stay in it. Errors are those of Enqueue, and an
 // *UnreadableError where payload is no job.
 func (c *Client) EnqueuePayload(ctx context.Context, queue string, payload []byte) (queued bool, err error) {
-	r, err := ParseReserved(queue, payload)
+	r, err := ParsePayload(queue, payload)
 	if err != nil {
 		return false, err
 	}

@@ -23,13 +23,13 @@ func TestEnqueueIsRubys(t *testing.T) {
 		enqueue   func(ctx context.Context, client *resque.Client) (bool, error)
 	}{
 		{"enqueue", func(ctx context.Context, client *resque.Client) (bool, error) {
-			return client.Enqueue(ctx, resque.Define2[int, string]("Exporter", "exports").With(1, "a"))
+			return client.Enqueue(ctx, resque.Define2[int, string]("Exporter", "exports").Job(1, "a"))
 		}},
 		{"enqueue_no_args", func(ctx context.Context, client *resque.Client) (bool, error) {
-			return client.Enqueue(ctx, resque.Define0("Exporter", "exports").With())
+			return client.Enqueue(ctx, resque.Define0("Exporter", "exports").Job())
 		}},
 		{"enqueue_to", func(ctx context.Context, client *resque.Client) (bool, error) {
-			job := resque.Define1[options]("Exporter", "exports").With(options{7, []any{nil, true, 1.0}})
+			job := resque.Define1[options]("Exporter", "exports").Job(options{7, []any{nil, true, 1.0}})
 			return client.EnqueueTo(ctx, "urgent", job)
 		}},
 	} {
@@ -141,9 +141,9 @@ func TestInlineHooks(t *testing.T) {
 	boom := errors.New("boom")
 	mux := resque.NewMux()
 	for class, err := range map[string]error{"Fine": nil, "Not": resque.ErrDontPerform, "Fails": boom} {
-		mux.Handle(resque.Define0(class, "q").Perform(func(context.Context) error { return nil }).
-			Use(resque.BeforePerform(func(context.Context, *resque.Reserved) error { return err })).
-			OnFailure(func(ctx context.Context, job *resque.Reserved, err error) error {
+		mux.Handle(resque.Define0(class, "q").Handler(func(context.Context) error { return nil }).
+			Use(resque.BeforePerform(func(context.Context, *resque.Payload) error { return err })).
+			OnFailure(func(ctx context.Context, job *resque.Payload, err error) error {
 				found, _ := resque.FromContext(ctx)
 				assert.Same(t, job, found)
 				failed = append(failed, job.Class+": "+err.Error())
@@ -165,18 +165,18 @@ func TestInlineFailureHooksGetALiveContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	told := 0
 	mux := resque.NewMux()
-	hook := func(ctx context.Context, _ *resque.Reserved, err error) error {
+	hook := func(ctx context.Context, _ *resque.Payload, err error) error {
 		told++
 		require.NoError(t, ctx.Err(), err)
 		assert.Nil(t, ctx.Done())
 		assert.Equal(t, "value", ctx.Value(key{}))
 		return nil
 	}
-	mux.Handle(resque.Define0("Late", "q").Timeout(time.Millisecond).Perform(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Late", "q").Timeout(time.Millisecond).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}).OnFailure(hook))
-	mux.Handle(resque.Define0("Left", "q").Perform(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Left", "q").Handler(func(ctx context.Context) error {
 		cancel()
 		return ctx.Err()
 	}).OnFailure(hook))
@@ -199,12 +199,12 @@ func TestInlineTimeout(t *testing.T) {
 			return answer(ctx)
 		}
 	}
-	mux.Handle(resque.Define0("Obeys", "q").Timeout(time.Millisecond).Perform(wait(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Obeys", "q").Timeout(time.Millisecond).Handler(wait(func(ctx context.Context) error {
 		return fmt.Errorf("reading: %w", ctx.Err())
 	})))
-	mux.Handle(resque.Define0("Own", "q").Timeout(time.Millisecond).Perform(wait(func(context.Context) error { return own })))
-	mux.Handle(resque.Define0("Done", "q").Timeout(time.Millisecond).Perform(wait(func(context.Context) error { return nil })))
-	mux.Handle(resque.Define0("Caller", "q").Timeout(time.Hour).Perform(wait(func(ctx context.Context) error { return ctx.Err() })))
+	mux.Handle(resque.Define0("Own", "q").Timeout(time.Millisecond).Handler(wait(func(context.Context) error { return own })))
+	mux.Handle(resque.Define0("Done", "q").Timeout(time.Millisecond).Handler(wait(func(context.Context) error { return nil })))
+	mux.Handle(resque.Define0("Caller", "q").Timeout(time.Hour).Handler(wait(func(ctx context.Context) error { return ctx.Err() })))
 	client := inline(t, mux)
 	_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "Obeys"})
 	var timeout *resque.TimeoutError
@@ -226,18 +226,18 @@ func TestInline(t *testing.T) {
 	type key struct{}
 	boom := errors.New("boom")
 	mux := resque.NewMux()
-	mux.HandleFunc("Fine", func(ctx context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("Fine", func(ctx context.Context, job *resque.Payload) error {
 		assert.Equal(t, "value", ctx.Value(key{}), "the caller's context")
 		found, ok := resque.FromContext(ctx)
 		assert.True(t, ok)
 		assert.Same(t, job, found)
 		assert.Equal(t, "q", job.Queue)
 		assert.Empty(t, job.Worker)
-		assert.JSONEq(t, `{"class":"Fine","args":[1]}`, string(job.Payload))
+		assert.JSONEq(t, `{"class":"Fine","args":[1]}`, string(job.Raw))
 		return nil
 	})
-	mux.HandleFunc("Fails", func(context.Context, *resque.Reserved) error { return boom })
-	mux.HandleFunc("Panics", func(context.Context, *resque.Reserved) error { panic(boom) })
+	mux.HandleFunc("Fails", func(context.Context, *resque.Payload) error { return boom })
+	mux.HandleFunc("Panics", func(context.Context, *resque.Payload) error { panic(boom) })
 	client := inline(t, mux)
 	assert.Nil(t, client.Redis())
 	ctx := context.WithValue(t.Context(), key{}, "value")

@@ -29,15 +29,15 @@ func define(class, queue string) definition {
 // Class is the job's class, as Ruby spells it.
 func (d definition) Class() string { return d.class }
 
-// Queue is where the job's With places it.
+// Queue is where Job places it.
 func (d definition) Queue() string { return d.queue }
 
-// Any stands for all jobs of the class, for Client.DequeueClass.
-func (d definition) Any() Job { return d.job() }
+// AnyJob stands for all jobs of the class, for Client.DequeueClass.
+func (d definition) AnyJob() Job { return d.job() }
 
-// Unchecked returns a job whose arguments the compiler has not checked: for tools
+// UncheckedJob returns a job whose arguments the compiler has not checked: for tools
 // that have a definition by an interface.
-func (d definition) Unchecked(args ...any) Job { return d.job(args...) }
+func (d definition) UncheckedJob(args ...any) Job { return d.job(args...) }
 
 func (d definition) job(args ...any) Job {
 	return Job{Queue: d.queue, Class: d.class, Args: args, hooks: d.hooks}
@@ -79,12 +79,12 @@ func (d Definition0) DequeueHooks(hooks ...DequeueMiddleware) Definition0 {
 	return d
 }
 
-// With returns a job to enqueue.
-func (d Definition0) With() Job { return d.job() }
+// Job returns a job to enqueue.
+func (d Definition0) Job() Job { return d.job() }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition0) Perform(fn func(context.Context) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition0) Handler(fn func(context.Context) error) Route {
+	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
 		if err := job.Bind(); err != nil {
 			return err
 		}
@@ -120,12 +120,12 @@ func (d Definition1[A]) DequeueHooks(hooks ...DequeueMiddleware) Definition1[A] 
 	return d
 }
 
-// With returns a job to enqueue.
-func (d Definition1[A]) With(a A) Job { return d.job(a) }
+// Job returns a job to enqueue.
+func (d Definition1[A]) Job(a A) Job { return d.job(a) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition1[A]) Perform(fn func(context.Context, A) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition1[A]) Handler(fn func(context.Context, A) error) Route {
+	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
 		var a A
 		if err := job.Bind(&a); err != nil {
 			return err
@@ -162,12 +162,12 @@ func (d Definition2[A, B]) DequeueHooks(hooks ...DequeueMiddleware) Definition2[
 	return d
 }
 
-// With returns a job to enqueue.
-func (d Definition2[A, B]) With(a A, b B) Job { return d.job(a, b) }
+// Job returns a job to enqueue.
+func (d Definition2[A, B]) Job(a A, b B) Job { return d.job(a, b) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition2[A, B]) Perform(fn func(context.Context, A, B) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) Route {
+	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B
@@ -207,12 +207,12 @@ func (d Definition3[A, B, C]) DequeueHooks(hooks ...DequeueMiddleware) Definitio
 	return d
 }
 
-// With returns a job to enqueue.
-func (d Definition3[A, B, C]) With(a A, b B, c C) Job { return d.job(a, b, c) }
+// Job returns a job to enqueue.
+func (d Definition3[A, B, C]) Job(a A, b B, c C) Job { return d.job(a, b, c) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition3[A, B, C]) Perform(fn func(context.Context, A, B, C) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) Route {
+	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B
@@ -253,12 +253,12 @@ func (d Definition4[A, B, C, D]) DequeueHooks(hooks ...DequeueMiddleware) Defini
 	return d
 }
 
-// With returns a job to enqueue.
-func (d Definition4[A, B, C, D]) With(a A, b B, c C, e D) Job { return d.job(a, b, c, e) }
+// Job returns a job to enqueue.
+func (d Definition4[A, B, C, D]) Job(a A, b B, c C, e D) Job { return d.job(a, b, c, e) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition4[A, B, C, D]) Perform(fn func(context.Context, A, B, C, D) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition4[A, B, C, D]) Handler(fn func(context.Context, A, B, C, D) error) Route {
+	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B

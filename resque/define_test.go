@@ -35,18 +35,18 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 		return nil
 	}
 	mux := resque.NewMux()
-	mux.Handle(none.Perform(func(context.Context) error { return note() }))
-	mux.Handle(one.Perform(func(_ context.Context, a options) error { return note(a) }))
-	mux.Handle(two.Perform(func(_ context.Context, a int64, b string) error { return note(a, b) }))
-	mux.Handle(three.Perform(func(_ context.Context, a time.Time, b []byte, c map[string]int) error { return note(a, b, c) }))
-	mux.Handle(four.Perform(func(_ context.Context, a *int, b bool, c float64, d any) error { return note(a, b, c, d) }))
+	mux.Handle(none.Handler(func(context.Context) error { return note() }))
+	mux.Handle(one.Handler(func(_ context.Context, a options) error { return note(a) }))
+	mux.Handle(two.Handler(func(_ context.Context, a int64, b string) error { return note(a, b) }))
+	mux.Handle(three.Handler(func(_ context.Context, a time.Time, b []byte, c map[string]int) error { return note(a, b, c) }))
+	mux.Handle(four.Handler(func(_ context.Context, a *int, b bool, c float64, d any) error { return note(a, b, c, d) }))
 	assert.Equal(t, []string{"Four", "None", "One", "Three", "Two"}, mux.Classes())
 
 	at := time.Date(2026, 1, 15, 12, 34, 56, 789e6, time.UTC)
 	client := inline(t, mux)
 	for _, job := range []resque.Job{
-		none.With(), one.With(options{ID: 1 << 60}), two.With(9223372036854775807, "é"),
-		three.With(at, []byte{0, 255}, map[string]int{"a": 1}), four.With(nil, true, 1e20, "x"),
+		none.Job(), one.Job(options{ID: 1 << 60}), two.Job(9223372036854775807, "é"),
+		three.Job(at, []byte{0, 255}, map[string]int{"a": 1}), four.Job(nil, true, 1e20, "x"),
 	} {
 		assert.Equal(t, "q", job.Queue)
 		queued, err := client.Enqueue(t.Context(), job)
@@ -66,14 +66,14 @@ func TestDefinitionsRefuseOtherArguments(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
 	fail := func() error { return errors.New("performed all the same") }
-	mux.Handle(resque.Define0("A0", "q").Perform(func(context.Context) error { return fail() }))
-	mux.Handle(resque.Define1[int64]("A1", "q").Perform(func(context.Context, int64) error { return fail() }))
-	mux.Handle(resque.Define2[int64, int64]("A2", "q").Perform(func(context.Context, int64, int64) error { return fail() }))
-	mux.Handle(resque.Define3[int64, int64, int64]("A3", "q").Perform(func(context.Context, int64, int64, int64) error { return fail() }))
-	mux.Handle(resque.Define4[int64, int64, int64, int64]("A4", "q").Perform(func(context.Context, int64, int64, int64, int64) error { return fail() }))
+	mux.Handle(resque.Define0("A0", "q").Handler(func(context.Context) error { return fail() }))
+	mux.Handle(resque.Define1[int64]("A1", "q").Handler(func(context.Context, int64) error { return fail() }))
+	mux.Handle(resque.Define2[int64, int64]("A2", "q").Handler(func(context.Context, int64, int64) error { return fail() }))
+	mux.Handle(resque.Define3[int64, int64, int64]("A3", "q").Handler(func(context.Context, int64, int64, int64) error { return fail() }))
+	mux.Handle(resque.Define4[int64, int64, int64, int64]("A4", "q").Handler(func(context.Context, int64, int64, int64, int64) error { return fail() }))
 	for i := range 5 {
 		class := fmt.Sprintf("A%d", i)
-		job, err := resque.ParseReserved("q", fmt.Appendf(nil, `{"class":%q,"args":[1,2,3,4,5]}`, class))
+		job, err := resque.ParsePayload("q", fmt.Appendf(nil, `{"class":%q,"args":[1,2,3,4,5]}`, class))
 		require.NoError(t, err)
 		err = resque.Perform(t.Context(), mux, job)
 		require.EqualError(t, err, fmt.Sprintf("%s: wrong number of arguments (given 5, expected %d)", class, i))
@@ -85,19 +85,19 @@ func TestDefinitionIsAValue(t *testing.T) {
 	d := resque.Define1[int]("A", "q")
 	limited := d.Timeout(time.Minute)
 	perform := func(context.Context, int) error { return nil }
-	assert.Zero(t, d.Perform(perform).Timeout)
-	assert.Equal(t, time.Minute, limited.Perform(perform).Timeout)
+	assert.Zero(t, d.Handler(perform).Timeout)
+	assert.Equal(t, time.Minute, limited.Handler(perform).Timeout)
 	assert.Equal(t, "A", limited.Class())
 	assert.Equal(t, "q", limited.Queue())
 
-	route := resque.Define0("Z", "q").Timeout(time.Second).Perform(func(context.Context) error { return nil })
+	route := resque.Define0("Z", "q").Timeout(time.Second).Handler(func(context.Context) error { return nil })
 	assert.Equal(t, time.Second, route.Timeout)
 	assert.Equal(t, time.Second, resque.Define2[int, int]("Z", "q").Timeout(time.Second).
-		Perform(func(context.Context, int, int) error { return nil }).Timeout)
+		Handler(func(context.Context, int, int) error { return nil }).Timeout)
 	assert.Equal(t, time.Second, resque.Define3[int, int, int]("Z", "q").Timeout(time.Second).
-		Perform(func(context.Context, int, int, int) error { return nil }).Timeout)
+		Handler(func(context.Context, int, int, int) error { return nil }).Timeout)
 	assert.Equal(t, time.Second, resque.Define4[int, int, int, int]("Z", "q").Timeout(time.Second).
-		Perform(func(context.Context, int, int, int, int) error { return nil }).Timeout)
+		Handler(func(context.Context, int, int, int, int) error { return nil }).Timeout)
 }
 
 func TestDefinePanics(t *testing.T) {
@@ -110,9 +110,9 @@ func TestDefinePanics(t *testing.T) {
 	t.Run("where nil is to perform", func(t *testing.T) {
 		t.Parallel()
 		for _, r := range []resque.Route{
-			resque.Define0("A", "q").Perform(nil), resque.Define1[int]("A", "q").Perform(nil),
-			resque.Define2[int, int]("A", "q").Perform(nil), resque.Define3[int, int, int]("A", "q").Perform(nil),
-			resque.Define4[int, int, int, int]("A", "q").Perform(nil),
+			resque.Define0("A", "q").Handler(nil), resque.Define1[int]("A", "q").Handler(nil),
+			resque.Define2[int, int]("A", "q").Handler(nil), resque.Define3[int, int, int]("A", "q").Handler(nil),
+			resque.Define4[int, int, int, int]("A", "q").Handler(nil),
 		} {
 			assert.PanicsWithValue(t, `resque: Handle: nil handler for class "A"`, func() { resque.NewMux().Handle(r) })
 		}

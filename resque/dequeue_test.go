@@ -21,7 +21,7 @@ func waitingTexts(t *testing.T, client *resque.Client, queue string) []string {
 	texts := []string{}
 	for job, err := range client.Peek(t.Context(), queue, 0, -1) {
 		require.NotNil(t, job, err) // an unreadable one has a payload, too
-		texts = append(texts, string(job.Payload))
+		texts = append(texts, string(job.Raw))
 	}
 	return texts
 }
@@ -40,14 +40,14 @@ func TestDequeueTakesExactBytes(t *testing.T) {
 		push(t, client, "q", `{"class":"A","args":["<b>&"]}`, `{"class":"A","args":["<b>&"],"more":1}`, `{"class":"A","args":["\u003cb\u003e&"]}`,
 			`{"class":"A","args":["<b>&"]}`, `{"class":"A","args":[]}`)
 		a := resque.Define1[string]("A", "q")
-		removed, ok, err := client.Dequeue(t.Context(), a.With("<b>&"))
+		removed, ok, err := client.Dequeue(t.Context(), a.Job("<b>&"))
 		require.NoError(t, err)
 		assert.True(t, ok)
 		assert.Equal(t, 2, removed)
-		removed, _, err = client.Dequeue(t.Context(), a.With("nobody"))
+		removed, _, err = client.Dequeue(t.Context(), a.Job("nobody"))
 		require.NoError(t, err)
 		assert.Zero(t, removed)
-		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").With())
+		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").Job())
 		require.NoError(t, err)
 		assert.Equal(t, 1, removed, "no arguments are arguments, too")
 		assert.Len(t, waitingTexts(t, client, "q"), 2)
@@ -291,7 +291,7 @@ func TestDequeueHooks(t *testing.T) {
 			return nil
 		}))
 	for _, arg := range []string{"yes", "no", "bad", "late"} {
-		_, err := client.Enqueue(t.Context(), class.With(arg))
+		_, err := client.Enqueue(t.Context(), class.Job(arg))
 		require.NoError(t, err)
 	}
 	for _, c := range []struct {
@@ -308,14 +308,14 @@ func TestDequeueHooks(t *testing.T) {
 		{"late", 1, true, boom, []string{"client [late]", "before [late]", "after [late]"}},
 	} {
 		calls = nil
-		removed, ok, err := client.Dequeue(t.Context(), class.With(c.arg))
+		removed, ok, err := client.Dequeue(t.Context(), class.Job(c.arg))
 		require.ErrorIs(t, err, c.err, c.arg)
 		assert.Equal(t, c.removed, removed, c.arg)
 		assert.Equal(t, c.ok, ok, c.arg)
 		assert.Equal(t, c.calls, calls)
 	}
 	calls = nil
-	removed, ok, err := client.DequeueClass(t.Context(), class.Any())
+	removed, ok, err := client.DequeueClass(t.Context(), class.AnyJob())
 	require.NoError(t, err)
 	assert.True(t, ok)
 	assert.Equal(t, 2, removed)

@@ -11,12 +11,12 @@
 //
 //	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://localhost:6379"})
 //	client, err := resque.New(rdb, resque.Config{})
-//	queued, err := client.Enqueue(ctx, Exporter.With(export.ID))
+//	queued, err := client.Enqueue(ctx, Exporter.Job(export.ID))
 //
 // Who does it registers a function, and runs a worker of package worker:
 //
 //	mux := resque.NewMux()
-//	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+//	mux.Handle(Exporter.Handler(func(ctx context.Context, exportID int64) error {
 //		…
 //	}))
 //

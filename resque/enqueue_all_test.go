@@ -273,7 +273,7 @@ func TestEnqueueAllInline(t *testing.T) {
 	t.Parallel()
 	var performed []string
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
 		performed = append(performed, string(job.Args[0]))
 		if string(job.Args[0]) == "2" {
 			return errors.New("boom")

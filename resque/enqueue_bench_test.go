@@ -15,7 +15,7 @@ func BenchmarkEnqueueAll(b *testing.B) {
 	client, c := s.Client(b), s.Conn(b)
 	jobs := make([]resque.Job, 10_000)
 	for i := range jobs {
-		jobs[i] = Exporter.With(int64(i))
+		jobs[i] = Exporter.Job(int64(i))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -34,7 +34,7 @@ func BenchmarkEnqueue(b *testing.B) {
 	client := redistest.Start(b).Client(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := client.Enqueue(b.Context(), Exporter.With(1<<40))
+		_, err := client.Enqueue(b.Context(), Exporter.Job(1<<40))
 		require.NoError(b, err)
 	}
 }

@@ -43,7 +43,7 @@ func TestEnqueueHooksAreNested(t *testing.T) {
 	one := plain.EnqueueHooks(noting(&calls, "class 1"))
 	two := one.EnqueueHooks(noting(&calls, "class 2"))
 
-	queued, err := client.Enqueue(t.Context(), two.With(1))
+	queued, err := client.Enqueue(t.Context(), two.Job(1))
 	require.NoError(t, err)
 	assert.True(t, queued)
 	assert.Equal(t, []string{
@@ -52,12 +52,12 @@ func TestEnqueueHooksAreNested(t *testing.T) {
 	}, calls)
 
 	calls = nil
-	_, err = s.Client(t).EnqueueTo(t.Context(), "urgent", one.With(1))
+	_, err = s.Client(t).EnqueueTo(t.Context(), "urgent", one.Job(1))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"class 1", "class 1 true"}, calls, "a definition is not changed by what is made of it")
 
 	calls = nil
-	_, err = s.Client(t).Enqueue(t.Context(), plain.With(1))
+	_, err = s.Client(t).Enqueue(t.Context(), plain.Job(1))
 	require.NoError(t, err)
 	_, err = s.Client(t).Enqueue(t.Context(), exporter(1))
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestEnqueueHooksInline(t *testing.T) {
 	t.Parallel()
 	var calls []string
 	mux := resque.NewMux()
-	mux.HandleFunc("A", func(context.Context, *resque.Reserved) error {
+	mux.HandleFunc("A", func(context.Context, *resque.Payload) error {
 		calls = append(calls, "performed")
 		return nil
 	})
@@ -139,7 +139,7 @@ func TestHooksAreCopied(t *testing.T) {
 	t.Parallel()
 	var calls []string
 	mux := resque.NewMux()
-	mux.HandleFunc("A", func(context.Context, *resque.Reserved) error { return nil })
+	mux.HandleFunc("A", func(context.Context, *resque.Payload) error { return nil })
 	cfg := resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{noting(&calls, "first")}}
 	client, err := resque.New(nil, cfg)
 	require.NoError(t, err)
@@ -173,10 +173,10 @@ func TestRouteWith(t *testing.T) {
 	var calls []string
 	s := redistest.StartEmbedded(t)
 	mux := resque.NewMux()
-	mux.Handle(Exporter.EnqueueHooks(noting(&calls, "hook")).Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(Exporter.EnqueueHooks(noting(&calls, "hook")).Handler(func(context.Context, int64) error { return nil }))
 	route, ok := mux.Route("Exporter")
 	require.True(t, ok)
-	_, err := s.Client(t).Enqueue(t.Context(), route.With(5))
+	_, err := s.Client(t).Enqueue(t.Context(), route.Job(5))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"hook", "hook true"}, calls, "a class's hooks are there for who knows it only by its name")
 	assert.Equal(t, []int{5}, numbers(t, s.Client(t), "exports"))
@@ -190,11 +190,11 @@ func TestEveryDefinitionHasHooks(t *testing.T) {
 	dequeue := func(next resque.DequeueFunc) resque.DequeueFunc { dequeued++; return next }
 	client := redistest.StartEmbedded(t).Client(t)
 	for i, job := range []resque.Job{
-		resque.Define0("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).With(),
-		resque.Define1[int]("A", "q").DequeueHooks(dequeue).EnqueueHooks(enqueue).With(1),
-		resque.Define2[int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).With(1, 2),
-		resque.Define3[int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).With(1, 2, 3),
-		resque.Define4[int, int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).With(1, 2, 3, 4),
+		resque.Define0("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(),
+		resque.Define1[int]("A", "q").DequeueHooks(dequeue).EnqueueHooks(enqueue).Job(1),
+		resque.Define2[int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2),
+		resque.Define3[int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2, 3),
+		resque.Define4[int, int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2, 3, 4),
 	} {
 		_, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)

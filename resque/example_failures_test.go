@@ -40,8 +40,8 @@ func (w webhook) Save(ctx context.Context, failure resque.Failure) error {
 // failOne has a worker perform an export that fails.
 func failOne(ctx context.Context, client *resque.Client, backends ...resque.FailureBackend) error {
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(context.Context, int64) error { return errors.New("the disk is full") }))
-	if _, err := client.Enqueue(ctx, Exporter.With(42)); err != nil {
+	mux.Handle(Exporter.Handler(func(context.Context, int64) error { return errors.New("the disk is full") }))
+	if _, err := client.Enqueue(ctx, Exporter.Job(42)); err != nil {
 		return err
 	}
 	w, err := worker.New(client, mux, worker.Config{
@@ -103,13 +103,13 @@ func ExampleFailures() {
 				return err
 			}
 			fmt.Println(job.Class, string(job.Args[0]), job.Error)
-			if _, err := failures.Requeue(ctx, resque.Requeue{}, job.ID); err != nil {
+			if _, err := failures.Requeue(ctx, resque.RequeueOptions{}, job.ID); err != nil {
 				return err
 			}
-			_, err := failures.Requeue(ctx, resque.Requeue{}, job.ID)
+			_, err := failures.Requeue(ctx, resque.RequeueOptions{}, job.ID)
 			fmt.Println(errors.Is(err, resque.ErrFailureChanged))
 		}
-		p, err := failures.RemoveAll(ctx, resque.Remove{}, resque.FailureFilter{Retried: resque.OnlyRetried}, nil)
+		p, err := failures.RemoveAll(ctx, resque.RemoveOptions{}, resque.FailureFilter{Requeued: resque.OnlyRequeued}, nil)
 		fmt.Println("removed", p.Done)
 		return err
 	})

@@ -27,12 +27,12 @@ func plainLog() *slog.Logger {
 func performed(perform func(context.Context, int64) error, middleware ...resque.Middleware) error {
 	mux := resque.NewMux()
 	mux.Use(middleware...)
-	mux.Handle(Exporter.Perform(perform))
+	mux.Handle(Exporter.Handler(perform))
 	client, err := resque.New(nil, resque.Config{Inline: mux})
 	if err != nil {
 		return err
 	}
-	_, err = client.Enqueue(context.Background(), Exporter.With(42))
+	_, err = client.Enqueue(context.Background(), Exporter.Job(42))
 	return err
 }
 
@@ -43,8 +43,8 @@ func ExampleLogPerform() {
 }
 
 func ExampleTimePerform() {
-	slow := resque.TimePerform(func(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
-		outcome, _ := resque.OutcomeOf(ctx, err)
+	slow := resque.TimePerform(func(ctx context.Context, job *resque.Payload, took time.Duration, err error) {
+		outcome, _ := resque.ResultOf(ctx, err)
 		fmt.Println(job.Class, outcome, took < time.Minute)
 	})
 	_ = performed(func(context.Context, int64) error { return nil }, slow)
@@ -53,7 +53,7 @@ func ExampleTimePerform() {
 
 // What is given first is outermost: it sees an error, not a panic.
 func ExampleRecoverPerform() {
-	look := resque.AroundPerform(func(ctx context.Context, _ *resque.Reserved, perform func(context.Context) error) error {
+	look := resque.AroundPerform(func(ctx context.Context, _ *resque.Payload, perform func(context.Context) error) error {
 		err := perform(ctx)
 		fmt.Println("seen:", err)
 		return err
@@ -65,7 +65,7 @@ func ExampleRecoverPerform() {
 func ExampleLogEnqueue() {
 	client, end := embeddedClient(resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{resque.LogEnqueue(plainLog())}})
 	defer end()
-	_, _ = client.Enqueue(context.Background(), Exporter.With(42))
+	_, _ = client.Enqueue(context.Background(), Exporter.Job(42))
 	// Output: level=INFO msg="job enqueued" class=Exporter queue=exports
 }
 
@@ -76,7 +76,7 @@ func ExampleTimeEnqueue() {
 		}),
 	}})
 	defer end()
-	_, _ = client.Enqueue(context.Background(), Exporter.With(42))
+	_, _ = client.Enqueue(context.Background(), Exporter.Job(42))
 	// Output: Exporter true <nil> true
 }
 
@@ -86,7 +86,7 @@ func ExampleRecoverEnqueue() {
 		resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { panic("no such customer") }),
 	}})
 	defer end()
-	queued, err := client.Enqueue(context.Background(), Exporter.With(42))
+	queued, err := client.Enqueue(context.Background(), Exporter.Job(42))
 	fmt.Println(queued, err)
 	// Output: false panic: no such customer
 }
@@ -96,7 +96,7 @@ func ExampleStampEnqueuedAt() {
 	client, end := embeddedClient(resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{resque.StampEnqueuedAt}})
 	defer end()
 	ctx := context.Background()
-	_, _ = client.Enqueue(ctx, Exporter.With(42))
+	_, _ = client.Enqueue(ctx, Exporter.Job(42))
 	snap, err := client.Snapshot(ctx)
 	if err != nil {
 		fmt.Println(err)
@@ -110,7 +110,7 @@ func ExampleStampEnqueuedAt() {
 }
 
 func ExampleJob_WithMember() {
-	payload, err := Exporter.With(42).WithMember("tenant", "acme").Payload()
+	payload, err := Exporter.Job(42).WithMember("tenant", "acme").Encode()
 	fmt.Println(string(payload), err)
 	// Output: {"class":"Exporter","args":[42],"tenant":"acme"} <nil>
 }

@@ -36,7 +36,7 @@ func ExampleClient_EnqueueAll() {
 
 	var jobs []resque.Job
 	for id := range int64(2500) {
-		jobs = append(jobs, Exporter.With(id))
+		jobs = append(jobs, Exporter.Job(id))
 	}
 	queued, err := client.EnqueueAll(ctx, jobs) // in three round trips
 	fmt.Println(queued, err)
@@ -57,11 +57,11 @@ func ExampleClient_Peek() {
 	defer end()
 	ctx := context.Background()
 	for id := range int64(3) {
-		if _, err := client.Enqueue(ctx, Exporter.With(id)); err != nil {
+		if _, err := client.Enqueue(ctx, Exporter.Job(id)); err != nil {
 			fmt.Println(err)
 		}
 	}
-	if _, err := client.EnqueueFront(ctx, Exporter.With(42)); err != nil {
+	if _, err := client.EnqueueFront(ctx, Exporter.Job(42)); err != nil {
 		fmt.Println(err)
 	}
 
@@ -86,13 +86,13 @@ func ExampleClient_Dequeue() {
 	defer end()
 	ctx := context.Background()
 	for _, id := range []int64{1, 2, 2, 3} {
-		if _, err := client.Enqueue(ctx, Exporter.With(id)); err != nil {
+		if _, err := client.Enqueue(ctx, Exporter.Job(id)); err != nil {
 			fmt.Println(err)
 		}
 	}
-	removed, _, err := client.Dequeue(ctx, Exporter.With(2))
+	removed, _, err := client.Dequeue(ctx, Exporter.Job(2))
 	fmt.Println(removed, err)
-	removed, _, err = client.DequeueClass(ctx, Exporter.Any())
+	removed, _, err = client.DequeueClass(ctx, Exporter.AnyJob())
 	fmt.Println(removed, err)
 	// Output:
 	// 2 <nil>
@@ -114,7 +114,7 @@ func ExampleBeforeEnqueue() {
 			return job.Args[0] != int64(13), nil
 		}))
 	for _, id := range []int64{12, 13} {
-		queued, err := client.Enqueue(context.Background(), exporter.With(id))
+		queued, err := client.Enqueue(context.Background(), exporter.Job(id))
 		fmt.Println(queued, err)
 	}
 	// Output:

@@ -21,7 +21,7 @@ var Exporter = resque.Define1[int64]("Exporter", "exports")
 // and needs no Redis.
 func Example() {
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(_ context.Context, exportID int64) error {
+	mux.Handle(Exporter.Handler(func(_ context.Context, exportID int64) error {
 		fmt.Println("exporting", exportID)
 		return nil
 	}))
@@ -30,7 +30,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	queued, err := client.Enqueue(context.Background(), Exporter.With(42))
+	queued, err := client.Enqueue(context.Background(), Exporter.Job(42))
 	fmt.Println(queued, err)
 	// Output:
 	// exporting 42
@@ -38,8 +38,8 @@ func Example() {
 }
 
 func ExampleDefine1() {
-	job := Exporter.With(42) // Exporter.With("42") would not compile
-	payload, err := job.Payload()
+	job := Exporter.Job(42) // Exporter.Job("42") would not compile
+	payload, err := job.Encode()
 	fmt.Println(job.Queue, string(payload), err)
 	// Output: exports {"class":"Exporter","args":[42]} <nil>
 }
@@ -51,7 +51,7 @@ func ExampleDefine1_struct() {
 		Format string `json:"format"`
 	}
 	export := resque.Define1[options]("Exporter", "exports")
-	payload, err := export.With(options{42, "csv"}).Payload()
+	payload, err := export.Job(options{42, "csv"}).Encode()
 	fmt.Println(string(payload), err)
 	// Output: {"class":"Exporter","args":[{"id":42,"format":"csv"}]} <nil>
 }
@@ -77,7 +77,7 @@ func ExampleClient_Enqueue() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	queued, err := client.Enqueue(ctx, Exporter.With(42))
+	queued, err := client.Enqueue(ctx, Exporter.Job(42))
 	if errors.Is(err, resque.ErrMaybeQueued) {
 		fmt.Println("the connection broke: enqueueing again may do it twice")
 	}
@@ -105,8 +105,8 @@ func ExampleJSONProfile() {
 		fmt.Println(profile, string(payload), err)
 	}
 	client, err := resque.New(nil, resque.Config{JSON: resque.JSONRails, Inline: resque.HandlerFunc(
-		func(_ context.Context, job *resque.Reserved) error {
-			fmt.Println("enqueued:", string(job.Payload))
+		func(_ context.Context, job *resque.Payload) error {
+			fmt.Println("enqueued:", string(job.Raw))
 			return nil
 		})})
 	if err != nil {
@@ -127,18 +127,18 @@ func ExampleJSONProfile() {
 func ExampleMux() {
 	mux := resque.NewMux()
 	mux.Use(func(next resque.Handler) resque.Handler { // around every job
-		return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+		return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 			err := next.Perform(ctx, job)
 			fmt.Println(job.Class, "ended:", err)
 			return err
 		})
 	})
-	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+	mux.Handle(Exporter.Handler(func(ctx context.Context, exportID int64) error {
 		job, _ := resque.FromContext(ctx)
 		fmt.Println("export", exportID, "from", job.Queue)
 		return nil
 	}))
-	mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Reserved) error { // the plain form
+	mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Payload) error { // the plain form
 		var to string
 		if err := job.Bind(&to); err != nil {
 			return err
@@ -148,7 +148,7 @@ func ExampleMux() {
 
 	ctx := context.Background()
 	for _, payload := range []string{`{"class":"Exporter","args":[42]}`, `{"class":"Mailer","args":["ann"]}`, `{"class":"Mailer","args":[7]}`} {
-		job, err := resque.ParseReserved("urgent", []byte(payload))
+		job, err := resque.ParsePayload("urgent", []byte(payload))
 		if err != nil {
 			fmt.Println(err)
 			return

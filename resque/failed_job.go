@@ -17,15 +17,15 @@ import (
 // FailedJob is a failure as it stands in a list, Go's or Ruby's. What a damaged
 // record does not say is left empty.
 type FailedJob struct {
-	ID        FailureID
-	FailedAt  time.Time // zero if it is unknown
-	Retried   bool      // it was requeued before
-	RetriedAt time.Time // zero if it is unknown
+	ID         FailureID
+	FailedAt   time.Time // zero if it is unknown
+	Requeued   bool      // it was requeued before
+	RequeuedAt time.Time // zero if it is unknown
 
-	// FailedAtText and RetriedAtText are the times as the record has them. A time
+	// FailedAtText and RequeuedAtText are the times as the record has them. A time
 	// that cannot be read, or whose zone has a name that can mean several zones,
 	// is unknown, and no damage.
-	FailedAtText, RetriedAtText string
+	FailedAtText, RequeuedAtText string
 
 	// Class and Args are the payload's; Class is "<unreadable>" for a payload
 	// that is no job. Of a job of Rails they are the wrapper's, and
@@ -136,13 +136,13 @@ func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }
 func (r failureRecord) job(id FailureID) FailedJob {
 	j := FailedJob{
 		ID: id, Raw: r.raw, Payload: r.member(payload),
-		Retried:   r.retried(),
+		Requeued:  r.retried(),
 		Exception: r.text(exception), Error: r.text(message), Worker: r.text(byWorker), Queue: r.text(fromQueue),
 	}
 	failed, text, _ := r.time(failedAt)
 	j.FailedAt, j.FailedAtText = failed.Time, text
 	retried, text, _ := r.time(retriedAt)
-	j.RetriedAt, j.RetriedAtText = retried.Time, text
+	j.RequeuedAt, j.RequeuedAtText = retried.Time, text
 	if p, err := rubyjson.ParsePayload(j.Payload); err == nil {
 		j.Class, j.Args = p.Class, p.Args
 	}

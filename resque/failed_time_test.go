@@ -32,8 +32,8 @@ func TestTimesInFailuresOfOthers(t *testing.T) {
 		job := resque.ParseFailedJob("", 0, []byte(strings.Replace(record, `{"failed_at"`, `{"retried_at":`+value+`,"failed_at"`, 1)))
 		require.NoError(t, job.Damage, value)
 		assert.True(t, want.Equal(job.FailedAt), "%s: %v", value, job.FailedAt)
-		assert.True(t, want.Equal(job.RetriedAt), "%s: %v", value, job.RetriedAt)
+		assert.True(t, want.Equal(job.RequeuedAt), "%s: %v", value, job.RequeuedAt)
 		assert.Equal(t, strings.Trim(value, `"`), job.FailedAtText)
-		assert.Equal(t, strings.Trim(value, `"`), job.RetriedAtText)
+		assert.Equal(t, strings.Trim(value, `"`), job.RequeuedAtText)
 	}
 }

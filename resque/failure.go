@@ -38,10 +38,10 @@ type Failure struct {
 // panic; other errors have none. Where the payload is not JSON, the record holds
 // it as the argument of class "<unreadable>", so that the list stays readable and
 // nothing is lost.
-func NewFailure(job *Reserved, err error, at time.Time) Failure {
+func NewFailure(job *Payload, err error, at time.Time) Failure {
 	f := Failure{
 		FailedAt:  at,
-		Payload:   job.Payload,
+		Payload:   job.Raw,
 		Exception: guarded(func() string { return exceptionName(err) }, typeName(err)),
 		Error:     guarded(err.Error, "an error that cannot be read"),
 		Backtrace: guarded(func() []string { return backtrace(err) }, []string{}),
@@ -49,8 +49,8 @@ func NewFailure(job *Reserved, err error, at time.Time) Failure {
 		Queue:     job.Queue,
 		Err:       err,
 	}
-	if !readable(job.Payload) {
-		f.Payload = wire.UnreadablePayload(job.Payload)
+	if !readable(job.Raw) {
+		f.Payload = wire.UnreadablePayload(job.Raw)
 	}
 	return f
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Progress is how far an act on failures is, or what came of it.
-type Progress struct {
+// BulkProgress is how far an act on failures or waiting jobs is, or what came of it.
+type BulkProgress struct {
 	Total   int64 // how many there were to be looked at when it began
 	Seen    int64 // of them
 	Done    int64 // requeued or removed
@@ -37,13 +37,13 @@ const (
 type bulk struct {
 	act  func(r failureRecord) (store.FailedAct, error)
 	keep time.Duration
-	tell func(Progress)
+	tell func(BulkProgress)
 
 	f        *Failures
 	named    bool // by their ids
 	list     string
 	trash    store.Trash
-	progress Progress
+	progress BulkProgress
 	errs     []error // of those named that could not be acted on
 }
 
@@ -126,10 +126,10 @@ func failedActs(acts []store.FailedAct, err error) error {
 }
 
 // matching acts on the failures that the filter passes.
-func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) (Progress, error) {
+func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) (BulkProgress, error) {
 	lists, err := f.lists(ctx, filter.List)
 	if err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	var walks []*walk
 	for _, list := range lists {
@@ -227,7 +227,7 @@ func chunks(plans []planned) iter.Seq[[]planned] {
 
 // selected acts on the failures that ids name. Those behind go first, so that
 // removing them moves none of the others.
-func (f *Failures) selected(ctx context.Context, b *bulk, ids []FailureID) (Progress, error) {
+func (f *Failures) selected(ctx context.Context, b *bulk, ids []FailureID) (BulkProgress, error) {
 	lists := map[string][]FailureID{}
 	for _, id := range ids {
 		id.List = cmp.Or(id.List, FailedList)

@@ -43,27 +43,27 @@ func TestRequeueKeepsBytes(t *testing.T) {
 	const mark = `,"retried_at":"{FAILED_AT}"`
 	for _, test := range []struct {
 		name, record, queued, left string
-		how                        resque.Requeue
+		how                        resque.RequeueOptions
 	}{
-		{"payload", recordOf(payload, ""), payload, recordOf(payload, mark), resque.Requeue{}},
-		{"unknown members", recordOf(payload, `,"x":[1, 2.0]`), payload, recordOf(payload, `,"x":[1, 2.0]`+mark), resque.Requeue{}},
-		{"blanks", recordOf(payload, "\n ") + "\n", payload, recordOf(payload, "\n "+mark) + "\n", resque.Requeue{}},
-		{"retried null", recordOf(payload, `,"retried_at":null,"x":1`), payload, recordOf(payload, mark+`,"x":1`), resque.Requeue{}},
-		{"again", recordOf(payload, `,"retried_at" : "","x":1`), payload, recordOf(payload, `,"retried_at" : "{FAILED_AT}","x":1`), resque.Requeue{Again: true}},
-		{"two payloads: the last counts", recordOf(`{"class":"B"}`, `,"payload":`+payload), payload, recordOf(`{"class":"B"}`, `,"payload":`+payload+mark), resque.Requeue{}},
-		{"unreadable text", recordOf(`{"class":"<unreadable>","args":["not <JSON>"]}`, ""), "not <JSON>", recordOf(`{"class":"<unreadable>","args":["not <JSON>"]}`, mark), resque.Requeue{}},
-		{"unreadable bytes", recordOf(unreadable, ""), raw, recordOf(unreadable, mark), resque.Requeue{}},
-		{"unreadable nothing", recordOf(`{"class":"<unreadable>","args":[""]}`, ""), "", recordOf(`{"class":"<unreadable>","args":[""]}`, mark), resque.Requeue{}},
-		{"no class", recordOf(`{}`, ""), `{}`, recordOf(`{}`, mark), resque.Requeue{}},
-		{"removed", recordOf(payload, ""), payload, "", resque.Requeue{Remove: true}},
+		{"payload", recordOf(payload, ""), payload, recordOf(payload, mark), resque.RequeueOptions{}},
+		{"unknown members", recordOf(payload, `,"x":[1, 2.0]`), payload, recordOf(payload, `,"x":[1, 2.0]`+mark), resque.RequeueOptions{}},
+		{"blanks", recordOf(payload, "\n ") + "\n", payload, recordOf(payload, "\n "+mark) + "\n", resque.RequeueOptions{}},
+		{"retried null", recordOf(payload, `,"retried_at":null,"x":1`), payload, recordOf(payload, mark+`,"x":1`), resque.RequeueOptions{}},
+		{"again", recordOf(payload, `,"retried_at" : "","x":1`), payload, recordOf(payload, `,"retried_at" : "{FAILED_AT}","x":1`), resque.RequeueOptions{Again: true}},
+		{"two payloads: the last counts", recordOf(`{"class":"B"}`, `,"payload":`+payload), payload, recordOf(`{"class":"B"}`, `,"payload":`+payload+mark), resque.RequeueOptions{}},
+		{"unreadable text", recordOf(`{"class":"<unreadable>","args":["not <JSON>"]}`, ""), "not <JSON>", recordOf(`{"class":"<unreadable>","args":["not <JSON>"]}`, mark), resque.RequeueOptions{}},
+		{"unreadable bytes", recordOf(unreadable, ""), raw, recordOf(unreadable, mark), resque.RequeueOptions{}},
+		{"unreadable nothing", recordOf(`{"class":"<unreadable>","args":[""]}`, ""), "", recordOf(`{"class":"<unreadable>","args":[""]}`, mark), resque.RequeueOptions{}},
+		{"no class", recordOf(`{}`, ""), `{}`, recordOf(`{}`, mark), resque.RequeueOptions{}},
+		{"removed", recordOf(payload, ""), payload, "", resque.RequeueOptions{Remove: true}},
 		{
 			"other arguments", recordOf(payload, ""), `{ "class":"A" ,"args":["x<y",1.0],"queued_by":{"b":1,"a":2}}`,
 			recordOf(payload, mark),
-			resque.Requeue{Args: []any{"x<y", 1.0}},
+			resque.RequeueOptions{Args: []any{"x<y", 1.0}},
 		},
-		{"no arguments any more", recordOf(`{"class":"A","args":[1]}`, ""), `{"class":"A","args":[]}`, recordOf(`{"class":"A","args":[1]}`, mark), resque.Requeue{Args: []any{}}},
-		{"arguments where none were", recordOf(`{"class":"A"}`, ""), `{"class":"A","args":[1]}`, recordOf(`{"class":"A"}`, mark), resque.Requeue{Args: []any{1}}},
-		{"arguments of no payload", recordOf(`{ }`, ""), `{ "args":[1]}`, recordOf(`{ }`, mark), resque.Requeue{Args: []any{1}}},
+		{"no arguments any more", recordOf(`{"class":"A","args":[1]}`, ""), `{"class":"A","args":[]}`, recordOf(`{"class":"A","args":[1]}`, mark), resque.RequeueOptions{Args: []any{}}},
+		{"arguments where none were", recordOf(`{"class":"A"}`, ""), `{"class":"A","args":[1]}`, recordOf(`{"class":"A"}`, mark), resque.RequeueOptions{Args: []any{1}}},
+		{"arguments of no payload", recordOf(`{ }`, ""), `{ "args":[1]}`, recordOf(`{ }`, mark), resque.RequeueOptions{Args: []any{1}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -71,7 +71,7 @@ func TestRequeueKeepsBytes(t *testing.T) {
 				f := newFailed(t, s, test.record)
 				p, err := f.Requeue(t.Context(), test.how, f.only(t))
 				require.NoError(t, err)
-				assert.Equal(t, resque.Progress{Total: 1, Seen: 1, Done: 1}, p)
+				assert.Equal(t, resque.BulkProgress{Total: 1, Seen: 1, Done: 1}, p)
 				assert.Equal(t, []string{test.queued}, f.list(t, "queue:exports"))
 				assert.Equal(t, []any{[]byte("exports")}, f.do(t, "SMEMBERS", "resque:queues"))
 				left := f.list(t, "failed")
@@ -82,10 +82,10 @@ func TestRequeueKeepsBytes(t *testing.T) {
 				require.Len(t, left, 1)
 				assert.Equal(t, golden.Clean(test.left), golden.Clean(left[0]))
 				var marked struct {
-					RetriedAt string `json:"retried_at"`
+					RequeuedAt string `json:"retried_at"`
 				}
 				require.NoError(t, json.Unmarshal([]byte(left[0]), &marked), left[0])
-				at, err := time.Parse("2006/01/02 15:04:05 UTC", marked.RetriedAt)
+				at, err := time.Parse("2006/01/02 15:04:05 UTC", marked.RequeuedAt)
 				require.NoError(t, err)
 				assert.WithinDuration(t, time.Now(), at, time.Minute)
 			})
@@ -96,13 +96,13 @@ func TestRequeueKeepsBytes(t *testing.T) {
 func TestRequeueElsewhere(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t), failure("a", ""))
-	_, err := f.Requeue(t.Context(), resque.Requeue{Queue: "ürgent"}, f.only(t))
+	_, err := f.Requeue(t.Context(), resque.RequeueOptions{Queue: "ürgent"}, f.only(t))
 	require.NoError(t, err)
 	assert.Equal(t, []string{`{"class":"Exporter","args":["a"],"extra":1.50}`}, f.list(t, "queue:ürgent"))
 	assert.Empty(t, f.list(t, "queue:exports"))
-	_, err = f.Requeue(t.Context(), resque.Requeue{Queue: "\xff"}, f.only(t))
+	_, err = f.Requeue(t.Context(), resque.RequeueOptions{Queue: "\xff"}, f.only(t))
 	require.ErrorContains(t, err, "not UTF-8")
-	_, err = f.RequeueAll(t.Context(), resque.Requeue{Args: []any{1, make(chan int)}}, resque.FailureFilter{}, nil)
+	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Args: []any{1, make(chan int)}}, resque.FailureFilter{}, nil)
 	require.ErrorContains(t, err, "argument 2")
 }
 
@@ -114,7 +114,7 @@ func TestRequeueRefuses(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"retried":             {failure("a", `,"retried_at":"2026/01/15 12:00:00"`), resque.ErrFailureRetried, "before"},
+		"retried":             {failure("a", `,"retried_at":"2026/01/15 12:00:00"`), resque.ErrFailureRequeued, "before"},
 		"not JSON":            {"junk", resque.ErrFailureDamaged, "no payload"},
 		"not UTF-8":           {"{\"error\":\"\xff\"}", resque.ErrFailureDamaged, "no payload"},
 		"the sentinel":        {"", resque.ErrFailureDamaged, "no payload"},
@@ -134,15 +134,15 @@ func TestRequeueRefuses(t *testing.T) {
 				ids = append(ids, job.ID)
 				break
 			}
-			p, err := f.Requeue(t.Context(), resque.Requeue{}, ids...)
+			p, err := f.Requeue(t.Context(), resque.RequeueOptions{}, ids...)
 			require.ErrorIs(t, err, test.want)
 			require.ErrorContains(t, err, ids[1].String())
 			require.ErrorContains(t, err, test.says)
-			assert.Equal(t, resque.Progress{Total: 2, Seen: 2, Done: 1, Refused: 1}, p)
+			assert.Equal(t, resque.BulkProgress{Total: 2, Seen: 2, Done: 1, Refused: 1}, p)
 			assert.Equal(t, test.record, f.list(t, "failed")[0])
 			assert.Len(t, f.list(t, "queue:exports"), 1)
 
-			p, err = f.Remove(t.Context(), resque.Remove{}, ids[1])
+			p, err = f.Remove(t.Context(), resque.RemoveOptions{}, ids[1])
 			require.NoError(t, err, "any record can be removed")
 			assert.EqualValues(t, 1, p.Done)
 			assert.Len(t, f.list(t, "failed"), 1)
@@ -151,7 +151,7 @@ func TestRequeueRefuses(t *testing.T) {
 	t.Run("arguments of an unreadable payload", func(t *testing.T) {
 		t.Parallel()
 		f := newFailed(t, redistest.Start(t), recordOf(`{"class":"<unreadable>","args":["junk"]}`, ""))
-		_, err := f.Requeue(t.Context(), resque.Requeue{Args: []any{1}}, f.only(t))
+		_, err := f.Requeue(t.Context(), resque.RequeueOptions{Args: []any{1}}, f.only(t))
 		require.ErrorIs(t, err, resque.ErrFailureDamaged)
 		assert.Empty(t, f.list(t, "queue:exports"))
 	})
@@ -199,11 +199,11 @@ func TestAnActNamesItsFailure(t *testing.T) {
 		f.do(t, "LREM", "resque:failed", 1, failure("b", ""))
 		_, err := f.Find(t.Context(), b)
 		require.ErrorIs(t, err, resque.ErrFailureChanged)
-		p, err := f.Remove(t.Context(), resque.Remove{}, b)
+		p, err := f.Remove(t.Context(), resque.RemoveOptions{}, b)
 		require.ErrorIs(t, err, resque.ErrFailureChanged)
 		require.ErrorContains(t, err, b.String())
 		assert.EqualValues(t, 1, p.Gone)
-		_, err = f.Requeue(t.Context(), resque.Requeue{}, b)
+		_, err = f.Requeue(t.Context(), resque.RequeueOptions{}, b)
 		require.ErrorIs(t, err, resque.ErrFailureChanged)
 		assert.Equal(t, []string{failure("a", ""), failure("c", "")}, f.list(t, "failed"))
 		assert.Empty(t, f.list(t, "queue:exports"))
@@ -213,20 +213,20 @@ func TestAnActNamesItsFailure(t *testing.T) {
 		job, err := f.Find(t.Context(), c)
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, job.ID.Position)
-		_, err = f.Remove(t.Context(), resque.Remove{}, c)
+		_, err = f.Remove(t.Context(), resque.RemoveOptions{}, c)
 		require.NoError(t, err)
 		assert.Equal(t, []string{failure("a", ""), failure("d", "")}, f.list(t, "failed"))
 
 		// Once requeued it is another record.
 		a := f.id(t, "a")
-		_, err = f.Requeue(t.Context(), resque.Requeue{}, a)
+		_, err = f.Requeue(t.Context(), resque.RequeueOptions{}, a)
 		require.NoError(t, err)
-		_, err = f.Requeue(t.Context(), resque.Requeue{Again: true}, a)
+		_, err = f.Requeue(t.Context(), resque.RequeueOptions{Again: true}, a)
 		require.ErrorIs(t, err, resque.ErrFailureChanged)
 		assert.Len(t, f.list(t, "queue:exports"), 1)
 
 		f.do(t, "DEL", "resque:failed")
-		_, err = f.Remove(t.Context(), resque.Remove{}, a)
+		_, err = f.Remove(t.Context(), resque.RemoveOptions{}, a)
 		require.ErrorIs(t, err, resque.ErrFailureChanged)
 	})
 }
@@ -244,11 +244,11 @@ func TestActsOnASelection(t *testing.T) {
 				odd = append(odd, job.ID, job.ID) // twice
 			}
 		}
-		p, err := f.Requeue(t.Context(), resque.Requeue{}, odd[:6]...)
+		p, err := f.Requeue(t.Context(), resque.RequeueOptions{}, odd[:6]...)
 		require.NoError(t, err)
 		assert.EqualValues(t, 3, p.Done)
 		assert.Len(t, f.list(t, "queue:exports"), 3)
-		p, err = f.Remove(t.Context(), resque.Remove{}, odd...)
+		p, err = f.Remove(t.Context(), resque.RemoveOptions{}, odd...)
 		require.ErrorIs(t, err, resque.ErrFailureChanged, "the three that were requeued are others now")
 		assert.EqualValues(t, n/2-3, p.Done)
 		assert.EqualValues(t, 3, p.Gone)
@@ -263,15 +263,15 @@ func TestRequeueAll(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		const n = 1234
-		for _, how := range []resque.Requeue{{}, {Remove: true}} {
+		for _, how := range []resque.RequeueOptions{{}, {Remove: true}} {
 			f := newFailed(t, s)
 			f.do(t, "FLUSHALL")
 			f.push(t, resque.FailedList, numbered(n)...)
 			f.push(t, resque.FailedList, "junk", failure("retried", `,"retried_at":"x"`))
-			var told []resque.Progress
-			p, err := f.RequeueAll(t.Context(), how, resque.FailureFilter{}, func(p resque.Progress) { told = append(told, p) })
+			var told []resque.BulkProgress
+			p, err := f.RequeueAll(t.Context(), how, resque.FailureFilter{}, func(p resque.BulkProgress) { told = append(told, p) })
 			require.NoError(t, err)
-			assert.Equal(t, resque.Progress{Total: n + 2, Seen: n + 2, Done: n, Refused: 1}, p)
+			assert.Equal(t, resque.BulkProgress{Total: n + 2, Seen: n + 2, Done: n, Refused: 1}, p)
 			assert.Greater(t, len(told), 3)
 			assert.Equal(t, p, told[len(told)-1])
 			queued := f.list(t, "queue:exports")
@@ -279,7 +279,7 @@ func TestRequeueAll(t *testing.T) {
 			for i, payload := range queued {
 				require.Equal(t, fmt.Sprintf(`{"class":"Exporter","args":["no. %d"],"extra":1.50}`, i), payload)
 			}
-			marked := f.newest(t, resque.FailureFilter{Retried: resque.OnlyRetried})
+			marked := f.newest(t, resque.FailureFilter{Requeued: resque.OnlyRequeued})
 			if how.Remove {
 				assert.Equal(t, []string{"retried"}, marked)
 				assert.Len(t, f.list(t, "failed"), 2)
@@ -289,7 +289,7 @@ func TestRequeueAll(t *testing.T) {
 			p, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{}, nil)
 			require.NoError(t, err)
 			assert.Zero(t, p.Done, "once is enough")
-			p, err = f.RequeueAll(t.Context(), resque.Requeue{Again: true}, resque.FailureFilter{Text: "no. 1"}, nil)
+			p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Again: true}, resque.FailureFilter{Text: "no. 1"}, nil)
 			require.NoError(t, err)
 			assert.EqualValues(t, 1+10+100+235-1, p.Done)
 		}
@@ -300,7 +300,7 @@ func TestRemoveAllMatching(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		f := newFailed(t, s, numbered(1500)...)
-		p, err := f.RemoveAll(t.Context(), resque.Remove{Keep: time.Hour}, resque.FailureFilter{Text: "7"}, nil)
+		p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{Text: "7"}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, 1500, p.Seen)
 		left := f.list(t, "failed")
@@ -333,7 +333,7 @@ func TestClearCanBeUndone(t *testing.T) {
 		records := numbered(2500)
 		f := newFailed(t, s, records...)
 		told := 0
-		p, err := f.RemoveAll(t.Context(), resque.Remove{Keep: time.Hour}, resque.FailureFilter{}, func(resque.Progress) { told++ })
+		p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{}, func(resque.BulkProgress) { told++ })
 		require.NoError(t, err)
 		assert.EqualValues(t, 2500, p.Done)
 		assert.Equal(t, 1, told)
@@ -344,7 +344,7 @@ func TestClearCanBeUndone(t *testing.T) {
 		assert.EqualValues(t, 2500, n)
 		assert.Equal(t, append(records, failure("new", "")), f.list(t, "failed"))
 
-		p, err = f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{}, nil)
+		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, 2501, p.Done)
 		assert.Empty(t, p.Trash)
@@ -358,11 +358,11 @@ func TestBulkStopsWithTheContext(t *testing.T) {
 	f := newFailed(t, redistest.Start(t), numbered(1000)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p, err := f.RequeueAll(ctx, resque.Requeue{}, resque.FailureFilter{}, func(resque.Progress) { cancel() })
+	p, err := f.RequeueAll(ctx, resque.RequeueOptions{}, resque.FailureFilter{}, func(resque.BulkProgress) { cancel() })
 	require.ErrorIs(t, err, context.Canceled)
 	assert.EqualValues(t, 50, p.Done, "the first part")
 	assert.EqualValues(t, 1000, p.Total)
-	p, err = f.RequeueAll(t.Context(), resque.Requeue{}, resque.FailureFilter{}, nil)
+	p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 950, p.Done, "the rest")
 	assert.Len(t, f.list(t, "queue:exports"), 1000)
@@ -377,7 +377,7 @@ func TestActsInARace(t *testing.T) {
 		var acting sync.WaitGroup
 		var mu sync.Mutex
 		done := int64(0)
-		count := func(p resque.Progress, err error) {
+		count := func(p resque.BulkProgress, err error) {
 			assert.NoError(t, err)
 			mu.Lock()
 			defer mu.Unlock()
@@ -385,10 +385,10 @@ func TestActsInARace(t *testing.T) {
 		}
 		for range 3 {
 			acting.Go(func() {
-				count(f.RequeueAll(t.Context(), resque.Requeue{Remove: true}, resque.FailureFilter{}, nil))
+				count(f.RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil))
 			})
 			acting.Go(func() {
-				count(f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Text: "5"}, nil))
+				count(f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Text: "5"}, nil))
 			})
 		}
 		acting.Wait()
@@ -409,7 +409,7 @@ func TestActsThatRedisRefuses(t *testing.T) {
 		redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 			f := newFailed(t, s, failure("a", ""))
 			f.do(t, "SET", "resque:queue:exports", "x")
-			for _, how := range []resque.Requeue{{}, {Remove: true}} {
+			for _, how := range []resque.RequeueOptions{{}, {Remove: true}} {
 				p, err := f.Requeue(t.Context(), how, f.only(t))
 				require.ErrorContains(t, err, "WRONGTYPE")
 				assert.Zero(t, p.Done)
@@ -423,16 +423,16 @@ func TestActsThatRedisRefuses(t *testing.T) {
 		t.Parallel()
 		f := newFailed(t, redistest.StartReal(t), append(numbered(6), failure("no. 1", ""), failure("z", ""))...)
 		f.do(t, "CONFIG", "SET", "maxmemory", 1)
-		_, err := f.Requeue(t.Context(), resque.Requeue{}, f.id(t, "z"))
+		_, err := f.Requeue(t.Context(), resque.RequeueOptions{}, f.id(t, "z"))
 		require.ErrorContains(t, err, "OOM")
-		_, err = f.Remove(t.Context(), resque.Remove{Keep: time.Hour}, f.id(t, "z"))
+		_, err = f.Remove(t.Context(), resque.RemoveOptions{Keep: time.Hour}, f.id(t, "z"))
 		require.ErrorContains(t, err, "OOM", "there is no room for the trash")
 		assert.Len(t, f.list(t, "failed"), 8)
-		p, err := f.Remove(t.Context(), resque.Remove{}, f.id(t, "no. 5"), f.id(t, "no. 1"), f.id(t, "no. 3"))
+		p, err := f.Remove(t.Context(), resque.RemoveOptions{}, f.id(t, "no. 5"), f.id(t, "no. 1"), f.id(t, "no. 3"))
 		require.NoError(t, err)
 		assert.EqualValues(t, 3, p.Done)
 		assert.Equal(t, []string{"z", "no. 4", "no. 2", "no. 1", "no. 0"}, f.newest(t, resque.FailureFilter{}))
-		p, err = f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Class: "Exporter"}, nil)
+		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Class: "Exporter"}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, 5, p.Done)
 	})
@@ -442,7 +442,7 @@ func TestActsThatRedisRefuses(t *testing.T) {
 		id := f.only(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := f.Requeue(ctx, resque.Requeue{}, id)
+		_, err := f.Requeue(ctx, resque.RequeueOptions{}, id)
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
 		assert.Len(t, f.list(t, "failed"), 1)

@@ -33,7 +33,7 @@ func TestLargeFailuresAreRequeuedAndRemoved(t *testing.T) {
 		}
 
 		fill()
-		done, err := client.Failures().RequeueAll(t.Context(), resque.Requeue{Remove: true}, resque.FailureFilter{}, nil)
+		done, err := client.Failures().RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, n, done.Done)
 		assert.EqualValues(t, 0, size("resque:failed"))
@@ -47,7 +47,7 @@ func TestLargeFailuresAreRequeuedAndRemoved(t *testing.T) {
 				ids = append(ids, job.ID)
 			}
 		}
-		removed, err := client.Failures().Remove(t.Context(), resque.Remove{}, ids...)
+		removed, err := client.Failures().Remove(t.Context(), resque.RemoveOptions{}, ids...)
 		require.NoError(t, err)
 		assert.EqualValues(t, len(ids), removed.Done)
 		assert.EqualValues(t, n-len(ids), size("resque:failed"))

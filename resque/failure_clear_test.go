@@ -64,9 +64,9 @@ func TestClearRetried(t *testing.T) {
 					}
 				}
 				f.push(t, "failed", all...)
-				var told resque.Progress
-				p, err := f.RemoveAll(t.Context(), resque.Remove{Keep: time.Minute}, resque.FailureFilter{Retried: resque.OnlyRetried},
-					func(p resque.Progress) { told = p })
+				var told resque.BulkProgress
+				p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Minute}, resque.FailureFilter{Requeued: resque.OnlyRequeued},
+					func(p resque.BulkProgress) { told = p })
 				require.NoError(t, err)
 				assert.EqualValues(t, gone, p.Done)
 				assert.Positive(t, told.Total)
@@ -77,7 +77,7 @@ func TestClearRetried(t *testing.T) {
 				assert.EqualValues(t, gone, n)
 				assert.ElementsMatch(t, all, f.list(t, "failed"))
 
-				p, err = f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Retried: resque.OnlyRetried}, nil)
+				p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Requeued: resque.OnlyRequeued}, nil)
 				require.NoError(t, err)
 				assert.Empty(t, p.Trash, "nothing is kept")
 				assert.EqualValues(t, gone, p.Done)
@@ -93,7 +93,7 @@ func TestRequeueKeepsWhatItRemoves(t *testing.T) {
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		f := newFailed(t, s, numbered(5)...)
 		before := f.list(t, "failed")
-		how := resque.Requeue{Remove: true, Keep: time.Minute}
+		how := resque.RequeueOptions{Remove: true, Keep: time.Minute}
 		p, err := f.Requeue(t.Context(), how, f.id(t, "no. 1"), f.id(t, "no. 3"))
 		require.NoError(t, err)
 		require.Len(t, p.Trash, 1)
@@ -110,7 +110,7 @@ func TestRequeueKeepsWhatItRemoves(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 5, n)
 
-		p, err = f.RequeueAll(t.Context(), resque.Requeue{Keep: time.Minute}, resque.FailureFilter{}, nil)
+		p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Keep: time.Minute}, resque.FailureFilter{}, nil)
 		require.NoError(t, err)
 		assert.Empty(t, p.Trash, "marked ones are not removed")
 	})

@@ -31,18 +31,18 @@ type FailureFilter struct {
 	// Below the last one seen, the newest first. Default to 0, no bound.
 	From, Below int64
 
-	// Retried picks those that were requeued before, or were not.
-	Retried Retried
+	// Requeued picks those that were requeued before, or were not.
+	Requeued RequeuedFilter
 }
 
-// Retried says whether failures that were requeued before are meant.
-type Retried int
+// RequeuedFilter says whether failures that were requeued before are meant.
+type RequeuedFilter int
 
 // Which failures are meant.
 const (
-	AnyRetried Retried = iota
-	OnlyRetried
-	NotRetried
+	AnyRequeued RequeuedFilter = iota
+	OnlyRequeued
+	NotRequeued
 )
 
 // all tells that the filter passes every record of its lists.
@@ -94,7 +94,7 @@ func (m matcher) likely(raw []byte) bool {
 
 func (m matcher) passes(r failureRecord) bool {
 	switch {
-	case m.Retried == OnlyRetried && !r.retried(), m.Retried == NotRetried && r.retried():
+	case m.Requeued == OnlyRequeued && !r.retried(), m.Requeued == NotRequeued && r.retried():
 		return false
 	case m.Class != "" && r.class() != m.Class && r.inside() != m.Class:
 		return false

@@ -12,9 +12,9 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Remove is how failures are removed.
-type Remove struct {
-	// Keep is how long what is removed can be restored (see Progress.Trash).
+// RemoveOptions is how failures are removed.
+type RemoveOptions struct {
+	// Keep is how long what is removed can be restored (see BulkProgress.Trash).
 	// Defaults to 0: it is gone.
 	Keep time.Duration
 }
@@ -23,7 +23,7 @@ type Remove struct {
 // and does not keep the others from being removed.
 //
 // Ruby: Resque::Failure.remove.
-func (f *Failures) Remove(ctx context.Context, how Remove, ids ...FailureID) (Progress, error) {
+func (f *Failures) Remove(ctx context.Context, how RemoveOptions, ids ...FailureID) (BulkProgress, error) {
 	return f.selected(ctx, &bulk{act: remove, keep: how.Keep}, ids)
 }
 
@@ -33,14 +33,14 @@ func (f *Failures) Remove(ctx context.Context, how Remove, ids ...FailureID) (Pr
 //
 // Ruby: Resque::Failure.clear, Resque::Failure.clear_retried and
 // Resque::Failure.remove_queue.
-func (f *Failures) RemoveAll(ctx context.Context, how Remove, filter FailureFilter, progress func(Progress)) (Progress, error) {
-	if filter == (FailureFilter{List: filter.List, Retried: OnlyRetried}) {
+func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
+	if filter == (FailureFilter{List: filter.List, Requeued: OnlyRequeued}) {
 		return f.clearRetried(ctx, how, filter, progress)
 	}
 	if !filter.all() {
 		return f.matching(ctx, &bulk{act: remove, keep: how.Keep, tell: progress}, filter)
 	}
-	var p Progress
+	var p BulkProgress
 	lists, err := f.lists(ctx, filter.List)
 	for _, list := range lists {
 		trash := newTrash(list, how.Keep)
@@ -73,7 +73,7 @@ func newTrash(list string, keep time.Duration) store.Trash {
 // ErrNoTrash is wrapped where there is nothing to restore any more.
 var ErrNoTrash = errors.New("resque: nothing there to restore")
 
-// Restore brings back what was removed to trash, one of Progress.Trash, and
+// Restore brings back what was removed to trash, one of BulkProgress.Trash, and
 // returns how many failures that were. They come to the front of their list, in
 // the order they had: as the oldest ones.
 func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
@@ -109,10 +109,10 @@ const (
 // moved meanwhile, is looked for afterwards.
 //
 // Ruby: Resque::Failure.clear_retried.
-func (f *Failures) clearRetried(ctx context.Context, how Remove, filter FailureFilter, progress func(Progress)) (Progress, error) {
+func (f *Failures) clearRetried(ctx context.Context, how RemoveOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
 	lists, err := f.lists(ctx, filter.List)
 	if err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	b := &bulk{act: remove, keep: how.Keep, tell: progress}
 	for _, list := range lists {

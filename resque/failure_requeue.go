@@ -19,18 +19,18 @@ var (
 	// ErrFailureChanged is wrapped where the failure is not there any more:
 	// somebody has removed it, or requeued it meanwhile. Nothing was done.
 	ErrFailureChanged = errors.New("the failure is not there any more, or was changed")
-	// ErrFailureRetried is wrapped where the failure was requeued before and
-	// Requeue.Again is not set.
-	ErrFailureRetried = errors.New("the failure was requeued before")
+	// ErrFailureRequeued is wrapped where the failure was requeued before and
+	// RequeueOptions.Again is not set.
+	ErrFailureRequeued = errors.New("the failure was requeued before")
 	// ErrFailureDamaged is wrapped where the record has no payload that a
 	// worker could take.
 	ErrFailureDamaged = errors.New("the failure's record is damaged")
 )
 
-// Requeue is how failures are requeued. The zero value is Ruby's way: the
+// RequeueOptions is how failures are requeued. The zero value is Ruby's way: the
 // payload goes to the end of its queue as it was, byte for byte, and the failure
 // stays with the time at which that was done.
-type Requeue struct {
+type RequeueOptions struct {
 	// Queue is where the job goes. Defaults to where it was.
 	Queue string
 
@@ -44,13 +44,13 @@ type Requeue struct {
 	// Remove removes the failure instead of marking it.
 	Remove bool
 
-	// Keep is how long what Remove removes can be restored (see Progress.Trash),
+	// Keep is how long what Remove removes can be restored (see BulkProgress.Trash),
 	// which does not take the job off its queue again. Defaults to 0: it is gone.
 	Keep time.Duration
 }
 
 // keep is Keep where there is something to be kept.
-func (how Requeue) keep() time.Duration {
+func (how RequeueOptions) keep() time.Duration {
 	if !how.Remove {
 		return 0
 	}
@@ -62,9 +62,9 @@ func (how Requeue) keep() time.Duration {
 // After an error that wraps ErrMaybeQueued the records tell which were requeued.
 //
 // Ruby: Resque::Failure.requeue.
-func (f *Failures) Requeue(ctx context.Context, how Requeue, ids ...FailureID) (Progress, error) {
+func (f *Failures) Requeue(ctx context.Context, how RequeueOptions, ids ...FailureID) (BulkProgress, error) {
 	if err := how.check(); err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	return f.selected(ctx, &bulk{act: how.act, keep: how.keep()}, ids)
 }
@@ -76,17 +76,17 @@ func (f *Failures) Requeue(ctx context.Context, how Requeue, ids ...FailureID) (
 //
 // Ruby: Resque::Failure.requeue_all and Resque::Failure.requeue_queue, which
 // requeue what was requeued before, too.
-func (f *Failures) RequeueAll(ctx context.Context, how Requeue, filter FailureFilter, progress func(Progress)) (Progress, error) {
+func (f *Failures) RequeueAll(ctx context.Context, how RequeueOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
 	if err := how.check(); err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
-	if !how.Again && filter.Retried == AnyRetried {
-		filter.Retried = NotRetried
+	if !how.Again && filter.Requeued == AnyRequeued {
+		filter.Requeued = NotRequeued
 	}
 	return f.matching(ctx, &bulk{act: how.act, keep: how.keep(), tell: progress}, filter)
 }
 
-func (how Requeue) check() error {
+func (how RequeueOptions) check() error {
 	if !utf8.ValidString(how.Queue) {
 		return fmt.Errorf("resque: queue %q is not UTF-8", how.Queue)
 	}
@@ -99,10 +99,10 @@ func (how Requeue) check() error {
 
 // act is what requeueing does with a record. The bytes are cut and spliced where
 // they stand.
-func (how Requeue) act(r failureRecord) (store.FailedAct, error) {
+func (how RequeueOptions) act(r failureRecord) (store.FailedAct, error) {
 	a := store.FailedAct{Queue: how.Queue, Remove: how.Remove}
 	if r.retried() && !how.Again {
-		return a, ErrFailureRetried
+		return a, ErrFailureRequeued
 	}
 	value := r.member(payload)
 	if len(value) == 0 || value[0] != '{' {

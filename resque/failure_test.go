@@ -39,7 +39,7 @@ func TestFailureIsRubys(t *testing.T) {
 		t.Run(c.recording, func(t *testing.T) {
 			t.Parallel()
 			want := golden.Load(t, c.recording).Keyspace["resque:failed"].Value.([]any)[0].(string)
-			job := &resque.Reserved{Queue: "exports", Worker: "host~go:12-3:exports", Payload: []byte(c.payload)}
+			job := &resque.Payload{Queue: "exports", Worker: "host~go:12-3:exports", Raw: []byte(c.payload)}
 			failure := resque.NewFailure(job, &rubyError{c.class, c.message}, moment)
 			failure.Backtrace = []string{"/app/exporter.go:12:in `perform'"}
 			record := string(failure.AppendJSON([]byte("x")))
@@ -67,7 +67,7 @@ func TestFailureOfUnreadablePayload(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			failure := resque.NewFailure(&resque.Reserved{Payload: []byte(payload)}, errors.New("x"), moment)
+			failure := resque.NewFailure(&resque.Payload{Raw: []byte(payload)}, errors.New("x"), moment)
 			record := parseFailure(t, failure)
 			assert.Contains(t, string(record.Payload), `{"class":"<unreadable>","args":[`)
 			assert.Equal(t, payload, string(wire.RestorePayload(record.Payload)))
@@ -79,7 +79,7 @@ func TestFailureOfUnreadablePayload(t *testing.T) {
 	} {
 		t.Run(name+" is kept", func(t *testing.T) {
 			t.Parallel()
-			failure := resque.NewFailure(&resque.Reserved{Payload: []byte(payload)}, errors.New("x"), moment)
+			failure := resque.NewFailure(&resque.Payload{Raw: []byte(payload)}, errors.New("x"), moment)
 			parseFailure(t, failure)
 			assert.Contains(t, string(failure.AppendJSON(nil)), `"payload":`+payload+`,"exception"`)
 		})
@@ -111,7 +111,7 @@ func TestFailureHostileText(t *testing.T) {
 	for _, text := range []string{"\"},{", "\\", "\x00\x1f\x7f\u2028", "\xff\xfe", "</script>", "\ud7ff\U0010ffff", "a\nb\r\n"} {
 		valid := strings.ToValidUTF8(text, "\uFFFD")
 		failure := resque.NewFailure(
-			&resque.Reserved{Payload: []byte(`{"class":"A"}`), Worker: text, Queue: text},
+			&resque.Payload{Raw: []byte(`{"class":"A"}`), Worker: text, Queue: text},
 			&rubyError{"E" + text, text}, moment)
 		failure.Backtrace = []string{text, text}
 		got := parseFailure(t, failure)
@@ -134,7 +134,7 @@ func TestFailureException(t *testing.T) {
 	ruby := &rubyError{"Net::ReadTimeout", "x"}
 	var broken *brokenError
 	panicked := func(value any) error {
-		return resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Reserved) error { panic(value) }), &resque.Reserved{})
+		return resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Payload) error { panic(value) }), &resque.Payload{})
 	}
 	for _, c := range []struct {
 		name string
@@ -157,7 +157,7 @@ func TestFailureException(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := parseFailure(t, resque.NewFailure(&resque.Reserved{Payload: []byte("{}")}, c.err, moment))
+			got := parseFailure(t, resque.NewFailure(&resque.Payload{Raw: []byte("{}")}, c.err, moment))
 			assert.Equal(t, c.want, got.Exception)
 			assert.Equal(t, c.says, got.Error)
 		})
@@ -168,8 +168,8 @@ func TestFailureBacktrace(t *testing.T) {
 	t.Parallel()
 	trace := func(t *testing.T, h func() error) []string {
 		t.Helper()
-		err := resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return h() }), &resque.Reserved{})
-		frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+		err := resque.Perform(t.Context(), resque.HandlerFunc(func(context.Context, *resque.Payload) error { return h() }), &resque.Payload{})
+		frames := resque.NewFailure(&resque.Payload{}, err, moment).Backtrace
 		for _, frame := range frames {
 			assert.Regexp(t, "^\\S+\\.(go|s):\\d+:in `\\S+'$", frame)
 		}
@@ -206,12 +206,12 @@ func TestFailureBacktraceBeginsInTheApplication(t *testing.T) {
 	t.Parallel()
 	within := "github.com/goresque/goresque/resque_test.TestFailureBacktraceBeginsInTheApplication."
 	mux := resque.NewMux()
-	mux.HandleFunc("A", func(context.Context, *resque.Reserved) error {
+	mux.HandleFunc("A", func(context.Context, *resque.Payload) error {
 		slices.SortFunc([]int{2, 1}, func(int, int) int { panic("x") })
 		return nil
 	})
-	err := resque.Perform(t.Context(), mux, &resque.Reserved{Class: "A"})
-	frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+	err := resque.Perform(t.Context(), mux, &resque.Payload{Class: "A"})
+	frames := resque.NewFailure(&resque.Payload{}, err, moment).Backtrace
 	require.GreaterOrEqual(t, len(frames), 3)
 	assert.Contains(t, frames[0], within)
 	assert.Contains(t, frames[1], within)
@@ -225,12 +225,12 @@ func TestFailureBacktraceBeginsInTheApplication(t *testing.T) {
 // What the compiler inlines has the name of the function that it is inlined into.
 func TestFailureBacktraceLeavesOutWhatIsInlined(t *testing.T) {
 	t.Parallel()
-	pass := resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil })
+	pass := resque.HandlerFunc(func(context.Context, *resque.Payload) error { return nil })
 	mux := resque.NewMux()
-	mux.Handle(resque.Define0("A", "q").Perform(func(context.Context) error { panic("x") }).
+	mux.Handle(resque.Define0("A", "q").Handler(func(context.Context) error { panic("x") }).
 		Use(resque.BeforePerform(pass), resque.AfterPerform(pass)))
-	err := resque.Perform(t.Context(), mux, &resque.Reserved{Class: "A"})
-	frames := resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace
+	err := resque.Perform(t.Context(), mux, &resque.Payload{Class: "A"})
+	frames := resque.NewFailure(&resque.Payload{}, err, moment).Backtrace
 	require.Len(t, frames, 1)
 	assert.Contains(t, frames[0], "/resque/failure_test.go:")
 }
@@ -258,10 +258,10 @@ func TestFailureBacktraceOfTrimmedPaths(t *testing.T) {
 		"./main.go:9:in `main.run'",
 		"strings/strings.go:624:in `strings.Repeat'",
 		"encoding/json/decode.go:1:in `encoding/json.(*decodeState).object'",
-	}, resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace)
+	}, resque.NewFailure(&resque.Payload{}, err, moment).Backtrace)
 	for _, odd := range []string{"", "goroutine 1", "x", "x\ny\nz", "...1 frames elided..."} {
 		err.Stack = []byte(odd)
-		assert.NotNil(t, resque.NewFailure(&resque.Reserved{}, err, moment).Backtrace, "%q", odd)
+		assert.NotNil(t, resque.NewFailure(&resque.Payload{}, err, moment).Backtrace, "%q", odd)
 	}
 }
 
@@ -271,7 +271,7 @@ func FuzzFailure(f *testing.F) {
 	f.Add([]byte(deep(100)), "", "")
 	f.Add([]byte(`{"class":"<unreadable>","args":["x"]}`), "", "")
 	f.Fuzz(func(t *testing.T, payload []byte, text, queue string) {
-		job := &resque.Reserved{Payload: payload, Queue: queue, Worker: text}
+		job := &resque.Payload{Raw: payload, Queue: queue, Worker: text}
 		failure := resque.NewFailure(job, &rubyError{text, text}, moment)
 		failure.Backtrace = []string{text}
 		got := parseFailure(t, failure)

@@ -209,7 +209,7 @@ type FailureGroup struct {
 	Message string
 
 	Count          int64
-	Retried        int64 // of them
+	Requeued       int64 // of them
 	Oldest, Newest time.Time
 
 	hours map[int64]int64 // failures by the hour since 1970
@@ -292,7 +292,7 @@ func foldNumbers(text string) string {
 func (g *FailureGroup) add(r failureRecord) {
 	g.Count++
 	if r.retried() {
-		g.Retried++
+		g.Requeued++
 	}
 	at, _, _ := r.time(failedAt)
 	if at.IsZero() {

@@ -82,18 +82,18 @@ func BenchmarkFailures(b *testing.B) {
 
 // BenchmarkFailuresBulk acts on 100,000 failures, each time all of them.
 func BenchmarkFailuresBulk(b *testing.B) {
-	for name, act := range map[string]func(*testing.B, *resque.Failures) (resque.Progress, error){
-		"requeue all": func(b *testing.B, f *resque.Failures) (resque.Progress, error) {
+	for name, act := range map[string]func(*testing.B, *resque.Failures) (resque.BulkProgress, error){
+		"requeue all": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()
-			return f.RequeueAll(b.Context(), resque.Requeue{}, resque.FailureFilter{}, nil)
+			return f.RequeueAll(b.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
 		},
-		"requeue and remove all": func(b *testing.B, f *resque.Failures) (resque.Progress, error) {
+		"requeue and remove all": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()
-			return f.RequeueAll(b.Context(), resque.Requeue{Remove: true}, resque.FailureFilter{}, nil)
+			return f.RequeueAll(b.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil)
 		},
-		"remove a class": func(b *testing.B, f *resque.Failures) (resque.Progress, error) {
+		"remove a class": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()
-			return f.RemoveAll(b.Context(), resque.Remove{}, resque.FailureFilter{Class: "ImportJob"}, nil)
+			return f.RemoveAll(b.Context(), resque.RemoveOptions{}, resque.FailureFilter{Class: "ImportJob"}, nil)
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

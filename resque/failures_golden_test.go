@@ -26,7 +26,7 @@ func twoFailed(t *testing.T, s *redistest.Server, list string) {
 	if list != resque.FailedList {
 		commands = append(commands, []any{"SADD", "resque:failed_queues", list})
 	}
-	job := &resque.Reserved{Queue: "exports", Worker: "host~go:12:exports", Payload: []byte(`{"class":"Exporter","args":[13]}`)}
+	job := &resque.Payload{Queue: "exports", Worker: "host~go:12:exports", Raw: []byte(`{"class":"Exporter","args":[13]}`)}
 	for range 2 {
 		f := resque.NewFailure(job, &rubyError{"ArgumentError", "no export 13"}, moment)
 		f.Backtrace = []string{"{FRAME}"}
@@ -63,59 +63,59 @@ func TestFailuresLeaveWhatRubyLeaves(t *testing.T) {
 		{"failure_all", resque.FailedList, true, func(*testing.T, failures) error { return nil }},
 		{"failure_requeue", resque.FailedList, true, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.Requeue(t.Context(), resque.Requeue{}, idAt(t, f, resque.FailedList, 1))
+			_, err := f.Requeue(t.Context(), resque.RequeueOptions{}, idAt(t, f, resque.FailedList, 1))
 			return err
 		}},
 		{"failure_requeue_all", resque.FailedList, true, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RequeueAll(t.Context(), resque.Requeue{}, resque.FailureFilter{}, nil)
+			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
 			return err
 		}},
 		{"failure_requeue_queue", resque.FailedList, true, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RequeueAll(t.Context(), resque.Requeue{}, resque.FailureFilter{Queue: "exports"}, nil)
+			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{Queue: "exports"}, nil)
 			return err
 		}},
 		{"failure_remove", resque.FailedList, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.Remove(t.Context(), resque.Remove{}, idAt(t, f, resque.FailedList, 0))
+			_, err := f.Remove(t.Context(), resque.RemoveOptions{}, idAt(t, f, resque.FailedList, 0))
 			return err
 		}},
 		{"failure_clear", resque.FailedList, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{}, nil)
+			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
 			return err
 		}},
 		{"failure_clear_retried", resque.FailedList, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.Requeue(t.Context(), resque.Requeue{}, idAt(t, f, resque.FailedList, 0))
+			_, err := f.Requeue(t.Context(), resque.RequeueOptions{}, idAt(t, f, resque.FailedList, 0))
 			require.NoError(t, err)
-			_, err = f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Retried: resque.OnlyRetried}, nil)
+			_, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Requeued: resque.OnlyRequeued}, nil)
 			return err
 		}},
 		{"failure_remove_queue", resque.FailedList, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Queue: "exports"}, nil)
+			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Queue: "exports"}, nil)
 			return err
 		}},
 		{"multi_queue_requeue", ofExports, true, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.Requeue(t.Context(), resque.Requeue{}, idAt(t, f, ofExports, 0))
+			_, err := f.Requeue(t.Context(), resque.RequeueOptions{}, idAt(t, f, ofExports, 0))
 			return err
 		}},
 		{"multi_queue_requeue_all", ofExports, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RequeueAll(t.Context(), resque.Requeue{}, resque.FailureFilter{}, nil)
+			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
 			return err
 		}},
 		{"multi_queue_clear", ofExports, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{List: ofExports}, nil)
+			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{List: ofExports}, nil)
 			return err
 		}},
 		{"multi_queue_remove_queue", ofExports, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{Queue: "exports"}, nil)
+			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Queue: "exports"}, nil)
 			return err
 		}},
 	} {

@@ -154,9 +154,9 @@ func TestFailuresByPages(t *testing.T) {
 		assert.Equal(t, "no. 7", job.Error)
 		break
 	}
-	p, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{From: 2, Below: 4}, nil)
+	p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{From: 2, Below: 4}, nil)
 	require.NoError(t, err)
-	assert.Equal(t, resque.Progress{Total: 2, Seen: 2, Done: 2}, p)
+	assert.Equal(t, resque.BulkProgress{Total: 2, Seen: 2, Done: 2}, p)
 	assert.Equal(t, "98765410", page(0, 0))
 }
 
@@ -168,14 +168,14 @@ func TestFailuresOfNone(t *testing.T) {
 		n, err := f.Count(t.Context(), filter)
 		require.NoError(t, err)
 		assert.Zero(t, n)
-		p, err := f.RequeueAll(t.Context(), resque.Requeue{}, filter, nil)
+		p, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, filter, nil)
 		require.NoError(t, err)
 		assert.Zero(t, p)
-		p, err = f.RemoveAll(t.Context(), resque.Remove{}, filter, nil)
+		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, filter, nil)
 		require.NoError(t, err)
 		assert.Zero(t, p)
 	}
-	p, err := f.Remove(t.Context(), resque.Remove{})
+	p, err := f.Remove(t.Context(), resque.RemoveOptions{})
 	require.NoError(t, err)
 	assert.Zero(t, p)
 }
@@ -269,8 +269,8 @@ func TestFailuresFilter(t *testing.T) {
 		{"since", resque.FailureFilter{Since: at(13, 0)}, "three two"},
 		{"until", resque.FailureFilter{Until: at(13, 0)}, "one"},
 		{"between", resque.FailureFilter{Since: at(12, 30), Until: at(13, 30)}, "two"},
-		{"retried", resque.FailureFilter{Retried: resque.OnlyRetried}, "two"},
-		{"not retried", resque.FailureFilter{Retried: resque.NotRetried}, "? three one"},
+		{"retried", resque.FailureFilter{Requeued: resque.OnlyRequeued}, "two"},
+		{"not retried", resque.FailureFilter{Requeued: resque.NotRequeued}, "? three one"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -314,10 +314,10 @@ func TestFailuresOfSeveralLists(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a", "b", "c", "d"}, oldest)
 
-	p, err := f.Requeue(t.Context(), resque.Requeue{}, f.id(t, "a"), f.id(t, "b"), f.id(t, "c"))
+	p, err := f.Requeue(t.Context(), resque.RequeueOptions{}, f.id(t, "a"), f.id(t, "b"), f.id(t, "c"))
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, p.Done)
-	p, err = f.RemoveAll(t.Context(), resque.Remove{Keep: time.Hour}, resque.FailureFilter{Retried: resque.OnlyRetried}, nil)
+	p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{Requeued: resque.OnlyRequeued}, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, p.Done)
 	assert.Len(t, p.Trash, 3)
@@ -340,17 +340,17 @@ func TestFailuresOfAKeyThatIsNoList(t *testing.T) {
 	filter := resque.FailureFilter{List: id.List}
 	_, err := f.Find(t.Context(), id)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
-	_, err = f.Remove(t.Context(), resque.Remove{}, id)
+	_, err = f.Remove(t.Context(), resque.RemoveOptions{}, id)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
-	_, err = f.Requeue(t.Context(), resque.Requeue{}, id)
+	_, err = f.Requeue(t.Context(), resque.RequeueOptions{}, id)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
 	_, err = f.Count(t.Context(), filter)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
 	_, err = f.Groups(t.Context(), filter)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
-	_, err = f.RemoveAll(t.Context(), resque.Remove{}, filter, nil)
+	_, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, filter, nil)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
-	_, err = f.RequeueAll(t.Context(), resque.Requeue{}, filter, nil)
+	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{}, filter, nil)
 	require.ErrorIs(t, err, resque.ErrNoFailureList)
 	for _, err := range f.Newest(t.Context(), filter) {
 		require.ErrorIs(t, err, resque.ErrNoFailureList)
@@ -369,7 +369,7 @@ func TestFailuresLeaveQueuesAlone(t *testing.T) {
 	lists, err := f.Lists(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"failed", "exports_failed"}, lists)
-	p, err := f.RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{}, nil)
+	p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, p.Done)
 	assert.Len(t, f.list(t, "queue:exports"), 1)
@@ -392,7 +392,7 @@ func TestFailureGroups(t *testing.T) {
 	at := func(hour int) time.Time { return time.Date(2026, 1, 15, hour, 0, 0, 0, time.UTC) }
 	var told []group
 	for _, g := range groups {
-		told = append(told, group{g.Class, g.Exception, g.Message, g.Count, g.Retried, g.Oldest, g.Newest})
+		told = append(told, group{g.Class, g.Exception, g.Message, g.Count, g.Requeued, g.Oldest, g.Newest})
 	}
 	assert.Equal(t, []group{
 		{"Exporter", "IOError", "row N of N", 3, 1, at(11), at(12)},

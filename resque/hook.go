@@ -21,7 +21,7 @@ var ErrDontPerform = errors.New("resque: do not perform this job")
 // Ruby: before_perform.
 func BeforePerform(hook HandlerFunc) Middleware {
 	return func(next Handler) Handler {
-		return HandlerFunc(func(ctx context.Context, job *Reserved) error {
+		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			if err := hook(ctx, job); err != nil {
 				return err
 			}
@@ -36,7 +36,7 @@ func BeforePerform(hook HandlerFunc) Middleware {
 // Ruby: after_perform.
 func AfterPerform(hook HandlerFunc) Middleware {
 	return func(next Handler) Handler {
-		return HandlerFunc(func(ctx context.Context, job *Reserved) error {
+		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			if err := next.Perform(ctx, job); err != nil {
 				return err
 			}
@@ -49,9 +49,9 @@ func AfterPerform(hook HandlerFunc) Middleware {
 // perform, or leaves it. What it returns is how the job ends.
 //
 // Ruby: around_perform, with perform for its yield.
-func AroundPerform(hook func(ctx context.Context, job *Reserved, perform func(context.Context) error) error) Middleware {
+func AroundPerform(hook func(ctx context.Context, job *Payload, perform func(context.Context) error) error) Middleware {
 	return func(next Handler) Handler {
-		return HandlerFunc(func(ctx context.Context, job *Reserved) error {
+		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			return hook(ctx, job, func(ctx context.Context) error { return next.Perform(ctx, job) })
 		})
 	}
@@ -61,7 +61,7 @@ func AroundPerform(hook func(ctx context.Context, job *Reserved, perform func(co
 // the failure's text.
 //
 // Ruby: on_failure.
-type FailureHook func(ctx context.Context, job *Reserved, err error) error
+type FailureHook func(ctx context.Context, job *Payload, err error) error
 
 // FailureHooks runs what a route has for failures, in order, and returns the
 // error to record: err, with what went wrong in a hook. Whoever records a
@@ -69,7 +69,7 @@ type FailureHook func(ctx context.Context, job *Reserved, err error) error
 // and of other workers that died. h is usually a Mux.
 //
 // Ruby: Resque::Job#run_failure_hooks.
-func FailureHooks(ctx context.Context, h Handler, job *Reserved, err error) error {
+func FailureHooks(ctx context.Context, h Handler, job *Payload, err error) error {
 	if inside, unread := Unwrap(h, job); unread == nil {
 		job = inside
 	}
@@ -94,7 +94,7 @@ func routeOf(h Handler, class string) Route {
 	return route
 }
 
-func callHook(ctx context.Context, hook FailureHook, job *Reserved, err error) (wrong error) {
+func callHook(ctx context.Context, hook FailureHook, job *Payload, err error) (wrong error) {
 	defer func() {
 		if v := recover(); v != nil {
 			wrong = &PanicError{Value: v, Stack: debug.Stack()}

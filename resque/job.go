@@ -11,7 +11,7 @@ import (
 )
 
 // Job is a job to be enqueued: a class, its arguments, and the queue it goes
-// to. A definition's With makes one whose arguments the compiler has checked.
+// to. A definition's Job makes one whose arguments the compiler has checked.
 type Job struct {
 	Queue string
 	Class string
@@ -33,7 +33,7 @@ var (
 // writes, because Ruby's dequeue and locks compare bytes.
 //
 // Ruby: Resque.encode.
-func (j Job) Payload() ([]byte, error) { return JSONPlain.AppendPayload(nil, j) }
+func (j Job) Encode() ([]byte, error) { return JSONPlain.AppendPayload(nil, j) }
 
 // argumentError names the argument that cannot be written, counted from 1 as
 // Bind counts them.

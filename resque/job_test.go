@@ -28,18 +28,18 @@ func TestPayloadIsRubys(t *testing.T) {
 		recording string
 		job       resque.Job
 	}{
-		{"enqueue", define2.With(1, "a")},
+		{"enqueue", define2.Job(1, "a")},
 		{"enqueue", resque.Job{Class: "Exporter", Args: []any{1, "a"}}},
-		{"enqueue_no_args", resque.Define0("Exporter", "exports").With()},
+		{"enqueue_no_args", resque.Define0("Exporter", "exports").Job()},
 		{"enqueue_no_args", resque.Job{Class: "Exporter", Args: []any{}}},
-		{"enqueue_to", define1.With(options{7, []any{nil, true, 1.0}})},
+		{"enqueue_to", define1.Job(options{7, []any{nil, true, 1.0}})},
 		{"enqueue_to", resque.Job{Class: "Exporter", Args: []any{map[string]any{"id": 7, "opts": []any{nil, true, 1.0}}}}},
 	} {
 		t.Run(c.recording, func(t *testing.T) {
 			t.Parallel()
 			commands := golden.Load(t, c.recording).Commands
 			want := commands[len(commands)-1][2]
-			got, err := c.job.Payload()
+			got, err := c.job.Encode()
 			require.NoError(t, err)
 			assert.Equal(t, want, string(got))
 		})
@@ -72,7 +72,7 @@ func TestPayloadSpelling(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := resque.Job{Class: "J", Args: []any{c.arg}}.Payload()
+			got, err := resque.Job{Class: "J", Args: []any{c.arg}}.Encode()
 			require.NoError(t, err)
 			assert.Equal(t, `{"class":"J","args":[`+c.want+`]}`, string(got))
 		})
@@ -100,31 +100,31 @@ func TestPayloadRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			payload, err := c.job.Payload()
+			payload, err := c.job.Encode()
 			require.EqualError(t, err, c.says)
 			assert.Empty(t, payload)
 		})
 	}
 }
 
-// What Payload writes, ParseReserved must read: the deepest argument included.
+// What Encode writes, ParsePayload must read: the deepest argument included.
 func TestPayloadIsReadBack(t *testing.T) {
 	t.Parallel()
 	deep := any("x")
 	for range 98 {
 		deep = []any{deep}
 	}
-	payload, err := resque.Job{Class: "Exporter::Déjà<\">", Args: []any{deep}}.Payload()
+	payload, err := resque.Job{Class: "Exporter::Déjà<\">", Args: []any{deep}}.Encode()
 	require.NoError(t, err)
-	job, err := resque.ParseReserved("q", payload)
+	job, err := resque.ParsePayload("q", payload)
 	require.NoError(t, err)
 	assert.Equal(t, "Exporter::Déjà<\">", job.Class)
 	assert.Equal(t, "q", job.Queue)
 	assert.Len(t, job.Args, 1)
-	assert.Equal(t, payload, job.Payload)
+	assert.Equal(t, payload, job.Raw)
 }
 
-func TestParseReservedRefuses(t *testing.T) {
+func TestParsePayloadRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, payload, says string }{
 		{"nothing", "", `unreadable payload in queue "exports": invalid JSON at byte 0: unexpected end, want a value`},
@@ -135,7 +135,7 @@ func TestParseReservedRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := resque.ParseReserved("exports", []byte(c.payload))
+			_, err := resque.ParsePayload("exports", []byte(c.payload))
 			require.EqualError(t, err, c.says)
 			var unreadable *resque.UnreadableError
 			require.ErrorAs(t, err, &unreadable)

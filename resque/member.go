@@ -47,12 +47,12 @@ func appendMembers(dst []byte, spell rubyjson.Profile, j Job) ([]byte, error) {
 
 // Member is a member of the payload beside class and args, as it stands there:
 // what others have added, or WithMember.
-func (r *Reserved) Member(name string) (raw json.RawMessage, ok bool) {
-	spans, err := rubyjson.Spans(r.Payload, name)
+func (p *Payload) Member(name string) (raw json.RawMessage, ok bool) {
+	spans, err := rubyjson.Spans(p.Raw, name)
 	if err != nil || spans[0].End == 0 {
 		return nil, false
 	}
-	return spans[0].Of(r.Payload), true
+	return spans[0].Of(p.Raw), true
 }
 
 // activeJobWrapper is the class of all jobs of Rails. Package activejob knows the
@@ -73,19 +73,19 @@ func (j Job) InnerClass() string {
 // WaitingSince is when the job was enqueued, or was due where that was later. ok
 // is false where its payload does not say: Rails' do, others only where somebody
 // has added a member enqueued_at, as StampEnqueuedAt does.
-func (r *Reserved) WaitingSince() (at time.Time, ok bool) {
-	spans, err := rubyjson.Spans(r.Payload, "enqueued_at", "class", "args")
+func (p *Payload) WaitingSince() (at time.Time, ok bool) {
+	spans, err := rubyjson.Spans(p.Raw, "enqueued_at", "class", "args")
 	if err != nil {
 		return time.Time{}, false
 	}
-	if at, ok := timeOf(spans[0].Of(r.Payload)); ok {
+	if at, ok := timeOf(spans[0].Of(p.Raw)); ok {
 		return at, true
 	}
 	var class string
-	if json.Unmarshal(spans[1].Of(r.Payload), &class) != nil || class != activeJobWrapper {
+	if json.Unmarshal(spans[1].Of(p.Raw), &class) != nil || class != activeJobWrapper {
 		return time.Time{}, false
 	}
-	args := spans[2].Of(r.Payload)
+	args := spans[2].Of(p.Raw)
 	items, _ := rubyjson.Items(args)
 	if len(items) != 1 {
 		return time.Time{}, false

@@ -25,7 +25,7 @@ func TestMembersStandBehindTheArguments(t *testing.T) {
 		&one:   `{"class":"Exporter","args":[42],"a":"<1>"}`,
 		&two:   `{"class":"Exporter","args":[42],"b":{"x":1.0e+20},"a":null}`,
 	} {
-		got, err := job.Payload()
+		got, err := job.Encode()
 		require.NoError(t, err)
 		assert.Equal(t, want, string(got))
 	}
@@ -63,7 +63,7 @@ func TestMembersTravel(t *testing.T) {
 		for job, err := range client.Peek(t.Context(), "exports", 0, -1) {
 			require.NoError(t, err)
 			raw, ok := job.Member("trace")
-			assert.True(t, ok, "%s", job.Payload)
+			assert.True(t, ok, "%s", job.Raw)
 			assert.Equal(t, `"t"`, string(raw))
 			_, ok = job.Member("other")
 			assert.False(t, ok)
@@ -80,10 +80,10 @@ func TestMembersTravel(t *testing.T) {
 func TestMemberOfWhatIsNoJSON(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{``, `[]`, `{"trace":1`} {
-		_, ok := (&resque.Reserved{Payload: []byte(payload)}).Member("trace")
+		_, ok := (&resque.Payload{Raw: []byte(payload)}).Member("trace")
 		assert.False(t, ok, payload)
 	}
-	raw, ok := (&resque.Reserved{Payload: []byte(`{"trace":1,"tr\u0061ce":2}`)}).Member("trace")
+	raw, ok := (&resque.Payload{Raw: []byte(`{"trace":1,"tr\u0061ce":2}`)}).Member("trace")
 	assert.True(t, ok)
 	assert.Equal(t, json.RawMessage("2"), raw, "the last counts, as in Ruby")
 }
@@ -111,7 +111,7 @@ func TestWaitingSince(t *testing.T) {
 		wrapper + `{},{}]}`: {},
 		`not JSON`:          {},
 	} {
-		at, ok := (&resque.Reserved{Payload: []byte(payload)}).WaitingSince()
+		at, ok := (&resque.Payload{Raw: []byte(payload)}).WaitingSince()
 		assert.Equal(t, !want.IsZero(), ok, payload)
 		assert.True(t, want.Equal(at), "%s: %v", payload, at)
 	}
@@ -120,6 +120,6 @@ func TestWaitingSince(t *testing.T) {
 func TestInnerClass(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "Exporter", exporter(1).InnerClass())
-	assert.Equal(t, "ExportJob", activejob.Define0("ExportJob", "exports").With().InnerClass())
+	assert.Equal(t, "ExportJob", activejob.Define0("ExportJob", "exports").Job().InnerClass())
 	assert.Equal(t, activejob.JobWrapper, resque.Job{Class: activejob.JobWrapper, Args: []any{map[string]any{}}}.InnerClass())
 }

@@ -14,17 +14,17 @@ import (
 // is for inline clients, and for programs whose worker logs elsewhere. nil is
 // slog.Default().
 func LogPerform(log *slog.Logger) Middleware {
-	return TimePerform(func(ctx context.Context, job *Reserved, took time.Duration, err error) {
+	return TimePerform(func(ctx context.Context, job *Payload, took time.Duration, err error) {
 		log := cmp.Or(log, slog.Default()).With("class", job.Class, "queue", job.Queue, "worker", job.Worker, "duration", took)
-		outcome, reason := OutcomeOf(ctx, err)
+		outcome, reason := ResultOf(ctx, err)
 		switch outcome {
-		case Succeeded:
+		case ResultSucceeded:
 			log.InfoContext(ctx, "job done")
-		case Dropped:
+		case ResultDropped:
 			log.InfoContext(ctx, "job not performed: a hook said so")
-		case Cancelled:
+		case ResultCancelled:
 			log.InfoContext(ctx, "job ended: it was told to", "err", reason)
-		case Failed:
+		case ResultFailed:
 			log.ErrorContext(ctx, "job failed", "err", reason)
 		}
 	})
@@ -49,10 +49,10 @@ func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
 // TimePerform is middleware that tells observe how long each job took and how it
 // ended: what is inside of it, other middleware included. A panic is an error to
 // observe, and from there on.
-func TimePerform(observe func(ctx context.Context, job *Reserved, took time.Duration, err error)) Middleware {
+func TimePerform(observe func(ctx context.Context, job *Payload, took time.Duration, err error)) Middleware {
 	return func(next Handler) Handler {
 		next = RecoverPerform(next)
-		return HandlerFunc(func(ctx context.Context, job *Reserved) (err error) {
+		return HandlerFunc(func(ctx context.Context, job *Payload) (err error) {
 			begun := time.Now()
 			err = errGoexit
 			defer func() { observe(ctx, job, time.Since(begun), err) }()
@@ -98,7 +98,7 @@ var errGoexit = errors.New("the handler called runtime.Goexit")
 // so anyway, and so do workers and inline clients: this is for middleware outside
 // of it that is to see an error where otherwise the panic would pass it by.
 func RecoverPerform(next Handler) Handler {
-	return HandlerFunc(func(ctx context.Context, job *Reserved) (err error) {
+	return HandlerFunc(func(ctx context.Context, job *Payload) (err error) {
 		defer func() {
 			if v := recover(); v != nil {
 				err = &PanicError{Value: v, Stack: debug.Stack()}

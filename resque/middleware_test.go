@@ -35,14 +35,14 @@ func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 			n, err := c.EnqueueAll(ctx, []resque.Job{exporter(1)})
 			return n == 1, err
 		},
-		"ActiveJob": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, rails.With(1)) },
+		"ActiveJob": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, rails.Job(1)) },
 		"a route": func(ctx context.Context, c *resque.Client) (bool, error) {
-			return c.Enqueue(ctx, resque.Route{Class: "Exporter", Queue: "exports"}.With(1))
+			return c.Enqueue(ctx, resque.Route{Class: "Exporter", Queue: "exports"}.Job(1))
 		},
 	}
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { return nil })
-	mux.Handle(rails.Perform(func(context.Context, int) error { return nil }))
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { return nil })
+	mux.Handle(rails.Handler(func(context.Context, int) error { return nil }))
 	s := redistest.Start(t)
 	for name, enqueue := range ways {
 		for mode, cfg := range map[string]resque.Config{"redis": {}, "inline": {Inline: mux}} {
@@ -72,11 +72,11 @@ func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 // ends are jobs by how they end.
 func ends() map[string]resque.HandlerFunc {
 	return map[string]resque.HandlerFunc{
-		"Good":  func(context.Context, *resque.Reserved) error { return nil },
-		"Bad":   func(context.Context, *resque.Reserved) error { return errors.New("out of paper") },
-		"Panic": func(context.Context, *resque.Reserved) error { panic("at the disco") },
-		"Drop":  func(context.Context, *resque.Reserved) error { return fmt.Errorf("no: %w", resque.ErrDontPerform) },
-		"Late":  func(context.Context, *resque.Reserved) error { return fmt.Errorf("oh: %w", context.Canceled) },
+		"Good":  func(context.Context, *resque.Payload) error { return nil },
+		"Bad":   func(context.Context, *resque.Payload) error { return errors.New("out of paper") },
+		"Panic": func(context.Context, *resque.Payload) error { panic("at the disco") },
+		"Drop":  func(context.Context, *resque.Payload) error { return fmt.Errorf("no: %w", resque.ErrDontPerform) },
+		"Late":  func(context.Context, *resque.Payload) error { return fmt.Errorf("oh: %w", context.Canceled) },
 	}
 }
 
@@ -95,9 +95,9 @@ func endings(t *testing.T, middleware ...resque.Middleware) *resque.Client {
 func TestTimePerform(t *testing.T) {
 	t.Parallel()
 	var seen []string
-	client := endings(t, resque.TimePerform(func(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
+	client := endings(t, resque.TimePerform(func(ctx context.Context, job *resque.Payload, took time.Duration, err error) {
 		assert.Positive(t, took)
-		outcome, _ := resque.OutcomeOf(ctx, err)
+		outcome, _ := resque.ResultOf(ctx, err)
 		seen = append(seen, fmt.Sprint(job.Class, " ", outcome, " ", err))
 	}))
 	for _, class := range []string{"Good", "Bad", "Panic", "Drop", "Late"} {
@@ -113,10 +113,10 @@ func TestTimePerform(t *testing.T) {
 func TestTimePerformOfAGoroutineThatEnds(t *testing.T) {
 	t.Parallel()
 	var told error
-	handler := resque.TimePerform(func(_ context.Context, _ *resque.Reserved, _ time.Duration, err error) { told = err })(
-		resque.HandlerFunc(func(context.Context, *resque.Reserved) error { runtime.Goexit(); return nil }))
+	handler := resque.TimePerform(func(_ context.Context, _ *resque.Payload, _ time.Duration, err error) { told = err })(
+		resque.HandlerFunc(func(context.Context, *resque.Payload) error { runtime.Goexit(); return nil }))
 	var ended sync.WaitGroup
-	ended.Go(func() { _ = handler.Perform(context.Background(), &resque.Reserved{}) })
+	ended.Go(func() { _ = handler.Perform(context.Background(), &resque.Payload{}) })
 	ended.Wait()
 	require.ErrorContains(t, told, "runtime.Goexit")
 }
@@ -125,8 +125,8 @@ func TestTimePerformOfAGoroutineThatEnds(t *testing.T) {
 func TestAPanicIsRecordedAsWithoutMiddleware(t *testing.T) {
 	t.Parallel()
 	record := func(middleware ...resque.Middleware) resque.Failure {
-		route := resque.Route{Class: "A", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { panic(errors.New("oh")) })}.Use(middleware...)
-		job := &resque.Reserved{Class: "A", Payload: []byte(`{"class":"A"}`)}
+		route := resque.Route{Class: "A", Handler: resque.HandlerFunc(func(context.Context, *resque.Payload) error { panic(errors.New("oh")) })}.Use(middleware...)
+		job := &resque.Payload{Class: "A", Raw: []byte(`{"class":"A"}`)}
 		failure := resque.NewFailure(job, resque.Perform(t.Context(), route.Handler, job), time.Time{})
 		failure.Err = nil // is not recorded
 		return failure
@@ -169,29 +169,29 @@ func TestOutcomes(t *testing.T) {
 	for i, c := range []struct {
 		ctx    context.Context
 		err    error
-		want   resque.Outcome
+		want   resque.Result
 		reason error
 	}{
-		{alive, nil, resque.Succeeded, nil},
-		{cancelled(nil), nil, resque.Succeeded, nil}, // it was done all the same
-		{alive, oh, resque.Failed, oh},
-		{alive, context.Canceled, resque.Failed, context.Canceled}, // of something that the job called
-		{alive, context.DeadlineExceeded, resque.Failed, context.DeadlineExceeded},
-		{alive, resque.ErrDontPerform, resque.Dropped, resque.ErrDontPerform},
-		{cancelled(nil), wrapped, resque.Cancelled, context.Canceled},
-		{cancelled(oh), wrapped, resque.Cancelled, oh},
-		{cancelled(resque.ErrTerm), context.Canceled, resque.Cancelled, resque.ErrTerm},
-		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.Cancelled, resque.ErrTerm},
-		{cancelled(resque.ErrTerm), oh, resque.Failed, oh},
-		{cancelled(late), context.Canceled, resque.Failed, late},
-		{expired, context.DeadlineExceeded, resque.Failed, context.DeadlineExceeded},
+		{alive, nil, resque.ResultSucceeded, nil},
+		{cancelled(nil), nil, resque.ResultSucceeded, nil}, // it was done all the same
+		{alive, oh, resque.ResultFailed, oh},
+		{alive, context.Canceled, resque.ResultFailed, context.Canceled}, // of something that the job called
+		{alive, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
+		{alive, resque.ErrDontPerform, resque.ResultDropped, resque.ErrDontPerform},
+		{cancelled(nil), wrapped, resque.ResultCancelled, context.Canceled},
+		{cancelled(oh), wrapped, resque.ResultCancelled, oh},
+		{cancelled(resque.ErrTerm), context.Canceled, resque.ResultCancelled, resque.ErrTerm},
+		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.ResultCancelled, resque.ErrTerm},
+		{cancelled(resque.ErrTerm), oh, resque.ResultFailed, oh},
+		{cancelled(late), context.Canceled, resque.ResultFailed, late},
+		{expired, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
 	} {
-		got, reason := resque.OutcomeOf(c.ctx, c.err)
+		got, reason := resque.ResultOf(c.ctx, c.err)
 		assert.Equal(t, c.want, got, "%d: %v", i, c.err)
 		assert.Equal(t, c.reason, reason, "%d: %v", i, c.err)
 	}
-	got, reason := resque.OutcomeOf(alive, (*resque.PanicError)(nil)) // its methods panic
-	assert.Equal(t, resque.Failed, got)
+	got, reason := resque.ResultOf(alive, (*resque.PanicError)(nil)) // its methods panic
+	assert.Equal(t, resque.ResultFailed, got)
 	require.ErrorContains(t, reason, "nil pointer")
 }
 
@@ -241,7 +241,7 @@ func TestLogEnqueue(t *testing.T) {
 	log, out := logged()
 	veto := resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) { return job.Class != "Veto", nil })
 	client := hooked(t, redistest.StartEmbedded(t), resque.LogEnqueue(log), veto)
-	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(4711), {Queue: "q", Class: "Veto"}, activejob.Define0("ExportJob", "q").With()})
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(4711), {Queue: "q", Class: "Veto"}, activejob.Define0("ExportJob", "q").Job()})
 	require.NoError(t, err)
 	_, err = client.Enqueue(t.Context(), resque.Job{Class: "A", Args: []any{"secret"}})
 	require.Error(t, err)
@@ -263,12 +263,12 @@ func TestStampEnqueuedAt(t *testing.T) {
 	s := redistest.StartEmbedded(t)
 	client := hooked(t, s, resque.StampEnqueuedAt)
 	before := time.Now().Truncate(time.Millisecond)
-	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), activejob.Define0("ExportJob", "exports").With()})
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), activejob.Define0("ExportJob", "exports").Job()})
 	require.NoError(t, err)
 	for job, err := range client.Peek(t.Context(), "exports", 0, -1) {
 		require.NoError(t, err)
 		at, ok := job.WaitingSince()
-		require.True(t, ok, "%s", job.Payload)
+		require.True(t, ok, "%s", job.Raw)
 		assert.WithinRange(t, at, before, time.Now())
 		_, stamped := job.Member("enqueued_at")
 		assert.Equal(t, job.Class == "Exporter", stamped, "Rails has its own")

@@ -12,23 +12,23 @@ import (
 //
 // Ruby: self.perform of a job's class.
 type Handler interface {
-	Perform(ctx context.Context, job *Reserved) error
+	Perform(ctx context.Context, job *Payload) error
 }
 
 // HandlerFunc is a function as a Handler.
-type HandlerFunc func(ctx context.Context, job *Reserved) error
+type HandlerFunc func(ctx context.Context, job *Payload) error
 
 var _ Handler = HandlerFunc(nil)
 
 // Perform calls f.
-func (f HandlerFunc) Perform(ctx context.Context, job *Reserved) error { return f(ctx, job) }
+func (f HandlerFunc) Perform(ctx context.Context, job *Payload) error { return f(ctx, job) }
 
 // Middleware wraps a handler in another. next gets the context you pass it.
 //
 // Ruby: the around_perform hooks.
 type Middleware func(next Handler) Handler
 
-// Route is a class and what performs its jobs, as a definition's Perform
+// Route is a class and what performs its jobs, as a definition's Handler
 // returns it.
 type Route struct {
 	Class   string
@@ -49,10 +49,10 @@ type Route struct {
 	hooks   *clientHooks // of the definition
 }
 
-// With returns a job of the route's class, with the arguments unchecked: for
+// Job returns a job of the route's class, with the arguments unchecked: for
 // commands, which know their classes by a Mux. It is in the route's wrapper, if
 // that knows how.
-func (r Route) With(args ...any) Job {
+func (r Route) Job(args ...any) Job {
 	job := Job{Queue: r.Queue, Class: r.Class, Args: args, hooks: r.hooks}
 	if r.Wrapper != nil && r.Wrapper.Wrap != nil {
 		return r.Wrapper.Wrap(job)
@@ -143,7 +143,7 @@ func (m *Mux) Handle(r Route) {
 
 // HandleFunc registers fn for class: the plain form, for what the compiler
 // cannot know.
-func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Reserved) error) {
+func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload) error) {
 	if fn == nil {
 		panic(fmt.Sprintf("resque: HandleFunc: nil function for class %q", class))
 	}
@@ -152,13 +152,13 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Reserve
 
 // Perform performs job, or the job inside it, by its class's handler. The error
 // is an *UnknownClassError where there is none.
-func (m *Mux) Perform(ctx context.Context, job *Reserved) error {
+func (m *Mux) Perform(ctx context.Context, job *Payload) error {
 	if m.wrappers[job.Class] != nil { // whoever calls has not unwrapped it
 		inside, err := m.Unwrap(job)
 		if err != nil {
 			return err
 		}
-		ctx, job = WithReserved(ctx, inside), inside
+		ctx, job = WithPayload(ctx, inside), inside
 	}
 	r, ok := m.routes[job.Class]
 	if !ok {

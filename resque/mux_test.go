@@ -13,7 +13,7 @@ import (
 
 type innermost struct{}
 
-func doNothing(context.Context, *resque.Reserved) error { return nil }
+func doNothing(context.Context, *resque.Payload) error { return nil }
 
 func TestMuxPerforms(t *testing.T) {
 	t.Parallel()
@@ -21,7 +21,7 @@ func TestMuxPerforms(t *testing.T) {
 	around := func(name string) resque.Middleware {
 		return func(next resque.Handler) resque.Handler {
 			calls = append(calls, "bind "+name)
-			return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+			return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 				calls = append(calls, "before "+name)
 				defer func() { calls = append(calls, "after "+name) }()
 				return next.Perform(context.WithValue(ctx, innermost{}, name), job)
@@ -32,7 +32,7 @@ func TestMuxPerforms(t *testing.T) {
 	mux.Use(around("a"), around("b"))
 	mux.Use(around("c"))
 	boom := errors.New("boom")
-	mux.HandleFunc("A", func(ctx context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("A", func(ctx context.Context, job *resque.Payload) error {
 		assert.Equal(t, "c", ctx.Value(innermost{}), "the innermost middleware's context")
 		found, ok := resque.FromContext(ctx)
 		assert.True(t, ok)
@@ -42,7 +42,7 @@ func TestMuxPerforms(t *testing.T) {
 	})
 	assert.Equal(t, []string{"bind c", "bind b", "bind a"}, calls, "bound once, when registered")
 	calls = nil
-	job := &resque.Reserved{Class: "A", Queue: "q", Payload: []byte(`{"class":"A"}`)}
+	job := &resque.Payload{Class: "A", Queue: "q", Raw: []byte(`{"class":"A"}`)}
 	require.ErrorIs(t, resque.Perform(t.Context(), mux, job), boom)
 	assert.Equal(t, []string{"before a", "before b", "before c", "perform", "after c", "after b", "after a"}, calls)
 }
@@ -51,7 +51,7 @@ func TestMuxUnknownClass(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
 	mux.HandleFunc("A", doNothing)
-	err := mux.Perform(t.Context(), &resque.Reserved{Class: "B"})
+	err := mux.Perform(t.Context(), &resque.Payload{Class: "B"})
 	require.EqualError(t, err, "uninitialized constant B (no Go handler is registered for this class)")
 	var unknown *resque.UnknownClassError
 	require.ErrorAs(t, err, &unknown)
@@ -112,8 +112,8 @@ func TestPerformCatchesPanics(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			h := resque.HandlerFunc(func(context.Context, *resque.Reserved) error { panic(c.value) })
-			err := resque.Perform(t.Context(), h, &resque.Reserved{})
+			h := resque.HandlerFunc(func(context.Context, *resque.Payload) error { panic(c.value) })
+			err := resque.Perform(t.Context(), h, &resque.Payload{})
 			require.EqualError(t, err, c.says)
 			var panicked *resque.PanicError
 			require.ErrorAs(t, err, &panicked)

@@ -39,8 +39,8 @@ func TestClientSpellsByItsProfile(t *testing.T) {
 			var payload string
 			client, err = resque.New(nil, resque.Config{
 				JSON: profile,
-				Inline: resque.HandlerFunc(func(_ context.Context, r *resque.Reserved) error {
-					payload = string(r.Payload)
+				Inline: resque.HandlerFunc(func(_ context.Context, r *resque.Payload) error {
+					payload = string(r.Raw)
 					return nil
 				}),
 			})

@@ -42,9 +42,9 @@ func (c *Client) lost(r store.Record) []store.Effect {
 		return nil
 	}
 	dead := &DeadWorkerError{Worker: r.Worker}
-	if job, err := ParseReserved(r.Queue, r.Raw); err == nil {
+	if job, err := ParsePayload(r.Queue, r.Raw); err == nil {
 		dead.Class = job.Class
 	}
-	job := &Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+	job := &Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
 	return []store.Effect{c.store.Fail(NewFailure(job, dead, time.Now()).AppendJSON(nil))}
 }

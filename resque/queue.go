@@ -34,12 +34,12 @@ func (c *Client) Push(ctx context.Context, queue string, payload []byte) error {
 // popped.
 //
 // Ruby: Resque.pop, Resque.reserve and Resque::Job.reserve.
-func (c *Client) Pop(ctx context.Context, queue string) (job *Reserved, ok bool, err error) {
+func (c *Client) Pop(ctx context.Context, queue string) (job *Payload, ok bool, err error) {
 	payload, ok, err := c.store.Pop(ctx, queue)
 	if err != nil || !ok {
 		return nil, false, err
 	}
-	job, err = ParseReserved(queue, payload)
+	job, err = ParsePayload(queue, payload)
 	return job, err == nil, err
 }
 
@@ -82,8 +82,8 @@ const peekPart = 200
 // the next one follows. Any other error is the end.
 //
 // Ruby: Resque.peek, whose count defaults to 1.
-func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.Seq2[*Reserved, error] {
-	return func(yield func(*Reserved, error) bool) {
+func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.Seq2[*Payload, error] {
+	return func(yield func(*Payload, error) bool) {
 		if start < 0 {
 			size, err := c.store.Size(ctx, queue)
 			if err != nil {
@@ -119,10 +119,10 @@ func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.
 }
 
 // readWaiting reads a payload, of which there is always something to show.
-func readWaiting(queue string, payload []byte) (*Reserved, error) {
-	job, err := ParseReserved(queue, payload)
+func readWaiting(queue string, payload []byte) (*Payload, error) {
+	job, err := ParsePayload(queue, payload)
 	if err != nil {
-		return &Reserved{Queue: queue, Payload: payload}, err
+		return &Payload{Queue: queue, Raw: payload}, err
 	}
 	return job, nil
 }
@@ -154,7 +154,7 @@ type Sample struct {
 
 	// Jobs are the next to be taken. One without a class is unreadable, and
 	// has only its payload.
-	Jobs []*Reserved
+	Jobs []*Payload
 }
 
 // SampleQueues are all known queues, sorted by name, with up to size jobs of each.
@@ -240,7 +240,7 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int, ok bool, er
 }
 
 // DequeueClass removes from job's queue every job of its class, whatever the
-// arguments; those of job do not count, and a definition's Any makes one without.
+// arguments; those of job do not count, and a definition's AnyJob makes one without.
 // It tells how many there were; ok is false where a hook has vetoed it.
 //
 // It goes through the queue from its end in parts, each of which is one step of

@@ -26,7 +26,7 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 }
 
 // said is a job as the recordings' results have it.
-func said(jobs ...*resque.Reserved) []any {
+func said(jobs ...*resque.Payload) []any {
 	all := []any{}
 	for _, job := range jobs {
 		all = append(all, map[string]any{"class": job.Class, "args": job.Args})
@@ -53,7 +53,7 @@ func clientScenarios() []clientScenario {
 		{name: "push_pop_peek", act: pushPopPeek, commute: true},
 		{name: "dequeue_args", before: three, act: func(t *testing.T, client *resque.Client) any {
 			t.Helper()
-			removed, ok, err := client.Dequeue(t.Context(), resque.Define1[int]("Exporter", "exports").With(2))
+			removed, ok, err := client.Dequeue(t.Context(), resque.Define1[int]("Exporter", "exports").Job(2))
 			require.NoError(t, err)
 			assert.True(t, ok)
 			return removed
@@ -81,7 +81,7 @@ func clientScenarios() []clientScenario {
 			t.Helper()
 			vetoed := resque.Define1[int]("Exporter", "exports").EnqueueHooks(
 				resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
-			queued, err := client.Enqueue(t.Context(), vetoed.With(1))
+			queued, err := client.Enqueue(t.Context(), vetoed.Job(1))
 			require.NoError(t, err)
 			assert.False(t, queued)
 			return nil
@@ -156,7 +156,7 @@ func TestDequeueClassLeavesWhatRubyLeaves(t *testing.T) {
 		client := server.Client(t)
 		_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), {Queue: "exports", Class: "Other"}, exporter(2)})
 		require.NoError(t, err)
-		removed, ok, err := client.DequeueClass(t.Context(), resque.Define1[int]("Exporter", "exports").Any())
+		removed, ok, err := client.DequeueClass(t.Context(), resque.Define1[int]("Exporter", "exports").AnyJob())
 		require.NoError(t, err)
 		assert.True(t, ok)
 		assert.JSONEq(t, string(want.Result), asJSON(t, removed))
@@ -171,7 +171,7 @@ func TestInlineIsRubys(t *testing.T) {
 	require.Empty(t, want.Commands)
 	performed := 0
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 		performed++
 		return nil
 	})

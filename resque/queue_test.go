@@ -25,7 +25,7 @@ func TestPushKeepsBytes(t *testing.T) {
 	job, ok, err := client.Pop(t.Context(), "q")
 	require.NoError(t, err)
 	assert.True(t, ok)
-	assert.Equal(t, odd, string(job.Payload))
+	assert.Equal(t, odd, string(job.Raw))
 	assert.Equal(t, "q", job.Queue)
 	var f any
 	var n uint64
@@ -123,7 +123,7 @@ func TestPeekPassesOverWhatItCannotRead(t *testing.T) {
 		if err != nil {
 			var unreadable *resque.UnreadableError
 			require.ErrorAs(t, err, &unreadable)
-			assert.Equal(t, "nonsense", string(job.Payload))
+			assert.Equal(t, "nonsense", string(job.Raw))
 			assert.Equal(t, "q", job.Queue)
 		}
 		classes = append(classes, job.Class)
@@ -181,7 +181,7 @@ func TestQueuesOfAnyKind(t *testing.T) {
 		for sample, err := range client.SampleQueues(t.Context(), 2) {
 			if err == nil && sample.Queue == "b" {
 				assert.Empty(t, sample.Jobs[1].Class)
-				assert.Equal(t, "nonsense", string(sample.Jobs[1].Payload))
+				assert.Equal(t, "nonsense", string(sample.Jobs[1].Raw))
 			}
 		}
 		info, err := client.Info(t.Context())

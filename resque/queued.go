@@ -116,11 +116,11 @@ func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) 
 // Remove removes jobs. Those that are not there any more are counted as Gone.
 //
 // Ruby: Resque.dequeue, which takes all jobs with the same bytes.
-func (q *Queue) Remove(ctx context.Context, how Remove, ids ...QueuedJobID) (Progress, error) {
+func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
 	jobs, err := q.found(ctx, ids)
 	if err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	taken, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
 	p := taking(len(ids), taken)
@@ -132,20 +132,20 @@ func (q *Queue) Remove(ctx context.Context, how Remove, ids ...QueuedJobID) (Pro
 
 // Move moves jobs to the end of another queue. Those that are not there any more
 // are counted as Gone.
-func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (Progress, error) {
+func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkProgress, error) {
 	if err := validQueue(to); err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	jobs, err := q.found(ctx, ids)
 	if err != nil {
-		return Progress{}, err
+		return BulkProgress{}, err
 	}
 	taken, err := q.store.MoveJobs(ctx, q.name, to, jobs)
 	return taking(len(ids), taken), err
 }
 
-func taking(asked int, taken []bool) Progress {
-	p := Progress{Total: int64(asked), Seen: int64(asked)}
+func taking(asked int, taken []bool) BulkProgress {
+	p := BulkProgress{Total: int64(asked), Seen: int64(asked)}
 	for _, ok := range taken {
 		if ok {
 			p.Done++
@@ -156,10 +156,10 @@ func taking(asked int, taken []bool) Progress {
 }
 
 // Clear removes all jobs of the queue, whose name stays known.
-func (q *Queue) Clear(ctx context.Context, how Remove) (Progress, error) {
+func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
 	n, err := q.store.ClearQueue(ctx, q.name, trash)
-	p := Progress{Total: n, Seen: n, Done: n}
+	p := BulkProgress{Total: n, Seen: n, Done: n}
 	if err == nil && n > 0 {
 		err = q.noteTrash(ctx, &p, trash)
 	}
@@ -190,15 +190,15 @@ func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64,
 // RemoveMatching removes the jobs that match passes among those that are there now.
 // progress, if it is not nil, is called from time to time; when ctx ends, it stops
 // in between.
-func (q *Queue) RemoveMatching(ctx context.Context, how Remove, match func(QueuedJob) bool, progress func(Progress)) (Progress, error) {
+func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match func(QueuedJob) bool, progress func(BulkProgress)) (BulkProgress, error) {
 	if progress == nil {
-		progress = func(Progress) {}
+		progress = func(BulkProgress) {}
 	}
 	r := queueRemoval{q: q, match: match, tell: progress, trash: newQueueTrash(q.name, how.Keep)}
 	return r.run(ctx)
 }
 
-func (q *Queue) noteTrash(ctx context.Context, p *Progress, trash store.Trash) error {
+func (q *Queue) noteTrash(ctx context.Context, p *BulkProgress, trash store.Trash) error {
 	if trash.Keep <= 0 {
 		return nil
 	}
@@ -210,9 +210,9 @@ func (q *Queue) noteTrash(ctx context.Context, p *Progress, trash store.Trash) e
 type queueRemoval struct {
 	q     *Queue
 	match func(QueuedJob) bool
-	tell  func(Progress)
+	tell  func(BulkProgress)
 	trash store.Trash
-	p     Progress
+	p     BulkProgress
 }
 
 const (
@@ -224,7 +224,7 @@ const (
 // run passes through the queue, and again until nothing is found: workers may have
 // taken jobs meanwhile, and what is behind those moved up and was passed over. Jobs
 // that come while it runs stay.
-func (r *queueRemoval) run(ctx context.Context) (Progress, error) {
+func (r *queueRemoval) run(ctx context.Context) (BulkProgress, error) {
 	_, end, err := r.q.Page(ctx, 0, 1)
 	if err != nil {
 		return r.p, err

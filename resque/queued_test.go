@@ -48,7 +48,7 @@ func TestQueueRemovesMovesAndRestores(t *testing.T) {
 
 		_, err = c.Do("LPOP", "resque:queue:q") // a worker moves them all up
 		require.NoError(t, err)
-		p, err := q.Remove(t.Context(), resque.Remove{Keep: time.Hour}, jobs[0].ID, jobs[1].ID, resque.QueuedJobID{Position: 1, Digest: "0123456789abcdef"})
+		p, err := q.Remove(t.Context(), resque.RemoveOptions{Keep: time.Hour}, jobs[0].ID, jobs[1].ID, resque.QueuedJobID{Position: 1, Digest: "0123456789abcdef"})
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, p.Done)
 		assert.EqualValues(t, 1, p.Gone)
@@ -74,7 +74,7 @@ func TestQueueRemovesMovesAndRestores(t *testing.T) {
 		queues, err := client.Queues(t.Context())
 		require.NoError(t, err)
 		assert.Contains(t, queues, "other")
-		p, err = q.Clear(t.Context(), resque.Remove{})
+		p, err = q.Clear(t.Context(), resque.RemoveOptions{})
 		require.NoError(t, err)
 		assert.EqualValues(t, 3, p.Done)
 		assert.Empty(t, p.Trash)
@@ -96,7 +96,7 @@ func TestQueueRemovesMatching(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 65, n)
 		told := 0
-		p, err := q.RemoveMatching(t.Context(), resque.Remove{Keep: time.Hour}, odd, func(resque.Progress) { told++ })
+		p, err := q.RemoveMatching(t.Context(), resque.RemoveOptions{Keep: time.Hour}, odd, func(resque.BulkProgress) { told++ })
 		require.NoError(t, err)
 		assert.EqualValues(t, 65, p.Done)
 		assert.Positive(t, told)

@@ -34,7 +34,7 @@ type QueueState struct {
 
 	// Next is the job that is taken next, nil if there is none. One without a
 	// class is unreadable, and has only its payload.
-	Next *Reserved
+	Next *Payload
 
 	// Err says why the queue counts as empty: its key is of another type.
 	Err error

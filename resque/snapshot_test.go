@@ -48,7 +48,7 @@ func TestSnapshot(t *testing.T) {
 		assert.Equal(t, int64(60), at.Unix())
 		assert.Equal(t, "A", a.Next.Class)
 		require.NotNil(t, b.Next)
-		assert.Equal(t, `nonsense`, string(b.Next.Payload))
+		assert.Equal(t, `nonsense`, string(b.Next.Raw))
 		require.ErrorContains(t, snap.Queues[2].Err, "resque:queue:broken")
 		a.Next, b.Next, snap.Queues[2].Err = nil, nil, nil
 		assert.Equal(t, []resque.QueueState{{Queue: "a", Size: 2}, {Queue: "b", Size: 1, Paused: true}, {Queue: "broken"}, {Queue: "empty"}},

@@ -12,7 +12,7 @@ import (
 // Trashed is what one call removed from a list of failures or a queue, and what
 // Client.Restore can bring back.
 type Trashed struct {
-	Token   string // one of Progress.Trash
+	Token   string // one of BulkProgress.Trash
 	List    string // the list of failures; empty for a queue
 	Queue   string // the queue; empty for a list
 	IsQueue bool   // a queue's name may be empty
@@ -43,7 +43,7 @@ func (c *Client) TrimTrash(ctx context.Context, limit int64) error {
 	return c.store.TrimTrash(ctx, limit)
 }
 
-// Restore brings back what was removed to trash, one of Progress.Trash, and returns
+// Restore brings back what was removed to trash, one of BulkProgress.Trash, and returns
 // how many entries that were. They come to the front, in the order they had:
 // failures as the oldest ones, jobs as the next to be taken.
 func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {

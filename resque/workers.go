@@ -39,7 +39,7 @@ type RegisteredWorker struct {
 	Failed    int64
 
 	Working bool      // it has a job in hand
-	Job     *Reserved // that job, or nil
+	Job     *Payload  // that job, or nil
 	RunAt   time.Time // when it was taken
 
 	// StartedText and RunAtText are those times as Redis has them, readable or not.
@@ -174,9 +174,9 @@ func knownTime(text string) time.Time {
 }
 
 // inHand is the job of a record. Whatever stands there, it has a payload.
-func inHand(record store.Record) *Reserved {
+func inHand(record store.Record) *Payload {
 	if record.Damage != nil {
-		return &Reserved{Worker: record.Worker, Payload: record.Text}
+		return &Payload{Worker: record.Worker, Raw: record.Text}
 	}
 	job, _ := readWaiting(record.Queue, record.Payload)
 	job.Worker = record.Worker
@@ -212,7 +212,7 @@ func (c *Client) RemoveWorker(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		job := &Reserved{Queue: record.Queue, Payload: record.Payload, Worker: id}
+		job := &Payload{Queue: record.Queue, Raw: record.Payload, Worker: id}
 		failure := NewFailure(job, &DirtyExitError{Message: "Job still being processed"}, time.Now()).AppendJSON(nil)
 		pruned, err := c.store.Prune(ctx, record, beats[id], []store.Effect{c.store.Fail(failure)})
 		switch {

@@ -127,7 +127,7 @@ func TestWorkersAreRubys(t *testing.T) {
 		assert.Equal(t, []string{"exports"}, w.Queues)
 		assert.False(t, w.Go)
 		assert.Equal(t, w.ID, w.Job.Worker)
-		assert.JSONEq(t, `{"class":"Exporter","args":[1]}`, string(w.Job.Payload))
+		assert.JSONEq(t, `{"class":"Exporter","args":[1]}`, string(w.Job.Raw))
 
 		found, ok, err := client.Worker(t.Context(), w.ID)
 		require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestWorkersOfAllKinds(t *testing.T) {
 		damaged := by["damaged:1:q"]
 		assert.Equal(t, "working", damaged.State())
 		require.Error(t, damaged.Damage)
-		assert.Equal(t, `{"queue":`, string(damaged.Job.Payload))
+		assert.Equal(t, `{"queue":`, string(damaged.Job.Raw))
 		assert.Equal(t, "idle", by["textual:2:q"].State())
 		assert.Equal(t, resque.RegisteredWorker{ID: "odd", Host: "odd", Registered: true}, by["odd"])
 		assert.Equal(t, resque.RegisteredWorker{ID: "x:y", Host: "x", Registered: true}, by["x:y"])

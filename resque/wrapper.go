@@ -14,9 +14,9 @@ type Wrapper struct {
 
 	// Unwrap returns the job inside: with another Class and other Args, and else
 	// as it was given.
-	Unwrap func(*Reserved) (*Reserved, error)
+	Unwrap func(*Payload) (*Payload, error)
 
-	// Wrap returns the job to enqueue for one of a class in it, as Route.With
+	// Wrap returns the job to enqueue for one of a class in it, as Route.Job
 	// makes it. nil leaves it as it is.
 	Wrap func(Job) Job
 }
@@ -35,7 +35,7 @@ func (m *Mux) wrap(r Route) {
 }
 
 // Unwrap is the job inside job, or job itself where its class is no wrapper.
-func (m *Mux) Unwrap(job *Reserved) (*Reserved, error) {
+func (m *Mux) Unwrap(job *Payload) (*Payload, error) {
 	w := m.wrappers[job.Class]
 	if w == nil {
 		return job, nil
@@ -50,9 +50,9 @@ func (m *Mux) Unwrap(job *Reserved) (*Reserved, error) {
 // Unwrap is the job that h would perform for job: the one inside it where h has
 // an Unwrap of its own, as a [Mux] has, and job itself otherwise. A panic is
 // returned as a *PanicError.
-func Unwrap(h Handler, job *Reserved) (inside *Reserved, err error) {
+func Unwrap(h Handler, job *Payload) (inside *Payload, err error) {
 	u, ok := h.(interface {
-		Unwrap(job *Reserved) (*Reserved, error)
+		Unwrap(job *Payload) (*Payload, error)
 	})
 	if !ok {
 		return job, nil

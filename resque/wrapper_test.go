@@ -14,7 +14,7 @@ import (
 
 // boxed is a route of class inside jobs of Box: [class, args].
 func boxed(class string, fn resque.HandlerFunc) resque.Route {
-	return resque.Route{Class: class, Handler: fn, Wrapper: &resque.Wrapper{Class: "Box", Unwrap: func(job *resque.Reserved) (*resque.Reserved, error) {
+	return resque.Route{Class: class, Handler: fn, Wrapper: &resque.Wrapper{Class: "Box", Unwrap: func(job *resque.Payload) (*resque.Payload, error) {
 		inside := *job
 		if len(job.Args) != 2 {
 			return nil, errors.New("an empty box")
@@ -31,11 +31,11 @@ func TestMuxLooksInside(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
 	var seen []string
-	mux.Use(resque.BeforePerform(func(_ context.Context, job *resque.Reserved) error {
+	mux.Use(resque.BeforePerform(func(_ context.Context, job *resque.Payload) error {
 		seen = append(seen, "before "+job.Class)
 		return nil
 	}))
-	mux.Handle(boxed("Apple", func(ctx context.Context, job *resque.Reserved) error {
+	mux.Handle(boxed("Apple", func(ctx context.Context, job *resque.Payload) error {
 		inContext, ok := resque.FromContext(ctx)
 		assert.True(t, ok)
 		assert.Same(t, job, inContext)
@@ -44,38 +44,38 @@ func TestMuxLooksInside(t *testing.T) {
 	}))
 	mux.Handle(boxed("Pear", nil).Use(func(resque.Handler) resque.Handler { return resque.NewMux() }))
 	payload := `{"class":"Box","args":["Apple",[7]],"x":1}`
-	for name, perform := range map[string]func(*resque.Reserved) error{
-		"by Perform":              func(job *resque.Reserved) error { return resque.Perform(t.Context(), mux, job) },
-		"by who does not know it": func(job *resque.Reserved) error { return mux.Perform(t.Context(), job) },
+	for name, perform := range map[string]func(*resque.Payload) error{
+		"by Perform":              func(job *resque.Payload) error { return resque.Perform(t.Context(), mux, job) },
+		"by who does not know it": func(job *resque.Payload) error { return mux.Perform(t.Context(), job) },
 	} {
 		seen = nil
-		job, err := resque.ParseReserved("q", []byte(payload))
+		job, err := resque.ParsePayload("q", []byte(payload))
 		require.NoError(t, err)
 		require.NoError(t, perform(job), name)
 		assert.Equal(t, []string{"before Apple", "Apple 7"}, seen, name)
 		assert.Equal(t, "Box", job.Class, "what was given is as it was")
 	}
-	inside, err := resque.Unwrap(mux, &resque.Reserved{Class: "Box", Queue: "q", Worker: "w", Payload: []byte("p"), Args: []json.RawMessage{[]byte(`"A"`), []byte(`[]`)}})
+	inside, err := resque.Unwrap(mux, &resque.Payload{Class: "Box", Queue: "q", Worker: "w", Raw: []byte("p"), Args: []json.RawMessage{[]byte(`"A"`), []byte(`[]`)}})
 	require.NoError(t, err)
-	assert.Equal(t, &resque.Reserved{Class: "A", Queue: "q", Worker: "w", Payload: []byte("p"), Args: []json.RawMessage{}}, inside)
+	assert.Equal(t, &resque.Payload{Class: "A", Queue: "q", Worker: "w", Raw: []byte("p"), Args: []json.RawMessage{}}, inside)
 }
 
 func TestMuxCannotLookInside(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(boxed("Apple", func(context.Context, *resque.Reserved) error { return errors.New("performed") }))
+	mux.Handle(boxed("Apple", func(context.Context, *resque.Payload) error { return errors.New("performed") }))
 	for payload, want := range map[string]string{
 		`{"class":"Box","args":[]}`:            "an empty box",
 		`{"class":"Box","args":[null,[]]}`:     "panic: a box that breaks",
 		`{"class":"Box","args":["Plum",[]]}`:   "uninitialized constant Plum (no Go handler is registered for this class)",
 		`{"class":"Crate","args":["Plum",[]]}`: "uninitialized constant Crate (no Go handler is registered for this class)",
 	} {
-		job, err := resque.ParseReserved("q", []byte(payload))
+		job, err := resque.ParsePayload("q", []byte(payload))
 		require.NoError(t, err)
 		require.EqualError(t, resque.Perform(t.Context(), mux, job), want)
 	}
-	require.EqualError(t, mux.Perform(t.Context(), &resque.Reserved{Class: "Box"}), "an empty box")
-	plain := &resque.Reserved{Class: "Box"}
+	require.EqualError(t, mux.Perform(t.Context(), &resque.Payload{Class: "Box"}), "an empty box")
+	plain := &resque.Payload{Class: "Box"}
 	inside, err := resque.Unwrap(resque.HandlerFunc(nil), plain)
 	require.NoError(t, err)
 	assert.Same(t, plain, inside, "a handler that cannot look")
@@ -85,12 +85,12 @@ func TestFailureHooksOfJobsInside(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
 	var class string
-	mux.Handle(boxed("Apple", func(context.Context, *resque.Reserved) error { return nil }).
-		OnFailure(func(_ context.Context, job *resque.Reserved, _ error) error {
+	mux.Handle(boxed("Apple", func(context.Context, *resque.Payload) error { return nil }).
+		OnFailure(func(_ context.Context, job *resque.Payload, _ error) error {
 			class = job.Class
 			return nil
 		}))
-	job, err := resque.ParseReserved("q", []byte(`{"class":"Box","args":["Apple",[7]]}`))
+	job, err := resque.ParsePayload("q", []byte(`{"class":"Box","args":["Apple",[7]]}`))
 	require.NoError(t, err)
 	cause := errors.New("x")
 	require.Equal(t, cause, resque.FailureHooks(t.Context(), mux, job, cause))
@@ -99,7 +99,7 @@ func TestFailureHooksOfJobsInside(t *testing.T) {
 
 func TestHandlePanicsOverWrappers(t *testing.T) {
 	t.Parallel()
-	perform := func(context.Context, *resque.Reserved) error { return nil }
+	perform := func(context.Context, *resque.Payload) error { return nil }
 	mux := resque.NewMux()
 	mux.Handle(boxed("Apple", perform))
 	assert.PanicsWithValue(t, `resque: Handle: class "Box" has other jobs inside`, func() { mux.HandleFunc("Box", perform) })
@@ -117,8 +117,8 @@ func TestEnqueuePayload(t *testing.T) {
 	client := inline(t, resque.NewMux())
 	_, err := client.EnqueuePayload(t.Context(), "q", []byte(`{"class":"J"}`))
 	require.ErrorContains(t, err, "performing J inline")
-	client, err = resque.New(nil, resque.Config{Inline: resque.HandlerFunc(func(_ context.Context, job *resque.Reserved) error {
-		got = string(job.Payload)
+	client, err = resque.New(nil, resque.Config{Inline: resque.HandlerFunc(func(_ context.Context, job *resque.Payload) error {
+		got = string(job.Raw)
 		return nil
 	})})
 	require.NoError(t, err)

@@ -54,7 +54,10 @@ type failedPage struct {
 
 // groupRow is a class and an exception with how often they came together.
 type groupRow struct {
-	resque.FailureGroup
+	Class, Exception, Message string
+	Count, Retried            int64
+	Oldest, Newest            time.Time
+
 	Link string
 	Line string `json:"-"` // when they failed, as points of a small line
 }
@@ -170,7 +173,11 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 		if part := longestPart(g.Message); part != "" {
 			values.Set("q", part)
 		}
-		content.Groups = append(content.Groups, groupRow{g, "?" + values.Encode(), spreadLine(g.Spread(first, last, spreadParts))})
+		content.Groups = append(content.Groups, groupRow{
+			Class: g.Class, Exception: g.Exception, Message: g.Message,
+			Count: g.Count, Retried: g.Requeued, Oldest: g.Oldest, Newest: g.Newest,
+			Link: "?" + values.Encode(), Line: spreadLine(g.Spread(first, last, spreadParts)),
+		})
 	}
 	return nil
 }
@@ -204,7 +211,7 @@ func spreadLine(counts []int64) string {
 func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
 	row := failureRow{
 		ID: f.ID.String(), Position: f.ID.Position, Class: f.Class, Queue: f.Queue, Worker: f.Worker, Exception: f.Exception, Error: f.Error,
-		FailedAt: f.FailedAt, Retried: f.Retried, RetriedAt: f.RetriedAt, Backtrace: f.Backtrace, Job: h.showJob(f.Payload),
+		FailedAt: f.FailedAt, Retried: f.Requeued, RetriedAt: f.RequeuedAt, Backtrace: f.Backtrace, Job: h.showJob(f.Payload),
 	}
 	if f.Damage != nil {
 		row.Damage = f.Damage.Error()
@@ -239,9 +246,9 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 	}
 	switch form.Retried {
 	case "yes":
-		filter.Retried = resque.OnlyRetried
+		filter.Requeued = resque.OnlyRequeued
 	case "no":
-		filter.Retried = resque.NotRetried
+		filter.Requeued = resque.NotRequeued
 	}
 	if form.Since != "" {
 		at, err := wire.ParseTime(form.Since)

@@ -77,7 +77,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 	if done || err != nil {
 		return err
 	}
-	how := resque.Requeue{
+	how := resque.RequeueOptions{
 		Queue: strings.TrimSpace(q.PostFormValue("queue")), Remove: q.FormValue("remove") != "", Again: q.FormValue("again") != "" || q.isSure(),
 		Keep: h.keep().Keep,
 	}
@@ -93,7 +93,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 		}
 	}
 	p, err := h.failures.Requeue(q.Context(), how, id)
-	if errors.Is(err, resque.ErrFailureRetried) {
+	if errors.Is(err, resque.ErrFailureRequeued) {
 		return h.ask(q, question{
 			Title: t("Retry this job again?"), Yes: t("Retry again"),
 			Text: t("It was retried before. Another retry performs it once more."),
@@ -177,25 +177,25 @@ func (h *Dashboard) removeOne(q *request) error {
 	return q.back("failed", flash{Text: t("Removed 1 failure."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
-func (h *Dashboard) keep() resque.Remove {
-	return resque.Remove{Keep: max(h.cfg.KeepRemoved, 0)}
+func (h *Dashboard) keep() resque.RemoveOptions {
+	return resque.RemoveOptions{Keep: max(h.cfg.KeepRemoved, 0)}
 }
 
 // requeueSelected and removeSelected act on the failures that a form names.
 func (h *Dashboard) requeueSelected(q *request) error {
-	return h.selected(q, "retry", func(ctx context.Context, ids []resque.FailureID) (resque.Progress, error) {
-		how := resque.Requeue{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != "", Keep: h.keep().Keep}
+	return h.selected(q, "retry", func(ctx context.Context, ids []resque.FailureID) (resque.BulkProgress, error) {
+		how := resque.RequeueOptions{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != "", Keep: h.keep().Keep}
 		return h.failures.Requeue(ctx, how, ids...)
 	})
 }
 
 func (h *Dashboard) removeSelected(q *request) error {
-	return h.selected(q, "remove", func(ctx context.Context, ids []resque.FailureID) (resque.Progress, error) {
+	return h.selected(q, "remove", func(ctx context.Context, ids []resque.FailureID) (resque.BulkProgress, error) {
 		return h.failures.Remove(ctx, h.keep(), ids...)
 	})
 }
 
-func (h *Dashboard) selected(q *request, act string, do func(context.Context, []resque.FailureID) (resque.Progress, error)) error {
+func (h *Dashboard) selected(q *request, act string, do func(context.Context, []resque.FailureID) (resque.BulkProgress, error)) error {
 	if err := q.mayWrite(); err != nil {
 		return err
 	}
@@ -248,11 +248,11 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 func (h *Dashboard) requeueAll(q *request) error {
 	return h.all(q, "retry", func(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
 		again := q.FormValue("again") != ""
-		if !again && filter.Retried == resque.AnyRetried {
-			filter.Retried = resque.NotRetried
+		if !again && filter.Requeued == resque.AnyRequeued {
+			filter.Requeued = resque.NotRequeued
 		}
-		how := resque.Requeue{Again: again, Remove: q.FormValue("remove") != "", Queue: strings.TrimSpace(q.PostFormValue("to")), Keep: h.keep().Keep}
-		return filter, func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
+		how := resque.RequeueOptions{Again: again, Remove: q.FormValue("remove") != "", Queue: strings.TrimSpace(q.PostFormValue("to")), Keep: h.keep().Keep}
+		return filter, func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {
 			return h.failures.RequeueAll(ctx, how, filter, tell)
 		}
 	})
@@ -262,13 +262,13 @@ func (h *Dashboard) clearFailed(q *request) error { return h.all(q, "clear", h.c
 
 func (h *Dashboard) clearRetried(q *request) error {
 	return h.all(q, "clear", func(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
-		filter.Retried = resque.OnlyRetried
+		filter.Requeued = resque.OnlyRequeued
 		return h.clearing(filter)
 	})
 }
 
 func (h *Dashboard) clearing(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
-	return filter, func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
+	return filter, func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {
 		return h.failures.RemoveAll(ctx, h.keep(), filter, tell)
 	}
 }
@@ -303,7 +303,7 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 // operate begins an operation and answers with what it did, if that was quick, or
 // with where its page is.
 func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) error {
-	o, err := h.operations.begin(name, q.access.User, act, func(p resque.Progress, err error) {
+	o, err := h.operations.begin(name, q.access.User, act, func(p resque.BulkProgress, err error) {
 		h.forget()
 		h.report(context.WithoutCancel(q.Context()), q, name, target, p.Done, err)
 		h.trim(context.WithoutCancel(q.Context()), p.Trash)

@@ -189,7 +189,7 @@ func goTest(f resque.FailedJob) string {
 	}
 	return fmt.Sprintf(`// It failed with %s: %s
 func Test%s(t *testing.T) {
-	job, err := resque.ParseReserved(%s, []byte(%s))
+	job, err := resque.ParsePayload(%s, []byte(%s))
 	require.NoError(t, err)
 	require.NoError(t, mux().Perform(t.Context(), job)) // your mux
 }

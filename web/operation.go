@@ -11,7 +11,7 @@ import (
 )
 
 // bulkAct acts on many failures and tells how far it is.
-type bulkAct func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error)
+type bulkAct func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error)
 
 // operation is a bulk act that goes on when its page is left. It ends with the
 // process; what is left undone then can be begun again.
@@ -21,7 +21,7 @@ type operation struct {
 	over           chan struct{}
 
 	mu       sync.Mutex
-	progress resque.Progress
+	progress resque.BulkProgress
 	err      error
 }
 
@@ -48,7 +48,7 @@ const quickly = 80 * time.Millisecond
 const operationTimeout = time.Hour
 
 // begin starts act in the background, unless another one is running.
-func (all *operations) begin(name, user string, act bulkAct, done func(resque.Progress, error)) (*operation, error) {
+func (all *operations) begin(name, user string, act bulkAct, done func(resque.BulkProgress, error)) (*operation, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.current != nil {
@@ -96,13 +96,13 @@ func (all *operations) find(id string) *operation {
 	return nil
 }
 
-func (o *operation) tell(p resque.Progress) {
+func (o *operation) tell(p resque.BulkProgress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.progress = p
 }
 
-func (o *operation) end(p resque.Progress, err error) {
+func (o *operation) end(p resque.BulkProgress, err error) {
 	o.mu.Lock()
 	o.progress, o.err = p, err
 	o.mu.Unlock()
@@ -116,7 +116,7 @@ func (o *operation) settled(within time.Duration) {
 	}
 }
 
-func (o *operation) state() (p resque.Progress, over bool, err error) {
+func (o *operation) state() (p resque.BulkProgress, over bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	select {
@@ -130,7 +130,7 @@ func (o *operation) state() (p resque.Progress, over bool, err error) {
 // operationPage is the content of an operation's page.
 type operationPage struct {
 	ID, Name, User string
-	Progress       resque.Progress
+	Progress       resque.BulkProgress
 	Over           bool
 	Cancelled      bool
 	Failed         bool

@@ -89,7 +89,7 @@ func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) erro
 
 func (h *Dashboard) jobRow(job resque.QueuedJob, now time.Time) jobRow {
 	row := jobRow{ID: job.ID.String(), Position: job.ID.Position, shownJob: h.showJob(job.Raw)}
-	if read, err := resque.ParseReserved("", job.Raw); err == nil {
+	if read, err := resque.ParsePayload("", job.Raw); err == nil {
 		row.Waiting = waited(read, now)
 	}
 	return row

@@ -92,7 +92,7 @@ func (h *Dashboard) moveJobs(q *request) error {
 	return h.tookJobs(q, "move jobs", name+" → "+to, p, err, t("Moved"))
 }
 
-func (h *Dashboard) tookJobs(q *request, act, target string, p resque.Progress, err error, verb string) error {
+func (h *Dashboard) tookJobs(q *request, act, target string, p resque.BulkProgress, err error, verb string) error {
 	h.report(q.Context(), q, act, target, p.Done, err)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (h *Dashboard) removeMatching(q *request) error {
 			Text: t("Those in queue %s that are like that.", name),
 		})
 	}
-	return h.operate(q, "remove jobs", name, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.Progress)) (resque.Progress, error) {
+	return h.operate(q, "remove jobs", name, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {
 		return queue.RemoveMatching(ctx, h.keep(), match, tell)
 	})
 }

@@ -30,7 +30,7 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 			row.Drain = 0 // nobody goes on with it
 		}
 		if state.Next != nil {
-			row.Next = readJob(state.Next.Payload).Class
+			row.Next = readJob(state.Next.Raw).Class
 			row.Oldest = waited(state.Next, snap.Now)
 		}
 		rows[i] = row
@@ -40,7 +40,7 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 
 // waited is how long a job has been waiting, by its payload; 0 where that does not
 // say it.
-func waited(job *resque.Reserved, now time.Time) time.Duration {
+func waited(job *resque.Payload, now time.Time) time.Duration {
 	at, ok := waitingSince(job)
 	if !ok {
 		return 0
@@ -48,7 +48,7 @@ func waited(job *resque.Reserved, now time.Time) time.Duration {
 	return max(now.Sub(at), time.Second)
 }
 
-func waitingSince(job *resque.Reserved) (at time.Time, ok bool) {
+func waitingSince(job *resque.Payload) (at time.Time, ok bool) {
 	if job == nil {
 		return time.Time{}, false
 	}

@@ -64,10 +64,10 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 	case w.Damage != nil:
 		r.Job = &shownJob{Bad: true}
 		if !h.hides() {
-			r.Job.Raw = string(w.Job.Payload)
+			r.Job.Raw = string(w.Job.Raw)
 		}
 	default:
-		job := h.showJob(w.Job.Payload)
+		job := h.showJob(w.Job.Raw)
 		r.Queue, r.Job, r.RunAt = w.Job.Queue, &job, w.RunAt
 		if !w.RunAt.IsZero() {
 			r.Running = now.Sub(w.RunAt)

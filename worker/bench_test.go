@@ -42,7 +42,7 @@ func BenchmarkPickup(b *testing.B) {
 			c := s.Conn(b)
 			begun := make(chan time.Time)
 			mux := resque.NewMux()
-			mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+			mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 				begun <- time.Now()
 				return nil
 			})

@@ -40,9 +40,9 @@ func ServeChild(ctx context.Context, handler resque.Handler) error {
 
 // performInChild performs one job, in its own goroutine because of runtime.Goexit.
 func performInChild(ctx context.Context, handler resque.Handler, given fork.Job, returns func() bool) fork.Report {
-	job, err := resque.ParseReserved(given.Queue, given.Payload)
+	job, err := resque.ParsePayload(given.Queue, given.Payload)
 	if err != nil { // the worker could read it
-		return reportOf(&resque.Reserved{Queue: given.Queue, Payload: given.Payload}, false, err)
+		return reportOf(&resque.Payload{Queue: given.Queue, Raw: given.Payload}, false, err)
 	}
 	job.Worker = given.Worker
 	outer := job
@@ -61,7 +61,7 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	performing.Wait()
 	returned := returns() && (isTerm(err) || isDirtyExit(err))
 	if err != nil && !unknown && !isDontPerform(err) && !returned {
-		err = resque.FailureHooks(resque.WithReserved(context.WithoutCancel(ctx), job), handler, job, err)
+		err = resque.FailureHooks(resque.WithPayload(context.WithoutCancel(ctx), job), handler, job, err)
 	}
 	return reportOf(job, unknown, err)
 }
@@ -76,7 +76,7 @@ func withChild(ctx context.Context) context.Context { return context.WithValue(c
 //
 // Ruby: Resque.after_fork.
 func AfterFork(hook resque.HandlerFunc) resque.Middleware {
-	return resque.BeforePerform(func(ctx context.Context, job *resque.Reserved) error {
+	return resque.BeforePerform(func(ctx context.Context, job *resque.Payload) error {
 		if ctx.Value(childKey{}) == nil {
 			return nil
 		}
@@ -85,7 +85,7 @@ func AfterFork(hook resque.HandlerFunc) resque.Middleware {
 }
 
 // reportOf describes how a job ended, for the worker.
-func reportOf(job *resque.Reserved, unknown bool, err error) fork.Report {
+func reportOf(job *resque.Payload, unknown bool, err error) fork.Report {
 	if err == nil {
 		return fork.Report{OK: true}
 	}
@@ -127,16 +127,16 @@ func (e *childError) Is(target error) bool { return target == resque.ErrTerm && 
 type inChild struct {
 	children   *fork.Slot
 	timeouts   timeouts
-	beforeFork func(ctx context.Context, job *resque.Reserved) error
+	beforeFork func(ctx context.Context, job *resque.Payload) error
 }
 
-func (p *inChild) perform(ctx context.Context, job *resque.Reserved, killed <-chan struct{}, returns func() bool) (hooked bool, err error) {
+func (p *inChild) perform(ctx context.Context, job *resque.Payload, killed <-chan struct{}, returns func() bool) (hooked bool, err error) {
 	if p.beforeFork != nil {
 		if err := guard(func() error { return p.beforeFork(ctx, job) }); err != nil {
 			return false, fmt.Errorf("before the fork: %w", err)
 		}
 	}
-	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Payload}
+	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Raw}
 	report, err := p.children.Perform(ctx, killed, given, func() *fork.Stop {
 		if !errors.Is(context.Cause(ctx), resque.ErrTerm) {
 			return nil // the child knows its time limit itself

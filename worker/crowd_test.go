@@ -28,7 +28,7 @@ func TestACrowdWaitsForOneJob(t *testing.T) {
 			c := s.Conn(t)
 			var performed atomic.Int64
 			mux := resque.NewMux()
-			mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+			mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 				performed.Add(1)
 				return nil
 			})

@@ -21,7 +21,7 @@ func BenchmarkDrain(b *testing.B) {
 			s := redistest.Start(b)
 			mux := resque.NewMux()
 			exporter := resque.Define1[int64]("Exporter", "exports")
-			mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+			mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 			c := s.Conn(b)
 			for i := range b.N {
 				require.NoError(b, c.Send("RPUSH", "resque:queue:exports", fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, i)))

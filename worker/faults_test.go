@@ -54,7 +54,7 @@ func (c *tally) requireOnce(t *testing.T) {
 // mux performs Exporter: a count, and a failure for every fourth job.
 func (c *tally) mux() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		c.count(id)
 		if id%4 == 0 {
 			return errors.New("every fourth job fails")

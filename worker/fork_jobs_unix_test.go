@@ -22,7 +22,7 @@ import (
 // is a file, to which they write what they do, and by whom.
 func forkJobs() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Use(worker.AfterFork(func(_ context.Context, job *resque.Reserved) error {
+	mux.Use(worker.AfterFork(func(_ context.Context, job *resque.Payload) error {
 		return jotJob(job, "after fork")
 	}))
 	for class, perform := range map[string]func(ctx context.Context, file, what string) error{
@@ -43,7 +43,7 @@ func forkJobs() *resque.Mux {
 		"Garbage":  garbage,
 		"Cut":      func(context.Context, string, string) error { return &resque.DirtyExitError{Message: "cut off"} },
 	} {
-		mux.Handle(resque.Route{Class: class, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+		mux.Handle(resque.Route{Class: class, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 			var file, what string
 			if err := job.Bind(&file, &what); err != nil {
 				return err
@@ -52,11 +52,11 @@ func forkJobs() *resque.Mux {
 				return err
 			}
 			return perform(ctx, file, what)
-		})}.OnFailure(func(_ context.Context, job *resque.Reserved, err error) error {
+		})}.OnFailure(func(_ context.Context, job *resque.Payload, err error) error {
 			return jotJob(job, fmt.Sprintf("hook in %d: %.60v", os.Getpid(), err))
 		}))
 	}
-	mux.HandleFunc("Nothing", func(context.Context, *resque.Reserved) error { return nil })
+	mux.HandleFunc("Nothing", func(context.Context, *resque.Payload) error { return nil })
 	return mux
 }
 
@@ -71,7 +71,7 @@ func jot(file, format string, args ...any) error {
 	return err
 }
 
-func jotJob(job *resque.Reserved, text string) error {
+func jotJob(job *resque.Payload, text string) error {
 	if len(job.Args) == 0 {
 		return nil
 	}

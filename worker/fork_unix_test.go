@@ -156,7 +156,7 @@ func TestHooksAroundTheFork(t *testing.T) {
 	t.Parallel()
 	sheet := newSheet(t)
 	var before atomic.Int64
-	hooks := worker.Hooks{BeforeFork: func(_ context.Context, job *resque.Reserved) error {
+	hooks := worker.Hooks{BeforeFork: func(_ context.Context, job *resque.Payload) error {
 		if before.Add(1) == 3 {
 			panic("no fork today")
 		}
@@ -306,7 +306,7 @@ func TestTermAsTheChildGetsTheJob(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	w = newWorker(t, s, forkJobs(), worker.Config{
 		Queues: []string{"q"}, ForkPerJob: true, TermChild: true, TermTimeout: 30 * time.Second,
-		Hooks: worker.Hooks{BeforeFork: func(ctx context.Context, _ *resque.Reserved) error {
+		Hooks: worker.Hooks{BeforeFork: func(ctx context.Context, _ *resque.Payload) error {
 			close(begun)
 			<-release
 			<-ctx.Done()

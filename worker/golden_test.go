@@ -28,7 +28,7 @@ func (e raised) ExceptionName() string { return e.class }
 // recordedMux performs what the recordings' classes did.
 func recordedMux() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		switch id {
 		case 13:
 			return raised{"ArgumentError", "no export 13"}
@@ -38,10 +38,10 @@ func recordedMux() *resque.Mux {
 			return nil
 		}
 	}))
-	mux.Handle(resque.Define1[int64]("Skipper", "exports").Perform(func(context.Context, int64) error {
+	mux.Handle(resque.Define1[int64]("Skipper", "exports").Handler(func(context.Context, int64) error {
 		return errors.New("performed all the same")
-	}).Use(resque.BeforePerform(func(context.Context, *resque.Reserved) error { return resque.ErrDontPerform })))
-	mux.Handle(resque.Define1[int64]("Mailer", "mail").Perform(func(context.Context, int64) error { return nil }))
+	}).Use(resque.BeforePerform(func(context.Context, *resque.Payload) error { return resque.ErrDontPerform })))
+	mux.Handle(resque.Define1[int64]("Mailer", "mail").Handler(func(context.Context, int64) error { return nil }))
 	return mux
 }
 
@@ -171,7 +171,7 @@ func TestWorkerInTheMiddleOfAJobLooksLikeRuby(t *testing.T) {
 	server := redistest.StartReal(t)
 	begun, release := make(chan struct{}), make(chan struct{})
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 		close(begun)
 		<-release
 		return nil

@@ -23,7 +23,7 @@ type Hooks struct {
 	// fails the job.
 	//
 	// Ruby: Resque.before_fork.
-	BeforeFork func(ctx context.Context, job *resque.Reserved) error
+	BeforeFork func(ctx context.Context, job *resque.Payload) error
 
 	// BeforePause and AfterPause are called by Pause and Resume.
 	//

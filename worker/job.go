@@ -46,7 +46,7 @@ type performer interface {
 	// were called. They are not called if returns reports that a job which is told
 	// to end goes back to its queue. The job is cut off when killed is closed, if
 	// kills reports true.
-	perform(ctx context.Context, job *resque.Reserved, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
+	perform(ctx context.Context, job *resque.Payload, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
 	kills() bool
 
 	// pid is the child that performs the job; 0 is none. Any goroutine may call it.
@@ -59,7 +59,7 @@ type performer interface {
 // inProcess performs jobs in the slot's own goroutine.
 type inProcess struct{ handler resque.Handler }
 
-func (p inProcess) perform(ctx context.Context, job *resque.Reserved, _ <-chan struct{}, _ func() bool) (hooked bool, err error) {
+func (p inProcess) perform(ctx context.Context, job *resque.Payload, _ <-chan struct{}, _ func() bool) (hooked bool, err error) {
 	return false, resque.Perform(ctx, p.handler, job)
 }
 
@@ -72,7 +72,7 @@ func (inProcess) close()      {}
 // waits no longer.
 type runningJob struct {
 	reserved store.Reserved
-	job      *resque.Reserved
+	job      *resque.Payload
 	class    string // of job; middleware may change that one
 	started  time.Time
 	quiet    bool // its line in the log is not wanted
@@ -142,9 +142,9 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 //
 // Ruby: Resque::Worker#perform.
 func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
-	job, err := resque.ParseReserved(r.Queue, r.Payload)
+	job, err := resque.ParsePayload(r.Queue, r.Payload)
 	if err != nil {
-		job = &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+		job = &resque.Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
 		return s.finish(&runningJob{reserved: r, job: job, started: time.Now()}, err), true
 	}
 	job.Worker = r.Worker
@@ -162,7 +162,7 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 // begin makes a reserved job the slot's running job. ok is false if the worker has
 // begun to stop: the stopper may have looked for running jobs already, and would
 // miss this one.
-func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Reserved) (during context.Context, in *runningJob, ok bool) {
+func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Payload) (during context.Context, in *runningJob, ok bool) {
 	in = &runningJob{reserved: r, job: job, class: job.Class, started: time.Now()}
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -268,7 +268,7 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 	if s.isReturned(in, err) || isDontPerform(err) {
 		return s.finish(in, err)
 	}
-	return s.finish(in, resque.FailureHooks(resque.WithReserved(ctx, in.job), s.handler, in.job, err))
+	return s.finish(in, resque.FailureHooks(resque.WithPayload(ctx, in.job), s.handler, in.job, err))
 }
 
 // finish chooses a job's outcome and writes the job's line to the log.

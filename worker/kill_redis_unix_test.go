@@ -35,7 +35,7 @@ func (p *producer) run(ctx context.Context, t *testing.T) {
 	t.Helper()
 	exporter := resque.Define1[int64]("Exporter", "exports")
 	for id := int64(1); ctx.Err() == nil; id++ {
-		_, err := p.client.Enqueue(context.WithoutCancel(ctx), exporter.With(id))
+		_, err := p.client.Enqueue(context.WithoutCancel(ctx), exporter.Job(id))
 		switch {
 		case err == nil:
 			p.queued = append(p.queued, id)
@@ -60,7 +60,7 @@ type ledger struct {
 
 func (l *ledger) mux() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		l.mu.Lock()
 		l.times[id]++
 		l.mu.Unlock()

@@ -70,7 +70,7 @@ func beKilled(ctx context.Context, url string) error {
 		return err
 	}
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int]("Exporter", "exports").Perform(func(ctx context.Context, id int) error {
+	mux.Handle(resque.Define1[int]("Exporter", "exports").Handler(func(ctx context.Context, id int) error {
 		c, err := rdb.Conn(ctx)
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ func TestLargeJobsFillEverySlot(t *testing.T) {
 		var running atomic.Int64
 		all := make(chan struct{})
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
 			if running.Add(1) == slots {
 				close(all)
 			}

@@ -227,7 +227,7 @@ func (p point) live(t *testing.T, f fate) lived {
 // sixth performs jobs as a tally does; the sixth lasts until it is released.
 func sixth(c *tally, inHand chan<- struct{}, release <-chan struct{}) *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		c.count(id)
 		switch id {
 		case 4:

@@ -22,7 +22,7 @@ import (
 func midRun(c *tally, halfway func()) *resque.Mux {
 	mux := resque.NewMux()
 	var once sync.Once
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		c.count(id)
 		if id == int64(c.want/2) {
 			once.Do(halfway)

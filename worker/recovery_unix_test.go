@@ -189,7 +189,7 @@ func admit(t *testing.T, trouble trouble) *patient {
 		behind = &redistest.Server{URL: p.proxy.URL}
 	}
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 		defer p.finished.Add(1)
 		p.tally.count(id)
 		if id > 100 {
@@ -241,7 +241,7 @@ func (p *patient) ask(t *testing.T, command string, args ...any) any {
 
 func (p *patient) push(t *testing.T, id int) {
 	t.Helper()
-	payload, err := resque.Job{Class: "Exporter", Queue: "exports", Args: []any{id}}.Payload()
+	payload, err := resque.Job{Class: "Exporter", Queue: "exports", Args: []any{id}}.Encode()
 	require.NoError(t, err)
 	p.ask(t, "RPUSH", "resque:queue:exports", payload)
 }

@@ -79,7 +79,7 @@ func TestRestartSettlesWhatTheDeadOneLeft(t *testing.T) {
 			}
 			var performed atomic.Int64
 			mux := resque.NewMux()
-			mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+			mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 				performed.Add(1)
 				return nil
 			})
@@ -115,9 +115,9 @@ func TestTimeouts(t *testing.T) {
 		<-ctx.Done()
 		return fmt.Errorf("reading: %w", ctx.Err())
 	}
-	mux.Handle(resque.Define0("Own", "q").Timeout(20 * time.Millisecond).Perform(wait))
-	mux.Handle(resque.Define0("General", "q").Perform(wait))
-	mux.Handle(resque.Define0("Honest", "q").Timeout(20 * time.Millisecond).Perform(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Own", "q").Timeout(20 * time.Millisecond).Handler(wait))
+	mux.Handle(resque.Define0("General", "q").Handler(wait))
+	mux.Handle(resque.Define0("Honest", "q").Timeout(20 * time.Millisecond).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.New("no disk")
 	}))
@@ -136,7 +136,7 @@ func TestGoexitIsAFailureAndKeepsTheSlot(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
 		if string(job.Args[0]) == "1" {
 			runtime.Goexit()
 		}
@@ -157,7 +157,7 @@ func TestPutBackUnknown(t *testing.T) {
 		c := s.Conn(t)
 		var known atomic.Int64
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 			known.Add(1)
 			return nil
 		})
@@ -193,7 +193,7 @@ func TestPutBackLetsOtherQueuesHaveTheirTurn(t *testing.T) {
 		t.Helper()
 		var known atomic.Int64
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 			known.Add(1)
 			return nil
 		})
@@ -237,7 +237,7 @@ func TestPickupWithoutPolling(t *testing.T) {
 		c := s.Conn(t)
 		done := make(chan string, 1)
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
 			done <- job.Queue
 			return nil
 		})
@@ -332,7 +332,7 @@ func TestErrorsThatPanic(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Payload) error {
 		switch string(job.Args[0]) {
 		case "0":
 			return &treacherous{}

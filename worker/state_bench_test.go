@@ -22,7 +22,7 @@ func BenchmarkOnState(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			s := redistest.Start(b)
 			mux := resque.NewMux()
-			mux.Handle(resque.Define0("Nothing", "mail").Perform(func(context.Context) error { return nil }))
+			mux.Handle(resque.Define0("Nothing", "mail").Handler(func(context.Context) error { return nil }))
 			c := s.Conn(b)
 			require.NoError(b, c.Send("SADD", "resque:queues", "mail"))
 			for range b.N {

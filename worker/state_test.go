@@ -50,7 +50,7 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 		waits := make(chan struct{})
 		release := sync.OnceFunc(func() { close(waits) })
 		mux := resque.NewMux()
-		mux.Handle(resque.Define0("Waits", "exports").Perform(func(context.Context) error {
+		mux.Handle(resque.Define0("Waits", "exports").Handler(func(context.Context) error {
 			<-waits
 			return nil
 		}))

@@ -30,7 +30,7 @@ func newGate() *gate { return &gate{begun: make(chan struct{}, 100), open: make(
 
 func (g *gate) mux(obedient bool) *resque.Mux {
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
 		defer g.ended.Add(1)
 		g.begun <- struct{}{}
 		if !obedient {
@@ -99,7 +99,7 @@ func TestAJobThatReturnsAtTheDeadline(t *testing.T) {
 		const deadline = 5 * time.Millisecond
 		mux := resque.NewMux()
 		begun := make(chan struct{})
-		mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
 			close(begun)
 			<-ctx.Done()
 			<-time.After(deadline - 200*time.Microsecond + time.Duration(round*10)*time.Microsecond)
@@ -212,7 +212,7 @@ func (d *diary) text() string {
 func (d *diary) hooks() worker.Hooks {
 	return worker.Hooks{
 		BeforeFirstFork: func(context.Context) error { d.note("first")(); return nil },
-		BeforeFork:      func(context.Context, *resque.Reserved) error { d.note("fork")(); return nil },
+		BeforeFork:      func(context.Context, *resque.Payload) error { d.note("fork")(); return nil },
 		BeforePause:     d.note("pausing"), AfterPause: d.note("resumed"),
 		QueueEmpty: d.note("empty"), Shutdown: d.note("shutdown"), WorkerExit: d.note("exit"),
 	}
@@ -366,12 +366,12 @@ func TestFailureHooksInProcess(t *testing.T) {
 		told    string
 		records string
 	}{
-		"an error":     {func(context.Context, *resque.Reserved) error { return errors.New("oh") }, nil, "oh", "oh"},
-		"a panic":      {func(context.Context, *resque.Reserved) error { panic("oh") }, nil, "panic: oh", "panic: oh"},
-		"none":         {func(context.Context, *resque.Reserved) error { return nil }, nil, "", ""},
-		"DontPerform":  {func(context.Context, *resque.Reserved) error { return resque.ErrDontPerform }, nil, "", ""},
-		"a bad hook":   {func(context.Context, *resque.Reserved) error { return errors.New("oh") }, errors.New("worse"), "oh", "oh (and its failure hook went wrong: worse)"},
-		"its deadline": {func(ctx context.Context, _ *resque.Reserved) error { <-ctx.Done(); return ctx.Err() }, nil, "Exporter: execution expired after 20ms", "Exporter: execution expired after 20ms"},
+		"an error":     {func(context.Context, *resque.Payload) error { return errors.New("oh") }, nil, "oh", "oh"},
+		"a panic":      {func(context.Context, *resque.Payload) error { panic("oh") }, nil, "panic: oh", "panic: oh"},
+		"none":         {func(context.Context, *resque.Payload) error { return nil }, nil, "", ""},
+		"DontPerform":  {func(context.Context, *resque.Payload) error { return resque.ErrDontPerform }, nil, "", ""},
+		"a bad hook":   {func(context.Context, *resque.Payload) error { return errors.New("oh") }, errors.New("worse"), "oh", "oh (and its failure hook went wrong: worse)"},
+		"its deadline": {func(ctx context.Context, _ *resque.Payload) error { <-ctx.Done(); return ctx.Err() }, nil, "Exporter: execution expired after 20ms", "Exporter: execution expired after 20ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -380,7 +380,7 @@ func TestFailureHooksInProcess(t *testing.T) {
 			var told []string
 			mux := resque.NewMux()
 			mux.Handle(resque.Route{Class: "Exporter", Handler: test.perform, Timeout: 20 * time.Millisecond}.OnFailure(
-				func(_ context.Context, _ *resque.Reserved, err error) error {
+				func(_ context.Context, _ *resque.Payload, err error) error {
 					told = append(told, err.Error())
 					return test.hook
 				}))
@@ -410,8 +410,8 @@ func TestFailureHooksOfTheSweeper(t *testing.T) {
 	do(t, c, "SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`)
 	told := make(chan error, 5)
 	mux := resque.NewMux()
-	mux.Handle(resque.Route{Class: "Exporter", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil })}.OnFailure(
-		func(_ context.Context, job *resque.Reserved, err error) error {
+	mux.Handle(resque.Route{Class: "Exporter", Handler: resque.HandlerFunc(func(context.Context, *resque.Payload) error { return nil })}.OnFailure(
+		func(_ context.Context, job *resque.Payload, err error) error {
 			assert.Equal(t, id, job.Worker)
 			told <- err
 			return nil

@@ -189,7 +189,7 @@ func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Eff
 			return append(s.backend.Crashed(r.Raw, crashMemory), s.backend.Requeue(r.Queue, r.Raw)...), "requeued", nil
 		}
 	}
-	job := &resque.Reserved{Queue: r.Queue, Payload: r.Payload, Worker: r.Worker}
+	job := &resque.Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
 	f := resque.NewFailure(job, s.lostJob(r), time.Now())
 	s.cfg.tell(ctx, &f)
 	return failureEffects(s.backend, s.cfg.FailureLists, f), failed, nil
@@ -201,7 +201,7 @@ const failed = "failed"
 // inside a wrapper that the handler knows.
 func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
 	lost := &resque.DeadWorkerError{Worker: r.Worker}
-	if job, err := resque.ParseReserved(r.Queue, r.Raw); err == nil {
+	if job, err := resque.ParsePayload(r.Queue, r.Raw); err == nil {
 		lost.Class = job.Class
 		if inside, err := resque.Unwrap(s.handler, job); err == nil {
 			lost.Class = inside.Class
@@ -212,13 +212,13 @@ func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
 
 // tellHooks tells a job's failure hooks of its worker's death.
 func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
-	job, err := resque.ParseReserved(r.Queue, r.Raw)
+	job, err := resque.ParsePayload(r.Queue, r.Raw)
 	if err != nil {
 		return
 	}
 	job.Worker = r.Worker
 	lost := s.lostJob(r)
-	if err := resque.FailureHooks(resque.WithReserved(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same one means that none went wrong
+	if err := resque.FailureHooks(resque.WithPayload(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same one means that none went wrong
 		s.cfg.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", r.Worker, "err", err)
 	}
 }

@@ -225,8 +225,8 @@ func TestSweepNamesJobsOfRails(t *testing.T) {
 	const rails = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["ExportJob"]}}`
 	mux := resque.NewMux()
 	mux.Handle(resque.Route{
-		Class: "OtherJob", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil }),
-		Wrapper: &resque.Wrapper{Class: "Wrap", Unwrap: func(job *resque.Reserved) (*resque.Reserved, error) {
+		Class: "OtherJob", Handler: resque.HandlerFunc(func(context.Context, *resque.Payload) error { return nil }),
+		Wrapper: &resque.Wrapper{Class: "Wrap", Unwrap: func(job *resque.Payload) (*resque.Payload, error) {
 			inside := *job
 			return &inside, json.Unmarshal(job.Args[0], &inside.Class)
 		}},

@@ -24,7 +24,7 @@ const grace = 5 * time.Second
 
 // watch returns the context that job is performed under, and what to call when
 // the job is over.
-func (t timeouts) watch(ctx context.Context, job *resque.Reserved) (_ context.Context, release func()) {
+func (t timeouts) watch(ctx context.Context, job *resque.Payload) (_ context.Context, release func()) {
 	limit := t.limit(job.Class)
 	if limit == 0 {
 		return ctx, func() {}
@@ -39,7 +39,7 @@ func (t timeouts) watch(ctx context.Context, job *resque.Reserved) (_ context.Co
 
 // alarm reports job as stuck unless it is over soon after its context ends, which
 // is in a while.
-func (t timeouts) alarm(job *resque.Reserved, in time.Duration) *time.Timer {
+func (t timeouts) alarm(job *resque.Payload, in time.Duration) *time.Timer {
 	return time.AfterFunc(in+grace, func() {
 		t.stuck.Add(1)
 		t.log.Warn("job is stuck: it goes on though its context has ended",

@@ -37,7 +37,7 @@ func TestTroubleWithRedis(t *testing.T) {
 			enqueue(t, s, exporters(jobs)...)
 			var performed atomic.Int64
 			mux := resque.NewMux()
-			mux.Handle(resque.Define1[int64]("Exporter", "exports").Perform(func(_ context.Context, id int64) error {
+			mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
 				performed.Add(1)
 				<-time.After(2 * time.Millisecond)
 				if id%10 == 0 {

@@ -23,7 +23,7 @@ func TestWorkOff(t *testing.T) {
 		client := s.Client(t)
 		var did []string // without a lock: the race detector says whose goroutine it is
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Reserved) error {
+		mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Payload) error {
 			did = append(did, job.Class+string(job.Args[0]))
 			if string(job.Args[0]) == "2" {
 				return errors.New("no disk")
@@ -31,7 +31,7 @@ func TestWorkOff(t *testing.T) {
 			_, err := client.EnqueueAll(ctx, []resque.Job{{Queue: "new", Class: "Mailer", Args: []any{1}}, {Queue: "new", Class: "Mailer", Args: []any{2}}})
 			return err
 		})
-		mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Reserved) error {
+		mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Payload) error {
 			did = append(did, job.Class+string(job.Args[0]))
 			return nil
 		})
@@ -55,7 +55,7 @@ func TestWorkOffEndsWithItsContext(t *testing.T) {
 	s := redistest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
 		cancel()
 		return ctx.Err() // the job in hand is left alone
 	})
@@ -75,7 +75,7 @@ func TestWorkOffAndGoexit(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 		runtime.Goexit()
 		return nil
 	})
@@ -127,12 +127,12 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 		var together sync.WaitGroup
 		together.Add(slots)
 		mux := resque.NewMux()
-		mux.HandleFunc("First", func(ctx context.Context, _ *resque.Reserved) error {
+		mux.HandleFunc("First", func(ctx context.Context, _ *resque.Payload) error {
 			<-time.After(50 * time.Millisecond) // the others find nothing meanwhile
 			_, err := client.EnqueueAll(ctx, []resque.Job{{Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}})
 			return err
 		})
-		mux.HandleFunc("Part", func(context.Context, *resque.Reserved) error {
+		mux.HandleFunc("Part", func(context.Context, *resque.Payload) error {
 			together.Done()
 			together.Wait() // for all three are performed at once
 			return nil
@@ -163,7 +163,7 @@ func TestAWorkerUntilEmptyOutlastsItsRegistration(t *testing.T) {
 			s := redistest.Start(t)
 			c := s.Conn(t)
 			mux := resque.NewMux()
-			mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
+			mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
 				if string(job.Args[0]) == "1" {
 					_, err := c.Do("DEL", "resque:workers")
 					return err
@@ -186,7 +186,7 @@ func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
 	s := redistest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { cancel(); return nil })
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { cancel(); return nil })
 	enqueue(t, s, exporters(2)...)
 	empty := 0
 	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, Hooks: worker.Hooks{QueueEmpty: func() { empty++ }}})

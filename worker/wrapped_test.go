@@ -21,14 +21,14 @@ func TestJobsOfRails(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.Handle(activejob.Define0("SlowJob", "q").Timeout(20 * time.Millisecond).Perform(func(ctx context.Context) error {
+	mux.Handle(activejob.Define0("SlowJob", "q").Timeout(20 * time.Millisecond).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))
-	mux.Handle(activejob.Define1[int64]("ExportJob", "q").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(activejob.Define1[int64]("ExportJob", "q").Handler(func(context.Context, int64) error { return nil }))
 	enqueue(t, s,
-		activejob.Define0("SlowJob", "q").With(), activejob.Define1[string]("ExportJob", "q").With("x"),
-		activejob.Define0("NopeJob", "q").With(), activejob.Define1[int64]("ExportJob", "q").With(1),
+		activejob.Define0("SlowJob", "q").Job(), activejob.Define1[string]("ExportJob", "q").Job("x"),
+		activejob.Define0("NopeJob", "q").Job(), activejob.Define1[int64]("ExportJob", "q").Job(1),
 		resque.Job{Queue: "q", Class: activejob.JobWrapper, Args: []any{1}})
 	c := s.Conn(t)
 	payloads, err := redis.Strings(c.Do("LRANGE", "resque:queue:q", 0, -1))
@@ -57,8 +57,8 @@ func TestUnknownJobsOfRailsArePutBack(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.Handle(activejob.Define0("ExportJob", "q").Perform(func(context.Context) error { return nil }))
-	enqueue(t, s, activejob.Define0("NopeJob", "q").With(), activejob.Define0("ExportJob", "q").With())
+	mux.Handle(activejob.Define0("ExportJob", "q").Handler(func(context.Context) error { return nil }))
+	enqueue(t, s, activejob.Define0("NopeJob", "q").Job(), activejob.Define0("ExportJob", "q").Job())
 	c := s.Conn(t)
 	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UnknownClass: worker.PutBackUnknown, PollInterval: 20 * time.Millisecond})
 	goRun(t, w)

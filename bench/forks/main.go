@@ -27,7 +27,7 @@ func main() {
 
 func run(ctx context.Context) error {
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Noop", "queue0").Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(resque.Define1[int64]("Noop", "queue0").Handler(func(context.Context, int64) error { return nil }))
 	if worker.IsChild() {
 		return worker.ServeChild(ctx, mux)
 	}

@@ -100,7 +100,7 @@ func (o *options) check() error {
 		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; for none, say --no-worker", mostWorkers, o.Workers))
 	}
 	if len(mistakes) > 0 {
-		return cli.Usage("%w", errors.Join(mistakes...))
+		return cli.UsageErrorf("%w", errors.Join(mistakes...))
 	}
 	return nil
 }

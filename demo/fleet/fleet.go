@@ -102,7 +102,7 @@ func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
 }
 
 // exportID returns the export that a job, Resque's or Rails', is for.
-func (f *Fleet) exportID(job *resque.Reserved) (id int64, ok bool) {
+func (f *Fleet) exportID(job *resque.Payload) (id int64, ok bool) {
 	inside, err := f.Mux.Unwrap(job)
 	if err != nil || !slices.Contains(f.Classes, inside.Class) {
 		return 0, false

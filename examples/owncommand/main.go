@@ -15,7 +15,7 @@ var greeter = resque.Define1[string]("Greeter", "greetings")
 
 func main() {
 	mux := resque.NewMux()
-	mux.Handle(greeter.Perform(func(_ context.Context, name string) error {
+	mux.Handle(greeter.Handler(func(_ context.Context, name string) error {
 		fmt.Println("hello", name)
 		return nil
 	}))

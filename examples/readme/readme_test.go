@@ -30,12 +30,12 @@ func run(ctx context.Context, url string) error {
 		return err
 	}
 	// Who wants it done enqueues it, and goes on at once.
-	if _, err := client.Enqueue(ctx, Exporter.With(42)); err != nil {
+	if _, err := client.Enqueue(ctx, Exporter.Job(42)); err != nil {
 		return err
 	}
 	// Who does it registers a function, and runs a worker.
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(ctx context.Context, exportID int64) error {
+	mux.Handle(Exporter.Handler(func(ctx context.Context, exportID int64) error {
 		fmt.Println("exporting", exportID)
 		return nil
 	}))

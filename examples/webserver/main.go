@@ -41,7 +41,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 	}
 
 	mux := resque.NewMux()
-	mux.Handle(mailer.Perform(func(_ context.Context, address string) error {
+	mux.Handle(mailer.Handler(func(_ context.Context, address string) error {
 		log.Printf("mail to %s sent", address)
 		return nil
 	}))
@@ -77,7 +77,7 @@ func run(ctx context.Context, getenv func(string) string) error {
 func signUp(client *resque.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /signup", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := client.Enqueue(r.Context(), mailer.With(r.FormValue("address"))); err != nil {
+		if _, err := client.Enqueue(r.Context(), mailer.Job(r.FormValue("address"))); err != nil {
 			http.Error(w, "please try again later", http.StatusServiceUnavailable)
 			return
 		}

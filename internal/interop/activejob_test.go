@@ -34,7 +34,7 @@ func TestRailsEnqueuesGoPerforms(t *testing.T) {
 	ruby(t, server, "active_job.rb", "enqueue")
 	var got [][]any
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("RailsJob", func(ctx context.Context, job *resque.Reserved) error {
+	mux.Handle(activejob.Route("RailsJob", func(ctx context.Context, job *resque.Payload) error {
 		data, ok := activejob.FromContext(ctx)
 		require.True(t, ok)
 		assert.Equal(t, "rails", data.Queue)
@@ -82,7 +82,7 @@ func TestGoEnqueuesRailsPerforms(t *testing.T) {
 		job(activejob.Symbol("sym"), []activejob.Symbol{"a"}, activejob.Module("Kernel"), activejob.NewGlobalID("shop", "Person", "5")).Resque(),
 		job(map[string]int{"a": 1}, words{"csv", 2}, activejob.Hash{Kind: activejob.IndifferentHash, Pairs: []activejob.Pair{{Key: "k", Value: 1}}}).Resque(),
 		job(noon, activejob.TimeWithZone{Time: noon, Zone: "Etc/UTC"}, activejob.DateTime{Time: noon}, activejob.DateOf(noon), 90*time.Minute).Resque(),
-		activejob.Define2[int, activejob.Keywords[words]]("RailsJob", "rails").With(7, activejob.Keywords[words]{Of: words{"csv", 3}}),
+		activejob.Define2[int, activejob.Keywords[words]]("RailsJob", "rails").Job(7, activejob.Keywords[words]{Of: words{"csv", 3}}),
 	)
 	got := reply[struct {
 		Seen     [][]any
@@ -114,11 +114,11 @@ func TestRailsCountsGosAttempts(t *testing.T) {
 	payloads := list(t, server, "resque:queue:rails")
 	flaky := payloads[len(payloads)-1]
 	require.Contains(t, flaky, `"flaky"`)
-	job, err := resque.ParseReserved("rails", []byte(flaky))
+	job, err := resque.ParsePayload("rails", []byte(flaky))
 	require.NoError(t, err)
 	second := redistest.StartReal(t) // gets only the second attempt
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Reserved) error { return rubyFlaky{} }).
+	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Payload) error { return rubyFlaky{} }).
 		Use(activejob.Retry{Client: second.Client(t), Exceptions: []string{"RailsJob::Flaky"}}.Middleware))
 	require.NoError(t, resque.Perform(t.Context(), mux, job))
 	text := ruby(t, second, "active_job.rb", "work")

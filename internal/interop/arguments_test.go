@@ -54,7 +54,7 @@ func payloads(t *testing.T, jobs []resque.Job) []string {
 	t.Helper()
 	var texts []string
 	for _, job := range jobs {
-		text, err := job.Payload()
+		text, err := job.Encode()
 		require.NoError(t, err)
 		texts = append(texts, string(text))
 	}
@@ -68,8 +68,8 @@ func TestRubyEnqueuesGoPerforms(t *testing.T) {
 	var got []string
 	var values [][]any
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
-		got = append(got, string(job.Payload))
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
+		got = append(got, string(job.Raw))
 		args, targets := make([]any, len(job.Args)), []any{}
 		for i := range args {
 			targets = append(targets, &args[i])
@@ -125,8 +125,8 @@ func TestGoPerformsWhatRubyRequeued(t *testing.T) {
 	enqueue(t, server, exporters(t)...)
 	var got []string
 	mux := resque.NewMux()
-	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Reserved) error {
-		got = append(got, string(job.Payload))
+	mux.HandleFunc("Exporter", func(_ context.Context, job *resque.Payload) error {
+		got = append(got, string(job.Raw))
 		switch {
 		case len(got) > len(want):
 			return nil

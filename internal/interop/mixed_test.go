@@ -96,15 +96,15 @@ type performedJobs struct {
 func (l *performedJobs) handler(want []string, perform func(i int) error) resque.Handler {
 	l.times = map[int]int{}
 	mux := resque.NewMux()
-	mux.HandleFunc("Mixed", func(_ context.Context, job *resque.Reserved) error {
+	mux.HandleFunc("Mixed", func(_ context.Context, job *resque.Payload) error {
 		i, err := strconv.Atoi(string(job.Args[0]))
 		if err != nil {
 			return err
 		}
 		l.mu.Lock()
 		l.times[i]++
-		if i >= len(want) || string(job.Payload) != want[i] {
-			l.wrong = append(l.wrong, string(job.Payload))
+		if i >= len(want) || string(job.Raw) != want[i] {
+			l.wrong = append(l.wrong, string(job.Raw))
 		}
 		l.mu.Unlock()
 		return perform(i)

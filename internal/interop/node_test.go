@@ -250,7 +250,7 @@ func TestDeadNodeWorkersJobIsKept(t *testing.T) {
 	require.NoError(t, err)
 	done := 0
 	mux := resque.NewMux()
-	mux.Handle(resque.Define0("Mixed", "mixed").Perform(func(context.Context) error { done++; return nil }))
+	mux.Handle(resque.Define0("Mixed", "mixed").Handler(func(context.Context) error { done++; return nil }))
 	work(t, server, mux, "mixed")
 	assert.Equal(t, 1, done, "the job still has no arguments")
 }

@@ -54,7 +54,7 @@ func busyUntil(t *testing.T, server *redistest.Server, slots int, queues ...stri
 	begun, end := make(chan struct{}), make(chan struct{})
 	release = sync.OnceFunc(func() { close(end) })
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int]("Exporter", "exports").Perform(func(_ context.Context, id int) error {
+	mux.Handle(resque.Define1[int]("Exporter", "exports").Handler(func(_ context.Context, id int) error {
 		switch id {
 		case 1:
 			return nil

@@ -13,24 +13,24 @@ func BenchmarkPerform(b *testing.B) {
 	exporter := resque.Define1[int64]("Exporter", "exports")
 	perform := func(context.Context, int64) error { return nil }
 	plain, both := resque.NewMux(), resque.NewMux()
-	plain.Handle(exporter.Perform(perform))
-	both.Handle(exporter.Perform(perform))
-	both.Handle(ExportJob.Perform(perform))
+	plain.Handle(exporter.Handler(perform))
+	both.Handle(exporter.Handler(perform))
+	both.Handle(ExportJob.Handler(perform))
 	for _, c := range []struct {
 		name string
 		mux  *resque.Mux
 		job  resque.Job
 	}{
-		{"resque alone", plain, exporter.With(42)}, {"resque beside rails", both, exporter.With(42)}, {"rails", both, ExportJob.With(42)},
+		{"resque alone", plain, exporter.Job(42)}, {"resque beside rails", both, exporter.Job(42)}, {"rails", both, ExportJob.Job(42)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			payload, err := c.job.Payload()
+			payload, err := c.job.Encode()
 			if err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				job, err := resque.ParseReserved("exports", payload)
+				job, err := resque.ParsePayload("exports", payload)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -45,7 +45,7 @@ func BenchmarkPerform(b *testing.B) {
 func BenchmarkEnqueue(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ExportJob.With(42).Payload(); err != nil {
+		if _, err := ExportJob.Job(42).Encode(); err != nil {
 			b.Fatal(err)
 		}
 	}

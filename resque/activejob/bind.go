@@ -18,7 +18,7 @@ import (
 // into a time.Time; null into what can be nil. Keyword arguments may be missing
 // where the last target is a *[Keywords]. Errors are *[resque.ArityError] and
 // *[resque.ArgumentError].
-func Bind(job *resque.Reserved, targets ...any) error {
+func Bind(job *resque.Payload, targets ...any) error {
 	n := len(targets)
 	if n == len(job.Args)+1 && isKeywords(targets[n-1]) {
 		targets = targets[:n-1]

@@ -19,8 +19,8 @@ func serialized(serializer, rest string) string {
 	return `{"_aj_serialized":"ActiveJob::Serializers::` + serializer + `Serializer",` + rest + `}`
 }
 
-func reserved(args ...string) *resque.Reserved {
-	job := &resque.Reserved{Class: "ExportJob"}
+func reserved(args ...string) *resque.Payload {
+	job := &resque.Payload{Class: "ExportJob"}
 	for _, arg := range args {
 		job.Args = append(job.Args, json.RawMessage(arg))
 	}
@@ -216,7 +216,7 @@ func TestOddSerializedForms(t *testing.T) {
 		o, ok := values[0].(activejob.Object)
 		require.True(t, ok, "%s: %#v", arg, values[0])
 		assert.Contains(t, arg, o.Serializer)
-		text, err := activejob.Job{Class: "J", Queue: "q", Args: values}.Resque().Payload()
+		text, err := activejob.Job{Class: "J", Queue: "q", Args: values}.Resque().Encode()
 		require.NoError(t, err)
 		assert.Contains(t, string(text), `"arguments":[`+arg+`]`, "and writes it again as it was")
 	}

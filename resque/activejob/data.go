@@ -40,8 +40,8 @@ func FromContext(ctx context.Context) (data Data, ok bool) {
 }
 
 // DataOf returns a job's data. ok is false for a job that Rails did not wrap.
-func DataOf(job *resque.Reserved) (data Data, ok bool) {
-	o, err := envelopeOf(job.Payload)
+func DataOf(job *resque.Payload) (data Data, ok bool) {
+	o, err := envelopeOf(job.Raw)
 	if err != nil {
 		return Data{}, false
 	}
@@ -101,7 +101,7 @@ func wrap(job resque.Job) resque.Job {
 // unwrap returns the Rails job inside job.
 //
 // Ruby: ActiveJob::Base.execute.
-func unwrap(job *resque.Reserved) (*resque.Reserved, error) {
+func unwrap(job *resque.Payload) (*resque.Payload, error) {
 	o, err := argument(job.Args)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 // What Rails writes for other things, or will one day, is an [Object].
 //
 // Ruby: ActiveJob::Arguments.deserialize, but no record is loaded.
-func Values(job *resque.Reserved) []any {
+func Values(job *resque.Payload) []any {
 	values := make([]any, len(job.Args))
 	for i, arg := range job.Args {
 		values[i] = decode(arg)

@@ -31,12 +31,12 @@ func define(class, queue string) definition {
 // Class is the job's class, as Rails spells it.
 func (d definition) Class() string { return d.class }
 
-// Queue is where the job's With places it: with the app's prefix, if it has one.
+// Queue is where Job places it: with the app's prefix, if it has one.
 func (d definition) Queue() string { return d.queue }
 
-// Unchecked returns a job whose arguments the compiler has not checked: for tools
+// UncheckedJob returns a job whose arguments the compiler has not checked: for tools
 // that have a definition by an interface.
-func (d definition) Unchecked(args ...any) resque.Job { return d.job(args...) }
+func (d definition) UncheckedJob(args ...any) resque.Job { return d.job(args...) }
 
 func (d definition) job(args ...any) resque.Job {
 	job := Job{Class: d.class, Queue: d.queue, Args: args}.Resque()
@@ -60,7 +60,7 @@ func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
 
 // Route is the plain form beneath the definitions: fn performs the jobs of a
 // Rails class, and takes their arguments with [Bind] or [Values].
-func Route(class string, fn func(ctx context.Context, job *resque.Reserved) error) resque.Route {
+func Route(class string, fn func(ctx context.Context, job *resque.Payload) error) resque.Route {
 	r := resque.Route{Class: class, Wrapper: wrapper()}
 	if fn != nil {
 		r.Handler = resque.HandlerFunc(fn)

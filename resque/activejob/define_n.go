@@ -31,12 +31,12 @@ func (d Definition0) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition0
 	return d
 }
 
-// With returns a job to enqueue, with an id of its own.
-func (d Definition0) With() resque.Job { return d.job() }
+// Job returns a job to enqueue, with an id of its own.
+func (d Definition0) Job() resque.Job { return d.job() }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition0) Perform(fn func(context.Context) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition0) Handler(fn func(context.Context) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		if err := Bind(job); err != nil {
 			return err
 		}
@@ -67,12 +67,12 @@ func (d Definition1[A]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definiti
 	return d
 }
 
-// With returns a job to enqueue, with an id of its own.
-func (d Definition1[A]) With(a A) resque.Job { return d.job(a) }
+// Job returns a job to enqueue, with an id of its own.
+func (d Definition1[A]) Job(a A) resque.Job { return d.job(a) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition1[A]) Perform(fn func(context.Context, A) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition1[A]) Handler(fn func(context.Context, A) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var a A
 		if err := Bind(job, &a); err != nil {
 			return err
@@ -104,12 +104,12 @@ func (d Definition2[A, B]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Defin
 	return d
 }
 
-// With returns a job to enqueue, with an id of its own.
-func (d Definition2[A, B]) With(a A, b B) resque.Job { return d.job(a, b) }
+// Job returns a job to enqueue, with an id of its own.
+func (d Definition2[A, B]) Job(a A, b B) resque.Job { return d.job(a, b) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition2[A, B]) Perform(fn func(context.Context, A, B) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B
@@ -144,12 +144,12 @@ func (d Definition3[A, B, C]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) De
 	return d
 }
 
-// With returns a job to enqueue, with an id of its own.
-func (d Definition3[A, B, C]) With(a A, b B, c C) resque.Job { return d.job(a, b, c) }
+// Job returns a job to enqueue, with an id of its own.
+func (d Definition3[A, B, C]) Job(a A, b B, c C) resque.Job { return d.job(a, b, c) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition3[A, B, C]) Perform(fn func(context.Context, A, B, C) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B
@@ -185,12 +185,12 @@ func (d Definition4[A, B, C, D]) EnqueueHooks(hooks ...resque.EnqueueMiddleware)
 	return d
 }
 
-// With returns a job to enqueue, with an id of its own.
-func (d Definition4[A, B, C, D]) With(a A, b B, c C, e D) resque.Job { return d.job(a, b, c, e) }
+// Job returns a job to enqueue, with an id of its own.
+func (d Definition4[A, B, C, D]) Job(a A, b B, c C, e D) resque.Job { return d.job(a, b, c, e) }
 
-// Perform returns fn as this class's route, for Mux.Handle.
-func (d Definition4[A, B, C, D]) Perform(fn func(context.Context, A, B, C, D) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Reserved) error {
+// Handler returns fn as this class's route, for Mux.Handle.
+func (d Definition4[A, B, C, D]) Handler(fn func(context.Context, A, B, C, D) error) resque.Route {
+	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B

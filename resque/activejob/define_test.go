@@ -43,11 +43,11 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 		return nil
 	}
 	mux := resque.NewMux()
-	mux.Handle(none.Perform(func(context.Context) error { return note() }))
-	mux.Handle(one.Perform(func(_ context.Context, a options) error { return note(a) }))
-	mux.Handle(two.Perform(func(_ context.Context, a int64, b activejob.Keywords[options]) error { return note(a, b.Of) }))
-	mux.Handle(three.Perform(func(_ context.Context, a time.Time, b activejob.Date, c map[string]int) error { return note(a, b, c) }))
-	mux.Handle(four.Perform(func(_ context.Context, a *int, b activejob.GlobalID, c time.Duration, d any) error {
+	mux.Handle(none.Handler(func(context.Context) error { return note() }))
+	mux.Handle(one.Handler(func(_ context.Context, a options) error { return note(a) }))
+	mux.Handle(two.Handler(func(_ context.Context, a int64, b activejob.Keywords[options]) error { return note(a, b.Of) }))
+	mux.Handle(three.Handler(func(_ context.Context, a time.Time, b activejob.Date, c map[string]int) error { return note(a, b, c) }))
+	mux.Handle(four.Handler(func(_ context.Context, a *int, b activejob.GlobalID, c time.Duration, d any) error {
 		return note(a, b, c, d)
 	}))
 	assert.Equal(t, []string{"Four", "None", "One", "Three", "Two"}, mux.Classes())
@@ -55,9 +55,9 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 	at := time.Date(2026, 1, 15, 12, 34, 56, 789123456, time.UTC)
 	client := inline(t, mux)
 	for _, job := range []resque.Job{
-		none.With(), one.With(options{"csv", nil}), two.With(1<<60, activejob.Keywords[options]{options{"pdf", pointerTo(7)}}),
-		three.With(at, activejob.DateOf(at), map[string]int{"a": 1}),
-		four.With(nil, activejob.NewGlobalID("shop", "Person", "5"), 1500*time.Millisecond, activejob.Symbol("x")),
+		none.Job(), one.Job(options{"csv", nil}), two.Job(1<<60, activejob.Keywords[options]{options{"pdf", pointerTo(7)}}),
+		three.Job(at, activejob.DateOf(at), map[string]int{"a": 1}),
+		four.Job(nil, activejob.NewGlobalID("shop", "Person", "5"), 1500*time.Millisecond, activejob.Symbol("x")),
 	} {
 		assert.Equal(t, "q", job.Queue)
 		assert.Equal(t, activejob.JobWrapper, job.Class)
@@ -77,23 +77,23 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 func TestDefinitionIsAValue(t *testing.T) {
 	t.Parallel()
 	for _, route := range []resque.Route{
-		activejob.Define0("J", "q").Timeout(time.Second).Perform(func(context.Context) error { return nil }),
-		activejob.Define1[int]("J", "q").Timeout(time.Second).Perform(func(context.Context, int) error { return nil }),
-		activejob.Define2[int, int]("J", "q").Timeout(time.Second).Perform(func(context.Context, int, int) error { return nil }),
-		activejob.Define3[int, int, int]("J", "q").Timeout(time.Second).Perform(func(context.Context, int, int, int) error { return nil }),
-		activejob.Define4[int, int, int, int]("J", "q").Timeout(time.Second).Perform(func(context.Context, int, int, int, int) error { return nil }),
+		activejob.Define0("J", "q").Timeout(time.Second).Handler(func(context.Context) error { return nil }),
+		activejob.Define1[int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int) error { return nil }),
+		activejob.Define2[int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int) error { return nil }),
+		activejob.Define3[int, int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int, int) error { return nil }),
+		activejob.Define4[int, int, int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int, int, int) error { return nil }),
 	} {
 		assert.Equal(t, time.Second, route.Timeout)
 		assert.Equal(t, "J", route.Class)
 		assert.Equal(t, "q", route.Queue)
-		job := &resque.Reserved{Class: "J", Args: make([]json.RawMessage, 5)}
+		job := &resque.Payload{Class: "J", Args: make([]json.RawMessage, 5)}
 		require.ErrorContains(t, route.Handler.Perform(t.Context(), job), "J: wrong number of arguments (given 5, expected ")
 	}
 	d := activejob.Define0("J", "q")
 	assert.Equal(t, "J", d.Class())
 	assert.Equal(t, "q", d.Queue())
 	assert.PanicsWithValue(t, `activejob: Define: a class and a queue are needed, got "", "q"`, func() { activejob.Define0("", "q") })
-	assert.PanicsWithValue(t, `resque: Handle: nil handler for class "J"`, func() { resque.NewMux().Handle(d.Perform(nil)) })
+	assert.PanicsWithValue(t, `resque: Handle: nil handler for class "J"`, func() { resque.NewMux().Handle(d.Handler(nil)) })
 }
 
 func TestJobsOfRailsAndOfResqueShareAMux(t *testing.T) {
@@ -101,25 +101,25 @@ func TestJobsOfRailsAndOfResqueShareAMux(t *testing.T) {
 	var got []string
 	mux := resque.NewMux()
 	mux.Use(func(next resque.Handler) resque.Handler {
-		return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+		return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 			got = append(got, "in "+job.Class)
 			return next.Perform(ctx, job)
 		})
 	})
-	mux.Handle(activejob.Define1[int]("ExportJob", "q").Perform(func(ctx context.Context, id int) error {
+	mux.Handle(activejob.Define1[int]("ExportJob", "q").Handler(func(ctx context.Context, id int) error {
 		data, ok := activejob.FromContext(ctx)
 		got = append(got, fmt.Sprintf("%d %v %q", id, ok, data.Queue))
 		return nil
 	}))
-	mux.Handle(resque.Define1[int]("Exporter", "q").Perform(func(ctx context.Context, id int) error {
+	mux.Handle(resque.Define1[int]("Exporter", "q").Handler(func(ctx context.Context, id int) error {
 		_, ok := activejob.FromContext(ctx)
 		got = append(got, fmt.Sprint(id, ok))
 		return nil
 	}))
 	client := inline(t, mux)
 	for _, job := range []resque.Job{
-		activejob.Define1[int]("ExportJob", "q").With(1),
-		resque.Define1[int]("Exporter", "q").With(2),
+		activejob.Define1[int]("ExportJob", "q").Job(1),
+		resque.Define1[int]("Exporter", "q").Job(2),
 		{Queue: "q", Class: "ExportJob", Args: []any{3}}, // as if Resque's own
 	} {
 		_, err := client.Enqueue(t.Context(), job)
@@ -133,7 +133,7 @@ func TestJobsOfRailsAndOfResqueShareAMux(t *testing.T) {
 func TestWhatIsNoJobOfRails(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("PlainJob", func(context.Context, *resque.Reserved) error { return errors.New("performed") }))
+	mux.Handle(activejob.Route("PlainJob", func(context.Context, *resque.Payload) error { return errors.New("performed") }))
 	for args, want := range map[string]string{
 		`[]`:                     "no job of ActiveJob: it has not one argument",
 		`[{},{}]`:                "no job of ActiveJob: it has not one argument",
@@ -146,7 +146,7 @@ func TestWhatIsNoJobOfRails(t *testing.T) {
 		`[{"job_class":"PlainJob"}]`:                  "performed",
 		`[{"job_class":"PlainJob","arguments":[]}]`:   "performed", // accepts_minimal
 	} {
-		job, err := resque.ParseReserved("q", []byte(`{"class":"`+activejob.JobWrapper+`","args":`+args+`}`))
+		job, err := resque.ParsePayload("q", []byte(`{"class":"`+activejob.JobWrapper+`","args":`+args+`}`))
 		require.NoError(t, err)
 		assert.EqualError(t, resque.Perform(t.Context(), mux, job), want, args)
 	}
@@ -216,14 +216,14 @@ func TestDataSaysWhatRailsSaid(t *testing.T) {
 	}
 	for _, r := range golden.Family(t, "activejob-8.1.3.1") {
 		if check, ok := want[r.Name]; ok {
-			data, ok := activejob.DataOf(&resque.Reserved{Payload: []byte(r.Pushed()[0])})
+			data, ok := activejob.DataOf(&resque.Payload{Raw: []byte(r.Pushed()[0])})
 			require.True(t, ok)
 			check(data)
 			delete(want, r.Name)
 		}
 	}
 	assert.Empty(t, want)
-	odd, ok := activejob.DataOf(&resque.Reserved{Payload: []byte(`{"class":"` + activejob.JobWrapper +
+	odd, ok := activejob.DataOf(&resque.Payload{Raw: []byte(`{"class":"` + activejob.JobWrapper +
 		`","args":[{"executions":"x","priority":"x","exception_executions":[],"enqueued_at":"yesterday","locale":5}]}`)})
 	require.True(t, ok, "accepts_bad_enqueued_at: a job is not lost over that")
 	assert.Zero(t, odd.Executions)
@@ -233,22 +233,22 @@ func TestDataSaysWhatRailsSaid(t *testing.T) {
 func TestEnqueuedJobs(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
-	job := activejob.Define1[int]("J", "q").With(1)
-	one, err := job.Payload()
+	job := activejob.Define1[int]("J", "q").Job(1)
+	one, err := job.Encode()
 	require.NoError(t, err)
-	two, err := job.Payload()
+	two, err := job.Encode()
 	require.NoError(t, err)
 	assert.Equal(t, string(one), string(two), "a job that is enqueued again is the same")
 	assert.Regexp(t, `"job_id":"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"`, string(one))
-	data, ok := activejob.DataOf(&resque.Reserved{Payload: one})
+	data, ok := activejob.DataOf(&resque.Payload{Raw: one})
 	require.True(t, ok)
 	assert.WithinRange(t, data.EnqueuedAt, began.Round(0), time.Now())
-	other, ok := activejob.DataOf(&resque.Reserved{Payload: must(t)(activejob.Define1[int]("J", "q").With(1).Payload())})
+	other, ok := activejob.DataOf(&resque.Payload{Raw: must(t)(activejob.Define1[int]("J", "q").Job(1).Encode())})
 	require.True(t, ok)
 	assert.NotEqual(t, data.ID, other.ID)
 
 	at := time.Date(2026, 1, 15, 13, 34, 56, 789012000, time.FixedZone("", 3600))
-	text := must(t)(activejob.Job{Class: "J", Queue: "q", ID: "x", Priority: pointerTo(5), EnqueuedAt: at, ScheduledAt: at.Add(time.Second)}.Resque().Payload())
+	text := must(t)(activejob.Job{Class: "J", Queue: "q", ID: "x", Priority: pointerTo(5), EnqueuedAt: at, ScheduledAt: at.Add(time.Second)}.Resque().Encode())
 	want := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"J","job_id":"x","provider_job_id":null,` +
 		`"queue_name":"q","priority":5,"arguments":[],"executions":0,"exception_executions":{},"locale":null,"timezone":null,` +
 		`"enqueued_at":"2026-01-15T12:34:56.789012000Z","scheduled_at":"2026-01-15T12:34:57.789012000Z"}]}`

@@ -19,7 +19,7 @@ var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
 // Inline mode is both at once, and needs no Redis.
 func Example() {
 	mux := resque.NewMux()
-	mux.Handle(ExportJob.Perform(func(ctx context.Context, exportID int64) error {
+	mux.Handle(ExportJob.Handler(func(ctx context.Context, exportID int64) error {
 		data, _ := activejob.FromContext(ctx)
 		fmt.Println("exporting", exportID, "from", data.Queue, "after", data.Executions, "attempts")
 		return nil
@@ -29,7 +29,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	queued, err := client.Enqueue(context.Background(), ExportJob.With(42))
+	queued, err := client.Enqueue(context.Background(), ExportJob.Job(42))
 	fmt.Println(queued, err)
 	// Output:
 	// exporting 42 from exports after 0 attempts
@@ -46,7 +46,7 @@ func ExampleDefine2() {
 	}
 	report := activejob.Define2[activejob.Date, activejob.Keywords[words]]("ReportJob", "reports")
 	mux := resque.NewMux()
-	mux.Handle(report.Perform(func(_ context.Context, day activejob.Date, k activejob.Keywords[words]) error {
+	mux.Handle(report.Handler(func(_ context.Context, day activejob.Date, k activejob.Keywords[words]) error {
 		id, _ := k.Of.Owner.Int64()
 		fmt.Println(day, k.Of.Owner.Model(), id, k.Of.Format)
 		return nil
@@ -57,7 +57,7 @@ func ExampleDefine2() {
 		{"owner":{"_aj_globalid":"gid://shop/User/5"},
 		 "format":{"_aj_serialized":"ActiveJob::Serializers::SymbolSerializer","value":"csv"},
 		 "_aj_ruby2_keywords":["owner","format"]}]}]}`
-	job, err := resque.ParseReserved("reports", []byte(payload))
+	job, err := resque.ParsePayload("reports", []byte(payload))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,7 +71,7 @@ func ExampleDefine2() {
 // The plain form: for arguments whose number or kind differs from job to job.
 func ExampleRoute() {
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("AuditJob", func(_ context.Context, job *resque.Reserved) error {
+	mux.Handle(activejob.Route("AuditJob", func(_ context.Context, job *resque.Payload) error {
 		for _, value := range activejob.Values(job) {
 			fmt.Printf("%T %v\n", value, value)
 		}
@@ -110,7 +110,7 @@ func ExampleRetry() {
 		return
 	}
 	retry := activejob.Retry{Client: client, Exceptions: []string{"Printer::Busy"}, Attempts: 3}
-	mux.Handle(ExportJob.Perform(func(ctx context.Context, _ int64) error {
+	mux.Handle(ExportJob.Handler(func(ctx context.Context, _ int64) error {
 		data, _ := activejob.FromContext(ctx)
 		fmt.Println(data.Executions, data.Exceptions)
 		if data.Executions < 2 {
@@ -118,7 +118,7 @@ func ExampleRetry() {
 		}
 		return nil
 	}).Use(retry.Middleware))
-	_, err = client.Enqueue(context.Background(), ExportJob.With(42))
+	_, err = client.Enqueue(context.Background(), ExportJob.Job(42))
 	fmt.Println(err)
 	// Output:
 	// 0 map[]
@@ -129,11 +129,11 @@ func ExampleRetry() {
 
 // An argument that Rails could not read is refused when it is enqueued.
 func ExampleSerializationError() {
-	_, err := ExportJob.With(42).Payload()
+	_, err := ExportJob.Job(42).Encode()
 	fmt.Println(err)
 	_, err = activejob.Job{Class: "ExportJob", Queue: "exports", Args: []any{
 		42, map[string]any{"opts": map[string]string{"_aj_globalid": "gid://shop/User/1"}},
-	}}.Resque().Payload()
+	}}.Resque().Encode()
 	fmt.Println(err)
 	var refused *activejob.SerializationError
 	fmt.Println(errors.As(err, &refused))
@@ -146,12 +146,12 @@ func ExampleSerializationError() {
 // A failure's record names the class that all jobs of Rails have in a queue. The
 // Rails job is inside.
 func ExampleFailed() {
-	payload, err := activejob.Job{Class: "ExportJob", Queue: "exports", ID: "0b9a", Args: []any{42}}.Resque().Payload()
+	payload, err := activejob.Job{Class: "ExportJob", Queue: "exports", ID: "0b9a", Args: []any{42}}.Resque().Encode()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	record := resque.NewFailure(&resque.Reserved{Queue: "exports", Payload: payload}, busyError{}, time.Now()).AppendJSON(nil)
+	record := resque.NewFailure(&resque.Payload{Queue: "exports", Raw: payload}, busyError{}, time.Now()).AppendJSON(nil)
 
 	failure := resque.ParseFailedJob(resque.FailedList, 0, record) // elsewhere: of client.Failures()
 	if job, ok := activejob.Failed(failure); ok {
@@ -174,7 +174,7 @@ func ExampleInside() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(client.Enqueue(context.Background(), export.With(42)))
+	fmt.Println(client.Enqueue(context.Background(), export.Job(42)))
 	// Output:
 	// to be enqueued: ExportJob [42]
 	// false <nil>

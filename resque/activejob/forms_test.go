@@ -174,9 +174,9 @@ func unwritten(version, name string) string {
 	}[name]
 }
 
-func unwrap(t *testing.T, payload string) *resque.Reserved {
+func unwrap(t *testing.T, payload string) *resque.Payload {
 	t.Helper()
-	outer, err := resque.ParseReserved("q", []byte(payload))
+	outer, err := resque.ParsePayload("q", []byte(payload))
 	require.NoError(t, err)
 	mux := resque.NewMux()
 	mux.Handle(activejob.Route("Any", nothing))
@@ -324,4 +324,4 @@ func TestGoValuesAsRailsWritesThem(t *testing.T) {
 
 func pointerTo[T any](v T) *T { return &v }
 
-func nothing(context.Context, *resque.Reserved) error { return nil }
+func nothing(context.Context, *resque.Payload) error { return nil }

@@ -31,7 +31,7 @@ func FuzzArguments(f *testing.F) {
 	f.Add([]byte(`[{"a":1,"_aj_symbol_keys":["a"],"_aj_serialized":null,"a":2}]`))
 	f.Fuzz(func(t *testing.T, arguments []byte) {
 		payload := append(append([]byte(`{"class":"`+activejob.JobWrapper+`","args":[{"job_class":"J","arguments":`), arguments...), "}]}"...)
-		outer, err := resque.ParseReserved("q", payload)
+		outer, err := resque.ParsePayload("q", payload)
 		if err != nil {
 			return
 		}
@@ -43,21 +43,21 @@ func FuzzArguments(f *testing.F) {
 		}
 		bindEverything(t, job)
 		values := activejob.Values(job)
-		text, err := activejob.Job{Class: "J", Queue: "q", Args: values}.Resque().Payload()
+		text, err := activejob.Job{Class: "J", Queue: "q", Args: values}.Resque().Encode()
 		if err != nil { // a mark among the keys, say
 			return
 		}
 		again := activejob.Values(unwrap(t, string(text)))
-		once := must(t)(activejob.Job{Class: "J", Queue: "q", Args: again, ID: "x", EnqueuedAt: time.Unix(0, 0)}.Resque().Payload())
-		twice := must(t)(activejob.Job{Class: "J", Queue: "q", Args: values, ID: "x", EnqueuedAt: time.Unix(0, 0)}.Resque().Payload())
+		once := must(t)(activejob.Job{Class: "J", Queue: "q", Args: again, ID: "x", EnqueuedAt: time.Unix(0, 0)}.Resque().Encode())
+		twice := must(t)(activejob.Job{Class: "J", Queue: "q", Args: values, ID: "x", EnqueuedAt: time.Unix(0, 0)}.Resque().Encode())
 		assert.Equal(t, string(twice), string(once))
 	})
 }
 
-func bindEverything(t *testing.T, job *resque.Reserved) {
+func bindEverything(t *testing.T, job *resque.Payload) {
 	t.Helper()
 	for _, arg := range job.Args {
-		one := &resque.Reserved{Class: "J", Args: []json.RawMessage{arg}}
+		one := &resque.Payload{Class: "J", Args: []json.RawMessage{arg}}
 		for _, target := range []any{
 			new(any), new(string), new(int64), new(float64), new(bool), new(filter), new(activejob.Keywords[base]), new(map[string]any), new([]any),
 			new(time.Time), new(time.Duration), new(activejob.Decimal), new(activejob.Date), new(activejob.GlobalID), new(activejob.Hash), new(shouted),

@@ -15,7 +15,7 @@ func Inside(job resque.Job) (inside Job, ok bool) {
 // Unwrap returns the Rails job in one of a queue or a worker's hand: with its own
 // Class and Args, which [Bind] and [Values] read, and else as it was. ok is false,
 // and the job as it was given, where Rails did not wrap it.
-func Unwrap(job *resque.Reserved) (inside *resque.Reserved, ok bool) {
+func Unwrap(job *resque.Payload) (inside *resque.Payload, ok bool) {
 	if job.Class != JobWrapper {
 		return job, false
 	}
@@ -29,8 +29,8 @@ func Unwrap(job *resque.Reserved) (inside *resque.Reserved, ok bool) {
 // Failed returns the Rails job of a failure, whose record names only the class
 // that all of them have in a queue. [DataOf] has the job's id and what else Rails
 // knows of it. ok is false where Rails did not wrap it.
-func Failed(failure resque.FailedJob) (job *resque.Reserved, ok bool) {
-	job, err := resque.ParseReserved(failure.Queue, failure.Original())
+func Failed(failure resque.FailedJob) (job *resque.Payload, ok bool) {
+	job, err := resque.ParsePayload(failure.Queue, failure.Original())
 	if err != nil {
 		return nil, false
 	}

@@ -32,13 +32,13 @@ func TestEnqueueHooks(t *testing.T) {
 	two := activejob.Define2[int, int]("J2", "q").EnqueueHooks(tell("2"))
 	three := activejob.Define3[int, int, int]("J3", "q").EnqueueHooks(tell("3"))
 	four := activejob.Define4[int, int, int, int]("J4", "q").EnqueueHooks(tell("4"))
-	mux.Handle(zero.Perform(func(context.Context) error { performed++; return nil }))
-	mux.Handle(one.Perform(func(context.Context, int) error { performed++; return nil }))
-	mux.Handle(two.Perform(func(context.Context, int, int) error { performed++; return nil }))
-	mux.Handle(three.Perform(func(context.Context, int, int, int) error { performed++; return nil }))
-	mux.Handle(four.Perform(func(context.Context, int, int, int, int) error { performed++; return nil }))
+	mux.Handle(zero.Handler(func(context.Context) error { performed++; return nil }))
+	mux.Handle(one.Handler(func(context.Context, int) error { performed++; return nil }))
+	mux.Handle(two.Handler(func(context.Context, int, int) error { performed++; return nil }))
+	mux.Handle(three.Handler(func(context.Context, int, int, int) error { performed++; return nil }))
+	mux.Handle(four.Handler(func(context.Context, int, int, int, int) error { performed++; return nil }))
 	client := inline(t, mux)
-	for _, job := range []resque.Job{zero.With(), one.With(1), two.With(1, 2), three.With(1, 2, 3), four.With(1, 2, 3, 4)} {
+	for _, job := range []resque.Job{zero.Job(), one.Job(1), two.Job(1, 2), three.Job(1, 2, 3), four.Job(1, 2, 3, 4)} {
 		queued, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
 		assert.True(t, queued)
@@ -59,7 +59,7 @@ func TestEnqueueHooks(t *testing.T) {
 
 	route, _ := mux.Route("J1")
 	told = nil
-	for _, job := range []resque.Job{one.With(13), one.Unchecked(13), route.With(13)} {
+	for _, job := range []resque.Job{one.Job(13), one.UncheckedJob(13), route.Job(13)} {
 		queued, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
 		assert.False(t, queued, "the veto is not heeded")
@@ -87,14 +87,14 @@ func TestInsideOfOthers(t *testing.T) {
 
 func TestUnwrap(t *testing.T) {
 	t.Parallel()
-	payload, err := activejob.Define1[int]("ExportJob", "q").With(42).Payload()
+	payload, err := activejob.Define1[int]("ExportJob", "q").Job(42).Encode()
 	require.NoError(t, err)
 	for text, want := range map[string]string{
 		string(payload):                                       "ExportJob",
 		`{"class":"Exporter","args":[]}`:                      "",
 		`{"class":"` + activejob.JobWrapper + `","args":[1]}`: "",
 	} {
-		job, err := resque.ParseReserved("q", []byte(text))
+		job, err := resque.ParsePayload("q", []byte(text))
 		require.NoError(t, err)
 		inside, ok := activejob.Unwrap(job)
 		if want == "" {
@@ -105,16 +105,16 @@ func TestUnwrap(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, want, inside.Class)
 		assert.Equal(t, []json.RawMessage{json.RawMessage("42")}, inside.Args)
-		assert.Equal(t, text, string(inside.Payload))
+		assert.Equal(t, text, string(inside.Raw))
 	}
 }
 
 func TestFailed(t *testing.T) {
 	t.Parallel()
-	payload, err := activejob.Job{Class: "ExportJob", Queue: "exports", ID: "one", Args: []any{42, activejob.Symbol("csv")}}.Resque().Payload()
+	payload, err := activejob.Job{Class: "ExportJob", Queue: "exports", ID: "one", Args: []any{42, activejob.Symbol("csv")}}.Resque().Encode()
 	require.NoError(t, err)
 	record := func(payload string) resque.FailedJob {
-		f := resque.NewFailure(&resque.Reserved{Queue: "exports", Worker: "host:1:exports", Payload: []byte(payload)}, errors.New("no disk"), time.Now())
+		f := resque.NewFailure(&resque.Payload{Queue: "exports", Worker: "host:1:exports", Raw: []byte(payload)}, errors.New("no disk"), time.Now())
 		return resque.ParseFailedJob("", 0, f.AppendJSON(nil))
 	}
 	failure := record(string(payload))

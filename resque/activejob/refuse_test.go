@@ -44,7 +44,7 @@ func TestRefusesWhatRailsRefuses(t *testing.T) {
 		}
 		arg, ok := like[r.Name]
 		require.True(t, ok, "a new refusal: %s", r.Call)
-		_, err := activejob.Job{Class: "PlainJob", Queue: "q", Args: []any{1, arg}}.Resque().Payload()
+		_, err := activejob.Job{Class: "PlainJob", Queue: "q", Args: []any{1, arg}}.Resque().Encode()
 		var refused *activejob.SerializationError
 		require.ErrorAs(t, err, &refused, r.Call)
 		assert.Equal(t, 2, refused.Index)
@@ -79,15 +79,15 @@ func TestRefusalsNameTheArgument(t *testing.T) {
 		{endless, `argument 1: nesting of 100 is too deep`},
 		{[]any{mute{}}, `argument 1: [0]: activejob_test.mute.MarshalJSON: no word`},
 	} {
-		_, err := activejob.Job{Class: "PlainJob", Queue: "q", Args: []any{c.arg}}.Resque().Payload()
+		_, err := activejob.Job{Class: "PlainJob", Queue: "q", Args: []any{c.arg}}.Resque().Encode()
 		require.EqualError(t, err, "resque: PlainJob: "+c.want)
 		if strings.Contains(c.want, "no word") {
 			require.ErrorIs(t, err, errMute)
 		}
 	}
-	_, err := activejob.Job{Class: "J", Queue: "q", Args: []any{activejob.Keywords[opts]{}, 1}}.Resque().Payload()
+	_, err := activejob.Job{Class: "J", Queue: "q", Args: []any{activejob.Keywords[opts]{}, 1}}.Resque().Encode()
 	require.ErrorContains(t, err, "J: argument 1: keyword arguments stand last")
-	_, err = activejob.Job{Queue: "q"}.Resque().Payload()
+	_, err = activejob.Job{Queue: "q"}.Resque().Encode()
 	require.ErrorContains(t, err, "activejob: jobs must be given a class")
 }
 
@@ -113,10 +113,10 @@ func TestNobodysKeysBecomeMarks(t *testing.T) {
 		map[string]json.RawMessage{"a": json.RawMessage(evil)},
 		activejob.Range{Begin: decoded},
 	} {
-		_, err := activejob.Job{Class: "J", Queue: "q", Args: []any{arg}}.Resque().Payload()
+		_, err := activejob.Job{Class: "J", Queue: "q", Args: []any{arg}}.Resque().Encode()
 		require.ErrorContains(t, err, "reserved key", "%#v", arg)
 	}
-	text, err := activejob.Job{Class: "J", Queue: "q", Args: []any{evil, []byte(evil)}}.Resque().Payload()
+	text, err := activejob.Job{Class: "J", Queue: "q", Args: []any{evil, []byte(evil)}}.Resque().Encode()
 	require.NoError(t, err, "as text it is text")
 	assert.Equal(t, evil, activejob.Values(unwrap(t, string(text)))[0])
 }
@@ -125,7 +125,7 @@ func TestJSONOfOthersIsAHashToRails(t *testing.T) {
 	t.Parallel()
 	text, err := activejob.Job{Class: "J", Queue: "q", Args: []any{
 		json.RawMessage(` [ {"a" : [ {} , 1.50 ] } ] `), json.RawMessage(`"{"`), json.RawMessage(nil), (*int)(nil), map[string]int(nil), []int(nil),
-	}}.Resque().Payload()
+	}}.Resque().Encode()
 	require.NoError(t, err)
 	assert.Contains(t, string(text), `"arguments":[[{"a":[{"_aj_symbol_keys":[]},1.50],"_aj_symbol_keys":[]}],"{",null,null,null,null],`)
 }
@@ -140,10 +140,10 @@ func TestDeepArgumentsAreReadable(t *testing.T) {
 		return v
 	}
 	job := func(n int) resque.Job { return activejob.Job{Class: "J", Queue: "q", Args: []any{deep(n)}}.Resque() }
-	text, err := job(96).Payload()
+	text, err := job(96).Encode()
 	require.NoError(t, err)
-	_, err = resque.ParseReserved("q", text)
+	_, err = resque.ParsePayload("q", text)
 	require.NoError(t, err)
-	_, err = job(97).Payload()
+	_, err = job(97).Encode()
 	require.ErrorContains(t, err, "nesting of 100 is too deep")
 }

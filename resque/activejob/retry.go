@@ -62,7 +62,7 @@ func (r Retry) Middleware(next resque.Handler) resque.Handler {
 		panic("activejob: Retry: a Client is needed")
 	}
 	r.Exceptions = slices.Clone(r.Exceptions)
-	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 		err := next.Perform(ctx, job)
 		data, ok := DataOf(job)
 		if err == nil || !ok || !r.fits(ctx, err) {
@@ -121,7 +121,7 @@ func (r Retry) attempts(data Data) int {
 // have ended.
 const enqueueTimeout = 15 * time.Second
 
-func (r Retry) enqueue(ctx context.Context, job *resque.Reserved, data Data) error {
+func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) error {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
 	var wait time.Duration
@@ -132,7 +132,7 @@ func (r Retry) enqueue(ctx context.Context, job *resque.Reserved, data Data) err
 		wait = 3 * time.Second
 	}
 	now := time.Now()
-	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority}.next(job.Payload)
+	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority}.next(job.Raw)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,8 @@ func perform(t *testing.T, payload string, retry activejob.Retry, fail error) (w
 	server := redistest.StartEmbedded(t)
 	retry.Client = server.Client(t)
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Reserved) error { return fail }).Use(retry.Middleware))
-	job, err := resque.ParseReserved("popped", []byte(payload))
+	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Payload) error { return fail }).Use(retry.Middleware))
+	job, err := resque.ParsePayload("popped", []byte(payload))
 	require.NoError(t, err)
 	failed := resque.Perform(t.Context(), mux, job)
 	for _, queue := range []string{"retry", "slow"} {
@@ -91,7 +91,7 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 			waiting, err := perform(t, c.payload, c.retry, c.fail)
 			require.ErrorIs(t, err, c.fail)
 			assert.Empty(t, waiting)
-			job, parseErr := resque.ParseReserved("q", []byte(c.payload))
+			job, parseErr := resque.ParsePayload("q", []byte(c.payload))
 			require.NoError(t, parseErr)
 			var named rubyError
 			if errors.As(c.fail, &named) {
@@ -138,15 +138,15 @@ func TestWhatTheWorkerEndsIsNotRetried(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(c.cause)
 		retry := activejob.Retry{Client: client, Exceptions: []string{"Timeout::Error"}}
-		handler := retry.Middleware(resque.HandlerFunc(func(ctx context.Context, _ *resque.Reserved) error { return ctx.Err() }))
-		err := handler.Perform(ctx, &resque.Reserved{Queue: "q", Payload: []byte(recording(t, "retry_arg"))})
+		handler := retry.Middleware(resque.HandlerFunc(func(ctx context.Context, _ *resque.Payload) error { return ctx.Err() }))
+		err := handler.Perform(ctx, &resque.Payload{Queue: "q", Raw: []byte(recording(t, "retry_arg"))})
 		assert.Equal(t, c.retried, err == nil, name)
 	}
 }
 
 func TestRetryNeedsAClient(t *testing.T) {
 	t.Parallel()
-	route := activejob.Route("J", func(context.Context, *resque.Reserved) error { return nil })
+	route := activejob.Route("J", func(context.Context, *resque.Payload) error { return nil })
 	assert.PanicsWithValue(t, "activejob: Retry: a Client is needed", func() { route.Use(activejob.Retry{}.Middleware) })
 	assert.Nil(t, activejob.Route("J", nil).Use(activejob.Retry{}.Middleware).Handler, "Handle panics over that")
 }

@@ -35,14 +35,14 @@ func BenchmarkPerform(b *testing.B) {
 			if kind != nil {
 				mux.Use(kind().Perform)
 			}
-			mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+			mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 			payload := []byte(`{"class":"Exporter","args":[42]}`)
 			if name == "sampled-carried" {
 				payload = []byte(`{"class":"Exporter","args":[42],"traceparent":"` + parent + `"}`)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				job, err := resque.ParseReserved("exports", payload)
+				job, err := resque.ParsePayload("exports", payload)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -59,7 +59,7 @@ func BenchmarkEnqueue(b *testing.B) {
 	for name, kind := range kinds() {
 		b.Run(name, func(b *testing.B) {
 			enqueue := func(_ context.Context, job resque.Job) (bool, error) {
-				_, err := job.Payload()
+				_, err := job.Encode()
 				return true, err
 			}
 			if kind != nil {
@@ -67,7 +67,7 @@ func BenchmarkEnqueue(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := enqueue(b.Context(), exporter.With(42)); err != nil {
+				if _, err := enqueue(b.Context(), exporter.Job(42)); err != nil {
 					b.Fatal(err)
 				}
 			}

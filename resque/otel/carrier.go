@@ -20,7 +20,7 @@ func (c carrier) Get(string) string     { return "" }
 func (c carrier) Keys() []string        { return nil }
 
 // payload lets a propagator read the members of a job's payload.
-type payload struct{ job *resque.Reserved }
+type payload struct{ job *resque.Payload }
 
 var _ propagation.TextMapCarrier = payload{}
 
@@ -43,8 +43,8 @@ func (p payload) Keys() []string     { return nil }
 // its headers, as pairs.
 const headersMember = "__otel_headers"
 
-func railsHeaders(job *resque.Reserved) map[string]string {
-	if !bytes.Contains(job.Payload, []byte(headersMember)) {
+func railsHeaders(job *resque.Payload) map[string]string {
+	if !bytes.Contains(job.Raw, []byte(headersMember)) {
 		return nil
 	}
 	data, ok := activejob.DataOf(job)
@@ -67,8 +67,8 @@ func railsHeaders(job *resque.Reserved) map[string]string {
 }
 
 // railsID returns the job_id of a Rails job, or "" for other jobs.
-func railsID(job *resque.Reserved) string {
-	if !bytes.Contains(job.Payload, []byte(activejob.JobWrapper)) {
+func railsID(job *resque.Payload) string {
+	if !bytes.Contains(job.Raw, []byte(activejob.JobWrapper)) {
 		return ""
 	}
 	data, _ := activejob.DataOf(job)

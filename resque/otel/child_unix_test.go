@@ -44,7 +44,7 @@ func beChild(ctx context.Context) error {
 	mux := resque.NewMux()
 	mux.Use(otel.New(otel.Config{TracerProvider: provider}).Perform)
 	var path string
-	mux.Handle(forked.Perform(func(_ context.Context, p string) error {
+	mux.Handle(forked.Handler(func(_ context.Context, p string) error {
 		path = p
 		return nil
 	}))
@@ -66,9 +66,9 @@ func beChild(ctx context.Context) error {
 func TestChildsSpansAreExportedIfFlushed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
-	b.mux.Handle(forked.Perform(func(context.Context, string) error { return errors.New("not here") }))
+	b.mux.Handle(forked.Handler(func(context.Context, string) error { return errors.New("not here") }))
 	path := filepath.Join(t.TempDir(), "spans")
-	b.enqueue(forked.With(path))
+	b.enqueue(forked.Job(path))
 	b.work(t.Context(), worker.Config{ForkPerJob: true})
 	var text []byte
 	require.Eventually(t, func() bool {

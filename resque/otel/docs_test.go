@@ -39,8 +39,8 @@ func attributed(span tracetest.SpanStub) (names []string) {
 func TestDocumentedSpansAndAttributesAreComplete(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
-	b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { panic("at the disco") }))
-	b.enqueue(exportJob.With(1))
+	b.mux.Handle(exportJob.Handler(func(context.Context, int64) error { panic("at the disco") }))
+	b.enqueue(exportJob.Job(1))
 	_, err := b.client.Enqueue(t.Context(), resque.Job{Queue: "exports"})
 	require.Error(t, err)
 	b.work(t.Context(), worker.Config{})

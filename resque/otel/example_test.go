@@ -38,10 +38,10 @@ func Example() {
 	}
 	mux := resque.NewMux()
 	mux.Use(tracing.Perform)
-	mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 
 	ctx := context.Background()
-	_, _ = client.Enqueue(ctx, exporter.With(42))
+	_, _ = client.Enqueue(ctx, exporter.Job(42))
 	w, err := worker.New(client, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)

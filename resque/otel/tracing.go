@@ -109,14 +109,14 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 // was cancelled, or dropped by ErrDontPerform, is not an error.
 func (t *Tracing) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(end)(next)
-	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 		ctx = t.begin(ctx, job)
 		return next.Perform(ctx, job)
 	})
 }
 
 // begin starts the span of a job that is performed.
-func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Context {
+func (t *Tracing) begin(ctx context.Context, job *resque.Payload) context.Context {
 	queue := text(job.Queue)
 	options := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),
@@ -145,7 +145,7 @@ func (t *Tracing) begin(ctx context.Context, job *resque.Reserved) context.Conte
 }
 
 // details returns the attributes that are only computed for a span that is recorded.
-func details(job *resque.Reserved) []attribute.KeyValue {
+func details(job *resque.Payload) []attribute.KeyValue {
 	var known []attribute.KeyValue
 	if job.Worker != "" {
 		known = append(known, semconv.MessagingClientID(text(job.Worker)))
@@ -160,15 +160,15 @@ func details(job *resque.Reserved) []attribute.KeyValue {
 }
 
 // end sets the result of a job that was performed and ends its span.
-func end(ctx context.Context, job *resque.Reserved, _ time.Duration, err error) {
+func end(ctx context.Context, job *resque.Payload, _ time.Duration, err error) {
 	span := trace.SpanFromContext(ctx)
 	defer span.End()
 	if !span.IsRecording() {
 		return
 	}
-	outcome, reason := resque.OutcomeOf(ctx, err)
+	outcome, reason := resque.ResultOf(ctx, err)
 	span.SetAttributes(outcomeKey.String(string(outcome)))
-	if outcome == resque.Failed {
+	if outcome == resque.ResultFailed {
 		fail(span, resque.NewFailure(job, reason, time.Now()))
 	}
 }

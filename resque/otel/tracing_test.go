@@ -75,7 +75,7 @@ func (b *bench) waiting() (payloads []string) {
 	b.t.Helper()
 	for job, err := range b.client.Peek(b.t.Context(), "exports", 0, -1) {
 		require.NoError(b.t, err)
-		payloads = append(payloads, string(job.Payload))
+		payloads = append(payloads, string(job.Raw))
 	}
 	return payloads
 }
@@ -110,8 +110,8 @@ func attributes(span tracetest.SpanStub) map[string]any {
 func TestPayloadsAreUnchangedByDefault(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
-	b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
-	b.enqueue(exporter.With(42))
+	b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+	b.enqueue(exporter.Job(42))
 	assert.Equal(t, []string{`{"class":"Exporter","args":[42]}`}, b.waiting())
 	b.work(t.Context(), worker.Config{})
 
@@ -143,12 +143,12 @@ func TestCarryConnectsTheSpans(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, otel.Config{Carry: true, NewTrace: newTrace})
 			var inside trace.SpanContext
-			b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error {
+			b.mux.Handle(exporter.Handler(func(ctx context.Context, _ int64) error {
 				inside = trace.SpanContextFromContext(ctx)
 				return nil
 			}))
 			ctx, request := b.tracer.Start(t.Context(), "request")
-			_, err := b.client.Enqueue(ctx, exporter.With(42))
+			_, err := b.client.Enqueue(ctx, exporter.Job(42))
 			require.NoError(t, err)
 			request.End()
 			producer := b.only("enqueue exports")
@@ -176,15 +176,15 @@ func TestRequeuedJobKeepsItsTrace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
 	wrong := errors.New("the disk is full")
-	b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return wrong }))
-	b.enqueue(exporter.With(42))
+	b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return wrong }))
+	b.enqueue(exporter.Job(42))
 	before := b.waiting()
 	b.work(t.Context(), worker.Config{})
 	failures := b.client.Failures()
 	for f, err := range failures.Newest(t.Context(), resque.FailureFilter{}) {
 		require.NoError(t, err)
 		assert.Equal(t, before[0], string(f.Payload))
-		_, err = failures.Requeue(t.Context(), resque.Requeue{}, f.ID)
+		_, err = failures.Requeue(t.Context(), resque.RequeueOptions{}, f.ID)
 		require.NoError(t, err)
 	}
 	assert.Equal(t, before, b.waiting())
@@ -202,9 +202,9 @@ func TestRequeuedJobKeepsItsTrace(t *testing.T) {
 func TestEnqueueAllMakesASpanForEachJob(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
-	b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+	b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 	ctx, request := b.tracer.Start(t.Context(), "request")
-	n, err := b.client.EnqueueAll(ctx, []resque.Job{exporter.With(1), exporter.With(2), exporter.With(3)})
+	n, err := b.client.EnqueueAll(ctx, []resque.Job{exporter.Job(1), exporter.Job(2), exporter.Job(3)})
 	require.NoError(t, err)
 	request.End()
 	require.Equal(t, 3, n)
@@ -244,8 +244,8 @@ func TestContextsFromRubyAreRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, otel.Config{})
-			b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
-			b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { return nil }))
+			b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+			b.mux.Handle(exportJob.Handler(func(context.Context, int64) error { return nil }))
 			require.NoError(t, b.client.Push(t.Context(), "exports", []byte(c.payload)))
 			b.work(t.Context(), worker.Config{})
 			span := b.only("perform exports")
@@ -261,8 +261,8 @@ func TestInvalidContextsAreIgnored(t *testing.T) {
 	t.Parallel()
 	for _, member := range []string{`"traceparent":7`, `"traceparent":"nonsense"`, `"traceparent":null`, `"__otel_headers":{}`} {
 		b := newBench(t, otel.Config{})
-		b.mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
-		b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { return nil }))
+		b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+		b.mux.Handle(exportJob.Handler(func(context.Context, int64) error { return nil }))
 		require.NoError(t, b.client.Push(t.Context(), "exports", []byte(`{"class":"Exporter","args":[1],`+member+`}`)))
 		require.NoError(t, b.client.Push(t.Context(), "exports", []byte(
 			`{"class":"`+activejob.JobWrapper+`","args":[{"job_class":"ExportJob","arguments":[1],`+member+`}]}`)))
@@ -278,8 +278,8 @@ func TestInvalidContextsAreIgnored(t *testing.T) {
 func TestRailsJobsHaveTheirOwnClassAndID(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true})
-	b.mux.Handle(exportJob.Perform(func(context.Context, int64) error { return nil }))
-	b.enqueue(exportJob.With(42))
+	b.mux.Handle(exportJob.Handler(func(context.Context, int64) error { return nil }))
+	b.enqueue(exportJob.Job(42))
 	b.work(t.Context(), worker.Config{})
 	producer, consumer := b.only("enqueue exports"), b.only("perform exports")
 	assert.Equal(t, producer.SpanContext.SpanID(), consumer.Parent.SpanID())
@@ -298,10 +298,10 @@ func TestInlineJobsSpanIsAChildOfEnqueue(t *testing.T) {
 		tracing := otel.New(otel.Config{TracerProvider: provider(b.spans), Carry: carry})
 		mux := resque.NewMux()
 		mux.Use(tracing.Perform)
-		mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+		mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 		client, err := resque.New(nil, resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{tracing.Enqueue}})
 		require.NoError(t, err)
-		_, err = client.Enqueue(t.Context(), exporter.With(1))
+		_, err = client.Enqueue(t.Context(), exporter.Job(1))
 		require.NoError(t, err)
 		producer, consumer := b.only("enqueue exports"), b.only("perform exports")
 		assert.Equal(t, producer.SpanContext.SpanID(), consumer.Parent.SpanID())
@@ -317,7 +317,7 @@ func TestVetoIsNotAnErrorButAFailedEnqueueIs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	veto := exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
-	queued, err := b.client.Enqueue(t.Context(), veto.With(1))
+	queued, err := b.client.Enqueue(t.Context(), veto.Job(1))
 	require.NoError(t, err)
 	assert.False(t, queued)
 	span := b.only("enqueue exports")
@@ -335,14 +335,14 @@ func TestVetoIsNotAnErrorButAFailedEnqueueIs(t *testing.T) {
 func TestSpansHaveOutcomeAndException(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
-	b.mux.HandleFunc("Bad", func(context.Context, *resque.Reserved) error {
+	b.mux.HandleFunc("Bad", func(context.Context, *resque.Payload) error {
 		return fmt.Errorf("exporting: %w", &resque.ArityError{Class: "Bad"})
 	})
-	b.mux.HandleFunc("Panic", func(context.Context, *resque.Reserved) error { panic("at the disco") })
-	b.mux.HandleFunc("Drop", func(context.Context, *resque.Reserved) error { return resque.ErrDontPerform })
-	b.mux.HandleFunc("Nil", func(context.Context, *resque.Reserved) error { return (*resque.PanicError)(nil) })
+	b.mux.HandleFunc("Panic", func(context.Context, *resque.Payload) error { panic("at the disco") })
+	b.mux.HandleFunc("Drop", func(context.Context, *resque.Payload) error { return resque.ErrDontPerform })
+	b.mux.HandleFunc("Nil", func(context.Context, *resque.Payload) error { return (*resque.PanicError)(nil) })
 	slow := resque.Define0("Slow", "exports").Timeout(time.Millisecond)
-	b.mux.Handle(slow.Perform(func(ctx context.Context) error {
+	b.mux.Handle(slow.Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))
@@ -384,12 +384,12 @@ func TestCancelledJobIsNotAnError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	begun := make(chan struct{})
-	b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error {
+	b.mux.Handle(exporter.Handler(func(ctx context.Context, _ int64) error {
 		close(begun)
 		<-ctx.Done()
 		return ctx.Err()
 	}))
-	b.enqueue(exporter.With(1))
+	b.enqueue(exporter.Job(1))
 	ctx, stop := context.WithCancel(t.Context())
 	go func() {
 		<-begun
@@ -405,11 +405,11 @@ func TestCancelledJobIsNotAnError(t *testing.T) {
 func TestUnsampledTraceIsCarriedButNotRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true}, sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
-	b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error {
+	b.mux.Handle(exporter.Handler(func(ctx context.Context, _ int64) error {
 		assert.False(t, trace.SpanFromContext(ctx).IsRecording())
 		return nil
 	}))
-	b.enqueue(exporter.With(1))
+	b.enqueue(exporter.Job(1))
 	assert.Regexp(t, `"traceparent":"00-\w+-\w+-00"}$`, b.waiting()[0])
 	b.work(t.Context(), worker.Config{})
 	assert.Empty(t, b.spans.GetSpans())
@@ -418,9 +418,9 @@ func TestUnsampledTraceIsCarriedButNotRecorded(t *testing.T) {
 func TestPropagatorMayCarryBaggage(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{Carry: true, Propagator: propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})})
-	b.mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error { return nil }))
+	b.mux.Handle(exporter.Handler(func(ctx context.Context, _ int64) error { return nil }))
 	ctx := propagation.Baggage{}.Extract(t.Context(), propagation.MapCarrier{"baggage": "tenant=acme"})
-	_, err := b.client.Enqueue(ctx, exporter.With(1))
+	_, err := b.client.Enqueue(ctx, exporter.Job(1))
 	require.NoError(t, err)
 	assert.Contains(t, b.waiting()[0], `"baggage":"tenant=acme"`)
 }
@@ -430,10 +430,10 @@ func TestZeroConfigUsesTheGlobalProvider(t *testing.T) {
 	tracing := otel.New(otel.Config{Carry: true})
 	mux := resque.NewMux()
 	mux.Use(tracing.Perform)
-	mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 	client, err := resque.New(nil, resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{tracing.Enqueue}})
 	require.NoError(t, err)
-	queued, err := client.Enqueue(t.Context(), exporter.With(1))
+	queued, err := client.Enqueue(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
 	assert.True(t, queued)
 }
@@ -445,8 +445,8 @@ func TestInvalidUTF8IsReplaced(t *testing.T) {
 	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
 	mux := resque.NewMux()
 	mux.Use(tracing.Perform)
-	mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { return errors.New("no \xff") })
-	job := &resque.Reserved{Class: "Exporter", Queue: "q\xff", Worker: "host:1:q\xff", Payload: []byte(`{"class":"Exporter","args":[]}`)}
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { return errors.New("no \xff") })
+	job := &resque.Payload{Class: "Exporter", Queue: "q\xff", Worker: "host:1:q\xff", Raw: []byte(`{"class":"Exporter","args":[]}`)}
 	require.Error(t, mux.Perform(t.Context(), job))
 	_, err := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return false, errors.New("no \xff") })(
 		t.Context(), resque.Job{Class: "Exporter\xff", Queue: "q\xff"})
@@ -475,7 +475,7 @@ func TestErrorMethodThatPanicsIsRecorded(t *testing.T) {
 	var nilError *resque.UnknownClassError
 	place := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return true, nilError })
 	assert.NotPanics(t, func() {
-		queued, err := place(t.Context(), exporter.With(1))
+		queued, err := place(t.Context(), exporter.Job(1))
 		assert.True(t, queued)
 		assert.Equal(t, nilError, err)
 	})

@@ -21,11 +21,11 @@ func BenchmarkPerform(b *testing.B) {
 			if count {
 				mux.Use(prom.NewJobs(prom.JobsConfig{}).Perform)
 			}
-			mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+			mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 			payload := []byte(`{"class":"Exporter","args":[42]}`)
 			b.ReportAllocs()
 			for b.Loop() {
-				job, err := resque.ParseReserved("exports", payload)
+				job, err := resque.ParsePayload("exports", payload)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -42,7 +42,7 @@ func BenchmarkEnqueue(b *testing.B) {
 	for _, count := range []bool{false, true} {
 		b.Run(fmt.Sprintf("counted=%v", count), func(b *testing.B) {
 			enqueue := func(_ context.Context, job resque.Job) (bool, error) {
-				_, err := job.Payload()
+				_, err := job.Encode()
 				return true, err
 			}
 			if count {
@@ -50,7 +50,7 @@ func BenchmarkEnqueue(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := enqueue(b.Context(), exporter.With(42)); err != nil {
+				if _, err := enqueue(b.Context(), exporter.Job(42)); err != nil {
 					b.Fatal(err)
 				}
 			}

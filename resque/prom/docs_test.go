@@ -33,11 +33,11 @@ func every(t *testing.T) map[string]*dto.MetricFamily {
 	client, mux := counted(t, s, jobs)
 	r := registry(t, jobs, prom.NewRedis(client, prom.RedisConfig{}))
 	var families map[string]*dto.MetricFamily
-	mux.Handle(exporter.Perform(func(context.Context, int64) error {
+	mux.Handle(exporter.Handler(func(context.Context, int64) error {
 		_, families = scraped(t, r)
 		return nil
 	}))
-	_, err := client.EnqueueFront(t.Context(), exporter.With(1))
+	_, err := client.EnqueueFront(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
 	work(t.Context(), t, client, mux, worker.Config{})
 	_, after := scraped(t, r)

@@ -40,13 +40,13 @@ func Example() {
 	}
 	mux := resque.NewMux()
 	mux.Use(jobs.Perform)
-	mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(jobs, prom.NewRedis(client, prom.RedisConfig{}))
 	metrics := promhttp.HandlerFor(registry, promhttp.HandlerOpts{}) // mount it at /metrics
 
 	ctx := context.Background()
-	_, _ = client.Enqueue(ctx, exporter.With(42))
+	_, _ = client.Enqueue(ctx, exporter.Job(42))
 	w, err := worker.New(client, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)

@@ -90,7 +90,7 @@ func (j *Jobs) Collect(out chan<- prometheus.Metric) {
 // Perform is middleware for Mux.Use or Route.Use.
 func (j *Jobs) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(j.performed)(next)
-	return resque.HandlerFunc(func(ctx context.Context, job *resque.Reserved) error {
+	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 		inFlight := j.inFlight.WithLabelValues(j.class(job.Class), label(job.Queue))
 		inFlight.Inc()
 		defer inFlight.Dec()
@@ -98,9 +98,9 @@ func (j *Jobs) Perform(next resque.Handler) resque.Handler {
 	})
 }
 
-func (j *Jobs) performed(ctx context.Context, job *resque.Reserved, took time.Duration, err error) {
+func (j *Jobs) performed(ctx context.Context, job *resque.Payload, took time.Duration, err error) {
 	class, queue := j.class(job.Class), label(job.Queue)
-	outcome, _ := resque.OutcomeOf(ctx, err)
+	outcome, _ := resque.ResultOf(ctx, err)
 	j.duration.WithLabelValues(class, queue).Observe(took.Seconds())
 	j.performs.WithLabelValues(class, queue, string(outcome)).Inc()
 }

@@ -48,7 +48,7 @@ func TestJobsAreCountedByOutcome(t *testing.T) {
 	client, mux := counted(t, redistest.Start(t), jobs)
 	r := registry(t, jobs)
 	inFlight := 0.0
-	mux.Handle(exporter.Perform(func(_ context.Context, id int64) error {
+	mux.Handle(exporter.Handler(func(_ context.Context, id int64) error {
 		_, families := scraped(t, r)
 		inFlight = values(families["resque_performs_in_flight"])["class=Exporter,queue=exports"]
 		switch id {
@@ -61,14 +61,14 @@ func TestJobsAreCountedByOutcome(t *testing.T) {
 		}
 		return nil
 	}))
-	mux.Handle(exportJob.Perform(func(context.Context, int64) error { return nil }))
+	mux.Handle(exportJob.Handler(func(context.Context, int64) error { return nil }))
 	ctx := t.Context()
-	n, err := client.EnqueueAll(ctx, []resque.Job{exporter.With(0), exporter.With(1), exporter.With(2), exporter.With(3), exportJob.With(1)})
+	n, err := client.EnqueueAll(ctx, []resque.Job{exporter.Job(0), exporter.Job(1), exporter.Job(2), exporter.Job(3), exportJob.Job(1)})
 	require.NoError(t, err)
 	require.Equal(t, 5, n)
-	_, err = client.Enqueue(ctx, exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil })).With(1))
+	_, err = client.Enqueue(ctx, exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil })).Job(1))
 	require.NoError(t, err)
-	_, err = client.Enqueue(ctx, exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, errors.New("no") })).With(1))
+	_, err = client.Enqueue(ctx, exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, errors.New("no") })).Job(1))
 	require.Error(t, err)
 	work(ctx, t, client, mux, worker.Config{})
 	assert.Equal(t, 1.0, inFlight)
@@ -104,12 +104,12 @@ func TestCancelledJobIsCountedAsCancelled(t *testing.T) {
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	client, mux := counted(t, redistest.Start(t), jobs)
 	ctx, stop := context.WithCancel(t.Context())
-	mux.Handle(exporter.Perform(func(ctx context.Context, _ int64) error {
+	mux.Handle(exporter.Handler(func(ctx context.Context, _ int64) error {
 		stop()
 		<-ctx.Done()
 		return ctx.Err()
 	}))
-	_, err := client.Enqueue(t.Context(), exporter.With(1))
+	_, err := client.Enqueue(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
 	work(ctx, t, client, mux, worker.Config{TermChild: true})
 	_, families := scraped(t, registry(t, jobs))
@@ -123,7 +123,7 @@ func TestClassesBeyondTheLimitAreCountedTogether(t *testing.T) {
 	client, mux := counted(t, redistest.StartEmbedded(t), jobs)
 	for i := range 10 {
 		class := fmt.Sprintf("Class%d", i)
-		mux.HandleFunc(class, func(context.Context, *resque.Reserved) error { return nil })
+		mux.HandleFunc(class, func(context.Context, *resque.Payload) error { return nil })
 		_, err := client.Enqueue(t.Context(), resque.Job{Queue: "exports", Class: class})
 		require.NoError(t, err)
 	}
@@ -156,8 +156,8 @@ func TestMetricsPassPrometheusLint(t *testing.T) {
 	fill(t, s)
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	client, mux := counted(t, s, jobs)
-	mux.Handle(exporter.Perform(func(context.Context, int64) error { return nil }))
-	_, err := client.Enqueue(t.Context(), exporter.With(1))
+	mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+	_, err := client.Enqueue(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
 	work(t.Context(), t, client, mux, worker.Config{})
 	problems, err := testutil.GatherAndLint(registry(t, jobs, prom.NewRedis(client, prom.RedisConfig{})))
@@ -168,11 +168,11 @@ func TestMetricsPassPrometheusLint(t *testing.T) {
 func TestInFlightReturnsToZeroIfAHandlerChangesTheJob(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{})
-	handler := jobs.Perform(resque.HandlerFunc(func(_ context.Context, job *resque.Reserved) error {
+	handler := jobs.Perform(resque.HandlerFunc(func(_ context.Context, job *resque.Payload) error {
 		job.Class, job.Queue = "Other", "others"
 		return nil
 	}))
-	require.NoError(t, handler.Perform(t.Context(), &resque.Reserved{Class: "Exporter", Queue: "exports"}))
+	require.NoError(t, handler.Perform(t.Context(), &resque.Payload{Class: "Exporter", Queue: "exports"}))
 	require.NoError(t, testutil.CollectAndCompare(jobs, strings.NewReader(`
 # HELP resque_performs_in_flight Jobs that this program is performing.
 # TYPE resque_performs_in_flight gauge

@@ -17,7 +17,7 @@
 // mode does better.
 //
 // A job is named by a definition of package resque or activejob and arguments, in
-// the order of its With, or by a resque.Job. A definition alone means its class
+// the order of its Job, or by a resque.Job. A definition alone means its class
 // with any arguments. Arguments are the same where they are the same JSON: 1 is
 // 1.0, and the order in an object does not count. Of a job of Rails, the class and
 // the arguments inside count, and not its id or its times.

@@ -11,7 +11,7 @@ import (
 // RequireEnqueued requires that a job is waiting, and returns the first such. It
 // must be on the definition's queue, or that of the resque.Job; one without a queue
 // may be on any, and one whose Args are nil has any arguments.
-func RequireEnqueued(t TB, client *resque.Client, what any, args ...any) *resque.Reserved {
+func RequireEnqueued(t TB, client *resque.Client, what any, args ...any) *resque.Payload {
 	t.Helper()
 	job := findEnqueued(t, client, what, args)
 	if job == nil {
@@ -58,13 +58,13 @@ func AssertNotEnqueued(t TB, client *resque.Client, what any, args ...any) bool 
 // Enqueued are the jobs of that name that wait, in the order in which a worker of
 // all queues takes them. Of a job of Rails, Class and Args are those inside, for
 // activejob.Bind and DataOf.
-func Enqueued(t TB, client *resque.Client, what any, args ...any) []*resque.Reserved {
+func Enqueued(t TB, client *resque.Client, what any, args ...any) []*resque.Payload {
 	t.Helper()
 	w, jobs, err := lookFor(t, client, what, args)
 	if err != nil {
 		fatal(t, "%v", err)
 	}
-	var found []*resque.Reserved
+	var found []*resque.Payload
 	for _, job := range jobs {
 		if w.is(job) && w.on(job.Queue) {
 			found = append(found, job)
@@ -75,7 +75,7 @@ func Enqueued(t TB, client *resque.Client, what any, args ...any) []*resque.Rese
 
 // Jobs are all that wait, on the queues given or on all of them, as Enqueued has
 // them. One whose payload is no job has only its queue and its payload.
-func Jobs(t TB, client *resque.Client, queues ...string) []*resque.Reserved {
+func Jobs(t TB, client *resque.Client, queues ...string) []*resque.Payload {
 	t.Helper()
 	ctx, cancel := during(t)
 	defer cancel()
@@ -87,7 +87,7 @@ func Jobs(t TB, client *resque.Client, queues ...string) []*resque.Reserved {
 }
 
 // findEnqueued is nil, and has told why, where there is no such job.
-func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Reserved {
+func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Payload {
 	t.Helper()
 	w, jobs, err := lookFor(t, client, what, args)
 	if err != nil {
@@ -110,7 +110,7 @@ func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Res
 	return nil
 }
 
-func lookFor(t TB, client *resque.Client, what any, args []any) (w want, jobs []*resque.Reserved, err error) {
+func lookFor(t TB, client *resque.Client, what any, args []any) (w want, jobs []*resque.Payload, err error) {
 	t.Helper()
 	if w, err = wanted(what, args); err != nil {
 		return w, nil, err
@@ -123,7 +123,7 @@ func lookFor(t TB, client *resque.Client, what any, args []any) (w want, jobs []
 
 var errInline = errors.New("this client is inline: it performs jobs at once, and none ever waits or is recorded as failed")
 
-func waiting(ctx context.Context, client *resque.Client, queues []string) (jobs []*resque.Reserved, err error) {
+func waiting(ctx context.Context, client *resque.Client, queues []string) (jobs []*resque.Payload, err error) {
 	if client.Redis() == nil {
 		return nil, errInline
 	}

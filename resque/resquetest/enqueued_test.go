@@ -19,25 +19,25 @@ func TestRequireEnqueued(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	letter := Letter{To: "ann", Size: 1}
-	enqueue(t, client, Exporter.With(41), Exporter.With(42), Mailer.With("ann", letter), Nightly.With(), RailsJob.With(7, letter),
+	enqueue(t, client, Exporter.Job(41), Exporter.Job(42), Mailer.Job("ann", letter), Nightly.Job(), RailsJob.Job(7, letter),
 		resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{43}})
 	payload := `{"class":"Exporter","args":[1e2, {"b":1,"a":[null,true,"x"]}],"trace":"00-1"}`
 	require.NoError(t, client.Push(t.Context(), "exports", []byte(payload)))
 
 	job := resquetest.RequireEnqueued(t, client, Exporter, 42)
-	assert.JSONEq(t, `{"class":"Exporter","args":[42]}`, string(job.Payload))
+	assert.JSONEq(t, `{"class":"Exporter","args":[42]}`, string(job.Raw))
 	assert.Equal(t, "[41]", fmt.Sprintf("%s", resquetest.RequireEnqueued(t, client, Exporter).Args), "the first one")
 	for name, what := range map[string][]any{
 		"a float for what Go spells as one":    {Mailer, "ann", map[string]any{"size": 1, "to": "ann"}},
 		"a definition without arguments":       {Nightly},
-		"a job of a definition":                {Exporter.With(42)},
+		"a job of a definition":                {Exporter.Job(42)},
 		"a definition's on another queue":      {resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{43}}},
 		"any queue":                            {resque.Job{Class: "Exporter", Args: []any{43}}},
 		"any arguments":                        {resque.Job{Queue: "urgent", Class: "Exporter"}},
 		"numbers and objects by what they say": {Exporter, 100, json.RawMessage(`{"a":[null,true,"x"],"b":1.0}`)},
 		"a job of Rails":                       {RailsJob},
 		"a job of Rails with arguments":        {RailsJob, 7, letter},
-		"another job of Rails, that says so":   {RailsJob.With(7, letter)},
+		"another job of Rails, that says so":   {RailsJob.Job(7, letter)},
 		"a plain job of Rails":                 {activejob.Job{Class: "LetterJob", Queue: "rails", Args: []any{7, letter}}.Resque()},
 	} {
 		assert.True(t, resquetest.AssertEnqueued(t, client, what[0], what[1:]...), name)
@@ -60,7 +60,7 @@ func TestRequireEnqueuedFails(t *testing.T) {
 		`LetterJob [1] is not waiting on queue "rails": nothing is waiting.`:          {RailsJob, 1},
 		`resquetest: a job is named by a definition or a resque.Job, not by a string`: {"Exporter", 42},
 		`resquetest: a job is named by a definition or a resque.Job, not by a <nil>`:  {nil},
-		`resquetest: a resque.Job has its arguments, and takes no others`:             {Exporter.With(1), 42},
+		`resquetest: a resque.Job has its arguments, and takes no others`:             {Exporter.Job(1), 42},
 		`resquetest: resque: Exporter: argument 1: unsupported type chan int`:         {Exporter, make(chan int)},
 	} {
 		requireFails(t, true, message, func(t *fake) { resquetest.RequireEnqueued(t, client, what[0], what[1:]...) })
@@ -76,8 +76,8 @@ func TestRequireEnqueuedFails(t *testing.T) {
 func TestRequireEnqueuedShowsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Mailer.With("ann", Letter{}), Exporter.With(41), Exporter.With(41), Exporter.With(41),
-		resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}}, RailsJob.With(1, Letter{To: "bob"}))
+	enqueue(t, client, Mailer.Job("ann", Letter{}), Exporter.Job(41), Exporter.Job(41), Exporter.Job(41),
+		resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}}, RailsJob.Job(1, Letter{To: "bob"}))
 	require.NoError(t, client.Push(t.Context(), "exports", []byte(`[1]`)))
 	requireFails(t, true, `Exporter [42] is not waiting on queue "exports". What is:
     exports: Exporter [41]  ← other arguments (3 times)
@@ -143,7 +143,7 @@ func TestArgumentsThatAreNotTheSame(t *testing.T) {
 func TestRequireNotEnqueued(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Exporter.With(41), Exporter.With(41), resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}})
+	enqueue(t, client, Exporter.Job(41), Exporter.Job(41), resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}})
 	resquetest.RequireNotEnqueued(t, client, Exporter, 43)
 	resquetest.RequireNotEnqueued(t, client, Mailer)
 	assert.True(t, resquetest.AssertNotEnqueued(t, client, RailsJob))
@@ -166,9 +166,9 @@ func TestJobs(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	assert.Empty(t, resquetest.Jobs(t, client))
-	enqueue(t, client, Nightly.With(), RailsJob.With(1, Letter{}), Exporter.With(41), Exporter.With(42))
+	enqueue(t, client, Nightly.Job(), RailsJob.Job(1, Letter{}), Exporter.Job(41), Exporter.Job(42))
 	require.NoError(t, client.Push(t.Context(), "nightly", []byte(`[1]`)))
-	names := func(jobs []*resque.Reserved) (names []string) {
+	names := func(jobs []*resque.Payload) (names []string) {
 		for _, job := range jobs {
 			names = append(names, job.Queue+" "+job.Class)
 		}

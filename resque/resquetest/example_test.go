@@ -19,22 +19,22 @@ var (
 
 // signUp is what is tested.
 func signUp(ctx context.Context, client *resque.Client, address string) error {
-	_, err := client.Enqueue(ctx, Welcome.With(address))
+	_, err := client.Enqueue(ctx, Welcome.Job(address))
 	return err
 }
 
 // jobs performs them.
 func jobs(client *resque.Client) *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(Welcome.Perform(func(ctx context.Context, address string) error {
+	mux.Handle(Welcome.Handler(func(ctx context.Context, address string) error {
 		if address == "" {
 			return errors.New("no address")
 		}
 		fmt.Println("welcome,", address)
-		_, err := client.Enqueue(ctx, Reminder.With(address, 7))
+		_, err := client.Enqueue(ctx, Reminder.Job(address, 7))
 		return err
 	}))
-	mux.Handle(Reminder.Perform(func(_ context.Context, address string, days int) error {
+	mux.Handle(Reminder.Handler(func(_ context.Context, address string, days int) error {
 		fmt.Println("still there after", days, "days,", address, "?")
 		return nil
 	}))
@@ -69,7 +69,7 @@ func ExampleAssertEnqueued() {
 	defer t.end()
 
 	client := resquetest.New(t)
-	_, err := client.EnqueueAll(t.Context(), []resque.Job{Welcome.With("ann@example.com"), Reminder.With("bob@example.com", 7)})
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{Welcome.Job("ann@example.com"), Reminder.Job("bob@example.com", 7)})
 	fmt.Println(err)
 	resquetest.AssertEnqueued(t, client, Welcome, "bob@example.com")
 	// Output:
@@ -86,7 +86,7 @@ func ExampleEnqueued() {
 
 	client := resquetest.New(t)
 	export := activejob.Define1[int64]("ExportJob", "exports")
-	_, err := client.EnqueueAll(t.Context(), []resque.Job{export.With(41), export.With(42)})
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{export.Job(41), export.Job(42)})
 	fmt.Println(err)
 	resquetest.RequireEnqueued(t, client, export, 42)
 	for _, job := range resquetest.Enqueued(t, client, export) {

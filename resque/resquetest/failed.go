@@ -55,7 +55,7 @@ func AssertNoFailures(t TB, client *resque.Client) bool {
 // failed is a failure and the job it is about, the one inside of Rails' wrapper.
 type failed struct {
 	resque.FailedJob
-	job *resque.Reserved
+	job *resque.Payload
 }
 
 func (f failed) text() string {
@@ -74,7 +74,7 @@ func failures(t TB, client *resque.Client) (all []failed, err error) {
 		if err != nil {
 			return nil, err
 		}
-		f := failed{failure, &resque.Reserved{Class: failure.Class, Args: failure.Args, Queue: failure.Queue, Payload: failure.Payload}}
+		f := failed{failure, &resque.Payload{Class: failure.Class, Args: failure.Args, Queue: failure.Queue, Raw: failure.Payload}}
 		if inside, ok := activejob.Failed(failure); ok {
 			f.job = inside
 		}

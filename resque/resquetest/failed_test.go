@@ -15,16 +15,16 @@ import (
 // fails is a mux whose jobs all fail, but for the nightly ones.
 func fails() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(context.Context, int64) error { return errors.New("no disk") }))
-	mux.Handle(RailsJob.Perform(func(context.Context, int64, Letter) error { return errors.New("no paper") }))
-	mux.Handle(Nightly.Perform(func(context.Context) error { return nil }))
+	mux.Handle(Exporter.Handler(func(context.Context, int64) error { return errors.New("no disk") }))
+	mux.Handle(RailsJob.Handler(func(context.Context, int64, Letter) error { return errors.New("no paper") }))
+	mux.Handle(Nightly.Handler(func(context.Context) error { return nil }))
 	return mux
 }
 
 func TestRequireFailed(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Exporter.With(41), Exporter.With(42), RailsJob.With(7, Letter{}), Nightly.With())
+	enqueue(t, client, Exporter.Job(41), Exporter.Job(42), RailsJob.Job(7, Letter{}), Nightly.Job())
 	require.Error(t, resquetest.PerformAll(t, client, fails()))
 
 	assert.Equal(t, "no disk", resquetest.RequireFailed(t, client, Exporter, 41).Error)
@@ -65,7 +65,7 @@ func TestRequireNoFailures(t *testing.T) {
 	requireFails(t, true, `Nightly has not failed on queue "nightly": nothing has failed.`,
 		func(t *fake) { resquetest.RequireFailed(t, client, Nightly) })
 
-	enqueue(t, client, Exporter.With(41), Exporter.With(41), Exporter.With(42))
+	enqueue(t, client, Exporter.Job(41), Exporter.Job(41), Exporter.Job(42))
 	require.Error(t, resquetest.PerformAll(t, client, fails()))
 	const message = `No job should have failed. What has:
     exports: Exporter [42]: errors.errorString: no disk
@@ -73,7 +73,7 @@ func TestRequireNoFailures(t *testing.T) {
 	requireFails(t, true, message, func(t *fake) { resquetest.RequireNoFailures(t, client) })
 	requireFails(t, false, message, func(t *fake) { resquetest.AssertNoFailures(t, client) })
 
-	_, err := client.Failures().RemoveAll(t.Context(), resque.Remove{}, resque.FailureFilter{}, nil)
+	_, err := client.Failures().RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
 	require.NoError(t, err)
 	assert.True(t, resquetest.AssertNoFailures(t, client))
 }

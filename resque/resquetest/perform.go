@@ -46,7 +46,7 @@ func RunUntilIdle(t TB, client *resque.Client, handler resque.Handler, cfg worke
 // JobError is a job that failed while it was performed for a test.
 type JobError struct {
 	// Job is the job; that inside, where Rails wrapped it.
-	Job *resque.Reserved
+	Job *resque.Payload
 
 	// Failure is what is recorded. Its Err is what JobError wraps.
 	Failure resque.Failure

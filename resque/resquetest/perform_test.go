@@ -24,24 +24,24 @@ func TestPerformAll(t *testing.T) {
 	client := resquetest.New(t)
 	var did []string // without a lock: it is the test's own goroutine
 	mux := resque.NewMux()
-	mux.Use(resque.BeforePerform(func(_ context.Context, job *resque.Reserved) error {
+	mux.Use(resque.BeforePerform(func(_ context.Context, job *resque.Payload) error {
 		did = append(did, "middleware "+job.Class)
 		return nil
 	}))
-	mux.Handle(Exporter.Perform(func(ctx context.Context, id int64) error {
-		_, err := client.Enqueue(ctx, Mailer.With(strconv.FormatInt(id, 10), Letter{}))
+	mux.Handle(Exporter.Handler(func(ctx context.Context, id int64) error {
+		_, err := client.Enqueue(ctx, Mailer.Job(strconv.FormatInt(id, 10), Letter{}))
 		return err
 	}))
-	mux.Handle(Mailer.Perform(func(_ context.Context, to string, _ Letter) error {
+	mux.Handle(Mailer.Handler(func(_ context.Context, to string, _ Letter) error {
 		did = append(did, "mail to "+to)
 		return nil
 	}))
-	mux.Handle(RailsJob.Perform(func(ctx context.Context, id int64, _ Letter) error {
+	mux.Handle(RailsJob.Handler(func(ctx context.Context, id int64, _ Letter) error {
 		require.EqualValues(t, 7, id)
-		_, err := client.Enqueue(ctx, Exporter.With(id)) // on a queue whose turn was before
+		_, err := client.Enqueue(ctx, Exporter.Job(id)) // on a queue whose turn was before
 		return err
 	}))
-	enqueue(t, client, RailsJob.With(7, Letter{}), Exporter.With(1), Exporter.With(2))
+	enqueue(t, client, RailsJob.Job(7, Letter{}), Exporter.Job(1), Exporter.Job(2))
 	require.NoError(t, resquetest.PerformAll(t, client, mux))
 	assert.Equal(t, []string{
 		"middleware Exporter", "middleware Exporter",
@@ -60,11 +60,11 @@ func TestPerformAllOfSomeQueues(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	var did []string
-	note := resque.HandlerFunc(func(_ context.Context, job *resque.Reserved) error {
+	note := resque.HandlerFunc(func(_ context.Context, job *resque.Payload) error {
 		did = append(did, job.Class)
 		return nil
 	})
-	enqueue(t, client, Exporter.With(1), Nightly.With(), Mailer.With("ann", Letter{}))
+	enqueue(t, client, Exporter.Job(1), Nightly.Job(), Mailer.Job("ann", Letter{}))
 	require.NoError(t, resquetest.PerformAll(t, client, note, "nightly", "exports"))
 	assert.Equal(t, []string{"Nightly", "Exporter"}, did)
 	resquetest.RequireEnqueued(t, client, Mailer)
@@ -80,17 +80,17 @@ func TestPerformAllReturnsFailures(t *testing.T) {
 	client := resquetest.New(t)
 	var told []string
 	mux := resque.NewMux()
-	mux.Handle(Exporter.Perform(func(context.Context, int64) error { return fmt.Errorf("exporting: %w", &noDisk{"/tmp"}) }).
-		OnFailure(func(_ context.Context, job *resque.Reserved, _ error) error {
+	mux.Handle(Exporter.Handler(func(context.Context, int64) error { return fmt.Errorf("exporting: %w", &noDisk{"/tmp"}) }).
+		OnFailure(func(_ context.Context, job *resque.Payload, _ error) error {
 			told = append(told, job.Class)
 			return nil
 		}))
-	mux.Handle(Nightly.Timeout(time.Millisecond).Perform(func(ctx context.Context) error {
+	mux.Handle(Nightly.Timeout(time.Millisecond).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))
-	mux.Handle(RailsJob.Perform(func(context.Context, int64, Letter) error { panic("a bug") }))
-	enqueue(t, client, Exporter.With(1), Nightly.With(), Mailer.With("ann", Letter{}), RailsJob.With(7, Letter{To: "ann"}))
+	mux.Handle(RailsJob.Handler(func(context.Context, int64, Letter) error { panic("a bug") }))
+	enqueue(t, client, Exporter.Job(1), Nightly.Job(), Mailer.Job("ann", Letter{}), RailsJob.Job(7, Letter{To: "ann"}))
 	require.NoError(t, client.Push(t.Context(), "zzz", []byte(`[1]`)))
 	err := resquetest.PerformAll(t, client, mux)
 	var disk *noDisk
@@ -121,10 +121,10 @@ func TestPerformAllReturnsFailures(t *testing.T) {
 func TestPerformAllEndsWithTheTest(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Nightly.With(), Nightly.With())
+	enqueue(t, client, Nightly.Job(), Nightly.Job())
 	requireFails(t, true, "not like this", func(t *fake) {
 		mux := resque.NewMux()
-		mux.Handle(Nightly.Perform(func(context.Context) error {
+		mux.Handle(Nightly.Handler(func(context.Context) error {
 			t.Errorf("not like this")
 			t.FailNow()
 			return nil
@@ -140,7 +140,7 @@ func TestPerformAllEndsWithTheTest(t *testing.T) {
 func TestPerformAllLogsToTheTest(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Exporter.With(1), Nightly.With())
+	enqueue(t, client, Exporter.Job(1), Nightly.Job())
 	f := run(t, func(t *fake) { _ = resquetest.PerformAll(t, client, fails()) })
 	assert.Empty(t, f.errors)
 	assert.Contains(t, f.logs, `level=ERROR msg="job failed" class=Exporter queue=exports err="no disk"`)
@@ -161,11 +161,11 @@ func TestJobsWithoutEnd(t *testing.T) {
 			t.Parallel()
 			client := resquetest.New(t)
 			mux := resque.NewMux()
-			mux.Handle(Nightly.Perform(func(ctx context.Context) error {
-				_, err := client.Enqueue(ctx, Nightly.With())
+			mux.Handle(Nightly.Handler(func(ctx context.Context) error {
+				_, err := client.Enqueue(ctx, Nightly.Job())
 				return err
 			}))
-			enqueue(t, client, Nightly.With())
+			enqueue(t, client, Nightly.Job())
 			requireFails(t, true, "resquetest: 1001 jobs were performed and there are still more: do they enqueue each other? They were:\n    nightly: Nightly (1002 times)",
 				func(t *fake) { _ = perform(t, client, mux) })
 		})
@@ -178,11 +178,11 @@ func TestRunUntilIdle(t *testing.T) {
 	var together sync.WaitGroup
 	together.Add(3)
 	mux := resque.NewMux()
-	mux.Handle(Nightly.Perform(func(ctx context.Context) error {
-		_, err := client.EnqueueAll(ctx, []resque.Job{Exporter.With(1), Exporter.With(2), Exporter.With(3)})
+	mux.Handle(Nightly.Handler(func(ctx context.Context) error {
+		_, err := client.EnqueueAll(ctx, []resque.Job{Exporter.Job(1), Exporter.Job(2), Exporter.Job(3)})
 		return err
 	}))
-	mux.Handle(Exporter.Perform(func(_ context.Context, id int64) error {
+	mux.Handle(Exporter.Handler(func(_ context.Context, id int64) error {
 		together.Done()
 		together.Wait() // all three at once
 		if id == 2 {
@@ -190,7 +190,7 @@ func TestRunUntilIdle(t *testing.T) {
 		}
 		return nil
 	}))
-	enqueue(t, client, Nightly.With())
+	enqueue(t, client, Nightly.Job())
 	var saved []string
 	err := resquetest.RunUntilIdle(t, client, mux, worker.Config{
 		Concurrency: 3,
@@ -205,9 +205,9 @@ func TestRunUntilIdle(t *testing.T) {
 	assert.Equal(t, []string{"no disk at /tmp"}, saved, "the test's own")
 	resquetest.RequireFailed(t, client, Exporter, 2)
 
-	enqueue(t, client, Exporter.With(4), Mailer.With("ann", Letter{}))
+	enqueue(t, client, Exporter.Job(4), Mailer.Job("ann", Letter{}))
 	var n int
-	note := resque.HandlerFunc(func(context.Context, *resque.Reserved) error { n++; return nil })
+	note := resque.HandlerFunc(func(context.Context, *resque.Payload) error { n++; return nil })
 	require.NoError(t, resquetest.RunUntilIdle(t, client, note, worker.Config{Queues: []string{"exports"}}))
 	assert.Equal(t, 1, n)
 	resquetest.RequireEnqueued(t, client, Mailer)

@@ -27,7 +27,7 @@ var (
 )
 
 // Perform counts job, and has no more taken where there are too many.
-func (r *record) Perform(ctx context.Context, job *resque.Reserved) error {
+func (r *record) Perform(ctx context.Context, job *resque.Payload) error {
 	r.mu.Lock()
 	r.jobs.add(true, job.Queue+": "+job.Class)
 	if r.count++; r.count > r.most {
@@ -38,7 +38,7 @@ func (r *record) Perform(ctx context.Context, job *resque.Reserved) error {
 }
 
 // Unwrap is the handler's.
-func (r *record) Unwrap(job *resque.Reserved) (*resque.Reserved, error) {
+func (r *record) Unwrap(job *resque.Payload) (*resque.Payload, error) {
 	return resque.Unwrap(r.handler, job)
 }
 
@@ -55,9 +55,9 @@ func (r *record) Route(class string) (route resque.Route, ok bool) {
 
 // Save notes a failure.
 func (r *record) Save(_ context.Context, f resque.Failure) error {
-	job, err := resque.ParseReserved(f.Queue, f.Payload)
+	job, err := resque.ParsePayload(f.Queue, f.Payload)
 	if err != nil {
-		job = &resque.Reserved{Queue: f.Queue, Payload: f.Payload}
+		job = &resque.Payload{Queue: f.Queue, Raw: f.Payload}
 	}
 	job, _ = activejob.Unwrap(job)
 	job.Worker = f.Worker

@@ -65,9 +65,9 @@ func (l *lines) text() string {
 }
 
 // jobText is a job as a message has it: Exporter [42].
-func jobText(job *resque.Reserved) string {
+func jobText(job *resque.Payload) string {
 	if job.Class == "" {
-		return "unreadable: " + cut(string(job.Payload))
+		return "unreadable: " + cut(string(job.Raw))
 	}
 	var args []string
 	for _, arg := range job.Args {

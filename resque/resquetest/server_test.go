@@ -17,7 +17,7 @@ import (
 func TestNewIsTheTestsOwn(t *testing.T) {
 	t.Parallel()
 	one, other := resquetest.New(t), resquetest.New(t)
-	enqueue(t, one, Exporter.With(1))
+	enqueue(t, one, Exporter.Job(1))
 	assert.Len(t, resquetest.Jobs(t, one), 1)
 	assert.Empty(t, resquetest.Jobs(t, other))
 
@@ -28,7 +28,7 @@ func TestNewIsTheTestsOwn(t *testing.T) {
 		require.NoError(t, err)
 		client, err := resque.New(rdb, resque.Config{JSON: resque.JSONRails})
 		require.NoError(t, err)
-		enqueue(t, client, Exporter.With(1))
+		enqueue(t, client, Exporter.Job(1))
 		defer client.Close()
 		resquetest.RequireEnqueued(t, client, Exporter, 1)
 	}
@@ -41,7 +41,7 @@ func TestNewEndsWithTheTest(t *testing.T) {
 	f := run(t, func(t *fake) {
 		client = resquetest.New(t)
 		cfg = resquetest.RedisConfig(t)
-		_, err := client.Enqueue(t.ctx, Exporter.With(1))
+		_, err := client.Enqueue(t.ctx, Exporter.Job(1))
 		if err != nil {
 			t.Errorf("%v", err)
 		}
@@ -52,7 +52,7 @@ func TestNewEndsWithTheTest(t *testing.T) {
 		})
 	})
 	assert.Empty(t, f.errors)
-	_, err := client.Enqueue(t.Context(), Exporter.With(1))
+	_, err := client.Enqueue(t.Context(), Exporter.Job(1))
 	require.Error(t, err, "its connections should be gone")
 	if os.Getenv(resquetest.EnvRedisURL) == "" {
 		rdb, err := resque.Open(cfg)

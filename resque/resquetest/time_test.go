@@ -17,7 +17,7 @@ import (
 // slow is a mux whose job takes an hour and then hears that its time is up.
 func slow() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(Nightly.Timeout(time.Hour).Perform(func(ctx context.Context) error {
+	mux.Handle(Nightly.Timeout(time.Hour).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))
@@ -29,7 +29,7 @@ func slow() *resque.Mux {
 func TestFakeTime(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	enqueue(t, client, Exporter.With(1))
+	enqueue(t, client, Exporter.Job(1))
 	for name, perform := range map[string]func(t *testing.T) error{
 		"PerformAll": func(t *testing.T) error {
 			t.Helper()
@@ -43,13 +43,13 @@ func TestFakeTime(t *testing.T) {
 			t.Helper()
 			inline, err := resque.New(nil, resque.Config{Inline: slow()})
 			require.NoError(t, err)
-			_, err = inline.Enqueue(t.Context(), Nightly.With())
+			_, err = inline.Enqueue(t.Context(), Nightly.Job())
 			return err
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if name != "inline" {
-				enqueue(t, client, Nightly.With())
+				enqueue(t, client, Nightly.Job())
 			}
 			start := time.Now()
 			err := perform(t)
@@ -60,7 +60,7 @@ func TestFakeTime(t *testing.T) {
 				resquetest.RequireFailed(t, client, Nightly)
 			}
 		})
-		enqueue(t, client, Exporter.With(1)) // and the client is good outside, too
+		enqueue(t, client, Exporter.Job(1)) // and the client is good outside, too
 	}
 	assert.Len(t, resquetest.Enqueued(t, client, Exporter, 1), 4)
 }

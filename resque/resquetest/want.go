@@ -13,7 +13,7 @@ import (
 type definition interface {
 	Class() string
 	Queue() string
-	Unchecked(args ...any) resque.Job
+	UncheckedJob(args ...any) resque.Job
 }
 
 var (
@@ -36,7 +36,7 @@ func wanted(what any, args []any) (want, error) {
 		if len(args) == 0 {
 			return want{class: what.Class(), queue: what.Queue(), anyArgs: true}, nil
 		}
-		return wantedJob(what.Unchecked(args...))
+		return wantedJob(what.UncheckedJob(args...))
 	case resque.Job:
 		if len(args) > 0 {
 			return want{}, errors.New("a resque.Job has its arguments, and takes no others")
@@ -49,11 +49,11 @@ func wanted(what any, args []any) (want, error) {
 
 // wantedJob is a job as it would stand in its queue.
 func wantedJob(job resque.Job) (want, error) {
-	payload, err := job.Payload()
+	payload, err := job.Encode()
 	if err != nil {
 		return want{}, err
 	}
-	r, err := resque.ParseReserved(job.Queue, payload)
+	r, err := resque.ParsePayload(job.Queue, payload)
 	if err != nil {
 		return want{}, err
 	}
@@ -62,7 +62,7 @@ func wantedJob(job resque.Job) (want, error) {
 }
 
 // is tells whether job has the class and the arguments, on whichever queue.
-func (w want) is(job *resque.Reserved) bool {
+func (w want) is(job *resque.Payload) bool {
 	return job.Class == w.class && (w.anyArgs || sameArgs(w.args, job.Args))
 }
 
@@ -70,7 +70,7 @@ func (w want) on(queue string) bool { return w.queue == "" || queue == w.queue }
 
 // difference is what keeps a job from being the wanted one; empty where nothing
 // in it is like it.
-func (w want) difference(job *resque.Reserved) string {
+func (w want) difference(job *resque.Payload) string {
 	switch {
 	case job.Class != w.class:
 		return ""
@@ -87,7 +87,7 @@ func (w want) String() string {
 	if w.anyArgs {
 		return w.class
 	}
-	return jobText(&resque.Reserved{Class: w.class, Args: w.args})
+	return jobText(&resque.Payload{Class: w.class, Args: w.args})
 }
 
 // place names the queue in messages.

@@ -18,7 +18,7 @@ import (
 // Add adds the jobs of Ruby's recorded worker: Polite stops when it is
 // asked to, Stubborn does not. They log to the list "log" of the Redis.
 func Add(mux *resque.Mux) {
-	mux.Handle(resque.Define1[float64]("Polite", "jobs").Perform(func(ctx context.Context, length float64) error {
+	mux.Handle(resque.Define1[float64]("Polite", "jobs").Handler(func(ctx context.Context, length float64) error {
 		logLine("start " + Number(length))
 		select {
 		case <-ctx.Done():
@@ -31,18 +31,18 @@ func Add(mux *resque.Mux) {
 			return nil
 		}
 	}))
-	mux.Handle(resque.Define1[float64]("Stubborn", "jobs").Perform(func(_ context.Context, length float64) error {
+	mux.Handle(resque.Define1[float64]("Stubborn", "jobs").Handler(func(_ context.Context, length float64) error {
 		logLine("start " + Number(length))
 		<-time.After(Span(length))
 		logLine("done")
 		return nil
 	}))
-	mux.Handle(resque.Define0("Self", "jobs").Perform(func(context.Context) error {
+	mux.Handle(resque.Define0("Self", "jobs").Handler(func(context.Context) error {
 		logLine(strings.Join(os.Args, "|"))
 		logLine(strings.Join(os.Environ(), "|"))
 		return nil
 	}))
-	mux.Handle(resque.Define1[float64]("Busy", "jobs").Perform(func(_ context.Context, length float64) error {
+	mux.Handle(resque.Define1[float64]("Busy", "jobs").Handler(func(_ context.Context, length float64) error {
 		logLine(fmt.Sprintf("pid %d", os.Getpid()))
 		turns := 0
 		for end := time.Now().Add(Span(length)); time.Now().Before(end); turns++ { // never lets go of its thread

@@ -9,9 +9,9 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// Reserved is a job that a worker has taken from a queue and now performs.
-// Handlers must not change it.
-type Reserved struct {
+// Payload is a job as it is stored: in a queue, in the record of the worker that
+// performs it, or in the list of failures. Handlers must not change it.
+type Payload struct {
 	Class  string
 	Queue  string
 	Worker string // the worker's id; empty in inline mode
@@ -20,21 +20,21 @@ type Reserved struct {
 	// into Go values.
 	Args []json.RawMessage
 
-	// Payload is what stood in the queue, byte for byte, with whatever keys
+	// Raw is what stood in the queue, byte for byte, with whatever keys
 	// others have added.
-	Payload []byte
+	Raw []byte
 }
 
-// ParseReserved reads a payload that came from queue. The error says why the
+// ParsePayload reads a payload that came from queue. The error says why the
 // payload is no job: not JSON, or not an object with a class.
 //
 // Ruby: Resque.decode and Resque::Job.new.
-func ParseReserved(queue string, payload []byte) (*Reserved, error) {
+func ParsePayload(queue string, payload []byte) (*Payload, error) {
 	p, err := rubyjson.ParsePayload(payload)
 	if err != nil {
 		return nil, &UnreadableError{Queue: queue, Payload: payload, Err: err}
 	}
-	return &Reserved{Class: p.Class, Queue: queue, Args: p.Args, Payload: payload}, nil
+	return &Payload{Class: p.Class, Queue: queue, Args: p.Args, Raw: payload}, nil
 }
 
 // UnreadableError reports a payload that is not JSON, or not an object with a
@@ -55,18 +55,18 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // ExceptionName is Ruby's class for this error.
 func (e *UnreadableError) ExceptionName() string { return "Resque::Helpers::DecodeException" }
 
-type reservedKey struct{}
+type payloadKey struct{}
 
 // FromContext returns the job that ctx is the context of: for handlers of a
 // definition, which get only the arguments. ok is false outside a job.
-func FromContext(ctx context.Context) (job *Reserved, ok bool) {
-	job, ok = ctx.Value(reservedKey{}).(*Reserved)
+func FromContext(ctx context.Context) (job *Payload, ok bool) {
+	job, ok = ctx.Value(payloadKey{}).(*Payload)
 	return job, ok
 }
 
-// WithReserved returns a context whose FromContext is job. Workers call it.
-func WithReserved(ctx context.Context, job *Reserved) context.Context {
-	return context.WithValue(ctx, reservedKey{}, job)
+// WithPayload returns a context whose FromContext is job. Workers call it.
+func WithPayload(ctx context.Context, job *Payload) context.Context {
+	return context.WithValue(ctx, payloadKey{}, job)
 }
 
 // PanicError is a panic of a handler, as an error.
@@ -88,7 +88,7 @@ func (e *PanicError) Unwrap() error {
 // job inside another is found first (see Wrapper).
 //
 // Ruby: Resque::Job#perform.
-func Perform(ctx context.Context, h Handler, job *Reserved) (err error) {
+func Perform(ctx context.Context, h Handler, job *Payload) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
@@ -97,5 +97,5 @@ func Perform(ctx context.Context, h Handler, job *Reserved) (err error) {
 	if job, err = Unwrap(h, job); err != nil {
 		return err
 	}
-	return h.Perform(WithReserved(ctx, job), job)
+	return h.Perform(WithPayload(ctx, job), job)
 }

@@ -6,30 +6,30 @@ import (
 	"runtime/debug"
 )
 
-// Outcome is how performing a job ended: a word for logs, metrics and traces.
-type Outcome string
+// Result is how performing a job ended: a word for logs, metrics and traces.
+type Result string
 
-// The outcomes.
+// The results.
 const (
-	// Succeeded is a job that was performed.
-	Succeeded Outcome = "succeeded"
-	// Failed is one that returned an error, panicked, or took too long.
-	Failed Outcome = "failed"
-	// Dropped is one that ErrDontPerform has kept from being performed.
-	Dropped Outcome = "dropped"
-	// Cancelled is one that ended because it was told to, by its worker or by
+	// ResultSucceeded is a job that was performed.
+	ResultSucceeded Result = "succeeded"
+	// ResultFailed is one that returned an error, panicked, or took too long.
+	ResultFailed Result = "failed"
+	// ResultDropped is one that ErrDontPerform has kept from being performed.
+	ResultDropped Result = "dropped"
+	// ResultCancelled is one that ended because it was told to, by its worker or by
 	// whoever called an inline client. A worker that stops puts it back, or
 	// records it as a failure: see worker.Config.OnShutdown.
-	Cancelled Outcome = "cancelled"
+	ResultCancelled Result = "cancelled"
 )
 
-// OutcomeOf is how a job ended whose handler was called with ctx and returned err.
+// ResultOf is how a job ended whose handler was called with ctx and returned err.
 // reason is the error that a worker records and logs: the cause of ctx's end where
 // the handler returned that ctx has ended, else err.
-func OutcomeOf(ctx context.Context, err error) (o Outcome, reason error) {
+func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 	defer func() {
 		if v := recover(); v != nil { // a method of the error, which is the user's
-			o, reason = Failed, &PanicError{Value: v, Stack: debug.Stack()}
+			result, reason = ResultFailed, &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	var late *TimeoutError
@@ -39,15 +39,15 @@ func OutcomeOf(ctx context.Context, err error) (o Outcome, reason error) {
 	}
 	switch {
 	case err == nil:
-		return Succeeded, nil
+		return ResultSucceeded, nil
 	case errors.Is(err, ErrDontPerform):
-		return Dropped, reason
+		return ResultDropped, reason
 	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
-		return Failed, reason
+		return ResultFailed, reason
 	case obeyed || errors.Is(err, ErrTerm):
-		return Cancelled, reason
+		return ResultCancelled, reason
 	default:
-		return Failed, reason
+		return ResultFailed, reason
 	}
 }
 
