@@ -24,9 +24,12 @@ type Env struct {
 	argv      *argv // of the process, where this is its command
 	redisURL  string
 	namespace string
-	stdin     io.Reader
-	asks      bool // stdin is somebody at a terminal
-	called    bool // arguments and flags were right, and the command began
+
+	skipVerify bool
+	caFile     string
+	stdin      io.Reader
+	asks       bool // stdin is somebody at a terminal
+	called     bool // arguments and flags were right, and the command began
 }
 
 func newEnv(environ []string, stdout, stderr io.Writer) *Env {
@@ -42,9 +45,11 @@ func newEnv(environ []string, stdout, stderr io.Writer) *Env {
 func (e *Env) Getenv(name string) string { return e.vars[name] }
 
 // Redis says which Redis to use: --redis or REDIS_URL, --namespace or
-// RESQUE_NAMESPACE. Its URL is empty when nobody named one.
+// RESQUE_NAMESPACE, and what the flags about TLS say. Its URL is empty when nobody named one.
 func (e *Env) Redis() resque.RedisConfig {
-	return resque.RedisConfig{URL: e.redisURL, Namespace: e.namespace}
+	return resque.RedisConfig{
+		URL: e.redisURL, Namespace: e.namespace, TLSSkipVerify: e.skipVerify, TLSCAFile: e.caFile, Logger: e.Logger(),
+	}
 }
 
 // OpenRedis opens that Redis and makes sure that it answers.

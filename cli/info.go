@@ -26,7 +26,7 @@ func infoCommand(env *Env) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				env.printInfo(info, asJSON)
+				env.printInfo(info, client.Redis().Namespace(), asJSON)
 				return nil
 			})
 		},
@@ -45,14 +45,15 @@ type infoJSON struct {
 	Failed      int64    `json:"failed"`
 	Servers     []string `json:"servers"`
 	Environment string   `json:"environment"`
+	Namespace   string   `json:"namespace"` // not in Ruby's
 }
 
-func (e *Env) printInfo(info resque.Info, asJSON bool) {
+func (e *Env) printInfo(info resque.Info, namespace string, asJSON bool) {
 	environment := cmp.Or(e.Getenv("RAILS_ENV"), e.Getenv("RACK_ENV"), "development")
 	if asJSON {
 		e.printJSON(infoJSON{
 			Pending: info.Pending, Processed: info.Processed, Queues: info.Queues, Workers: info.Workers,
-			Working: info.Working, Failed: info.Failed, Servers: info.Servers, Environment: environment,
+			Working: info.Working, Failed: info.Failed, Servers: info.Servers, Environment: environment, Namespace: namespace,
 		})
 		return
 	}
@@ -68,6 +69,7 @@ func (e *Env) printInfo(info resque.Info, asJSON bool) {
 		{"failed", info.Failed},
 		{"servers", strings.Join(info.Servers, " ")},
 		{"environment", environment},
+		{"namespace", printable(namespace)},
 	} {
 		fmt.Fprintf(e.Stdout, "%-12s %v\n", line.name, line.value)
 	}

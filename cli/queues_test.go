@@ -95,6 +95,8 @@ func TestInfo(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(ok(t, environ, "info", "--json")), &got))
 	assert.Equal(t, []any{s.URL}, got["servers"])
 	delete(got, "servers")
+	assert.Equal(t, "resque", got["namespace"], "ours")
+	delete(got, "namespace")
 	assert.Equal(t, want, got, "Ruby's")
 	assert.Contains(t, ok(t, append(environ, "RAILS_ENV=production"), "info"), "pending      2\nprocessed    0\nqueues       2\nworkers      0\nworking      0\nfailed       0\n"+
 		"servers      "+s.URL+"\nenvironment  production\n")

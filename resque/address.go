@@ -20,6 +20,9 @@ type address struct {
 	user, password string
 	db             int
 	namespace      string // empty where the spelling has none
+
+	// digits is set if the namespace could be meant as a database.
+	digits bool
 }
 
 // String is the address without its password.
@@ -54,7 +57,14 @@ func parseAddress(text string) (address, error) {
 	if text == "" {
 		text = "localhost:6379"
 	}
-	if strings.Contains(text, "://") {
+	switch {
+	case strings.ContainsAny(text, " \t\r\n"):
+		return address{}, fmt.Errorf("%w: there is a blank or a line break in it", ErrAddress)
+	case strings.ContainsAny(text[:1]+text[len(text)-1:], "\"'"):
+		return address{}, fmt.Errorf("%w: there are quotes around it", ErrAddress)
+	case strings.HasPrefix(text, "/"):
+		return address{network: "unix", where: text}, nil
+	case strings.Contains(text, "://"), strings.HasPrefix(text, "unix:"):
 		return parseURL(text)
 	}
 	return parseHostPort(text)
@@ -62,12 +72,20 @@ func parseAddress(text string) (address, error) {
 
 func parseURL(text string) (address, error) {
 	u, err := url.Parse(text)
+	if err != nil && strings.HasPrefix(text, "redis") && portIsWrong(text) {
+		return address{}, fmt.Errorf("%w: the port is not a number from 1 to 65535", ErrAddress)
+	}
 	if err != nil {
 		return address{}, errEscape
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil || u.Fragment != "" || strings.Contains(u.RawQuery, "@") {
 		return address{}, errEscape
+	}
+	for name, values := range query {
+		if (name != "db" && name != "namespace") || len(values) > 1 || values[0] == "" {
+			return address{}, fmt.Errorf("%w: after the ? only db=NUMBER and namespace=NAME work, each once; user and password go before the host, and rediss:// asks for TLS", ErrAddress)
+		}
 	}
 	a := address{network: "tcp", namespace: query.Get("namespace")}
 	a.user, a.password = credentials(u.User)
@@ -86,11 +104,24 @@ func parseURL(text string) (address, error) {
 		if u.Host != "" || a.where == "" {
 			return address{}, fmt.Errorf("%w: unix:// needs a whole path, as in unix:///var/run/redis.sock", ErrAddress)
 		}
+		if strings.Contains(a.where, "@/") {
+			return address{}, fmt.Errorf("%w: a password goes before the path, as in unix://:password@/var/run/redis.sock", ErrAddress)
+		}
 		a.db, err = parseDatabase(query.Get("db"))
 	default:
 		return address{}, fmt.Errorf("%w: a URL begins with redis://, rediss:// or unix://", ErrAddress)
 	}
 	return a, err
+}
+
+// portIsWrong reports whether what is behind the last colon of a URL's host is not
+// a number. It is not quoted: it may be a password whose host is missing.
+func portIsWrong(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	rest = rest[strings.LastIndex(rest, "@")+1:]
+	rest, _, _ = strings.Cut(rest, "/")
+	_, port, ok := strings.Cut(rest, ":")
+	return ok && strings.Trim(port, "0123456789") != "" && !strings.ContainsAny(rest, "[]%?#")
 }
 
 // credentials are a URL's. What stands alone is a password.
@@ -122,7 +153,8 @@ func parseHostPort(text string) (address, error) {
 		return address{}, err
 	}
 	number, err := parseDatabase(db)
-	return address{network: "tcp", where: where, db: number, namespace: namespace}, err
+	digits := namespace != "" && strings.Trim(namespace, "0123456789") == ""
+	return address{network: "tcp", where: where, db: number, namespace: namespace, digits: digits}, err
 }
 
 func hostPort(host, port string) (string, error) {

@@ -55,6 +55,9 @@ func TestParseAddress(t *testing.T) {
 		{"TLS", "rediss://:s3cret@h:7000/2", with(tcp("h:7000"), func(a *address) { a.tls, a.password, a.db = true, "s3cret", 2 }), "rediss://:xxxxx@h:7000/2"},
 		{"unix", "unix:///var/run/redis.sock", address{network: "unix", where: "/var/run/redis.sock"}, "unix:///var/run/redis.sock"},
 		{"unix, user, db, namespace", "unix://ann:s3cret@/r@1.sock?db=2&namespace=ns", address{network: "unix", where: "/r@1.sock", user: "ann", password: "s3cret", db: 2, namespace: "ns"}, "unix:///r@1.sock"},
+		{"a path", "/var/run/redis.sock", address{network: "unix", where: "/var/run/redis.sock"}, "unix:///var/run/redis.sock"},
+		{"unix with one slash", "unix:/var/run/redis.sock?db=2", address{network: "unix", where: "/var/run/redis.sock", db: 2}, "unix:///var/run/redis.sock"},
+		{"a namespace of digits", "h:7000/2", with(tcp("h:7000"), func(a *address) { a.namespace, a.digits = "2", true }), "redis://h:7000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +73,7 @@ func TestParseAddress(t *testing.T) {
 func TestParseAddressRefuses(t *testing.T) {
 	t.Parallel()
 	const escape = "the URL cannot be parsed (in a user or a password, write % as %25, / as %2F, ? as %3F, # as %23)"
+	const parameters = "after the ? only db=NUMBER and namespace=NAME work, each once; user and password go before the host, and rediss:// asks for TLS"
 	for _, c := range []struct{ name, text, says string }{
 		{"port", "h:port", `port "port" is not a number from 1 to 65535`},
 		{"port 0", "h:0", `port "0" is not a number from 1 to 65535`},
@@ -90,7 +94,16 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"unix with half a path", "unix://var/run/redis.sock", "unix:// needs a whole path, as in unix:///var/run/redis.sock"},
 		{"IPv6 without brackets", "::1", "an IPv6 address needs brackets, as in [::1]:6379"},
 		{"IPv6 that looks like host and db", "fe80::2", "an IPv6 address needs brackets, as in [::1]:6379"},
-		{"control character", "redis://h\n", escape},
+		{"line break", "redis://h\n", "there is a blank or a line break in it"},
+		{"blank", " redis://:s3cret@h", "there is a blank or a line break in it"},
+		{"quotes", `"redis://:s3cret@h"`, "there are quotes around it"},
+		{"port in a URL", "redis://ann:s3cret@h:port/0", "the port is not a number from 1 to 65535"},
+		{"password without a host", "redis://ann:s3cret", "the port is not a number from 1 to 65535"},
+		{"password by query", "redis://h?password=s3cret", parameters},
+		{"verification by query", "rediss://h?ssl_cert_reqs=none", parameters},
+		{"db twice", "redis://h?db=1&db=2", parameters},
+		{"namespace given but empty", "redis://h?namespace=", parameters},
+		{"password in a path", "unix:///:s3cret@/r.sock", "a password goes before the path, as in unix://:password@/var/run/redis.sock"},
 
 		{"password without a URL", "ann:s3cret@h:6379", "a user or a password needs a URL, as in redis://user:password@host:6379"},
 		{"password as host", "s3cret@h", "a user or a password needs a URL, as in redis://user:password@host:6379"},

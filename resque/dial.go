@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,33 +26,52 @@ type dialer struct {
 	tls     *tls.Config // nil for none
 	timeout time.Duration
 	options []redis.DialOption
+	log     *slog.Logger
+	warned  atomic.Bool
 }
 
 func newDialer(at address, cfg RedisConfig) *dialer {
-	d := &dialer{at: at, timeout: cfg.DialTimeout}
-	if at.tls || cfg.TLS != nil {
-		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-		if cfg.TLS != nil {
-			d.tls = cfg.TLS.Clone()
-		}
-		if host, _, err := net.SplitHostPort(at.where); err == nil && d.tls.ServerName == "" {
-			d.tls.ServerName = host
-		}
-	}
+	d := &dialer{at: at, tls: cfg.TLS, timeout: cfg.DialTimeout, log: cfg.Logger}
 	d.options = []redis.DialOption{
 		redis.DialContextFunc(d.connect),
 		redis.DialReadTimeout(cfg.ReadTimeout),
 		redis.DialWriteTimeout(cfg.WriteTimeout),
-		redis.DialUsername(at.user),
 		redis.DialPassword(at.password),
 		redis.DialDatabase(at.db),
 	}
 	return d
 }
 
-// dial is a pool's DialContext.
+// dial is a pool's DialContext. A server that does not know the user may still
+// take the password alone: before Redis 6 there were no users, and hosts give
+// URLs with one that means nothing.
+//
+// Ruby: RedisClient does the same, with a warning.
 func (d *dialer) dial(ctx context.Context) (redis.Conn, error) {
-	c, err := redis.DialContext(ctx, d.at.network, d.at.where, d.options...)
+	if d.at.user == "" || d.at.password == "" {
+		return d.dialAs(ctx, "")
+	}
+	c, err := d.dialAs(ctx, d.at.user)
+	if faultCode(err) != FaultPassword {
+		return c, err
+	}
+	alone, bad := d.dialAs(ctx, "")
+	if bad != nil {
+		return nil, err
+	}
+	if users, _ := redis.Strings(redis.DoContext(alone, ctx, "ACL", "USERS")); len(users) > 1 {
+		_ = alone.Close()
+		return nil, err // it has users, and this one's name or password is wrong
+	}
+	if !d.warned.Swap(true) {
+		d.log.Warn("redis does not know the user of the address, and took the password alone: leave the user out", "user", d.at.user)
+	}
+	return alone, nil
+}
+
+func (d *dialer) dialAs(ctx context.Context, user string) (redis.Conn, error) {
+	options := append(slices.Clone(d.options), redis.DialUsername(user))
+	c, err := redis.DialContext(ctx, d.at.network, d.at.where, options...)
 	return c, store.Plain(err)
 }
 

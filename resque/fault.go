@@ -234,7 +234,7 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 	case FaultNoTLS:
 		f = Fault{Cause: "The server at this address does not speak TLS", Advice: "Write redis:// instead of rediss://, or use its port for TLS."}
 	case FaultCertificate:
-		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the name that the certificate is for, and give the authority that signed it."}
+		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the name that the certificate is for, or give the authority that signed it with TLSCAFile (--tls-ca-file, RESQUE_TLS_CA_FILE). TLSSkipVerify (--tls-skip-verify, RESQUE_TLS_SKIP_VERIFY) accepts any certificate."}
 	case FaultTLSRefused:
 		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may want a client certificate, or another version of TLS."}
 	default:

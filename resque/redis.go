@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,6 +42,22 @@ type RedisConfig struct {
 	// TLS is used for rediss:// addresses, and for any other address where it
 	// is set. nil means the system's authorities.
 	TLS *tls.Config
+
+	// TLSSkipVerify accepts any certificate, as a hosted Redis with a certificate
+	// that it signed itself needs it. The connection is then encrypted, but
+	// whoever is between can read it.
+	TLSSkipVerify bool
+
+	// TLSCAFile is a PEM file of the authorities that are trusted instead of the
+	// system's.
+	TLSCAFile string
+
+	// Logger gets warnings about the address: a user that the server does not
+	// know while its password is right, a namespace that may be meant as a
+	// database.
+	//
+	// Defaults to slog.Default().
+	Logger *slog.Logger
 
 	// DialTimeout bounds connecting. Defaults to 5 seconds.
 	DialTimeout time.Duration
@@ -75,6 +95,12 @@ func Open(cfg RedisConfig) (*Redis, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	if cfg.TLS, err = cfg.tls(at); err != nil {
+		return nil, err
+	}
+	if at.digits && cfg.Namespace == "" {
+		cfg.Logger.Warn("the number behind the slash is the namespace; a database is spelled host:port:db", "namespace", at.namespace)
+	}
 	namespace := cmp.Or(cfg.Namespace, at.namespace, DefaultNamespace)
 	return &Redis{pool: newPool(at, cfg), namespace: namespace, address: at.String()}, nil
 }
@@ -134,7 +160,37 @@ func (cfg RedisConfig) withDefaults() RedisConfig {
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, 10*time.Second)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 10*time.Second)
 	cfg.MaxIdle = cmp.Or(cfg.MaxIdle, 16)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	return cfg
+}
+
+// tls is how a connection is encrypted, nil if it is not.
+func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
+	if !at.tls && cfg.TLS == nil {
+		if cfg.TLSSkipVerify || cfg.TLSCAFile != "" {
+			return nil, errors.New("resque: TLSSkipVerify and TLSCAFile need TLS: the address begins with rediss://")
+		}
+		return nil, nil //nolint:nilnil // no TLS
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.TLS != nil {
+		c = cfg.TLS.Clone()
+	}
+	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // asked for by name
+	if host, _, err := net.SplitHostPort(at.where); err == nil && c.ServerName == "" {
+		c.ServerName = host
+	}
+	if cfg.TLSCAFile == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(cfg.TLSCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("resque: TLSCAFile: %w", err)
+	}
+	if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("resque: TLSCAFile: there is no certificate in %s", cfg.TLSCAFile)
+	}
+	return c, nil
 }
 
 func newPool(at address, cfg RedisConfig) *redis.Pool {

@@ -1,11 +1,14 @@
 package resque_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,4 +80,59 @@ func TestTLSWithOwnAuthorityAndClientCertificate(t *testing.T) {
 	require.NoError(t, answers(t, resque.RedisConfig{URL: at, TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}}))
 	require.Error(t, answers(t, resque.RedisConfig{URL: at, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}), "no client certificate")
 	require.ErrorContains(t, answers(t, resque.RedisConfig{URL: at}), "certificate", "an authority that the system does not know")
+}
+
+// Hosts give URLs with a user that means nothing to a server with a password only.
+func TestAUserThatTheServerDoesNotKnowFallsBackToThePassword(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--requirepass", "s3cret!")
+	at, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	at.User = url.UserPassword("h", "s3cret!")
+	var log bytes.Buffer
+	rdb, err := resque.Open(resque.RedisConfig{URL: at.String(), MaxIdle: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer rdb.Close()
+	for range 2 {
+		a, err := rdb.Conn(t.Context())
+		require.NoError(t, err)
+		b, err := rdb.Conn(t.Context())
+		require.NoError(t, err)
+		_, _ = a.Close(), b.Close()
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "took the password alone"), "it warns once")
+	assert.NotContains(t, log.String(), "s3cret")
+}
+
+func TestCertificateThatDoesNotVerifyNeedsASwitch(t *testing.T) {
+	t.Parallel()
+	certs := redistest.Certify(t)
+	port := redistest.FreePort(t)
+	redistest.StartReal(t, "--tls-port", port, "--tls-ca-cert-file", certs.Authority,
+		"--tls-cert-file", certs.Certificate, "--tls-key-file", certs.Key, "--tls-auth-clients", "no")
+	at := "rediss://127.0.0.1:" + port
+	err := answers(t, resque.RedisConfig{URL: at})
+	fault, ok := resque.Explain(err)
+	require.True(t, ok, err)
+	assert.Contains(t, fault.Advice, "--tls-skip-verify")
+	require.NoError(t, answers(t, resque.RedisConfig{URL: at, TLSSkipVerify: true}))
+	require.NoError(t, answers(t, resque.RedisConfig{URL: at, TLSCAFile: certs.Authority}))
+	for _, cfg := range []resque.RedisConfig{
+		{URL: at, TLSCAFile: "/nowhere"},
+		{URL: at, TLSCAFile: certs.Key},
+		{URL: "redis://h", TLSSkipVerify: true},
+		{URL: "redis://h", TLSCAFile: certs.Authority},
+	} {
+		_, err := resque.Open(cfg)
+		require.Error(t, err)
+	}
+}
+
+func TestANumberBehindTheSlashIsANamespaceWithAWarning(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	rdb, err := resque.Open(resque.RedisConfig{URL: "localhost:6379/2", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	assert.Equal(t, "2", rdb.Namespace())
+	assert.Contains(t, log.String(), "namespace=2")
 }

@@ -253,3 +253,11 @@ func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, time.Millisecond, what)
 }
+
+// StartTLS runs a server with a certificate of an authority of its own, and
+// returns its URL and the authority's file.
+func StartTLS(t testing.TB) (url, authority string) {
+	t.Helper()
+	port, certs := startTLS(t, "no")
+	return "rediss://127.0.0.1:" + port, certs.Authority
+}
