@@ -78,7 +78,9 @@ func TestOvertakenRunChangesNothing(t *testing.T) {
 			db := testDatabase(t)
 			first := newRecord(t, db)
 			var before *Record
-			err := first.Perform(t.Context(), 3, func(ctx context.Context, d *Draft) error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			err := first.Perform(ctx, 3, func(ctx context.Context, d *Draft) error {
 				assert.NoError(t, rows(1, "first")(ctx, d))
 				second := find(t, db, first.ID) //nolint:contextcheck // as another process
 				assert.NoError(t, second.Perform(ctx, 2, rows(2, "second")))
