@@ -2,24 +2,40 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
 )
 
+// deadAfter is the silence after which a worker is taken for dead, as in Resque.
+const deadAfter = 5 * time.Minute
+
 // removeCommand unregisters a worker.
 //
 // Ruby: resque remove.
 func removeCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "remove ID",
 		Short: "Unregister a worker that is gone; a job in its hand fails",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				w, found, err := client.Worker(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if found && !force && w.Working && !w.Heartbeat.IsZero() && w.Silence < deadAfter {
+					return fmt.Errorf("worker %s is running a job, and was alive %v ago: the job would be recorded as failed and go on; stop the worker or use 'goresque kill', or remove it all the same with --force",
+						printable(args[0]), w.Silence.Round(time.Second))
+				}
 				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+printable(args[0]))
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "also a worker that is alive and running a job")
+	return cmd
 }

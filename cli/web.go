@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -50,7 +51,7 @@ TLS before it: the password is sent with each request.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:5678", "host:port to listen on")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1", "host:port, host or port to listen on (default port: PORT, or 5678)")
 	flags.StringVar(&o.user, "user", "resque", "name to sign in with")
 	flags.StringVar(&o.password, "password", "", "password to sign in with; others can read it in the list of processes, so rather set the variable")
 	flags.BoolVar(&o.noAuth, "no-auth", false, "let everybody in who reaches it; on loopback only")
@@ -68,7 +69,23 @@ TLS before it: the password is sent with each request.`,
 	return cmd
 }
 
+// listenAddress reads "host:port", "host", ":port" or "port". port is for what has
+// none.
+func listenAddress(addr, port string) string {
+	if addr != "" && strings.Trim(addr, "0123456789") == "" {
+		return net.JoinHostPort("127.0.0.1", addr)
+	}
+	if ip := strings.Trim(addr, "[]"); net.ParseIP(ip) != nil {
+		return net.JoinHostPort(ip, port)
+	}
+	if !strings.Contains(addr, ":") {
+		return net.JoinHostPort(addr, port)
+	}
+	return addr
+}
+
 func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) error {
+	o.addr = listenAddress(o.addr, cmp.Or(env.Getenv("PORT"), "5678"))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return fmt.Errorf("listening for the dashboard: %w; choose another address with --addr", err)

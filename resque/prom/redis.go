@@ -18,7 +18,7 @@ type RedisConfig struct {
 	// Timeout is how long a scrape waits for Redis. It should be less than
 	// Prometheus' scrape_timeout.
 	//
-	// Defaults to 5 seconds.
+	// Defaults to 2 seconds.
 	Timeout time.Duration
 
 	// StaleAfter is the age of a worker's heartbeat after which the worker counts
@@ -44,7 +44,7 @@ var _ prometheus.Collector = (*Redis)(nil)
 // NewRedis returns a collector for the Redis of client. The caller must register it
 // with a prometheus.Registerer.
 func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
-	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 2*time.Second)
 	cfg.StaleAfter = cmp.Or(cfg.StaleAfter, 5*time.Minute)
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
