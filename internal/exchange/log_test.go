@@ -1,0 +1,155 @@
+package exchange
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/backoff"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// logged returns an exchange and its log.
+func logged(s *script, cfg Config) (*Exchange, *bytes.Buffer) {
+	x := newExchange(s, cfg)
+	log := &bytes.Buffer{}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	x.cfg.Logger, x.caller.log, x.caller.redis.Logger = logger, logger, logger
+	x.caller.redis.Begun, x.caller.redis.Over = "away", "back"
+	return x, log
+}
+
+func count(log *bytes.Buffer, text string) int { return strings.Count(log.String(), text) }
+
+// What a reply says beside its jobs is logged when it changes.
+func TestChangesAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		say := func(x store.Exchanged) func(*script, []store.Slot) (store.Exchanged, error) {
+			return func(_ *script, free []store.Slot) (store.Exchanged, error) {
+				x.Reserved = []store.Reserved{{Worker: free[0].Worker, Queue: "a"}}
+				return x, nil
+			}
+		}
+		paused := store.Exchanged{Paused: true}
+		fault := store.Exchanged{Fault: errors.New("WRONGTYPE")}
+		x, log := logged(newScript(say(paused), say(paused), say(fault), say(fault), say(store.Exchanged{}), say(fault)), Config{Queues: []string{"a"}})
+		for range 6 {
+			_, ok := x.Next(t.Context(), "1", nil)
+			require.True(t, ok)
+		}
+		assert.Equal(t, 1, count(log, "paused: pause-all-workers"))
+		assert.Equal(t, 1, count(log, "msg=resumed"))
+		assert.Equal(t, 2, count(log, "a queue cannot be read"))
+	})
+}
+
+func TestAnOutageIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		away := func(*script, []store.Slot) (store.Exchanged, error) {
+			return store.Exchanged{}, errors.New("no connection")
+		}
+		x, log := logged(newScript(away, away, away, jobs, jobs), Config{Queues: []string{"a"}})
+		for range 2 {
+			_, ok := x.Next(t.Context(), "1", nil)
+			require.True(t, ok)
+		}
+		assert.Equal(t, 1, count(log, "msg=away"))
+		assert.Equal(t, 1, count(log, "msg=back"))
+	})
+}
+
+// A record that another process has taken over is reported, unless the call was
+// tried again: then a first call may have done it.
+func TestATakenRecordIsReported(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]error{"at once": nil, "after a call without an answer": errors.New("no answer")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				taken := func(s *script, free []store.Slot) (store.Exchanged, error) {
+					x, _ := jobs(s, free)
+					x.Settled = []store.Settled{{Ours: false}}
+					return x, nil
+				}
+				s := newScript()
+				if first != nil {
+					s.answers = append(s.answers, func(*script, []store.Slot) (store.Exchanged, error) { return store.Exchanged{}, first })
+				}
+				s.answers = append(s.answers, taken)
+				x, log := logged(s, Config{Queues: []string{"a"}})
+				_, ok := x.Next(t.Context(), "1", done(store.Reserved{Worker: "1"}))
+				require.True(t, ok)
+				assert.Equal(t, first == nil, count(log, "taken over while it ran") == 1)
+			})
+		})
+	}
+}
+
+// A call that has copied enough leaves slots free, which look again at once.
+func TestSlotsLookAgainWhenThereIsMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(_ *script, free []store.Slot) (store.Exchanged, error) {
+			return store.Exchanged{More: true, Reserved: []store.Reserved{{Worker: free[0].Worker, Queue: "a"}}}, nil
+		}, jobs)
+		x := newExchange(s, Config{Queues: []string{"a"}, Slots: 2})
+		arrive(x, "1")
+		for range 2 {
+			_, ok := x.Next(t.Context(), "2", nil)
+			require.True(t, ok)
+		}
+		assert.Equal(t, []string{"2"}, s.asked()[1].free[:1])
+	})
+}
+
+// With UntilEmpty the queues are empty at the end although Emptied has not sent:
+// the hook is due if there were jobs, once.
+func TestEmptiedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(newScript(jobs), Config{Queues: []string{"a"}, Slots: 2, UntilEmpty: true})
+		assert.False(t, x.EmptiedLast(), "there were no jobs")
+		_, ok := x.Next(t.Context(), "1", nil)
+		require.True(t, ok)
+		assert.True(t, x.EmptiedLast())
+		assert.False(t, x.EmptiedLast(), "once")
+	})
+}
+
+func TestAJobMakesTheNextPollSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(newScript(jobs), Config{Queues: []string{"a"}, MinPollInterval: time.Second, PollInterval: 2 * time.Second, MaxPollInterval: time.Minute, PollBackoff: time.Second})
+		for want := 3; want < 6; want++ {
+			assert.Equal(t, time.Duration(want)*time.Second, x.nextInterval())
+		}
+		_, ok := x.Next(t.Context(), "1", nil)
+		require.True(t, ok)
+		assert.Equal(t, 2*time.Second, x.nextInterval())
+	})
+}
+
+// Idle slots look at every interval.
+func TestPollsMakeIdleSlotsLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(none, none, none, jobs)
+		x := newExchange(s, Config{Queues: []string{"a"}, PollInterval: time.Minute, MaxWaiting: -1})
+		go x.Run(t.Context())
+		began := time.Now()
+		_, ok := x.Next(t.Context(), "1", nil)
+		assert.True(t, ok)
+		assert.Equal(t, 3*time.Minute, time.Since(began))
+		backoff.Sleep(t.Context(), time.Hour)
+		assert.Len(t, s.asked(), 4, "not while all are busy")
+	})
+}
