@@ -69,7 +69,7 @@ type contextKey struct{}
 // theirs must not have ended, and has the values of Run's.
 func TestFailureHooksGetALiveContext(t *testing.T) {
 	t.Parallel()
-	waits := func(ctx context.Context, _ *resque.Reserved) error { <-ctx.Done(); return ctx.Err() }
+	waits := func(ctx context.Context, _ *resque.Payload) error { <-ctx.Done(); return ctx.Err() }
 	for name, test := range map[string]struct {
 		perform resque.HandlerFunc
 		cfg     Config
@@ -80,7 +80,7 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 		"EndJobs":      {waits, Config{}, func(l *lone, _ context.CancelFunc) { l.interrupt(false) }, resque.ErrTerm},
 		"a stop":       {waits, Config{}, func(l *lone, drain context.CancelFunc) { drain(); l.interrupt(true) }, resque.ErrTerm},
 		"given up": {
-			func(context.Context, *resque.Reserved) error {
+			func(context.Context, *resque.Payload) error {
 				backoff.Sleep(context.Background(), time.Hour)
 				return nil
 			},
@@ -89,7 +89,7 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 			errStillProcessed,
 		},
 		"Goexit while the worker stops": {
-			func(context.Context, *resque.Reserved) error {
+			func(context.Context, *resque.Payload) error {
 				backoff.Sleep(context.Background(), time.Minute)
 				runtime.Goexit()
 				return nil
@@ -104,7 +104,7 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var told []error
 				mux := resque.NewMux()
-				mux.Handle(resque.Route{Class: "Exporter", Handler: test.perform}.OnFailure(func(ctx context.Context, job *resque.Reserved, err error) error {
+				mux.Handle(resque.Route{Class: "Exporter", Handler: test.perform}.OnFailure(func(ctx context.Context, job *resque.Payload, err error) error {
 					assert.NoError(t, ctx.Err())
 					assert.Equal(t, "kept", ctx.Value(contextKey{}))
 					assert.Equal(t, "web~go:1:exports", job.Worker)
@@ -136,7 +136,7 @@ func TestAJobIsNotBegunWhileTheWorkerStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mux := resque.NewMux()
-		mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error { t.Error("performed"); return nil })
+		mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { t.Error("performed"); return nil })
 		l := newLone(mux, Config{Timeout: time.Second})
 		ctx, drain := context.WithCancel(t.Context())
 		drain()
@@ -168,7 +168,7 @@ func TestAlarmsEndWithTheirJobs(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				mux := resque.NewMux()
-				mux.HandleFunc("Exporter", func(context.Context, *resque.Reserved) error {
+				mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
 					backoff.Sleep(context.Background(), test.takes)
 					return nil
 				})
@@ -212,10 +212,10 @@ func TestWhichJobsAreReturned(t *testing.T) {
 			t.Parallel()
 			told := 0
 			mux := resque.NewMux()
-			mux.Handle(resque.Route{Class: "Exporter", Handler: resque.HandlerFunc(func(context.Context, *resque.Reserved) error { return nil })}.OnFailure(
-				func(context.Context, *resque.Reserved, error) error { told++; return nil }))
+			mux.Handle(resque.Route{Class: "Exporter", Handler: resque.HandlerFunc(func(context.Context, *resque.Payload) error { return nil })}.OnFailure(
+				func(context.Context, *resque.Payload, error) error { told++; return nil }))
 			l := newLone(mux, Config{OnShutdown: test.on})
-			in := &runningJob{job: &resque.Reserved{Class: "Exporter", Queue: "exports"}, stopping: test.stopping}
+			in := &runningJob{job: &resque.Payload{Class: "Exporter", Queue: "exports"}, stopping: test.stopping}
 			last := l.fail(t.Context(), in, test.err)
 			assert.Equal(t, test.returned, last.Returned)
 			assert.Equal(t, test.returned, told == 0, "its hooks are called if it failed")
