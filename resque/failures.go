@@ -164,8 +164,7 @@ func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) it
 }
 
 // Page returns up to count failures of a list from position first on, the oldest
-// being 0, in one round trip. It returns fewer if they are large: those that begin
-// within 4 MB, and at least one. A name that no list of failures has is refused.
+// being 0, in one round trip. A name that no list of failures has is refused.
 //
 // Ruby: Resque::Failure.all.
 func (f *Failures) Page(ctx context.Context, list string, first, count int64) ([]FailedJob, error) {

@@ -22,7 +22,7 @@ type Queue struct {
 // Queue returns the queue of that name, which need not be known.
 func (c *Client) Queue(name string) *Queue { return &Queue{store: c.store, name: name} }
 
-// QueuedJob is a job in a queue. ParseReserved reads its bytes.
+// QueuedJob is a job in a queue. ParsePayload reads its bytes.
 type QueuedJob struct {
 	ID  QueuedJobID
 	Raw []byte
@@ -60,8 +60,7 @@ func queuedJobs(first int64, raw [][]byte) []QueuedJob {
 }
 
 // Page returns up to count jobs from position first on, and the size of the queue,
-// in one round trip. It returns fewer if they are large: those that begin within
-// 4 MB, and at least one.
+// in one round trip.
 //
 // Ruby: Resque.peek with Resque.size.
 func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob, size int64, err error) {

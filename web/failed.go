@@ -50,6 +50,7 @@ type failedPage struct {
 	Count                       string // address of the page with the exact number
 	Newer                       int64  // came since the reader did
 	Oldest                      bool   // order=asc
+	Damage                      string `json:",omitempty"` // why a list cannot be read
 }
 
 // groupRow is a class and an exception with how often they came together.
@@ -81,12 +82,16 @@ func (h *Dashboard) failed(q *request) error {
 		if filter.List == "" || filter.List == f.List {
 			content.Total += f.Size
 			known = true
+			if f.Err != nil {
+				content.Damage = f.Err.Error()
+			}
 		}
 	}
 	if !known {
 		return fail(problemNoPage, nil)
 	}
 	switch {
+	case content.Damage != "" && content.Total == 0: // the page says so
 	case content.Grouped:
 		err = h.groupFailures(q, &content, filter)
 	case form.IsEmpty() && (filter.List != "" || len(content.Lists) == 1):

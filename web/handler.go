@@ -84,6 +84,7 @@ type request struct {
 	base   string
 	path   string // below the mount, as the browser has it
 	json   bool   // it ended in ".json"
+	poll   bool   // the route ends in ".poll"
 	told   bool   // OnAction was
 }
 
@@ -136,7 +137,7 @@ func (h *Dashboard) serve(q *request) error {
 	}
 	switch {
 	case found != nil:
-		q.params = params
+		q.params, q.poll = params, strings.HasSuffix(found.pattern, ".poll")
 		err := q.may(found.right)
 		if err == nil {
 			err = found.serve(q)

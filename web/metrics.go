@@ -1,12 +1,19 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	_ "embed"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // statsText is Ruby's page for programs, byte for byte; its order of the queues
@@ -42,8 +49,11 @@ func (h *Dashboard) metrics(q *request) error {
 	}
 	q.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	family("resque_up", "gauge", "Whether Redis answers.")
-	snap, err := h.snapshot(q.Context())
+	ctx, cancel := context.WithTimeout(q.Context(), probeTimeout)
+	defer cancel()
+	snap, err := h.snapshot(ctx)
 	if err != nil {
+		h.cfg.Logger.Warn("dashboard has no metrics", "err", err)
 		out.WriteString("resque_up 0\n")
 		send(q, http.StatusOK, []byte(out.String()))
 		return nil
@@ -52,7 +62,9 @@ func (h *Dashboard) metrics(q *request) error {
 	rows := h.queueRows(snap)
 	family("resque_queue_size", "gauge", "Jobs waiting in a queue.")
 	for _, r := range rows {
-		fmt.Fprintf(&out, "resque_queue_size{queue=%s} %d\n", label(r.Name), r.Size)
+		if r.Damage == "" {
+			fmt.Fprintf(&out, "resque_queue_size{queue=%s} %d\n", label(r.Name), r.Size)
+		}
 	}
 	family("resque_queue_oldest_seconds", "gauge", "How long the next job has been waiting, where its payload says since when.")
 	for _, r := range rows {
@@ -70,7 +82,9 @@ func (h *Dashboard) metrics(q *request) error {
 	}
 	family("resque_failures", "gauge", "Failures in a list.")
 	for _, f := range snap.Failures {
-		fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.List), f.Size)
+		if f.Err == nil {
+			fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.List), f.Size)
+		}
 	}
 	family("resque_processed_total", "counter", "Jobs that ended.")
 	fmt.Fprintf(&out, "resque_processed_total %d\n", snap.Processed)
@@ -80,16 +94,27 @@ func (h *Dashboard) metrics(q *request) error {
 	return nil
 }
 
+// probeTimeout bounds what a load balancer and Prometheus wait for.
+const probeTimeout = 2 * time.Second
+
+// label spells a label's value. Bytes that are no UTF-8 would lose the whole scrape.
 func label(value string) string {
+	if !utf8.ValidString(value) {
+		value = strings.Trim(strconv.QuoteToASCII(value), `"`)
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(value) + `"`
 }
 
 // health answers a load balancer: whether Redis is there.
 func (h *Dashboard) health(q *request) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := h.client.Redis().Ping(q.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(q.Context(), probeTimeout)
+	defer cancel()
+	if _, err := h.client.Stat(ctx, "processed"); err != nil { // PING says nothing of the right to read
+		h.cfg.Logger.Warn("dashboard is not healthy", "err", err)
+		fault, _ := resque.Explain(err)
 		q.w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = q.w.Write([]byte("redis does not answer\n")) // the client may be gone
+		_, _ = q.w.Write([]byte(cmp.Or(fault.Cause, t("Redis cannot be read")) + "\n")) // the client may be gone
 		return nil
 	}
 	_, _ = q.w.Write([]byte("ok\n")) // as above

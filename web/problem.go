@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,7 +104,8 @@ func (c problemCode) describe() description {
 type problem struct {
 	code   problemCode
 	cause  error  // for the log alone
-	advice string // of this one; empty for that of the code
+	title  string // of this one; empty for that of the code
+	advice string // the same
 }
 
 func (p *problem) Error() string {
@@ -137,10 +139,22 @@ func problemOf(err error) *problem {
 		code = problemNoPage
 	case errors.Is(err, resque.ErrNoTrash):
 		code = problemGone
-	case isAway(err):
-		code = problemRedis
+	default:
+		if fault, ok := resque.Explain(err); ok {
+			return redisProblem(fault, err)
+		}
 	}
 	return &problem{code: code, cause: err}
+}
+
+// redisProblem is what keeps Redis from doing what a page needs: 503 if waiting can
+// help.
+func redisProblem(fault resque.Fault, err error) *problem {
+	p := &problem{code: problemRefused, cause: err, title: fault.Cause, advice: fault.Advice}
+	if fault.Temporary {
+		p.code, p.advice = problemRedis, p.advice+" "+t("This page tries again by itself.")
+	}
+	return p
 }
 
 // refuse answers with a problem, as a page or as JSON.
@@ -153,9 +167,7 @@ func (h *Dashboard) refuse(q *request, err error) {
 	if d.status >= http.StatusInternalServerError {
 		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "code", string(p.code), "err", err)
 	}
-	if p.advice != "" {
-		d.advice = p.advice
-	}
+	d.title, d.advice = cmp.Or(p.title, d.title), cmp.Or(p.advice, d.advice)
 	if q.wantsJSON() {
 		q.w.Header().Set("Content-Type", "application/problem+json")
 		q.w.WriteHeader(d.status)

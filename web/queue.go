@@ -58,9 +58,11 @@ func (h *Dashboard) queue(q *request) error {
 			content.Others = append(content.Others, row.Name)
 		}
 	}
-	if content.Filter.isEmpty() {
+	switch {
+	case content.Queue.Damage != "": // the page says so
+	case content.Filter.isEmpty():
 		err = h.pageJobs(q, &content, snap.Now)
-	} else {
+	default:
 		err = h.filterJobs(q, &content, snap.Now)
 	}
 	if err != nil {

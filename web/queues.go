@@ -14,6 +14,7 @@ type queueRow struct {
 	Name    string
 	Size    int64
 	Paused  bool
+	Damage  string        `json:",omitempty"` // why it cannot be read
 	Workers int           // that work it
 	Oldest  time.Duration // how long the next job has been waiting; 0 where nobody wrote it
 	Next    string        // the next job's class
@@ -28,6 +29,9 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 		row.Line, row.Drain = h.rates.trend(state.Queue, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
 			row.Drain = 0 // nobody goes on with it
+		}
+		if state.Err != nil {
+			row.Damage = state.Err.Error()
 		}
 		if state.Next != nil {
 			row.Next = readJob(state.Next.Raw).Class

@@ -22,7 +22,7 @@ func (q *request) here() string {
 }
 
 func (q *request) isFragment() bool {
-	return q.Header.Get("X-Fragment") != "" || strings.HasSuffix(q.path, ".poll")
+	return q.Header.Get("X-Fragment") != "" || q.poll
 }
 
 // isDialog tells that the dashboard's script asks, which shows a question in a dialog

@@ -2,14 +2,9 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"sync"
 	"time"
-
-	"github.com/gomodule/redigo/redis"
 
 	"github.com/goresque/goresque/resque"
 )
@@ -67,12 +62,19 @@ type summary struct {
 	OldestAt                   time.Time // since when the longest waiting job waits, where jobs say it
 	RoundTrip                  time.Duration
 	Unserved                   []string // queues with jobs that no worker works
+	Damage                     []string // keys that cannot be read, and why
 }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
 	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now()}
+	for _, err := range snap.Damage {
+		s.Damage = append(s.Damage, err.Error())
+	}
 	for _, f := range snap.Failures {
 		s.Failed += f.Size
+		if f.Err != nil {
+			s.Damage = append(s.Damage, f.Err.Error())
+		}
 	}
 	for _, w := range snap.Workers {
 		if h.isStale(w) {
@@ -85,6 +87,9 @@ func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summ
 	}
 	for _, q := range snap.Queues {
 		s.Pending += q.Size
+		if q.Err != nil {
+			s.Damage = append(s.Damage, q.Err.Error())
+		}
 		if at, ok := waitingSince(q.Next); ok && (s.OldestAt.IsZero() || at.Before(s.OldestAt)) {
 			s.OldestAt = at
 		}
@@ -95,11 +100,10 @@ func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summ
 	return s
 }
 
-// isAway tells whether an error means that Redis cannot be asked now.
+// isAway reports whether an error came from Redis or from the way to it.
 func isAway(err error) bool {
-	var answer redis.Error
-	var network net.Error
-	return errors.As(err, &answer) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	_, ok := resque.Explain(err)
+	return ok
 }
 
 // RoundTripText is how long Redis took to answer, in words that say when that is long.

@@ -261,6 +261,10 @@ func (h *Dashboard) worker(q *request) error {
 		if slices.ContainsFunc(snap.Workers, func(w resque.RegisteredWorker) bool { return w.Host == id }) {
 			return h.workersOf(q, id)
 		}
+		if q.poll { // or a name that ends so
+			q.poll, q.params["id"] = false, id+".poll"
+			return h.worker(q)
+		}
 		return fail(problemNoWorker, nil)
 	}
 	details, err := h.details(q.Context(), snap.Workers[i:i+1])
