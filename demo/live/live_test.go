@@ -116,6 +116,20 @@ func TestWaitsOutlastAFault(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(log.String(), "changes of exports cannot be seen"), "it is logged once")
 }
 
+// A page of an emptied database is told all there is, also what has a lower version.
+func TestNewsAfterVersionsHaveBegunAgain(t *testing.T) {
+	t.Parallel()
+	var c changes
+	c.version.Store(2)
+	f := follow(t, &c, &strings.Builder{})
+	for version, want := range map[int64][]any{1: {"changed"}, 2: {}, 5: {"changed"}} {
+		got, err := f.since(t.Context(), version, "")
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Exports, version)
+		assert.EqualValues(t, 2, got.Version)
+	}
+}
+
 // A stream on which nothing happens is kept open with comments, which also notice
 // a visitor who has left.
 func TestQuietStreamHasComments(t *testing.T) {
