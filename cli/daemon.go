@@ -13,14 +13,14 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// writePID writes this process's id to a file, where one is named.
+// writePID writes a process's id to a file, where one is named.
 //
 // Ruby: Resque::Worker#prepare.
-func writePID(file string) error {
+func writePID(file string, pid int) error {
 	if file == "" {
 		return nil
 	}
-	if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil { //nolint:gosec // others read it
+	if err := os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644); err != nil { //nolint:gosec // others read it
 		return fmt.Errorf("writing the process id: %w", err)
 	}
 	return nil
@@ -64,7 +64,7 @@ func tryPIDFile(file string) error {
 // was told before.
 //
 // Ruby: Process.daemon in Resque::Worker#prepare.
-func (e *Env) daemonize() error {
+func (e *Env) daemonize(pidfile string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("going to the background: %w", err)
@@ -82,6 +82,12 @@ func (e *Env) daemonize() error {
 	})
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("going to the background: %w", err)
+	}
+	// Now, and not only by the process itself: whoever reads the file when this
+	// command has returned must not find an older process's id.
+	if err := writePID(pidfile, cmd.Process.Pid); err != nil {
+		_ = cmd.Process.Kill() // a job that it may have begun is recovered by the next sweep
+		return err
 	}
 	fmt.Fprintln(e.Stdout, "working in the background as process", cmd.Process.Pid)
 	return cmd.Process.Release() //nolint:wrapcheck // it cannot fail on a process that was just started

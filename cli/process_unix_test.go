@@ -200,6 +200,35 @@ func TestBackgroundAndPIDFile(t *testing.T) {
 	assert.Zero(t, slots(t, s))
 }
 
+// The command returns when the file names the new process, and not the old one.
+func TestBackgroundReturnsWithTheNewPIDInItsFile(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	file := filepath.Join(t.TempDir(), "worker.pid")
+	require.NoError(t, os.WriteFile(file, []byte("999999999"), 0o600))
+	out, err := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", "--background", "--pidfile", file).CombinedOutput()
+	require.NoError(t, err, string(out))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "working in the background as process "+string(text)+"\n", string(out))
+	pid, err := strconv.Atoi(string(text))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))
+}
+
+func TestBackgroundFailsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("/dev/full is missing")
+	}
+	s := redistest.Start(t)
+	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", "--background", "--pidfile", "/dev/full")
+	out, _ := cmd.CombinedOutput()
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Contains(t, string(out), "writing the process id")
+	assert.NotContains(t, string(out), "in the background as")
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)

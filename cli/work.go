@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ ps shows.`,
 				return err
 			}
 			defer rdb.Close()
-			if err := writePID(flags.pidfile); err != nil {
+			if err := writePID(flags.pidfile, os.Getpid()); err != nil {
 				return err
 			}
 			w, end, err := prepare(ctx, rdb, mux, cfg, flags.health)
@@ -116,7 +117,7 @@ func (e *Env) workInBackground(ctx context.Context, mux *resque.Mux, cfg worker.
 	if err := rehearse(ctx, rdb, mux, cfg, flags); err != nil {
 		return err
 	}
-	return e.daemonize()
+	return e.daemonize(flags.pidfile)
 }
 
 // prepare makes a worker, and answers health checks until end is called.
