@@ -80,8 +80,8 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 		"EndJobs":      {waits, Config{}, func(l *lone, _ context.CancelFunc) { l.interrupt(false) }, resque.ErrTerm},
 		"a stop":       {waits, Config{}, func(l *lone, drain context.CancelFunc) { drain(); l.interrupt(true) }, resque.ErrTerm},
 		"given up": {
-			func(context.Context, *resque.Payload) error {
-				backoff.Sleep(context.Background(), time.Hour)
+			func(ctx context.Context, _ *resque.Payload) error {
+				backoff.Sleep(context.WithoutCancel(ctx), time.Hour)
 				return nil
 			},
 			Config{},
@@ -89,8 +89,8 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 			errStillProcessed,
 		},
 		"Goexit while the worker stops": {
-			func(context.Context, *resque.Payload) error {
-				backoff.Sleep(context.Background(), time.Minute)
+			func(ctx context.Context, _ *resque.Payload) error {
+				backoff.Sleep(context.WithoutCancel(ctx), time.Minute)
 				runtime.Goexit()
 				return nil
 			},
@@ -168,8 +168,8 @@ func TestAlarmsEndWithTheirJobs(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				mux := resque.NewMux()
-				mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
-					backoff.Sleep(context.Background(), test.takes)
+				mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
+					backoff.Sleep(context.WithoutCancel(ctx), test.takes)
 					return nil
 				})
 				l := newLone(mux, Config{Timeout: test.limit})
