@@ -49,7 +49,7 @@ func TestListKillRemove(t *testing.T) {
 	}
 	assert.Equal(t, "elsewhere~go:12:mail (idle)\ngone:1:exports (working)\n", run(t, nil, environ, "list").stdout)
 
-	removed := run(t, nil, environ, "remove", "gone:1:exports")
+	removed := run(t, nil, environ, "remove", "--force", "gone:1:exports")
 	require.Equal(t, 0, removed.status, removed.stderr)
 	assert.Equal(t, "** removed gone:1:exports\n", removed.stdout)
 	failed, err := c.Do("LINDEX", "resque:failed", 0)
