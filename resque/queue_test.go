@@ -159,7 +159,7 @@ func TestQueuesOfAnyKind(t *testing.T) {
 		assert.Equal(t, []string{"a:b,c *!", "b", "empty", "text", "é"}, queues)
 
 		sizes, err := client.QueueSizes(t.Context())
-		require.ErrorContains(t, err, `measuring queue "text": WRONGTYPE`)
+		require.ErrorContains(t, err, `reading the size of queue "text": WRONGTYPE`)
 		assert.Equal(t, map[string]int{"a:b,c *!": 1, "b": 2, "empty": 0, "é": 1}, sizes)
 
 		var names []string

@@ -106,7 +106,7 @@ func (c *caller) runAts(n int) []string {
 func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Exchanged, attempt int) (again []*slot) {
 	x.notePaused(reply.Paused)
 	registered := x.caller.report(ctx, reply)
-	x.caller.settle(reply.Settled, attempt)
+	x.caller.settle(reply.Finished, attempt)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	stopping := ctx.Err() != nil
@@ -149,7 +149,7 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 
 // settle takes the outcomes that Redis has off their slots, and notes why it
 // refused the others.
-func (c *caller) settle(settled []store.Settled, attempt int) {
+func (c *caller) settle(settled []store.FinishResult, attempt int) {
 	for i, s := range c.asked {
 		if s.err = settled[i].Err; s.err != nil {
 			if s.refusal == nil {

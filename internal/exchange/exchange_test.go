@@ -33,7 +33,7 @@ type full struct{ Backend }
 func (full) Exchange(_ context.Context, _ []string, finished []store.Outcome, _ []store.Slot) (store.Exchanged, error) {
 	x := store.Exchanged{}
 	for range finished {
-		x.Settled = append(x.Settled, store.Settled{Err: redis.Error("OOM command not allowed")})
+		x.Finished = append(x.Finished, store.FinishResult{Err: redis.Error("OOM command not allowed")})
 	}
 	return x, nil
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// stocked is a fixture whose queue never runs dry.
-func stocked(b *testing.B, workers []string) (f fixture, refill func(n int)) {
+// newFilledQueue returns a fixture and a function that refills queue q to at least n
+// jobs.
+func newFilledQueue(b *testing.B, workers []string) (f fixture, refill func(n int)) {
 	b.Helper()
 	f = newFixture(b, redistest.StartReal(b))
 	f.register(b, workers...)
@@ -25,21 +26,21 @@ func stocked(b *testing.B, workers []string) (f fixture, refill func(n int)) {
 		if have >= n {
 			return
 		}
-		words := []any{"resque:queue:q"}
+		args := []any{"resque:queue:q"}
 		for i := range 100_000 {
-			words = append(words, `{"class":"Noop","args":[`+strconv.Itoa(i)+`]}`)
+			args = append(args, `{"class":"Noop","args":[`+strconv.Itoa(i)+`]}`)
 		}
-		f.do(b, "RPUSH", words...)
+		f.do(b, "RPUSH", args...)
 	}
 }
 
-// BenchmarkReserveAndFinish is one call for all slots: each hands in a job's end
-// and gets the next job. An operation is a job.
+// BenchmarkReserveAndFinish makes one call for all slots: each finishes a job and
+// gets the next one. An operation is a job.
 func BenchmarkReserveAndFinish(b *testing.B) {
 	for _, slots := range []int{1, 25, 100} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
 			workers := names("host~go:1-%d:q", slots)
-			f, refill := stocked(b, workers)
+			f, refill := newFilledQueue(b, workers)
 			var finished []store.Outcome
 			b.ReportAllocs()
 			for done := 0; done < b.N; done += slots {
@@ -64,7 +65,8 @@ func BenchmarkReserveAndFinish(b *testing.B) {
 	}
 }
 
-// BenchmarkLook is what an idle worker does at every interval.
+// BenchmarkLook looks for jobs in empty queues, as an idle worker does at every
+// interval.
 func BenchmarkLook(b *testing.B) {
 	for _, queues := range []int{1, 16, 1000} {
 		b.Run(fmt.Sprintf("queues=%d", queues), func(b *testing.B) {
@@ -81,7 +83,7 @@ func BenchmarkLook(b *testing.B) {
 	}
 }
 
-// BenchmarkPush is one job on its queue, answered.
+// BenchmarkPush pushes one job at a time.
 func BenchmarkPush(b *testing.B) {
 	f := newFixture(b, redistest.StartReal(b))
 	payload := []byte(`{"class":"Noop","args":[1]}`)

@@ -5,15 +5,14 @@ import (
 	"fmt"
 )
 
-// Batch is payloads for the end of one queue, in their order.
+// Batch is a list of payloads to push to the end of one queue, in order.
 type Batch struct {
 	Queue    string
-	Payloads []any // each a []byte, as the connection takes them
+	Payloads []any // each a []byte, the type that redigo needs
 }
 
 // PushAll pushes batches in one round trip and returns the error of each, as
-// Push would: the payloads of a batch are in the queue all together or not at
-// all.
+// Push would. Either all payloads of a batch are in the queue or none.
 func (s *Store) PushAll(ctx context.Context, batches []Batch) []error {
 	errs := s.pushAll(ctx, batches)
 	for i, b := range batches {
@@ -54,6 +53,6 @@ func (s *Store) sendBatch(c conn, b Batch) error {
 	if err := c.Send("SADD", s.keys.queues(), b.Queue); err != nil {
 		return err
 	}
-	words := make([]any, 0, 1+len(b.Payloads))
-	return c.Send("RPUSH", append(append(words, s.keys.queue(b.Queue)), b.Payloads...)...)
+	args := make([]any, 0, 1+len(b.Payloads))
+	return c.Send("RPUSH", append(append(args, s.keys.queue(b.Queue)), b.Payloads...)...)
 }

@@ -2,11 +2,11 @@ package store
 
 import "slices"
 
-// call gathers the keys and the arguments of one call of a script.
+// call collects the keys and the arguments of one call of a script.
 type call struct{ keys, args []any }
 
-// outcome adds an outcome as settle.lua reads it, but for the counters that the
-// script adds to for all outcomes at once.
+// outcome adds an outcome as outcome.lua reads it, without its shared counters: the
+// script increases those once for all outcomes.
 func (c *call) outcome(o Outcome, shared ...any) {
 	effects := 0
 	for _, e := range o.Effects {
@@ -25,7 +25,8 @@ func (c *call) outcome(o Outcome, shared ...any) {
 	c.args = append(c.args, c.counters(o, shared))
 }
 
-// counters adds the keys of an outcome's counters but for those that are shared.
+// counters adds the keys of the counters of an outcome that are not shared, and
+// returns how many there are.
 func (c *call) counters(o Outcome, shared []any) (n int) {
 	for _, e := range o.Effects {
 		if e.counter && !slices.Contains(shared, e.key) {
@@ -36,7 +37,7 @@ func (c *call) counters(o Outcome, shared []any) (n int) {
 	return n
 }
 
-// shared are the counters that all outcomes add one to.
+// shared returns the keys of the counters that every outcome increases.
 func shared(outcomes []Outcome) []any {
 	var keys []any
 	if len(outcomes) == 0 {
@@ -54,10 +55,10 @@ func (o Outcome) counts(key any) bool {
 	return slices.ContainsFunc(o.Effects, func(e Effect) bool { return e.counter && e.key == key })
 }
 
-// words are the call's as redigo takes them: how many keys, the keys, the rest.
-func (c *call) words() []any {
-	words := make([]any, 0, 1+len(c.keys)+len(c.args))
-	words = append(words, len(c.keys))
-	words = append(words, c.keys...)
-	return append(words, c.args...)
+// list returns the arguments for redigo: the number of keys, the keys, the rest.
+func (c *call) list() []any {
+	list := make([]any, 0, 1+len(c.keys)+len(c.args))
+	list = append(list, len(c.keys))
+	list = append(list, c.keys...)
+	return append(list, c.args...)
 }

@@ -8,90 +8,90 @@ import (
 	"time"
 )
 
-// How many pushes may be on their way at once before others share a round trip,
-// and how much one of those may carry.
+// maxTrips is how many round trips there may be at once before further pushes wait
+// and share one. pushJobs and pushBytes limit a shared round trip.
 const (
-	pushFlights = 2
-	pushJobs    = 512
-	pushBytes   = 1 << 20
+	maxTrips  = 2
+	pushJobs  = 512
+	pushBytes = 1 << 20
 )
 
-// combiner has pushes that come at the same time share round trips. One that
-// comes while few are on their way goes at once and by itself. The others wait
-// until one of those is answered and then go together. There are two flights,
-// and not one, so that who has just been answered does not wait for a whole round
-// trip of the others before its next push is sent.
+// combiner lets concurrent pushes share round trips. A push that finds fewer than
+// maxTrips round trips is sent alone and at once. The others wait until a round trip
+// ends and are then sent together. There are two round trips at a time so that a
+// caller whose push has just been answered need not wait for a whole round trip of
+// other callers before its next push is sent.
 type combiner struct {
 	mu      sync.Mutex
-	flights int
+	trips   int
 	waiting []*push
 }
 
-// push is one payload on its way. It is tried once.
+// push is one payload to push. It is sent once.
 type push struct {
 	queue   string
 	payload []byte
-	ctx     context.Context //nolint:containedctx // the caller's, who waits
-	err     error           // the answer
-	turn    chan bool       // of one that waits: true, take off; false, err is there
+	ctx     context.Context //nolint:containedctx // of the caller, which waits
+	err     error           // the result
+	next    chan bool       // if it waits: true means lead the next round trip, false that err is set
 }
 
-// combine sends p, by itself or together with others, and returns the answer.
+// combine sends p, alone or together with other pushes, and returns the result.
 func (s *Store) combine(p *push) error {
 	c := &s.pushes
-	if c.enter(p) {
-		s.fly([]*push{p})
-		c.land()
+	if c.start(p) {
+		s.send([]*push{p})
+		c.finish()
 		return p.err
 	}
 	select {
-	case lead := <-p.turn:
+	case lead := <-p.next:
 		if !lead {
 			return p.err
 		}
 	case <-p.ctx.Done():
-		if c.withdraw(p) {
+		if c.remove(p) {
 			return &NotSentError{p.ctx.Err()}
 		}
 		select {
-		case lead := <-p.turn:
+		case lead := <-p.next:
 			if !lead {
 				return p.err
 			}
-		default: // it was sent, and nobody knows
+		default: // it was sent, and its result is not known
 			return p.ctx.Err()
 		}
 	}
-	if err := p.ctx.Err(); err != nil { // the next one leads
-		c.land()
+	if err := p.ctx.Err(); err != nil { // another push leads
+		c.finish()
 		return &NotSentError{err}
 	}
-	runtime.Gosched() // who has just been answered may have the next one
-	batch := c.board(p)
-	s.fly(batch)
+	runtime.Gosched() // callers that have just been answered may push again
+	batch := c.gather(p)
+	s.send(batch)
 	for _, other := range batch[1:] {
-		other.turn <- false
+		other.next <- false
 	}
-	c.land()
+	c.finish()
 	return p.err
 }
 
-// enter returns true where p is to go at once.
-func (c *combiner) enter(p *push) bool {
+// start reports whether p must be sent at once. Otherwise p waits.
+func (c *combiner) start(p *push) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.flights < pushFlights {
-		c.flights++
+	if c.trips < maxTrips {
+		c.trips++
 		return true
 	}
-	p.turn = make(chan bool, 1)
+	p.next = make(chan bool, 1)
 	c.waiting = append(c.waiting, p)
 	return false
 }
 
-// withdraw takes back one that was not sent. It fails where somebody has sent it,
-// or where it is to send others.
-func (c *combiner) withdraw(p *push) bool {
+// remove removes a push that waits. It returns false if the push was sent or must
+// lead a round trip.
+func (c *combiner) remove(p *push) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := slices.Index(c.waiting, p)
@@ -101,8 +101,8 @@ func (c *combiner) withdraw(p *push) bool {
 	return at >= 0
 }
 
-// board gathers what goes with p, which leads.
-func (c *combiner) board(p *push) []*push {
+// gather returns the pushes of the round trip that p leads, p first.
+func (c *combiner) gather(p *push) []*push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	batch, size := []*push{p}, len(p.payload)
@@ -111,7 +111,7 @@ func (c *combiner) board(p *push) []*push {
 		c.waiting = c.waiting[1:]
 		if err := next.ctx.Err(); err != nil {
 			next.err = &NotSentError{err}
-			next.turn <- false
+			next.next <- false
 			continue
 		}
 		batch, size = append(batch, next), size+len(next.payload)
@@ -119,39 +119,40 @@ func (c *combiner) board(p *push) []*push {
 	return batch
 }
 
-// land ends a flight and has the next one take off, where there is one. It is led
-// by the most patient, whose context then bounds it: the others can leave.
-func (c *combiner) land() {
+// finish ends a round trip. If pushes wait, the one with the latest deadline leads
+// the next round trip. Its context bounds the round trip; the other callers can stop
+// waiting earlier.
+func (c *combiner) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.waiting) == 0 {
-		c.flights--
+		c.trips--
 		return
 	}
 	lead := 0
 	for i, p := range c.waiting[1:] {
-		if patience(p).After(patience(c.waiting[lead])) {
+		if deadline(p).After(deadline(c.waiting[lead])) {
 			lead = i + 1
 		}
 	}
 	next := c.waiting[lead]
 	c.waiting = slices.Delete(c.waiting, lead, lead+1)
-	next.turn <- true
+	next.next <- true
 }
 
-// patience is until when a push can wait.
-func patience(p *push) time.Time {
+// deadline returns the time until which a push can wait.
+func deadline(p *push) time.Time {
 	if deadline, ok := p.ctx.Deadline(); ok {
 		return deadline
 	}
 	return time.Unix(1<<40, 0)
 }
 
-// fly sends a batch in one round trip and notes each one's answer. All of a
-// queue's payloads go by one command, in their order.
-func (s *Store) fly(batch []*push) {
+// send sends a batch in one round trip and sets the result of each push. All payloads
+// of a queue are in one command, in their order.
+func (s *Store) send(batch []*push) {
 	batches := make([]Batch, 0, 1)
-	place := make(map[string]int, 1) // in batches, by queue
+	place := make(map[string]int, 1) // indexes of batches, by queue
 	for _, p := range batch {
 		at, ok := place[p.queue]
 		if !ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-func TestPushesThatComeTogether(t *testing.T) {
+func TestConcurrentPushesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		const producers, each = 16, 50
@@ -36,7 +36,7 @@ func TestPushesThatComeTogether(t *testing.T) {
 				_, err := fmt.Sscan(payload, &p, &i)
 				require.NoError(t, err)
 				assert.Equal(t, q, p%3)
-				assert.Equal(t, last[p], i, "each producer's in its order, none twice")
+				assert.Equal(t, last[p], i, "the jobs of a producer are in order, none twice")
 				last[p] = i + 1
 			}
 		}
@@ -50,13 +50,15 @@ func TestPushesThatComeTogether(t *testing.T) {
 	})
 }
 
-// waiting are pushes that wait for two that are on their way.
+// waiting has the results of two pushes whose replies are held back, and of pushes that
+// wait for them.
 type waiting struct {
 	errs    []chan error
 	release func()
 }
 
-// wait holds two pushes back, and has those of ctxs wait for them.
+// wait starts two pushes whose replies are held back, and then a push for each of ctxs,
+// which waits for them.
 func wait(t *testing.T, f fixture, remote *store.Store, hold func() func(), ctxs ...context.Context) *waiting {
 	t.Helper()
 	require.NoError(t, remote.Ping(t.Context()))
@@ -81,7 +83,7 @@ func eventually(t *testing.T, is func() bool) {
 	require.Eventually(t, is, time.Minute, time.Millisecond)
 }
 
-func TestAWaitingPushIsGivenUp(t *testing.T) {
+func TestAWaitingPushEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
@@ -101,7 +103,7 @@ func TestAWaitingPushIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestOneQueueOfManyPushesIsNoList(t *testing.T) {
+func TestAQueueThatIsNotAListFailsOnlyItsOwnPushes(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
@@ -123,12 +125,12 @@ func TestOneQueueOfManyPushesIsNoList(t *testing.T) {
 	})
 }
 
-func TestAPushIsGivenUpOnItsWay(t *testing.T) {
+func TestAPushThatWasSentEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
 		ctx, cancel := context.WithCancel(t.Context())
-		w := wait(t, f, remote, proxy.Hold, t.Context(), t.Context(), ctx) // the third leads in no case
+		w := wait(t, f, remote, proxy.Hold, t.Context(), t.Context(), ctx) // the third never leads
 		w.release()
 		release := proxy.Hold()
 		eventually(t, func() bool { return f.exists(t, "resque:queue:q0", "resque:queue:q1", "resque:queue:q2") == 3 })
@@ -144,7 +146,7 @@ func TestAPushIsGivenUpOnItsWay(t *testing.T) {
 	})
 }
 
-func TestTheConnectionOfManyPushesBreaks(t *testing.T) {
+func TestPushesOfABrokenConnectionFail(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
@@ -160,55 +162,55 @@ func TestTheConnectionOfManyPushesBreaks(t *testing.T) {
 				assert.False(t, store.Refused(err))
 			}
 		}
-		require.NoError(t, remote.Push(ctx, "later", []byte("job")), "the next ones go on")
+		require.NoError(t, remote.Push(ctx, "later", []byte("job")), "later pushes work")
 	})
 }
 
-// odd is a context that says what a test wants: its deadline, and whether it has
-// ended, without telling those who wait for its end.
-type odd struct {
+// fakeContext is a context with a deadline and an error that the test chooses. Its
+// Done channel does not follow them.
+type fakeContext struct {
 	context.Context
-	deadline time.Time // zero for none
+	deadline time.Time // zero means none
 	ended    *atomic.Bool
 }
 
-func (o odd) Deadline() (time.Time, bool) { return o.deadline, !o.deadline.IsZero() }
+func (c fakeContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
-func (o odd) Err() error {
-	if o.ended != nil && o.ended.Load() {
+func (c fakeContext) Err() error {
+	if c.ended != nil && c.ended.Load() {
 		return context.Canceled
 	}
 	return nil
 }
 
-// The shared round trip is as patient as the most patient of those who share it.
-func TestTheMostPatientPushLeads(t *testing.T) {
+// The context of the push with the latest deadline bounds the shared round trip.
+func TestThePushWithTheLatestDeadlineLeads(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
-		hurried := odd{Context: t.Context(), deadline: time.Unix(1, 0)}
+		hurried := fakeContext{Context: t.Context(), deadline: time.Unix(1, 0)}
 		w := wait(t, f, remote, proxy.Hold, hurried, hurried, t.Context(), hurried)
 		w.release()
 		release := proxy.Hold()
 		eventually(t, func() bool { return f.exists(t, "resque:queue:q2") == 1 })
 		within, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		require.Error(t, remote.Ping(within), "who is hurried would have given up by now")
+		require.Error(t, remote.Ping(within), "a round trip with the shorter deadline would have failed by now")
 		release()
 		require.NoError(t, receive(t, w.errs[4]))
 		for _, answer := range w.errs {
-			_ = receive(t, answer) // those in a hurry may have failed, but they are told
+			_ = receive(t, answer) // those with an earlier deadline may fail, but must end
 		}
 	})
 }
 
-// One that is to lead, but whose caller has left, passes the lead on: no push after
-// it waits for ever.
-func TestALeaderThatHasLeftPassesTheLeadOn(t *testing.T) {
+// If the context of the push that must lead has ended, another one leads: no push waits
+// forever.
+func TestAnotherPushLeadsIfTheContextOfTheFirstHasEnded(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
-		left := odd{Context: t.Context(), ended: new(atomic.Bool)}
+		left := fakeContext{Context: t.Context(), ended: new(atomic.Bool)}
 		w := wait(t, f, remote, proxy.Hold, left, left, left, t.Context(), left)
 		left.ended.Store(true)
 		w.release()
@@ -224,11 +226,11 @@ func TestALeaderThatHasLeftPassesTheLeadOn(t *testing.T) {
 		}
 		assert.Equal(t, []string{"job"}, f.list(t, "resque:queue:q3"))
 		assert.Zero(t, f.exists(t, "resque:queue:q0", "resque:queue:q1", "resque:queue:q2", "resque:queue:q4"))
-		eventually(t, func() bool { return store.PushFlights(remote) == 0 })
+		eventually(t, func() bool { return store.PushTrips(remote) == 0 })
 	})
 }
 
-// receive is a push's answer, which must come.
+// receive returns the result of a push, which must arrive.
 func receive(t *testing.T, answer chan error) error {
 	t.Helper()
 	select {

@@ -12,8 +12,7 @@ import (
 //go:embed dequeue.lua
 var dequeueLua string
 
-// Remove removes every copy of payload from a queue and returns how many there
-// were.
+// Remove removes every copy of payload from a queue and returns their number.
 //
 // Ruby: Resque::DataStore::QueueAccess#remove_from_queue.
 func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int, error) {
@@ -28,21 +27,21 @@ func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int, 
 	return n, nil
 }
 
-// How many payloads RemoveClass looks at in one step, and after how many found it
-// stops there. To remove some costs Redis a look at all that are behind them, some
-// 80 ms for a million, so that small steps would cost more.
+// removePart is how many payloads RemoveClass looks at in one step. The step ends early
+// when removeMost are removed. In each step Redis searches all payloads behind those to
+// remove, which takes some 80 ms for a million, so smaller steps would take longer.
 const (
 	removePart = 50_000
 	removeMost = 2000
 )
 
 // RemoveClass removes every payload of a class from a queue, part by part from its
-// end, and returns how many there were, also with an error. What is pushed
-// meanwhile is left alone, as far as the list's length tells; jobs that workers
-// take meanwhile hide as many that are pushed.
+// end, and returns how many it removed, even with an error. Jobs that are pushed
+// during the call are left alone if the length of the list shows them: each job that
+// a worker takes at the same time hides one of them.
 //
-// Ruby: Resque::Job.destroy, which reads the whole queue and then removes what
-// has the same bytes, at any place.
+// Ruby: Resque::Job.destroy, which reads the whole queue and then removes all
+// payloads with the same bytes.
 func (s *Store) RemoveClass(ctx context.Context, queue, class string) (int, error) {
 	mark := "goresque:removed:" + rand.Text()
 	total, removed, done, length := 0, 0, 0, -1

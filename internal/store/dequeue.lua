@@ -1,18 +1,22 @@
--- Removes the payloads of one class from a part of a queue, in one step. Parts go
--- from the end of the list to its front, because workers take from the front:
--- positions from the end change only with what is pushed.
+-- Removes the payloads of one class from a part of a queue, in one step. The caller
+-- proceeds from the end of the list to its front. Workers take jobs from the front,
+-- so positions counted from the end change only when jobs are pushed.
 --
--- KEYS  the queue's list
--- ARGV  the class; a text that no payload is; how many payloads to look at, and
---       after how many found to stop; how many at the end are done with; how
---       many the list had then (-1 at first)
--- returns {how many were removed, how many at the end are done with now, how many
---          the list has now, 1 if the front is reached}
+-- KEYS  the list of the queue
+-- ARGV  the class,
+--       a mark, which is a text that is not a payload,
+--       how many payloads to look at,
+--       after how many removed payloads to stop,
+--       how many payloads at the end earlier calls have looked at and left,
+--       the length of the list after the last call, -1 in the first
+-- returns {how many were removed, how many at the end are done now, the length of
+--          the list now, 1 if the front is reached}
 
 local list, class, mark = KEYS[1], ARGV[1], ARGV[2]
 local part, most, done, before = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- matches decodes to look only. A payload that is no JSON is of no class.
+-- matches reports whether a payload is of the class. It decodes the payload only to
+-- look at it. A payload that is not JSON has no class.
 local function matches(raw)
   if not raw:find(class, 1, true) and not raw:find('\\', 1, true) then
     return false
@@ -23,13 +27,14 @@ end
 
 local length = redis.call('LLEN', list)
 if before >= 0 then
-  done = done + math.max(length - before, 0) -- pushed meanwhile
+  done = done + math.max(length - before, 0) -- pushed since the last call
 end
 local at = length - done - 1
 local lowest = math.max(at - part + 1, 0)
 
--- Each payload to remove is marked in its place first: removing by its bytes
--- would look through the list once for each, and find others with the same.
+-- Each payload to remove is first overwritten with the mark. To remove it by its
+-- bytes would search the list once for each payload, and could remove an equal one
+-- elsewhere.
 local removed = 0
 while at >= lowest and removed < most do
   local first = math.max(at - 999, lowest)

@@ -1,6 +1,8 @@
--- Tells of each key its type, its life in milliseconds and its size.
--- KEYS: any
--- Returns three values for each key.
+-- Describes keys.
+--
+-- KEYS  any keys
+-- returns for each key its type, its time to live in milliseconds (negative if it
+--         has none) and its size
 local size = { list = "LLEN", set = "SCARD", zset = "ZCARD", hash = "HLEN", string = "STRLEN" }
 local out = {}
 for _, key in ipairs(KEYS) do

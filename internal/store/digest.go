@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// hashedWhole is the largest record that is hashed as a whole, and twice what is
-// hashed of a larger one.
+// hashedWhole is the size of the largest record that is hashed whole. Of a larger
+// one, half as many bytes are hashed at either end.
 const hashedWhole = 1 << 20
 
-// Digest names a record or a payload by its bytes: their SHA-1 in hexadecimal. Of a
-// large one it is the SHA-1 of its length, its beginning and its end, because
-// hashing 20 MB in a script would hold Redis up.
+// Digest returns the SHA-1 of a record or a payload in hexadecimal. Of a large one it
+// is the SHA-1 of its length, its beginning and its end, because a script that hashes
+// 20 MB would block Redis.
 func Digest(record []byte) string {
 	if len(record) > hashedWhole {
 		const half = hashedWhole / 2

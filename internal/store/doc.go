@@ -1,8 +1,8 @@
-// Package store is the one place that speaks Redis: it knows Resque's keys and
-// the bytes under them, and nothing of what those bytes mean or when to touch
-// them. Package resque knows the meaning, package worker the moment.
+// Package store is the only package that talks to Redis. It knows Resque's keys and
+// how their values are laid out. What the values mean is defined in package resque,
+// and when they are read and written in packages exchange and worker.
 //
 // Payloads are opaque here. They are moved and spliced, never decoded and
-// encoded again, so that unknown keys, key order and the spelling of numbers
-// survive every move.
+// encoded again, so that unknown members, their order and the spelling of numbers
+// are kept.
 package store

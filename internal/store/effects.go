@@ -2,24 +2,23 @@ package store
 
 import "time"
 
-// Processed counts a job that ended, whichever way.
-//
-// The result is shared and must not be changed.
+// Processed counts a job that ended, whether it failed or not. The result is shared
+// and must not be changed.
 //
 // Ruby: Resque::Worker#processed!.
 func (s *Store) Processed(worker string) []Effect {
-	return s.words(worker).processed
+	return s.workerArgs(worker).processed
 }
 
-// FailedCount counts a job whose perform raised.
+// FailedCount counts a job that failed in perform.
 //
 // Ruby: Resque::Worker#failed!.
 func (s *Store) FailedCount(worker string) []Effect {
 	return []Effect{s.count("failed"), s.count("failed:" + worker)}
 }
 
-// Requeue puts a payload back at the front of its queue, which may have been
-// removed meanwhile and so is made known again.
+// Requeue puts a payload back at the front of its queue. It adds the queue's name
+// again, because the queue may have been removed.
 func (s *Store) Requeue(queue string, payload []byte) []Effect {
 	return []Effect{
 		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
@@ -27,7 +26,7 @@ func (s *Store) Requeue(queue string, payload []byte) []Effect {
 	}
 }
 
-// PutBack puts a payload at the end of its queue, for somebody else.
+// PutBack puts a payload at the end of its queue, for another worker.
 func (s *Store) PutBack(queue string, payload []byte) []Effect {
 	return []Effect{
 		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
@@ -35,29 +34,30 @@ func (s *Store) PutBack(queue string, payload []byte) []Effect {
 	}
 }
 
-// Crashed counts that a payload's worker died, for as long as memory lasts.
+// Crashed counts that the worker of a payload died. The count expires after memory.
 func (s *Store) Crashed(payload []byte, memory time.Duration) []Effect {
 	key := s.keys.crashes(payload)
 	return []Effect{
-		{command: "INCR", key: key}, // no counter: it needs the expiry
+		{command: "INCR", key: key}, // not a counter: it must come before PEXPIRE
 		{command: "PEXPIRE", key: key, args: []any{memory.Milliseconds()}},
 	}
 }
 
 func (s *Store) count(stat string) Effect { return Effect{counter: true, key: s.keys.stat(stat)} }
 
-// words are what the calls of one worker say over and over, as redigo takes it.
-type words struct {
+// workerArgs has the arguments of one worker that every call repeats, with the types
+// that redigo needs.
+type workerArgs struct {
 	id, record any
 	processed  []Effect
 }
 
-// words are worker's, made once.
-func (s *Store) words(worker string) *words {
+// workerArgs returns the arguments of worker, which are made once.
+func (s *Store) workerArgs(worker string) *workerArgs {
 	if w, ok := s.known.Load(worker); ok {
-		return w.(*words) //nolint:forcetypeassert // nothing else is in there
+		return w.(*workerArgs) //nolint:forcetypeassert // nothing else is in there
 	}
-	w := &words{id: worker, record: s.keys.worker(worker)}
+	w := &workerArgs{id: worker, record: s.keys.worker(worker)}
 	w.processed = []Effect{s.count("processed"), s.count("processed:" + worker)}
 	w.processed = w.processed[:len(w.processed):len(w.processed)]
 	s.known.Store(worker, w)

@@ -7,8 +7,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// NotSentError wraps the cause of a call that never reached Redis: what it
-// would have written is not there.
+// NotSentError wraps the error of a call that was not sent to Redis: nothing was
+// written.
 type NotSentError struct{ Err error }
 
 func (e *NotSentError) Error() string { return e.Err.Error() }
@@ -26,17 +26,17 @@ func (e *halfDoneError) Error() string {
 
 func (e *halfDoneError) Unwrap() error { return e.err }
 
-// Refused reports whether Redis itself answered with err (out of memory, read
-// only, a wrong type): it is there, and it did not do what was asked.
+// Refused reports whether err is an answer of Redis, such as out of memory, read only
+// or a wrong type: Redis was reached and did not run the command.
 func Refused(err error) bool {
 	var answer redis.Error
 	var half *halfDoneError
 	return errors.As(err, &answer) && !errors.As(err, &half)
 }
 
-// Unsupported reports whether Redis answered that it cannot or may not do what
-// was asked, and will not another time: an unknown command, or a right that is
-// missing. One that is loading, busy, a replica or full may do it later.
+// Unsupported reports whether Redis answered that it will never run a command: the
+// command is unknown, or the user has no permission for it. A Redis that is loading,
+// busy, a replica or full may run it later.
 func Unsupported(err error) bool {
 	var answer redis.Error
 	if !errors.As(err, &answer) || strings.HasPrefix(string(answer), "ERR max number of clients") {
@@ -45,11 +45,11 @@ func Unsupported(err error) bool {
 	return strings.HasPrefix(string(answer), "ERR ") || strings.HasPrefix(string(answer), "NOPERM ")
 }
 
-// Plain returns err without what Redis adds for those who look for a fault in a
-// script, and without the arguments of a command that it does not know, which may
-// be secret. Any error but an answer of Redis stays as it is.
+// Plain returns err without two things that Redis adds: where in a script the error
+// happened, and the arguments of an unknown command, which may be secret. Errors that
+// are not answers of Redis are returned unchanged.
 func Plain(err error) error {
-	answer, ok := err.(redis.Error) //nolint:errorlint // what wraps one has its own text
+	answer, ok := err.(redis.Error) //nolint:errorlint // an error that wraps one has its own text
 	if !ok {
 		return err
 	}
@@ -67,9 +67,9 @@ func Plain(err error) error {
 	return redis.Error(text)
 }
 
-// scriptError is what is behind the lines' numbers in Redis 6's error about a
-// script. An answer to one of the script's commands begins with its kind, and what
-// the script did wrong does not.
+// scriptError returns the text behind the line numbers in Redis 6's error about a
+// script. If the error is the answer to a command of the script, that text begins with
+// an error code in upper case. If it is a mistake of the script, ERR is added.
 func scriptError(text string) string {
 	_, text, _ = strings.Cut(text, ": ")
 	if after, ok := strings.CutPrefix(text, "@user_script: "); ok {

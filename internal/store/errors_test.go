@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-func TestUnsupported(t *testing.T) {
+func TestUnsupportedIsFalseForTemporaryErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"ERR unknown command 'CLIENT'":                                         true,
@@ -30,11 +30,11 @@ func TestUnsupported(t *testing.T) {
 		assert.Equal(t, want, store.Unsupported(fmt.Errorf("asking: %w", redis.Error(text))), text)
 	}
 	assert.False(t, store.Unsupported(io.EOF))
-	assert.False(t, store.Unsupported(errors.New("ERR unknown command")), "not Redis's")
+	assert.False(t, store.Unsupported(errors.New("ERR unknown command")), "not an answer of Redis")
 	assert.False(t, store.Unsupported(nil))
 }
 
-func TestPlainLeavesOutWhatIsForAuthorsOfScripts(t *testing.T) {
+func TestPlainRemovesScriptPositionsAndArguments(t *testing.T) {
 	t.Parallel()
 	const sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
 	for text, want := range map[string]string{
@@ -51,7 +51,7 @@ func TestPlainLeavesOutWhatIsForAuthorsOfScripts(t *testing.T) {
 	assert.Equal(t, io.EOF, store.Plain(io.EOF))
 }
 
-func TestRefusedReadsTheAnswersOfScripts(t *testing.T) {
+func TestRefusedRecognizesErrorsOfScripts(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()

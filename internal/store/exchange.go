@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	//go:embed settle.lua
-	settleLua string
+	//go:embed outcome.lua
+	outcomeLua string
 	//go:embed exchange.lua
 	exchangeLua string
 	//go:embed rewrite.lua
@@ -25,71 +25,70 @@ var (
 // Slot is a worker id that is free to take a job now.
 type Slot struct {
 	Worker string
-	RunAt  string // the new record's run_at; unique for each reserve of this slot
+	RunAt  string // the run_at of its next record; unique for each reserve of this slot
 }
 
 // Reserved is a job that is in its slot's record.
 type Reserved struct {
 	Worker  string
 	Queue   string
-	Payload []byte // as it was in the queue, or in the unreadable payload there
-	Guard   []byte // how the record begins, unlike any other reserve's
-	Adopted bool   // an earlier reserve, whose reply was lost, put it there
+	Payload []byte // the bytes that were in the queue; see wire.RestorePayload
+	Guard   []byte // the beginning of the record, unique for each reserve
+	Adopted bool   // the record was written by an earlier reserve, whose reply was lost
 }
 
-// Outcome is what a finished job leaves behind: effects that happen together
-// with the end of its record, and only if Guard shows that the record is ours.
+// Outcome is what finishing a job writes: effects that happen together with the
+// removal of its record, and only if the record begins with Guard.
 type Outcome struct {
 	Worker  string
 	Guard   []byte
 	Effects []Effect
-	Long    bool // the record is a long one: better not read whole for its guard
+	Long    bool // the record is long: only its beginning is read to compare the guard
 }
 
-// LongRecord is from how many bytes of payload on a record is a long one.
+// LongRecord is the size in bytes from which a payload makes a long record.
 const LongRecord = 4096
 
-// Effect is one write of an outcome. Build them with the methods of Store.
+// Effect is one write of an outcome. Methods of Store build them.
 type Effect struct {
-	counter bool // the key grows by one
+	counter bool // adds one to the key
 	command string
 	key     any // a string
 	args    []any
 }
 
-// Settled is what came of an outcome.
-type Settled struct {
-	Ours bool  // false: the record was another's, or gone, and nothing was done
+// FinishResult is the result of an outcome.
+type FinishResult struct {
+	Ours bool  // if false, the record was missing or of another reserve, and nothing was done
 	Err  error // Redis refused an effect; the record is still there
 }
 
-// Exchanged is what an exchange brought: for each finished slot what came of
-// its outcome, and the jobs for the free ones, at most one each.
+// Exchanged is the result of an exchange: of each outcome, and the jobs for the
+// free slots, at most one each.
 type Exchanged struct {
-	Settled  []Settled
+	Finished []FinishResult
 	Reserved []Reserved
-	Unknown  []string // free slots that are not registered, and so got nothing
+	Unknown  []string // free slots that got no job because they are not registered
 	Paused   bool
-	More     bool  // slots were left free because one call copies only so many bytes
-	Fault    error // why a queue could not be read, where one could not
+	More     bool  // slots were left free because one call copies a limited number of bytes
+	Fault    error // why a queue or a record could not be read; nil if all could
 }
 
-// Exchange settles what finished and then reserves for the slots that are free,
-// in one call. A slot may be in both lists. Nothing is popped for a slot that
-// has a record: that record is returned, so calling again after a lost reply
-// finds the same jobs and changes nothing else.
+// Exchange finishes jobs and then reserves new ones for the free slots, in one
+// call. A slot may be in both lists. For a slot that has a record, nothing is
+// popped and that record is returned. So a second call after a lost reply returns
+// the same jobs and changes nothing else.
 //
-// Ruby: Resque::Worker#done_working, Resque::Worker#reserve and
-// Resque::Worker#working_on, which are separate calls there.
+// Ruby: Resque::Worker#done_working, #reserve and #working_on, three calls.
 func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcome, free []Slot) (Exchanged, error) {
 	call := s.exchangeCall(queues, finished, free)
 	var reply []any
 	err := s.with(ctx, func(c conn) (err error) {
-		reply, err = redis.Values(c.script(s.scripts.exchange, call.words()...))
+		reply, err = redis.Values(c.script(s.scripts.exchange, call.list()...))
 		return err
 	})
 	if err != nil {
-		return Exchanged{}, fmt.Errorf("exchanging %d finished for %d free: %w", len(finished), len(free), err)
+		return Exchanged{}, fmt.Errorf("finishing %d jobs and reserving for %d slots: %w", len(finished), len(free), err)
 	}
 	x, err := call.read(reply)
 	if err == nil && len(call.large)+len(call.unreadable) > 0 {
@@ -99,9 +98,9 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 }
 
 // completeLarge reads the payloads that exchange.lua has not returned because they
-// are large, and rewrites the records of those that it has not checked and Ruby
-// could not read. The jobs are reserved whether or not this succeeds: a later
-// exchange finds them in their records, and a sweep repeats the rewriting.
+// are large, and rewrites the records that it has not checked and that Ruby could
+// not read. The jobs are reserved whether or not this succeeds: a later exchange
+// finds them in their records, and a sweep rewrites the records again.
 func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchanged) {
 	for _, i := range call.large {
 		r := &x.Reserved[i]
@@ -124,7 +123,7 @@ func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchan
 }
 
 // recordPayload reads the payload that exchange.lua has spliced into r's record.
-// ok is false if the record is not of this reserve any more.
+// ok is false if the record is no longer of this reserve.
 func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, ok bool, err error) {
 	var text []byte
 	err = s.with(ctx, func(c conn) (err error) {
@@ -141,8 +140,8 @@ func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, 
 }
 
 // rewriteRecords replaces the records of jobs whose payloads exchange.lua has not
-// checked and Ruby could not read. A Ruby worker that booted before, and found
-// this worker dead, would end.
+// checked and Ruby could not read. A Ruby worker that boots before that, and takes
+// this worker for dead, crashes.
 func (s *Store) rewriteRecords(ctx context.Context, jobs []Reserved) error {
 	for _, r := range jobs {
 		text := fmt.Appendf(nil, "%s%s%s}", r.Guard, wire.PayloadMember, wire.UnreadablePayload(r.Payload))
@@ -157,24 +156,24 @@ func (s *Store) rewriteRecords(ctx context.Context, jobs []Reserved) error {
 	return nil
 }
 
-// exchangeCall holds one call's words and what its reply is to be read with.
+// exchangeCall has the arguments of one call, and what is needed to read its reply.
 type exchangeCall struct {
 	call
-	*looked
-	finished   []int // for each slot that has finished, which of the caller's outcomes it is
+	*queueKeys
+	finished   []int // for each slot that has finished, the index of its outcome
 	free       []Slot
-	large      []int      // the reserved jobs whose payloads the reply does not have
-	unreadable []Reserved // whose records Ruby could not read
+	large      []int      // the indexes of the reserved jobs whose payloads are not in the reply
+	unreadable []Reserved // jobs whose records Ruby could not read
 }
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
-	c := &exchangeCall{looked: s.look(queues), free: free}
+	c := &exchangeCall{queueKeys: s.queueKeys(queues), free: free}
 	long, both := c.arrange(finished, free)
 	counters := shared(finished)
 	form := c.form(finished, counters)
-	size := len(c.looked.keys) + len(counters) + 3*(len(finished)+len(free))
+	size := len(c.queueKeys.keys) + len(counters) + 3*(len(finished)+len(free))
 	c.call.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.call.keys = append(c.call.keys, c.looked.keys...)
+	c.call.keys = append(c.call.keys, c.queueKeys.keys...)
 	c.args = append(make([]any, 0, 8+size),
 		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.prefix)
 	if c.prefix == 0 {
@@ -183,31 +182,31 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 		}
 	}
 	for _, i := range c.finished {
-		c.call.keys = append(c.call.keys, s.words(finished[i].Worker).record)
+		c.call.keys = append(c.call.keys, s.workerArgs(finished[i].Worker).record)
 	}
 	for _, slot := range free[both:] {
-		c.call.keys = append(c.call.keys, s.words(slot.Worker).record)
+		c.call.keys = append(c.call.keys, s.workerArgs(slot.Worker).record)
 	}
 	c.call.keys = append(c.call.keys, counters...)
 	for _, slot := range free {
 		c.args = append(c.args, slot.RunAt)
 	}
 	for _, slot := range free {
-		c.args = append(c.args, s.words(slot.Worker).id)
+		c.args = append(c.args, s.workerArgs(slot.Worker).id)
 	}
 	c.outcomes(finished, counters, form)
 	return c
 }
 
-// The forms in which outcomes are sent; see exchange.lua.
+// The forms of outcomes; see exchange.lua.
 const (
 	plain   = "plain"
 	ordered = "ordered"
 	mixed   = "mixed"
 )
 
-// form is the shortest in which the outcomes can be sent. Their effects are to
-// happen in the caller's order.
+// form returns the shortest form in which the outcomes can be sent. Their effects
+// happen in the order of finished.
 func (c *exchangeCall) form(finished []Outcome, shared []any) string {
 	if !slices.IsSorted(c.finished) {
 		return mixed
@@ -220,7 +219,7 @@ func (c *exchangeCall) form(finished []Outcome, shared []any) string {
 	return plain
 }
 
-// outcomes adds the outcomes in a form.
+// outcomes adds the outcomes in the given form.
 func (c *exchangeCall) outcomes(finished []Outcome, shared []any, form string) {
 	slots := make([]int, len(finished))
 	for slot, i := range c.finished {
@@ -239,12 +238,12 @@ func (c *exchangeCall) outcomes(finished []Outcome, shared []any, form string) {
 	}
 }
 
-// arrange puts the slots in the order of exchange.lua: first those with long
-// records, then those of slots that only finished, then those of slots that are
-// free, too. For the last it takes as many as begin the free ones, so that jobs
-// are taken in the order of these.
+// arrange sets c.finished to the order of exchange.lua: first the slots with long
+// records, then those that only finished, then those that finished and are free. The
+// last are a prefix of free, so that jobs are given in the order of free. long and
+// both are the numbers of the first and the last kind.
 func (c *exchangeCall) arrange(finished []Outcome, free []Slot) (long, both int) {
-	of := make(map[string]int, len(finished)) // from 1; below 0: more than one, or a long one
+	of := make(map[string]int, len(finished)) // by worker, from 1; -1 for several or a long one
 	for i, o := range finished {
 		if of[o.Worker] != 0 || o.Long {
 			of[o.Worker] = -1
@@ -276,9 +275,9 @@ func (c *exchangeCall) arrange(finished []Outcome, free []Slot) (long, both int)
 	return long, both
 }
 
-var errNotAsked = errors.New("an exchange's reply names a slot or a queue that was not asked for")
+var errNotAsked = errors.New("the reply of exchange.lua names a slot or a queue that is not in the call")
 
-// read turns exchange.lua's reply into what it says.
+// read parses the reply of exchange.lua.
 func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 	var (
 		x        Exchanged
@@ -288,14 +287,14 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 		unknown  []int
 	)
 	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown, &x.More); err != nil {
-		return x, fmt.Errorf("reading an exchange's reply: %w", err)
+		return x, fmt.Errorf("reading the reply of exchange.lua: %w", err)
 	}
 	x.Fault = c.fault
 	if fault != "" {
 		x.Fault = redis.Error(fault)
 	}
 	var err error
-	if x.Settled, err = c.settled(statuses); err != nil {
+	if x.Finished, err = c.results(statuses); err != nil {
 		return x, err
 	}
 	for _, slot := range unknown {
@@ -307,12 +306,12 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 	return x, c.readReserved(&x, reserved)
 }
 
-// readReserved reads the jobs, which it brings into the order of the slots.
+// readReserved parses the jobs and puts them into the order of the free slots.
 func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
 	if len(reserved) == 0 {
 		return nil
 	}
-	at := make([]int, len(c.free)) // where each slot's is, from 1
+	at := make([]int, len(c.free)) // the position of the queue number of each slot's job
 	for i := 0; i+2 < len(reserved); i += 3 {
 		slot, _ := reserved[i].(int64)
 		if slot < 1 || int(slot) > len(c.free) {
@@ -335,7 +334,7 @@ func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
 			return errNotAsked
 		}
 		job, err := c.reserved(slot, int(queue)-1, text)
-		if err != nil { // somebody else's writing; the other slots go on
+		if err != nil { // another program wrote the record; the other slots continue
 			x.Fault = err
 			continue
 		}
@@ -350,34 +349,34 @@ func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
 	return nil
 }
 
-// settled brings the statuses into the order of the caller's outcomes.
-func (c *exchangeCall) settled(statuses any) ([]Settled, error) {
+// results returns the statuses in the order of the caller's outcomes.
+func (c *exchangeCall) results(statuses any) ([]FinishResult, error) {
 	if len(c.finished) == 0 {
 		return nil, nil
 	}
-	all := make([]Settled, len(c.finished))
+	all := make([]FinishResult, len(c.finished))
 	each, ok := statuses.([]any)
 	if ok && len(each) != len(all) {
 		return nil, errNotAsked
 	}
 	for i, at := range c.finished {
 		if ok {
-			all[at] = settled(each[i])
+			all[at] = result(each[i])
 		} else {
-			all[at] = Settled{Ours: true}
+			all[at] = FinishResult{Ours: true}
 		}
 	}
 	return all, nil
 }
 
-func settled(status any) Settled {
+func result(status any) FinishResult {
 	switch status := status.(type) {
 	case int64:
-		return Settled{Ours: status == 1}
+		return FinishResult{Ours: status == 1}
 	case []byte:
-		return Settled{Ours: true, Err: redis.Error(status)}
+		return FinishResult{Ours: true, Err: redis.Error(status)}
 	default:
-		return Settled{Ours: true, Err: fmt.Errorf("settling answered a %T", status)}
+		return FinishResult{Ours: true, Err: fmt.Errorf("the script returned a %T", status)}
 	}
 }
 
@@ -392,7 +391,7 @@ func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error
 	return Reserved{
 		Worker:  s.Worker,
 		Queue:   c.queues[queue],
-		Payload: wire.RestorePayload(text), // as adopting it would
+		Payload: wire.RestorePayload(text), // as for an adopted job
 		Guard:   wire.RecordGuard(c.names[queue], s.RunAt),
 	}, nil
 }

@@ -4,51 +4,54 @@
 --       the list of each queue, the pause key of each queue,
 --       the record of each slot,
 --       the counters that every outcome adds one to,
---       then, in the order of the outcomes in ARGV, the keys of the effects of
---       each and of its other counters
+--       then, for each outcome in the order of ARGV, the keys of its effects and
+--       of its other counters
 -- ARGV  how many queues there are,
 --       how many slots,
 --       how many of them finished a job,
 --       how many of them are free,
---       how many of them have a long record (below),
+--       how many of them have a long record (see below),
 --       how many counters every outcome adds one to,
---       the form of the outcomes: plain, ordered or mixed (below),
---       the length of what precedes the queue's name in the key of its list,
---       or 0: then the name of each queue follows, as JSON,
+--       the form of the outcomes: plain, ordered or mixed (see below),
+--       the length of the prefix of a queue's name in the key of its list, or 0
+--       if the names cannot be cut out of the keys: then the name of each queue
+--       follows, as JSON,
 --       the run_at of each free slot's next record,
 --       the worker id of each free slot,
 --       the outcomes of the slots that finished
 --
 -- The slots are in this order: those that only finished, those that finished and
--- are free, those that are only free. The records of the first ones are long:
--- only the beginning of such a record is read, to compare it with its guard. A
--- slot with a long record is not free.
+-- are free, those that are only free. The slots with long records come first: of
+-- such a record only the beginning is read, to compare it with the guard. A slot
+-- with a long record is not free.
 --
--- Forms of outcomes: plain, each is its guard, and has one counter of its own;
--- ordered, each is as settle.lua reads it; mixed, as ordered, and the number of
--- its slot precedes each. The outcomes of the first two are in the order of the
--- slots.
+-- Forms of outcomes:
+--       plain    each is only its guard, and adds one to one counter that is not
+--                shared
+--       ordered  each is as outcome.lua reads it
+--       mixed    as ordered, but the number of its slot comes before each
+-- Plain and ordered outcomes are in the order of the slots.
 --
 -- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more}
 --       paused   1 if all workers are paused
 --       fault    why a queue could not be read, or ''
---       statuses 1 if every job is finished, else for each: 1 finished, 0 the record
---                is not the slot's any more, or an error's text
---       slot     a free slot (from 1) that has a job now
---       queue    the queue (from 1) that it came from; below 0 if the payload was
---                not checked (see max_checked); 0 if the slot had a record before
---                this call: then payload is that record
+--       statuses 1 if every job is finished, else for each job 1 if it is finished,
+--                0 if the record is no longer the slot's, or the text of an error
+--       slot     the number (from 1) of a free slot that has a job now
+--       queue    the number (from 1) of the queue that the job came from, negative
+--                if the payload was not checked (see max_checked); 0 if the slot had
+--                a record before this call: then payload is that record
 --       payload  nil if it is large: the caller reads it from the record
---       unknown  a free slot that is not registered, if jobs wait; it gets none, so
---                that a call that arrives after its worker has ended takes no job
+--       unknown  the number of a free slot that is not registered, if jobs are
+--                waiting. It gets no job, so that a call that arrives after its
+--                worker has ended takes none
 --       more     1 if slots were left free because the call has copied enough
 --
--- Payloads are spliced, never encoded again. At every instant that other clients
--- see, a job is in its queue or in a record: nothing between a pop and the
--- writing of the records can end the script, and a record is deleted or written
--- over only after the effects of its outcome were written. What can be done for
--- all slots by one command is done so: a command costs as much as performing a
--- short job.
+-- Payloads are spliced, never encoded again. A job is always in a queue or in a
+-- record when other clients look: nothing between a pop and the writing of the
+-- records can end the script, and a record is deleted or overwritten only after
+-- the effects of its outcome were written. One command serves all slots if
+-- possible, because a command costs as much as performing a short job.
 
 local queue_count, slot_count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local finished_count, free_count, long_count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -56,7 +59,7 @@ local shared_counters = tonumber(ARGV[6])
 local plain, mixed = ARGV[7] == 'plain', ARGV[7] == 'mixed'
 local prefix_length = tonumber(ARGV[8])
 
--- Where each group begins in KEYS and in ARGV. The record of slot i is
+-- These are the starts of the groups in KEYS and in ARGV. The record of slot i is
 -- KEYS[before_records + i], and free slot i is slot before_free + i.
 local first_queue, first_pause = 4, 4 + queue_count
 local before_records = 3 + 2 * queue_count
@@ -74,7 +77,7 @@ local function each(first, last, fn)
   end
 end
 
--- records are what the slots' records hold, or false.
+-- records has the text of each slot's record, or false.
 local records = {}
 local function read(first, last)
   each(first, last, function(from, to)
@@ -115,7 +118,7 @@ for at = 1, finished_count do
   if not ours or guard == '' or i <= before_free and ended[KEYS[before_records + i]] then
     statuses[i] = 0
   else
-    statuses[i] = effects and push(effects) or 1
+    statuses[i] = effects and run(effects) or 1
     if statuses[i] == 1 then
       records[i] = false
       if i <= before_free then
@@ -136,9 +139,9 @@ if cjson.new then
   json.decode_max_depth(max_depth)
 end
 
--- has reports whether text has a character of a class: the pattern some matches
--- one, the pattern none matches a beginning without any. none takes Redis less
--- time; miniredis would recurse for each character and fail on a large payload.
+-- has reports whether text has a character of a class. The pattern some matches
+-- such a character, the pattern none a prefix without one. Redis is faster with
+-- none; miniredis would recurse for each character and fail on a large payload.
 local function has(text, some, none)
   if not cjson.new then
     return text:find(some)
@@ -151,7 +154,7 @@ local function utf8(text)
   if not has(text, '[\128-\255]', '^[^\128-\255]*') then
     return true
   end
-  -- This would take miniredis minutes. A payload is as safe in base64.
+  -- The check below would take miniredis minutes. Base64 keeps the bytes also.
   if not cjson.new and #text > 20000 then
     return false
   end
@@ -167,9 +170,9 @@ local function utf8(text)
   return not rest:find('[\128-\255]')
 end
 
--- any_piece calls fn with each piece of text that is inside a string or outside of
--- strings, until fn returns true. A pattern such as "[^"]*" would be shorter, but
--- miniredis recurses for each of its characters and fails on a large payload.
+-- any_piece calls fn with each piece of text between quotes, inside or outside of
+-- a string, until fn returns true. A pattern such as "[^"]*" would be shorter, but
+-- miniredis recurses for each character of a match and fails on a large payload.
 local function any_piece(text, fn)
   text = text:find('\\', 1, true) and text:gsub('\\.', '') or text
   local from, inside = 1, false
@@ -183,8 +186,8 @@ local function any_piece(text, fn)
   return false
 end
 
--- raw_controls finds control characters inside strings, which cjson accepts and
--- Ruby does not, and zero bytes, at which cjson stops.
+-- raw_controls reports whether text has control characters inside strings, which
+-- cjson accepts and Ruby does not, or zero bytes, at which cjson stops.
 local function raw_controls(text)
   if not has(text, '%c', '^%C*') then
     return false
@@ -210,7 +213,8 @@ local function odd(piece)
   return false
 end
 
--- odd_numbers finds 1. and -.5, which cjson accepts and Ruby does not.
+-- odd_numbers reports whether text has numbers such as 1. and -.5, which cjson
+-- accepts and Ruby does not.
 local function odd_numbers(text)
   return odd(text) and any_piece(text, function(piece, inside)
     return not inside and odd(piece)
@@ -236,11 +240,11 @@ local function decodes(text)
   return ok and value ~= nil and (cjson.new or not too_deep(text))
 end
 
--- Checking a payload takes up to half a second per megabyte, and no other client is
--- served meanwhile. So a call checks only payloads of at most max_checked bytes, and
--- at most budget bytes of them in all. The records of the others hold the bytes
--- unchecked: the caller checks those payloads and rewrites the record of one that
--- Ruby could not read.
+-- Checking a payload takes up to half a second per megabyte, during which Redis
+-- serves no other client. So a call checks only payloads of at most max_checked
+-- bytes, and at most budget bytes in all. The records of the others hold the bytes
+-- unchecked: the caller checks those payloads, and rewrites a record that Ruby could
+-- not read.
 local max_checked, budget = 65536, 131072
 
 local function within_budget(raw)
@@ -283,7 +287,7 @@ local function base64(bytes)
   return text:sub(1, #text - spare) .. ('='):rep(spare)
 end
 
--- recorded is how a record holds a payload.
+-- recorded returns a payload as a record holds it.
 local function recorded(raw)
   if readable(raw) then
     return raw
@@ -292,8 +296,8 @@ local function recorded(raw)
   return '{"class":"<unreadable>","args":[' .. text .. ']}'
 end
 
--- Idle workers make this call again and again. If no job waits, it costs one MGET
--- and one EXISTS.
+-- Idle workers repeat this call. If no job is waiting, it costs one MGET and one
+-- EXISTS.
 local only_free = math.max(finished_count, before_free) + 1
 local few = math.min(slot_count, only_free + 4999)
 local switches = redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, before_records + only_free, before_records + few))
@@ -317,7 +321,8 @@ local function give(slot, from, text)
   last = last + 3
 end
 
--- wanting are the slots that can take a job; queue i is skipped if closed[i].
+-- wanting lists the slots that can take a job. Queue i is skipped if closed[i] is
+-- true.
 local wanting, wanted, fault, closed = {}, 0, '', {}
 local waiting = not paused and free_count > 0 and any(first_queue, first_pause - 1)
 if waiting then
@@ -350,10 +355,10 @@ for slot = before_free + 1, slot_count do
   end
 end
 
-local taken, filled, find, glance = 0, {}, string.find, cjson.new
+local taken, filled, find, quick = 0, {}, string.find, cjson.new
 
 -- set_large writes a record without building it in Lua, which would copy the
--- payload twice more. It returns an error's text.
+-- payload two more times. It returns the text of an error, or nil.
 local function set_large(record, head, raw)
   local reply = redis.pcall('SET', record, head)
   for _, text in ipairs({raw, '}'}) do
@@ -369,15 +374,16 @@ local function set_large(record, head, raw)
   return reply.err
 end
 
--- write puts jobs that were just popped into the records of the next slots. If it
--- cannot, it puts them back and returns false: the call then pops no more.
+-- write puts jobs that were just popped into the records of the next slots. If a
+-- record cannot be written, write puts the jobs that are left back into their queue
+-- and returns false: the call then pops no more.
 local function write(queue, jobs)
   local name = prefix_length > 0 and '"' .. KEYS[first_queue + queue - 1]:sub(prefix_length + 1) .. '"' or ARGV[before_names + queue]
   name = '{"queue":' .. name .. ',"run_at":"'
   local run_ats = before_run_ats - before_free
   local unchecked, written, words, err = {}, 0, {}, nil
 
-  -- flush writes the records that wait in words, by one command.
+  -- flush writes the records that are collected in words, by one command.
   local function flush()
     local count = #words / 2
     if count > 0 then
@@ -397,8 +403,8 @@ local function write(queue, jobs)
       err = not flush() and err or set_large(record, head, raw)
       written = written + (err and 0 or 1)
     else
-      -- Most payloads are readable at a glance.
-      if checked and not (glance and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
+      -- Most payloads pass this quick check.
+      if checked and not (quick and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
         local ok
         ok, body = pcall(recorded, raw)
         err = not ok and (type(body) == 'table' and body.err or tostring(body)) or nil
@@ -429,14 +435,14 @@ local function write(queue, jobs)
   return not err
 end
 
--- A call copies about most_bytes of payloads: a list does not tell how large its
--- elements are, so the first pop of a call takes one job, and each further pop
--- up to twice as many as the one before, until that many bytes were popped. The
--- slots that are left free get their jobs from the next call.
+-- A call copies about most_bytes of payloads. How large a payload is, is known only
+-- after it is popped. So the first pop of a call takes one job, and each further pop
+-- at most twice as many as the one before, until most_bytes were popped. The slots
+-- that are left free get their jobs from the next call.
 local most_bytes = 1048576
 local batch, popped = 1, 0
 
--- next_batch is how many jobs to pop next; 0 when the call has popped enough.
+-- next_batch returns how many jobs to pop next, 0 if the call has popped enough.
 local function next_batch()
   return popped < most_bytes and math.min(wanted - taken, batch) or 0
 end
@@ -448,8 +454,8 @@ local function count_popped(jobs)
   batch = math.min(2 * batch, 2000)
 end
 
--- take pops queue's waiting jobs and writes their records. It returns false when
--- the call is to pop no more.
+-- take pops the waiting jobs of a queue and writes their records. It returns false
+-- if the call must pop no more.
 local function take(queue)
   repeat
     local some = next_batch()
@@ -471,8 +477,9 @@ local function take(queue)
   return true
 end
 
--- skip returns the first queue from queue on that is not empty, and jobs of it. Of
--- many queues, most are: Redis 7 looks at them faster than a loop of this script.
+-- skip skips empty queues: it returns the number of the next queue to pop from, and
+-- the jobs that it popped from it, if any. Of many queues most are empty, and LMPOP
+-- (Redis 7) skips them faster than a loop in this script.
 local native = next(closed) == nil
 local function skip(queue)
   local last = math.min(queue_count, queue + 4999)
@@ -513,14 +520,14 @@ while queue <= queue_count and next_batch() > 0 do
   end
 end
 
--- The records that no new job was written over go now.
+-- Delete the records that were not overwritten with a new job.
 for i = before_free + 1, finished_count do
   if statuses[i] == 1 and not filled[i] then
     delete(i)
   end
 end
 
--- Counters come last and cannot undo what was done.
+-- Counters come last: an error of one undoes nothing.
 for i = 1, finished_count do
   if statuses[i] == 1 then
     settled = settled + 1

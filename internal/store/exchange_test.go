@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-func TestReserve(t *testing.T) {
+func TestReserveWritesTheRecord(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -24,17 +24,17 @@ func TestReserve(t *testing.T) {
 		assert.Equal(t, []store.Reserved{{Worker: "w", Queue: "high", Payload: []byte(`{"class":"B","args":[2]}`), Guard: []byte(guard)}}, x.Reserved)
 		assert.Equal(t, guard+`"payload":{"class":"B","args":[2]}}`, f.get(t, recordKey("w")))
 		assert.Equal(t, []string{`{"class":"C","args":[3]}`}, f.list(t, "resque:queue:high"))
-		assert.Empty(t, x.Settled)
+		assert.Empty(t, x.Finished)
 		assert.False(t, x.Paused)
 
 		again := f.exchange(t, []string{"empty", "high", "low"}, nil, f.slot("w"))
 		x.Reserved[0].Adopted = true
-		assert.Equal(t, x.Reserved, again.Reserved, "the same job, and nothing popped")
+		assert.Equal(t, x.Reserved, again.Reserved, "the same job, and nothing is popped")
 		assert.Len(t, f.list(t, "resque:queue:high"), 1)
 	})
 }
 
-func TestReserveOrder(t *testing.T) {
+func TestReserveTakesQueuesInOrder(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		workers := names("w%d", 6)
@@ -53,7 +53,7 @@ func TestReserveOrder(t *testing.T) {
 	})
 }
 
-func TestNothingToExchange(t *testing.T) {
+func TestExchangeOfNothing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -64,27 +64,27 @@ func TestNothingToExchange(t *testing.T) {
 	})
 }
 
-func TestFinish(t *testing.T) {
+func TestFinishHappensOnce(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
 		f.push(t, "q", `{"class":"A"}`, `{"class":"B"}`)
 		done := f.done(f.take(t, "w", "q"))
 		x := f.exchange(t, []string{"q"}, []store.Outcome{done}, f.slot("w"))
-		assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
 		require.Len(t, x.Reserved, 1, "in the same call")
 		assert.JSONEq(t, `{"class":"B"}`, string(x.Reserved[0].Payload))
 		assert.False(t, x.Reserved[0].Adopted)
 
 		x = f.exchange(t, []string{"q"}, []store.Outcome{done}, f.slot("w"))
-		assert.Equal(t, []store.Settled{{Ours: false}}, x.Settled, "the record is the next job's")
+		assert.Equal(t, []store.FinishResult{{Ours: false}}, x.Finished, "the record is of the next job")
 		assert.True(t, x.Reserved[0].Adopted)
 		assert.Equal(t, "1", f.get(t, "resque:stat:processed"))
 
 		failed := f.failed(x.Reserved[0], `{"error":"x"}`)
 		for i, want := range []bool{true, false, false} {
 			x = f.exchange(t, nil, []store.Outcome{failed})
-			assert.Equal(t, []store.Settled{{Ours: want}}, x.Settled, i)
+			assert.Equal(t, []store.FinishResult{{Ours: want}}, x.Finished, i)
 		}
 		assert.Equal(t, []string{`{"error":"x"}`}, f.list(t, "resque:failed"))
 		for key, want := range map[string]string{
@@ -96,30 +96,30 @@ func TestFinish(t *testing.T) {
 	})
 }
 
-func TestFinishLeavesAnothersRecord(t *testing.T) {
+func TestFinishLeavesARecordOfAnotherReserve(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
 		same := `{"class":"A","args":[1]}`
 		f.push(t, "q", same, same)
 		first := f.take(t, "w", "q")
-		f.do(t, "DEL", recordKey("w")) // somebody took the worker for dead
+		f.do(t, "DEL", recordKey("w")) // another process took the worker for dead
 		second := f.take(t, "w", "q")
 		assert.Equal(t, first.Payload, second.Payload)
 		assert.NotEqual(t, first.Guard, second.Guard, "the same bytes, in the same second")
 
 		x := f.exchange(t, nil, []store.Outcome{f.failed(first, "{}"), f.requeue(first)})
-		assert.Equal(t, []store.Settled{{}, {}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{}, {}}, x.Finished)
 		assert.Zero(t, f.exists(t, "resque:failed", "resque:queue:q", "resque:stat:processed"))
 		assert.Equal(t, 1, f.exists(t, recordKey("w")))
 
-		x = f.exchange(t, nil, []store.Outcome{{Worker: "nobody", Effects: f.Processed("nobody")}})
-		assert.Equal(t, []store.Settled{{}}, x.Settled, "no guard fits no record")
+		x = f.exchange(t, nil, []store.Outcome{{Worker: "none", Effects: f.Processed("none")}})
+		assert.Equal(t, []store.FinishResult{{}}, x.Finished, "an empty guard does not match a missing record")
 		assert.Zero(t, f.exists(t, "resque:stat:processed"))
 	})
 }
 
-func TestRequeue(t *testing.T) {
+func TestRequeueAndPutBack(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -139,7 +139,7 @@ func TestRequeue(t *testing.T) {
 	})
 }
 
-func TestPlural(t *testing.T) {
+func TestExchangeOfManySlots(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		workers, queues := names("host~go:1-%d:*", 300), names("queue:%d", 200)
@@ -164,7 +164,7 @@ func TestPlural(t *testing.T) {
 		assert.Equal(t, pushed, got)
 		f.push(t, queues[199], "last")
 		x = f.exchange(t, queues, outcomes, f.slots(workers...)...)
-		assert.Equal(t, slices.Repeat([]store.Settled{{Ours: true}}, 300), x.Settled)
+		assert.Equal(t, slices.Repeat([]store.FinishResult{{Ours: true}}, 300), x.Finished)
 		assert.Len(t, x.Reserved, 1)
 		assert.Equal(t, "300", f.get(t, "resque:stat:processed"))
 		assert.Equal(t, "100", f.get(t, "resque:stat:failed"))
@@ -172,8 +172,8 @@ func TestPlural(t *testing.T) {
 	})
 }
 
-// Scripts can unpack some 8,000 values at most, and the embedded server fewer.
-func TestMoreThanAScriptUnpacks(t *testing.T) {
+// A script can unpack some 8,000 values, in the embedded server fewer.
+func TestExchangeOfMoreSlotsAndQueuesThanAScriptUnpacks(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		workers, queues := names("w%d", 9000), names("q%d", 9000)
@@ -195,7 +195,7 @@ func TestMoreThanAScriptUnpacks(t *testing.T) {
 	})
 }
 
-func TestPauses(t *testing.T) {
+func TestPausedQueuesAreNotTakenFrom(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, key, value string
@@ -223,7 +223,7 @@ func TestPauses(t *testing.T) {
 				f.do(t, "SET", "resque:"+c.key, c.value)
 				x := f.exchange(t, []string{"a", "b"}, []store.Outcome{f.done(held)}, f.slot("w"))
 				assert.Equal(t, c.paused, x.Paused)
-				assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled, "what ends may end")
+				assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished, "jobs are finished during a pause")
 				if c.gets == "" {
 					assert.Empty(t, x.Reserved)
 					return
@@ -232,14 +232,14 @@ func TestPauses(t *testing.T) {
 				assert.Equal(t, c.gets, string(x.Reserved[0].Payload))
 				f.do(t, "SET", "resque:pause-all-workers", "true")
 				x = f.exchange(t, []string{"a", "b"}, nil, f.slot("w"))
-				require.Len(t, x.Reserved, 1, "a job in hand is adopted all the same")
+				require.Len(t, x.Reserved, 1, "a running job is adopted during a pause")
 				assert.True(t, x.Reserved[0].Adopted)
 			})
 		})
 	}
 }
 
-func TestUnknownSlots(t *testing.T) {
+func TestUnregisteredSlotsGetNoJob(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "known")
@@ -253,7 +253,7 @@ func TestUnknownSlots(t *testing.T) {
 	})
 }
 
-func TestUnusualNames(t *testing.T) {
+func TestQueueNamesMayHaveAnyCharacters(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		for i, name := range []string{
@@ -268,7 +268,7 @@ func TestUnusualNames(t *testing.T) {
 			r.Adopted = true
 			assert.Equal(t, []store.Reserved{r}, x.Reserved, "%q", name)
 			x = f.exchange(t, nil, []store.Outcome{f.requeue(r)})
-			assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled)
+			assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
 			assert.Equal(t, []string{`{"class":"A","payload":{"payload":1}}`}, f.list(t, "resque:queue:"+name))
 		}
 		n, err := redis.Int(f.do(t, "SCARD", "resque:queues"), nil)

@@ -1,15 +1,15 @@
 package store
 
-// WaitingPushes is how many pushes wait for others to be answered.
+// WaitingPushes returns how many pushes wait for a round trip.
 func WaitingPushes(s *Store) int {
 	s.pushes.mu.Lock()
 	defer s.pushes.mu.Unlock()
 	return len(s.pushes.waiting)
 }
 
-// PushFlights is how many round trips of pushes are on their way.
-func PushFlights(s *Store) int {
+// PushTrips returns how many round trips of pushes are in progress.
+func PushTrips(s *Store) int {
 	s.pushes.mu.Lock()
 	defer s.pushes.mu.Unlock()
-	return s.pushes.flights
+	return s.pushes.trips
 }

@@ -9,27 +9,28 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Failed is the name of the one list of failures, beside those of the queues.
+// Failed is the name of the list that holds the failures of all queues.
 const Failed = "failed"
 
-// FailedListOf names the list of a queue's failures.
+// FailedListOf returns the name of a queue's failure list.
 //
 // Ruby: Resque::Failure.failure_queue_name.
 func FailedListOf(queue string) string { return queue + failedSuffix }
 
-// IsFailedList tells whether some queue's list of failures could have that name.
+// IsFailedList reports whether name can be the name of a queue's failure list.
 func IsFailedList(name string) bool { return strings.HasSuffix(name, failedSuffix) }
 
 const failedSuffix = "_failed"
 
-// Fail pushes a failure's record.
+// Fail returns the effect that pushes a failure's record to Failed.
 //
 // Ruby: Resque::DataStore::FailedQueueAccess#push_to_failed_queue.
 func (s *Store) Fail(failure []byte) Effect {
 	return Effect{command: "RPUSH", key: s.keys.failed(Failed), args: []any{failure}}
 }
 
-// FailInQueue pushes a failure's record to the list of its queue's failures.
+// FailInQueue returns the effects that push a failure's record to the failure list of
+// its queue.
 //
 // Ruby: Resque::Failure::RedisMultiQueue#save.
 func (s *Store) FailInQueue(queue string, failure []byte) []Effect {
@@ -40,7 +41,7 @@ func (s *Store) FailInQueue(queue string, failure []byte) []Effect {
 	}
 }
 
-// FailedQueues are the names of the queues' lists of failures, sorted.
+// FailedQueues returns the names of the queues' failure lists, sorted.
 //
 // Ruby: Resque::DataStore::FailedQueueAccess#failed_queue_names.
 func (s *Store) FailedQueues(ctx context.Context) ([]string, error) {
@@ -50,13 +51,13 @@ func (s *Store) FailedQueues(ctx context.Context) ([]string, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing the lists of failures: %w", err)
+		return nil, fmt.Errorf("reading the names of the failure lists: %w", err)
 	}
 	slices.Sort(names)
 	return names, nil
 }
 
-// CountFailed is how many failures a list holds.
+// CountFailed returns the number of failures in a list.
 //
 // Ruby: Resque::DataStore::FailedQueueAccess#num_failed.
 func (s *Store) CountFailed(ctx context.Context, list string) (int64, error) {
@@ -71,7 +72,8 @@ func (s *Store) CountFailed(ctx context.Context, list string) (int64, error) {
 	return n, nil
 }
 
-// FailedRecords reads the records of a list from position first to last.
+// FailedRecords returns the records of a list from position first to last, both
+// included.
 //
 // Ruby: Resque::DataStore#list_range.
 func (s *Store) FailedRecords(ctx context.Context, list string, first, last int64) ([][]byte, error) {

@@ -1,21 +1,25 @@
--- Requeues, marks or removes failures of one list, each only where its record
--- still stands at its position. Nothing is decoded: records and payloads are cut
--- and spliced where the caller has found them to begin and end.
+-- Requeues, marks or removes failures of one list, each only if its record is still
+-- at its position. Nothing is decoded: records and payloads are cut and spliced at
+-- offsets that the caller has found.
 --
 -- KEYS  the list, queues, the trash, then for each act the list of the queue
---       that it requeues to (the first key again where it requeues to none)
--- ARGV  a word that no record is, how long the trash is kept in ms (0: there is
---       none), 1 if all records between the first and the last position may be
---       read at once, the number of acts; then for each act, in the order of
---       their positions, each of which is there once:
---         position, digest of the record (see digest),
---         queue ('' for none), payload ('' for that of the record), where that
---         begins and ends in the record, counted from 1,
---         and what becomes of the record: how many of its bytes stay in front,
---         from which one on they stay behind, and what comes between; or -1, 0
---         and '' to remove it
--- returns a status for each act: 1 done, 0 the record is not there any more, or
---         an error's text
+--       that it requeues to (the first key again if it requeues nothing)
+-- ARGV  a mark, which is a text that is not a record,
+--       how long the trash is kept in ms (0: no trash),
+--       1 if all records between the first and the last position may be read at
+--       once,
+--       the number of acts,
+--       then for each act, in the order of their positions, which are all different:
+--         the position,
+--         the digest of the record (see digest),
+--         the queue to requeue to ('' for none),
+--         the payload ('' for that of the record),
+--         the first and the last byte of the record's payload, counted from 1,
+--         how to change the record: how many bytes at its beginning stay, from
+--         which byte on its end stays, and the text to put between them;
+--         or -1, 0 and '' to remove it
+-- returns a status for each act: 1 if it is done, 0 if the record is no longer at
+--         its position, or the text of an error
 
 local list, queues, trash = KEYS[1], KEYS[2], KEYS[3]
 local gone, ttl, near, n = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
@@ -32,7 +36,7 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err
 end
 
--- Redis takes time to hash a large record, so only its length, its beginning and
+-- To hash a large record takes Redis long, so only its length, its beginning and
 -- its end are hashed.
 --
 -- Go: store.Digest
@@ -44,12 +48,13 @@ local function digest(raw)
   return redis.sha1hex(raw)
 end
 
--- Finding a position in the middle of a long list takes time, so records that are
+-- To find a position in the middle of a long list takes long, so records that are
 -- near each other are read at once.
 local first, last = number(1, 1), number(n, 1)
 near = near == '1' and last - first < 4 * n and redis.call('LRANGE', list, first, last)
 
--- How many records were overwritten so far, and how many are out of the list.
+-- How many records were overwritten with the mark so far, and how many were moved
+-- out of the list.
 local overwritten, moved = 0, 0
 
 local function record(position)
@@ -70,11 +75,11 @@ local function requeue(i, raw)
   return failed(redis.pcall('SADD', queues, queue)) or failed(redis.pcall('RPUSH', KEYS[3 + i], payload))
 end
 
--- The first of the list is taken off it, which costs no walk: to clear all of a list
--- or its older part is one such after the other. Another record is overwritten first
--- and all such are removed at the end, in one walk. A full Redis refuses to overwrite
--- but not to remove: then the first of the same bytes goes, and what is behind it
--- moves up.
+-- remove removes a record. The first record of the list is popped, which needs no
+-- search: to clear a list, or its older part, takes only pops. Any other record is
+-- overwritten with the mark, and all marks are removed at the end in one search. A
+-- full Redis refuses to overwrite but not to remove: then the first record with the
+-- same bytes is removed, and the records behind it move up.
 local function remove(position, raw)
   if position == moved then
     local err = failed(ttl > 0 and redis.pcall('LMOVE', list, trash, 'LEFT', 'RIGHT') or redis.pcall('LPOP', list))

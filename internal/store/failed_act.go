@@ -20,36 +20,36 @@ var (
 	failedRestoreLua string
 )
 
-// FailedAct is what is to be done with one failure, if its record is still at
-// its position.
+// FailedAct is an act on one failure. It is done only if the record is still at its
+// position.
 type FailedAct struct {
 	Position int64
-	Digest   string // of the record: see Digest
+	Digest   string // of the record; see Digest
 
-	// Queue is where the job goes; empty means nowhere. Its payload is Payload
-	// or, where that is nil, what stands in the record from From to To.
+	// Queue is the queue to which the job is pushed; empty means none. The payload
+	// is Payload or, if that is nil, the bytes of the record from From to To.
 	Queue    string
 	Payload  []byte
 	From, To int
 
-	// Remove removes the record. Otherwise Insert takes the place of what stands
-	// in it from CutFrom to CutTo.
+	// Remove removes the record. Otherwise Insert replaces the bytes of the record
+	// from CutFrom to CutTo.
 	Remove         bool
 	CutFrom, CutTo int
 	Insert         []byte
 }
 
-// FailedActed is what came of a FailedAct.
+// FailedActed is the result of a FailedAct.
 type FailedActed struct {
-	Done bool  // false without an Err: another record is there, or none
-	Err  error // Redis refused it, and it was not done
+	Done bool  // if false without an Err, another record or none is at the position
+	Err  error // why Redis refused the act, which is then not done
 }
 
-// ActOnFailed runs acts on a list in one step. They must be in the order of
-// their positions, each of which is there once. With near, the records between
-// them are read as well if they are few: the caller knows that they are small.
+// ActOnFailed runs acts on a list in one step. They must be in the order of their
+// positions, without duplicates. near means that the records of the list are small:
+// then all records between the positions may be read at once.
 //
-// Ruby: Resque::Failure::Redis.requeue and remove, whose steps are separate there.
+// Ruby: Resque::Failure::Redis.requeue and remove, which take several steps.
 func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, near bool, trash Trash) ([]FailedActed, error) {
 	if len(acts) == 0 {
 		return nil, nil
@@ -61,14 +61,14 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 	return acted, nil
 }
 
-// ActOnQueue does the same with the jobs of a queue, which can only be removed.
+// ActOnQueue runs acts on the jobs of a queue. They can only remove jobs.
 func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, trash Trash) ([]FailedActed, error) {
 	if len(acts) == 0 {
 		return nil, nil
 	}
 	acted, err := s.act(ctx, s.failedCall(s.keys.queue(queue), acts, true, trash))
 	if err != nil {
-		return nil, fmt.Errorf("removing %d jobs of queue %q: %w", len(acts), queue, err)
+		return nil, fmt.Errorf("removing %d jobs from queue %q: %w", len(acts), queue, err)
 	}
 	return acted, nil
 }
@@ -76,7 +76,7 @@ func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, 
 func (s *Store) act(ctx context.Context, call *call) ([]FailedActed, error) {
 	var statuses []any
 	err := s.with(ctx, func(c conn) (err error) {
-		statuses, err = redis.Values(c.script(s.scripts.failed, call.words()...))
+		statuses, err = redis.Values(c.script(s.scripts.failed, call.list()...))
 		return err
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Store) failedCall(list string, acts []FailedAct, near bool, trash Trash
 	return c
 }
 
-// ClearFailed removes all failures of a list and returns how many there were.
+// ClearFailed removes all failures of a list and returns their number.
 //
 // Ruby: Resque::DataStore::FailedQueueAccess#clear_failed_queue.
 func (s *Store) ClearFailed(ctx context.Context, list string, trash Trash) (int64, error) {
@@ -128,9 +128,9 @@ func (s *Store) ClearFailed(ctx context.Context, list string, trash Trash) (int6
 	return n, nil
 }
 
-// RemoveRetried looks at some failures of a list, from a position on, and removes
-// at most limit of those whose last member says that they were retried. What it
-// returns is how many were removed, and how many it left; both are 0 at the end.
+// RemoveRetried looks at up to looks failures of a list, from a position on, and
+// removes at most limit of those whose last member is retried_at. It returns how many
+// it removed, and how many it looked at and left. Both are 0 at the end of the list.
 //
 // Ruby: Resque::Failure.clear_retried.
 func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, looks, limit int, trash Trash) (removed, left int64, err error) {
@@ -138,7 +138,7 @@ func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, look
 		counts, err := redis.Int64s(c.script(s.scripts.failedRetried, 2,
 			s.keys.failed(list), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), from, looks, limit))
 		if err == nil && len(counts) != 2 {
-			err = fmt.Errorf("the script answered %d values", len(counts))
+			err = fmt.Errorf("the script returned %d values", len(counts))
 		}
 		if err == nil {
 			removed, left = counts[0], counts[1]
@@ -151,11 +151,12 @@ func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, look
 	return removed, left, nil
 }
 
-// newMark is a word that no record is: one that is to go is overwritten with it.
+// newMark returns a text that is not a record. Scripts overwrite the entries that
+// they are about to remove with it.
 func newMark() string { return "goresque:removed:" + rand.Text() }
 
-// RestoreFailed moves at most limit failures from the trash to the front of
-// their list and returns how many there were.
+// RestoreFailed moves at most limit failures from the trash to the front of their
+// list and returns how many it moved.
 func (s *Store) RestoreFailed(ctx context.Context, list, token string, limit int) (int64, error) {
 	name := list
 	if list == Failed {

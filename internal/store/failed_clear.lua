@@ -1,8 +1,8 @@
--- Removes all failures of a list, to the trash where that is wanted.
+-- Removes all entries of a list, and keeps them in the trash if there is one.
 --
 -- KEYS  the list, the trash
--- ARGV  how long the trash is kept in ms (0: there is none)
--- returns how many there were
+-- ARGV  how long the trash is kept in ms (0: no trash)
+-- returns how many entries were removed
 
 local n = redis.call('LLEN', KEYS[1])
 if n == 0 then

@@ -1,9 +1,9 @@
--- Moves failures from the trash back to the front of their list, the newest
--- first, so that they stand there in the order they had.
+-- Moves entries from the trash back to the front of their list, the last one first,
+-- so that they keep their order.
 --
--- KEYS  the list, the trash, failed_queues
--- ARGV  how many at most, the list's name if it is to be known as a list of
---       failures, else ''
+-- KEYS  the list, the trash, the set of names: failed_queues or queues
+-- ARGV  how many entries to move at most,
+--       the name to add to the set, or ''
 -- returns how many were moved
 
 local n = 0

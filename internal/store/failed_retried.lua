@@ -1,11 +1,14 @@
--- Removes the failures among some of a list that were retried, as far as their bytes
--- tell without being read: Ruby and Go alike write the time as the last member of the
--- record. Nothing of them goes over the wire.
+-- Removes the failures that were retried from a part of a list. It looks only at the
+-- end of a record, because Ruby and Go write retried_at as the last member. No record
+-- is sent to the caller.
 --
 -- KEYS  the list, the trash
--- ARGV  a word that no record is, how long the trash is kept in ms (0: there is none),
---       the position of the first, how many to look at, how many to remove at most
--- returns how many were removed and how many of the rest were looked at
+-- ARGV  a mark, which is a text that is not a record,
+--       how long the trash is kept in ms (0: no trash),
+--       the position of the first record to look at,
+--       how many records to look at,
+--       how many to remove at most
+-- returns {how many were removed, how many were looked at and left}
 
 local list, trash = KEYS[1], KEYS[2]
 local gone, ttl = ARGV[1], tonumber(ARGV[2])
@@ -27,7 +30,8 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err
 end
 
--- take has the record that stands at a position in the trash, and not in the list.
+-- take moves the record at a position from the list to the trash. It returns false if
+-- Redis refuses that.
 local function take(raw, position)
   if position == 0 then
     return not failed(ttl > 0 and redis.pcall('LMOVE', list, trash, 'LEFT', 'RIGHT') or redis.pcall('LPOP', list))

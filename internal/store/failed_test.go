@@ -26,7 +26,7 @@ func (f fixture) fill(t *testing.T, records ...string) {
 	}
 }
 
-func TestActOnFailed(t *testing.T) {
+func TestActOnFailedActsOnlyOnMatchingRecords(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.fill(t, "a", "b<pay>c", "d", "e", "d", "f")
@@ -35,7 +35,7 @@ func TestActOnFailed(t *testing.T) {
 			{Position: 1, Digest: sha("b<pay>c"), Queue: "q", From: 2, To: 5, CutFrom: 1, CutTo: 6, Insert: []byte("[]")},
 			{Position: 3, Digest: sha("x"), Queue: "q", Remove: true},
 			{Position: 4, Digest: sha("d"), Queue: "r", Payload: []byte("other\x00\xff"), Remove: true},
-			{Position: 5, Digest: sha("f"), Queue: "r", Remove: true}, // of an empty payload
+			{Position: 5, Digest: sha("f"), Queue: "r", Remove: true}, // requeues an empty payload
 			{Position: 9, Digest: sha("f"), Remove: true},
 		}, false, store.Trash{})
 		require.NoError(t, err)
@@ -50,8 +50,7 @@ func TestActOnFailed(t *testing.T) {
 	})
 }
 
-// Positions far from each other are looked at one by one, at either end of the
-// list.
+// Records that are far from each other are read one by one.
 func TestActOnFailedFarApart(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -75,8 +74,7 @@ func TestActOnFailedFarApart(t *testing.T) {
 	})
 }
 
-// An act whose reply was lost is done, and is not done a second time.
-func TestActOnFailedWhoseReplyIsLost(t *testing.T) {
+func TestActOnFailedActsOnceIfItsReplyIsLost(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		direct := newFixture(t, s)
@@ -84,7 +82,7 @@ func TestActOnFailedWhoseReplyIsLost(t *testing.T) {
 		act := []store.FailedAct{{Digest: sha(`{"p":1}`), Queue: "q", From: 5, To: 6, CutFrom: 6, CutTo: 6, Insert: []byte(",2")}}
 		proxy := s.Proxy(t)
 		f := store.New((&redistest.Server{URL: proxy.URL}).Open(t))
-		acted, err := f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Digest: "x"}}, false, store.Trash{}) // the script is there now
+		acted, err := f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Digest: "x"}}, false, store.Trash{}) // this loads the script
 		require.NoError(t, err)
 		assert.Equal(t, []store.FailedActed{{}}, acted)
 		proxy.Cut()
@@ -99,7 +97,7 @@ func TestActOnFailedWhoseReplyIsLost(t *testing.T) {
 	})
 }
 
-func TestFailInQueue(t *testing.T) {
+func TestFailInQueuePushesToTheQueuesList(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -115,7 +113,7 @@ func TestFailInQueue(t *testing.T) {
 	})
 }
 
-func TestFailedOfAnotherType(t *testing.T) {
+func TestFailedReturnsTheErrorOfAKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.do(t, "SET", "resque:failed", "x")

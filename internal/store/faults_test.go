@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-func TestAnEffectIsRefused(t *testing.T) {
+func TestARefusedEffectKeepsTheRecord(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "v", "w")
@@ -24,37 +24,36 @@ func TestAnEffectIsRefused(t *testing.T) {
 		f.do(t, "SET", "resque:failed", "not a list")
 		for range 2 {
 			x := f.exchange(t, nil, []store.Outcome{refused, fine}, f.slots("v", "w")...)
-			require.ErrorContains(t, x.Settled[0].Err, "WRONGTYPE")
-			assert.True(t, store.Refused(x.Settled[0].Err))
-			require.NoError(t, x.Settled[1].Err, "the others go on")
+			require.ErrorContains(t, x.Finished[0].Err, "WRONGTYPE")
+			assert.True(t, store.Refused(x.Finished[0].Err))
+			require.NoError(t, x.Finished[1].Err, "the other outcome is not affected")
 			require.Len(t, x.Reserved, 1, "the job is still in its record")
 			assert.Equal(t, "v", x.Reserved[0].Worker)
 			assert.Equal(t, "1", f.get(t, "resque:stat:processed"), "of w")
 		}
 		f.do(t, "DEL", "resque:failed")
 		x := f.exchange(t, nil, []store.Outcome{refused, refused})
-		assert.Equal(t, []store.Settled{{Ours: true}, {}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{Ours: true}, {}}, x.Finished)
 		assert.Equal(t, []string{"{}"}, f.list(t, "resque:failed"))
 		assert.Equal(t, "2", f.get(t, "resque:stat:processed"))
 		assert.Equal(t, "1", f.get(t, "resque:stat:failed"))
 	})
 }
 
-// A counter that somebody has spoilt must not keep a job from ending.
-func TestACounterIsRefused(t *testing.T) {
+func TestARefusedCounterDoesNotKeepAJobFromFinishing(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
 		f.push(t, "q", "a")
 		f.do(t, "SET", "resque:stat:processed", "many")
 		x := f.exchange(t, nil, []store.Outcome{f.done(f.take(t, "w", "q"))})
-		assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
 		assert.Equal(t, "1", f.get(t, "resque:stat:processed:w"))
 		assert.Zero(t, f.exists(t, recordKey("w")))
 	})
 }
 
-func TestAQueueIsNoList(t *testing.T) {
+func TestAQueueThatIsNotAListIsAFault(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "u", "v", "w")
@@ -64,13 +63,13 @@ func TestAQueueIsNoList(t *testing.T) {
 		x, err := f.Exchange(t.Context(), []string{"high", "low"}, []store.Outcome{f.done(held)}, f.slots("u", "v", "w"))
 		require.NoError(t, err)
 		require.ErrorContains(t, x.Fault, "WRONGTYPE")
-		assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled)
-		assert.Len(t, x.Reserved, 2, "the other queues are served, and not by one slot alone")
+		assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
+		assert.Len(t, x.Reserved, 2, "several slots get jobs of the other queues")
 		assert.Empty(t, x.Unknown)
 	})
 }
 
-func TestOtherKeysAreOfAnotherType(t *testing.T) {
+func TestKeysOfAnotherTypeAreFaults(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -81,7 +80,7 @@ func TestOtherKeysAreOfAnotherType(t *testing.T) {
 		x, err := f.Exchange(t.Context(), []string{"q"}, []store.Outcome{f.done(held)}, f.slots("w"))
 		require.NoError(t, err)
 		require.ErrorContains(t, x.Fault, "WRONGTYPE")
-		assert.Equal(t, []store.Settled{{Ours: true}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
 		assert.Empty(t, x.Reserved)
 		assert.Empty(t, x.Unknown)
 		assert.Equal(t, []string{"b"}, f.list(t, "resque:queue:q"))
@@ -94,8 +93,8 @@ func TestOtherKeysAreOfAnotherType(t *testing.T) {
 	})
 }
 
-// One record or queue that somebody else has made must not stop the slots.
-func TestForeignWriting(t *testing.T) {
+// A record or queue that another program wrote must not stop the slots.
+func TestForeignRecordsAndQueuesAreFaults(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "v", "w")
@@ -121,7 +120,7 @@ func TestForeignWriting(t *testing.T) {
 		x = f.exchange(t, nil, nil, f.slot("v"))
 		f.do(t, "SET", recordKey("v"), `{"payload":{"class":"B"},"queue":"q","run_at":"y"}`)
 		x = f.exchange(t, nil, []store.Outcome{f.done(x.Reserved[0])})
-		assert.Equal(t, []store.Settled{{}}, x.Settled, "a record in another order is compared as a whole")
+		assert.Equal(t, []store.FinishResult{{}}, x.Finished, "a record in another order is compared as a whole")
 
 		f.do(t, "SET", recordKey("v"), `{"queue":"q","run_at":"x"}`)
 		require.ErrorContains(t, f.Retire(t.Context(), []string{"v"}), `unregistering "v": a worker's record without a payload`)
@@ -132,7 +131,7 @@ func TestForeignWriting(t *testing.T) {
 	})
 }
 
-func TestRedisIsFull(t *testing.T) {
+func TestNoJobIsLostWhileRedisIsFull(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	f.register(t, "u", "v", "w")
@@ -145,22 +144,22 @@ func TestRedisIsFull(t *testing.T) {
 	for range 2 {
 		x, err := f.Exchange(t.Context(), nil, []store.Outcome{failed, unstarted}, nil)
 		require.NoError(t, err)
-		for _, s := range x.Settled {
+		for _, s := range x.Finished {
 			require.ErrorContains(t, s.Err, "OOM")
 		}
 		assert.Equal(t, 2, f.exists(t, recordKey("u"), recordKey("v")))
 	}
 	x, err := f.Exchange(t.Context(), []string{"q"}, nil, f.slots("w"))
 	require.NoError(t, err)
-	assert.Equal(t, 1, len(x.Reserved)+len(f.list(t, "resque:queue:q")), "in its queue or in a record")
+	assert.Equal(t, 1, len(x.Reserved)+len(f.list(t, "resque:queue:q")), "the job is in its queue or in a record")
 	f.do(t, "CONFIG", "SET", "maxmemory", 0)
 	x = f.exchange(t, nil, []store.Outcome{failed, unstarted}, f.slots("w")...)
-	assert.Equal(t, []store.Settled{{Ours: true}, {Ours: true}}, x.Settled)
+	assert.Equal(t, []store.FinishResult{{Ours: true}, {Ours: true}}, x.Finished)
 	assert.Equal(t, []string{"{}"}, f.list(t, "resque:failed"))
 	assert.Equal(t, "b", f.list(t, "resque:queue:q")[0])
 }
 
-func TestRedisForgetsTheScripts(t *testing.T) {
+func TestScriptsAreLoadedAgain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -168,21 +167,21 @@ func TestRedisForgetsTheScripts(t *testing.T) {
 		r := f.take(t, "w", "q")
 		f.do(t, "SCRIPT", "FLUSH")
 		x := f.exchange(t, []string{"q"}, []store.Outcome{f.done(r)}, f.slot("w"))
-		assert.True(t, x.Settled[0].Ours)
+		assert.True(t, x.Finished[0].Ours)
 		require.Len(t, x.Reserved, 1)
 		f.do(t, "SCRIPT", "FLUSH")
 		require.NoError(t, f.Retire(t.Context(), []string{"w"}))
 	})
 }
 
-// behind is a store whose replies go through a proxy.
+// behind returns a store that connects through a proxy, and the proxy.
 func behind(t *testing.T, f fixture) (*redistest.Proxy, *store.Store) {
 	t.Helper()
 	proxy := f.server.Proxy(t)
 	return proxy, store.New((&redistest.Server{URL: proxy.URL}).Open(t))
 }
 
-func TestAReplyIsLost(t *testing.T) {
+func TestAnExchangeIsRepeatableAfterALostReply(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
@@ -190,7 +189,7 @@ func TestAReplyIsLost(t *testing.T) {
 		f.push(t, "q", "a", "b")
 		done := f.done(f.take(t, "w", "q"))
 		slots := f.slots("w")
-		_, err := remote.Exchange(t.Context(), []string{"q"}, nil, nil) // the script is there
+		_, err := remote.Exchange(t.Context(), []string{"q"}, nil, nil) // this loads the script
 		require.NoError(t, err)
 		proxy.Cut()
 		_, err = remote.Exchange(t.Context(), []string{"q"}, []store.Outcome{done}, slots)
@@ -200,7 +199,7 @@ func TestAReplyIsLost(t *testing.T) {
 
 		x, err := remote.Exchange(t.Context(), []string{"q"}, []store.Outcome{done}, slots)
 		require.NoError(t, err)
-		assert.Equal(t, []store.Settled{{}}, x.Settled)
+		assert.Equal(t, []store.FinishResult{{}}, x.Finished)
 		require.Len(t, x.Reserved, 1)
 		assert.True(t, x.Reserved[0].Adopted)
 		assert.Equal(t, "b", string(x.Reserved[0].Payload))
@@ -208,7 +207,7 @@ func TestAReplyIsLost(t *testing.T) {
 	})
 }
 
-func TestALateReplyIsNobodyElses(t *testing.T) {
+func TestALateReplyIsNotReadByTheNextCall(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		proxy, remote := behind(t, f)
@@ -229,7 +228,7 @@ func TestALateReplyIsNobodyElses(t *testing.T) {
 	})
 }
 
-func TestRedisIsAway(t *testing.T) {
+func TestCallsAreNotSentWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Server{URL: "redis://127.0.0.1:" + redistest.FreePort(t)}
 	gone := store.New(s.Open(t))

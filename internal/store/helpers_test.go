@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// fixture is a store on a server of its own, and a connection that looks at it.
+// fixture is a store on its own server, and a connection to look at that server.
 type fixture struct {
 	*store.Store
 	redis  redis.Conn
@@ -74,7 +74,7 @@ func (f fixture) push(t *testing.T, queue string, payloads ...string) {
 	}
 }
 
-// slot is a free one, with a run_at that no other has.
+// slot returns a free slot with a unique run_at.
 func (f fixture) slot(worker string) store.Slot {
 	return store.Slot{Worker: worker, RunAt: wire.FormatRunAt(time.Unix(1_700_000_000, f.stamp.Add(1)))}
 }
@@ -87,13 +87,13 @@ func (f fixture) slots(workers ...string) []store.Slot {
 	return slots
 }
 
-// exchange must succeed, and with no fault.
+// exchange calls Exchange, which must succeed without a fault.
 func (f fixture) exchange(t *testing.T, queues []string, finished []store.Outcome, free ...store.Slot) store.Exchanged {
 	t.Helper()
 	x, err := f.Exchange(t.Context(), queues, finished, free)
 	require.NoError(t, err)
 	require.NoError(t, x.Fault)
-	require.Len(t, x.Settled, len(finished))
+	require.Len(t, x.Finished, len(finished))
 	return x
 }
 

@@ -8,15 +8,15 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Overview counts what is there.
+// Overview has the names of queues and workers, and counts.
 type Overview struct {
 	Queues, Workers   []string
 	Pending, Working  int
 	Processed, Failed int64
 }
 
-// Overview reads it in two round trips, however many queues and workers there
-// are. A queue that cannot be read counts as empty.
+// Overview reads an Overview in two round trips, regardless of the number of queues
+// and workers. A queue that cannot be read counts as empty.
 //
 // Ruby: Resque.info.
 func (s *Store) Overview(ctx context.Context) (Overview, error) {

@@ -20,7 +20,7 @@ var (
 	readKeyLua string
 )
 
-// Info is what the server says of itself.
+// Info returns the reply of INFO.
 //
 // Ruby: Resque.redis.info.
 func (s *Store) Info(ctx context.Context) (string, error) {
@@ -30,7 +30,7 @@ func (s *Store) Info(ctx context.Context) (string, error) {
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("asking redis about itself: %w", err)
+		return "", fmt.Errorf("reading the server's INFO: %w", err)
 	}
 	return text, nil
 }
@@ -40,14 +40,15 @@ type KeyInfo struct {
 	Name string // without the namespace
 	Type string
 	Size int64
-	TTL  time.Duration // 0 for none
+	TTL  time.Duration // 0 if the key does not expire
 }
 
-// ScanKeys finds some keys of the namespace, from a cursor on, 0 at first. next
-// is 0 when there are no more. Redis is never held up for long: it is asked for
-// parts, and a part may be empty.
+// ScanKeys returns about some keys of the namespace, from a cursor on, which is 0 in
+// the first call. next is the cursor for the next call, and 0 when there are no more
+// keys. The result may be empty before that: the keys are read in parts, so that
+// Redis is not blocked for long.
 func (s *Store) ScanKeys(ctx context.Context, cursor uint64, some int) (keys []KeyInfo, next uint64, err error) {
-	const parts = 10 // and no more than so many in one go
+	const parts = 10 // in one call
 	at := strconv.FormatUint(cursor, 10)
 	for range parts {
 		names, after, err := s.Scan(ctx, at)
@@ -61,7 +62,7 @@ func (s *Store) ScanKeys(ctx context.Context, cursor uint64, some int) (keys []K
 			break
 		}
 	}
-	next, _ = strconv.ParseUint(at, 10, 64) // Redis's own
+	next, _ = strconv.ParseUint(at, 10, 64) // a cursor of Redis is a number
 	slices.SortFunc(keys, func(a, b KeyInfo) int { return strings.Compare(a.Name, b.Name) })
 	err = s.with(ctx, func(c conn) error { return s.describe(c, keys) })
 	if err != nil {
@@ -70,16 +71,16 @@ func (s *Store) ScanKeys(ctx context.Context, cursor uint64, some int) (keys []K
 	return keys, next, nil
 }
 
-// describe reads the types, sizes and lives of keys, in one round trip.
+// describe reads the types, sizes and times to live of keys, in one round trip.
 func (s *Store) describe(c conn, keys []KeyInfo) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	words := []any{len(keys)}
+	args := []any{len(keys)}
 	for _, k := range keys {
-		words = append(words, s.rdb.Key(k.Name))
+		args = append(args, s.rdb.Key(k.Name))
 	}
-	replies, err := redis.Values(c.script(s.scripts.describe, words...))
+	replies, err := redis.Values(c.script(s.scripts.describe, args...))
 	if err != nil {
 		return err
 	}
@@ -89,26 +90,26 @@ func (s *Store) describe(c conn, keys []KeyInfo) error {
 	return nil
 }
 
-// scan takes type, life and size.
+// scan sets the fields of k from the replies: type, time to live and size.
 func (k *KeyInfo) scan(replies []any) {
-	k.Type, _ = redis.String(replies[0], nil) // it may be gone by now
+	k.Type, _ = redis.String(replies[0], nil) // "none" if the key does not exist any more
 	ttl, _ := redis.Int64(replies[1], nil)
 	k.TTL = time.Duration(max(ttl, 0)) * time.Millisecond
 	k.Size, _ = redis.Int64(replies[2], nil)
 }
 
-// KeyValue is a part of what a key holds.
+// KeyValue is a part of a key's value.
 type KeyValue struct {
 	KeyInfo
-	Values []string // of a hash or a sorted set: name and value in turn
-	Next   string   // where the next part begins; empty when there is none
+	Values []string // of a hash or a sorted set: names and values alternate
+	Next   string   // where the next part begins; empty if this is the last
 }
 
-// ErrNoKey is wrapped by the error about a key that is not there.
+// ErrNoKey is the error about a key that does not exist.
 var ErrNoKey = errors.New("no such key")
 
-// Key reads a part of what a key holds, from where an earlier part ended, in one
-// round trip.
+// Key reads a part of a key's value in one round trip. from is Next of the part
+// before, empty for the first part.
 func (s *Store) Key(ctx context.Context, name, from string, some int64) (KeyValue, error) {
 	v := KeyValue{KeyInfo: KeyInfo{Name: name}}
 	err := s.with(ctx, func(c conn) error {

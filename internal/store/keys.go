@@ -5,57 +5,67 @@ import (
 	"encoding/hex"
 )
 
-// keys builds each key in one place, named after the Ruby method that owns it.
+// keys builds the keys. Each method names the Ruby method that owns its key.
 type keys struct{ rdb Redis }
 
-// queues is the set of queue names. Ruby: Resque::DataStore::QueueAccess#queue_names.
+// queues is the key of the set of queue names.
+// Ruby: Resque::DataStore::QueueAccess#queue_names.
 func (k keys) queues() string { return k.rdb.Key("queues") }
 
-// queue is a queue's list. Ruby: QueueAccess#redis_key_for_queue.
+// queue is the key of a queue's list. Ruby: QueueAccess#redis_key_for_queue.
 func (k keys) queue(name string) string { return k.rdb.Key("queue", name) }
 
-// failed is a list of failures: the one of all queues, which Failed names, or
-// one that failedQueues has. Ruby: FailedQueueAccess#push_to_failed_queue.
+// failed is the key of a list of failures: Failed, the list of all queues, or one of
+// the names in failedQueues. Ruby: FailedQueueAccess#push_to_failed_queue.
 func (k keys) failed(list string) string { return k.rdb.Key(list) }
 
-// failedQueues is the set of names of the queues' lists of failures.
+// failedQueues is the key of the set of names of the queues' failure lists.
 // Ruby: FailedQueueAccess#add_failed_queue.
 func (k keys) failedQueues() string { return k.rdb.Key("failed_queues") }
 
-// trash keeps failures that were removed until they expire. It is ours.
+// trash is the key of a list of removed failures or jobs, which expires. Ruby has no
+// such key.
 func (k keys) trash(token string) string { return k.rdb.Key("goresque:trash", token) }
 
-// trashIndex has the tokens of the trashes by when they were filled. It is ours.
+// trashIndex is the key of the sorted set of the trashes' tokens, by the time they
+// were filled. Ruby has no such key.
 func (k keys) trashIndex() string { return k.rdb.Key("goresque:trashes") }
 
-// workers is the set of worker ids. Ruby: WorkerAccess#worker_ids.
+// workers is the key of the set of worker ids. Ruby: WorkerAccess#worker_ids.
 func (k keys) workers() string { return k.rdb.Key("workers") }
 
-// worker holds what a worker is doing. Ruby: WorkerAccess#redis_key_for_worker.
+// worker is the key of a worker's record. Ruby: WorkerAccess#redis_key_for_worker.
 func (k keys) worker(id string) string { return k.rdb.Key("worker", id) }
 
-// started is when a worker began. Ruby: WorkerAccess#redis_key_for_worker_start_time.
+// started is the key of the time at which a worker began.
+// Ruby: WorkerAccess#redis_key_for_worker_start_time.
 func (k keys) started(id string) string { return k.rdb.Key("worker", id, "started") }
 
-// heartbeats maps worker ids to when they were last heard. Ruby: WorkerAccess#heartbeat_key.
+// heartbeats is the key of the hash of worker ids to their last heartbeats.
+// Ruby: WorkerAccess#heartbeat_key.
 func (k keys) heartbeats() string { return k.rdb.Key("workers:heartbeat") }
 
-// stat is a counter. Ruby: Resque::DataStore::StatsAccess.
+// stat is the key of a counter. Ruby: Resque::DataStore::StatsAccess.
 func (k keys) stat(name string) string { return k.rdb.Key("stat", name) }
 
-// pauseAll is "true" while no worker may take a job. Ruby: Resque::Worker#paused?.
+// pauseAll is the key that is "true" while all workers are paused.
+// Ruby: Resque::Worker#paused?.
 func (k keys) pauseAll() string { return k.rdb.Key("pause-all-workers") }
 
-// pauseQueue exists while a queue is paused: the resque-pause plugin's key.
+// pauseQueue is the key that exists while a queue is paused, of the resque-pause
+// plugin.
 func (k keys) pauseQueue(name string) string { return k.rdb.Key("pause:queue", name) }
 
-// pauseEvery exists while every queue is paused: the resque-pause plugin's key.
+// pauseEvery is the key that exists while every queue is paused, of the resque-pause
+// plugin.
 func (k keys) pauseEvery() string { return k.rdb.Key("pause:all") }
 
-// pruningLock is held by who prunes. Ruby: WorkerAccess#redis_key_for_worker_pruning.
+// pruningLock is the key of the lock that a process holds while it prunes.
+// Ruby: WorkerAccess#redis_key_for_worker_pruning.
 func (k keys) pruningLock() string { return k.rdb.Key("pruning_dead_workers_in_progress") }
 
-// crashes counts how often a payload's worker has died. It is ours.
+// crashes is the key of the number of times that the worker of a payload died. Ruby
+// has no such key.
 func (k keys) crashes(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return k.rdb.Key("goresque:crashes", hex.EncodeToString(sum[:16]))

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// largePayloads are payloads of n bytes each that cost a reader in Lua most.
+// largePayloads returns payloads of about n bytes that take Lua longest to check.
 func largePayloads(n int) map[string]string {
 	return map[string]string{
 		"text":          `{"class":"A","args":["` + strings.Repeat("x", n) + `"]}`,
@@ -25,8 +25,8 @@ func largePayloads(n int) map[string]string {
 	}
 }
 
-// The script splices a payload that is too large to check, and Exchange rewrites
-// its record if Ruby could not read it.
+// The script splices a payload that is too large to check. Exchange rewrites the
+// record if Ruby could not read it.
 func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -45,13 +45,13 @@ func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 			r.Adopted = true
 			require.Equal(t, []store.Reserved{r}, f.exchange(t, []string{"q"}, nil, f.slot("w")).Reserved, name)
 			x := f.exchange(t, nil, []store.Outcome{f.done(r)})
-			require.True(t, x.Settled[0].Ours, name)
+			require.True(t, x.Finished[0].Ours, name)
 		}
 	})
 }
 
-// A call checks a bounded number of bytes in all, so the last of many payloads
-// that are each small enough may go unchecked.
+// A call checks a bounded number of bytes in total. It does not check the last of many
+// payloads that are each small enough.
 func TestOneCallChecksABoundedNumberOfBytes(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -69,7 +69,7 @@ func TestOneCallChecksABoundedNumberOfBytes(t *testing.T) {
 	})
 }
 
-// What stays in the queue is not lost: More says that the next call finds it.
+// More reports that there are jobs left in the queue for the next call.
 func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -93,7 +93,7 @@ func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
 		}
 		for i, r := range taken {
 			assert.Equal(t, workers[i], r.Worker)
-			assert.True(t, strings.HasPrefix(string(r.Payload), fmt.Sprintf(`{"class":"A","args":[%d,`, i)), "order is kept")
+			assert.True(t, strings.HasPrefix(string(r.Payload), fmt.Sprintf(`{"class":"A","args":[%d,`, i)), "the order is kept")
 		}
 	})
 }
@@ -115,9 +115,9 @@ func TestManyQueuesCopyABoundedNumberOfBytes(t *testing.T) {
 	})
 }
 
-// BenchmarkLongestCommand reports how long the longest command held Redis up while
-// slots reserved large payloads and finished them, and how long a script that only
-// pops one such payload took beside it: Redis copies what a script pops.
+// BenchmarkLongestCommand reports how long the longest command blocked Redis while
+// slots reserved and finished jobs with large payloads. For comparison it also reports
+// how long a script took that only popped such a payload, which Redis copies.
 func BenchmarkLongestCommand(b *testing.B) {
 	for _, slots := range []int{1, 10} {
 		for _, mb := range []int{1, 2, 5, 20} {

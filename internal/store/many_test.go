@@ -9,9 +9,9 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Of many queues most are empty. Their order holds, also where one of them is no
-// list or is paused, and where a name is spelled otherwise in JSON.
-func TestManyQueues(t *testing.T) {
+// The order of many queues, of which most are empty, is kept, even if one of them is
+// not a list or is paused, or if a name is escaped in JSON.
+func TestManyQueuesAreTakenFromInOrder(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -19,9 +19,9 @@ func TestManyQueues(t *testing.T) {
 		want   []string
 		fault  string
 	}{
-		{name: "as they are", want: []string{"a", "b", "c", "d", "e"}},
+		{name: "all are lists", want: []string{"a", "b", "c", "d", "e"}},
 		{
-			name: "one is no list", want: []string{"a", "b", "c", "d", "e"}, fault: "WRONGTYPE",
+			name: "one is not a list", want: []string{"a", "b", "c", "d", "e"}, fault: "WRONGTYPE",
 			before: func(t *testing.T, f fixture) { t.Helper(); f.do(t, "SET", "resque:queue:q05", "x") },
 		},
 		{

@@ -15,8 +15,8 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// model is what Redis should hold. Jobs that ended well are put into a queue of
-// their own, so that every payload is to be found in exactly one place.
+// model is what Redis should hold. Successful jobs go to a special queue, so that every
+// payload is in exactly one place.
 type model struct {
 	lists      map[string][]string // by key: the queues, and failed
 	records    map[string]store.Reserved
@@ -48,24 +48,24 @@ func (m *model) put(list, payload string, front bool) {
 	}
 }
 
-func (m *model) settle(e ending) store.Settled {
+func (m *model) settle(e ending) store.FinishResult {
 	r, ok := m.records[e.outcome.Worker]
 	if !ok || string(r.Guard) != string(e.outcome.Guard) {
-		return store.Settled{}
+		return store.FinishResult{}
 	}
 	m.put(e.list, e.payload, e.front)
 	delete(m.records, e.outcome.Worker)
-	return store.Settled{Ours: true}
+	return store.FinishResult{Ours: true}
 }
 
 func (m *model) exchange(queues []string, endings []ending, free []store.Slot) store.Exchanged {
 	var x store.Exchanged
 	for _, e := range endings {
-		x.Settled = append(x.Settled, m.settle(e))
+		x.Finished = append(x.Finished, m.settle(e))
 	}
 	waiting := slices.ContainsFunc(queues, func(q string) bool { return len(m.lists[queueKey(q)]) > 0 })
 	adopted := map[string]store.Reserved{}
-	for _, slot := range free { // what was there when the call began
+	for _, slot := range free { // records that existed when the call began
 		if r, ok := m.records[slot.Worker]; ok {
 			r.Adopted = true
 			adopted[slot.Worker] = r
@@ -125,9 +125,9 @@ type simulation struct {
 	rand    *rand.Rand
 	workers []string
 	queues  []string
-	held    map[string]store.Reserved // what the workers know of
-	past    []ending                  // ends that Redis has been told of already
-	last    func(t *testing.T)        // the last exchange, to be called again
+	held    map[string]store.Reserved // the jobs that the workers know of
+	past    []ending                  // endings of earlier exchanges
+	last    func(t *testing.T)        // repeats the last exchange
 }
 
 func (s *simulation) sample(from []string) []string {
@@ -164,7 +164,7 @@ func (s *simulation) end(r store.Reserved) ending {
 	}
 }
 
-func (s *simulation) meet(t *testing.T) {
+func (s *simulation) exchangeSome(t *testing.T) {
 	t.Helper()
 	var endings []ending
 	for _, w := range s.sample(s.workers) {
@@ -173,7 +173,7 @@ func (s *simulation) meet(t *testing.T) {
 		}
 	}
 	s.past = append(s.past, endings...)
-	if len(s.past) > 0 && s.rand.IntN(3) == 0 { // somebody was slow
+	if len(s.past) > 0 && s.rand.IntN(3) == 0 { // a late finish
 		endings = append(endings, s.past[s.rand.IntN(len(s.past))])
 	}
 	queues, free := s.sample(s.queues), s.slots(s.sample(s.workers)...)
@@ -214,7 +214,7 @@ func (s *simulation) join(t *testing.T) {
 	}
 }
 
-// sweep takes a worker for dead, as others may, while it goes on.
+// sweep prunes a worker that is still running, as another process may do by mistake.
 func (s *simulation) sweep(t *testing.T) {
 	t.Helper()
 	w := s.workers[s.rand.IntN(len(s.workers))]
@@ -233,8 +233,8 @@ func (s *simulation) sweep(t *testing.T) {
 	delete(s.model.registered, w)
 }
 
-// check compares Redis with the model: it is enough that nothing is in two
-// places in the model, and the model cannot lose anything.
+// check compares Redis with the model, and checks that each payload is in exactly one
+// place.
 func (s *simulation) check(t *testing.T) {
 	t.Helper()
 	seen := map[string]int{}
@@ -253,7 +253,7 @@ func (s *simulation) check(t *testing.T) {
 			seen[string(record.Raw)]++
 		}
 	}
-	require.Len(t, seen, s.model.pushed, "each payload is somewhere")
+	require.Len(t, seen, s.model.pushed, "no payload is lost")
 	for payload, n := range seen {
 		require.Equal(t, 1, n, payload)
 	}
@@ -274,7 +274,7 @@ func TestNoJobIsLost(t *testing.T) {
 			case 0, 1, 2:
 				s.enqueue(t)
 			case 3, 4, 5, 6:
-				s.meet(t)
+				s.exchangeSome(t)
 			case 7, 8:
 				s.last(t) // as if the reply had been lost
 			case 9:

@@ -5,10 +5,9 @@ import (
 	"fmt"
 )
 
-// PauseAll stops all workers of the namespace from taking jobs, Ruby's too, or
-// lets them go on.
+// PauseAll pauses or resumes all workers of the namespace, Ruby's included.
 //
-// Ruby: Resque::Worker#paused? reads the key; people write it by hand.
+// Ruby: Resque::Worker#paused? reads the key; no method writes it.
 func (s *Store) PauseAll(ctx context.Context, paused bool) error {
 	if !paused {
 		return s.pause(ctx, "DEL", s.keys.pauseAll(), s.keys.pauseEvery())
@@ -16,8 +15,8 @@ func (s *Store) PauseAll(ctx context.Context, paused bool) error {
 	return s.pause(ctx, "SET", s.keys.pauseAll(), "true")
 }
 
-// PauseQueue stops workers from taking jobs of one queue, or lets them go on.
-// Ruby's workers obey with the resque-pause plugin.
+// PauseQueue pauses or resumes one queue. Ruby's workers leave a paused queue alone if
+// they have the resque-pause plugin.
 func (s *Store) PauseQueue(ctx context.Context, queue string, paused bool) error {
 	if !paused {
 		return s.pause(ctx, "DEL", s.keys.pauseQueue(queue))
@@ -25,9 +24,9 @@ func (s *Store) PauseQueue(ctx context.Context, queue string, paused bool) error
 	return s.pause(ctx, "SET", s.keys.pauseQueue(queue), "true")
 }
 
-func (s *Store) pause(ctx context.Context, command string, words ...any) error {
+func (s *Store) pause(ctx context.Context, command string, args ...any) error {
 	err := s.with(ctx, func(c conn) error {
-		_, err := c.do(command, words...)
+		_, err := c.do(command, args...)
 		return err
 	})
 	if err != nil {

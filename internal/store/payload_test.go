@@ -16,19 +16,19 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// nested is an object with n levels open at once.
+// nested returns an object that is n levels deep.
 func nested(n int) string {
 	return `{"class":"A","args":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`
 }
 
 func args(text string) string { return `{"class":"A","args":[` + text + `]}` }
 
-// readable are payloads that a record holds as they are.
+// readable returns payloads that a record holds unchanged.
 func readable() map[string]string {
 	return map[string]string{
 		"plain": args(`1,"a"`), "no arguments": args(""), "empty objects": args("{},[]"), "empty object": "{}",
 		"unknown keys": `{"queue":"x","class":"A","args":[],"retry_attempt":1,"":{}}`, "a key twice": `{"class":"A","class":"B"}`,
-		"indented": "{\n\t\"class\": \"A\",\r\n  \"args\": [ 1 ]\n}\n", "space in front": " \t\r\n{\"class\":\"A\"}",
+		"indented": "{\n\t\"class\": \"A\",\r\n  \"args\": [ 1 ]\n}\n", "leading space": " \t\r\n{\"class\":\"A\"}",
 		"numbers":  args("12345678901234567890123,-0,0.10,1.50,1E3,1e-7,-1.5e+10,1.0"),
 		"dots":     args(`"a.b","...","-.5","1.","x.\"y.\\",0.5`),
 		"brackets": args(`"` + strings.Repeat("[{", 200) + `"`), "brackets after a quote": args(`"\"` + strings.Repeat("[{", 200) + `"`),
@@ -38,7 +38,8 @@ func readable() map[string]string {
 	}
 }
 
-// unreadable are payloads that a Ruby worker could not read, or not within a record.
+// unreadable returns payloads that a Ruby worker could not read, by themselves or in a
+// record.
 func unreadable() map[string]string {
 	list := map[string]string{
 		"nothing": "", "space": " \n", "text": "hello <b>&", "array": "[1]", "string": `"x"`, "number": "1", "null": "null",
@@ -65,8 +66,8 @@ func unreadable() map[string]string {
 	return list
 }
 
-// Whatever was in the queue: the record is JSON that Ruby reads, and both who
-// reserves and who adopts gets the bytes that were there.
+// Whatever bytes were in the queue, the record is JSON that Ruby can read. The reserve
+// and a later adoption both return the original bytes.
 func TestRecordsAreReadable(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -106,9 +107,9 @@ func TestRecordsAreReadable(t *testing.T) {
 	})
 }
 
-// cjson reads these as Ruby does, but only Go's decoder refuses what it cannot
-// write again; either way the bytes are kept.
-func TestLoneSurrogates(t *testing.T) {
+// cjson and Ruby accept lone surrogates and 1e400. Go's decoder replaces or refuses
+// them, so these payloads must not be decoded and encoded again.
+func TestRecordsKeepLoneSurrogatesAndHugeNumbers(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -123,8 +124,8 @@ func TestLoneSurrogates(t *testing.T) {
 	})
 }
 
-// base64 in Lua is ours, so all lengths and bytes are tried.
-func TestBytesInARecord(t *testing.T) {
+// The script has its own base64 encoder, so the test covers all bytes and many lengths.
+func TestRecordsHoldAnyBytesAsBase64(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -144,7 +145,7 @@ func TestBytesInARecord(t *testing.T) {
 	})
 }
 
-func TestLargePayloads(t *testing.T) {
+func TestLargePayloadsAreReservedAndFinished(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -164,11 +165,11 @@ func TestLargePayloads(t *testing.T) {
 			payload := c.start + strings.Repeat(c.filling, size) + c.end
 			f.push(t, "q", payload)
 			r := f.take(t, "w", "q")
-			require.True(t, payload == string(r.Payload), c.name) // nobody reads 5 MB
+			require.True(t, payload == string(r.Payload), c.name) // not Equal, which would print 5 MB
 			text := f.get(t, recordKey("w"))
 			assert.Equal(t, c.asIs, !strings.Contains(text[:200], wire.Unreadable), c.name)
 			x := f.exchange(t, nil, []store.Outcome{f.failed(r, text)}, f.slot("w"))
-			require.True(t, x.Settled[0].Ours, c.name)
+			require.True(t, x.Finished[0].Ours, c.name)
 		}
 		if f.server.Real {
 			f.push(t, "q", strings.Repeat("\xff", 1<<20))
@@ -177,9 +178,9 @@ func TestLargePayloads(t *testing.T) {
 	})
 }
 
-// Ruby's "retry" of an unreadable failure puts the record's payload into the
-// queue. Both the first look and the adoption get what it holds.
-func TestUnreadableComesBack(t *testing.T) {
+// Ruby's "retry" of an unreadable failure pushes the payload of its record. The reserve
+// and a later adoption both return the bytes that this payload holds.
+func TestUnreadablePayloadsAreRestored(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
@@ -205,8 +206,8 @@ func TestUnreadableComesBack(t *testing.T) {
 	})
 }
 
-// The embedded server's Lua takes minutes for what redis-server does in a tenth
-// of a second; a call must not outlast its connection's timeout there.
+// The Lua of the embedded server is so slow that checking this payload would take longer
+// than the read timeout.
 func TestLargeTextOtherThanASCIIIsReserved(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -220,7 +221,7 @@ func TestLargeTextOtherThanASCIIIsReserved(t *testing.T) {
 			x, err := st.Exchange(t.Context(), []string{"q"}, nil, []store.Slot{{Worker: "w", RunAt: "2026-01-01T00:00:00.000000001Z"}})
 			require.NoError(t, err)
 			require.Len(t, x.Reserved, 1)
-			require.True(t, payload == string(x.Reserved[0].Payload), "the bytes are those of the queue")
+			require.True(t, payload == string(x.Reserved[0].Payload), "the payload is the bytes of the queue")
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-func TestPresence(t *testing.T) {
+func TestPresenceEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	present := func(process string) []string {
@@ -43,7 +43,7 @@ func TestPresence(t *testing.T) {
 	second.Close()
 }
 
-func TestPresenceWhereClientsAreNotListed(t *testing.T) {
+func TestPresenceIsUnknownWithoutClientList(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	f.do(t, "ACL", "SETUSER", "default", "-client|list")
@@ -53,7 +53,7 @@ func TestPresenceWhereClientsAreNotListed(t *testing.T) {
 	assert.Empty(t, tokens)
 }
 
-func TestWatch(t *testing.T) {
+func TestWatchSeesEachChange(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -65,7 +65,7 @@ func TestWatch(t *testing.T) {
 		{"one queue is paused", []any{"SET", "resque:pause:queue:a", "1"}, false},
 		{"every queue is paused", []any{"SET", "resque:pause:all", "1"}, false},
 		{"a new queue", []any{"SADD", "resque:queues", "c"}, true},
-		{"everything is gone", []any{"FLUSHALL"}, true},
+		{"everything is removed", []any{"FLUSHALL"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,7 +85,7 @@ func TestWatch(t *testing.T) {
 			assert.Equal(t, c.renamed, renamed)
 		})
 	}
-	t.Run("is pinged while it arms", func(t *testing.T) {
+	t.Run("can be pinged while it arms", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, redistest.StartReal(t))
 		w, err := f.NewWatch(t.Context())
@@ -139,7 +139,7 @@ func TestWatch(t *testing.T) {
 		pushed := make(chan struct{})
 		go func() {
 			defer close(pushed)
-			for range 2 { // as long as the watch's own timeout, and longer
+			for range 2 { // longer than the read timeout of the watch's connections
 				c, err := f.server.OpenWithin(t, 200*time.Millisecond).Conn(t.Context())
 				if assert.NoError(t, err) {
 					_, err = c.Do("BLPOP", "nothing", 0)
@@ -152,7 +152,7 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, err)
 		<-pushed
 	})
-	t.Run("is refused where nobody tracks", func(t *testing.T) {
+	t.Run("is refused by a server without tracking", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, redistest.StartEmbedded(t))
 		_, err := f.NewWatch(t.Context())
@@ -160,7 +160,7 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-func TestAwaitJob(t *testing.T) {
+func TestAwaitJobFindsAJobAndLeavesIt(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		found, err := f.AwaitJob(t.Context(), "q", 50*time.Millisecond)
@@ -170,6 +170,6 @@ func TestAwaitJob(t *testing.T) {
 		found, err = f.AwaitJob(t.Context(), "q", time.Second)
 		require.NoError(t, err)
 		assert.True(t, found)
-		assert.Equal(t, []string{"a", "b"}, f.list(t, "resque:queue:q"), "as it was")
+		assert.Equal(t, []string{"a", "b"}, f.list(t, "resque:queue:q"), "the queue is unchanged")
 	})
 }

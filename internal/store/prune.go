@@ -108,7 +108,7 @@ func (s *Store) Prune(ctx context.Context, r Record, beat string, effects []Effe
 	c.outcome(Outcome{Guard: r.Text, Effects: effects})
 	status := 0
 	err := s.with(ctx, func(rc conn) error {
-		reply, err := rc.script(s.scripts.prune, c.words()...)
+		reply, err := rc.script(s.scripts.prune, c.list()...)
 		if text, ok := reply.([]byte); ok && err == nil {
 			return redis.Error(text)
 		}

@@ -5,7 +5,7 @@
 -- KEYS  workers, workers:heartbeat, the worker's record, its started time, its
 --       two counters, then each effect's and counter's key
 -- ARGV  the worker's id, its heartbeat as the caller saw it ('' for none), then
---       the outcome (see settle.lua): its guard is the whole record, '' for none
+--       the outcome (see outcome.lua): its guard is the whole record, '' for none
 -- returns 1 done, 0 somebody else was first or the worker lives, -1 look again:
 --         the record has changed, or an error's text
 
@@ -22,7 +22,7 @@ if guard == '' then
 elseif redis.pcall('GETRANGE', KEYS[3], 0, -1) ~= guard then
   return -1
 else
-  local status = push(effects)
+  local status = run(effects)
   if status ~= 1 then
     return status
   end

@@ -8,8 +8,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Push puts payload at the end of a queue and makes the queue known, in one
-// round trip, which it shares with others that come at the same time.
+// Push adds payload to the end of a queue and the queue's name to the known queues,
+// in one round trip. Concurrent pushes share round trips.
 //
 // Ruby: Resque::DataStore::QueueAccess#push_to_queue.
 func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
@@ -19,7 +19,7 @@ func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
 	return nil
 }
 
-// PushFront puts payload at the front of a queue, as the next job to be taken.
+// PushFront adds payload to the front of a queue, as the next job to be taken.
 func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) error {
 	err := s.with(ctx, func(c conn) error {
 		if err := errors.Join(
@@ -41,19 +41,20 @@ func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) err
 	return nil
 }
 
-// pushed is the error of a push: Redis's own where it refused the job, and one
-// that Refused does not know where the job may be, or is, in the queue.
+// pushed returns the error of a push from the errors of its two commands. If Redis
+// refused the job, it is Redis's error. If the job is or may be in the queue, Refused
+// reports false for it.
 func pushed(sadd, push error) error {
 	switch {
 	case push == nil && sadd != nil:
 		return &halfDoneError{sadd}
-	case sadd != nil && !Refused(sadd): // the connection broke; push says no more than that
+	case sadd != nil && !Refused(sadd): // the connection broke, so push is the same error
 		return sadd
 	}
 	return push
 }
 
-// Queues are the names of all known queues, in no order.
+// Queues returns the names of all known queues, in no particular order.
 //
 // Ruby: Resque::DataStore::QueueAccess#queue_names.
 func (s *Store) Queues(ctx context.Context) ([]string, error) {
@@ -68,7 +69,8 @@ func (s *Store) Queues(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Pop takes the first payload off a queue; ok is false where there is none.
+// Pop removes and returns the first payload of a queue. ok is false if the queue is
+// empty.
 //
 // Ruby: Resque::DataStore::QueueAccess#pop_from_queue.
 func (s *Store) Pop(ctx context.Context, queue string) (payload []byte, ok bool, err error) {
@@ -86,7 +88,7 @@ func (s *Store) Pop(ctx context.Context, queue string) (payload []byte, ok bool,
 	return payload, ok, nil
 }
 
-// Size is how many payloads are in a queue.
+// Size returns the number of payloads in a queue.
 //
 // Ruby: Resque::DataStore::QueueAccess#queue_size.
 func (s *Store) Size(ctx context.Context, queue string) (int, error) {
@@ -96,13 +98,13 @@ func (s *Store) Size(ctx context.Context, queue string) (int, error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("measuring queue %q: %w", queue, err)
+		return 0, fmt.Errorf("reading the size of queue %q: %w", queue, err)
 	}
 	return n, nil
 }
 
-// Payloads are those of a queue from first to last, both included; negative
-// positions count from the end, which is -1.
+// Payloads returns the payloads of a queue from first to last, both included.
+// Negative positions count from the end, which is -1.
 //
 // Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
 func (s *Store) Payloads(ctx context.Context, queue string, first, last int) ([][]byte, error) {
@@ -117,8 +119,8 @@ func (s *Store) Payloads(ctx context.Context, queue string, first, last int) ([]
 	return payloads, nil
 }
 
-// RemoveQueue removes a queue with all its payloads, in one step. It tells
-// whether the queue was known, and how many payloads went with it.
+// RemoveQueue removes a queue with all its payloads, in one step. It returns whether
+// the queue was known, and how many payloads it had.
 //
 // Ruby: Resque::DataStore::QueueAccess#remove_queue.
 func (s *Store) RemoveQueue(ctx context.Context, queue string) (known bool, payloads int, err error) {

@@ -15,8 +15,8 @@ var (
 	queueForgetLua string
 )
 
-// QueuePage reads a queue's jobs from position first to last, and how many there
-// are.
+// QueuePage returns the payloads of a queue from position first to last, and the size
+// of the queue.
 //
 // Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
 func (s *Store) QueuePage(ctx context.Context, queue string, first, last int64) (jobs [][]byte, size int64, err error) {
@@ -38,16 +38,16 @@ func (s *Store) QueuePage(ctx context.Context, queue string, first, last int64) 
 	return jobs, size, nil
 }
 
-// RemoveJobs takes jobs out of a queue, by their bytes, and tells for each
-// whether it was there.
+// RemoveJobs removes jobs from a queue by their bytes, one for each element of jobs,
+// and reports for each whether it was there.
 //
-// Ruby: Resque::DataStore::QueueAccess#remove_from_queue, which takes all alike.
+// Ruby: Resque::DataStore::QueueAccess#remove_from_queue, which removes all copies.
 func (s *Store) RemoveJobs(ctx context.Context, queue string, jobs [][]byte, trash Trash) ([]bool, error) {
 	return s.takeJobs(ctx, queue, s.keys.trash(trash.Token), trash.Keep.Milliseconds(), "", jobs)
 }
 
-// MoveJobs takes jobs out of a queue, by their bytes, to the end of another one,
-// and tells for each whether it was there.
+// MoveJobs moves jobs from a queue to the end of another one, by their bytes, and
+// reports for each whether it was there.
 func (s *Store) MoveJobs(ctx context.Context, queue, to string, jobs [][]byte) ([]bool, error) {
 	return s.takeJobs(ctx, queue, s.keys.queue(to), -1, to, jobs)
 }
@@ -56,26 +56,26 @@ func (s *Store) takeJobs(ctx context.Context, queue, destination string, keep in
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	words := []any{3, s.keys.queue(queue), destination, s.keys.queues(), keep, to}
+	args := []any{3, s.keys.queue(queue), destination, s.keys.queues(), keep, to}
 	for _, job := range jobs {
-		words = append(words, job)
+		args = append(args, job)
 	}
 	var taken []bool
 	err := s.with(ctx, func(c conn) error {
-		replies, err := redis.Int64s(c.script(s.scripts.queueRemove, words...))
+		replies, err := redis.Int64s(c.script(s.scripts.queueRemove, args...))
 		for _, reply := range replies {
 			taken = append(taken, reply == 1)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("taking %d jobs out of queue %q: %w", len(jobs), queue, err)
+		return nil, fmt.Errorf("taking %d jobs from queue %q: %w", len(jobs), queue, err)
 	}
 	return taken, nil
 }
 
-// ClearQueue removes all jobs of a queue, whose name stays known, and returns how
-// many there were.
+// ClearQueue removes all jobs of a queue and returns their number. The queue's name
+// stays known.
 func (s *Store) ClearQueue(ctx context.Context, queue string, trash Trash) (int64, error) {
 	var n int64
 	err := s.with(ctx, func(c conn) (err error) {
@@ -89,9 +89,9 @@ func (s *Store) ClearQueue(ctx context.Context, queue string, trash Trash) (int6
 	return n, nil
 }
 
-// ForgetQueue makes a queue unknown, if it is empty.
+// ForgetQueue removes the name of a queue from the known queues, if it is empty.
 //
-// Ruby: Resque::DataStore::QueueAccess#remove_queue, which empties it, too.
+// Ruby: Resque::DataStore::QueueAccess#remove_queue, which also removes the jobs.
 func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	err := s.with(ctx, func(c conn) error {
 		_, err := c.script(s.scripts.queueForget, 2, s.keys.queue(queue), s.keys.queues(), queue)
@@ -104,7 +104,7 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 }
 
 // RestoreJobs moves at most limit jobs from the trash to the front of their queue
-// and returns how many there were.
+// and returns how many it moved.
 func (s *Store) RestoreJobs(ctx context.Context, queue, token string, limit int) (int64, error) {
 	var n int64
 	err := s.with(ctx, func(c conn) (err error) {

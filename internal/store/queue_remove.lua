@@ -1,10 +1,11 @@
--- Takes jobs out of a queue, to the trash or to another queue, each only if it
--- is still there. One of several with the same bytes is as good as another.
+-- Moves jobs from a queue to the trash or to another queue, each only if it is still
+-- there. Of several jobs with the same bytes, the first is moved.
 --
--- KEYS  the queue, where to (the trash's list or the other queue), queues
--- ARGV  how long the trash is kept in ms (0: there is none; -1: it is a queue),
---       the other queue's name or '', then each job's bytes
--- returns for each job 1 if it was taken out, else 0
+-- KEYS  the list of the queue, the trash or the list of the other queue, queues
+-- ARGV  how long the trash is kept in ms (0: no trash; -1: the second key is a queue),
+--       the name of the other queue or '',
+--       then the bytes of each job
+-- returns for each job 1 if it was moved or removed, else 0
 
 local keep = tonumber(ARGV[1])
 local taken, any = {}, false

@@ -1,7 +1,11 @@
--- Reads a part of what a key holds.
--- KEYS: the key
--- ARGV: where to begin (a position, or a cursor), how many, how many bytes of a string
--- Returns type, life in milliseconds, size, the next cursor ("" for the other types), values.
+-- Reads a part of a key's value.
+--
+-- KEYS  the key
+-- ARGV  where to begin: a position, or the cursor of a set or hash,
+--       how many values to read,
+--       the last byte of a string to read, counted from 0
+-- returns {type, time to live in milliseconds, size, the next cursor ("" for types
+--         without one), values}
 local key, first, some = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local kind = redis.call("TYPE", key)
 kind = kind.ok or kind

@@ -32,7 +32,7 @@ func (s *Store) Register(ctx context.Context, workers []string, started time.Tim
 	}
 	taken := make([]bool, len(workers))
 	err = s.with(ctx, func(rc conn) error {
-		reply, err := redis.Ints(rc.script(s.scripts.register, c.words()...))
+		reply, err := redis.Ints(rc.script(s.scripts.register, c.list()...))
 		for i := range min(len(reply), len(taken)) {
 			taken[i] = reply[i] == 1
 		}

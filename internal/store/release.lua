@@ -1,8 +1,8 @@
--- Gives a lock back, if it is still the caller's.
+-- Releases a lock, if the caller still holds it.
 --
 -- KEYS  the lock
--- ARGV  what the caller wrote into it
--- returns 1 given back, 0 it was another's
+-- ARGV  the text that the caller wrote into it
+-- returns 1 if the lock is released, 0 if the caller does not hold it
 
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])

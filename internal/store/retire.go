@@ -15,8 +15,8 @@ import (
 //go:embed retire.lua
 var retireLua string
 
-// Retire removes workers that have stopped. A job that a late reserve put into
-// the record of one goes back to the front of its queue first.
+// Retire unregisters workers that have stopped. If a late reserve has put a job into
+// the record of one, the job first goes back to the front of its queue.
 //
 // Ruby: Resque::DataStore::WorkerAccess#unregister_worker.
 func (s *Store) Retire(ctx context.Context, workers []string) error {
@@ -36,11 +36,11 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 		}
 		x, err := s.Exchange(ctx, nil, back, nil)
 		if err != nil {
-			return fmt.Errorf("putting back %d unstarted jobs: %w", len(back), err)
+			return fmt.Errorf("returning %d unstarted jobs to their queues: %w", len(back), err)
 		}
-		for _, settled := range x.Settled {
-			if settled.Err != nil {
-				return fmt.Errorf("putting back an unstarted job: %w", settled.Err)
+		for _, result := range x.Finished {
+			if result.Err != nil {
+				return fmt.Errorf("returning an unstarted job to its queue: %w", result.Err)
 			}
 		}
 	}
@@ -53,20 +53,20 @@ type leftover struct {
 	wire.Record
 }
 
-// retireOnce removes those of workers that have no record and returns the
-// records of the others, in the order in which they were reserved.
+// retireOnce unregisters the workers that have no record and returns the records of
+// the others, in the order of their reserves.
 func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, error) {
-	words := []any{2 + 4*len(workers), s.keys.workers(), s.keys.heartbeats()}
+	args := []any{2 + 4*len(workers), s.keys.workers(), s.keys.heartbeats()}
 	for _, id := range workers {
-		words = append(words, s.keys.worker(id), s.keys.started(id),
+		args = append(args, s.keys.worker(id), s.keys.started(id),
 			s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))
 	}
 	for _, id := range workers {
-		words = append(words, id)
+		args = append(args, id)
 	}
 	var left []leftover
 	err := s.with(ctx, func(c conn) error {
-		reply, err := redis.Values(c.script(s.scripts.retire, words...))
+		reply, err := redis.Values(c.script(s.scripts.retire, args...))
 		for len(reply) > 0 && err == nil {
 			var (
 				index int

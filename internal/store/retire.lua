@@ -1,10 +1,10 @@
--- Removes workers that have stopped, unless a record of theirs is left.
+-- Unregisters workers that have stopped, except those that have a record.
 --
 -- KEYS  workers, workers:heartbeat, then for each worker:
 --       its record, its started time, its two counters
--- ARGV  each worker's id
--- returns {index, record, …} for the workers (from 1) that were not removed
---         because a reserve that came late has put a job into their record
+-- ARGV  the id of each worker
+-- returns {number, record, …} for each worker (counted from 1) that is still
+--         registered, because a late reserve has put a job into its record
 
 local left = {}
 for i, id in ipairs(ARGV) do

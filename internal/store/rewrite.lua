@@ -1,8 +1,8 @@
 -- Replaces a worker's record, if it is still the one of the caller's reserve.
 --
 -- KEYS  the record
--- ARGV  how the record begins, the new record
--- returns 1 replaced, 0 the record is another one by now, or gone
+-- ARGV  the beginning of the caller's record, the new record
+-- returns 1 if the record is replaced, 0 if it is another one or does not exist
 
 local record, guard, text = KEYS[1], ARGV[1], ARGV[2]
 

@@ -8,10 +8,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Scan is a part of the keys below the namespace, without it, and where to go
-// on: "0" is both the start and the end.
+// Scan returns a part of the keys below the namespace, without the namespace, and the
+// cursor of the next part. The cursor "0" is both the start and the end.
 //
-// Ruby: Resque::DataStore#all_resque_keys, which asks for all at once.
+// Ruby: Resque::DataStore#all_resque_keys, which reads all at once.
 func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next string, err error) {
 	prefix := s.rdb.Key("")
 	err = s.with(ctx, func(c conn) error {
@@ -31,8 +31,8 @@ func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next st
 	return keys, next, nil
 }
 
-// Erase removes every key below the namespace, whatever is in it. It is for
-// namespaces of tests, which nobody else writes to meanwhile.
+// Erase removes every key below the namespace. It is for namespaces of tests, which
+// no other process writes to.
 func (s *Store) Erase(ctx context.Context) error {
 	for cursor := "0"; ; {
 		keys, next, err := s.Scan(ctx, cursor)
@@ -53,17 +53,17 @@ func (s *Store) unlink(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	words := make([]any, len(names))
+	args := make([]any, len(names))
 	for i, name := range names {
-		words[i] = s.rdb.Key(name)
+		args[i] = s.rdb.Key(name)
 	}
 	return s.with(ctx, func(c conn) error {
-		_, err := c.do("UNLINK", words...)
+		_, err := c.do("UNLINK", args...)
 		return err
 	})
 }
 
-// escapeGlob is text as a pattern that only text itself matches.
+// escapeGlob returns a pattern that matches only text.
 func escapeGlob(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(text)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// EvictionPolicy is what Redis does when its memory is full, such as
-// "noeviction"; known is false where it tells neither by CONFIG nor by INFO, as
-// hosted ones may not.
+// EvictionPolicy returns what Redis does when its memory is full, such as
+// "noeviction". known is false if neither CONFIG nor INFO is available, as on some
+// hosted servers.
 func (s *Store) EvictionPolicy(ctx context.Context) (policy string, known bool, err error) {
 	err = s.with(ctx, func(c conn) error {
 		pairs, err := redis.StringMap(c.do("CONFIG", "GET", "maxmemory-policy"))

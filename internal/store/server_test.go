@@ -17,12 +17,12 @@ func TestEvictionPolicy(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"as it comes", nil, "noeviction"},
+		{"default", nil, "noeviction"},
 		{"set", []string{"--maxmemory-policy", "allkeys-lru"}, "allkeys-lru"},
 		{"CONFIG is missing", []string{"--maxmemory-policy", "volatile-ttl", "--rename-command", "CONFIG", ""}, "volatile-ttl"},
-		{"INFO is missing, too", []string{"--rename-command", "CONFIG", "", "--rename-command", "INFO", ""}, ""},
+		{"CONFIG and INFO are missing", []string{"--rename-command", "CONFIG", "", "--rename-command", "INFO", ""}, ""},
 		{"CONFIG is not allowed", []string{"--maxmemory-policy", "allkeys-lfu", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config"}, "allkeys-lfu"},
-		{"nor is INFO", []string{"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config", "-info"}, ""},
+		{"CONFIG and INFO are not allowed", []string{"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config", "-info"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +39,7 @@ func TestEvictionPolicy(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, known)
 	})
-	t.Run("away", func(t *testing.T) {
+	t.Run("not reachable", func(t *testing.T) {
 		t.Parallel()
 		rdb := redistest.StartEmbedded(t).Open(t)
 		require.NoError(t, rdb.Close())

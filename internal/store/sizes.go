@@ -7,16 +7,16 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Sample is a queue's size, and the first payloads in it.
+// Sample is the size of a queue, and its first payloads.
 type Sample struct {
 	Queue    string
 	Size     int
 	Payloads [][]byte
-	Err      error // why this queue, and no other, could not be read
+	Err      error // why this queue could not be read
 }
 
-// Samples reads the sizes of queues and up to n payloads of each, in one round
-// trip.
+// Samples returns the sizes of queues and up to n payloads of each. It takes one
+// round trip.
 //
 // Ruby: Resque.queue_sizes and Resque.sample_queues.
 func (s *Store) Samples(ctx context.Context, queues []string, n int) ([]Sample, error) {
@@ -44,7 +44,7 @@ func (s *Store) Samples(ctx context.Context, queues []string, n int) ([]Sample, 
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("measuring %d queues: %w", len(queues), err)
+		return nil, fmt.Errorf("reading the sizes of %d queues: %w", len(queues), err)
 	}
 	return samples, nil
 }
@@ -59,7 +59,7 @@ func receiveSample(c conn, queue string, payloads bool) Sample {
 		}
 	}
 	if Refused(sample.Err) {
-		sample.Err = fmt.Errorf("measuring queue %q: %w", queue, sample.Err)
+		sample.Err = fmt.Errorf("reading the size of queue %q: %w", queue, sample.Err)
 	}
 	return sample
 }

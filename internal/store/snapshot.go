@@ -12,18 +12,18 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Snapshot is what Resque is doing at one moment, read in two round trips however
-// many queues and workers there are.
+// Snapshot is the state of Resque at one moment. It is read in two round trips,
+// regardless of the number of queues and workers.
 type Snapshot struct {
 	Queues    []QueueState  // by name
 	Failures  []ListSize    // Failed first, then the lists of queues
-	Workers   []WorkerState // without when they started, and their counters
+	Workers   []WorkerState // without start times and counters
 	Processed int64
-	Failed    int64 // the counter, not the lists' lengths
-	Paused    bool  // all workers are
+	Failed    int64 // the counter, not the length of the lists
+	Paused    bool  // all workers are paused
 	Now       time.Time
-	RoundTrip time.Duration // of the first of the two
-	Damage    []error       // why a key of Resque's own counts as empty: it is of another type
+	RoundTrip time.Duration // how long the first round trip took
+	Damage    []error       // the keys of Resque that count as empty because of their type
 }
 
 // QueueState is a queue in a Snapshot.
@@ -31,19 +31,19 @@ type QueueState struct {
 	Name   string
 	Size   int64
 	Paused bool
-	Head   []byte // the job that is next, as it is; nil if there is none
-	Err    error  // why the queue cannot be read: its key is of another type
+	Head   []byte // the payload of the next job; nil if the queue is empty
+	Err    error  // set if the queue cannot be read because its key has another type
 }
 
-// ListSize is how many entries a list has.
+// ListSize is the number of entries of a list.
 type ListSize struct {
 	Name string
 	Size int64
-	Err  error // why it cannot be read: its key is of another type
+	Err  error // set if the list cannot be read because its key has another type
 }
 
-// Snapshot reads one. A key of another type counts as empty, and says so; whatever
-// else Redis refuses is the error.
+// Snapshot reads a Snapshot. A key of another type counts as empty and is reported in
+// the Snapshot. Any other refusal of Redis is the error.
 func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	var snap Snapshot
 	err := s.with(ctx, func(c conn) error {
@@ -59,7 +59,7 @@ func (s *Store) Snapshot(ctx context.Context) (Snapshot, error) {
 	return snap, nil
 }
 
-// snapshotNames is the first round trip: what there is.
+// snapshotNames makes the first round trip, which reads the names and the counters.
 func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err error) {
 	begun := time.Now()
 	replies, err := c.pipeline(
@@ -107,7 +107,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	}
 	snap.Workers = registered(workers, beats)
 	if len(values) == 3 {
-		snap.Processed, _ = strconv.ParseInt(values[0], 10, 64) // not there: 0
+		snap.Processed, _ = strconv.ParseInt(values[0], 10, 64) // 0 if it does not exist
 		snap.Failed, _ = strconv.ParseInt(values[1], 10, 64)
 		snap.Paused = every || strings.EqualFold(strings.TrimSpace(values[2]), "true")
 	}
@@ -117,7 +117,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	return slices.DeleteFunc(failedLists, func(name string) bool { return name == Failed }), nil
 }
 
-// snapshotDetails is the second: how much there is of it.
+// snapshotDetails makes the second round trip, which reads the sizes and the records.
 func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) error {
 	lists := append([]string{Failed}, failedLists...)
 	var commands [][]any
@@ -154,7 +154,7 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 	if len(snap.Workers) > 0 {
 		records, err := redis.ByteSlices(next(), nil)
 		if err == nil && len(records) != len(snap.Workers) {
-			err = fmt.Errorf("MGET answered %d values for %d workers", len(records), len(snap.Workers))
+			err = fmt.Errorf("MGET returned %d values for %d workers", len(records), len(snap.Workers))
 		}
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 	return nil
 }
 
-// fill takes a queue's length, first job and pause.
+// fill sets the fields of q from the replies.
 func (q *QueueState) fill(key string, size, head, paused any) (err error) {
 	if q.Err, err = otherType(key, size); err != nil {
 		return err
@@ -189,21 +189,21 @@ func (q *QueueState) fill(key string, size, head, paused any) (err error) {
 	return err
 }
 
-// otherType sorts out a reply that is an error: damage if the key is of another
-// type, err for whatever else Redis refuses.
+// otherType returns damage if the reply is the error about a key of another type, and
+// err if it is any other error.
 func otherType(key string, reply any) (damage, err error) {
 	refused, ok := reply.(redis.Error)
 	switch {
 	case !ok:
 		return nil, nil
 	case strings.HasPrefix(string(refused), "WRONGTYPE"):
-		return fmt.Errorf("the key %q is of another type than Resque's", key), nil
+		return fmt.Errorf("the key %q does not have Resque's type", key), nil
 	}
 	return nil, refused
 }
 
-// pipeline sends commands together and returns their replies; one that Redis
-// refuses, such as a read of a key of another type, has its error for reply.
+// pipeline sends commands together and returns their replies. The reply of a command
+// that Redis refuses, such as a read of a key of another type, is its redis.Error.
 func (c conn) pipeline(commands ...[]any) ([]any, error) {
 	for _, command := range commands {
 		if err := c.Send(command[0].(string), command[1:]...); err != nil {

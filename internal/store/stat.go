@@ -9,7 +9,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Stat is a counter's value: 0 where there is none, and for what is no number.
+// Stat returns the value of a counter: 0 if it does not exist or is not a number.
 //
 // Ruby: Resque::DataStore::StatsAccess#stat.
 func (s *Store) Stat(ctx context.Context, name string) (int64, error) {
@@ -27,7 +27,7 @@ func (s *Store) Stat(ctx context.Context, name string) (int64, error) {
 	return count(text), nil
 }
 
-// IncrStat adds by, which may be negative, to a counter and returns its value.
+// IncrStat adds by, which may be negative, to a counter and returns the new value.
 //
 // Ruby: Resque::DataStore::StatsAccess#increment_stat.
 func (s *Store) IncrStat(ctx context.Context, name string, by int64) (int64, error) {
@@ -56,7 +56,7 @@ func (s *Store) ClearStat(ctx context.Context, name string) error {
 	return nil
 }
 
-// count reads a counter; a damaged one is 0, as Ruby's to_i has it.
+// count parses the value of a counter. It is 0 if it is not a number. Ruby: to_i.
 func count(text []byte) int64 {
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {

@@ -9,26 +9,26 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Redis is where connections and the namespace come from; resque.Redis is one.
+// Redis is a source of connections and keys, such as a *resque.Redis.
 type Redis interface {
 	// Conn returns a connection, which the caller closes.
 	Conn(ctx context.Context) (redis.Conn, error)
-	// Key joins parts with colons below the namespace.
+	// Key returns the namespace and parts, joined with colons.
 	Key(parts ...string) string
 }
 
-// Store runs Resque's commands on a Redis. It is safe for concurrent use and
-// holds no connection of its own.
+// Store runs Resque's commands on a Redis. It is safe for concurrent use and holds
+// no connections.
 type Store struct {
-	rdb     Redis
-	keys    keys
-	scripts scripts
-	known   sync.Map // worker id → *words
-	pushes  combiner
-	looked  atomic.Pointer[looked]
+	rdb        Redis
+	keys       keys
+	scripts    scripts
+	known      sync.Map // *workerArgs by worker id
+	pushes     combiner
+	lastQueues atomic.Pointer[queueKeys]
 }
 
-// scripts are the store's, each with its contract in its own file.
+// scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
 	exchange, rewrite, prune           *redis.Script
 	register, release, retire          *redis.Script
@@ -45,9 +45,9 @@ func New(rdb Redis) *Store {
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
-			exchange: redis.NewScript(-1, settleLua+exchangeLua),
+			exchange: redis.NewScript(-1, outcomeLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, settleLua+pruneLua),
+			prune:    redis.NewScript(-1, outcomeLua+pruneLua),
 			register: redis.NewScript(-1, registerLua),
 			release:  redis.NewScript(-1, releaseLua),
 			retire:   redis.NewScript(-1, retireLua),
@@ -66,7 +66,7 @@ func New(rdb Redis) *Store {
 	}
 }
 
-// Ping asks Redis whether it is there.
+// Ping returns an error if Redis does not answer.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.with(ctx, func(c conn) error {
 		_, err := c.do("PING")
@@ -74,7 +74,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
-// Now is Redis's clock, which heartbeats are on.
+// Now returns the time on Redis's clock, which heartbeats use.
 //
 // Ruby: Resque::DataStore#server_time.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
@@ -86,9 +86,9 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
-// with runs fn on a connection of its own and returns it afterwards.
+// with calls fn with a connection from the pool.
 func (s *Store) with(ctx context.Context, fn func(c conn) error) error {
-	if err := ctx.Err(); err != nil { // the pool would hand out a connection all the same
+	if err := ctx.Err(); err != nil { // the pool may return a connection although ctx has ended
 		return &NotSentError{err}
 	}
 	rc, err := s.rdb.Conn(ctx)
@@ -99,11 +99,11 @@ func (s *Store) with(ctx context.Context, fn func(c conn) error) error {
 	return fn(conn{Conn: rc, wait: wait(ctx)})
 }
 
-// conn is a connection whose replies are waited for as long as the caller's
-// context allows. redigo's DoContext would cost a goroutine a command.
+// conn is a connection that waits for replies until the deadline of the caller's
+// context. redigo's DoContext would start a goroutine for each command.
 type conn struct {
 	redis.Conn
-	wait time.Duration // 0: the connection's own read timeout
+	wait time.Duration // 0 means the read timeout of the connection
 }
 
 func (c conn) do(command string, args ...any) (any, error) {
@@ -128,26 +128,27 @@ func (c conn) receive() (any, error) {
 	return reply, Plain(err)
 }
 
-// script runs s, loading it where Redis does not have it.
+// script runs s, and loads it if Redis does not have it.
 func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
 	var on redis.Conn = c.Conn
 	if c.wait != 0 {
-		on = waiting(c)
+		on = timeoutConn(c)
 	}
 	reply, err := s.Do(on, keysAndArgs...)
 	return reply, Plain(err)
 }
 
-// waiting is a connection whose Do has another read timeout.
-type waiting struct {
+// timeoutConn is a connection whose Do has another read timeout.
+type timeoutConn struct {
 	redis.Conn
 	wait time.Duration
 }
 
-func (w waiting) Do(command string, args ...any) (any, error) {
-	return redis.DoWithTimeout(w.Conn, w.wait, command, args...)
+func (c timeoutConn) Do(command string, args ...any) (any, error) {
+	return redis.DoWithTimeout(c.Conn, c.wait, command, args...)
 }
 
+// wait returns how long to wait for a reply; 0 if ctx has no deadline.
 func wait(ctx context.Context) time.Duration {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -7,12 +7,11 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// clockTime is the time that TIME answered: seconds, and the microseconds past
-// them.
+// clockTime converts the reply of TIME: seconds, and the microseconds past them.
 func clockTime(reply any, err error) (time.Time, error) {
 	parts, err := redis.Int64s(reply, err)
 	if err == nil && len(parts) != 2 {
-		err = fmt.Errorf("TIME answered %d values", len(parts))
+		err = fmt.Errorf("TIME returned %d values", len(parts))
 	}
 	if err != nil {
 		return time.Time{}, err

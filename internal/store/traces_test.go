@@ -10,7 +10,6 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// A dead worker leaves no key behind.
 func TestPruneLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
@@ -26,8 +25,7 @@ func TestPruneLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// What is removed to the trash does not stay there for ever.
-func TestTheTrashExpires(t *testing.T) {
+func TestTrashExpires(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		trash := func(token string) store.Trash { return store.Trash{Token: token, Keep: time.Hour} }
@@ -49,12 +47,11 @@ func TestTheTrashExpires(t *testing.T) {
 			require.NoError(t, f.NoteTrash(t.Context(), index, time.Now()))
 		}
 		left := f.do(t, "PTTL", "resque:goresque:trashes").(int64)
-		assert.Greater(t, left, (29 * 24 * time.Hour).Milliseconds(), "it is listed as long as it is kept")
+		assert.Greater(t, left, (29 * 24 * time.Hour).Milliseconds(), "the index expires no earlier than the trash")
 	})
 }
 
-// Exactly as much as is allowed is kept.
-func TestTrimTrashKeepsTheLimit(t *testing.T) {
+func TestTrimTrashKeepsAsManyEntriesAsTheLimit(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		for i, token := range []string{"a", "b", "c"} {
@@ -69,8 +66,7 @@ func TestTrimTrashKeepsTheLimit(t *testing.T) {
 	})
 }
 
-// A queue that jobs are moved to is known from then on.
-func TestMovedJobsMakeTheirQueueKnown(t *testing.T) {
+func TestMoveJobsMakesTheQueueKnown(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.push(t, "q", "a", "b", "a")

@@ -14,7 +14,8 @@ import (
 //go:embed trashes.lua
 var trashesLua string
 
-// Trash is where what is removed is kept for a while. The zero Trash is none.
+// Trash is a list that keeps removed entries for a limited time. With the zero Trash
+// nothing is kept.
 type Trash struct {
 	Token string
 	Keep  time.Duration
@@ -25,17 +26,17 @@ type Trashed struct {
 	Token   string
 	Removed time.Time
 	Entries int64
-	Left    time.Duration // until it is gone
+	Left    time.Duration // until it expires
 }
 
-// trashesKnown is how many trashes the index has at most, and trashIndexKept how
-// long it is there after the last one, unless that is kept longer.
+// trashesKnown is the number of trashes that the index has at most. trashIndexKept is
+// how long the index is kept after the last one was added, unless that is kept longer.
 const (
 	trashesKnown   = 500
 	trashIndexKept = 7 * 24 * time.Hour
 )
 
-// NoteTrash has Trashes list a trash that something was removed to.
+// NoteTrash adds a trash to the list that Trashes returns.
 func (s *Store) NoteTrash(ctx context.Context, t Trash, removed time.Time) error {
 	if t.Keep <= 0 {
 		return nil
@@ -49,46 +50,46 @@ func (s *Store) NoteTrash(ctx context.Context, t Trash, removed time.Time) error
 		return errors.Join(err, refusedIn(replies))
 	})
 	if err != nil {
-		return fmt.Errorf("noting the trash %q: %w", t.Token, err)
+		return fmt.Errorf("adding the trash %q to the index: %w", t.Token, err)
 	}
 	return nil
 }
 
-// ForgetTrash takes a trash that was restored off the list.
+// ForgetTrash removes a trash that was restored from the list.
 func (s *Store) ForgetTrash(ctx context.Context, token string) error {
 	err := s.with(ctx, func(c conn) error {
 		_, err := c.do("ZREM", s.keys.trashIndex(), token)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("forgetting the trash %q: %w", token, err)
+		return fmt.Errorf("removing the trash %q from the index: %w", token, err)
 	}
 	return nil
 }
 
-// Trashes lists what can be restored, the latest first.
+// Trashes returns the trashes that can be restored, the latest first.
 func (s *Store) Trashes(ctx context.Context) ([]Trashed, error) {
 	var all []Trashed
 	err := s.with(ctx, func(c conn) error {
-		words, err := redis.Values(c.script(s.scripts.trashes, 1, s.keys.trashIndex(), s.keys.trash("")))
-		for err == nil && len(words) > 0 {
+		reply, err := redis.Values(c.script(s.scripts.trashes, 1, s.keys.trashIndex(), s.keys.trash("")))
+		for err == nil && len(reply) > 0 {
 			var t Trashed
 			var at float64
 			var left int64
-			words, err = redis.Scan(words, &t.Token, &at, &t.Entries, &left)
+			reply, err = redis.Scan(reply, &t.Token, &at, &t.Entries, &left)
 			t.Removed, t.Left = time.UnixMilli(int64(at)).UTC(), time.Duration(max(left, 0))*time.Millisecond
 			all = append(all, t)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing the trash: %w", err)
+		return nil, fmt.Errorf("listing the trashes: %w", err)
 	}
 	return all, nil
 }
 
-// TrimTrash drops the oldest trashes while all together have more entries than
-// limit. The latest one stays.
+// TrimTrash removes the oldest trashes until all together have at most limit entries.
+// It never removes the latest one.
 func (s *Store) TrimTrash(ctx context.Context, limit int64) error {
 	all, err := s.Trashes(ctx)
 	if err != nil {
@@ -109,21 +110,22 @@ func (s *Store) TrimTrash(ctx context.Context, limit int64) error {
 		return errors.Join(err, refusedIn(replies))
 	})
 	if err != nil {
-		return fmt.Errorf("trimming the trash: %w", err)
+		return fmt.Errorf("removing the oldest trashes: %w", err)
 	}
 	return nil
 }
 
-// TrashedList is the list that a trash's token names, or the queue.
+// TrashedList returns the name of the failure list or queue that a trash's token
+// contains.
 func TrashedList(token string) (name string, isQueue bool) {
 	_, name, _ = strings.Cut(token, ":")
 	return strings.TrimPrefix(name, QueueTrash), strings.HasPrefix(name, QueueTrash)
 }
 
-// QueueTrash marks the trash of a queue's jobs, beside that of failures.
+// QueueTrash is what precedes the name in the token of a trash of a queue's jobs.
 const QueueTrash = "queue:"
 
-// refusedIn is what Redis refused of a pipeline's commands.
+// refusedIn returns the errors among the replies of a pipeline, joined.
 func refusedIn(replies []any) error {
 	var errs []error
 	for _, reply := range replies {

@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-func TestTrashes(t *testing.T) {
+func TestTrashesListsTheLatestFirst(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -35,7 +35,7 @@ func TestTrashes(t *testing.T) {
 		put("a:failed", 3, 1)
 		put("b:queue:x:y", 2, 3)
 		put("c:mail_failed", 1, 2)
-		require.NoError(t, f.NoteTrash(t.Context(), store.Trash{Token: "none:failed"}, at), "one that is not kept")
+		require.NoError(t, f.NoteTrash(t.Context(), store.Trash{Token: "none:failed"}, at), "a trash that is not kept")
 		all, err := f.Trashes(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []string{"b:queue:x:y", "c:mail_failed", "a:failed"}, tokens(), "the latest first")
@@ -48,13 +48,13 @@ func TestTrashes(t *testing.T) {
 		assert.Equal(t, []any{"mail_failed", false}, []any{name, isQueue})
 
 		require.NoError(t, f.TrimTrash(t.Context(), 5))
-		assert.Equal(t, []string{"b:queue:x:y", "c:mail_failed"}, tokens(), "the oldest goes")
+		assert.Equal(t, []string{"b:queue:x:y", "c:mail_failed"}, tokens(), "the oldest is removed")
 		require.NoError(t, f.TrimTrash(t.Context(), 0))
 		assert.Equal(t, []string{"b:queue:x:y"}, tokens(), "the latest stays")
 		require.NoError(t, f.ForgetTrash(t.Context(), "b:queue:x:y"))
 		assert.Empty(t, tokens())
 		ttl := f.do(t, "PTTL", "resque:goresque:trashes").(int64)
-		assert.Negative(t, ttl, "an empty index is gone")
+		assert.Negative(t, ttl, "an empty index does not exist")
 		for i := range 510 {
 			put(strconv.Itoa(i)+":failed", 1, i)
 		}
@@ -62,7 +62,7 @@ func TestTrashes(t *testing.T) {
 	})
 }
 
-func TestRemoveRetried(t *testing.T) {
+func TestRemoveRetriedRemovesUpToTheLimit(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		const mark = `,"retried_at":"2026/01/16 12:00:00 UTC"}`

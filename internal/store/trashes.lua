@@ -1,9 +1,9 @@
--- Lists what can be restored.
+-- Lists the trashes that can be restored.
 --
 -- KEYS  the index of the trashes
--- ARGV  what the key of a trash begins with
--- returns for each trash, the latest first, its token, when it was filled in ms, how
---         many entries it has, and for how many ms it is kept still
+-- ARGV  the prefix of a trash's key
+-- returns for each trash, the latest first, its token, when it was filled (Unix time
+--         in ms), how many entries it has, and its time to live in ms
 
 local listed = redis.call('ZREVRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 local found = {}

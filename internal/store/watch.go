@@ -11,22 +11,22 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Watch waits until queues change, without asking again and again: Redis itself
-// tells, by the invalidation messages of client tracking. It works for any
-// number of queues, sees pauses and new queues too, and writes nothing. It
-// holds two connections.
+// Watch waits until queues change, without polling: Redis sends the invalidation
+// messages of client tracking. It works for any number of queues, also sees pauses and
+// new queues, and writes nothing. It holds two connections.
 type Watch struct {
 	store *Store
-	told  conn // where the messages come
+	told  conn // receives the messages
 
 	mu     sync.Mutex
 	reader conn // its reads are tracked
 }
 
-// invalidations is the channel of tracking's messages.
+// invalidations is the channel of the invalidation messages.
 const invalidations = "__redis__:invalidate"
 
-// NewWatch opens a watch. The error tells when the server does not do that.
+// NewWatch opens a watch. If the server does not support client tracking, Unsupported
+// reports true for the error.
 func (s *Store) NewWatch(ctx context.Context) (*Watch, error) {
 	reader, err := s.rdb.Conn(ctx)
 	if err != nil {
@@ -57,9 +57,9 @@ func (w *Watch) open() error {
 	return err
 }
 
-// Arm has Redis tell of the next change of the queues, of their pauses and, with
-// names, of the set of queue names. Arm first and look then: what comes between
-// a look and its arming would be missed.
+// Arm makes Redis send a message at the next change of the queues, of their pauses
+// and, with names, of the set of queue names. Call Arm first and look for jobs then:
+// a change between a look and a later Arm would be missed.
 func (w *Watch) Arm(queues []string, names bool) error {
 	k := w.store.keys
 	watched := []any{k.pauseAll(), k.pauseEvery()}
@@ -79,16 +79,16 @@ func (w *Watch) Arm(queues []string, names bool) error {
 	return nil
 }
 
-// Wait returns when something that was armed has changed, or an error when ctx
-// ended or a connection broke. renamed says that the set of queue names changed.
-// Somebody must call Ping meanwhile: silence is taken for a broken connection.
+// Wait returns when a key that was armed has changed, or an error if ctx ends or a
+// connection breaks. renamed reports whether the set of queue names changed. Another
+// goroutine must call Ping: without messages, Wait takes the connection for broken.
 func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 	for {
 		reply, err := redis.Values(w.hear(ctx))
 		if err != nil {
 			return false, fmt.Errorf("waiting for a change: %w", err)
 		}
-		if len(reply) != 3 { // the answer to a ping
+		if len(reply) != 3 { // the reply to a ping
 			continue
 		}
 		keys, err := redis.Strings(reply[2], nil)
@@ -99,8 +99,8 @@ func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 	}
 }
 
-// hear is the next message. redigo's ReceiveContext would wait no longer than the
-// connection's read timeout, which is the user's, and may be short.
+// hear returns the next message. redigo's ReceiveContext would wait no longer than the
+// read timeout of the connection, which the user has chosen and which may be short.
 func (w *Watch) hear(ctx context.Context) (message any, err error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -115,7 +115,7 @@ func (w *Watch) hear(ctx context.Context) (message any, err error) {
 		return message, err
 	case <-ctx.Done():
 	}
-	// A deadline that has passed has redigo close the connection.
+	// redigo closes the connection when a deadline has passed.
 	past, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
 	defer cancel()
 	_, _ = redis.ReceiveContext(w.told.Conn, past)
@@ -123,8 +123,8 @@ func (w *Watch) hear(ctx context.Context) (message any, err error) {
 	return nil, ctx.Err()
 }
 
-// Ping keeps both connections from falling silent, and finds out when they broke.
-// It may be called while another goroutine arms or waits.
+// Ping sends a ping on both connections and returns an error if one is broken. It may
+// be called while another goroutine is in Arm or Wait.
 func (w *Watch) Ping() error {
 	w.mu.Lock()
 	_, err := w.reader.do("PING")
@@ -133,29 +133,31 @@ func (w *Watch) Ping() error {
 		return fmt.Errorf("checking the tracking connection: %w", err)
 	}
 	if err := errors.Join(w.told.Send("PING"), w.told.Flush()); err != nil {
-		return fmt.Errorf("checking the invalidations' connection: %w", err)
+		return fmt.Errorf("checking the connection for invalidations: %w", err)
 	}
 	return nil
 }
 
-// PingInterval is how often Ping must be called. Each ping is two commands of an
-// idle worker. silence is how long Wait hears nothing, not even the answer to a
-// ping, before it takes the connection for broken.
+// PingInterval is how often Ping must be called. Each ping costs an idle worker two
+// commands. silence is how long Wait waits for a message, even the reply to a ping,
+// before it takes the connection for broken.
 const (
 	PingInterval = 20 * time.Second
 	silence      = PingInterval + 10*time.Second
 )
 
-// Close gives the connections back, as they were. Nobody may be waiting.
+// Close stops tracking and returns the connections to their pool. No goroutine may be
+// in Wait.
 func (w *Watch) Close() {
 	_, _ = w.reader.do("CLIENT", "TRACKING", "OFF")
 	w.reader.Close()
 	w.told.Close() // the pool ends the subscription
 }
 
-// AwaitJob waits until a queue holds a job, at most for atMost, on a connection
-// of its own: for servers that do not track. It leaves the list as it was but
-// counts as a write each time it answers. It answers at once while a job waits.
+// AwaitJob waits until a queue holds a job, at most for atMost. It is for servers
+// that do not support client tracking, and uses a connection while it waits. It does
+// not change the list, but for Redis each success is a write. It returns at once if
+// the queue holds a job.
 func (s *Store) AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error) {
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {

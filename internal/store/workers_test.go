@@ -15,7 +15,7 @@ import (
 
 const goWorker = "host~go:12-3:exports"
 
-func TestAWorkersLifeIsRubys(t *testing.T) {
+func TestWorkerWritesWhatRubyWrites(t *testing.T) {
 	t.Parallel()
 	working, empty := golden.Load(t, "worker_working").Keyspace, golden.Load(t, "work_empty")
 	delete(working, "resque:pruning_dead_workers_in_progress")
@@ -34,7 +34,7 @@ func TestAWorkersLifeIsRubys(t *testing.T) {
 			"resque:worker:{HOST}:{PID}:exports:started": working["resque:worker:{HOST}:{PID}:exports:started"],
 		}, golden.Dump(t, f.redis))
 		require.NoError(t, f.Retire(t.Context(), []string{goWorker}))
-		assert.Subset(t, golden.Writes(empty.Commands), golden.Writes(commands()), "nothing that Ruby would not write")
+		assert.Subset(t, golden.Writes(empty.Commands), golden.Writes(commands()), "only what Ruby writes")
 		assert.Empty(t, golden.Dump(t, f.redis))
 
 		f.push(t, "exports", `{"class":"Exporter","args":[1]}`)
@@ -44,7 +44,7 @@ func TestAWorkersLifeIsRubys(t *testing.T) {
 	})
 }
 
-func TestLayouts(t *testing.T) {
+func TestTimesHaveRubysLayouts(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		started := time.Date(2026, 1, 15, 12, 34, 56, 0, time.FixedZone("", 3600))
@@ -71,14 +71,14 @@ func TestLayouts(t *testing.T) {
 	assert.Equal(t, "2026/01/15 11:34:56 UTC", wire.FormatFailedAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("CET", 3600))))
 }
 
-func TestRegisterTakesFreeIDs(t *testing.T) {
+func TestRegisterTakesOnlyFreeIDsUnlessForced(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "b")
 		taken, err := f.Register(t.Context(), []string{"a", "b", "c"}, time.Now(), false)
 		require.NoError(t, err)
 		assert.Equal(t, []bool{true, false, true}, taken)
-		assert.Equal(t, "1970-01-01", f.get(t, "resque:worker:b:started")[:10], "the owner's")
+		assert.Equal(t, "1970-01-01", f.get(t, "resque:worker:b:started")[:10], "the owner's time stays")
 		taken, err = f.Register(t.Context(), []string{"b"}, time.Now(), true)
 		require.NoError(t, err)
 		assert.Equal(t, []bool{true}, taken)
@@ -89,7 +89,7 @@ func TestRegisterTakesFreeIDs(t *testing.T) {
 	})
 }
 
-func TestRetire(t *testing.T) {
+func TestRetireReturnsUnstartedJobs(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		workers := names("w%d", 8)
@@ -101,7 +101,7 @@ func TestRetire(t *testing.T) {
 		f.do(t, "DEL", "resque:queues")
 
 		require.NoError(t, f.Retire(t.Context(), workers))
-		assert.Equal(t, []string{"\xff", "{\"class\":\"A\"}\n", "3", "4", "5", "6"}, f.list(t, "resque:queue:q"), "as they were")
+		assert.Equal(t, []string{"\xff", "{\"class\":\"A\"}\n", "3", "4", "5", "6"}, f.list(t, "resque:queue:q"), "order and bytes are kept")
 		keys, err := redis.Strings(f.do(t, "KEYS", "*"), nil)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, []string{
@@ -115,19 +115,19 @@ func TestRetire(t *testing.T) {
 		require.NoError(t, f.Retire(t.Context(), workers), "a second time")
 		require.NoError(t, f.Retire(t.Context(), nil))
 		x = f.exchange(t, []string{"q"}, nil, f.slots(workers...)...)
-		assert.Empty(t, x.Reserved, "a call that comes later strands nothing")
+		assert.Empty(t, x.Reserved, "a later call takes no jobs")
 		assert.Len(t, f.list(t, "resque:queue:q"), 6)
 	})
 }
 
-func TestRetireWhatCannotGoBack(t *testing.T) {
+func TestRetireKeepsARecordThatItCannotReturn(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")
 		f.push(t, "q", "a")
 		f.take(t, "w", "q")
 		f.do(t, "SET", "resque:queue:q", "not a list")
-		require.ErrorContains(t, f.Retire(t.Context(), []string{"w"}), "putting back an unstarted job: WRONGTYPE")
+		require.ErrorContains(t, f.Retire(t.Context(), []string{"w"}), "returning an unstarted job to its queue: WRONGTYPE")
 		assert.Equal(t, 1, f.exists(t, recordKey("w")))
 		f.do(t, "DEL", "resque:queue:q")
 		require.NoError(t, f.Retire(t.Context(), []string{"w"}))
@@ -135,7 +135,7 @@ func TestRetireWhatCannotGoBack(t *testing.T) {
 	})
 }
 
-func TestPrune(t *testing.T) {
+func TestPruneFinishesTheJobOnce(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w", "idle")
@@ -153,7 +153,7 @@ func TestPrune(t *testing.T) {
 			require.NoError(t, err)
 			return pruned
 		}
-		assert.Equal(t, store.NotPruned, prune(record, "another beat"), "it was heard since")
+		assert.Equal(t, store.NotPruned, prune(record, "another beat"), "the heartbeat has changed")
 		assert.Equal(t, store.RecordChanged, prune(store.Record{Worker: "w"}, beats["w"]))
 		changed := record
 		changed.Text = append([]byte(nil), record.Text[:len(record.Text)-1]...)
@@ -166,19 +166,19 @@ func TestPrune(t *testing.T) {
 		f.do(t, "DEL", "resque:failed")
 
 		assert.Equal(t, store.PrunedNow, prune(record, beats["w"]))
-		assert.Equal(t, store.NotPruned, prune(record, beats["w"]), "one outcome, however many try")
+		assert.Equal(t, store.NotPruned, prune(record, beats["w"]), "a second prune does nothing")
 		assert.Equal(t, []string{"dirty"}, f.list(t, "resque:failed"))
 		assert.Zero(t, f.exists(t, recordKey("w"), "resque:worker:w:started"))
 
 		none, err := f.Record(t.Context(), "idle")
 		require.NoError(t, err)
 		assert.Equal(t, store.PrunedNow, prune(none, beats["idle"]))
-		assert.Len(t, f.list(t, "resque:failed"), 1, "there was no job")
+		assert.Len(t, f.list(t, "resque:failed"), 1, "an idle worker has no job to fail")
 		assert.Zero(t, f.exists(t, "resque:workers", "resque:workers:heartbeat"))
 	})
 }
 
-func TestPruningLock(t *testing.T) {
+func TestPruningLockIsExclusive(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		lock := func(token string) bool {
@@ -190,7 +190,7 @@ func TestPruningLock(t *testing.T) {
 		assert.True(t, lock("a"))
 		assert.False(t, lock("b"))
 		require.NoError(t, f.UnlockPruning(t.Context(), "b"))
-		assert.False(t, lock("b"), "only the owner gives it back")
+		assert.False(t, lock("b"), "only the owner releases it")
 		require.NoError(t, f.UnlockPruning(t.Context(), "a"))
 		assert.True(t, lock("b"))
 		ttl, err := redis.Int(f.do(t, "TTL", "resque:pruning_dead_workers_in_progress"), nil)
@@ -199,7 +199,7 @@ func TestPruningLock(t *testing.T) {
 	})
 }
 
-func TestCrashes(t *testing.T) {
+func TestCrashesCountsDeathsByPayload(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "w")

@@ -1,11 +1,10 @@
--- The beginning of every script that ends a job: reading an outcome from KEYS
--- and ARGV, and pushing what it leaves behind. The script sets next_key and
--- next_arg first.
+-- The beginning of every script that finishes jobs: it reads outcomes from KEYS and
+-- ARGV and runs their effects. The script sets next_key and next_arg first.
 --
--- An outcome is its guard, the number of its effects, for each effect its
--- command, the number of its arguments, and those, and the number of its
--- counters. The keys of the effects and then of the counters, which are to grow
--- by one, are in KEYS.
+-- In ARGV an outcome is its guard, the number of its effects, for each effect the
+-- command, the number of its arguments and the arguments, and at last the number of
+-- its counters. In KEYS it is the keys of the effects and then of the counters, each
+-- of which grows by one.
 
 local next_key, next_arg
 
@@ -21,8 +20,8 @@ end
 
 local none = {}
 
--- outcome returns the next one's guard, its effects, and where in KEYS the
--- first and the last of its counters are.
+-- outcome reads the next outcome. It returns the guard, the effects, and the
+-- positions of the first and the last counter in KEYS.
 local function outcome()
   local guard, effects, count = arg(), none, arg()
   if count ~= '0' then
@@ -40,9 +39,9 @@ local function outcome()
   return guard, effects, from, next_key - 1
 end
 
--- push runs effects and returns 1, or the text of the first error: then the
--- outcome's record must stay, so that it can be tried again.
-local function push(effects)
+-- run runs effects. It returns 1, or the text of the first error: then the record
+-- of the outcome must stay, so that the outcome can be tried again.
+local function run(effects)
   for _, e in ipairs(effects) do
     local reply = redis.pcall(e.command, e.key, unpack(e.args))
     if type(reply) == 'table' and reply.err then
