@@ -12,11 +12,12 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// callTimeout bounds one call. It must be long enough for a busy Redis: giving up
-// early costs a second call, never a job.
+// callTimeout bounds one call. It should be long enough for a busy Redis. If a call
+// times out, it is repeated; no job is lost.
 const callTimeout = 15 * time.Second
 
-// caller asks Redis. Its fields belong to the goroutine that makes the call.
+// caller makes calls to Redis. Only the goroutine that makes the current call uses its
+// fields.
 type caller struct {
 	backend      Backend
 	redis        *Outage
@@ -26,19 +27,19 @@ type caller struct {
 	lastRunAt    time.Time
 	fault        string // of the last reply
 	finished     []store.Outcome
-	asked        []*slot // whose outcomes finished are
+	asked        []*slot // the slots of finished
 	free         []store.Slot
 }
 
 // call finishes and reserves for a batch until Redis has answered for each of its
-// slots. To try again is safe: the guards of the outcomes and the records of the
-// slots make a second call change nothing that a first one did. After ctx has
-// ended, outcomes are tried for LeaveTimeout more.
+// slots. To repeat a call is safe: because of the guards of the outcomes and the
+// records of the slots, a second call does not repeat what a first one did. When ctx
+// has ended, outcomes are tried again for up to LeaveTimeout.
 func (x *Exchange) call(ctx context.Context, batch []*slot) {
-	wait := newPatience(x.caller.leaveTimeout)
+	wait := newRetry(x.caller.leaveTimeout)
 	for attempt := 1; ; attempt++ {
 		free := ctx.Err() == nil
-		if !free { // the worker stops: only outcomes count
+		if !free { // the worker stops: only outcomes are sent
 			batch = slices.DeleteFunc(batch, func(s *slot) bool { return s.outcome == nil })
 		}
 		if len(batch) == 0 {
@@ -62,7 +63,7 @@ func (x *Exchange) call(ctx context.Context, batch []*slot) {
 	}
 }
 
-// ask makes one call to Redis. Of the queues, those in last come last.
+// ask makes one call to Redis. The queues in last are looked at last.
 func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []string) (reply store.Exchanged, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -89,9 +90,9 @@ func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []str
 	return c.backend.Exchange(ctx, queues, c.finished, c.free)
 }
 
-// runAts returns n times of now, each later than any before. They make the record
-// of each reserve unique, even if the clock stands still or is set back, and tell
-// in which order the jobs of one call were taken.
+// runAts returns n times close to now, each later than all before. They make the
+// record of each reserve unique, even if the clock stands still or is set back, and
+// show the order in which the jobs of one call were taken.
 func (c *caller) runAts(n int) []string {
 	now := time.Now().Round(0)
 	if !now.After(c.lastRunAt) {
@@ -101,12 +102,12 @@ func (c *caller) runAts(n int) []string {
 	return wire.RunAts(now, n)
 }
 
-// deliver brings a reply to the slots. It returns those that need another call:
-// the worker has begun to stop, and their jobs, which were not begun, go back.
+// deliver distributes a reply to the slots. If the worker has begun to stop, it returns
+// the slots that need another call, which returns their unstarted jobs to the queues.
 func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Exchanged, attempt int) (again []*slot) {
 	x.notePaused(reply.Paused)
 	registered := x.caller.report(ctx, reply)
-	x.caller.settle(reply.Finished, attempt)
+	x.caller.noteResults(reply.Finished, attempt)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	stopping := ctx.Err() != nil
@@ -119,7 +120,7 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 			job, jobs = jobs[0], jobs[1:]
 		}
 		switch {
-		case s.err != nil: // the job in its record is the one that has ended
+		case s.err != nil: // the record still holds the job that has ended
 			x.refused = append(x.refused, s)
 		case ok && stopping:
 			s.setReturned(x.backend, job)
@@ -133,41 +134,41 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 			x.idle = append(x.idle, s)
 		}
 	}
-	x.unsure = len(reply.Unknown) > 0 // Redis looks for no jobs for those
+	x.unsure = len(reply.Unknown) > 0 // these slots get no jobs
 	switch {
-	case reply.More: // one call copies only so many bytes
+	case reply.More: // one call copies a limited number of bytes
 		x.look = true
 	case !short: // all slots in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
-	case x.cfg.UntilEmpty && !rested && (registered || !x.caller.queues.fresh): // jobs may have made queues meanwhile
+	case x.cfg.UntilEmpty && !rested && (registered || !x.caller.queues.fresh): // jobs may have made new queues
 		x.caller.queues.forget()
 		x.look = true
 	}
-	slices.Reverse(again) // the one that was taken last goes back to the front first
+	slices.Reverse(again) // the job that was taken last must be pushed first
 	return again
 }
 
-// settle takes the outcomes that Redis has off their slots, and notes why it
-// refused the others.
-func (c *caller) settle(settled []store.FinishResult, attempt int) {
+// noteResults removes the outcomes that Redis has accepted from their slots, and sets
+// the errors of those that it refused.
+func (c *caller) noteResults(results []store.FinishResult, attempt int) {
 	for i, s := range c.asked {
-		if s.err = settled[i].Err; s.err != nil {
+		if s.err = results[i].Err; s.err != nil {
 			if s.refusal == nil {
-				s.refusal = newPatience(c.leaveTimeout)
-				c.log.Error("the end of a job cannot be recorded, trying again", "worker", s.worker, "err", s.err)
+				s.refusal = newRetry(c.leaveTimeout)
+				c.log.Error("redis refused the result of a job, retrying", "worker", s.worker, "err", s.err)
 			}
 			continue
 		}
-		if !settled[i].Ours && attempt == 1 {
-			c.log.Warn("a job's record was taken over while it ran: its end is not recorded", "worker", s.worker)
+		if !results[i].Ours && attempt == 1 {
+			c.log.Warn("record of a running job was taken over, its result is not recorded", "worker", s.worker)
 		}
 		s.outcome, s.refusal = nil, nil
 	}
 }
 
-// report logs a queue that cannot be read, once for each change, and registers
-// slots again that another process has unregistered; registered reports whether it
-// did.
+// report logs a queue that cannot be read, once for each change, and registers slots
+// again that another process has unregistered. registered reports whether slots were
+// registered.
 func (c *caller) report(ctx context.Context, reply store.Exchanged) (registered bool) {
 	fault := ""
 	if reply.Fault != nil {
@@ -185,7 +186,7 @@ func (c *caller) report(ctx context.Context, reply store.Exchanged) (registered 
 func (c *caller) register(ctx context.Context, workers []string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	c.log.Warn("registrations of this worker were removed by somebody; registering again", "workers", workers)
+	c.log.Warn("slots were unregistered by another process, registering again", "workers", workers)
 	_, err := c.backend.Register(ctx, workers, time.Now(), true)
 	if err != nil {
 		c.redis.Began(err)
@@ -193,14 +194,14 @@ func (c *caller) register(ctx context.Context, workers []string) bool {
 	return err == nil
 }
 
-// lost are the outcomes that Redis never got.
+// lost has the outcomes that could not be written to Redis.
 type lost struct {
 	errs       []error
-	registered []string // slots of jobs that were performed
+	registered []string // the slots whose jobs were performed
 }
 
 func (l *lost) add(s *slot, err error) {
-	l.errs = append(l.errs, fmt.Errorf("the end of a job of %s is not recorded: %w", s.worker, err))
+	l.errs = append(l.errs, fmt.Errorf("recording the result of a job of %s: %w", s.worker, err))
 	if !s.returned {
 		l.registered = append(l.registered, s.worker)
 	}
@@ -208,7 +209,7 @@ func (l *lost) add(s *slot, err error) {
 
 func (l *lost) err() error { return errors.Join(l.errs...) }
 
-// loseAll gives up the outcomes of a batch that Redis did not answer.
+// loseAll adds the outcomes of a batch to the lost ones.
 func (x *Exchange) loseAll(batch []*slot, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

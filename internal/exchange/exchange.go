@@ -1,14 +1,14 @@
-// Package exchange is where the slots of a worker meet Redis: one call finishes
-// and reserves for many of them. It knows no handlers.
+// Package exchange finishes and reserves jobs for the slots of a worker: one call to
+// Redis serves many slots. It does not know handlers.
 //
-// A goroutine brings a finished job to [Exchange.Next] and returns with its next
-// one. Whatever one call reserves lies ready, and whichever goroutine is free
-// takes the next job: it may be reserved by any slot. So a goroutine that performs
-// many short jobs need not wake another, and none waits behind a long job.
+// A goroutine passes its finished job to [Exchange.Next] and gets its next one. The
+// jobs that a call reserves are kept ready, and any goroutine takes the next of them,
+// regardless of the slot that reserved it. So a goroutine that performs many short
+// jobs need not wake another one, and no job waits behind a long one.
 //
-// There is at most one call at a time. A goroutine that finds no job ready and no
-// call being made makes the next call itself, for all slots that have finished and
-// all that are free: a single job waits for nothing but Redis.
+// There is at most one call at a time. A goroutine that finds no ready job makes the
+// next call itself, unless one is being made. The call serves all slots that have
+// finished and all that are free. So a single job waits only for Redis.
 package exchange
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Exchange finishes and reserves jobs for the slots of one worker. Its methods may
-// be called by several goroutines at once.
+// Exchange finishes and reserves jobs for the slots of one worker. It is safe for
+// concurrent use.
 type Exchange struct {
 	backend Backend
 	cfg     Config
@@ -31,45 +31,45 @@ type Exchange struct {
 	mu        sync.Mutex
 	slots     map[string]*slot
 	calling   bool // a goroutine makes a call
-	held      bool // take no jobs
-	look      bool // the next call also looks for the idle slots
+	held      bool // no jobs are taken
+	look      bool // the next call also reserves for the idle slots
 	arrived   []*slot
 	ready     []readyJob
-	idle      []*slot // are free, and found nothing when they last looked
-	refused   []*slot // have outcomes that Redis refused
+	idle      []*slot // free slots that found no job when they last looked
+	refused   []*slot // slots with outcomes that Redis refused
 	lost      lost
-	unsure    bool // the last call did not look for all free slots
-	leaving   int  // goroutines that may end: there are no more jobs
-	searching int  // goroutines that are about to look what there is to do
+	unsure    bool // the last call did not look for jobs for all free slots
+	leaving   int  // number of goroutines that may end because there are no more jobs
+	searching int  // number of goroutines that are about to check for something to do
 	waiting   []*waiter
 	interval  interval
 	putBacks  putBacks
 	state     state
 	changed   chan struct{} // closed at the next change of state; nil if no goroutine waits
 	worked    bool          // there were jobs since all slots were idle
-	emptied   chan struct{} // holds one: there are no jobs any more
+	emptied   chan struct{} // capacity 1; receives when there are no more jobs
 }
 
-// Config is how an exchange works.
+// Config configures an exchange.
 type Config struct {
 	// Queues are names, patterns, and exclusions that begin with !.
 	Queues []string
-	// QueuesMaxAge is how old the list of known queues may be that patterns are
-	// matched with.
+	// QueuesMaxAge is the maximum age of the list of known queues that patterns are
+	// matched against.
 	QueuesMaxAge time.Duration
-	// Slots is how many slots use the exchange.
+	// Slots is the number of slots that use the exchange.
 	Slots int
-	// UntilEmpty ends Next when no job is waiting and none is running.
+	// UntilEmpty makes Next return when no job is waiting and none is running.
 	UntilEmpty bool
-	// The waits between two looks of idle slots, see interval.
+	// How long idle slots wait before they look for jobs again; see interval.
 	PollInterval, MinPollInterval, MaxPollInterval, PollBackoff time.Duration
-	// MaxWaiting is how many connections Run may use to be told of jobs at once.
-	// Negative means none.
+	// MaxWaiting is how many connections Run may use to wait for jobs, instead of
+	// only polling. Negative means none.
 	MaxWaiting int
-	// LeaveTimeout is how long an outcome is tried again after the context of Next
+	// LeaveTimeout is how long outcomes are tried again after the context of Next
 	// has ended.
 	LeaveTimeout time.Duration
-	// Changed, if it is not nil, is called when State may return something else. It
+	// Changed, if not nil, is called when the result of State may have changed. It
 	// must not block.
 	Changed func()
 	Logger  *slog.Logger
@@ -86,8 +86,8 @@ type Backend interface {
 
 var _ Backend = (*store.Store)(nil)
 
-// New returns an exchange. It reports to redis when Redis does not answer, and
-// when it does again.
+// New returns an exchange. It reports to redis when Redis does not answer, and when it
+// answers again.
 func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
@@ -104,8 +104,8 @@ func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 	}
 }
 
-// Run wakes the idle slots when there may be jobs for them, until ctx ends: at
-// every interval, and as soon as Redis tells of a job.
+// Run wakes the idle slots when there may be jobs for them: at every interval, and as
+// soon as Redis reports a job. It returns when ctx ends.
 func (x *Exchange) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	watching.Go(func() { x.watch(ctx) })
@@ -113,8 +113,8 @@ func (x *Exchange) Run(ctx context.Context) {
 	watching.Wait()
 }
 
-// poll makes the idle slots look even if nothing else woke them: a call that was
-// delayed may have left one of them a job.
+// poll makes the idle slots look at every interval. A delayed call may have written a
+// job into the record of one of them, and nothing else would wake it.
 func (x *Exchange) poll(ctx context.Context) {
 	for backoff.Sleep(ctx, x.nextInterval()) {
 		x.wake()
@@ -127,8 +127,7 @@ func (x *Exchange) nextInterval() time.Duration {
 	return x.interval.next()
 }
 
-// Hold makes the exchange take no jobs, or take some again. It finishes running
-// jobs meanwhile.
+// Hold stops the taking of jobs, or resumes it. Running jobs are finished in any case.
 func (x *Exchange) Hold(held bool) {
 	x.mu.Lock()
 	x.held = held
@@ -138,23 +137,22 @@ func (x *Exchange) Hold(held bool) {
 	x.wake()
 }
 
-// IsHeld reports whether Hold makes the exchange take no jobs.
+// IsHeld reports whether Hold has stopped the taking of jobs.
 func (x *Exchange) IsHeld() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.held
 }
 
-// State returns the queues of the last look, in order, and whether no jobs are
-// taken: because of Hold, or because Redis says so.
+// State returns the queues of the last look, in order. paused reports whether no jobs
+// are taken, because of Hold or because all workers are paused in Redis.
 func (x *Exchange) State() (queues []string, paused bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.state.queues, x.state.paused || x.held
 }
 
-// wake makes the idle slots look for jobs, now or right after the call that is
-// being made.
+// wake makes the idle slots look for jobs, at once or after the current call.
 func (x *Exchange) wake() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -165,13 +163,15 @@ func (x *Exchange) wake() {
 	x.helpLocked()
 }
 
-// Emptied receives when all slots are idle after there were jobs.
+// Emptied returns a channel that receives when all slots are idle after there were
+// jobs.
 //
 // Ruby: Resque::Worker#state_change.
 func (x *Exchange) Emptied() <-chan struct{} { return x.emptied }
 
-// EmptiedLast reports, once, what Emptied would still send at the end of a worker:
-// with UntilEmpty the last goroutine may return before all slots are idle.
+// EmptiedLast reports whether Emptied has a value that was not received, or would have
+// had one: with UntilEmpty the last goroutine may return before all slots are idle. A
+// worker calls it at its end. A second call returns false.
 func (x *Exchange) EmptiedLast() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -185,17 +185,17 @@ func (x *Exchange) EmptiedLast() bool {
 	}
 }
 
-// Lost returns the outcomes that Redis never got, as an error. Their records are
-// still there, for a sweep. The slots in registered must stay registered for that:
-// to unregister a slot returns the job in its record to its queue, and these jobs
-// were performed.
+// Lost returns the outcomes that could not be written to Redis, as an error. Their
+// records still exist, for a sweep. The slots in registered must stay registered:
+// unregistering a slot returns the job in its record to its queue, and these jobs were
+// performed.
 func (x *Exchange) Lost() (registered []string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.lost.registered, x.lost.err()
 }
 
-// noteIdleLocked notes the state when no goroutine has anything to do.
+// noteIdleLocked updates the state if no goroutine has anything to do.
 func (x *Exchange) noteIdleLocked() {
 	if x.calling || x.pendingLocked() {
 		return
@@ -210,19 +210,19 @@ func (x *Exchange) noteIdleLocked() {
 	x.announceLocked()
 }
 
-// emptyLocked notes that there are no jobs any more, if there were some.
+// emptyLocked sends to emptied, if there were jobs.
 func (x *Exchange) emptyLocked() {
 	if x.worked {
 		x.worked = false
 		select {
 		case x.emptied <- struct{}{}:
-		default: // it holds one already
+		default: // emptied is full
 		}
 	}
 }
 
-// closeLocked ends the goroutines: no job is waiting, and none is running that
-// could enqueue more.
+// closeLocked ends the goroutines: no job is waiting, and no running job can enqueue
+// another one.
 func (x *Exchange) closeLocked() {
 	x.leaving, x.idle = len(x.idle), nil
 	for range min(x.leaving, len(x.waiting)) {

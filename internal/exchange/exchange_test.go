@@ -27,10 +27,10 @@ func newExchange(backend Backend, cfg Config) *Exchange {
 	return New(backend, &Outage{Logger: cfg.Logger}, cfg)
 }
 
-// full is a backend that is read only, or full, for good.
-type full struct{ Backend }
+// fullBackend is a backend whose Redis refuses every outcome.
+type fullBackend struct{ Backend }
 
-func (full) Exchange(_ context.Context, _ []string, finished []store.Outcome, _ []store.Slot) (store.Exchanged, error) {
+func (fullBackend) Exchange(_ context.Context, _ []string, finished []store.Outcome, _ []store.Slot) (store.Exchanged, error) {
 	x := store.Exchanged{}
 	for range finished {
 		x.Finished = append(x.Finished, store.FinishResult{Err: redis.Error("OOM command not allowed")})
@@ -38,14 +38,14 @@ func (full) Exchange(_ context.Context, _ []string, finished []store.Outcome, _ 
 	return x, nil
 }
 
-// nowhere is a Redis that is not asked.
+// nowhere is a Redis without connections.
 type nowhere struct{ store.Redis }
 
 func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
-// A slot stays registered for a job that was performed and whose end Redis does
-// not take before the worker must go: leaving would put the job back.
-func TestWhichSlotsStayWhenRedisIsFull(t *testing.T) {
+// If Redis refuses the outcome of a job that was performed, its slot stays registered
+// when the worker ends: unregistering it would return the job to its queue.
+func TestSlotsOfLostOutcomesStayRegistered(t *testing.T) {
 	t.Parallel()
 	const id = "web~go:1:a"
 	job := store.Reserved{Worker: id, Queue: "a"}
@@ -61,14 +61,14 @@ func TestWhichSlotsStayWhenRedisIsFull(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				x := newExchange(full{}, Config{Queues: []string{"a"}})
+				x := newExchange(fullBackend{}, Config{Queues: []string{"a"}})
 				ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
 				_, ok := x.Next(ctx, id, &test.last)
 				assert.False(t, ok)
 				stay, err := x.Lost()
 				assert.Equal(t, test.stay, stay)
-				assert.ErrorContains(t, err, "the end of a job of web~go:1:a is not recorded")
+				assert.ErrorContains(t, err, "recording the result of a job of web~go:1:a: ")
 			})
 		})
 	}

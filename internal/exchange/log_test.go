@@ -16,8 +16,8 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// logged returns an exchange and its log.
-func logged(s *script, cfg Config) (*Exchange, *bytes.Buffer) {
+// newLoggingExchange returns an exchange and its log.
+func newLoggingExchange(s *script, cfg Config) (*Exchange, *bytes.Buffer) {
 	x := newExchange(s, cfg)
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
@@ -28,11 +28,10 @@ func logged(s *script, cfg Config) (*Exchange, *bytes.Buffer) {
 
 func count(log *bytes.Buffer, text string) int { return strings.Count(log.String(), text) }
 
-// What a reply says beside its jobs is logged when it changes.
-func TestChangesAreLoggedOnce(t *testing.T) {
+func TestPausesAndFaultsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		say := func(x store.Exchanged) func(*script, []store.Slot) (store.Exchanged, error) {
+		answer := func(x store.Exchanged) func(*script, []store.Slot) (store.Exchanged, error) {
 			return func(_ *script, free []store.Slot) (store.Exchanged, error) {
 				x.Reserved = []store.Reserved{{Worker: free[0].Worker, Queue: "a"}}
 				return x, nil
@@ -40,7 +39,7 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 		}
 		paused := store.Exchanged{Paused: true}
 		fault := store.Exchanged{Fault: errors.New("WRONGTYPE")}
-		x, log := logged(newScript(say(paused), say(paused), say(fault), say(fault), say(store.Exchanged{}), say(fault)), Config{Queues: []string{"a"}})
+		x, log := newLoggingExchange(newScript(answer(paused), answer(paused), answer(fault), answer(fault), answer(store.Exchanged{}), answer(fault)), Config{Queues: []string{"a"}})
 		for range 6 {
 			_, ok := x.Next(t.Context(), "1", nil)
 			require.True(t, ok)
@@ -57,7 +56,7 @@ func TestAnOutageIsLoggedOnce(t *testing.T) {
 		away := func(*script, []store.Slot) (store.Exchanged, error) {
 			return store.Exchanged{}, errors.New("no connection")
 		}
-		x, log := logged(newScript(away, away, away, jobs, jobs), Config{Queues: []string{"a"}})
+		x, log := newLoggingExchange(newScript(away, away, away, jobs, jobs), Config{Queues: []string{"a"}})
 		for range 2 {
 			_, ok := x.Next(t.Context(), "1", nil)
 			require.True(t, ok)
@@ -67,9 +66,9 @@ func TestAnOutageIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// A record that another process has taken over is reported, unless the call was
-// tried again: then a first call may have done it.
-func TestATakenRecordIsReported(t *testing.T) {
+// A record that was taken over is logged, unless the call was repeated: then an earlier
+// call may have removed the record.
+func TestARecordThatWasTakenOverIsLogged(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]error{"at once": nil, "after a call without an answer": errors.New("no answer")} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +76,7 @@ func TestATakenRecordIsReported(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				taken := func(s *script, free []store.Slot) (store.Exchanged, error) {
 					x, _ := jobs(s, free)
-					x.Settled = []store.Settled{{Ours: false}}
+					x.Finished = []store.FinishResult{{Ours: false}}
 					return x, nil
 				}
 				s := newScript()
@@ -85,16 +84,16 @@ func TestATakenRecordIsReported(t *testing.T) {
 					s.answers = append(s.answers, func(*script, []store.Slot) (store.Exchanged, error) { return store.Exchanged{}, first })
 				}
 				s.answers = append(s.answers, taken)
-				x, log := logged(s, Config{Queues: []string{"a"}})
+				x, log := newLoggingExchange(s, Config{Queues: []string{"a"}})
 				_, ok := x.Next(t.Context(), "1", done(store.Reserved{Worker: "1"}))
 				require.True(t, ok)
-				assert.Equal(t, first == nil, count(log, "taken over while it ran") == 1)
+				assert.Equal(t, first == nil, count(log, "record of a running job was taken over") == 1)
 			})
 		})
 	}
 }
 
-// A call that has copied enough leaves slots free, which look again at once.
+// A call that has copied enough leaves slots free. They look again at once.
 func TestSlotsLookAgainWhenThereIsMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,9 +110,9 @@ func TestSlotsLookAgainWhenThereIsMore(t *testing.T) {
 	})
 }
 
-// With UntilEmpty the queues are empty at the end although Emptied has not sent:
-// the hook is due if there were jobs, once.
-func TestEmptiedAtTheEnd(t *testing.T) {
+// With UntilEmpty the goroutines may end before Emptied is sent. EmptiedLast then
+// returns true, once, if there were jobs.
+func TestEmptiedLastReportsOnceThatThereWereJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		x := newExchange(newScript(jobs), Config{Queues: []string{"a"}, Slots: 2, UntilEmpty: true})
@@ -125,7 +124,7 @@ func TestEmptiedAtTheEnd(t *testing.T) {
 	})
 }
 
-func TestAJobMakesTheNextPollSoon(t *testing.T) {
+func TestAJobShortensThePollInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		x := newExchange(newScript(jobs), Config{Queues: []string{"a"}, MinPollInterval: time.Second, PollInterval: 2 * time.Second, MaxPollInterval: time.Minute, PollBackoff: time.Second})
@@ -138,8 +137,7 @@ func TestAJobMakesTheNextPollSoon(t *testing.T) {
 	})
 }
 
-// Idle slots look at every interval.
-func TestPollsMakeIdleSlotsLook(t *testing.T) {
+func TestIdleSlotsLookAtEveryInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(none, none, none, jobs)
@@ -150,6 +148,6 @@ func TestPollsMakeIdleSlotsLook(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, 3*time.Minute, time.Since(began))
 		backoff.Sleep(t.Context(), time.Hour)
-		assert.Len(t, s.asked(), 4, "not while all are busy")
+		assert.Len(t, s.asked(), 4, "no look while all slots are busy")
 	})
 }

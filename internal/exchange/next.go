@@ -7,53 +7,53 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Finished is how a job ended, as data: what Redis is told of it.
+// Finished is a job that has ended, with the outcome to write to Redis.
 type Finished struct {
 	store.Outcome
 	Returned bool   // the job goes back to the front of its queue
-	PutBack  bool   // the job was not performed: it goes to the end of its queue
-	Queue    string // that it was put back to
+	PutBack  bool   // the job was not performed and goes to the end of its queue
+	Queue    string // the queue to which it was put back
 }
 
-// requeuer makes the effects of a job that goes back to the front of its queue.
+// requeuer returns the effects that put a job back at the front of its queue.
 type requeuer interface {
 	Requeue(queue string, payload []byte) []store.Effect
 }
 
-// Return is the end of a job that was reserved and not begun, or that the worker's
-// stop has ended: it goes back to the front of its queue, and nothing is counted.
+// Return returns the end of a job that goes back to the front of its queue, because it
+// was not begun or because the worker stops. It is not counted.
 func Return(to requeuer, job store.Reserved) Finished {
 	f := Finish(job, to.Requeue(job.Queue, job.Payload))
 	f.Returned = true
 	return f
 }
 
-// Finish is the end of a job that leaves effects behind.
+// Finish returns the end of a job with the given effects.
 func Finish(job store.Reserved, effects []store.Effect) Finished {
 	return Finished{Outcome: store.Outcome{
 		Worker: job.Worker, Guard: job.Guard, Effects: effects, Long: len(job.Payload) >= store.LongRecord,
 	}}
 }
 
-// slot is a slot as the exchange sees it: its job is running or lies ready, or it
-// waits for the next call, or it is idle. While a call is made for it, it belongs
-// to the goroutine that makes the call, else to Exchange.mu.
+// slot is the exchange's state of a slot. Its job is running or ready, or it waits for
+// the next call, or it is idle. During a call for the slot, its fields belong to the
+// goroutine that makes the call; otherwise Exchange.mu guards them.
 type slot struct {
 	worker   string
-	outcome  *store.Outcome // how its last job ended; nil once Redis has it
+	outcome  *store.Outcome // of its last job; nil when it is written to Redis
 	returned bool           // the outcome returns the job to its queue
-	rests    bool           // wants no job before the next look
-	refusal  *patience      // set while Redis refuses the outcome
+	rests    bool           // takes no job in the next call
+	refusal  *retry         // set while Redis refuses the outcome
 	err      error          // why Redis refuses it
 }
 
-// setReturned makes the slot's outcome the return of a job that was not begun.
+// setReturned sets the outcome that returns a job which was not begun.
 func (s *slot) setReturned(to requeuer, job store.Reserved) {
 	f := Return(to, job)
 	s.outcome, s.returned = &f.Outcome, true
 }
 
-// readyJob is a job in its slot's record that was not begun.
+// readyJob is a job that is in the record of its slot and was not begun.
 type readyJob struct {
 	slot *slot
 	job  store.Reserved
@@ -62,10 +62,10 @@ type readyJob struct {
 // waiter is a goroutine that waits for something to do.
 type waiter struct{ woken chan struct{} }
 
-// Next finishes the last job of this goroutine and returns its next one, which may
-// be any slot's. ok is false when the goroutine is to end. Without a last job it
-// brings in the slot that is registered as worker. It waits until there is a job,
-// or until ctx ends, which stops the taking of jobs.
+// Next finishes the last job of the calling goroutine and returns its next one, which
+// may be of any slot. If last is nil, the slot that is registered as worker is added.
+// Next waits until there is a job. ok is false if there will be no more: the goroutine
+// must end. When ctx ends, no more jobs are taken.
 func (x *Exchange) Next(ctx context.Context, worker string, last *Finished) (job store.Reserved, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -96,7 +96,7 @@ func (x *Exchange) Next(ctx context.Context, worker string, last *Finished) (job
 	}
 }
 
-// arriveLocked makes a slot take part in the next call.
+// arriveLocked adds a slot to the next call.
 func (x *Exchange) arriveLocked(worker string, last *Finished) {
 	if last != nil {
 		worker = last.Worker
@@ -117,8 +117,8 @@ func (x *Exchange) arriveLocked(worker string, last *Finished) {
 	}
 }
 
-// returnReadyLocked returns the jobs that were not begun, because the worker
-// stops. The one that was taken last goes back to the front first.
+// returnReadyLocked returns the jobs that were not begun, because the worker stops. The
+// one that was taken last is pushed to the front first, so that they keep their order.
 func (x *Exchange) returnReadyLocked() {
 	for _, r := range slices.Backward(x.ready) {
 		r.slot.setReturned(x.backend, r.job)
@@ -127,12 +127,12 @@ func (x *Exchange) returnReadyLocked() {
 	x.ready = nil
 }
 
-// pendingLocked reports whether there is something for the next call.
+// pendingLocked reports whether there is a reason for a call.
 func (x *Exchange) pendingLocked() bool {
 	return len(x.arrived) > 0 || x.look && len(x.idle) > 0 && !x.held
 }
 
-// callLocked makes the next call. It unlocks mu meanwhile.
+// callLocked makes the next call. It unlocks mu during the call.
 func (x *Exchange) callLocked(ctx context.Context) {
 	x.calling, x.state.idle = true, false
 	batch := x.arrived
@@ -150,9 +150,8 @@ func (x *Exchange) callLocked(ctx context.Context) {
 	x.noteIdleLocked()
 }
 
-// retryLocked waits a little, then outcomes that Redis refused, being full or read
-// only, take part in a call again. It unlocks mu meanwhile. Their jobs are still
-// in their records, so that no other goroutine waits for this one.
+// retryLocked waits and then adds the outcomes that Redis has refused to the next call.
+// Redis may be full or read only. It unlocks mu while it waits.
 func (x *Exchange) retryLocked(ctx context.Context) {
 	slots := x.refused
 	x.refused = nil
@@ -170,7 +169,7 @@ func (x *Exchange) retryLocked(ctx context.Context) {
 	}
 }
 
-// waitLocked waits until there is something to do. It unlocks mu meanwhile.
+// waitLocked waits until there is something to do. It unlocks mu while it waits.
 func (x *Exchange) waitLocked(ctx context.Context) {
 	w := &waiter{make(chan struct{}, 1)}
 	x.waiting = append(x.waiting, w)
@@ -183,28 +182,29 @@ func (x *Exchange) waitLocked(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	x.mu.Lock()
-	if at := slices.Index(x.waiting, w); at >= 0 { // else wakeOneLocked has counted it
+	if at := slices.Index(x.waiting, w); at >= 0 { // otherwise wakeOneLocked has counted it
 		x.waiting = slices.Delete(x.waiting, at, at+1)
 		x.searching++
 	}
 }
 
-// leaveLocked ends a goroutine's search: it has a job, or nothing to do.
+// leaveLocked notes that a goroutine no longer searches: it has a job, or nothing to
+// do.
 func (x *Exchange) leaveLocked() {
 	x.searching--
 	x.helpLocked()
 	x.noteIdleLocked()
 }
 
-// helpLocked wakes a goroutine if there is something to do that no other is about
-// to see.
+// helpLocked wakes a goroutine if there is something to do and no other goroutine is
+// about to notice it.
 func (x *Exchange) helpLocked() {
 	if x.searching == 0 && (len(x.ready) > 0 || !x.calling && x.pendingLocked()) {
 		x.wakeOneLocked()
 	}
 }
 
-// wakeOneLocked wakes the goroutine that began to wait last.
+// wakeOneLocked wakes the goroutine that has waited for the shortest time.
 func (x *Exchange) wakeOneLocked() {
 	if last := len(x.waiting) - 1; last >= 0 {
 		w := x.waiting[last]

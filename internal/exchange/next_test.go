@@ -23,8 +23,8 @@ type asked struct {
 	free     []string
 }
 
-// script is a backend whose calls are answered one after the other. Those beyond
-// the answers find no job.
+// script is a backend that answers calls with answers, in order. Further calls find no
+// job.
 type script struct {
 	requeuer
 	mu         sync.Mutex
@@ -40,7 +40,7 @@ func newScript(answers ...func(s *script, free []store.Slot) (store.Exchanged, e
 
 func (s *script) Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (x store.Exchanged, err error) {
 	if _, limited := ctx.Deadline(); !limited || ctx.Err() != nil {
-		return x, errors.New("the context of a call has a deadline of its own")
+		return x, errors.New("the context of a call must have its own deadline")
 	}
 	s.mu.Lock()
 	call := asked{queues: queues}
@@ -58,7 +58,7 @@ func (s *script) Exchange(ctx context.Context, queues []string, finished []store
 	s.mu.Unlock()
 	x, err = answer(s, free)
 	for range finished {
-		x.Settled = append(x.Settled, store.Settled{Ours: true})
+		x.Finished = append(x.Finished, store.FinishResult{Ours: true})
 	}
 	return x, err
 }
@@ -82,9 +82,10 @@ func (s *script) asked() []asked {
 	return append([]asked(nil), s.calls...)
 }
 
+// none is an answer without jobs.
 func none(*script, []store.Slot) (store.Exchanged, error) { return store.Exchanged{}, nil }
 
-// jobs answers with a job for each free slot.
+// jobs is an answer with a job for each free slot.
 func jobs(_ *script, free []store.Slot) (x store.Exchanged, err error) {
 	for _, slot := range free {
 		x.Reserved = append(x.Reserved, store.Reserved{Worker: slot.Worker, Queue: "a"})
@@ -97,8 +98,7 @@ func done(job store.Reserved) *Finished {
 	return &f
 }
 
-// arrive makes slots wait for the next call, without goroutines that would take
-// their jobs.
+// arrive adds slots to the next call, without goroutines that would take their jobs.
 func arrive(x *Exchange, workers ...string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -107,9 +107,9 @@ func arrive(x *Exchange, workers ...string) {
 	}
 }
 
-// Jobs that lie ready when the worker stops go back, the one that was taken last
-// first: each is pushed to the front of its queue.
-func TestReadyJobsGoBackInOrder(t *testing.T) {
+// Jobs that are ready when the worker stops are returned. The one that was taken last
+// is pushed first, because each goes to the front of its queue.
+func TestReadyJobsAreReturnedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(jobs)
@@ -128,8 +128,8 @@ func TestReadyJobsGoBackInOrder(t *testing.T) {
 	})
 }
 
-// So do jobs that a call brings while the worker begins to stop.
-func TestJobsOfTheLastCallGoBackInOrder(t *testing.T) {
+// The worker begins to stop during a call, which still reserves jobs.
+func TestJobsOfTheLastCallAreReturnedInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -146,8 +146,8 @@ func TestJobsOfTheLastCallGoBackInOrder(t *testing.T) {
 	})
 }
 
-// A goroutine that arrives during a call waits, and is woken to make the next one.
-func TestWhoArrivesDuringACallIsWoken(t *testing.T) {
+// A goroutine that calls Next during a call to Redis is woken to make the next call.
+func TestAGoroutineThatArrivesDuringACallIsWoken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calling, answer := make(chan struct{}), make(chan struct{})
@@ -160,7 +160,7 @@ func TestWhoArrivesDuringACallIsWoken(t *testing.T) {
 		arrive(x, "1")
 		first, ok := x.Next(t.Context(), "2", nil)
 		require.True(t, ok)
-		second, ok := x.Next(t.Context(), "2", nil) // lies ready; this slot waits for the next call
+		second, ok := x.Next(t.Context(), "2", nil) // is ready; the slot takes part in the next call
 		require.True(t, ok)
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -179,8 +179,8 @@ func TestWhoArrivesDuringACallIsWoken(t *testing.T) {
 	})
 }
 
-// One call brings jobs for several goroutines: those that wait are woken, though
-// the one that made the call performs a job.
+// One call reserves jobs for several goroutines. The waiting ones are woken while the
+// one that made the call performs its job.
 func TestReadyJobsWakeGoroutines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,9 +209,9 @@ func TestReadyJobsWakeGoroutines(t *testing.T) {
 	})
 }
 
-// While Redis does not answer, a call is tried again without a limit. Once the
-// worker stops, outcomes are tried for LeaveTimeout, and then are lost.
-func TestACallIsTriedUntilTheWorkerHasLeft(t *testing.T) {
+// While Redis does not answer, a call is repeated without a limit. When the worker
+// stops, it is repeated for LeaveTimeout. Then the outcomes are lost.
+func TestACallIsRepeatedUntilLeaveTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("no connection")
@@ -231,7 +231,7 @@ func TestACallIsTriedUntilTheWorkerHasLeft(t *testing.T) {
 		assert.Greater(t, len(s.asked()), 3600/5)
 		select {
 		case <-ended:
-			t.Error("it is given up")
+			t.Error("Next has given up")
 		default:
 		}
 		stop()
@@ -245,8 +245,7 @@ func TestACallIsTriedUntilTheWorkerHasLeft(t *testing.T) {
 	})
 }
 
-// A held exchange takes no jobs, and finishes those that run.
-func TestHoldTakesNoJobs(t *testing.T) {
+func TestAHeldExchangeOnlyFinishesJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(jobs)
@@ -273,9 +272,8 @@ func TestHoldTakesNoJobs(t *testing.T) {
 	})
 }
 
-// Until empty, the goroutines end when all slots are idle, and not before: a job
-// that runs could enqueue more, and slots that are not registered were not looked
-// for.
+// With UntilEmpty the goroutines end when all slots are idle, and not earlier: a running
+// job may enqueue another one, and slots that are not registered get no jobs.
 func TestUntilEmptyEndsAllGoroutines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,16 +305,16 @@ func TestUntilEmptyEndsAllGoroutines(t *testing.T) {
 		before := len(s.asked())
 		close(finish)
 		all.Wait()
-		assert.Greater(t, len(s.asked()), before+1, "they look again after they registered")
+		assert.Greater(t, len(s.asked()), before+1, "the slots look again after they are registered")
 		assert.NotEmpty(t, s.registered)
 		assert.True(t, x.EmptiedLast())
 		assert.False(t, x.EmptiedLast(), "once")
 	})
 }
 
-// Queues that jobs were put back to come last until another job is performed, and
-// after 32 in a row the slot rests until the next poll.
-func TestPutBacksComeLastAndRest(t *testing.T) {
+// Queues to which jobs were put back come last until another job is performed. After 32
+// put-backs in a row the slot takes no job until the next poll.
+func TestPutBacksComeLastAndPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript()
@@ -342,8 +340,7 @@ func TestPutBacksComeLastAndRest(t *testing.T) {
 		var waiting sync.WaitGroup
 		waiting.Go(func() { x.Next(ctx, "1", putBack()) })
 		synctest.Wait()
-		rested := s.asked()[32]
-		assert.Empty(t, rested.free)
+		assert.Empty(t, s.asked()[32].free)
 		now, _ := x.now()
 		assert.Equal(t, x.cfg.PollInterval, time.Until(now.quiet))
 		stop()
@@ -351,7 +348,7 @@ func TestPutBacksComeLastAndRest(t *testing.T) {
 	})
 }
 
-func TestAJobThatIsPerformedEndsTheOrderOfPutBacks(t *testing.T) {
+func TestAPerformedJobRestoresTheOrderOfQueues(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(jobs, jobs, jobs)
@@ -376,17 +373,16 @@ func TestIntervalGrowsWithEachLook(t *testing.T) {
 	assert.EqualValues(t, 3, i.next())
 }
 
-// Each reserve has a time of its own, also when the clock stands still.
-func TestRunAtsAreUnique(t *testing.T) {
+func TestRunAtsAreUniqueWhenTheClockStandsStill(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // in which the clock stands still
+	synctest.Test(t, func(t *testing.T) { // the clock stands still in it
 		c := &caller{}
 		seen := map[string]bool{}
 		last := ""
 		for range 3 {
 			for _, runAt := range c.runAts(3) {
 				assert.False(t, seen[runAt], runAt)
-				assert.Greater(t, runAt, last, "in the order of reserves")
+				assert.Greater(t, runAt, last, "later than the ones before")
 				seen[runAt], last = true, runAt
 			}
 		}

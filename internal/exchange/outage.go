@@ -9,18 +9,17 @@ import (
 	"github.com/goresque/goresque/internal/backoff"
 )
 
-// Outage logs a trouble with Redis: once when it begins and once when it is over,
-// however many goroutines notice. Its methods may be called by several goroutines
-// at once.
+// Outage logs an outage of Redis: once when it begins and once when it is over. It is
+// safe for concurrent use.
 type Outage struct {
-	Begun, Over string // what is logged
+	Begun, Over string // the log messages
 	Logger      *slog.Logger
 
 	mu    sync.Mutex
 	since time.Time
 }
 
-// Began notes that the trouble is there.
+// Began reports an error of the outage.
 func (o *Outage) Began(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -30,7 +29,7 @@ func (o *Outage) Began(err error) {
 	}
 }
 
-// Ended notes that the trouble is not there.
+// Ended reports that there is no outage.
 func (o *Outage) Ended() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -40,24 +39,24 @@ func (o *Outage) Ended() {
 	}
 }
 
-// patience is how long a call is tried again: without a limit, but once ctx has
-// ended for no longer than a timeout.
-type patience struct {
+// retry waits between attempts of a call. The attempts have no limit until ctx ends,
+// and then end after a timeout.
+type retry struct {
 	backoff backoff.Backoff
 	timeout time.Duration
 	until   time.Time
 }
 
-func newPatience(timeout time.Duration) *patience { return &patience{timeout: timeout} }
+func newRetry(timeout time.Duration) *retry { return &retry{timeout: timeout} }
 
-// again waits for the next attempt. It returns false if there is none.
-func (p *patience) again(ctx context.Context) bool {
+// again waits for the next attempt. It returns false if there must be none.
+func (r *retry) again(ctx context.Context) bool {
 	if ctx.Err() == nil {
-		p.backoff.Sleep(ctx)
+		r.backoff.Sleep(ctx)
 		return true
 	}
-	if p.until.IsZero() {
-		p.until = time.Now().Add(p.timeout)
+	if r.until.IsZero() {
+		r.until = time.Now().Add(r.timeout)
 	}
-	return time.Now().Before(p.until) && p.backoff.Sleep(context.WithoutCancel(ctx))
+	return time.Now().Before(r.until) && r.backoff.Sleep(context.WithoutCancel(ctx))
 }

@@ -11,24 +11,24 @@ import (
 	"github.com/goresque/goresque/internal/fnmatch"
 )
 
-// lister names all known queues.
+// lister returns the names of all known queues.
 type lister interface {
 	Queues(ctx context.Context) ([]string, error)
 }
 
-// queueList makes the names of the queues to look at, in order, of the names and
-// patterns that a worker was given. Only the goroutine that makes the call uses it,
-// except for forget and dynamic.
+// queueList turns the names and patterns of a worker into the names of queues to look
+// at, in order. Only the goroutine that makes the call uses it, except for forget and
+// dynamic.
 type queueList struct {
 	given   []string
 	skipped []string
-	dynamic bool // the names depend on the queues that are known
+	dynamic bool // the names depend on the known queues
 	store   lister
 	maxAge  time.Duration // of known
-	known   []string
-	asked   time.Time
-	fresh   bool // the last look asked for the known queues, or did not need to
-	stale   atomic.Bool
+	known   []string      // the result of the last look
+	asked   time.Time     // when the known queues were last read
+	fresh   bool          // the last look read the known queues, or did not need them
+	stale   atomic.Bool   // the next look must read the known queues
 }
 
 // newQueueList separates exclusions from names and patterns.
@@ -57,8 +57,8 @@ func Names(queues []string) []string {
 	})
 }
 
-// look returns the queues to look at now. Patterns are matched against the known
-// queues again once the last list is old.
+// look returns the queues to look at now. Patterns are matched against the known queues
+// again if the last list is older than maxAge.
 //
 // Ruby: Resque::Worker#queues.
 func (l *queueList) look(ctx context.Context) ([]string, error) {
@@ -69,20 +69,20 @@ func (l *queueList) look(ctx context.Context) ([]string, error) {
 	l.stale.Store(false)
 	all, err := l.store.Queues(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("matching the queues: %w", err)
+		return nil, fmt.Errorf("reading the queues for the patterns: %w", err)
 	}
 	l.known, l.asked = l.match(all), time.Now()
 	return l.known, nil
 }
 
-// forget makes the next look ask for the known queues again. Any goroutine may call
-// it.
+// forget makes the next look read the known queues again. It is safe for concurrent
+// use.
 func (l *queueList) forget() { l.stale.Store(true) }
 
-// match returns the queues that each name or pattern stands for, each once: in the
-// order given, and alphabetically within a pattern. A name stands for itself, known
-// or not, so that its first job is seen at once, also one that was pushed without
-// making the queue known.
+// match returns the queues that the names and patterns match, without duplicates: in
+// the order of the names and patterns, and alphabetically within a pattern. A name
+// always matches itself, so that the first job of a queue is found at once, even if the
+// queue is not known.
 //
 // Ruby: Resque::Worker#glob_match.
 func (l *queueList) match(all []string) []string {

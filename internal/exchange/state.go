@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// state is what an exchange is like between two calls, for those that wait for
-// jobs on its behalf.
+// state is the state of an exchange between two calls. The goroutines of Run that wait
+// for jobs use it.
 type state struct {
 	idle   bool      // slots are free, and no call is being made
-	looks  uint64    // calls that looked for jobs
-	found  uint64    // jobs that they found
-	queues []string  // where the last one looked
-	paused bool      // Redis says so
-	quiet  time.Time // until then only polls look: the last jobs were put back
+	looks  uint64    // number of calls that looked for jobs
+	found  uint64    // number of jobs that they found
+	queues []string  // the queues of the last look
+	paused bool      // all workers are paused in Redis
+	quiet  time.Time // until then only polls look, because the last jobs were put back
 }
 
-// await returns the first state that is as wanted; false if ctx ends first.
+// await waits for a state for which wanted is true and returns it. It returns false if
+// ctx ends first.
 func (x *Exchange) await(ctx context.Context, wanted func(state) bool) (state, bool) {
 	for {
 		now, changed := x.now()
@@ -41,8 +42,7 @@ func (x *Exchange) now() (state, <-chan struct{}) {
 	return x.state, x.changed
 }
 
-// announceLocked wakes those that await another state. It does not while all slots
-// are busy.
+// announceLocked wakes the goroutines in await, unless all slots are busy.
 func (x *Exchange) announceLocked() {
 	if x.changed != nil && x.state.idle {
 		close(x.changed)
@@ -65,7 +65,7 @@ func (x *Exchange) noteLook(queues []string, found int) {
 	}
 }
 
-// notePaused notes whether Redis says that no jobs are taken, and logs a change.
+// notePaused notes whether all workers are paused in Redis, and logs a change.
 func (x *Exchange) notePaused(paused bool) {
 	x.mu.Lock()
 	changed := x.state.paused != paused
@@ -82,17 +82,17 @@ func (x *Exchange) notePaused(paused bool) {
 	}
 }
 
-// putBacks are the jobs in a row that were put back to their queues.
+// putBacks counts jobs in a row that were put back to their queues.
 type putBacks struct {
 	count  int
 	queues []string // the latest last
 }
 
-// enoughPutBackLocked counts jobs that are put back in a row. After 32 of them the
-// queues may hold nothing else: the slot then rests until the next poll, so that
-// it does not move them round and round. Queues that jobs were put back to come
-// last until another job is performed, or those after them would never have their
-// turn.
+// enoughPutBackLocked counts jobs that are put back in a row. It returns true after 32,
+// when the queues may hold no other jobs: the slot then takes no job until the next
+// poll, so that it does not put back the same jobs again and again. Queues to which
+// jobs were put back come last until another job is performed. Otherwise the queues
+// behind them would never be looked at.
 func (x *Exchange) enoughPutBackLocked(last *Finished) bool {
 	const enough = 32
 	if !last.PutBack {
@@ -110,7 +110,7 @@ func (x *Exchange) enoughPutBackLocked(last *Finished) bool {
 	return true
 }
 
-// lastQueues are the queues that jobs were just put back to, the latest last.
+// lastQueues returns the queues to which jobs were put back, the latest last.
 func (x *Exchange) lastQueues() []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -124,26 +124,26 @@ func reorder(queues, last []string) []string {
 	}
 	ordered := slices.DeleteFunc(slices.Clone(queues), func(q string) bool { return slices.Contains(last, q) })
 	for _, q := range last {
-		if slices.Contains(queues, q) { // patterns may match it no longer
+		if slices.Contains(queues, q) { // a pattern may no longer match it
 			ordered = append(ordered, q)
 		}
 	}
 	return ordered
 }
 
-// interval is the wait between two looks of idle slots: the least after a job, and
-// longer after each look that finds nothing.
+// interval is the wait between two looks of idle slots. It is shortest after a job and
+// grows with each look that finds no job.
 //
 // Ruby: Resque::Worker#work with min_interval, max_interval, backoff_interval.
 type interval struct {
 	now, least, most, backoff time.Duration
 }
 
-// next returns the wait before the next look; the last look found nothing.
+// next returns the wait before the next look, if the last one found no job.
 func (i *interval) next() time.Duration {
 	i.now = min(i.now+i.backoff, i.most)
 	return i.now
 }
 
-// found begins again: there was a job.
+// found resets the interval, because there was a job.
 func (i *interval) found() { i.now = i.least }

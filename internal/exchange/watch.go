@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// watcher is what an exchange needs of the store to be told of jobs.
+// watcher is what an exchange needs of the store to wait for jobs.
 type watcher interface {
 	NewWatch(ctx context.Context) (*store.Watch, error)
 	AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error)
@@ -25,9 +25,9 @@ type tracker interface {
 	Close()
 }
 
-// watch makes idle slots look as soon as there may be a job, instead of at the
-// next poll, until ctx ends. When the server refuses one way to be told of jobs,
-// it uses the next one: key tracking, a blocking move, polls alone.
+// watch makes idle slots look as soon as there may be a job, instead of at the next
+// poll, until ctx ends. It uses key tracking or, if the server does not support that, a
+// blocking move. If neither works, only the polls remain.
 func (x *Exchange) watch(ctx context.Context) {
 	if x.cfg.MaxWaiting < 0 {
 		return
@@ -39,7 +39,7 @@ func (x *Exchange) watch(ctx context.Context) {
 		}
 		t, err := x.backend.NewWatch(ctx)
 		if store.Unsupported(err) {
-			x.cfg.Logger.Debug("redis does not track keys here", "err", err)
+			x.cfg.Logger.Debug("redis does not support key tracking", "err", err)
 			break
 		}
 		if err == nil {
@@ -50,8 +50,8 @@ func (x *Exchange) watch(ctx context.Context) {
 	x.block(ctx)
 }
 
-// track waits by key tracking until ctx ends or a connection breaks. It arms first
-// and looks then, so that it misses nothing in between.
+// track waits with key tracking until ctx ends or a connection breaks. It arms the
+// watch before each look, so that it misses no job.
 func (x *Exchange) track(ctx context.Context, t tracker) {
 	ctx, cancel := context.WithCancel(ctx)
 	var pings sync.WaitGroup
@@ -93,8 +93,9 @@ func (x *Exchange) track(ctx context.Context, t tracker) {
 	}
 }
 
-// lookNow makes the idle slots look, and reports whether they found a job. While
-// jobs of unknown classes are left to other workers, it waits for the poll.
+// lookNow makes the idle slots look, and reports whether they found a job. If the last
+// jobs were put back for other workers, it first waits for the poll interval. ok is
+// false if ctx ends.
 func (x *Exchange) lookNow(ctx context.Context) (found, ok bool) {
 	before, _ := x.now()
 	if wait := time.Until(before.quiet); wait > 0 && !backoff.Sleep(ctx, wait) {
@@ -105,8 +106,8 @@ func (x *Exchange) lookNow(ctx context.Context) (found, ok bool) {
 	return after.found > before.found, ok
 }
 
-// block waits for as many queues as MaxWaiting allows, by a blocking move for
-// each. It begins again when the queues are others.
+// block waits for jobs in the first MaxWaiting queues, with a blocking move for each.
+// It starts again when the queues change.
 func (x *Exchange) block(ctx context.Context) {
 	var names []string
 	for ctx.Err() == nil {
@@ -126,8 +127,8 @@ func (x *Exchange) block(ctx context.Context) {
 	}
 }
 
-// blockOn waits for one queue, and only while slots are idle: the move answers at
-// once while jobs wait, so that beside busy slots it would never rest.
+// blockOn waits for jobs in one queue while slots are idle. If all slots were busy, the
+// move would return at once, again and again, for a job that they cannot take.
 func (x *Exchange) blockOn(ctx context.Context, queue string) {
 	rest := newRest(time.Second)
 	var failed backoff.Backoff
@@ -152,16 +153,16 @@ func (x *Exchange) blockOn(ctx context.Context, queue string) {
 	}
 }
 
-// rest slows down looks that find nothing: other workers were faster, or the queue
-// is paused. Each in a row waits longer, and never the same as other workers do.
+// rest slows down looks that find no job, because other workers were faster or the
+// queue is paused. Each wait in a row is longer, with jitter.
 type rest struct{ length, most time.Duration }
 
 func newRest(most time.Duration) *rest { return &rest{most: most} }
 
-// reset makes the next rest short again.
+// reset makes the next wait short again.
 func (r *rest) reset() { r.length = 0 }
 
-// after rests after a look that found a job, or none. It returns false if ctx ends.
+// after waits after a look that found no job. It returns false if ctx ends.
 func (r *rest) after(ctx context.Context, found bool) bool {
 	if found {
 		r.reset()

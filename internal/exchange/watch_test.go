@@ -16,35 +16,35 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// moody is a backend that answers each attempt to track with the next error.
-type moody struct {
+// refusing is a backend that answers each attempt to track with the next error.
+type refusing struct {
 	Backend
 	answers  []string
 	attempts atomic.Int64
 	blocked  atomic.Int64
 }
 
-func (m *moody) NewWatch(context.Context) (*store.Watch, error) {
-	n := m.attempts.Add(1)
-	return nil, redis.Error(m.answers[n-1])
+func (r *refusing) NewWatch(context.Context) (*store.Watch, error) {
+	n := r.attempts.Add(1)
+	return nil, redis.Error(r.answers[n-1])
 }
 
-func (m *moody) AwaitJob(ctx context.Context, _ string, _ time.Duration) (bool, error) {
-	m.blocked.Add(1)
+func (r *refusing) AwaitJob(ctx context.Context, _ string, _ time.Duration) (bool, error) {
+	r.blocked.Add(1)
 	<-ctx.Done()
 	return false, ctx.Err()
 }
 
-// A server that is busy for a moment is asked again; one that cannot track is
-// not, and each queue gets a blocking move.
-func TestWaiterGivesUpAStrategyForGoodReasonsOnly(t *testing.T) {
+// A server that refuses tracking for a temporary reason is asked again. If it does not
+// support tracking, each queue gets a blocking move.
+func TestWatchBlocksOnlyIfTrackingIsNotSupported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := &moody{answers: []string{
+		r := &refusing{answers: []string{
 			"BUSY Redis is busy running a script.", "ERR max number of clients reached",
 			"LOADING Redis is loading the dataset in memory", "ERR unknown subcommand 'TRACKING'",
 		}}
-		x := newExchange(m, Config{Queues: []string{"a", "b"}, MaxWaiting: 16})
+		x := newExchange(r, Config{Queues: []string{"a", "b"}, MaxWaiting: 16})
 		x.state.idle, x.state.queues = true, []string{"a", "b"}
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -54,16 +54,16 @@ func TestWaiterGivesUpAStrategyForGoodReasonsOnly(t *testing.T) {
 		}()
 		backoff.Sleep(ctx, time.Minute)
 		synctest.Wait()
-		assert.EqualValues(t, 4, m.attempts.Load())
-		assert.EqualValues(t, 2, m.blocked.Load())
+		assert.EqualValues(t, 4, r.attempts.Load())
+		assert.EqualValues(t, 2, r.blocked.Load())
 		stop()
 		<-done
 	})
 }
 
-// line is a queue with jobs and a watch on it that tells what Redis's tracking
-// does: the next push or pop after it was armed, once.
-type line struct {
+// trackedQueue is a queue and a watch on it. As in Redis, the watch reports only the
+// first push or pop after it was armed.
+type trackedQueue struct {
 	Backend
 	mu    sync.Mutex
 	jobs  int
@@ -71,58 +71,58 @@ type line struct {
 	told  chan struct{}
 }
 
-func (l *line) Exchange(_ context.Context, _ []string, _ []store.Outcome, free []store.Slot) (store.Exchanged, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (q *trackedQueue) Exchange(_ context.Context, _ []string, _ []store.Outcome, free []store.Slot) (store.Exchanged, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	var x store.Exchanged
-	for _, slot := range free[:min(len(free), l.jobs)] {
+	for _, slot := range free[:min(len(free), q.jobs)] {
 		x.Reserved = append(x.Reserved, store.Reserved{Worker: slot.Worker})
-		l.jobs--
-		l.changed()
+		q.jobs--
+		q.changed()
 	}
 	return x, nil
 }
 
-func (l *line) changed() {
-	if l.armed {
-		l.armed = false
-		l.told <- struct{}{}
+func (q *trackedQueue) changed() {
+	if q.armed {
+		q.armed = false
+		q.told <- struct{}{}
 	}
 }
 
-func (l *line) push() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.jobs++
-	l.changed()
+func (q *trackedQueue) push() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.jobs++
+	q.changed()
 }
 
-func (l *line) Arm([]string, bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.armed = true
+func (q *trackedQueue) Arm([]string, bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.armed = true
 	return nil
 }
 
-func (l *line) Wait(ctx context.Context) (renamed bool, err error) {
+func (q *trackedQueue) Wait(ctx context.Context) (renamed bool, err error) {
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
-	case <-l.told:
+	case <-q.told:
 		return false, nil
 	}
 }
 
-func (l *line) Ping() error { return nil }
-func (l *line) Close()      {}
+func (q *trackedQueue) Ping() error { return nil }
+func (q *trackedQueue) Close()      {}
 
-// Who was woken for nothing rests, longer each time; but a job that it finds
-// after its rest ends that, or every job after it would wait for a rest, too.
-func TestWaiterIsFastAgainAfterItRested(t *testing.T) {
+// track waits longer after each look that finds no job. A job that it finds after such a
+// wait resets the wait; otherwise every later job would be delayed.
+func TestTrackIsFastAgainAfterItFindsAJob(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &line{told: make(chan struct{}, 1000)}
-		x := newExchange(l, Config{Queues: []string{"a"}, Slots: 2})
+		q := &trackedQueue{told: make(chan struct{}, 1000)}
+		x := newExchange(q, Config{Queues: []string{"a"}, Slots: 2})
 		ctx, stop := context.WithCancel(t.Context())
 		begun := make(chan time.Time)
 		var all sync.WaitGroup
@@ -136,17 +136,17 @@ func TestWaiterIsFastAgainAfterItRested(t *testing.T) {
 				}
 			})
 		}
-		all.Go(func() { x.track(ctx, l) })
-		for range 30 { // others take the jobs
-			l.told <- struct{}{}
+		all.Go(func() { x.track(ctx, q) })
+		for range 30 { // other workers take the jobs
+			q.told <- struct{}{}
 		}
-		backoff.Sleep(ctx, time.Second) // it is in the middle of a long rest
+		backoff.Sleep(ctx, time.Second) // track is in a long wait
 		var took []time.Duration
 		for range 200 {
 			pushed := time.Now()
-			l.push()
+			q.push()
 			took = append(took, (<-begun).Sub(pushed))
-			backoff.Sleep(ctx, time.Millisecond) // it may still rest
+			backoff.Sleep(ctx, time.Millisecond) // track may still wait
 		}
 		slices.Sort(took)
 		assert.Less(t, took[len(took)/2], 5*time.Millisecond, "%v", took)
