@@ -33,7 +33,7 @@ func newLogins() *logins {
 func (l *logins) authenticate(cfg Config, r *http.Request) (Access, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return cfg.Auth.Authenticate(r) //nolint:wrapcheck // the caller's own
+		return cfg.Auth.Authenticate(r)
 	}
 	sum := sha256.Sum256([]byte(header))
 	known := l.isKnown(sum)
@@ -46,12 +46,12 @@ func (l *logins) authenticate(cfg Config, r *http.Request) (Access, error) {
 		l.know(sum, known)
 		return access, nil
 	case !errors.Is(err, ErrWhoAreYou):
-		return access, err //nolint:wrapcheck // the caller's own
+		return access, err
 	}
 	user, _, _ := r.BasicAuth() // empty for another kind of credentials
 	cfg.Logger.Warn("dashboard sign-in failed", "user", cut(100, user), "remote", r.RemoteAddr)
 	l.wait(r)
-	return access, err //nolint:wrapcheck // the caller's own
+	return access, err
 }
 
 // wait holds up the answer to a failed sign-in, unless too many wait already.
