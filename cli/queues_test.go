@@ -116,7 +116,7 @@ func TestEnqueueFrontAndJSON(t *testing.T) {
 func TestEnqueueTellsAVeto(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	vetoed := resque.Define1[int]("A", "q").EnqueueHooks(
+	vetoed := resque.Define1[int]("A", "q",
 		resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
 	mux := resque.NewMux()
 	mux.Handle(vetoed.Handler(func(context.Context, int) error { return nil }))

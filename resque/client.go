@@ -41,7 +41,14 @@ type Client struct {
 
 // New returns a client of rdb. With cfg.Inline set, rdb may be nil.
 func New(rdb *Redis, cfg Config) (*Client, error) {
-	if _, err := cfg.JSON.spelling(); err != nil {
+	_, err := cfg.JSON.spelling()
+	if slices.ContainsFunc(cfg.EnqueueHooks, func(m EnqueueMiddleware) bool { return m == nil }) {
+		err = errors.Join(err, errors.New("resque: Config.EnqueueHooks has a nil hook"))
+	}
+	if slices.ContainsFunc(cfg.DequeueHooks, func(m DequeueMiddleware) bool { return m == nil }) {
+		err = errors.Join(err, errors.New("resque: Config.DequeueHooks has a nil hook"))
+	}
+	if err != nil {
 		return nil, err
 	}
 	cfg.EnqueueHooks, cfg.DequeueHooks = slices.Clone(cfg.EnqueueHooks), slices.Clone(cfg.DequeueHooks)

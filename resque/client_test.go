@@ -172,7 +172,7 @@ func TestInlineFailureHooksGetALiveContext(t *testing.T) {
 		assert.Equal(t, "value", ctx.Value(key{}))
 		return nil
 	}
-	mux.Handle(resque.Define0("Late", "q").Timeout(time.Millisecond).Handler(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Late", "q", resque.Timeout(time.Millisecond)).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}).OnFailure(hook))
@@ -199,12 +199,12 @@ func TestInlineTimeout(t *testing.T) {
 			return answer(ctx)
 		}
 	}
-	mux.Handle(resque.Define0("Obeys", "q").Timeout(time.Millisecond).Handler(wait(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Obeys", "q", resque.Timeout(time.Millisecond)).Handler(wait(func(ctx context.Context) error {
 		return fmt.Errorf("reading: %w", ctx.Err())
 	})))
-	mux.Handle(resque.Define0("Own", "q").Timeout(time.Millisecond).Handler(wait(func(context.Context) error { return own })))
-	mux.Handle(resque.Define0("Done", "q").Timeout(time.Millisecond).Handler(wait(func(context.Context) error { return nil })))
-	mux.Handle(resque.Define0("Caller", "q").Timeout(time.Hour).Handler(wait(func(ctx context.Context) error { return ctx.Err() })))
+	mux.Handle(resque.Define0("Own", "q", resque.Timeout(time.Millisecond)).Handler(wait(func(context.Context) error { return own })))
+	mux.Handle(resque.Define0("Done", "q", resque.Timeout(time.Millisecond)).Handler(wait(func(context.Context) error { return nil })))
+	mux.Handle(resque.Define0("Caller", "q", resque.Timeout(time.Hour)).Handler(wait(func(ctx context.Context) error { return ctx.Err() })))
 	client := inline(t, mux)
 	_, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "Obeys"})
 	var timeout *resque.TimeoutError

@@ -2,28 +2,19 @@ package resque
 
 import (
 	"context"
-	"time"
+	"fmt"
 )
 
-// A definition names a job once for both sides: who enqueues it and who
-// performs it. The compiler then checks class, queue, arity and types.
-//
-//	// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
-//	var Exporter = resque.Define1[int64]("Exporter", "exports")
-//
-// Definitions are immutable values and safe for concurrent use. They panic when
-// the class or the queue is empty: a mistake of the program, found at its start.
 type definition struct {
 	class, queue string
-	timeout      time.Duration
-	hooks        *clientHooks
+	settings     settings
 }
 
-func define(class, queue string) definition {
+func define(class, queue string, given []Setting) definition {
 	if class == "" || queue == "" {
-		panic("resque: Define: a class and a queue are needed, got " + `"` + class + `", "` + queue + `"`)
+		panic(fmt.Sprintf("resque: Define: a class and a queue are needed, got %q, %q", class, queue))
 	}
-	return definition{class: class, queue: queue}
+	return definition{class: class, queue: queue, settings: settingsOf(class, given)}
 }
 
 // Class is the job's class, as Ruby spells it.
@@ -40,43 +31,27 @@ func (d definition) AnyJob() Job { return d.job() }
 func (d definition) UncheckedJob(args ...any) Job { return d.job(args...) }
 
 func (d definition) job(args ...any) Job {
-	return Job{Queue: d.queue, Class: d.class, Args: args, hooks: d.hooks}
+	return Job{Queue: d.queue, Class: d.class, Args: args, hooks: d.settings.hooks}
 }
 
-// route is the class's. It has no handler where there is no function to call, so
-// that Mux.Handle panics at once and not each job later.
+// UncheckedHandler returns fn as the class's route, for [Mux.Handle]. It gets the
+// payload instead of arguments that the compiler has checked, and binds them with
+// [Payload.Bind].
+func (d definition) UncheckedHandler(fn HandlerFunc) Route { return d.route(fn == nil, fn) }
+
 func (d definition) route(none bool, perform HandlerFunc) Route {
-	r := Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, hooks: d.hooks}
-	if !none {
-		r.Handler = perform
+	if none {
+		return d.settings.route(d.class, d.queue, nil)
 	}
-	return r
+	return d.settings.route(d.class, d.queue, perform)
 }
 
 // Definition0 is a job without arguments.
 type Definition0 struct{ definition }
 
 // Define0 defines a job without arguments.
-func Define0(class, queue string) Definition0 { return Definition0{define(class, queue)} }
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition0) Timeout(limit time.Duration) Definition0 {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
-func (d Definition0) EnqueueHooks(hooks ...EnqueueMiddleware) Definition0 {
-	d.hooks = d.hooks.withEnqueue(hooks)
-	return d
-}
-
-// DequeueHooks returns the definition with hooks around the removal of its jobs,
-// inside of those it has. See BeforeDequeue and AfterDequeue.
-func (d Definition0) DequeueHooks(hooks ...DequeueMiddleware) Definition0 {
-	d.hooks = d.hooks.withDequeue(hooks)
-	return d
+func Define0(class, queue string, settings ...Setting) Definition0 {
+	return Definition0{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue.
@@ -96,28 +71,19 @@ func (d Definition0) Handler(fn func(context.Context) error) Route {
 type Definition1[A any] struct{ definition }
 
 // Define1 defines a job with one argument.
-func Define1[A any](class, queue string) Definition1[A] {
-	return Definition1[A]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
-func (d Definition1[A]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition1[A] {
-	d.hooks = d.hooks.withEnqueue(hooks)
-	return d
-}
-
-// DequeueHooks returns the definition with hooks around the removal of its jobs,
-// inside of those it has. See BeforeDequeue and AfterDequeue.
-func (d Definition1[A]) DequeueHooks(hooks ...DequeueMiddleware) Definition1[A] {
-	d.hooks = d.hooks.withDequeue(hooks)
-	return d
+//
+//	// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
+//	var Exporter = resque.Define1[int64]("Exporter", "exports", resque.Timeout(10*time.Minute))
+//
+// A definition names a job once for both sides, the code that enqueues it and the
+// code that performs it: Job makes a job to enqueue, and Handler makes a route for
+// a [Mux]. The compiler then checks class, queue, arity and types.
+//
+// Definitions are immutable values, safe for concurrent use. Define0 to Define4
+// panic if the class or the queue is empty, or a [Setting] cannot work: these are
+// mistakes of the program, found at its start.
+func Define1[A any](class, queue string, settings ...Setting) Definition1[A] {
+	return Definition1[A]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue.
@@ -138,28 +104,8 @@ func (d Definition1[A]) Handler(fn func(context.Context, A) error) Route {
 type Definition2[A, B any] struct{ definition }
 
 // Define2 defines a job with two arguments.
-func Define2[A, B any](class, queue string) Definition2[A, B] {
-	return Definition2[A, B]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
-func (d Definition2[A, B]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition2[A, B] {
-	d.hooks = d.hooks.withEnqueue(hooks)
-	return d
-}
-
-// DequeueHooks returns the definition with hooks around the removal of its jobs,
-// inside of those it has. See BeforeDequeue and AfterDequeue.
-func (d Definition2[A, B]) DequeueHooks(hooks ...DequeueMiddleware) Definition2[A, B] {
-	d.hooks = d.hooks.withDequeue(hooks)
-	return d
+func Define2[A, B any](class, queue string, settings ...Setting) Definition2[A, B] {
+	return Definition2[A, B]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue.
@@ -183,28 +129,8 @@ func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) Route {
 type Definition3[A, B, C any] struct{ definition }
 
 // Define3 defines a job with three arguments.
-func Define3[A, B, C any](class, queue string) Definition3[A, B, C] {
-	return Definition3[A, B, C]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
-func (d Definition3[A, B, C]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition3[A, B, C] {
-	d.hooks = d.hooks.withEnqueue(hooks)
-	return d
-}
-
-// DequeueHooks returns the definition with hooks around the removal of its jobs,
-// inside of those it has. See BeforeDequeue and AfterDequeue.
-func (d Definition3[A, B, C]) DequeueHooks(hooks ...DequeueMiddleware) Definition3[A, B, C] {
-	d.hooks = d.hooks.withDequeue(hooks)
-	return d
+func Define3[A, B, C any](class, queue string, settings ...Setting) Definition3[A, B, C] {
+	return Definition3[A, B, C]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue.
@@ -229,28 +155,8 @@ func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) R
 type Definition4[A, B, C, D any] struct{ definition }
 
 // Define4 defines a job with four arguments.
-func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
-	return Definition4[A, B, C, D]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. See BeforeEnqueue and AfterEnqueue.
-func (d Definition4[A, B, C, D]) EnqueueHooks(hooks ...EnqueueMiddleware) Definition4[A, B, C, D] {
-	d.hooks = d.hooks.withEnqueue(hooks)
-	return d
-}
-
-// DequeueHooks returns the definition with hooks around the removal of its jobs,
-// inside of those it has. See BeforeDequeue and AfterDequeue.
-func (d Definition4[A, B, C, D]) DequeueHooks(hooks ...DequeueMiddleware) Definition4[A, B, C, D] {
-	d.hooks = d.hooks.withDequeue(hooks)
-	return d
+func Define4[A, B, C, D any](class, queue string, settings ...Setting) Definition4[A, B, C, D] {
+	return Definition4[A, B, C, D]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue.

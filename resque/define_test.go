@@ -80,23 +80,23 @@ func TestDefinitionsRefuseOtherArguments(t *testing.T) {
 	}
 }
 
-func TestDefinitionIsAValue(t *testing.T) {
+func TestTimeoutIsASettingOfEveryArity(t *testing.T) {
 	t.Parallel()
 	d := resque.Define1[int]("A", "q")
-	limited := d.Timeout(time.Minute)
+	limited := resque.Define1[int]("A", "q", resque.Timeout(time.Minute))
 	perform := func(context.Context, int) error { return nil }
 	assert.Zero(t, d.Handler(perform).Timeout)
 	assert.Equal(t, time.Minute, limited.Handler(perform).Timeout)
 	assert.Equal(t, "A", limited.Class())
 	assert.Equal(t, "q", limited.Queue())
 
-	route := resque.Define0("Z", "q").Timeout(time.Second).Handler(func(context.Context) error { return nil })
+	route := resque.Define0("Z", "q", resque.Timeout(time.Second)).Handler(func(context.Context) error { return nil })
 	assert.Equal(t, time.Second, route.Timeout)
-	assert.Equal(t, time.Second, resque.Define2[int, int]("Z", "q").Timeout(time.Second).
+	assert.Equal(t, time.Second, resque.Define2[int, int]("Z", "q", resque.Timeout(time.Second)).
 		Handler(func(context.Context, int, int) error { return nil }).Timeout)
-	assert.Equal(t, time.Second, resque.Define3[int, int, int]("Z", "q").Timeout(time.Second).
+	assert.Equal(t, time.Second, resque.Define3[int, int, int]("Z", "q", resque.Timeout(time.Second)).
 		Handler(func(context.Context, int, int, int) error { return nil }).Timeout)
-	assert.Equal(t, time.Second, resque.Define4[int, int, int, int]("Z", "q").Timeout(time.Second).
+	assert.Equal(t, time.Second, resque.Define4[int, int, int, int]("Z", "q", resque.Timeout(time.Second)).
 		Handler(func(context.Context, int, int, int, int) error { return nil }).Timeout)
 }
 

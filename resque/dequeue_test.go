@@ -275,7 +275,7 @@ func TestDequeueHooks(t *testing.T) {
 		}),
 	}})
 	require.NoError(t, err)
-	class := resque.Define1[string]("A", "q").DequeueHooks(
+	class := resque.Define1[string]("A", "q",
 		resque.BeforeDequeue(func(_ context.Context, job resque.Job) (bool, error) {
 			calls = append(calls, fmt.Sprint("before ", job.Args))
 			if len(job.Args) == 1 && job.Args[0] == "bad" {

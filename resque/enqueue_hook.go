@@ -20,6 +20,9 @@ type EnqueueMiddleware func(next EnqueueFunc) EnqueueFunc
 //
 // Ruby: before_enqueue, of which every one is called, whatever the others say.
 func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error)) EnqueueMiddleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next EnqueueFunc) EnqueueFunc {
 		return func(ctx context.Context, job Job) (bool, error) {
 			if ok, err := hook(ctx, job); !ok || err != nil {
@@ -35,6 +38,9 @@ func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error))
 //
 // Ruby: after_enqueue.
 func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next EnqueueFunc) EnqueueFunc {
 		return func(ctx context.Context, job Job) (bool, error) {
 			queued, err := next(ctx, job)
@@ -58,6 +64,9 @@ type DequeueMiddleware func(next DequeueFunc) DequeueFunc
 //
 // Ruby: before_dequeue, of which every one is called, whatever the others say.
 func BeforeDequeue(hook func(ctx context.Context, job Job) (ok bool, err error)) DequeueMiddleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next DequeueFunc) DequeueFunc {
 		return func(ctx context.Context, job Job) (int, bool, error) {
 			if ok, err := hook(ctx, job); !ok || err != nil {
@@ -73,6 +82,9 @@ func BeforeDequeue(hook func(ctx context.Context, job Job) (ok bool, err error))
 //
 // Ruby: after_dequeue.
 func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next DequeueFunc) DequeueFunc {
 		return func(ctx context.Context, job Job) (int, bool, error) {
 			removed, ok, err := next(ctx, job)
@@ -84,26 +96,11 @@ func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddlewa
 	}
 }
 
-// EnqueueHooks returns the job with hooks around its enqueueing, inside of those
-// it has.
-func (j Job) EnqueueHooks(hooks ...EnqueueMiddleware) Job {
-	j.hooks = j.hooks.withEnqueue(hooks)
-	return j
-}
-
-// clientHooks are a definition's, and travel with its jobs. They never change:
-// more make new ones.
+// clientHooks are a definition's hooks, which travel with its jobs and never
+// change.
 type clientHooks struct {
 	enqueue []EnqueueMiddleware
 	dequeue []DequeueMiddleware
-}
-
-func (h *clientHooks) withEnqueue(more []EnqueueMiddleware) *clientHooks {
-	return &clientHooks{enqueue: slices.Concat(h.enqueues(), more), dequeue: h.dequeues()}
-}
-
-func (h *clientHooks) withDequeue(more []DequeueMiddleware) *clientHooks {
-	return &clientHooks{enqueue: h.enqueues(), dequeue: slices.Concat(h.dequeues(), more)}
 }
 
 func (h *clientHooks) enqueues() []EnqueueMiddleware {

@@ -40,8 +40,8 @@ func TestEnqueueHooksAreNested(t *testing.T) {
 	var calls []string
 	client := hooked(t, s, noting(&calls, "client 1"), noting(&calls, "client 2"))
 	plain := resque.Define1[int]("Exporter", "exports")
-	one := plain.EnqueueHooks(noting(&calls, "class 1"))
-	two := one.EnqueueHooks(noting(&calls, "class 2"))
+	one := resque.Define1[int]("Exporter", "exports", noting(&calls, "class 1"))
+	two := resque.Define1[int]("Exporter", "exports", noting(&calls, "class 1"), noting(&calls, "class 2"))
 
 	queued, err := client.Enqueue(t.Context(), two.Job(1))
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestEnqueueHooksAreNested(t *testing.T) {
 	calls = nil
 	_, err = s.Client(t).EnqueueTo(t.Context(), "urgent", one.Job(1))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"class 1", "class 1 true"}, calls, "a definition is not changed by what is made of it")
+	assert.Equal(t, []string{"class 1", "class 1 true"}, calls)
 
 	calls = nil
 	_, err = s.Client(t).Enqueue(t.Context(), plain.Job(1))
@@ -173,7 +173,7 @@ func TestRouteWith(t *testing.T) {
 	var calls []string
 	s := redistest.StartEmbedded(t)
 	mux := resque.NewMux()
-	mux.Handle(Exporter.EnqueueHooks(noting(&calls, "hook")).Handler(func(context.Context, int64) error { return nil }))
+	mux.Handle(resque.Define1[int64]("Exporter", "exports", noting(&calls, "hook")).Handler(func(context.Context, int64) error { return nil }))
 	route, ok := mux.Route("Exporter")
 	require.True(t, ok)
 	_, err := s.Client(t).Enqueue(t.Context(), route.Job(5))
@@ -190,11 +190,11 @@ func TestEveryDefinitionHasHooks(t *testing.T) {
 	dequeue := func(next resque.DequeueFunc) resque.DequeueFunc { dequeued++; return next }
 	client := redistest.StartEmbedded(t).Client(t)
 	for i, job := range []resque.Job{
-		resque.Define0("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(),
-		resque.Define1[int]("A", "q").DequeueHooks(dequeue).EnqueueHooks(enqueue).Job(1),
-		resque.Define2[int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2),
-		resque.Define3[int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2, 3),
-		resque.Define4[int, int, int, int]("A", "q").EnqueueHooks(enqueue).DequeueHooks(dequeue).Job(1, 2, 3, 4),
+		resque.Define0("A", "q", resque.EnqueueMiddleware(enqueue), resque.DequeueMiddleware(dequeue)).Job(),
+		resque.Define1[int]("A", "q", resque.DequeueMiddleware(dequeue), resque.EnqueueMiddleware(enqueue)).Job(1),
+		resque.Define2[int, int]("A", "q", resque.EnqueueMiddleware(enqueue), resque.DequeueMiddleware(dequeue)).Job(1, 2),
+		resque.Define3[int, int, int]("A", "q", resque.EnqueueMiddleware(enqueue), resque.DequeueMiddleware(dequeue)).Job(1, 2, 3),
+		resque.Define4[int, int, int, int]("A", "q", resque.EnqueueMiddleware(enqueue), resque.DequeueMiddleware(dequeue)).Job(1, 2, 3, 4),
 	} {
 		_, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)

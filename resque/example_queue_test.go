@@ -109,7 +109,7 @@ func ExampleBeforeEnqueue() {
 		}),
 	}})
 	defer end()
-	exporter := resque.Define1[int64]("Exporter", "exports").EnqueueHooks(
+	exporter := resque.Define1[int64]("Exporter", "exports",
 		resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (ok bool, err error) {
 			return job.Args[0] != int64(13), nil
 		}))

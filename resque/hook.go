@@ -20,6 +20,9 @@ var ErrDontPerform = errors.New("resque: do not perform this job")
 //
 // Ruby: before_perform.
 func BeforePerform(hook HandlerFunc) Middleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next Handler) Handler {
 		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			if err := hook(ctx, job); err != nil {
@@ -35,6 +38,9 @@ func BeforePerform(hook HandlerFunc) Middleware {
 //
 // Ruby: after_perform.
 func AfterPerform(hook HandlerFunc) Middleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next Handler) Handler {
 		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			if err := next.Perform(ctx, job); err != nil {
@@ -50,6 +56,9 @@ func AfterPerform(hook HandlerFunc) Middleware {
 //
 // Ruby: around_perform, with perform for its yield.
 func AroundPerform(hook func(ctx context.Context, job *Payload, perform func(context.Context) error) error) Middleware {
+	if hook == nil {
+		return nil
+	}
 	return func(next Handler) Handler {
 		return HandlerFunc(func(ctx context.Context, job *Payload) error {
 			return hook(ctx, job, func(ctx context.Context) error { return next.Perform(ctx, job) })
@@ -62,6 +71,13 @@ func AroundPerform(hook func(ctx context.Context, job *Payload, perform func(con
 //
 // Ruby: on_failure.
 type FailureHook func(ctx context.Context, job *Payload, err error) error
+
+// OnFailure returns hook as a [Setting].
+//
+// Ruby: on_failure.
+func OnFailure(hook func(ctx context.Context, job *Payload, err error) error) FailureHook {
+	return hook
+}
 
 // FailureHooks runs what a route has for failures, in order, and returns the
 // error to record: err, with what went wrong in a hook. Whoever records a

@@ -61,17 +61,25 @@ func (r Route) Job(args ...any) Job {
 }
 
 // Use returns the route with middleware around its handler, the first
-// outermost, inside of the mux's own.
+// outermost, inside of the mux's own. It panics if one is nil.
 func (r Route) Use(middleware ...Middleware) Route {
 	for _, wrap := range slices.Backward(middleware) {
+		if wrap == nil {
+			panic(fmt.Sprintf("resque: Use: nil middleware for class %q", r.Class))
+		}
 		r.Handler = wrap(r.Handler)
 	}
 	return r
 }
 
 // OnFailure returns the route with hooks that are told when one of its jobs has
-// failed, after those it has.
+// failed, after those it has. It panics if one is nil.
 func (r Route) OnFailure(hooks ...FailureHook) Route {
+	for _, hook := range hooks {
+		if hook == nil {
+			panic(fmt.Sprintf("resque: OnFailure: nil hook for class %q", r.Class))
+		}
+	}
 	r.failure = slices.Concat(r.failure, hooks)
 	return r
 }
@@ -141,13 +149,13 @@ func (m *Mux) Handle(r Route) {
 	m.routes[r.Class] = r
 }
 
-// HandleFunc registers fn for class: the plain form, for what the compiler
-// cannot know.
-func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload) error) {
+// HandleFunc registers fn for class, with settings: the plain form, for what the
+// compiler cannot know.
+func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload) error, settings ...Setting) {
 	if fn == nil {
 		panic(fmt.Sprintf("resque: HandleFunc: nil function for class %q", class))
 	}
-	m.Handle(Route{Class: class, Handler: HandlerFunc(fn)})
+	m.Handle(settingsOf(class, settings).route(class, "", HandlerFunc(fn)))
 }
 
 // Perform performs job, or the job inside it, by its class's handler. The error

@@ -79,7 +79,7 @@ func clientScenarios() []clientScenario {
 		{name: "queue_sizes", before: two, act: queueSizes, commute: true},
 		{name: "enqueue_vetoed", act: func(t *testing.T, client *resque.Client) any {
 			t.Helper()
-			vetoed := resque.Define1[int]("Exporter", "exports").EnqueueHooks(
+			vetoed := resque.Define1[int]("Exporter", "exports",
 				resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
 			queued, err := client.Enqueue(t.Context(), vetoed.Job(1))
 			require.NoError(t, err)

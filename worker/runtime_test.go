@@ -115,9 +115,9 @@ func TestTimeouts(t *testing.T) {
 		<-ctx.Done()
 		return fmt.Errorf("reading: %w", ctx.Err())
 	}
-	mux.Handle(resque.Define0("Own", "q").Timeout(20 * time.Millisecond).Handler(wait))
+	mux.Handle(resque.Define0("Own", "q", resque.Timeout(20*time.Millisecond)).Handler(wait))
 	mux.Handle(resque.Define0("General", "q").Handler(wait))
-	mux.Handle(resque.Define0("Honest", "q").Timeout(20 * time.Millisecond).Handler(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Honest", "q", resque.Timeout(20*time.Millisecond)).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.New("no disk")
 	}))

@@ -21,7 +21,7 @@ func TestJobsOfRails(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
-	mux.Handle(activejob.Define0("SlowJob", "q").Timeout(20 * time.Millisecond).Handler(func(ctx context.Context) error {
+	mux.Handle(activejob.Define0("SlowJob", "q", resque.Timeout(20*time.Millisecond)).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))

@@ -95,7 +95,9 @@ func wrapper() *resque.Wrapper {
 }
 
 func wrap(job resque.Job) resque.Job {
-	return Job{Class: job.Class, Queue: job.Queue, Args: job.Args}.Resque()
+	wrapped := Job{Class: job.Class, Queue: job.Queue, Args: job.Args}.Resque()
+	job.Class, job.Args = wrapped.Class, wrapped.Args
+	return job
 }
 
 // unwrap returns the Rails job inside job.

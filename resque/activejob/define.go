@@ -2,59 +2,39 @@ package activejob
 
 import (
 	"context"
-	"time"
+	"fmt"
 
 	"github.com/goresque/goresque/resque"
 )
 
-// A definition names a Rails job once for both sides, as those of package resque
-// do for Resque's own.
-//
-//	// Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
-//	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
-//
-// Definitions are immutable values and safe for concurrent use. They panic when
-// the class or the queue is empty: a mistake of the program, found at its start.
-type definition struct {
-	class, queue string
-	timeout      time.Duration
-	enqueueing   []resque.EnqueueMiddleware
-}
+// definition has the settings in a definition of package resque.
+type definition struct{ plain resque.Definition0 }
 
-func define(class, queue string) definition {
+func define(class, queue string, settings []resque.Setting) definition {
 	if class == "" || queue == "" {
-		panic("activejob: Define: a class and a queue are needed, got " + `"` + class + `", "` + queue + `"`)
+		panic(fmt.Sprintf("activejob: Define: a class and a queue are needed, got %q, %q", class, queue))
 	}
-	return definition{class: class, queue: queue}
+	return definition{resque.Define0(class, queue, settings...)}
 }
 
 // Class is the job's class, as Rails spells it.
-func (d definition) Class() string { return d.class }
+func (d definition) Class() string { return d.plain.Class() }
 
 // Queue is where Job places it: with the app's prefix, if it has one.
-func (d definition) Queue() string { return d.queue }
+func (d definition) Queue() string { return d.plain.Queue() }
 
 // UncheckedJob returns a job whose arguments the compiler has not checked: for tools
 // that have a definition by an interface.
 func (d definition) UncheckedJob(args ...any) resque.Job { return d.job(args...) }
 
-func (d definition) job(args ...any) resque.Job {
-	job := Job{Class: d.class, Queue: d.queue, Args: args}.Resque()
-	if len(d.enqueueing) > 0 {
-		job = job.EnqueueHooks(d.enqueueing...)
-	}
-	return job
-}
+func (d definition) job(args ...any) resque.Job { return wrap(d.plain.UncheckedJob(args...)) }
 
 func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
-	w := wrapper()
-	if len(d.enqueueing) > 0 {
-		w.Wrap = func(job resque.Job) resque.Job { return wrap(job).EnqueueHooks(d.enqueueing...) }
+	if none {
+		perform = nil
 	}
-	r := resque.Route{Class: d.class, Queue: d.queue, Timeout: d.timeout, Wrapper: w}
-	if !none {
-		r.Handler = perform
-	}
+	r := d.plain.UncheckedHandler(perform)
+	r.Wrapper = wrapper()
 	return r
 }
 

@@ -2,8 +2,6 @@ package activejob
 
 import (
 	"context"
-	"slices"
-	"time"
 
 	"github.com/goresque/goresque/resque"
 )
@@ -12,23 +10,8 @@ import (
 type Definition0 struct{ definition }
 
 // Define0 defines a Rails job without arguments.
-func Define0(class, queue string) Definition0 {
-	return Definition0{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition0) Timeout(limit time.Duration) Definition0 {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
-//
-// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
-func (d Definition0) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition0 {
-	d.enqueueing = slices.Concat(d.enqueueing, hooks)
-	return d
+func Define0(class, queue string, settings ...resque.Setting) Definition0 {
+	return Definition0{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue, with an id of its own.
@@ -48,23 +31,17 @@ func (d Definition0) Handler(fn func(context.Context) error) resque.Route {
 type Definition1[A any] struct{ definition }
 
 // Define1 defines a Rails job with one argument.
-func Define1[A any](class, queue string) Definition1[A] {
-	return Definition1[A]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition1[A]) Timeout(limit time.Duration) Definition1[A] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
+//
+//	// Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
+//	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
+//
+// A definition names a Rails job once for both sides, as [resque.Define1] does for
+// jobs of Resque itself, and takes the same settings. Hooks around enqueueing get
+// jobs of [JobWrapper]; [Inside] has the job inside.
 //
 // Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
-func (d Definition1[A]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition1[A] {
-	d.enqueueing = slices.Concat(d.enqueueing, hooks)
-	return d
+func Define1[A any](class, queue string, settings ...resque.Setting) Definition1[A] {
+	return Definition1[A]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue, with an id of its own.
@@ -85,23 +62,8 @@ func (d Definition1[A]) Handler(fn func(context.Context, A) error) resque.Route 
 type Definition2[A, B any] struct{ definition }
 
 // Define2 defines a Rails job with two arguments.
-func Define2[A, B any](class, queue string) Definition2[A, B] {
-	return Definition2[A, B]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition2[A, B]) Timeout(limit time.Duration) Definition2[A, B] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
-//
-// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
-func (d Definition2[A, B]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition2[A, B] {
-	d.enqueueing = slices.Concat(d.enqueueing, hooks)
-	return d
+func Define2[A, B any](class, queue string, settings ...resque.Setting) Definition2[A, B] {
+	return Definition2[A, B]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue, with an id of its own.
@@ -125,23 +87,8 @@ func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) resque.
 type Definition3[A, B, C any] struct{ definition }
 
 // Define3 defines a Rails job with three arguments.
-func Define3[A, B, C any](class, queue string) Definition3[A, B, C] {
-	return Definition3[A, B, C]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition3[A, B, C]) Timeout(limit time.Duration) Definition3[A, B, C] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
-//
-// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
-func (d Definition3[A, B, C]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition3[A, B, C] {
-	d.enqueueing = slices.Concat(d.enqueueing, hooks)
-	return d
+func Define3[A, B, C any](class, queue string, settings ...resque.Setting) Definition3[A, B, C] {
+	return Definition3[A, B, C]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue, with an id of its own.
@@ -166,23 +113,8 @@ func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) r
 type Definition4[A, B, C, D any] struct{ definition }
 
 // Define4 defines a Rails job with four arguments.
-func Define4[A, B, C, D any](class, queue string) Definition4[A, B, C, D] {
-	return Definition4[A, B, C, D]{define(class, queue)}
-}
-
-// Timeout returns the definition with a limit on how long its jobs may take.
-func (d Definition4[A, B, C, D]) Timeout(limit time.Duration) Definition4[A, B, C, D] {
-	d.timeout = limit
-	return d
-}
-
-// EnqueueHooks returns the definition with hooks around the enqueueing of its
-// jobs, inside of those it has. They get jobs of [JobWrapper]; see [Inside].
-//
-// Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
-func (d Definition4[A, B, C, D]) EnqueueHooks(hooks ...resque.EnqueueMiddleware) Definition4[A, B, C, D] {
-	d.enqueueing = slices.Concat(d.enqueueing, hooks)
-	return d
+func Define4[A, B, C, D any](class, queue string, settings ...resque.Setting) Definition4[A, B, C, D] {
+	return Definition4[A, B, C, D]{define(class, queue, settings)}
 }
 
 // Job returns a job to enqueue, with an id of its own.

@@ -77,11 +77,11 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 func TestDefinitionIsAValue(t *testing.T) {
 	t.Parallel()
 	for _, route := range []resque.Route{
-		activejob.Define0("J", "q").Timeout(time.Second).Handler(func(context.Context) error { return nil }),
-		activejob.Define1[int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int) error { return nil }),
-		activejob.Define2[int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int) error { return nil }),
-		activejob.Define3[int, int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int, int) error { return nil }),
-		activejob.Define4[int, int, int, int]("J", "q").Timeout(time.Second).Handler(func(context.Context, int, int, int, int) error { return nil }),
+		activejob.Define0("J", "q", resque.Timeout(time.Second)).Handler(func(context.Context) error { return nil }),
+		activejob.Define1[int]("J", "q", resque.Timeout(time.Second)).Handler(func(context.Context, int) error { return nil }),
+		activejob.Define2[int, int]("J", "q", resque.Timeout(time.Second)).Handler(func(context.Context, int, int) error { return nil }),
+		activejob.Define3[int, int, int]("J", "q", resque.Timeout(time.Second)).Handler(func(context.Context, int, int, int) error { return nil }),
+		activejob.Define4[int, int, int, int]("J", "q", resque.Timeout(time.Second)).Handler(func(context.Context, int, int, int, int) error { return nil }),
 	} {
 		assert.Equal(t, time.Second, route.Timeout)
 		assert.Equal(t, "J", route.Class)

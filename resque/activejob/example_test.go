@@ -164,7 +164,7 @@ func ExampleFailed() {
 
 // A hook of ActiveJob around enqueueing.
 func ExampleInside() {
-	export := ExportJob.EnqueueHooks(resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) {
+	export := activejob.Define1[int64]("ExportJob", "exports", resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) {
 		inside, _ := activejob.Inside(job)
 		fmt.Println("to be enqueued:", inside.Class, inside.Args)
 		return false, nil

@@ -27,11 +27,11 @@ func TestEnqueueHooks(t *testing.T) {
 	}
 	performed := 0
 	mux := resque.NewMux()
-	zero := activejob.Define0("J0", "q").EnqueueHooks(tell("0"))
-	one := activejob.Define1[int]("J1", "q").EnqueueHooks(tell("outer")).EnqueueHooks(tell("inner"))
-	two := activejob.Define2[int, int]("J2", "q").EnqueueHooks(tell("2"))
-	three := activejob.Define3[int, int, int]("J3", "q").EnqueueHooks(tell("3"))
-	four := activejob.Define4[int, int, int, int]("J4", "q").EnqueueHooks(tell("4"))
+	zero := activejob.Define0("J0", "q", tell("0"))
+	one := activejob.Define1[int]("J1", "q", tell("outer"), tell("inner"))
+	two := activejob.Define2[int, int]("J2", "q", tell("2"))
+	three := activejob.Define3[int, int, int]("J3", "q", tell("3"))
+	four := activejob.Define4[int, int, int, int]("J4", "q", tell("4"))
 	mux.Handle(zero.Handler(func(context.Context) error { performed++; return nil }))
 	mux.Handle(one.Handler(func(context.Context, int) error { performed++; return nil }))
 	mux.Handle(two.Handler(func(context.Context, int, int) error { performed++; return nil }))

@@ -316,7 +316,7 @@ func provider(spans *tracetest.InMemoryExporter) *sdk.TracerProvider {
 func TestVetoIsNotAnErrorButAFailedEnqueueIs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
-	veto := exporter.EnqueueHooks(resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
+	veto := resque.Define1[int64]("Exporter", "exports", resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
 	queued, err := b.client.Enqueue(t.Context(), veto.Job(1))
 	require.NoError(t, err)
 	assert.False(t, queued)
@@ -341,7 +341,7 @@ func TestSpansHaveOutcomeAndException(t *testing.T) {
 	b.mux.HandleFunc("Panic", func(context.Context, *resque.Payload) error { panic("at the disco") })
 	b.mux.HandleFunc("Drop", func(context.Context, *resque.Payload) error { return resque.ErrDontPerform })
 	b.mux.HandleFunc("Nil", func(context.Context, *resque.Payload) error { return (*resque.PanicError)(nil) })
-	slow := resque.Define0("Slow", "exports").Timeout(time.Millisecond)
+	slow := resque.Define0("Slow", "exports", resque.Timeout(time.Millisecond))
 	b.mux.Handle(slow.Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()

@@ -85,7 +85,7 @@ func TestPerformAllReturnsFailures(t *testing.T) {
 			told = append(told, job.Class)
 			return nil
 		}))
-	mux.Handle(Nightly.Timeout(time.Millisecond).Handler(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Nightly", "nightly", resque.Timeout(time.Millisecond)).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))

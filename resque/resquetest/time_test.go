@@ -17,7 +17,7 @@ import (
 // slow is a mux whose job takes an hour and then hears that its time is up.
 func slow() *resque.Mux {
 	mux := resque.NewMux()
-	mux.Handle(Nightly.Timeout(time.Hour).Handler(func(ctx context.Context) error {
+	mux.Handle(resque.Define0("Nightly", "nightly", resque.Timeout(time.Hour)).Handler(func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}))
