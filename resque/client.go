@@ -97,8 +97,7 @@ func (c *Client) EnqueueFront(ctx context.Context, job Job) (queued bool, err er
 //
 // Ruby: Resque.enqueue_to.
 func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (queued bool, err error) {
-	job.Queue = queue
-	return c.Enqueue(ctx, job)
+	return c.Enqueue(ctx, job.To(queue))
 }
 
 // ErrMaybeQueued is wrapped by errors of Enqueue that leave open whether the

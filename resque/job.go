@@ -21,6 +21,15 @@ type Job struct {
 	members []member     // see WithMember
 }
 
+// To returns the job with another queue than its own, for Client.Enqueue and
+// Client.EnqueueAll alike.
+//
+// Ruby: Resque.enqueue_to.
+func (j Job) To(queue string) Job {
+	j.Queue = queue
+	return j
+}
+
 // Errors of a job that cannot be enqueued as it is.
 var (
 	// ErrNoQueue is Ruby's Resque::NoQueueError.

@@ -181,6 +181,19 @@ func (m *Mux) Route(class string) (r Route, ok bool) {
 	return r, ok
 }
 
+// Queues returns the queues of the registered classes, sorted and each once. A class
+// that was registered without a queue, as by HandleFunc, adds none.
+func (m *Mux) Queues() []string {
+	var queues []string
+	for _, r := range m.routes {
+		if r.Queue != "" {
+			queues = append(queues, r.Queue)
+		}
+	}
+	slices.Sort(queues)
+	return slices.Compact(queues)
+}
+
 // Classes are the registered classes, sorted.
 func (m *Mux) Classes() []string {
 	classes := make([]string, 0, len(m.routes))

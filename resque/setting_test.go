@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -78,4 +79,30 @@ func TestNewRefusesNilHooks(t *testing.T) {
 	require.ErrorContains(t, err, "no such profile")
 	require.ErrorContains(t, err, "resque: Config.EnqueueHooks has a nil hook")
 	require.ErrorContains(t, err, "resque: Config.DequeueHooks has a nil hook")
+}
+
+func TestJobToAnotherQueue(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartEmbedded(t)
+	client := s.Client(t)
+	job := Exporter.Job(42)
+	_, err := client.EnqueueAll(t.Context(), []resque.Job{job.To("urgent"), job})
+	require.NoError(t, err)
+	_, err = client.Enqueue(t.Context(), job.To("urgent"))
+	require.NoError(t, err)
+	sizes, err := client.QueueSizes(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, sizes["urgent"])
+	assert.EqualValues(t, 1, sizes["exports"], "To returns a copy")
+}
+
+func TestMuxQueues(t *testing.T) {
+	t.Parallel()
+	mux := resque.NewMux()
+	assert.Empty(t, mux.Queues())
+	for class, queue := range map[string]string{"A": "mails", "B": "exports", "C": "mails"} {
+		mux.Handle(resque.Define0(class, queue).Handler(func(context.Context) error { return nil }))
+	}
+	mux.HandleFunc("Plain", func(context.Context, *resque.Payload) error { return nil })
+	assert.Equal(t, []string{"exports", "mails"}, mux.Queues())
 }
