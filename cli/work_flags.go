@@ -147,6 +147,10 @@ func (f *workFlags) config() (worker.Config, error) {
 	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
 		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
 	}
+	if f.heartbeat.value >= f.pruneAfter.value {
+		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are taken for dead",
+			f.heartbeat.value, f.pruneAfter.value)
+	}
 	cfg := worker.Config{
 		Queues:            strings.Split(f.queues, ","),
 		Concurrency:       f.concurrency,

@@ -95,7 +95,7 @@ func TestFlagsAndTheirFields(t *testing.T) {
 // Where 0 cannot be meant, it is not silently the default.
 func TestZerosThatAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, flags := range []string{"--crash-limit 0", "--crash-limit -1", "--heartbeat-interval 0", "--prune-interval 0", "--concurrency 0"} {
+	for _, flags := range []string{"--crash-limit 0", "--crash-limit -1", "--heartbeat-interval 0", "--prune-interval 0", "--prune-interval 5 --heartbeat-interval 20", "--heartbeat-interval 300", "--concurrency 0"} {
 		_, err := parsed(t, flags)
 		name, _, _ := strings.Cut(strings.TrimPrefix(flags, "--"), " ")
 		assert.ErrorContains(t, err, name)

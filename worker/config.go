@@ -289,6 +289,11 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16)
 	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
 	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
+	if c.HeartbeatInterval >= c.PruneAfter {
+		mistakes = append(mistakes, fmt.Errorf(
+			"worker: HeartbeatInterval is %v; it must be shorter than PruneAfter, which is %v, or live workers are taken for dead",
+			c.HeartbeatInterval, c.PruneAfter))
+	}
 	c.CrashLimit = cmp.Or(c.CrashLimit, 3)
 	c.TermTimeout = cmp.Or(c.TermTimeout, 4*time.Second)
 	if c.JobsPerChild == 0 && c.ChildLifetime > 0 {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	rnd "math/rand/v2"
 	"slices"
@@ -79,17 +80,21 @@ func (s *sweeper) sweep(ctx context.Context, own []string) error {
 		return err
 	}
 	defer func() { _ = s.backend.UnlockPruning(context.WithoutCancel(ctx), token) }() // it expires
+	var wrong []error
+	slices.Sort(dead)
 	for _, id := range dead {
 		if _, err := s.prune(ctx, id, beats[id]); err != nil {
-			return err
+			wrong = append(wrong, err) // the others are pruned all the same
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
-// dead tells whether a worker is. One that is silent for PruneAfter is, as in
-// Ruby. A Go worker is sooner, when its process's connection is gone, too, and
-// two heartbeats are missing.
+// dead reports whether a worker is dead. A Go worker whose process has a named
+// connection open is alive, whatever its heartbeat says: Redis's clock may have
+// jumped, or Redis was away. Without the connection it is dead after two heartbeat
+// intervals. A worker of another implementation, and a Go worker if Redis does not
+// list its clients, is dead after PruneAfter, as in Ruby.
 func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (bool, error) {
 	heard, err := wire.ParseTime(beat)
 	if err != nil {
@@ -97,15 +102,13 @@ func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (boo
 		return false, nil //nolint:nilerr // it is told, and no reason to stop sweeping
 	}
 	silent := now.Sub(heard.Time)
-	if silent > s.cfg.PruneAfter {
-		return true, nil
+	if process, ok := processOf(id); ok && silent > min(2*s.cfg.HeartbeatInterval, s.cfg.PruneAfter) {
+		tokens, known, err := s.backend.Present(ctx, process)
+		if err != nil || known {
+			return err == nil && len(tokens) == 0, err
+		}
 	}
-	process, ok := processOf(id)
-	if !ok || silent <= 2*s.cfg.HeartbeatInterval {
-		return false, nil
-	}
-	tokens, known, err := s.backend.Present(ctx, process)
-	return err == nil && known && len(tokens) == 0, err
+	return silent > s.cfg.PruneAfter, nil
 }
 
 // settle ends the worker that has an id which we are to take, unless it seems to

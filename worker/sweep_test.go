@@ -123,6 +123,59 @@ func TestSweepTakesGoWorkersSooner(t *testing.T) {
 	assert.Len(t, g.list(t, "failed"), 2)
 }
 
+// A jump of Redis's clock makes every heartbeat old. A worker that is connected is
+// alive all the same.
+func TestSweepSparesConnectedWorkersWhateverTheirHeartbeat(t *testing.T) {
+	t.Parallel()
+	g := dig(t, redistest.StartReal(t), Config{})
+	ids := []string{"web~go:2-1:exports", "web~go:2-2:exports"}
+	for _, id := range ids {
+		g.plant(t, id, recorded, time.Hour)
+	}
+	presence, err := g.store.Announce(t.Context(), "web~go:2", "token")
+	require.NoError(t, err)
+	defer presence.Close()
+	require.NoError(t, g.dead.sweep(t.Context(), nil))
+	for _, id := range ids {
+		assert.True(t, g.known(t, id), id)
+	}
+	assert.Empty(t, g.list(t, "failed"))
+}
+
+// One dead worker that cannot be pruned must not keep the others from it.
+func TestSweepPrunesTheOthersIfOneCannotBePruned(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		t.Helper()
+		g := dig(t, s, Config{})
+		for _, id := range []string{"a:1:exports", "b:1:exports", "c:1:exports"} {
+			g.plant(t, id, recorded, time.Hour)
+		}
+		_, err := g.Do("DEL", "resque:worker:b:1:exports")
+		require.NoError(t, err)
+		_, err = g.Do("RPUSH", "resque:worker:b:1:exports", "not a record")
+		require.NoError(t, err)
+		require.ErrorContains(t, g.dead.sweep(t.Context(), nil), "b:1:exports")
+		assert.False(t, g.known(t, "a:1:exports"))
+		assert.True(t, g.known(t, "b:1:exports"))
+		assert.False(t, g.known(t, "c:1:exports"))
+	})
+}
+
+func TestHeartbeatMustBeShorterThanPruneAfter(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []Config{
+		{HeartbeatInterval: 20 * time.Second, PruneAfter: 5 * time.Second},
+		{HeartbeatInterval: 5 * time.Second, PruneAfter: 5 * time.Second},
+		{HeartbeatInterval: 5 * time.Minute},
+		{PruneAfter: time.Minute},
+	} {
+		cfg.Queues = []string{"exports"}
+		_, err := cfg.withDefaults()
+		require.ErrorContains(t, err, "HeartbeatInterval is")
+	}
+}
+
 func TestManySweepersEndADeadWorkerOnce(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

@@ -11,8 +11,12 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-//go:embed register.lua
-var registerLua string
+var (
+	//go:embed register.lua
+	registerLua string
+	//go:embed beat.lua
+	beatLua string
+)
 
 // Register makes workers known, with a heartbeat on Redis's clock, and returns
 // for each whether it is the caller's now. Ids that somebody has already are
@@ -44,7 +48,9 @@ func (s *Store) Register(ctx context.Context, workers []string, started time.Tim
 	return taken, nil
 }
 
-// Beat records that workers are alive, on Redis's clock.
+// Beat records that workers are alive, on Redis's clock. One whose registration is
+// gone is registered again: it was pruned while its process was stopped, or the
+// database was emptied.
 //
 // Ruby: Resque::DataStore::WorkerAccess#heartbeat!.
 func (s *Store) Beat(ctx context.Context, workers []string) error {
@@ -52,12 +58,14 @@ func (s *Store) Beat(ctx context.Context, workers []string) error {
 	if err != nil {
 		return fmt.Errorf("asking Redis for the time: %w", err)
 	}
-	words := []any{s.keys.heartbeats()}
+	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats()}}
+	c.args = append(c.args, wire.FormatHeartbeat(now), wire.FormatStarted(now))
 	for _, id := range workers {
-		words = append(words, id, wire.FormatHeartbeat(now))
+		c.keys = append(c.keys, s.keys.started(id))
+		c.args = append(c.args, id)
 	}
-	err = s.with(ctx, func(c conn) error {
-		_, err := c.do("HSET", words...)
+	err = s.with(ctx, func(rc conn) error {
+		_, err := rc.script(s.scripts.beat, c.list()...)
 		return err
 	})
 	if err != nil {

@@ -31,7 +31,7 @@ type Store struct {
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
 	exchange, rewrite, prune           *redis.Script
-	register, release, retire          *redis.Script
+	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
 	dequeue                            *redis.Script
@@ -49,6 +49,7 @@ func New(rdb Redis) *Store {
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, outcomeLua+pruneLua),
 			register: redis.NewScript(-1, registerLua),
+			beat:     redis.NewScript(-1, beatLua),
 			release:  redis.NewScript(-1, releaseLua),
 			retire:   redis.NewScript(-1, retireLua),
 

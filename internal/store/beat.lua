@@ -1,0 +1,17 @@
+-- Records that workers are alive, and registers those again whose registration
+-- is gone: pruned while their process was stopped, or lost with the whole
+-- database.
+--
+-- KEYS  workers, workers:heartbeat, then each worker's started time
+-- ARGV  the heartbeat, the started time, then each worker's id
+-- returns how many were registered again
+
+local again = 0
+for i = 3, #ARGV do
+  if redis.call('SADD', KEYS[1], ARGV[i]) == 1 then
+    redis.call('SET', KEYS[i], ARGV[2])
+    again = again + 1
+  end
+  redis.call('HSET', KEYS[2], ARGV[i], ARGV[1])
+end
+return again
