@@ -1,5 +1,5 @@
-// Package backoff waits between attempts: longer after each failure, and with
-// jitter, so that many processes do not retry at the same time.
+// Package backoff waits between attempts. Each wait is longer than the one before and
+// has jitter, so that many processes do not retry at the same time.
 package backoff
 
 import (
@@ -8,28 +8,29 @@ import (
 	"time"
 )
 
-// The lengths of the first wait and of the longest.
+// The upper limits of the first wait and of the longest.
 const (
 	first   = 50 * time.Millisecond
 	longest = 5 * time.Second
 )
 
-// Backoff is a series of waits, each up to twice as long as the one before, up to
-// 5 seconds. Its zero value is a new series. One goroutine uses it.
+// Backoff is a series of waits. The upper limit of a wait is 50 ms at first, doubles with
+// each wait, and is at most 5 s. The zero value is a new series. A Backoff is not safe
+// for concurrent use.
 type Backoff struct{ length time.Duration }
 
-// Next returns the length of the next wait, which lies between half of the
-// series' current length and all of it.
+// Next returns the length of the next wait, which is random between half of its upper
+// limit and the upper limit.
 func (b *Backoff) Next() time.Duration {
 	d := max(b.length, first)
 	b.length = min(2*d, longest)
 	return d/2 + rand.N(d/2)
 }
 
-// Reset begins the series again.
+// Reset starts a new series.
 func (b *Backoff) Reset() { b.length = 0 }
 
-// Sleep waits for the next length. It returns false if ctx ends first.
+// Sleep waits for Next. It returns false if ctx ends first.
 func (b *Backoff) Sleep(ctx context.Context) bool { return Sleep(ctx, b.Next()) }
 
 // Sleep waits for d. It returns false if ctx ends first.

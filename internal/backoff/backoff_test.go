@@ -36,7 +36,7 @@ func TestNextHasJitter(t *testing.T) {
 	assert.Greater(t, len(lengths), 1)
 }
 
-func TestSleep(t *testing.T) {
+func TestSleepEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -48,6 +48,6 @@ func TestSleep(t *testing.T) {
 		assert.False(t, backoff.Sleep(ctx, time.Hour))
 		assert.Equal(t, time.Minute, time.Since(began))
 		var b backoff.Backoff
-		assert.False(t, b.Sleep(ctx), "its context has ended")
+		assert.False(t, b.Sleep(ctx), "the context has ended")
 	})
 }

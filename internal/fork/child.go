@@ -14,38 +14,38 @@ import (
 	"github.com/goresque/goresque/internal/proc"
 )
 
-// child is a child process, as its parent sees it.
+// child is a child process on the side of the parent.
 type child struct {
 	cmd     *exec.Cmd
 	to      *os.File
-	frames  chan frame    // what it sends; closed when it sends no more
+	frames  chan frame    // from the child; closed when there are no more
 	ended   chan struct{} // closed when the process has ended
 	started time.Time
-	jobs    int         // that it was handed
-	taken   atomic.Bool // a slot has it: it is not a spare
+	jobs    int         // number of jobs that it was given
+	taken   atomic.Bool // a slot has taken it: it is not a spare
 }
 
-// How long a child may take to be ready, to end when it has no more jobs, and to
-// end after it closed its pipe. The last is also how long its pipe is read after
-// it ended: a job may have left the pipe to a process that it started.
+// How long a child may take to be ready, to end when it has no more jobs, and to end
+// after it closed its pipe. pipeTimeout is also how long the pipe is read after the
+// child ended: a process that its job started may still have the pipe open.
 const (
 	readyTimeout  = time.Minute
 	retireTimeout = 5 * time.Second
 	pipeTimeout   = time.Second
 )
 
-// errNotServing is the error of a child that ended by itself before it was ready:
-// the program does not serve.
+// errNotServing is the error of a child that exited before it was ready: the program
+// does not call Serve.
 var errNotServing = errors.New("a child ended before it was ready: " +
-	"a program with ForkPerJob must call worker.ServeChild if worker.IsChild() is true (see there)")
+	"a program with ForkPerJob must call worker.ServeChild if worker.IsChild() is true")
 
-// EndedError is the end of a child process before the end of its job.
+// EndedError is the error of a job whose child process ended before the job did.
 type EndedError struct {
-	Status   string // as proc.Status has it
+	Status   string // from proc.Status
 	Signaled bool
 }
 
-// Error says so in Ruby's words.
+// Error returns Ruby's message.
 //
 // Ruby: Resque::Worker#perform_with_fork.
 func (e *EndedError) Error() string {
@@ -55,7 +55,7 @@ func (e *EndedError) Error() string {
 	return "Child process ended in the middle of its job: " + e.Status
 }
 
-// startChild starts this program again, as a child that is to call Serve.
+// startChild starts this program again, as a child that must call Serve.
 func startChild(ctx context.Context, environ []string) (*child, error) {
 	self, err := proc.Self()
 	if err != nil {
@@ -70,7 +70,7 @@ func startChild(ctx context.Context, environ []string) (*child, error) {
 		_, _ = jobs.Close(), to.Close()
 		return nil, fmt.Errorf("making a pipe to a child: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self) // ctx never ends: the end of the pipe ends the child
+	cmd := exec.CommandContext(ctx, self) // ctx never ends: a child ends when its pipe is closed
 	cmd.Args = os.Args
 	cmd.Env = append(append(os.Environ(), environ...), variable+"=3,4")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -87,7 +87,7 @@ func startChild(ctx context.Context, environ []string) (*child, error) {
 	return c, nil
 }
 
-// listen reads what the child sends until it ends, and reaps it.
+// listen reads the frames of the child until it ends, and reaps it.
 func (c *child) listen(from *os.File) {
 	defer close(c.ended)
 	var reaping sync.WaitGroup
@@ -111,8 +111,8 @@ func (c *child) listen(from *os.File) {
 	_ = c.to.Close()
 }
 
-// waitReady waits until the child is ready. A child that is not ready in time, or
-// when closing is closed, is killed.
+// waitReady waits until the child is ready. It kills the child after readyTimeout, or
+// when closing is closed.
 func (c *child) waitReady(closing <-chan struct{}) error {
 	late := time.NewTimer(readyTimeout)
 	defer late.Stop()
@@ -130,12 +130,12 @@ func (c *child) waitReady(closing <-chan struct{}) error {
 	<-c.ended
 	status, signaled := proc.Status(c.cmd.ProcessState)
 	if signaled && !killed {
-		return fmt.Errorf("a child was ended before it was ready: %s", status)
+		return fmt.Errorf("a child was killed before it was ready: %s", status)
 	}
 	return fmt.Errorf("%w (%s)", errNotServing, status)
 }
 
-// endedError waits for the end of the process and returns how it ended.
+// endedError waits until the process has ended and returns an *EndedError.
 func (c *child) endedError() error {
 	<-c.ended
 	status, signaled := proc.Status(c.cmd.ProcessState)
@@ -170,8 +170,8 @@ func isClosed(c <-chan struct{}) bool {
 
 func (c *child) kill() { _ = c.cmd.Process.Kill() } // it may have ended
 
-// retire tells the child that there are no more jobs. One that does not end in
-// time is killed.
+// retire closes the pipe to the child: there are no more jobs. The child is killed if it
+// does not end within retireTimeout.
 func (c *child) retire() {
 	_ = c.to.Close()
 	time.AfterFunc(retireTimeout, c.kill)

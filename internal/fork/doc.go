@@ -1,7 +1,7 @@
-// Package fork performs jobs in child processes: this program, started again. It
-// knows processes and pipes, no Redis and no handlers.
+// Package fork performs jobs in child processes, in which this program is started
+// again. It deals with processes and pipes, not with Redis or handlers.
 //
-// In the parent, a [Pool] keeps one child ready, and a [Slot] has one job at a
-// time performed by a child. The child calls [Serve], which reads jobs from a
-// pipe and sends a [Report] of each over another.
+// In the parent, a [Pool] keeps one child ready, and a [Slot] passes one job at a time
+// to a child. The child calls [Serve], which reads jobs from a pipe and sends a [Report]
+// of each over another pipe.
 package fork

@@ -22,24 +22,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain lets the test binary be a child. FORK_TEST_PIDS is a file to which each
-// child writes its pid first, and FORK_TEST_DIES a file during whose existence
-// children end in some way before they are ready.
+// TestMain makes the test binary act as a child when a pool starts it. Each child writes
+// its pid to the file FORK_TEST_PIDS. While the file FORK_TEST_DIES exists, children end
+// before they begin a job, in the way that it names.
 func TestMain(m *testing.M) {
 	if !IsChild() {
 		os.Exit(m.Run())
 	}
 	if err := beChild(); err != nil {
-		fmt.Fprintln(os.Stderr, "a child of a test:", err)
+		fmt.Fprintln(os.Stderr, "test child:", err)
 		os.Exit(1)
 	}
 }
 
-var errTold = errors.New("told to end")
+var errStopped = errors.New("the parent stopped the job")
 
 func beChild() error {
 	if path := os.Getenv("FORK_TEST_PIDS"); path != "" {
-		if err := jot(path, strconv.Itoa(os.Getpid())); err != nil {
+		if err := appendLine(path, strconv.Itoa(os.Getpid())); err != nil {
 			return err
 		}
 	}
@@ -55,19 +55,20 @@ func beChild() error {
 		_, _ = os.NewFile(3, "jobs").Read(make([]byte, 1))
 		os.Exit(7)
 	}
-	return Serve(context.Background(), errTold, performTest)
+	return Serve(context.Background(), errStopped, performTest)
 }
 
-// performTest does what the payload says. Its queue is a file to write to.
+// performTest does what the payload names. The queue is a file to which it writes a line
+// when it begins.
 func performTest(ctx context.Context, job Job, returns func() bool) Report {
 	what, arg, _ := strings.Cut(string(job.Payload), " ")
-	_ = jot(job.Queue, "begun")
+	_ = appendLine(job.Queue, "begun")
 	switch what {
 	case "echo":
 		return Report{OK: true, Error: arg, Exception: strconv.Itoa(os.Getpid())}
-	case "wait": // until it is told to end
+	case "wait": // until the parent stops the job
 		<-ctx.Done()
-		return Report{Term: errors.Is(context.Cause(ctx), errTold), Dirty: returns()}
+		return Report{Term: errors.Is(context.Cause(ctx), errStopped), Dirty: returns()}
 	case "ignore":
 		select {}
 	case "exit":
@@ -77,16 +78,17 @@ func performTest(ctx context.Context, job Job, returns func() bool) Report {
 		select {}
 	case "returns":
 		return Report{OK: !returns()}
-	case "signals": // of a terminal, to the whole group
+	case "signals": // as a terminal sends them to the whole process group
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP} {
 			_ = syscall.Kill(os.Getpid(), sig)
 		}
 		return Report{OK: true}
 	}
-	return Report{Error: "what is " + what}
+	return Report{Error: "unknown payload " + what}
 }
 
-func jot(path, line string) error {
+// appendLine appends a line to a file.
+func appendLine(path, line string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -96,19 +98,19 @@ func jot(path, line string) error {
 	return err
 }
 
-// jottings are the lines that were written to a file.
-func jottings(path string) []string {
+// readLines returns the lines of a file.
+func readLines(path string) []string {
 	text, _ := os.ReadFile(path)
 	return strings.Fields(string(text))
 }
 
-// eventually waits for what other processes bring about.
+// eventually waits until condition returns true.
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)
 }
 
-// syncBuffer is a log that may be read while it is written.
+// syncBuffer is a buffer for a log. It is safe for concurrent use.
 type syncBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -126,7 +128,7 @@ func (b *syncBuffer) count(text string) int {
 	return strings.Count(b.text.String(), text)
 }
 
-// fixture is a pool, its log, and files that its children and their jobs use.
+// fixture is a pool, its log, and the files that its children and their jobs use.
 type fixture struct {
 	*Pool
 	cfg               Config
@@ -150,7 +152,8 @@ func newFixture(t *testing.T, cfg Config) *fixture {
 	return f
 }
 
-// open opens a pool that is closed with the test. Then no child must be left.
+// open opens a pool. It is closed at the end of the test, which fails if a child is
+// left.
 func open(t *testing.T, cfg Config) *fixture {
 	t.Helper()
 	f := newFixture(t, cfg)
@@ -164,18 +167,17 @@ func open(t *testing.T, cfg Config) *fixture {
 	return f
 }
 
-// requireNoChild requires that every child that was started has ended, and was
-// reaped.
+// requireNoChild requires that every child has ended and was reaped.
 func (f *fixture) requireNoChild(t *testing.T) {
 	t.Helper()
-	for _, line := range jottings(f.pids) {
+	for _, line := range readLines(f.pids) {
 		pid, err := strconv.Atoi(line)
 		require.NoError(t, err)
 		assert.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "child %d is left", pid)
 	}
 }
 
-// slot returns a slot that is closed before the pool.
+// slot returns a slot, which is closed before the pool.
 func (f *fixture) slot(t *testing.T) *Slot {
 	t.Helper()
 	s := f.Slot()
@@ -183,8 +185,8 @@ func (f *fixture) slot(t *testing.T) *Slot {
 	return s
 }
 
-// endsByItself is for jobs that need not be told to end.
-func endsByItself() *Stop { return nil }
+// noStop is for jobs that need not be stopped.
+func noStop() *Stop { return nil }
 
 func (f *fixture) job(payload string) Job {
 	return Job{Queue: f.begun, Worker: "web~go:1:q", Payload: []byte(payload)}
@@ -195,16 +197,16 @@ type result struct {
 	err error
 }
 
-// start has a slot perform a job, and returns when the job has begun.
+// start performs a job in a slot, and returns when the job has begun.
 func (f *fixture) start(ctx context.Context, t *testing.T, s *Slot, killed <-chan struct{}, payload string, stop func() *Stop) <-chan result {
 	t.Helper()
-	before := len(jottings(f.begun))
+	before := len(readLines(f.begun))
 	done := make(chan result, 1)
 	go func() {
 		report, err := s.Perform(ctx, killed, f.job(payload), stop)
 		done <- result{report, err}
 	}()
-	eventually(t, func() bool { return len(jottings(f.begun)) > before }, "the job begins")
+	eventually(t, func() bool { return len(readLines(f.begun)) > before }, "the job begins")
 	return done
 }
 
@@ -220,14 +222,14 @@ const (
 	exitText   = `^Child process ended in the middle of its job: pid \d+ exit %d$`
 )
 
-func TestASlotHasJobsPerformed(t *testing.T) {
+func TestSlotPerformsEachJobInANewChild(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{})
 	s := f.slot(t)
 	var pids []string
 	for i := range 3 {
 		text := fmt.Sprintf("%d <é>", i)
-		report, err := s.Perform(t.Context(), nil, f.job("echo "+text), endsByItself)
+		report, err := s.Perform(t.Context(), nil, f.job("echo "+text), noStop)
 		require.NoError(t, err)
 		assert.True(t, report.OK)
 		assert.Equal(t, text, report.Error)
@@ -238,17 +240,17 @@ func TestASlotHasJobsPerformed(t *testing.T) {
 	assert.NotEqual(t, pids[1], pids[2])
 }
 
-func TestAChildIsKeptForSeveralJobs(t *testing.T) {
+func TestAChildPerformsJobsUpToItsLimits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		cfg      Config
-		children int // that perform four jobs
+		children int // number of children that perform four jobs
 	}{
-		"two jobs":          {Config{JobsPerChild: 2}, 2},
-		"a short lifetime":  {Config{JobsPerChild: 4, Lifetime: time.Nanosecond}, 4},
-		"many jobs":         {Config{JobsPerChild: 100}, 1},
-		"a long lifetime":   {Config{JobsPerChild: 100, Lifetime: time.Hour}, 1},
-		"the lesser counts": {Config{JobsPerChild: 1, Lifetime: time.Hour}, 4},
+		"two jobs":         {Config{JobsPerChild: 2}, 2},
+		"a short lifetime": {Config{JobsPerChild: 4, Lifetime: time.Nanosecond}, 4},
+		"many jobs":        {Config{JobsPerChild: 100}, 1},
+		"a long lifetime":  {Config{JobsPerChild: 100, Lifetime: time.Hour}, 1},
+		"the lower limit":  {Config{JobsPerChild: 1, Lifetime: time.Hour}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,7 +258,7 @@ func TestAChildIsKeptForSeveralJobs(t *testing.T) {
 			s := f.slot(t)
 			pids := map[string]bool{}
 			for range 4 {
-				report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
+				report, err := s.Perform(t.Context(), nil, f.job("echo"), noStop)
 				require.NoError(t, err)
 				pids[report.Exception] = true
 			}
@@ -265,141 +267,139 @@ func TestAChildIsKeptForSeveralJobs(t *testing.T) {
 	}
 }
 
-func TestAChildThatEndsBeforeItsJob(t *testing.T) {
+func TestPerformReturnsHowAChildEnded(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{JobsPerChild: 10})
 	s := f.slot(t)
 	for what, want := range map[string]string{"exit": fmt.Sprintf(exitText, 3), "kill": killedText} {
-		_, err := s.Perform(t.Context(), nil, f.job(what), endsByItself)
+		_, err := s.Perform(t.Context(), nil, f.job(what), noStop)
 		requireEndedError(t, err, want)
 		assert.Zero(t, s.PID())
-		report, err := s.Perform(t.Context(), nil, f.job("echo again"), endsByItself)
-		require.NoError(t, err, "the slot goes on")
+		report, err := s.Perform(t.Context(), nil, f.job("echo again"), noStop)
+		require.NoError(t, err, "the slot still works")
 		assert.True(t, report.OK)
 	}
 }
 
-func TestAChildIsToldToStop(t *testing.T) {
+func TestAChildStopsAJobWhenItsContextEnds(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{JobsPerChild: 10})
 	s := f.slot(t)
 	for _, returns := range []bool{true, false} {
 		ctx, cancel := context.WithCancel(t.Context())
-		told := 0
-		done := f.start(ctx, t, s, nil, "wait", func() *Stop { told++; return &Stop{Returns: returns} })
+		calls := 0
+		done := f.start(ctx, t, s, nil, "wait", func() *Stop { calls++; return &Stop{Returns: returns} })
 		assert.NotZero(t, s.PID())
 		cancel()
 		r := <-done
 		require.NoError(t, r.err)
-		assert.True(t, r.Term, "its context ends with the cause that Serve was given")
+		assert.True(t, r.Term, "the context ends with the cause that was passed to Serve")
 		assert.Equal(t, returns, r.Dirty)
-		assert.Equal(t, 1, told)
+		assert.Equal(t, 1, calls)
 	}
-	report, err := s.Perform(t.Context(), nil, f.job("returns"), endsByItself)
+	report, err := s.Perform(t.Context(), nil, f.job("returns"), noStop)
 	require.NoError(t, err)
-	assert.True(t, report.OK, "the next job is not told what the last one was")
+	assert.True(t, report.OK, "the next job is not stopped")
 }
 
-// A job may know its end itself, and is told nothing. One that goes on for longer
-// than StopTimeout is killed, told or not.
+// A child is killed after StopTimeout, whether a Stop was sent or not.
 func TestAChildThatDoesNotStopIsKilled(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{StopTimeout: 10 * time.Millisecond})
 	s := f.slot(t)
-	for name, told := range map[string]*Stop{"ignore": {}, "wait": nil} {
+	for name, stop := range map[string]*Stop{"ignore": {}, "wait": nil} {
 		ctx, cancel := context.WithCancel(t.Context())
-		done := f.start(ctx, t, s, nil, name, func() *Stop { return told })
+		done := f.start(ctx, t, s, nil, name, func() *Stop { return stop })
 		cancel()
 		requireEndedError(t, (<-done).err, killedText)
 	}
 }
 
-func TestAChildIsKilledAtOnce(t *testing.T) {
+func TestAChildIsKilledWhenKilledIsClosed(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{JobsPerChild: 10})
 	s := f.slot(t)
 	killed := make(chan struct{})
-	done := f.start(t.Context(), t, s, killed, "ignore", endsByItself)
+	done := f.start(t.Context(), t, s, killed, "ignore", noStop)
 	close(killed)
 	requireEndedError(t, (<-done).err, killedText)
-	_, err := s.Perform(t.Context(), killed, f.job("ignore"), endsByItself)
-	if !errors.Is(err, ErrNotBegun) { // it is killed before it has begun, or right after
+	_, err := s.Perform(t.Context(), killed, f.job("ignore"), noStop)
+	if !errors.Is(err, ErrNotBegun) { // the child is killed before or after it has begun the job
 		requireEndedError(t, err, killedText)
 	}
-	report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
-	require.NoError(t, err, "that was for one job")
+	report, err := s.Perform(t.Context(), nil, f.job("echo"), noStop)
+	require.NoError(t, err, "only that job is affected")
 	assert.True(t, report.OK)
 }
 
-// What a terminal sends to the whole group is the parent's to act on.
-func TestAChildActsOnNoSignal(t *testing.T) {
+// Signals that a terminal sends to the whole process group are for the parent.
+func TestAChildDropsSignals(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{})
-	report, err := f.slot(t).Perform(t.Context(), nil, f.job("signals"), endsByItself)
+	report, err := f.slot(t).Perform(t.Context(), nil, f.job("signals"), noStop)
 	require.NoError(t, err)
 	assert.True(t, report.OK)
 }
 
-// A job that no child survives, being too large for them, is not begun for ever.
-func TestAJobThatEndsEachChildBeforeItBegins(t *testing.T) {
+// A job may be too large for any child.
+func TestPerformGivesUpIfNoChildBeginsTheJob(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Config{})
 	require.NoError(t, os.WriteFile(f.dies, []byte("before the job"), 0o600))
 	p, err := Open(t.Context(), f.cfg)
 	require.NoError(t, err)
 	defer p.Close()
-	_, err = p.Slot().Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	_, err = p.Slot().Perform(t.Context(), nil, f.job("echo"), noStop)
 	requireEndedError(t, err, fmt.Sprintf(exitText, 7))
-	assert.Empty(t, jottings(f.begun))
+	assert.Empty(t, readLines(f.begun))
 }
 
-// A job may have to wait for a child. Its context ends the wait.
-func TestNoChildIsToBeHad(t *testing.T) {
+func TestContextEndsTheWaitForAChild(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{})
 	require.NoError(t, os.WriteFile(f.dies, []byte("kill"), 0o600))
 	s := f.slot(t)
-	_, err := s.Perform(t.Context(), nil, f.job("kill"), endsByItself) // takes the one that is ready
+	_, err := s.Perform(t.Context(), nil, f.job("kill"), noStop) // takes the spare child
 	require.Error(t, err)
 	eventually(t, func() bool { return f.log.count("a child could not be started") > 0 }, "no child")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.Perform(ctx, nil, f.job("echo"), endsByItself)
+		_, err := s.Perform(ctx, nil, f.job("echo"), noStop)
 		done <- err
 	}()
 	cancel()
 	require.ErrorIs(t, <-done, ErrNotBegun)
 	require.NoError(t, os.Remove(f.dies))
-	report, err := s.Perform(t.Context(), nil, f.job("echo"), endsByItself)
-	require.NoError(t, err, "there are some again")
+	report, err := s.Perform(t.Context(), nil, f.job("echo"), noStop)
+	require.NoError(t, err, "children start again")
 	assert.True(t, report.OK)
 }
 
 func TestASpareThatEndsIsReplaced(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{})
-	spares := jottings(f.pids)
+	spares := readLines(f.pids)
 	require.Len(t, spares, 1, "one spare is kept")
 	pid, err := strconv.Atoi(spares[0])
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	eventually(t, func() bool { return f.log.count("an idle child has ended, starting another") == 1 }, "it is logged")
-	report, err := f.slot(t).Perform(t.Context(), nil, f.job("echo"), endsByItself)
+	report, err := f.slot(t).Perform(t.Context(), nil, f.job("echo"), noStop)
 	require.NoError(t, err)
 	assert.NotEqual(t, spares[0], report.Exception)
 }
 
-// A program that does not serve is told at once. A signal may end a child that is
-// not ready for other reasons, so the start is tried three times.
-func TestOpenGivesUp(t *testing.T) {
+// If the first child exits, the program does not call Serve, and Open fails at once. If
+// the first child is killed, there may be another reason, and Open tries three times.
+func TestOpenFailsIfNoChildGetsReady(t *testing.T) {
 	t.Parallel()
 	for how, test := range map[string]struct {
 		want   string
 		starts int
 	}{
 		"exit": {"must call worker.ServeChild if worker.IsChild() is true", 1},
-		"kill": {"a child was ended before it was ready: pid", 3},
+		"kill": {"a child was killed before it was ready: pid", 3},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -407,7 +407,7 @@ func TestOpenGivesUp(t *testing.T) {
 			require.NoError(t, os.WriteFile(f.dies, []byte(how), 0o600))
 			_, err := Open(t.Context(), f.cfg)
 			require.ErrorContains(t, err, test.want)
-			assert.Len(t, jottings(f.pids), test.starts)
+			assert.Len(t, readLines(f.pids), test.starts)
 			f.requireNoChild(t)
 		})
 	}
@@ -417,16 +417,15 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Config{})
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errTold)
+	cancel(errStopped)
 	_, err := Open(ctx, f.cfg)
 	if err == nil {
 		t.Skip("the child was ready first")
 	}
-	require.ErrorIs(t, err, errTold)
+	require.ErrorIs(t, err, errStopped)
 	f.requireNoChild(t)
 }
 
-// Children that are started while the pool closes end with it.
 func TestCloseEndsChildrenThatAreStarting(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Config{})
@@ -441,7 +440,7 @@ func TestCloseEndsChildrenThatAreStarting(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() bool { return len(jottings(f.pids)) > 1 }, "others are started")
+	eventually(t, func() bool { return len(readLines(f.pids)) > 1 }, "other children are started")
 	cancel()
 	taking.Wait()
 	p.Close()

@@ -12,32 +12,32 @@ import (
 	"time"
 )
 
-// A parent and its child speak in frames over two pipes: a byte for the kind,
-// the lengths of two parts in four bytes each, and the parts, the first JSON and
-// the second raw. Both run the same binary, so there are no versions.
+// Parent and child send frames over two pipes. A frame is a byte for its kind, the
+// lengths of its head and its body in four bytes each, the head in JSON, and the body as
+// raw bytes. Both processes run the same binary, so frames have no version.
 const (
-	frameReady    = 'r' // child: waits for a job
-	frameAccepted = 'a' // child: has the job, and begins
-	frameEnded    = 'e' // child: how the job ended, a Report
-	frameJob      = 'j' // parent: a Job, and its payload as it is
-	frameStop     = 't' // parent: end the job, a Stop
+	frameReady    = 'r' // child: ready for a job
+	frameAccepted = 'a' // child: begins the job
+	frameEnded    = 'e' // child: the job has ended; the head is a Report
+	frameJob      = 'j' // parent: a job; the head is a Job and the body its payload
+	frameStop     = 't' // parent: stop the job; the head is a Stop
 )
 
-// maxHead is longer than any real head, the longest of which is an error's text.
+// maxHead is longer than any valid head. The longest contain the text of an error.
 const maxHead = 64 << 20
 
-// Job is what a child is handed.
+// Job is a job for a child.
 type Job struct {
 	Queue   string
 	Worker  string
 	Timeout time.Duration
-	Payload []byte `json:"-"` // sent raw
+	Payload []byte `json:"-"` // the body of the frame
 }
 
-// Stop tells a child to end its job.
+// Stop tells a child to stop its job.
 type Stop struct {
-	// Returns reports that the job then goes back to its queue: it has not failed,
-	// and its failure hooks must not be called.
+	// Returns means that the job goes back to its queue. Then it has not failed, and
+	// its failure hooks must not be called.
 	Returns bool
 }
 
@@ -46,27 +46,27 @@ type Report struct {
 	OK          bool
 	DontPerform bool
 	Unknown     bool // the child has no handler for the job's class
-	Term        bool // the job ended because it was told to
-	Dirty       bool // the job's error is a Resque::DirtyExit of its own
+	Term        bool // the job ended because the parent stopped it
+	Dirty       bool // the job returned an error that is a Resque::DirtyExit
 	Exception   string
 	Error       string
 	Backtrace   []string
 }
 
-// frame is what a child sends.
+// frame is a frame from a child. Its Report is set for frameEnded.
 type frame struct {
 	kind byte
 	Report
 }
 
-// writeFrame sends a frame in one piece.
+// writeFrame writes a frame with one Write.
 func writeFrame(w io.Writer, kind byte, head any, body []byte) error {
 	text, err := json.Marshal(head)
 	if err != nil {
 		return fmt.Errorf("encoding a frame: %w", err)
 	}
 	if uint64(len(body)) > math.MaxUint32 {
-		return errors.New("a payload of more than 4 GiB")
+		return errors.New("the payload is larger than 4 GiB")
 	}
 	frame := make([]byte, 9, 9+len(text)+len(body))
 	frame[0] = kind
@@ -74,11 +74,11 @@ func writeFrame(w io.Writer, kind byte, head any, body []byte) error {
 	binary.BigEndian.PutUint32(frame[5:], uint32(len(body))) //nolint:gosec // checked above
 	frame = append(append(frame, text...), body...)
 	_, err = w.Write(frame)
-	return err //nolint:wrapcheck // the callers say what they were doing
+	return err //nolint:wrapcheck // the callers add what failed
 }
 
-// readFrame reads a frame. The head is decoded into the value that heads has for
-// its kind.
+// readFrame reads a frame. It decodes the head into the value that heads has for the
+// kind of the frame.
 func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err error) {
 	var lengths [9]byte
 	if _, err := io.ReadFull(r, lengths[:]); err != nil {
@@ -86,7 +86,7 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 	}
 	length := binary.BigEndian.Uint32(lengths[1:])
 	if length > maxHead {
-		return 0, nil, fmt.Errorf("a frame with a head of %d bytes", length)
+		return 0, nil, fmt.Errorf("a frame has a head of %d bytes", length)
 	}
 	text, err := readPart(r, length)
 	if err != nil {
@@ -103,12 +103,12 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 	return lengths[0], body, nil
 }
 
-// readPart reads a part as it arrives, without allocating its length first: when
-// a job has written garbage into the pipe, the length may be anything.
+// readPart reads length bytes. It does not allocate them in advance, because length may
+// be any number if a job has written other bytes to the pipe.
 func readPart(r io.Reader, length uint32) ([]byte, error) {
 	var part bytes.Buffer
 	if _, err := io.CopyN(&part, r, int64(length)); err != nil {
-		return nil, fmt.Errorf("a frame that is cut off: %w", err)
+		return nil, fmt.Errorf("a frame is incomplete: %w", err)
 	}
 	return part.Bytes(), nil
 }
@@ -117,7 +117,7 @@ func readPart(r io.Reader, length uint32) ([]byte, error) {
 func readFromChild(r *bufio.Reader) (f frame, err error) {
 	f.kind, _, err = readFrame(r, map[byte]any{frameEnded: &f.Report})
 	if err == nil && f.kind != frameReady && f.kind != frameAccepted && f.kind != frameEnded {
-		err = fmt.Errorf("a frame of kind %q", f.kind)
+		err = fmt.Errorf("a frame has the unknown kind %q", f.kind)
 	}
 	return f, err
 }

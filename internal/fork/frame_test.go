@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFramesKeepWhatTheyCarry(t *testing.T) {
+func TestFramesKeepHeadAndBody(t *testing.T) {
 	t.Parallel()
 	var pipe bytes.Buffer
 	sent := Job{Queue: "exports", Worker: "web~go:1:exports", Timeout: time.Minute}
@@ -40,13 +40,13 @@ func TestFramesKeepWhatTheyCarry(t *testing.T) {
 	assert.ErrorIs(t, err, io.EOF)
 }
 
-// A job may write anything over the pipe.
-func TestGarbageIsNoFrame(t *testing.T) {
+// A job may write any bytes to the pipe.
+func TestGarbageIsAnError(t *testing.T) {
 	t.Parallel()
 	long := binary.BigEndian.AppendUint32([]byte{frameEnded}, maxHead+1)
 	for name, garbage := range map[string]string{
-		"a head without end":      string(append(long, 0, 0, 0, 0)),
-		"a body that is cut off":  "e\x00\x00\x00\x02\x7f\xff\xff\xff{}x",
+		"a head that is too long": string(append(long, 0, 0, 0, 0)),
+		"an incomplete body":      "e\x00\x00\x00\x02\x7f\xff\xff\xff{}x",
 		"a head that is not JSON": "e\x00\x00\x00\x02\x00\x00\x00\x00no",
 		"a kind of the parent's":  "j\x00\x00\x00\x02\x00\x00\x00\x00{}",
 		"too short":               "e\x00",

@@ -4,5 +4,5 @@ package fork
 
 import "syscall"
 
-// withParent returns nothing to add: a child ends when its parent's pipe closes.
+// withParent returns no attributes: a child ends when the pipe of its parent closes.
 func withParent() *syscall.SysProcAttr { return nil }

@@ -12,15 +12,15 @@ import (
 	"github.com/goresque/goresque/internal/backoff"
 )
 
-// Config is how a pool's children are used.
+// Config configures a pool.
 type Config struct {
-	// JobsPerChild is how many jobs a child may be handed. Lifetime is the age
-	// from which it gets no more; 0 means any.
+	// JobsPerChild is how many jobs a child may get. A child that is older than
+	// Lifetime gets no more jobs; 0 means no limit.
 	JobsPerChild int
 	Lifetime     time.Duration
 
-	// StopTimeout is how long a job may go on after its context ended, before its
-	// child is killed.
+	// StopTimeout is how long a job may continue after its context has ended. Then
+	// its child is killed.
 	StopTimeout time.Duration
 
 	// Changed is called when a slot has taken a child.
@@ -28,31 +28,30 @@ type Config struct {
 
 	Logger *slog.Logger
 
-	environ []string // of children, beside this process's; for tests
+	environ []string // added to the environment of children; for tests
 }
 
-// Pool starts children and keeps a spare one ready, so that a job need not wait
-// for the start of a process. Slots that take a child at the same time have as
-// many started at once.
+// Pool starts children and keeps a spare one ready, so that a job need not wait for the
+// start of a process. If several slots wait for a child, it starts several at once.
 type Pool struct {
 	cfg      Config
 	wanted   chan chan *child
 	unwanted chan chan *child
 	ready    chan *child
 	failed   chan error
-	lost     chan *child // a spare that has ended
+	lost     chan *child // spares that have ended
 	closing  chan struct{}
 	closed   chan struct{}
-	living   sync.WaitGroup // a goroutine for each child
+	children sync.WaitGroup // a goroutine for each child
 }
 
-// maxStarts is how often the start of the first child may fail before Open gives
-// up: TERM to the whole group, which stops the worker, also ends a child that is
-// not yet ready.
+// maxStarts is how many times the start of the first child may fail before Open returns
+// an error. One failure proves nothing: a TERM to the process group, which stops the
+// worker, also ends a child that is not ready yet.
 const maxStarts = 3
 
-// Open returns a pool when a child is ready, or why there can be none. Close
-// closes it.
+// Open returns a pool as soon as a child is ready, or the reason why no child starts.
+// The caller must call Close.
 func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	p := &Pool{
 		cfg:    cfg,
@@ -75,8 +74,8 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	}
 }
 
-// Close ends the spare child and returns when no child is left. The slots must
-// have been closed before. A nil pool needs no Close.
+// Close ends the spare child and waits until all children have ended. The slots must be
+// closed first. Close of a nil pool does nothing.
 func (p *Pool) Close() {
 	if p != nil {
 		close(p.closing)
@@ -84,7 +83,7 @@ func (p *Pool) Close() {
 	}
 }
 
-// take returns a child that is ready; ok is false if ctx ends before there is one.
+// take returns a child that is ready. ok is false if ctx ends first.
 func (p *Pool) take(ctx context.Context) (c *child, ok bool) {
 	answer := make(chan *child, 1)
 	p.wanted <- answer
@@ -102,18 +101,19 @@ func (p *Pool) take(ctx context.Context) (c *child, ok bool) {
 	}
 }
 
-// poolState is what run's goroutine knows.
+// poolState is the state of run.
 type poolState struct {
 	spares   []*child
 	waiting  []chan *child
 	starting int
-	failures int // to start the first child
+	failures int // number of failed starts
 	backoff  backoff.Backoff
-	rest     <-chan time.Time // no child is started before: the last ones failed
+	rest     <-chan time.Time // if not nil, no child is started before it receives
 }
 
-// run starts and hands out children until the pool is closed. It locks its thread:
-// the system ends children with the thread that started them (see withParent).
+// run starts children and passes them to slots until the pool is closed. It locks its
+// thread, because the system ends children with the thread that started them (see
+// withParent).
 func (p *Pool) run(ctx context.Context, first chan<- error) {
 	runtime.LockOSThread()
 	defer close(p.closed)
@@ -150,7 +150,7 @@ func (p *Pool) run(ctx context.Context, first chan<- error) {
 			for _, c := range s.spares {
 				c.retire()
 			}
-			p.living.Wait()
+			p.children.Wait()
 			return
 		}
 	}
@@ -174,11 +174,11 @@ func report(first chan<- error, err error) {
 	}
 }
 
-// start starts a child, and a goroutine that waits until it is ready and then
+// start starts a child, and a goroutine that waits until the child is ready and then
 // until it has ended.
 func (p *Pool) start(ctx context.Context) {
 	c, err := startChild(ctx, p.cfg.environ)
-	p.living.Go(func() {
+	p.children.Go(func() {
 		if err == nil {
 			err = c.waitReady(p.closing)
 		}

@@ -11,21 +11,20 @@ import (
 	"sync"
 )
 
-// variable marks a process as a child and names its two pipes.
+// variable is the environment variable of a child. It has the numbers of its two pipes.
 const variable = "GORESQUE_CHILD"
 
-// IsChild reports whether this process was started by a pool and has not called
-// Serve.
+// IsChild reports whether a pool started this process and Serve was not called yet.
 func IsChild() bool { return os.Getenv(variable) != "" }
 
-// Perform performs a job in a child. When the parent tells the job to end, ctx
-// ends, and returns reports whether the job then goes back to its queue.
+// Perform performs a job in a child. ctx ends when the parent stops the job. returns then
+// reports whether the job goes back to its queue.
 type Perform func(ctx context.Context, job Job, returns func() bool) Report
 
-// Serve performs the jobs that the parent hands to this child, one after the
-// other. It returns when there are no more, and ends the process if the parent
-// ends during a job. It acts on no signal but KILL. The context of a job that is
-// told to end ends with cause.
+// Serve performs the jobs that the parent sends to this child, one after the other. It
+// returns when there are no more, and exits the process if the parent ends during a job.
+// It ignores every signal except KILL. cause is the cause with which the context of a
+// job ends when the parent stops the job.
 func Serve(ctx context.Context, cause error, perform Perform) error {
 	in, out, err := openPipes(os.Getenv(variable))
 	if err != nil {
@@ -36,19 +35,20 @@ func Serve(ctx context.Context, cause error, perform Perform) error {
 	var reading sync.WaitGroup
 	reading.Go(s.read)
 	if err := s.serve(ctx); err != nil {
-		return err // the parent does not read any more: it waits for the end of this process
+		return err // the parent no longer reads and waits for the end of this process
 	}
 	reading.Wait()
 	return nil
 }
 
-// openPipes opens the pipes. What a job starts gets neither them nor the variable.
+// openPipes opens the pipes. Processes that a job starts inherit neither the pipes nor
+// the variable.
 func openPipes(numbers string) (in, out *os.File, err error) {
 	from, to, ok := strings.Cut(numbers, ",")
 	read, bad := strconv.Atoi(from)
 	write, worse := strconv.Atoi(to)
 	if !ok || bad != nil || worse != nil {
-		return nil, nil, fmt.Errorf("%s is %q, and should have the numbers of two pipes", variable, numbers)
+		return nil, nil, fmt.Errorf("%s is %q, not the numbers of two pipes", variable, numbers)
 	}
 	if err := os.Unsetenv(variable); err != nil {
 		return nil, nil, fmt.Errorf("unsetting %s: %w", variable, err)
@@ -58,7 +58,7 @@ func openPipes(numbers string) (in, out *os.File, err error) {
 	return os.NewFile(uintptr(read), "jobs"), os.NewFile(uintptr(write), "reports"), nil
 }
 
-// server is a child that serves.
+// server serves jobs in a child.
 type server struct {
 	perform Perform
 	cause   error
@@ -67,15 +67,15 @@ type server struct {
 	jobs    chan Job
 
 	mu      sync.Mutex
-	busy    bool                    // there is a job, though it may not have begun
-	cancel  context.CancelCauseFunc // of the job that has begun
-	stopped bool                    // the job is to end
-	returns bool                    // and then goes back to its queue
+	busy    bool                    // there is a job, which may not have begun
+	cancel  context.CancelCauseFunc // cancels the job; nil if it has not begun
+	stopped bool                    // the parent has stopped the job
+	returns bool                    // a stopped job goes back to its queue
 }
 
-// read reads what the parent sends until it closes the pipe. If that happens
-// during a job, the parent has died, and the job must not go on: another worker
-// fails it or performs it again.
+// read reads frames of the parent until it closes the pipe. If that happens during a
+// job, the parent has died, and the job must not continue: another worker will fail it
+// or perform it again.
 func (s *server) read() {
 	defer close(s.jobs)
 	for {
@@ -103,7 +103,8 @@ func (s *server) read() {
 	}
 }
 
-// set notes that there is a job, which cancel cancels once it has begun, or none.
+// set notes whether there is a job, and the function that cancels it; nil if it has not
+// begun.
 func (s *server) set(busy bool, cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,7 @@ func (s *server) set(busy bool, cancel context.CancelCauseFunc) {
 	s.busy, s.cancel = busy, cancel
 }
 
-// stop ends the job, unless it has ended meanwhile.
+// stop stops the job, unless it has already ended.
 func (s *server) stop(stop Stop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,19 +136,19 @@ func (s *server) isReturned() bool {
 	return s.returns
 }
 
-// serve performs one job after the other.
+// serve performs one job after another.
 func (s *server) serve(ctx context.Context) error {
 	if err := writeFrame(s.out, frameReady, nil, nil); err != nil {
-		return fmt.Errorf("telling the parent that its child is ready: %w", err)
+		return fmt.Errorf("reporting to the parent that the child is ready: %w", err)
 	}
 	for job := range s.jobs {
 		if err := writeFrame(s.out, frameAccepted, nil, nil); err != nil {
-			return fmt.Errorf("telling the parent that its child has the job: %w", err)
+			return fmt.Errorf("reporting to the parent that the child has the job: %w", err)
 		}
 		report := s.performOne(ctx, job)
 		s.set(false, nil)
 		if err := writeFrame(s.out, frameEnded, report, nil); err != nil {
-			return fmt.Errorf("telling the parent how a job ended: %w", err)
+			return fmt.Errorf("reporting to the parent how the job ended: %w", err)
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@
 
 package fork
 
-// Supported reports whether this system has what the package needs.
+// Supported reports whether the package works on this system.
 const Supported = false
 
 func closeOnExec(int) {}

@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// Slot has jobs performed by children, one at a time. One goroutine uses it, but
-// for PID.
+// Slot performs jobs in children, one at a time. Only one goroutine may use it; PID is
+// safe for concurrent use.
 //
 // Ruby: Resque::Worker#perform_with_fork.
 type Slot struct {
 	pool *Pool
-	kept *child       // has performed a job and may perform more
-	pid  atomic.Int64 // of the child that performs; 0 is none
+	kept *child       // a child that has performed a job and may perform more
+	pid  atomic.Int64 // of the child that performs a job; 0 if there is none
 }
 
-// Slot returns a slot whose children come from the pool.
+// Slot returns a slot that takes its children from the pool.
 func (p *Pool) Slot() *Slot { return &Slot{pool: p} }
 
-// ErrNotBegun is the end of a job that no child has begun.
+// ErrNotBegun is the error of a job that no child has begun.
 var ErrNotBegun = errors.New("the job was not begun")
 
-// maxTries is how many children may end before one has begun a job: the cause may
-// be the job, being too large for them.
+// maxTries is how many children may end before one has begun a job. The job may be the
+// cause, for example if it is too large for a child's memory.
 const maxTries = 5
 
-// Perform has a child perform job and returns the child's report. The error is
-// ErrNotBegun if ctx ended or killed was closed before a child had begun the job, and an
-// *EndedError if the child ended before the job.
+// Perform performs job in a child and returns the child's report. The error is
+// ErrNotBegun if ctx ends or killed is closed before a child has begun the job, and an
+// *EndedError if the child ends before the job.
 //
-// When ctx ends, stop is called once, and what it returns is sent to the child;
-// with nil, nothing is: the child knows its time limit itself. A child that goes
-// on for longer than StopTimeout is killed. When killed is closed, the
+// When ctx ends, stop is called once, and its result is sent to the child. If the result
+// is nil, nothing is sent, because the child knows the time limit of its job. If the job
+// continues for longer than StopTimeout, the child is killed. When killed is closed, the
 // child is killed at once.
 func (s *Slot) Perform(ctx context.Context, killed <-chan struct{}, job Job, stop func() *Stop) (Report, error) {
 	for tries := 1; ; tries++ {
@@ -54,11 +54,11 @@ func (s *Slot) Perform(ctx context.Context, killed <-chan struct{}, job Job, sto
 	}
 }
 
-// PID is the child that performs the slot's job; 0 is none. It may be called by
-// any goroutine.
+// PID returns the process id of the child that performs a job, 0 if there is none. It is
+// safe for concurrent use.
 func (s *Slot) PID() int { return int(s.pid.Load()) }
 
-// Close ends the child that the slot has kept.
+// Close ends the child that the slot keeps.
 func (s *Slot) Close() {
 	if s.kept != nil {
 		s.kept.retire()
@@ -66,7 +66,8 @@ func (s *Slot) Close() {
 	}
 }
 
-// take takes the child that is to perform the next job.
+// take returns the child for the next job: the kept one, or one from the pool. It
+// returns false if ctx ends first.
 func (s *Slot) take(ctx context.Context) (*child, bool) {
 	c := s.kept
 	s.kept = nil
@@ -85,7 +86,7 @@ func (s *Slot) take(ctx context.Context) (*child, bool) {
 	return c, true
 }
 
-// leave keeps a child that has performed its job for the next one, or ends it.
+// leave keeps the child for the next job if it has performed this one, or ends it.
 func (s *Slot) leave(c *child, performed bool) {
 	s.pid.Store(0)
 	if performed && !s.isOld(c) {
@@ -95,13 +96,13 @@ func (s *Slot) leave(c *child, performed bool) {
 	c.retire()
 }
 
-// isOld reports whether a child gets no more jobs.
+// isOld reports whether a child must get no more jobs.
 func (s *Slot) isOld(c *child) bool {
 	cfg := &s.pool.cfg
 	return c.jobs >= cfg.JobsPerChild || cfg.Lifetime > 0 && time.Since(c.started) >= cfg.Lifetime
 }
 
-// perform hands the job to the child and waits for its end.
+// perform sends the job to the child and waits until it has ended.
 func (s *Slot) perform(ctx context.Context, c *child, job Job, stop func() *Stop) (Report, error) {
 	if err := writeFrame(c.to, frameJob, job, job.Payload); err != nil {
 		c.kill() // it does not read
@@ -117,7 +118,7 @@ func (s *Slot) perform(ctx context.Context, c *child, job Job, stop func() *Stop
 				begun = true
 			case ok && f.kind == frameEnded:
 				return f.Report, nil
-			case ok: // ready: another job has garbled the order of its frames
+			case ok: // a job has written a frame to the pipe
 			case !begun:
 				return Report{}, ErrNotBegun
 			default:
@@ -125,8 +126,8 @@ func (s *Slot) perform(ctx context.Context, c *child, job Job, stop func() *Stop
 			}
 		case <-ended:
 			ended = nil
-			if told := stop(); told != nil {
-				_ = writeFrame(c.to, frameStop, told, nil) // a child that does not read is killed
+			if message := stop(); message != nil {
+				_ = writeFrame(c.to, frameStop, message, nil) // a child that does not read is killed
 			}
 			late = time.After(s.pool.cfg.StopTimeout)
 		case <-late:

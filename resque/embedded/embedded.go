@@ -1,7 +1,6 @@
-// Package embedded runs a Redis inside the program, for demonstrations and
-// tests: github.com/alicebob/miniredis, listening on loopback so that a shell or
-// a Ruby can join in. It keeps everything in memory and is gone with the
-// program; production wants a real Redis or Valkey.
+// Package embedded runs a Redis server inside the program, for demonstrations and tests.
+// The server is github.com/alicebob/miniredis. It listens on loopback, so that other
+// processes can use it, and keeps all data in memory. In production use Redis or Valkey.
 package embedded
 
 import (
@@ -12,7 +11,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// Server is a running Redis. Close it when done.
+// Server is a running Redis server. The caller must call Close.
 type Server struct {
 	redis *miniredis.Miniredis
 	stop  chan struct{}
@@ -20,8 +19,8 @@ type Server struct {
 	once  sync.Once
 }
 
-// Start runs a Redis on addr, such as "127.0.0.1:6379"; an empty addr means
-// loopback and any free port.
+// Start starts a server on addr, such as "127.0.0.1:6379". An empty addr means a free
+// port on loopback.
 func Start(addr string) (*Server, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -34,13 +33,13 @@ func Start(addr string) (*Server, error) {
 	return s, nil
 }
 
-// Addr is the server's host and port.
+// Addr returns the host and port of the server.
 func (s *Server) Addr() string { return s.redis.Addr() }
 
-// URL is the server's address as Open takes it.
+// URL returns the address of the server, for resque.Open.
 func (s *Server) URL() string { return "redis://" + s.redis.Addr() }
 
-// Close stops the server and cuts its connections. Closing twice does nothing.
+// Close stops the server and closes its connections. A second call does nothing.
 func (s *Server) Close() {
 	s.once.Do(func() {
 		close(s.stop)
@@ -49,7 +48,7 @@ func (s *Server) Close() {
 	})
 }
 
-// expire lets keys age: miniredis does not watch the clock by itself.
+// expire advances the clock of miniredis, which does not expire keys by itself.
 func (s *Server) expire() {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -58,7 +57,7 @@ func (s *Server) expire() {
 		select {
 		case <-s.stop:
 			return
-		case <-ticker.C: // a busy machine drops some
+		case <-ticker.C: // a slow machine may drop ticks
 			now := time.Now()
 			s.redis.FastForward(now.Sub(last))
 			last = now

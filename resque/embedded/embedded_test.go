@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-func TestServer(t *testing.T) {
+func TestServerListensExpiresKeysAndCloses(t *testing.T) {
 	t.Parallel()
 	s, err := embedded.Start("")
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func TestServer(t *testing.T) {
 	assert.EventuallyWithT(t, func(t *assert.CollectT) {
 		n, err := redis.Int(c.Do("EXISTS", "key"))
 		require.NoError(t, err)
-		assert.Zero(t, n, "keys age by themselves")
+		assert.Zero(t, n, "keys expire")
 	}, time.Minute, 50*time.Millisecond)
 
 	_, err = embedded.Start(s.Addr())
