@@ -10,16 +10,16 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// Time is a time that ParseTime has read. The zero Time is an unknown time.
+// Time is the result of ParseTime. The zero Time is an unknown time.
 type Time struct {
 	time.Time
 
-	// Zoneless reports that the text names no zone. The time is then read as UTC,
-	// and Earliest and Latest bound what it may have been.
+	// Zoneless means that the text has no zone. The time is then read as UTC, and the
+	// actual time is between Earliest and Latest.
 	Zoneless bool
 }
 
-// The zones of the world lie between UTC-12 and UTC+14.
+// The time zones of the world are between UTC-12 and UTC+14.
 const (
 	west = 12 * time.Hour
 	east = 14 * time.Hour
@@ -41,19 +41,18 @@ func (t Time) Latest() time.Time {
 	return t.Time
 }
 
-// ErrUnknownZone is wrapped by the error about a time whose zone has a name that
-// can mean several offsets, or that is not known.
+// ErrUnknownZone is the error about a time whose zone is not known or ambiguous.
 var ErrUnknownZone = errors.New("unknown time zone")
 
-// ParseTime reads a time as any implementation of Resque writes it: ISO 8601
-// with or without a zone, Ruby's Time#to_s and strftime("%Y/%m/%d %H:%M:%S %Z"),
-// RFC 2822, the forms of PHP's and C's ctime, Go's Time.String, JavaScript's Date,
-// and Unix seconds or milliseconds. The result is in UTC, and never zero if err
-// is nil. A text without a zone is read as UTC and marked as Zoneless. If a zone
-// is named that cannot be resolved (see zoneOffset) the error wraps
-// ErrUnknownZone: to read it as UTC would be a wrong time.
+// ParseTime parses a time in any form that an implementation of Resque writes: ISO 8601
+// with or without a zone, Ruby's Time#to_s and strftime("%Y/%m/%d %H:%M:%S %Z"), RFC
+// 2822, the forms of ctime in PHP and C, Go's Time.String, JavaScript's Date, and Unix
+// seconds or milliseconds. The result is in UTC, and not zero if err is nil. A text
+// without a zone is read as UTC and Zoneless is set. If the zone is not known (see
+// zoneOffset) the error wraps ErrUnknownZone, because reading it as UTC would give a
+// wrong time.
 func ParseTime(text string) (Time, error) {
-	if strings.HasSuffix(text, " UTC") { // failed_at, by far the most frequent
+	if strings.HasSuffix(text, " UTC") { // failed_at, the most frequent form
 		if at, err := time.Parse(FailedAt, text); err == nil {
 			return known(at, false, text)
 		}
@@ -61,7 +60,7 @@ func ParseTime(text string) (Time, error) {
 	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return known(at, false, text)
 	}
-	if at, ok := unixTime(strings.TrimSpace(text), 1e8); ok { // less is a year, or a date without separators
+	if at, ok := unixTime(strings.TrimSpace(text), 1e8); ok { // a smaller number is a year, or a date without separators
 		return known(at, false, text)
 	}
 	date, zone, mail := splitZone(text)
@@ -79,7 +78,7 @@ func ParseTime(text string) (Time, error) {
 	return known(at.Add(-offset), false, text)
 }
 
-// known returns at unless it is a program's way to say that there is no time.
+// known returns at in UTC, or an error if it is the zero time of a program.
 func known(at time.Time, zoneless bool, text string) (Time, error) {
 	if at.Year() <= 1 {
 		return Time{}, invalid(text)
@@ -89,8 +88,8 @@ func known(at time.Time, zoneless bool, text string) (Time, error) {
 
 func invalid(text string) error { return fmt.Errorf("invalid time %.60q", text) }
 
-// ParseTimeJSON reads a time from a JSON string or number, and returns its text
-// even if it is not a time. ok is false if value is neither.
+// ParseTimeJSON parses a time in a JSON string or number. It returns the text of the
+// string or number even if that is not a time. ok is false if value is neither.
 func ParseTimeJSON(value []byte) (at Time, text string, ok bool) {
 	if len(value) > 0 && (value[0] == '-' || value[0] >= '0' && value[0] <= '9') {
 		unix, _ := unixTime(string(value), 1)
@@ -102,8 +101,8 @@ func ParseTimeJSON(value []byte) (at Time, text string, ok bool) {
 	return at, text, ok
 }
 
-// unixTime reads at least so many seconds since 1970, with or without a fraction,
-// or milliseconds: numbers that would be seconds after the year 5000.
+// unixTime parses a number of seconds since 1970, which must be at least least and may
+// have a fraction. Numbers that would be seconds after the year 5000 are milliseconds.
 func unixTime(text string, least float64) (time.Time, bool) {
 	if strings.Trim(text, "0123456789.eE+") != "" {
 		return time.Time{}, false
@@ -120,8 +119,8 @@ func unixTime(text string, least float64) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// splitZone separates the zone from the date and time of day. mail reports that
-// the form is RFC 2822's, in which the American names are defined.
+// splitZone separates the zone from the date and time of day. mail reports whether the
+// form is that of RFC 2822, which defines the American names.
 func splitZone(text string) (date, zone string, mail bool) {
 	text, _, _ = strings.Cut(text, " (")  // JavaScript's and RFC 2822's comment
 	text, _, _ = strings.Cut(text, " m=") // Go's monotonic clock
@@ -150,7 +149,7 @@ func splitZone(text string) (date, zone string, mail bool) {
 	return strings.Join(rest, " "), zone, mail
 }
 
-// cutClock cuts the zone off a word that ends in a time of day, such as
+// cutClock separates the zone from a word that contains a time of day, such as
 // 2026-01-15T12:00:00+01:00 or 12:00:00Z. clock is empty for other words.
 func cutClock(word string) (clock, zone string) {
 	from := strings.IndexByte(word, ':')
@@ -186,8 +185,8 @@ func isMonth(word string) bool {
 	return false
 }
 
-// isZone reports whether a word of its own can be a zone: a sign and digits, or
-// a name, with or without an offset behind it.
+// isZone reports whether a word can be a zone: a sign and digits, or a name, with or
+// without an offset after it.
 func isZone(word string) bool {
 	name := strings.TrimRight(word, "0123456789:+-")
 	if name == "" {
@@ -198,8 +197,8 @@ func isZone(word string) bool {
 	}) < 0
 }
 
-// dateLayouts are what is left without weekday and zone. A fraction of a second
-// is read in each of them.
+// dateLayouts returns the layouts of times without weekday and zone. time.Parse accepts
+// a fraction of a second in each of them.
 func dateLayouts() []string {
 	return []string{
 		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05", // ISO 8601 and Ruby

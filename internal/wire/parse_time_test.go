@@ -19,7 +19,7 @@ import (
 
 func noon() time.Time { return time.Date(2026, 1, 15, 12, 34, 56, 0, time.UTC) }
 
-func TestParseTime(t *testing.T) {
+func TestParseTimeReadsEveryImplementation(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		// ISO 8601
@@ -31,7 +31,7 @@ func TestParseTime(t *testing.T) {
 		"2026/01/15 12:34:56 UTC", "2026/01/15 13:34:56 CET", "2026/01/15 04:34:56 PST", "2026/01/15 09:34:56 -03",
 		"2026/01/15 18:04:56 +0530", "2026/01/15 07:34:56 EST", "2026/01/15 12:34:56 GMT", "2026/01/15 21:34:56 JST",
 		"2026/01/15 23:34:56 AEDT", "2026/01/15 13:34:56 +0100",
-		// RFC 2822 and its ancestors
+		// RFC 2822, RFC 822, RFC 850
 		"Thu, 15 Jan 2026 12:34:56 +0000", "Thu, 15 Jan 2026 06:34:56 CST", "15 Jan 2026 12:34:56 GMT",
 		"Thu, 15 Jan 2026 12:34:56 GMT (a comment)", "Thu, 15 Jan 26 12:34:56 UT", "Thursday, 15-Jan-26 12:34:56 UTC",
 		"Thu, 15-Jan-2026 12:34:56 GMT",
@@ -45,7 +45,7 @@ func TestParseTime(t *testing.T) {
 		"2026-01-15 09:34:56 -0300 -03 m=+12.5",
 		// Unix
 		"1768480496", "1768480496.0", "1.768480496e9", "1768480496000", " 1768480496 ",
-		// blanks
+		// white space
 		" 2026-01-15T12:34:56Z ", "2026-01-15  12:34:56  UTC",
 	} {
 		got, err := wire.ParseTime(text)
@@ -74,7 +74,7 @@ func TestParseTimeKeepsFractions(t *testing.T) {
 	}
 }
 
-func TestParseTimeWithoutZone(t *testing.T) {
+func TestParseTimeMarksTimesWithoutZone(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"2026-01-15T12:34:56", "2026-01-15 12:34:56", "2026/01/15 12:34:56", "20260115T123456",
@@ -94,8 +94,7 @@ func TestParseTimeWithoutZone(t *testing.T) {
 	}
 }
 
-// A zone that cannot be resolved must not become UTC by accident, as it does in
-// time.Parse.
+// An unknown zone must not be read as UTC, as time.Parse does.
 func TestParseTimeRefusesUnknownZones(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []string{"CST", "IST", "MSK", "KST", "MSD", "XYZ", "LMT", "A", "T", "Europe/Berlin", "GMT+99", "+9999", "-2500", "utc0", "PM"} {
@@ -107,7 +106,7 @@ func TestParseTimeRefusesUnknownZones(t *testing.T) {
 	}
 }
 
-func TestParseTimeRefusesWhatIsNoTime(t *testing.T) {
+func TestParseTimeRefusesOtherTexts(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"", " ", "soon", "yesterday", "Thu Jan 15 2026", "2026", "20260115", "0", "12", "1e300", "-1", "NaN", "1768480496000000000",
@@ -121,8 +120,8 @@ func TestParseTimeRefusesWhatIsNoTime(t *testing.T) {
 	}
 }
 
-// The offsets of names are those of the time zone database, and names that have
-// stood for several since 2010 are unknown but for the exceptions in zone.go.
+// Names have the offsets of the time zone database. Names with several offsets since 2010
+// are unknown, except those that zone.go lists.
 func TestZoneNamesAreUnambiguous(t *testing.T) {
 	t.Parallel()
 	offsets := zoneNames(t)
@@ -145,7 +144,7 @@ func TestZoneNamesAreUnambiguous(t *testing.T) {
 	}
 }
 
-// zoneNames returns the minutes ahead of UTC that each name has stood for since 2010.
+// zoneNames returns the offsets of each name since 2010, in minutes ahead of UTC.
 func zoneNames(t *testing.T) map[string]map[int]bool {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -178,7 +177,7 @@ func zoneNames(t *testing.T) map[string]map[int]bool {
 	return found
 }
 
-func TestParseTimeJSON(t *testing.T) {
+func TestParseTimeJSONReadsStringsAndNumbers(t *testing.T) {
 	t.Parallel()
 	for value, text := range map[string]string{
 		`"2026-01-15T12:34:56Z"`: "2026-01-15T12:34:56Z", `1768480496`: "1768480496", `1768480496.000`: "1768480496.000",
@@ -201,7 +200,7 @@ func TestParseTimeJSON(t *testing.T) {
 	}
 }
 
-func TestFormatsReadBack(t *testing.T) {
+func TestParseTimeReadsWhatIsFormatted(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 15, 13, 34, 56, 0, time.FixedZone("CET", 3600))
 	for text, recorded := range map[string]string{
@@ -211,7 +210,7 @@ func TestFormatsReadBack(t *testing.T) {
 		got, err := wire.ParseTime(text)
 		require.NoError(t, err)
 		assert.True(t, at.Equal(got.Time), text)
-		assert.Equal(t, recorded, golden.Clean(text), "it is what the recordings of Ruby have")
+		assert.Equal(t, recorded, golden.Clean(text), "the form is that of the recordings of Ruby")
 	}
 	assert.Equal(t, "2026-01-15T12:34:56.000000000Z", wire.FormatRunAt(at))
 	assert.Equal(t, "2026-01-15T12:34:56+00:00", wire.FormatHeartbeat(at))
@@ -219,7 +218,7 @@ func TestFormatsReadBack(t *testing.T) {
 	assert.Equal(t, "2026/01/15 12:34:56 UTC", wire.FormatFailedAt(at))
 }
 
-func TestRunAtsAreSpelledAsOneByOne(t *testing.T) {
+func TestRunAtsEqualsFormatRunAt(t *testing.T) {
 	t.Parallel()
 	assert.Empty(t, wire.RunAts(time.Now(), 0))
 	for _, from := range []time.Time{

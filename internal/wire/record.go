@@ -14,17 +14,16 @@ import (
 // Ruby: Resque::Worker#working_on.
 type Record struct {
 	Queue   string
-	RunAt   string // as text, whether it is a string or a number; empty if neither
-	Payload []byte // as it was in the queue
-	Stored  []byte // as it is in the record
-	Guard   []byte // how the record of this one reserve begins
+	RunAt   string // the text of a string or a number; empty if it is neither
+	Payload []byte // the bytes that were in the queue
+	Stored  []byte // the bytes in the record
+	Guard   []byte // the beginning of the record, unique for each reserve
 }
 
-// PayloadMember is what precedes the payload in a record, after the guard.
+// PayloadMember is the text between the guard and the payload of a record.
 const PayloadMember = `"payload":`
 
-// RecordGuard returns how the record of one reserve begins. queueJSON is the
-// queue's name as JSON.
+// RecordGuard returns the guard of a record. queueJSON is the name of the queue as JSON.
 func RecordGuard(queueJSON, runAt string) []byte {
 	const queue, at, end = `{"queue":`, `,"run_at":"`, `",`
 	guard := make([]byte, 0, len(queue)+len(queueJSON)+len(at)+len(runAt)+len(end))
@@ -33,7 +32,7 @@ func RecordGuard(queueJSON, runAt string) []byte {
 	return append(guard, end...)
 }
 
-// ParseRecord reads a record that any implementation has written.
+// ParseRecord parses a record of any implementation.
 func ParseRecord(text []byte) (Record, error) {
 	var fields struct {
 		Queue   string          `json:"queue"`
@@ -41,7 +40,7 @@ func ParseRecord(text []byte) (Record, error) {
 		Payload json.RawMessage `json:"payload"`
 	}
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return Record{}, fmt.Errorf("reading a worker's record: %w", err)
+		return Record{}, fmt.Errorf("parsing a worker's record: %w", err)
 	}
 	if len(fields.Payload) == 0 {
 		return Record{}, fmt.Errorf("a worker's record without a payload: %.80s", text)
@@ -52,7 +51,7 @@ func ParseRecord(text []byte) (Record, error) {
 	if ok && bytes.Contains(head, []byte(`"run_at":`)) {
 		r.Guard = head
 	}
-	// The decoder has left out the blanks around the payload.
+	// The decoder has removed the white space around the payload.
 	if spliced, ok := bytes.CutSuffix(tail, []byte("}")); ok && bytes.Equal(bytes.TrimSpace(spliced), r.Stored) {
 		r.Stored = spliced
 	}
@@ -60,8 +59,8 @@ func ParseRecord(text []byte) (Record, error) {
 	return r, nil
 }
 
-// RecordRunAt reads only the run_at of a record, for callers that sort many
-// records. It is the zero Time if there is none that can be read.
+// RecordRunAt parses only the run_at of a record, for callers that sort many records. It
+// returns the zero Time if there is no valid one.
 func RecordRunAt(text []byte) Time {
 	spans, err := rubyjson.Spans(text, "run_at")
 	if err != nil {
@@ -71,19 +70,19 @@ func RecordRunAt(text []byte) Time {
 	return at
 }
 
-// Recordable reports whether Ruby could read a record that holds raw as it is, and
-// write it again: whether raw is an object that is valid one level down.
+// Recordable reports whether Ruby can read, and write again, a record that contains raw
+// unchanged: whether raw is a JSON object that is still valid one level deeper.
 func Recordable(raw []byte) bool {
 	trimmed := bytes.TrimLeft(raw, " \t\r\n")
 	return len(trimmed) > 0 && trimmed[0] == '{' && rubyjson.ValidBelow(trimmed, 1) == nil
 }
 
-// Unreadable is the class under which a payload is recorded that Ruby could not
-// read. Its one argument is the payload's text, or {"base64": …} of its bytes.
+// Unreadable is the class of the payload that stands for one that Ruby cannot read. Its
+// only argument is the text of the original payload, or {"base64": …} of its bytes.
 const Unreadable = "<unreadable>"
 
-// UnreadablePayload returns a payload that Ruby can read and that holds raw, which
-// Ruby cannot. RestorePayload returns the bytes again.
+// UnreadablePayload returns a payload that Ruby can read and that contains raw, which
+// Ruby cannot read. RestorePayload returns raw again.
 func UnreadablePayload(raw []byte) []byte {
 	text, err := rubyjson.AppendString(nil, string(raw))
 	if err != nil { // not UTF-8
@@ -92,10 +91,10 @@ func UnreadablePayload(raw []byte) []byte {
 	return fmt.Appendf(nil, `{"class":"%s","args":[%s]}`, Unreadable, text)
 }
 
-// RestorePayload returns the bytes that were in the queue: payload itself, or
-// what an unreadable one holds.
+// RestorePayload returns the bytes that were in the queue: payload, or the bytes that an
+// unreadable payload contains.
 func RestorePayload(payload []byte) []byte {
-	if !bytes.Contains(payload, []byte("unreadable")) { // nearly always
+	if !bytes.Contains(payload, []byte("unreadable")) { // a quick check that is nearly always true
 		return payload
 	}
 	p, err := rubyjson.ParsePayload(payload)

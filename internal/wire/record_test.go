@@ -12,16 +12,16 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-func TestParseRecord(t *testing.T) {
+func TestParseRecordReadsEveryImplementation(t *testing.T) {
 	t.Parallel()
 	const payload = `{"class":"A","args":[1.0]}`
 	for name, c := range map[string]struct{ text, runAt string }{
-		"Ruby":            {`{"queue":"q","run_at":"2026-01-15T12:34:56Z","payload":` + payload + `}`, "2026-01-15T12:34:56Z"},
-		"node-resque":     {`{"worker":"h:1:q","payload":` + payload + `,"queue":"q","run_at":"Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"}`, "Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"},
-		"Unix seconds":    {`{"queue":"q","run_at":1768480496,"payload":` + payload + `}`, "1768480496"},
-		"without a time":  {`{"queue":"q","payload":` + payload + `}`, ""},
-		"an odd time":     {`{"queue":"q","run_at":{},"payload":` + payload + `}`, ""},
-		"with its blanks": {`{ "queue" : "q" , "run_at" : "soon" , "payload" : ` + payload + ` }`, "soon"},
+		"Ruby":           {`{"queue":"q","run_at":"2026-01-15T12:34:56Z","payload":` + payload + `}`, "2026-01-15T12:34:56Z"},
+		"node-resque":    {`{"worker":"h:1:q","payload":` + payload + `,"queue":"q","run_at":"Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"}`, "Thu Jan 15 2026 12:34:56 GMT+0000 (UTC)"},
+		"Unix seconds":   {`{"queue":"q","run_at":1768480496,"payload":` + payload + `}`, "1768480496"},
+		"without a time": {`{"queue":"q","payload":` + payload + `}`, ""},
+		"an odd time":    {`{"queue":"q","run_at":{},"payload":` + payload + `}`, ""},
+		"white space":    {`{ "queue" : "q" , "run_at" : "soon" , "payload" : ` + payload + ` }`, "soon"},
 	} {
 		r, err := wire.ParseRecord([]byte(c.text))
 		require.NoError(t, err, name)

@@ -4,11 +4,11 @@ import (
 	"time"
 )
 
-// Layouts that Resque writes.
+// Layouts of the times that goresque writes.
 const (
-	// RunAt is the layout of a worker record's run_at. Ruby: Time#iso8601, to
-	// which goresque adds a fraction (Ruby reads it) that makes each reserve's
-	// record unique.
+	// RunAt is the layout of run_at in a worker's record. Ruby: Time#iso8601.
+	// goresque adds a fraction, which Ruby can read, so that the record of each
+	// reserve is unique.
 	RunAt = "2006-01-02T15:04:05.000000000Z"
 	// Heartbeat is the layout of a heartbeat. Ruby: Time#iso8601.
 	Heartbeat = "2006-01-02T15:04:05-07:00"
@@ -19,21 +19,21 @@ const (
 	FailedAt = "2006/01/02 15:04:05 MST"
 )
 
-// FormatRunAt returns t as a worker's record has it.
+// FormatRunAt formats t as run_at of a worker's record.
 func FormatRunAt(t time.Time) string { return t.UTC().Format(RunAt) }
 
-// FormatHeartbeat returns t as a heartbeat.
+// FormatHeartbeat formats t as a heartbeat.
 func FormatHeartbeat(t time.Time) string { return t.UTC().Format(Heartbeat) }
 
-// FormatStarted returns t as worker:<id>:started has it.
+// FormatStarted formats t as the value of worker:<id>:started.
 func FormatStarted(t time.Time) string { return t.Format(Started) }
 
-// FormatFailedAt returns t as a failure's record has it. The zone is always UTC:
-// the names of other zones cannot be read back reliably.
+// FormatFailedAt formats t as failed_at of a failure's record. The zone is always UTC,
+// because the names of other zones cannot be parsed reliably.
 func FormatFailedAt(t time.Time) string { return t.UTC().Format(FailedAt) }
 
-// RunAts returns n times as workers' records have them, the first t and each
-// other one a nanosecond after the one before it.
+// RunAts formats n times as FormatRunAt does. The first is t, and each further one is a
+// nanosecond later.
 func RunAts(t time.Time, n int) []string {
 	all := make([]string, n)
 	text := make([]byte, 0, n*len(RunAt))

@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// goMark ends the host's part of a Go worker's id. It makes that part differ from
-// the host's name, so that a Ruby worker that boots on the same host does not take
-// the worker for a dead one of its own.
+// goMark is the suffix of the host in the id of a Go worker. Because of it the host part
+// differs from the host's name. Otherwise a Ruby worker that boots on the same host would
+// take the Go worker for a dead worker of its host.
 //
 // Ruby: Resque::Worker#prune_dead_workers.
 const goMark = "~go"
 
-// WorkerID is HOST:PID:QUEUES, and HOST~go:PID-SLOT:QUEUES for a slot of a Go
-// process that has several.
+// WorkerID is a parsed worker id: HOST:PID:QUEUES, or HOST~go:PID-SLOT:QUEUES for a slot
+// of a Go process with several slots.
 type WorkerID struct {
-	Host   string // without the mark
-	Go     bool   // the id has the mark
-	Number string // between the colons, as it is: the pid, with a slot or not
+	Host   string // without ~go
+	Go     bool   // the id has ~go
+	Number string // the text between the colons: the pid, with or without a slot
 	Queues []string
 }
 
-// ParseWorkerID reads a worker's id. ok is false if it has no three parts; what
-// there is of it is returned all the same.
+// ParseWorkerID parses a worker's id. ok is false if the id does not have three parts;
+// w then has the parts that exist.
 //
 // Ruby: Resque::Worker.find, which raises for such an id.
 func ParseWorkerID(id string) (w WorkerID, ok bool) {
@@ -36,8 +36,8 @@ func ParseWorkerID(id string) (w WorkerID, ok bool) {
 	return w, ok
 }
 
-// GoWorkerID returns the id of one slot of a Go process. The slot is named if the
-// process has several, or if an id without one is taken.
+// GoWorkerID returns the id of a slot of a Go process. The id has the slot's number if
+// slots or slot is greater than 1.
 //
 // Ruby: Resque::Worker#to_s.
 func GoWorkerID(host string, pid, slot, slots int, queues []string) WorkerID {
@@ -48,19 +48,19 @@ func GoWorkerID(host string, pid, slot, slots int, queues []string) WorkerID {
 	return w
 }
 
-// String returns the id as Redis has it.
+// String returns the id as it is stored in Redis.
 func (w WorkerID) String() string {
 	return w.host() + ":" + w.Number + ":" + strings.Join(w.Queues, ",")
 }
 
-// Process returns the part of the id that all slots of its process share: the
-// host with its mark, and the pid.
+// Process returns the part of the id that all slots of a process share: the host, with
+// ~go if the id has it, and the pid.
 func (w WorkerID) Process() string {
 	pid, _, _ := strings.Cut(w.Number, "-")
 	return w.host() + ":" + pid
 }
 
-// PID returns the process's id on its host; 0 if there is none.
+// PID returns the id of the process, 0 if the worker id has none.
 func (w WorkerID) PID() int {
 	text, _, _ := strings.Cut(w.Number, "-")
 	text, _, _ = strings.Cut(text, "+") // node-resque's MultiWorker
@@ -71,7 +71,7 @@ func (w WorkerID) PID() int {
 	return max(pid, 0)
 }
 
-// Slot returns the number of the process's slot; 0 if the id names none.
+// Slot returns the number of the slot, 0 if the worker id has none.
 func (w WorkerID) Slot() int {
 	_, text, _ := strings.Cut(w.Number, "-")
 	slot, err := strconv.Atoi(text)

@@ -8,7 +8,7 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-func TestParseWorkerID(t *testing.T) {
+func TestParseWorkerIDReadsEveryImplementation(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		id        string
@@ -40,13 +40,13 @@ func TestParseWorkerID(t *testing.T) {
 	}
 }
 
-func TestGoWorkerID(t *testing.T) {
+func TestGoWorkerIDHasASlotIfNeeded(t *testing.T) {
 	t.Parallel()
 	queues := []string{"a", "b"}
 	assert.Equal(t, "web~go:12:a,b", wire.GoWorkerID("web", 12, 1, 1, queues).String())
 	assert.Equal(t, "web~go:12-1:a,b", wire.GoWorkerID("web", 12, 1, 4, queues).String())
-	assert.Equal(t, "web~go:12-2:a,b", wire.GoWorkerID("web", 12, 2, 1, queues).String(), "the first is taken")
-	assert.Equal(t, "a-b~go:12:a,b", wire.GoWorkerID("a:b", 12, 1, 1, queues).String(), "ids are split at colons")
+	assert.Equal(t, "web~go:12-2:a,b", wire.GoWorkerID("web", 12, 2, 1, queues).String(), "the first id is taken")
+	assert.Equal(t, "a-b~go:12:a,b", wire.GoWorkerID("a:b", 12, 1, 1, queues).String(), "a host must not contain a colon")
 }
 
 func FuzzParseWorkerID(f *testing.F) {

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// zoneOffset returns how far a zone is ahead of UTC. ok is false for a name that
-// is not known or can mean several zones.
+// zoneOffset returns how far a zone is ahead of UTC. ok is false if the name is not known
+// or ambiguous.
 //
-// Resolved are offsets (+0100, -03, GMT+01:00), the names of UTC, and names that
-// the time zone database has used for a single offset since 2010. Three kinds of
-// names can mean several:
-//   - The American names are defined by RFC 2822, and Ruby's Time.parse reads them
-//     so. EST, EDT, MST and MDT have no other use today. PST is also Manila's and
-//     CDT also Havana's: both are rare, and are read as later than they are, so
+// Known are offsets (+0100, -03, GMT+01:00), the names of UTC, and names for which the
+// time zone database has a single offset since 2010. For ambiguous names:
+//   - The American names are read as RFC 2822 defines them, and as Ruby's Time.parse
+//     reads them. EST, EDT, MST and MDT have no other meaning today. PST is also used in
+//     Manila and CDT in Havana. Both are rare, and such a time is read as a later one, so
 //     that no filter takes a recent failure for an old one.
-//   - CST is as often China's as America's. It is resolved in RFC 2822's form only.
-//   - IST (India, Ireland, Israel), MSK and KST of before their changes, and every
-//     other name: unknown.
+//   - CST means China as often as America. It is known only in the form of RFC 2822.
+//   - IST (India, Ireland, Israel), MSK and KST, whose offsets have changed, and every
+//     other name are unknown.
 //
-// The single letters of RFC 822 are unknown apart from Z: RFC 2822 says that they
-// were used with both signs.
+// The single letters of RFC 822 are unknown, except Z: according to RFC 2822 they were
+// used with both signs.
 func zoneOffset(zone string, mail bool) (offset time.Duration, ok bool) {
 	for _, utc := range []string{"UTC", "GMT", "UT", "Z", "z"} {
 		if rest, found := strings.CutPrefix(zone, utc); found {
@@ -41,7 +40,7 @@ func zoneOffset(zone string, mail bool) (offset time.Duration, ok bool) {
 	return time.Duration(minutes) * time.Minute, ok
 }
 
-// numericOffset reads +01, +0100 and +01:00.
+// numericOffset parses offsets such as +01, +0100 and +01:00.
 func numericOffset(text string) (time.Duration, bool) {
 	if text == "" || (text[0] != '+' && text[0] != '-') {
 		return 0, false
@@ -64,7 +63,7 @@ func numericOffset(text string) (time.Duration, bool) {
 	return offset, true
 }
 
-// namedOffset returns the minutes that a name is ahead of UTC.
+// namedOffset returns how many minutes the named zone is ahead of UTC.
 func namedOffset(name string) (minutes int, ok bool) {
 	switch name {
 	case "WET":
