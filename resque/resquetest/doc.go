@@ -1,5 +1,5 @@
-// Package resquetest helps to test programs that enqueue or perform jobs: a Redis
-// for each test, what is in the queues, and the jobs performed.
+// Package resquetest helps to test programs that enqueue or perform jobs. It provides a
+// Redis for each test, checks which jobs are queued or have failed, and performs jobs.
 //
 //	func TestSignUp(t *testing.T) {
 //		t.Parallel()
@@ -11,21 +11,20 @@
 //		resquetest.RequireNotEnqueued(t, client, Reminder)
 //	}
 //
-// Helpers named Require end the test where what they require is not so, and those
-// named Assert mark it as failed and return false, as testify's do; either says
-// what is there instead. docs/testing.md says when to use which, and when inline
-// mode does better.
+// As in testify, helpers whose names begin with Require stop a test that fails, and those
+// whose names begin with Assert return false. The message lists the jobs that are there
+// instead. docs/testing.md explains which helper to use when, and when to use inline mode.
 //
-// A job is named by a definition of package resque or activejob and arguments, in
-// the order of its Job, or by a resque.Job. A definition alone means its class
-// with any arguments. Arguments are the same where they are the same JSON: 1 is
-// 1.0, and the order in an object does not count. Of a job of Rails, the class and
-// the arguments inside count, and not its id or its times.
+// The helpers take a job as a definition of package resque or activejob and its
+// arguments, or as a resque.Job. A definition without arguments means its class with any
+// arguments. Arguments are compared as JSON values: 1 equals 1.0, and the order of an
+// object's members does not matter. Of a Rails job, the class and the arguments of the
+// job inside are compared, not its id or its times.
 package resquetest
 
 import "context"
 
-// TB is what the helpers need of a test. Every testing.TB has it.
+// TB has the methods of testing.TB that the helpers use.
 type TB interface {
 	Helper()
 	Context() context.Context

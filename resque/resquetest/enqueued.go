@@ -8,9 +8,9 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// RequireEnqueued requires that a job is waiting, and returns the first such. It
-// must be on the definition's queue, or that of the resque.Job; one without a queue
-// may be on any, and one whose Args are nil has any arguments.
+// RequireEnqueued requires that a job is waiting, and returns the first one. The job must
+// be on the queue of the definition or of the resque.Job. If the resque.Job has no queue,
+// it may be on any queue; if its Args are nil, it may have any arguments.
 func RequireEnqueued(t TB, client *resque.Client, what any, args ...any) *resque.Payload {
 	t.Helper()
 	job := findEnqueued(t, client, what, args)
@@ -20,13 +20,13 @@ func RequireEnqueued(t TB, client *resque.Client, what any, args ...any) *resque
 	return job
 }
 
-// AssertEnqueued is RequireEnqueued for tests that go on.
+// AssertEnqueued is like RequireEnqueued, but returns false instead of stopping the test.
 func AssertEnqueued(t TB, client *resque.Client, what any, args ...any) bool {
 	t.Helper()
 	return findEnqueued(t, client, what, args) != nil
 }
 
-// RequireNotEnqueued requires that no such job is waiting, on no queue at all.
+// RequireNotEnqueued requires that the job is not waiting on any queue.
 func RequireNotEnqueued(t TB, client *resque.Client, what any, args ...any) {
 	t.Helper()
 	if !AssertNotEnqueued(t, client, what, args...) {
@@ -34,7 +34,8 @@ func RequireNotEnqueued(t TB, client *resque.Client, what any, args ...any) {
 	}
 }
 
-// AssertNotEnqueued is RequireNotEnqueued for tests that go on.
+// AssertNotEnqueued is like RequireNotEnqueued, but returns false instead of stopping the
+// test.
 func AssertNotEnqueued(t TB, client *resque.Client, what any, args ...any) bool {
 	t.Helper()
 	w, jobs, err := lookFor(t, client, what, args)
@@ -51,13 +52,13 @@ func AssertNotEnqueued(t TB, client *resque.Client, what any, args ...any) bool 
 	if found.near == nil {
 		return true
 	}
-	t.Errorf("%v is waiting, and should not be:%s", w, found.text())
+	t.Errorf("%v should not be waiting:%s", w, found.text())
 	return false
 }
 
-// Enqueued are the jobs of that name that wait, in the order in which a worker of
-// all queues takes them. Of a job of Rails, Class and Args are those inside, for
-// activejob.Bind and DataOf.
+// Enqueued returns the waiting jobs that match, in the order in which a worker of all
+// queues takes them. Of a Rails job, Class and Args are those of the job inside, for
+// activejob.Bind and activejob.DataOf.
 func Enqueued(t TB, client *resque.Client, what any, args ...any) []*resque.Payload {
 	t.Helper()
 	w, jobs, err := lookFor(t, client, what, args)
@@ -73,8 +74,8 @@ func Enqueued(t TB, client *resque.Client, what any, args ...any) []*resque.Payl
 	return found
 }
 
-// Jobs are all that wait, on the queues given or on all of them, as Enqueued has
-// them. One whose payload is no job has only its queue and its payload.
+// Jobs returns all waiting jobs of the given queues, or of all queues, as Enqueued does.
+// If a payload is not a job, only Queue and Raw are set.
 func Jobs(t TB, client *resque.Client, queues ...string) []*resque.Payload {
 	t.Helper()
 	ctx, cancel := during(t)
@@ -86,7 +87,8 @@ func Jobs(t TB, client *resque.Client, queues ...string) []*resque.Payload {
 	return jobs
 }
 
-// findEnqueued is nil, and has told why, where there is no such job.
+// findEnqueued returns the first waiting job that matches, or reports an error and
+// returns nil.
 func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Payload {
 	t.Helper()
 	w, jobs, err := lookFor(t, client, what, args)
@@ -103,9 +105,9 @@ func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Pay
 		others.add(difference != "", job.Queue+": "+jobText(job)+difference)
 	}
 	if len(jobs) == 0 {
-		t.Errorf("%v is not waiting on %s: nothing is waiting.%s", w, w.place(), alsoFailed(t, client))
+		t.Errorf("%v is not waiting on %s. No job is waiting.%s", w, w.place(), alsoFailed(t, client))
 	} else {
-		t.Errorf("%v is not waiting on %s. What is:%s%s", w, w.place(), others.text(), alsoFailed(t, client))
+		t.Errorf("%v is not waiting on %s. Waiting jobs:%s%s", w, w.place(), others.text(), alsoFailed(t, client))
 	}
 	return nil
 }
@@ -121,7 +123,7 @@ func lookFor(t TB, client *resque.Client, what any, args []any) (w want, jobs []
 	return w, jobs, err
 }
 
-var errInline = errors.New("this client is inline: it performs jobs at once, and none ever waits or is recorded as failed")
+var errInline = errors.New("this client is inline: it performs jobs at once, so no job is waiting or recorded as failed")
 
 func waiting(ctx context.Context, client *resque.Client, queues []string) (jobs []*resque.Payload, err error) {
 	if client.Redis() == nil {

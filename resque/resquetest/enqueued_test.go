@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/resque/resquetest"
 )
 
-func TestRequireEnqueued(t *testing.T) {
+func TestRequireEnqueuedFindsJobs(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	letter := Letter{To: "ann", Size: 1}
@@ -28,17 +28,17 @@ func TestRequireEnqueued(t *testing.T) {
 	assert.JSONEq(t, `{"class":"Exporter","args":[42]}`, string(job.Raw))
 	assert.Equal(t, "[41]", fmt.Sprintf("%s", resquetest.RequireEnqueued(t, client, Exporter).Args), "the first one")
 	for name, what := range map[string][]any{
-		"a float for what Go spells as one":    {Mailer, "ann", map[string]any{"size": 1, "to": "ann"}},
-		"a definition without arguments":       {Nightly},
-		"a job of a definition":                {Exporter.Job(42)},
-		"a definition's on another queue":      {resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{43}}},
-		"any queue":                            {resque.Job{Class: "Exporter", Args: []any{43}}},
-		"any arguments":                        {resque.Job{Queue: "urgent", Class: "Exporter"}},
-		"numbers and objects by what they say": {Exporter, 100, json.RawMessage(`{"a":[null,true,"x"],"b":1.0}`)},
-		"a job of Rails":                       {RailsJob},
-		"a job of Rails with arguments":        {RailsJob, 7, letter},
-		"another job of Rails, that says so":   {RailsJob.Job(7, letter)},
-		"a plain job of Rails":                 {activejob.Job{Class: "LetterJob", Queue: "rails", Args: []any{7, letter}}.Resque()},
+		"an integer for a float":            {Mailer, "ann", map[string]any{"size": 1, "to": "ann"}},
+		"a definition without arguments":    {Nightly},
+		"a job of a definition":             {Exporter.Job(42)},
+		"a job of a class on another queue": {resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{43}}},
+		"any queue":                         {resque.Job{Class: "Exporter", Args: []any{43}}},
+		"any arguments":                     {resque.Job{Queue: "urgent", Class: "Exporter"}},
+		"equal numbers and objects":         {Exporter, 100, json.RawMessage(`{"a":[null,true,"x"],"b":1.0}`)},
+		"a job of Rails":                    {RailsJob},
+		"a job of Rails with arguments":     {RailsJob, 7, letter},
+		"a Job of a Rails definition":       {RailsJob.Job(7, letter)},
+		"a plain job of Rails":              {activejob.Job{Class: "LetterJob", Queue: "rails", Args: []any{7, letter}}.Resque()},
 	} {
 		assert.True(t, resquetest.AssertEnqueued(t, client, what[0], what[1:]...), name)
 		resquetest.RequireEnqueued(t, client, what[0], what[1:]...)
@@ -55,38 +55,38 @@ func TestRequireEnqueuedFails(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	for message, what := range map[string][]any{
-		`Exporter [42] is not waiting on queue "exports": nothing is waiting.`:        {Exporter, 42},
-		`Exporter is not waiting on any queue: nothing is waiting.`:                   {resque.Job{Class: "Exporter"}},
-		`LetterJob [1] is not waiting on queue "rails": nothing is waiting.`:          {RailsJob, 1},
-		`resquetest: a job is named by a definition or a resque.Job, not by a string`: {"Exporter", 42},
-		`resquetest: a job is named by a definition or a resque.Job, not by a <nil>`:  {nil},
-		`resquetest: a resque.Job has its arguments, and takes no others`:             {Exporter.Job(1), 42},
-		`resquetest: resque: Exporter: argument 1: unsupported type chan int`:         {Exporter, make(chan int)},
+		`Exporter [42] is not waiting on queue "exports". No job is waiting.`:  {Exporter, 42},
+		`Exporter is not waiting on any queue. No job is waiting.`:             {resque.Job{Class: "Exporter"}},
+		`LetterJob [1] is not waiting on queue "rails". No job is waiting.`:    {RailsJob, 1},
+		`resquetest: a job must be a definition or a resque.Job, not a string`: {"Exporter", 42},
+		`resquetest: a job must be a definition or a resque.Job, not a <nil>`:  {nil},
+		`resquetest: a resque.Job has its own arguments, pass no others`:       {Exporter.Job(1), 42},
+		`resquetest: resque: Exporter: argument 1: unsupported type chan int`:  {Exporter, make(chan int)},
 	} {
 		requireFails(t, true, message, func(t *fake) { resquetest.RequireEnqueued(t, client, what[0], what[1:]...) })
 		requireFails(t, false, message, func(t *fake) {
 			if resquetest.AssertEnqueued(t, client, what[0], what[1:]...) {
-				t.Errorf("it says true")
+				t.Errorf("it returns true")
 			}
 		})
 	}
 }
 
-// The message shows what is like the wanted job first, and why it is not it.
-func TestRequireEnqueuedShowsWhatIsThere(t *testing.T) {
+// The message lists similar jobs first, and how they differ.
+func TestRequireEnqueuedListsWaitingJobs(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	enqueue(t, client, Mailer.Job("ann", Letter{}), Exporter.Job(41), Exporter.Job(41), Exporter.Job(41),
 		resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}}, RailsJob.Job(1, Letter{To: "bob"}))
 	require.NoError(t, client.Push(t.Context(), "exports", []byte(`[1]`)))
-	requireFails(t, true, `Exporter [42] is not waiting on queue "exports". What is:
+	requireFails(t, true, `Exporter [42] is not waiting on queue "exports". Waiting jobs:
     exports: Exporter [41]  ← other arguments (3 times)
     urgent: Exporter [42]  ← on another queue
     exports: unreadable: [1]
     mail: Mailer ["ann", {"to":"","size":0.0}]
     rails: LetterJob [1, {"to":"bob","size":0.0,"_aj_symbol_keys":["to","size"]}]`,
 		func(t *fake) { resquetest.RequireEnqueued(t, client, Exporter, 42) })
-	requireFails(t, true, `Exporter [] is not waiting on queue "exports". What is:
+	requireFails(t, true, `Exporter [] is not waiting on queue "exports". Waiting jobs:
     exports: Exporter [41]  ← other arguments (3 times)
     urgent: Exporter [42]  ← other arguments
     exports: unreadable: [1]
@@ -97,7 +97,7 @@ func TestRequireEnqueuedShowsWhatIsThere(t *testing.T) {
 		})
 }
 
-func TestRequireEnqueuedShowsNoMoreThanCanBeRead(t *testing.T) {
+func TestRequireEnqueuedLimitsTheMessage(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	for i := range 30 {
@@ -109,12 +109,12 @@ func TestRequireEnqueuedShowsNoMoreThanCanBeRead(t *testing.T) {
 	assert.Equal(t, "    … and 10 more", rows[21])
 	for _, row := range rows {
 		assert.Less(t, len(row), 250)
-		assert.True(t, strings.ToValidUTF8(row, "?") == row, "cut in a rune: %s", row)
+		assert.True(t, strings.ToValidUTF8(row, "?") == row, "a character is cut: %s", row)
 	}
 }
 
-// Integers are exact, and a type is not another one that looks like it.
-func TestArgumentsThatAreNotTheSame(t *testing.T) {
+// Large integers are compared exactly, and values of different types are different.
+func TestArgumentsAreComparedAsValues(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	const big = 1 << 60
@@ -140,7 +140,7 @@ func TestArgumentsThatAreNotTheSame(t *testing.T) {
 	}
 }
 
-func TestRequireNotEnqueued(t *testing.T) {
+func TestRequireNotEnqueuedLooksOnAllQueues(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	enqueue(t, client, Exporter.Job(41), Exporter.Job(41), resque.Job{Queue: "urgent", Class: "Exporter", Args: []any{42}})
@@ -148,15 +148,15 @@ func TestRequireNotEnqueued(t *testing.T) {
 	resquetest.RequireNotEnqueued(t, client, Mailer)
 	assert.True(t, resquetest.AssertNotEnqueued(t, client, RailsJob))
 	for message, what := range map[string][]any{
-		"Exporter [42] is waiting, and should not be:\n    urgent: Exporter [42]":                                  {Exporter, 42},
-		"Exporter is waiting, and should not be:\n    exports: Exporter [41] (2 times)\n    urgent: Exporter [42]": {Exporter},
-		"Exporter [41] is waiting, and should not be:\n    exports: Exporter [41] (2 times)":                       {resque.Job{Queue: "low", Class: "Exporter", Args: []any{41}}},
-		"resquetest: a job is named by a definition or a resque.Job, not by a int":                                 {42},
+		"Exporter [42] should not be waiting:\n    urgent: Exporter [42]":                                  {Exporter, 42},
+		"Exporter should not be waiting:\n    exports: Exporter [41] (2 times)\n    urgent: Exporter [42]": {Exporter},
+		"Exporter [41] should not be waiting:\n    exports: Exporter [41] (2 times)":                       {resque.Job{Queue: "low", Class: "Exporter", Args: []any{41}}},
+		"resquetest: a job must be a definition or a resque.Job, not a int":                                {42},
 	} {
 		requireFails(t, true, message, func(t *fake) { resquetest.RequireNotEnqueued(t, client, what[0], what[1:]...) })
 		requireFails(t, false, message, func(t *fake) {
 			if resquetest.AssertNotEnqueued(t, client, what[0], what[1:]...) {
-				t.Errorf("it says true")
+				t.Errorf("it returns true")
 			}
 		})
 	}
@@ -179,15 +179,15 @@ func TestJobs(t *testing.T) {
 	assert.Len(t, resquetest.Enqueued(t, client, Exporter), 2)
 	assert.Len(t, resquetest.Enqueued(t, client, Exporter, 42), 1)
 	assert.Empty(t, resquetest.Enqueued(t, client, Mailer))
-	requireFails(t, true, "resquetest: a job is named by a definition or a resque.Job, not by a string",
+	requireFails(t, true, "resquetest: a job must be a definition or a resque.Job, not a string",
 		func(t *fake) { resquetest.Enqueued(t, client, "Exporter") })
 }
 
-func TestInlineClientsHaveNoQueues(t *testing.T) {
+func TestHelpersRefuseInlineClients(t *testing.T) {
 	t.Parallel()
 	client, err := resque.New(nil, resque.Config{Inline: resque.NewMux()})
 	require.NoError(t, err)
-	const message = "resquetest: this client is inline: it performs jobs at once, and none ever waits or is recorded as failed"
+	const message = "resquetest: this client is inline: it performs jobs at once, so no job is waiting or recorded as failed"
 	for _, helper := range []func(t *fake){
 		func(t *fake) { resquetest.RequireEnqueued(t, client, Exporter) },
 		func(t *fake) { resquetest.RequireNotEnqueued(t, client, Exporter) },

@@ -11,19 +11,19 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// Welcome and Reminder are jobs of the program that is tested.
+// Welcome and Reminder are jobs of the program under test.
 var (
 	Welcome  = resque.Define1[string]("Welcome", "mail")
 	Reminder = resque.Define2[string, int]("Reminder", "mail")
 )
 
-// signUp is what is tested.
+// signUp is the function under test.
 func signUp(ctx context.Context, client *resque.Client, address string) error {
 	_, err := client.Enqueue(ctx, Welcome.Job(address))
 	return err
 }
 
-// jobs performs them.
+// jobs returns a mux that performs them.
 func jobs(client *resque.Client) *resque.Mux {
 	mux := resque.NewMux()
 	mux.Handle(Welcome.Handler(func(ctx context.Context, address string) error {
@@ -41,7 +41,7 @@ func jobs(client *resque.Client) *resque.Mux {
 	return mux
 }
 
-// A test looks at what was queued, and has it performed. In your tests t is a
+// A test checks which jobs were queued, and performs them. In your tests t is a
 // *testing.T.
 func Example() {
 	t := newTest()
@@ -63,7 +63,7 @@ func Example() {
 	// 0 jobs are left
 }
 
-// The message shows what is queued instead.
+// The message lists the jobs that are waiting.
 func ExampleAssertEnqueued() {
 	t := newTest()
 	defer t.end()
@@ -74,12 +74,12 @@ func ExampleAssertEnqueued() {
 	resquetest.AssertEnqueued(t, client, Welcome, "bob@example.com")
 	// Output:
 	// <nil>
-	// Welcome ["bob@example.com"] is not waiting on queue "mail". What is:
+	// Welcome ["bob@example.com"] is not waiting on queue "mail". Waiting jobs:
 	//     mail: Welcome ["ann@example.com"]  ← other arguments
 	//     mail: Reminder ["bob@example.com", 7]
 }
 
-// Jobs of Rails are named by what is inside of their wrapper.
+// Rails jobs are found by the class and arguments inside their wrapper.
 func ExampleEnqueued() {
 	t := newTest()
 	defer t.end()
@@ -99,7 +99,7 @@ func ExampleEnqueued() {
 	// ExportJob [42] exports
 }
 
-// The jobs that fail are errors that a test can look at.
+// The error has the errors of the jobs that failed.
 func ExamplePerformAll() {
 	t := newTest()
 	defer t.end()
@@ -116,24 +116,24 @@ func ExamplePerformAll() {
 	// true Welcome errors.errorString
 }
 
-// What is recorded of a failure can be required, too.
+// A test can require a failure and look at its record.
 func ExampleRequireFailed() {
 	t := newTest()
 	defer t.end()
 
 	client := resquetest.New(t)
 	fmt.Println(signUp(t.Context(), client, ""))
-	_ = resquetest.PerformAll(t, client, jobs(client)) // it is looked at below
+	_ = resquetest.PerformAll(t, client, jobs(client)) // the failure is checked below
 	fmt.Println(resquetest.RequireFailed(t, client, Welcome, "").Error)
 	resquetest.AssertNoFailures(t, client)
 	// Output:
 	// <nil>
 	// no address
-	// No job should have failed. What has:
+	// No job should have failed. Failures:
 	//     mail: Welcome [""]: errors.errorString: no address
 }
 
-// A worker as in production, which ends when there is nothing to do.
+// RunUntilIdle runs a worker as in production, until there is nothing to do.
 func ExampleRunUntilIdle() {
 	t := newTest()
 	defer t.end()
@@ -149,7 +149,7 @@ func ExampleRunUntilIdle() {
 	// <nil>
 }
 
-// printed stands for the test's t in examples, which have none: it prints.
+// printed is a TB that prints its errors, because examples have no testing.T.
 type printed struct{ cleanups []func() }
 
 func newTest() *printed { return &printed{} }

@@ -7,8 +7,8 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// RequireFailed requires that a job has failed, as a worker or PerformAll records
-// it, and returns the newest such failure. Jobs are named as for RequireEnqueued.
+// RequireFailed requires that a failure of a job is recorded, as workers and PerformAll
+// do, and returns the newest one. The job is given as for RequireEnqueued.
 func RequireFailed(t TB, client *resque.Client, what any, args ...any) resque.FailedJob {
 	t.Helper()
 	failure, ok := findFailed(t, client, what, args)
@@ -18,7 +18,7 @@ func RequireFailed(t TB, client *resque.Client, what any, args ...any) resque.Fa
 	return failure
 }
 
-// AssertFailed is RequireFailed for tests that go on.
+// AssertFailed is like RequireFailed, but returns false instead of stopping the test.
 func AssertFailed(t TB, client *resque.Client, what any, args ...any) bool {
 	t.Helper()
 	_, ok := findFailed(t, client, what, args)
@@ -33,7 +33,8 @@ func RequireNoFailures(t TB, client *resque.Client) {
 	}
 }
 
-// AssertNoFailures is RequireNoFailures for tests that go on.
+// AssertNoFailures is like RequireNoFailures, but returns false instead of stopping the
+// test.
 func AssertNoFailures(t TB, client *resque.Client) bool {
 	t.Helper()
 	all, err := failures(t, client)
@@ -48,11 +49,11 @@ func AssertNoFailures(t TB, client *resque.Client) bool {
 	for _, f := range all {
 		found.add(true, f.text())
 	}
-	t.Errorf("No job should have failed. What has:%s", found.text())
+	t.Errorf("No job should have failed. Failures:%s", found.text())
 	return false
 }
 
-// failed is a failure and the job it is about, the one inside of Rails' wrapper.
+// failed is a failure and its job. Of a Rails job, it is the job inside the wrapper.
 type failed struct {
 	resque.FailedJob
 	job *resque.Payload
@@ -62,7 +63,7 @@ func (f failed) text() string {
 	return f.Queue + ": " + jobText(f.job) + ": " + cut(f.Exception+": "+f.Error)
 }
 
-// failures are all that are recorded, the newest first.
+// failures returns all recorded failures, the newest first.
 func failures(t TB, client *resque.Client) (all []failed, err error) {
 	t.Helper()
 	if client.Redis() == nil {
@@ -103,19 +104,19 @@ func findFailed(t TB, client *resque.Client, what any, args []any) (failure resq
 		others.add(difference != "", f.text()+difference)
 	}
 	if len(all) == 0 {
-		t.Errorf("%v has not failed on %s: nothing has failed.", w, w.place())
+		t.Errorf("%v has not failed on %s. No job has failed.", w, w.place())
 	} else {
-		t.Errorf("%v has not failed on %s. What has:%s", w, w.place(), others.text())
+		t.Errorf("%v has not failed on %s. Failures:%s", w, w.place(), others.text())
 	}
 	return failure, false
 }
 
-// alsoFailed hints at jobs that are missing because they failed.
+// alsoFailed returns a hint for messages about a missing job: it may have failed.
 func alsoFailed(t TB, client *resque.Client) string {
 	t.Helper()
 	all, err := failures(t, client)
 	if err != nil || len(all) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nAnd %d failed; the last one: %s", len(all), all[0].text())
+	return fmt.Sprintf("\nJobs that failed: %d. The last one: %s", len(all), all[0].text())
 }

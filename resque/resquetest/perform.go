@@ -13,46 +13,45 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// MaxFollowing is how many jobs PerformAll and RunUntilIdle perform beyond those
-// that wait when they begin. Then they take it that jobs enqueue each other for
-// ever, and end the test.
+// MaxFollowing is how many jobs PerformAll and RunUntilIdle perform in addition to those
+// that wait when they begin. If there are more, jobs seem to enqueue each other without
+// end, and the test is stopped.
 const MaxFollowing = 1000
 
-// PerformAll performs the jobs that wait on the queues given, in this order, or
-// else on all queues in that of their names; also those that they enqueue, until
-// none is left. handler, usually a *resque.Mux, performs them one by one in the
-// test's own goroutine, where it may call t.FailNow. All else is a worker's:
-// middleware, hooks, time limits, Rails' jobs, and what is recorded of each.
+// PerformAll performs the jobs that wait on the given queues, in this order, or on all
+// queues in the order of their names. It also performs the jobs that these jobs enqueue,
+// until none is left. handler, usually a *resque.Mux, performs them one by one in the
+// goroutine of the test, so that it may call t.FailNow. Middleware, hooks, time limits,
+// Rails jobs and the recording of failures work as in a worker.
 //
-// The error is that of the jobs that failed, each a *JobError, joined; what else
-// goes wrong ends the test.
+// The error joins a *JobError for each job that failed. Any other error stops the test.
 func PerformAll(t TB, client *resque.Client, handler resque.Handler, queues ...string) error {
 	t.Helper()
 	return perform(t, client, handler, worker.Config{Queues: queues}, (*worker.Worker).WorkOff)
 }
 
-// RunUntilIdle runs a worker until no job waits for it and none is in hand, as
-// worker.Config.UntilEmpty has it. cfg is the worker's, but that it works all
-// queues where it has none, and logs to the test where it has no Logger. Handlers
-// run in goroutines of their own, so t.FailNow is not for them.
+// RunUntilIdle runs a worker until no job is waiting and none is running, as with
+// worker.Config.UntilEmpty. cfg configures the worker. If it has no Queues, the worker
+// works all queues; if it has no Logger, the worker logs to the test's log. Handlers run
+// in other goroutines, so they must not call t.FailNow.
 //
-// The error is PerformAll's.
+// The error is as for PerformAll.
 func RunUntilIdle(t TB, client *resque.Client, handler resque.Handler, cfg worker.Config) error {
 	t.Helper()
 	cfg.UntilEmpty = true
 	return perform(t, client, handler, cfg, (*worker.Worker).Run)
 }
 
-// JobError is a job that failed while it was performed for a test.
+// JobError is the error of a job that a test performed.
 type JobError struct {
-	// Job is the job; that inside, where Rails wrapped it.
+	// Job is the job that failed. Of a Rails job, it is the job inside the wrapper.
 	Job *resque.Payload
 
-	// Failure is what is recorded. Its Err is what JobError wraps.
+	// Failure is the failure that was recorded. JobError wraps its Err.
 	Failure resque.Failure
 }
 
-// Error names the job, its error and, of a panic, where it was.
+// Error returns the job, its error and, for a panic, the top of the stack.
 func (e *JobError) Error() string {
 	text := e.Job.Queue + ": " + jobText(e.Job) + ": " + e.Failure.Error
 	var panicked *resque.PanicError
@@ -63,14 +62,14 @@ func (e *JobError) Error() string {
 	return text
 }
 
-// Unwrap is the error that the handler returned, or that ended the job.
+// Unwrap returns the error of the handler, or the error that ended the job.
 func (e *JobError) Unwrap() error { return e.Failure.Err }
 
 func perform(
 	t TB, client *resque.Client, handler resque.Handler, cfg worker.Config, run func(*worker.Worker, context.Context) error,
 ) error {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // it is called in a cleanup, too
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // for calls in a cleanup
 	defer cancel()
 	r := &record{handler: handler, tooMany: cancel, most: MaxFollowing + len(Jobs(t, client))}
 	if len(cfg.Queues) == 0 {
@@ -90,12 +89,12 @@ func perform(
 		fatal(t, "%v", err)
 	}
 	if classes, ok := r.excess(); ok {
-		fatal(t, "%d jobs were performed and there are still more: do they enqueue each other? They were:%s", r.most, classes)
+		fatal(t, "performed %d jobs and more are waiting: do jobs enqueue each other without end? Performed:%s", r.most, classes)
 	}
 	return r.err()
 }
 
-// testLogger writes to the test's log, which is shown where the test fails.
+// testLogger returns a logger that writes to the test's log.
 func testLogger(t TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

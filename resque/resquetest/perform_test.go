@@ -19,10 +19,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-func TestPerformAll(t *testing.T) {
+func TestPerformAllPerformsQueuesInOrder(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
-	var did []string // without a lock: it is the test's own goroutine
+	var did []string // needs no lock: handlers run in this goroutine
 	mux := resque.NewMux()
 	mux.Use(resque.BeforePerform(func(_ context.Context, job *resque.Payload) error {
 		did = append(did, "middleware "+job.Class)
@@ -38,7 +38,7 @@ func TestPerformAll(t *testing.T) {
 	}))
 	mux.Handle(RailsJob.Handler(func(ctx context.Context, id int64, _ Letter) error {
 		require.EqualValues(t, 7, id)
-		_, err := client.Enqueue(ctx, Exporter.Job(id)) // on a queue whose turn was before
+		_, err := client.Enqueue(ctx, Exporter.Job(id)) // on an earlier queue
 		return err
 	}))
 	enqueue(t, client, RailsJob.Job(7, Letter{}), Exporter.Job(1), Exporter.Job(2))
@@ -70,7 +70,7 @@ func TestPerformAllOfSomeQueues(t *testing.T) {
 	resquetest.RequireEnqueued(t, client, Mailer)
 }
 
-// noDisk is an error that a test asks for.
+// noDisk is an error type to find in a joined error.
 type noDisk struct{ path string }
 
 func (e *noDisk) Error() string { return "no disk at " + e.path }
@@ -110,15 +110,14 @@ func TestPerformAllReturnsFailures(t *testing.T) {
 		"nightly: Nightly []: Nightly: execution expired after 1ms",
 		`rails: LetterJob [7, {"to":"ann","size":0.0,"_aj_symbol_keys":["to","size"]}]: panic: a bug`,
 	}, text[:4])
-	assert.Contains(t, text[4], "perform_test.go:", "where the panic was")
+	assert.Contains(t, text[4], "perform_test.go:", "the place of the panic")
 	assert.Contains(t, text[len(text)-1], `zzz: <unreadable> ["[1]"]: `)
 	assert.Equal(t, []string{"Exporter"}, told)
 	resquetest.RequireFailed(t, client, RailsJob, 7, Letter{To: "ann"})
 	assert.Empty(t, resquetest.Jobs(t, client))
 }
 
-// A handler may end the test; nothing is left behind that would go on.
-func TestPerformAllEndsWithTheTest(t *testing.T) {
+func TestAHandlerMayStopTheTest(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	enqueue(t, client, Nightly.Job(), Nightly.Job())
@@ -147,7 +146,7 @@ func TestPerformAllLogsToTheTest(t *testing.T) {
 	assert.Contains(t, f.logs, `level=INFO msg="job done" class=Nightly queue=nightly`)
 }
 
-func TestJobsWithoutEnd(t *testing.T) {
+func TestJobsThatEnqueueEachOtherStopTheTest(t *testing.T) {
 	t.Parallel()
 	for name, perform := range map[string]func(t *fake, client *resque.Client, h resque.Handler) error{
 		"PerformAll": func(t *fake, client *resque.Client, h resque.Handler) error {
@@ -166,13 +165,13 @@ func TestJobsWithoutEnd(t *testing.T) {
 				return err
 			}))
 			enqueue(t, client, Nightly.Job())
-			requireFails(t, true, "resquetest: 1001 jobs were performed and there are still more: do they enqueue each other? They were:\n    nightly: Nightly (1002 times)",
+			requireFails(t, true, "resquetest: performed 1001 jobs and more are waiting: do jobs enqueue each other without end? Performed:\n    nightly: Nightly (1002 times)",
 				func(t *fake) { _ = perform(t, client, mux) })
 		})
 	}
 }
 
-func TestRunUntilIdle(t *testing.T) {
+func TestRunUntilIdleRunsJobsConcurrently(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	var together sync.WaitGroup
@@ -202,7 +201,7 @@ func TestRunUntilIdle(t *testing.T) {
 	var disk *noDisk
 	require.ErrorAs(t, err, &disk)
 	assert.EqualError(t, err, "exports: Exporter [2]: no disk at /tmp")
-	assert.Equal(t, []string{"no disk at /tmp"}, saved, "the test's own")
+	assert.Equal(t, []string{"no disk at /tmp"}, saved, "the backend of the test")
 	resquetest.RequireFailed(t, client, Exporter, 2)
 
 	enqueue(t, client, Exporter.Job(4), Mailer.Job("ann", Letter{}))
@@ -213,14 +212,14 @@ func TestRunUntilIdle(t *testing.T) {
 	resquetest.RequireEnqueued(t, client, Mailer)
 }
 
-func TestPerformAllOfNothingThatCanRun(t *testing.T) {
+func TestPerformStopsTheTestWithoutAWorker(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
 	requireFails(t, true, "resquetest: worker: a worker needs a handler, usually a *resque.Mux",
 		func(t *fake) { _ = resquetest.PerformAll(t, client, nil) })
 	inline, err := resque.New(nil, resque.Config{Inline: fails()})
 	require.NoError(t, err)
-	requireFails(t, true, "resquetest: this client is inline: it performs jobs at once, and none ever waits or is recorded as failed",
+	requireFails(t, true, "resquetest: this client is inline: it performs jobs at once, so no job is waiting or recorded as failed",
 		func(t *fake) { _ = resquetest.PerformAll(t, inline, fails()) })
 	first := errors.New("no license")
 	f := run(t, func(t *fake) {

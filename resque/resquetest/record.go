@@ -9,7 +9,7 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// record stands around the handler and notes what is performed and what fails.
+// record wraps the handler. It counts the jobs and collects the failures.
 type record struct {
 	handler resque.Handler
 	most    int
@@ -26,7 +26,7 @@ var (
 	_ resque.FailureBackend = (*record)(nil)
 )
 
-// Perform counts job, and has no more taken where there are too many.
+// Perform counts job, and stops the worker if there are too many jobs.
 func (r *record) Perform(ctx context.Context, job *resque.Payload) error {
 	r.mu.Lock()
 	r.jobs.add(true, job.Queue+": "+job.Class)
@@ -37,12 +37,12 @@ func (r *record) Perform(ctx context.Context, job *resque.Payload) error {
 	return r.handler.Perform(ctx, job)
 }
 
-// Unwrap is the handler's.
+// Unwrap calls the handler's Unwrap.
 func (r *record) Unwrap(job *resque.Payload) (*resque.Payload, error) {
 	return resque.Unwrap(r.handler, job)
 }
 
-// Route is the handler's, if it has routes.
+// Route calls the handler's Route, if it has one.
 func (r *record) Route(class string) (route resque.Route, ok bool) {
 	routes, has := r.handler.(interface {
 		Route(class string) (resque.Route, bool)
@@ -53,7 +53,7 @@ func (r *record) Route(class string) (route resque.Route, ok bool) {
 	return routes.Route(class)
 }
 
-// Save notes a failure.
+// Save adds a failure.
 func (r *record) Save(_ context.Context, f resque.Failure) error {
 	job, err := resque.ParsePayload(f.Queue, f.Payload)
 	if err != nil {

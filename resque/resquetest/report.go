@@ -10,7 +10,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// during is a context for what a helper asks of Redis, also while the test ends.
+// during returns a context for calls to Redis. It works also in cleanups, when the
+// context of the test has ended.
 func during(t TB) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 }
@@ -21,14 +22,14 @@ func fatal(t TB, format string, args ...any) {
 	t.FailNow()
 }
 
-// listed is how many lines a message shows, and shown how much of each.
+// A message shows at most listed lines, and at most shown bytes of a job.
 const (
 	listed = 20
 	shown  = 200
 )
 
-// lines are those of a message, the same ones once, with what is most like the
-// wanted first.
+// lines collects the lines of a message. Equal lines are shown once, and lines that are
+// near the wanted job come first.
 type lines struct {
 	near, other []string
 	times       map[string]int
@@ -64,7 +65,7 @@ func (l *lines) text() string {
 	return b.String()
 }
 
-// jobText is a job as a message has it: Exporter [42].
+// jobText returns a job as messages show it, such as Exporter [42].
 func jobText(job *resque.Payload) string {
 	if job.Class == "" {
 		return "unreadable: " + cut(string(job.Raw))

@@ -9,12 +9,12 @@ import (
 	"slices"
 )
 
-// sameArgs tells whether two lists of arguments say the same.
+// sameArgs reports whether two lists of arguments are equal as JSON values.
 func sameArgs(a, b []json.RawMessage) bool {
 	return slices.EqualFunc(a, b, func(a, b json.RawMessage) bool {
 		x, okX := read(a)
 		y, okY := read(b)
-		if !okX || !okY { // what Ruby reads and Go does not
+		if !okX || !okY { // Ruby can read it and Go cannot
 			return bytes.Equal(a, b)
 		}
 		return same(x, y)
@@ -47,7 +47,7 @@ func same(x, y any) bool {
 	}
 }
 
-// sameNumber compares values: Go's 1 may be for a float64, which is spelled 1.0.
+// sameNumber compares values: a test may pass 1 for a float64, which is encoded as 1.0.
 func sameNumber(x, y json.Number) bool {
 	if x == y {
 		return true

@@ -10,15 +10,15 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// EnvRedisURL is the variable that names a Redis for tests. Where it is set, tests
-// use that server, each in a namespace of its own which is removed at its end, and
-// touch nothing else there. Otherwise each test has an embedded server.
+// EnvRedisURL is the environment variable with the address of a Redis for tests. If it is
+// set, each test uses its own namespace on that server, which is removed when the test
+// ends. Other keys are not changed. If it is not set, each test has an embedded server.
 const EnvRedisURL = "RESQUETEST_REDIS_URL"
 
-// New returns a client on a Redis that is the test's own, for as long as the test
-// lasts. Tests with clients of their own may run in parallel.
+// New returns a client for a new, empty Redis, which exists until the test ends. Tests
+// that call New may run in parallel.
 //
-// A client with a resque.Config is resque.New's, on Open's Redis.
+// To get a client with a resque.Config, call resque.New with the Redis of Open.
 func New(t TB) *resque.Client {
 	t.Helper()
 	client, err := resque.New(Open(t), resque.Config{})
@@ -28,14 +28,14 @@ func New(t TB) *resque.Client {
 	return client
 }
 
-// Open returns a Redis that is the test's own, and closes it with the test.
+// Open returns a new, empty Redis, which is closed when the test ends.
 func Open(t TB) *resque.Redis {
 	t.Helper()
 	return open(t, RedisConfig(t))
 }
 
-// RedisConfig starts a Redis, or a namespace, that is the test's own, and says
-// where it is: for programs that open theirs themselves.
+// RedisConfig creates a new, empty Redis and returns its configuration, for programs that
+// open Redis themselves.
 func RedisConfig(t TB) resque.RedisConfig {
 	t.Helper()
 	if url := os.Getenv(EnvRedisURL); url != "" {
@@ -51,7 +51,7 @@ func RedisConfig(t TB) resque.RedisConfig {
 	t.Cleanup(server.Close)
 	return resque.RedisConfig{
 		URL:         server.URL(),
-		ReadTimeout: time.Minute, // its Lua is slow where many tests and the race detector share a machine
+		ReadTimeout: time.Minute, // its Lua is slow with many parallel tests and the race detector
 	}
 }
 
@@ -65,17 +65,17 @@ func open(t TB, cfg resque.RedisConfig) *resque.Redis {
 	return rdb
 }
 
-// check finds a server that is away before the test blames itself.
+// check stops the test with a clear message if the server cannot be reached.
 func check(t TB, cfg resque.RedisConfig) {
 	t.Helper()
 	ctx, cancel := during(t)
 	defer cancel()
 	if err := open(t, cfg).Ping(ctx); err != nil {
-		fatal(t, "%s is set, but: %v", EnvRedisURL, err)
+		fatal(t, "cannot use the server of %s: %v", EnvRedisURL, err)
 	}
 }
 
-// erase removes a namespace with all that is in it.
+// erase removes all keys of a namespace.
 func erase(t TB, cfg resque.RedisConfig) {
 	t.Helper()
 	ctx, cancel := during(t)
@@ -83,9 +83,9 @@ func erase(t TB, cfg resque.RedisConfig) {
 	rdb, err := resque.Open(cfg)
 	if err == nil {
 		err = store.New(rdb).Erase(ctx)
-		_ = rdb.Close() // it may be gone
+		_ = rdb.Close() // the server may be gone
 	}
 	if err != nil {
-		t.Errorf("resquetest: namespace %s is not removed: %v", cfg.Namespace, err)
+		t.Errorf("resquetest: removing namespace %s: %v", cfg.Namespace, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/resque/resquetest"
 )
 
-func TestNewIsTheTestsOwn(t *testing.T) {
+func TestNewReturnsASeparateRedisForEachCall(t *testing.T) {
 	t.Parallel()
 	one, other := resquetest.New(t), resquetest.New(t)
 	enqueue(t, one, Exporter.Job(1))
@@ -23,7 +23,7 @@ func TestNewIsTheTestsOwn(t *testing.T) {
 
 	cfg := resquetest.RedisConfig(t)
 	assert.NotEmpty(t, cfg.URL)
-	for range 2 { // whoever opens it sees the same
+	for range 2 { // all that open it see the same keys
 		rdb, err := resque.Open(cfg)
 		require.NoError(t, err)
 		client, err := resque.New(rdb, resque.Config{JSON: resque.JSONRails})
@@ -45,7 +45,7 @@ func TestNewEndsWithTheTest(t *testing.T) {
 		if err != nil {
 			t.Errorf("%v", err)
 		}
-		t.Cleanup(func() { // a test may look once more while it ends, when its context is over
+		t.Cleanup(func() { // cleanups run when the context of the test has ended
 			resquetest.RequireEnqueued(t, client, Exporter)
 			_ = resquetest.PerformAll(t, client, fails())
 			resquetest.RequireFailed(t, client, Exporter)
@@ -62,11 +62,11 @@ func TestNewEndsWithTheTest(t *testing.T) {
 	}
 }
 
-// TestOnARealServer runs the other tests on a server that holds what is not theirs.
+// TestOnARealServer runs other tests on a server that has other keys.
 func TestOnARealServer(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(resquetest.EnvRedisURL) != "" {
-		return // that is where we are
+		return // this process is one of those tests
 	}
 	s := redistest.StartReal(t)
 	c := s.Conn(t)
@@ -74,7 +74,7 @@ func TestOnARealServer(t *testing.T) {
 	require.NoError(t, err)
 	program, err := os.Executable()
 	require.NoError(t, err)
-	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestNew|TestRequire|TestPerform|TestRun|TestJobs$|TestFakeTime|Example)")
+	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestNew|TestRequire|TestPerform|TestRun|TestJobs$|TestFakeTime|TestAHandlerMayStopTheTest|Example)")
 	test.Env = append(os.Environ(), resquetest.EnvRedisURL+"="+s.URL)
 	out, err := test.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -84,14 +84,14 @@ func TestOnARealServer(t *testing.T) {
 	assert.Equal(t, []any{[]byte("resque:mine")}, keys)
 }
 
-func TestARealServerThatIsAway(t *testing.T) {
+func TestAServerThatCannotBeReachedIsReported(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()
 	require.NoError(t, err)
-	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^TestNewIsTheTestsOwn$")
+	test := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^TestNewReturnsASeparateRedisForEachCall$")
 	test.Env = append(os.Environ(), resquetest.EnvRedisURL+"=127.0.0.1:1")
 	out, err := test.CombinedOutput()
 	require.Error(t, err)
-	assert.Contains(t, string(out), "resquetest: RESQUETEST_REDIS_URL is set, but: ")
-	assert.NotContains(t, string(out), "is not removed")
+	assert.Contains(t, string(out), "resquetest: cannot use the server of RESQUETEST_REDIS_URL: ")
+	assert.NotContains(t, string(out), "removing namespace")
 }

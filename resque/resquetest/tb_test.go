@@ -32,7 +32,7 @@ type Letter struct {
 
 var _ resquetest.TB = testing.TB(nil)
 
-// fake is a test that may fail, and says how.
+// fake is a TB that records errors and logs.
 type fake struct {
 	ctx context.Context
 
@@ -70,7 +70,7 @@ func (f *fake) FailNow() {
 
 func (f *fake) text() string { return strings.Join(f.errors, "\n") }
 
-// run runs a test as package testing does, cleanups included.
+// run runs a test with its cleanups, as package testing does.
 func run(t *testing.T, test func(t *fake)) *fake {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -88,8 +88,8 @@ func run(t *testing.T, test func(t *fake)) *fake {
 	return f
 }
 
-// requireFails requires that a test fails with a message, and stops where it fails
-// if stops is set.
+// requireFails requires that a test fails with message, and that it is stopped if stops
+// is set.
 func requireFails(t *testing.T, stops bool, message string, test func(t *fake)) {
 	t.Helper()
 	goesOn := false

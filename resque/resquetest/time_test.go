@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// slow is a mux whose job takes an hour and then hears that its time is up.
+// slow returns a mux whose job runs until its timeout of an hour.
 func slow() *resque.Mux {
 	mux := resque.NewMux()
 	mux.Handle(resque.Define0("Nightly", "nightly", resque.Timeout(time.Hour)).Handler(func(ctx context.Context) error {
@@ -24,8 +24,8 @@ func slow() *resque.Mux {
 	return mux
 }
 
-// What docs/testing.md says of testing/synctest: the time of handlers is fake where
-// the server, which is the world outside, was started before.
+// As docs/testing.md explains, handlers have the fake time of testing/synctest if the
+// server was started outside of the bubble.
 func TestFakeTime(t *testing.T) {
 	t.Parallel()
 	client := resquetest.New(t)
@@ -60,7 +60,7 @@ func TestFakeTime(t *testing.T) {
 				resquetest.RequireFailed(t, client, Nightly)
 			}
 		})
-		enqueue(t, client, Exporter.Job(1)) // and the client is good outside, too
+		enqueue(t, client, Exporter.Job(1)) // the client also works outside of the bubble
 	}
 	assert.Len(t, resquetest.Enqueued(t, client, Exporter, 1), 4)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// definition is what those of packages resque and activejob have in common.
+// definition has the common methods of the definitions of packages resque and activejob.
 type definition interface {
 	Class() string
 	Queue() string
@@ -21,15 +21,15 @@ var (
 	_ definition = activejob.Definition0{}
 )
 
-// want is a job as a test names it.
+// want describes the job that a test wants.
 type want struct {
 	class   string
 	queue   string // empty means any
-	anyArgs bool   // whatever the arguments
+	anyArgs bool   // any arguments match
 	args    []json.RawMessage
 }
 
-// wanted reads what a test has named.
+// wanted returns the want for the arguments of a helper.
 func wanted(what any, args []any) (want, error) {
 	switch what := what.(type) {
 	case definition:
@@ -39,15 +39,15 @@ func wanted(what any, args []any) (want, error) {
 		return wantedJob(what.UncheckedJob(args...))
 	case resque.Job:
 		if len(args) > 0 {
-			return want{}, errors.New("a resque.Job has its arguments, and takes no others")
+			return want{}, errors.New("a resque.Job has its own arguments, pass no others")
 		}
 		return wantedJob(what)
 	default:
-		return want{}, fmt.Errorf("a job is named by a definition or a resque.Job, not by a %T", what)
+		return want{}, fmt.Errorf("a job must be a definition or a resque.Job, not a %T", what)
 	}
 }
 
-// wantedJob is a job as it would stand in its queue.
+// wantedJob returns the want for job, encoded as it would be in its queue.
 func wantedJob(job resque.Job) (want, error) {
 	payload, err := job.Encode()
 	if err != nil {
@@ -61,15 +61,14 @@ func wantedJob(job resque.Job) (want, error) {
 	return want{class: inside.Class, queue: job.Queue, anyArgs: job.Args == nil, args: inside.Args}, nil
 }
 
-// is tells whether job has the class and the arguments, on whichever queue.
+// is reports whether job has the class and the arguments, on any queue.
 func (w want) is(job *resque.Payload) bool {
 	return job.Class == w.class && (w.anyArgs || sameArgs(w.args, job.Args))
 }
 
 func (w want) on(queue string) bool { return w.queue == "" || queue == w.queue }
 
-// difference is what keeps a job from being the wanted one; empty where nothing
-// in it is like it.
+// difference returns why job is not the wanted one, or "" if its class is another one.
 func (w want) difference(job *resque.Payload) string {
 	switch {
 	case job.Class != w.class:
@@ -82,7 +81,7 @@ func (w want) difference(job *resque.Payload) string {
 	return ""
 }
 
-// String names the job in messages.
+// String returns the job as messages show it.
 func (w want) String() string {
 	if w.anyArgs {
 		return w.class
@@ -90,7 +89,7 @@ func (w want) String() string {
 	return jobText(&resque.Payload{Class: w.class, Args: w.args})
 }
 
-// place names the queue in messages.
+// place returns the queue as messages show it.
 func (w want) place() string {
 	if w.queue == "" {
 		return "any queue"
