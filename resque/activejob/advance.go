@@ -80,7 +80,7 @@ func (o object) replace(name string, with []byte) []edit {
 }
 
 func (a advance) executions(o object) []edit {
-	n := strconv.AppendInt(nil, int64(o.int("executions"))+1, 10)
+	n := strconv.AppendInt(nil, int64(o.count("executions"))+1, 10)
 	if edits := o.replace("executions", n); edits != nil {
 		return edits
 	}
@@ -91,8 +91,8 @@ func (a advance) executions(o object) []edit {
 	return []edit{{end, end, with}}
 }
 
-// counts counts the exception. What is no object has no counts: Rails then goes
-// by the executions, and leaves it.
+// counts counts the exception. If exception_executions is not an object, executions
+// alone counts: see Retry.attempts.
 func (a advance) counts(o object) []edit {
 	m := o.last("exception_executions")
 	raw := m.Value(o.raw)
@@ -101,11 +101,11 @@ func (a advance) counts(o object) []edit {
 		return nil
 	}
 	counts := object{raw, members}
-	n := strconv.AppendInt(nil, int64(counts.int(a.exceptions))+1, 10)
+	n := strconv.AppendInt(nil, int64(counts.count(a.exceptions))+1, 10)
 	if old := counts.last(a.exceptions); old.End > 0 {
 		return []edit{{m.Start + old.Start, m.Start + old.End, n}}
 	}
-	with, err := rubyjson.AppendString(nil, strings.ToValidUTF8(a.exceptions, "\uFFFD"))
+	with, err := rubyjson.AppendString(nil, a.exceptions)
 	if err != nil {
 		return nil
 	}

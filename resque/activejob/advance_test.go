@@ -108,7 +108,7 @@ func FuzzNextAttempt(f *testing.F) {
 		require.NoError(t, err)
 		after, err := envelopeOf(next)
 		require.NoError(t, err, "%s", next)
-		assert.Equal(t, o.int("executions")+1, after.int("executions"), "%s", next)
+		assert.Equal(t, o.count("executions")+1, after.count("executions"), "%s", next)
 		for _, m := range o.members { // the others are as they were
 			switch m.Name {
 			case "executions", "exception_executions", "enqueued_at", "scheduled_at", "queue_name", "priority":

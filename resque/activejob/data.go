@@ -3,7 +3,6 @@ package activejob
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
@@ -51,16 +50,17 @@ func DataOf(job *resque.Payload) (data Data, ok bool) {
 	data.Queue, _ = o.text("queue_name")
 	data.Locale, _ = o.text("locale")
 	data.Timezone, _ = o.text("timezone")
-	data.Executions = o.int("executions")
+	data.Executions = o.count("executions")
 	if priority, ok := o.get("priority"); ok {
 		_ = json.Unmarshal(priority, &data.Priority) // what is no number is none
 	}
 	data.EnqueuedAt = o.time("enqueued_at")
 	data.DueAt = o.time("scheduled_at")
-	if raw, ok := o.get("exception_executions"); ok {
-		var counts map[string]int
-		if json.Unmarshal(raw, &counts) == nil {
-			maps.Copy(data.Exceptions, counts)
+	raw, _ := o.get("exception_executions")
+	if members, ok := rubyjson.Members(raw); ok {
+		counts := object{raw, members}
+		for _, m := range members {
+			data.Exceptions[m.Name] = counts.count(m.Name)
 		}
 	}
 	return data, true
@@ -70,12 +70,17 @@ func DataOf(job *resque.Payload) (data Data, ok bool) {
 // stands in the payload.
 func (d Data) Member(name string) (raw json.RawMessage, ok bool) { return d.envelope.get(name) }
 
-func (o object) int(name string) int {
-	var n int
+// maxCount is more than any limit of attempts, and leaves room to count on.
+const maxCount = 1 << 30
+
+// count reads a counter of attempts. One that Rails cannot have written is 0 or
+// maxCount, so that counting on from it always comes to an end.
+func (o object) count(name string) int {
+	var n float64
 	if raw, ok := o.get(name); ok && json.Unmarshal(raw, &n) != nil {
 		return 0
 	}
-	return n
+	return int(max(0, min(n, maxCount)))
 }
 
 // time is lenient: a job is not lost over when it was enqueued, though Rails 7.1

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -104,14 +105,15 @@ func (r Retry) key() string {
 	if len(r.Exceptions) == 0 {
 		return "[StandardError]"
 	}
-	return "[" + strings.Join(r.Exceptions, ", ") + "]"
+	return strings.ToValidUTF8("["+strings.Join(r.Exceptions, ", ")+"]", "\uFFFD")
 }
 
 // attempts is how many there have been, this one included.
 //
 // Ruby: ActiveJob::Exceptions#executions_for.
 func (r Retry) attempts(data Data) int {
-	if raw, ok := data.Member("exception_executions"); !ok || string(raw) == "null" {
+	raw, _ := data.Member("exception_executions")
+	if _, ok := rubyjson.Members(raw); !ok { // null, or not what Rails writes
 		return data.Executions + 1
 	}
 	return data.Exceptions[r.key()] + 1

@@ -101,6 +101,46 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 	}
 }
 
+// Counters that Rails would not write must not make a job run for ever.
+func TestRetryEndsWhateverTheCountersAre(t *testing.T) {
+	t.Parallel()
+	counters := []string{
+		`"executions":0,"exception_executions":[]`,
+		`"executions":0,"exception_executions":"x"`,
+		`"executions":0,"exception_executions":0`,
+		`"executions":0,"exception_executions":false`,
+		`"executions":0,"exception_executions":null`,
+		`"executions":0,"exception_executions":{"[StandardError]":"x"}`,
+		`"executions":0,"exception_executions":{"[StandardError]":-9000000000000000000}`,
+		`"executions":0,"exception_executions":{"[StandardError]":9223372036854775807}`,
+		`"executions":0,"exception_executions":{"other":"x"}`,
+		`"executions":0,"exception_executions":{"[StandardError]":0,"other":[]}`,
+		`"executions":"x"`,
+		`"executions":[],"exception_executions":[]`,
+		`"executions":-9000000000000000000`,
+		`"executions":9223372036854775807,"exception_executions":1`,
+		`"executions":1e400`,
+		`"exception_executions":{}`,
+	}
+	for _, exceptions := range [][]string{nil, {"StandardError", "\xff"}} {
+		for _, c := range counters {
+			payload := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"RetryJob","queue_name":"retry","arguments":[],` + c + `}]}`
+			fail := errors.New("x")
+			attempts := 0
+			for ; attempts <= 5; attempts++ {
+				waiting, err := perform(t, payload, activejob.Retry{Exceptions: exceptions}, fail)
+				if err != nil {
+					require.ErrorIs(t, err, fail, c)
+					break
+				}
+				require.Len(t, waiting, 1, c)
+				payload = waiting[0]
+			}
+			assert.LessOrEqual(t, attempts, 4, "after five attempts the job fails: %s", c)
+		}
+	}
+}
+
 func TestRetryWaits(t *testing.T) {
 	t.Parallel()
 	var at time.Time
