@@ -32,9 +32,9 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// App is the goresque command with the demo's job and its command. The job's
-// database is the one that getenv("DATABASE_URL") names, else the demo's default
-// one. The first job opens it.
+// App returns the goresque command with the demo's job and the command goresque
+// demo. The job uses the database that getenv("DATABASE_URL") names, or else the
+// demo's default one. The first job opens it.
 func App(getenv func(string) string) cli.App {
 	jobs := &lazyDatabase{url: getenv("DATABASE_URL")}
 	return cli.App{
@@ -45,11 +45,11 @@ func App(getenv func(string) string) cli.App {
 	}
 }
 
-// models returns what the database has a table of, each.
+// models returns a model for each table of the database.
 func models() []any { return append([]any{&customers.Customer{}, &Export{}}, record.Models()...) }
 
-// lazyDatabase is opened by the first job, because goresque is also used without a
-// database.
+// lazyDatabase opens the database for the first job, because most commands of
+// goresque need no database.
 type lazyDatabase struct {
 	url string
 
@@ -75,15 +75,15 @@ func (l *lazyDatabase) open(ctx context.Context) (*database.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A worker that made a new file would not find its exports there.
+	// Do not create a missing file: it would not have the exports.
 	if _, err := os.Stat(at.Path); at.Path != "" && err != nil {
-		return nil, fmt.Errorf("no database: %w (DATABASE_URL says where goresque demo has it)", err)
+		return nil, fmt.Errorf("no database: %w (set DATABASE_URL to the database of goresque demo)", err)
 	}
 	l.db, err = database.Open(ctx, at, models()...)
 	return l.db, err
 }
 
-// parts returns what goresque demo runs: the web app with the dashboard, and workers.
+// parts returns what goresque demo runs: the web app, the dashboard and the workers.
 func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	log := env.Logger()
 	dashboard, err := newDashboard(env, o)
@@ -101,7 +101,7 @@ func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	w, err := worker.New(o.Client, newMux(exports{o.DB}.find), worker.Config{
 		Queues:       []string{Exporter.Queue()},
 		Concurrency:  o.Workers,
-		PollInterval: 500 * time.Millisecond, // a visitor watches
+		PollInterval: 500 * time.Millisecond, // short, because a visitor waits
 		Logger:       log,
 	})
 	if err != nil {
@@ -110,8 +110,8 @@ func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	return append(all, w.Run), nil
 }
 
-// newDashboard returns Resque's dashboard, for /resque/. A visitor on this machine
-// may do everything. If other machines can connect visitors may only look, unless
+// newDashboard returns the dashboard for /resque/. Visitors on this machine may do
+// everything. If other machines can connect, visitors may only look, unless
 // RESQUE_WEB_PASSWORD is set.
 func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 	cfg := web.Config{Auth: web.AllowEveryone(), ReadOnly: o.Hosts == nil, AllowedHosts: o.Hosts, BackURL: "/exports", Logger: env.Logger()}
@@ -126,7 +126,7 @@ func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 type webConfig struct {
 	rows      int           // of each new export
 	seconds   float64       // that each new export takes
-	hosts     []string      // the names to answer to; nil means any
+	hosts     []string      // the host names to accept; nil means any
 	dashboard http.Handler  // may be nil
 	log       *slog.Logger  // gets the causes of 500s
 	lost      time.Duration // see lost.Sweeper.After
@@ -134,7 +134,7 @@ type webConfig struct {
 	lookEvery time.Duration // see live.Config.LookEvery
 }
 
-// webApp is the story's app with what the packages beneath add.
+// webApp is exportsApp with what the packages beneath add.
 type webApp struct {
 	http.Handler
 
@@ -164,21 +164,21 @@ func newWebApp(db *database.DB, client *resque.Client, cfg webConfig) (*webApp, 
 	})
 	a.problem = problem.New(problem.Config{
 		Site: pages, DB: db, Rows: cfg.rows, Seconds: cfg.seconds, CutAfter: cfg.cutAfter,
-		Story: func(id int64) any { return a.story(id, "") },
+		Story: func(id int64) any { return a.panel(id, "") },
 	})
 	a.Handler = pages.Protect(a.router(cfg))
 	return a, nil
 }
 
-// run looks for changes and for lost exports until ctx ends. Requests that wait and
-// exports inside requests end with it.
+// run looks for changes and for lost exports until ctx ends. Then it ends the
+// requests that wait and the exports inside requests.
 func (a *webApp) run(ctx context.Context) error {
 	return command.Together(ctx, a.feed.Run, a.sweeper.Run, a.problem.Run)
 }
 
-// router has the story's routes, and before them those of the packages beneath.
+// router returns the routes of the packages beneath, followed by those of exportsApp.
 func (a *webApp) router(cfg webConfig) http.Handler {
-	r := mux.NewRouter().UseEncodedPath() // names in the dashboard's paths may have slashes
+	r := mux.NewRouter().UseEncodedPath() // names in the dashboard's paths may contain slashes
 	get := func(path string, action site.Action) *mux.Route {
 		return r.Handle(path, a.site.Handle(action)).Methods(http.MethodGet, http.MethodHead)
 	}
@@ -208,24 +208,24 @@ func (a *webApp) router(cfg webConfig) http.Handler {
 	return r
 }
 
-// withRecord is withExport for an action that needs only what changes.
+// withRecord is withExport for an action that needs only the record.
 func (a *webApp) withRecord(action func(http.ResponseWriter, *http.Request, *record.Record) error) site.Action {
 	return a.withExport(func(rw http.ResponseWriter, r *http.Request, export *Export) error {
 		return action(rw, r, &export.Record)
 	})
 }
 
-// withID returns the export with an id, or none.
+// withID returns the export with an id, or nothing if it does not exist.
 func (x exports) withID(ctx context.Context, id int64) ([]*Export, error) {
 	e, err := x.find(ctx, id)
-	if _, none := errors.AsType[*notFoundError](err); none {
+	if _, missing := errors.AsType[*notFoundError](err); missing {
 		return nil, nil
 	}
 	return []*Export{e}, err
 }
 
-// items returns what a page follows: the one export with an id, or all that the
-// index lists.
+// items returns the exports that a page follows: one, if only is not nil, or all
+// that the index lists.
 func (a *webApp) items(ctx context.Context, only *int64) ([]live.Item, error) {
 	all, err := a.exports.latest(ctx, exportsPerPage)
 	if only != nil {

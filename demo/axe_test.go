@@ -16,18 +16,16 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// violation is what axe-core finds wrong.
+// violation is an accessibility error that axe-core finds.
 type violation struct {
 	ID, Help string
 	Nodes    []struct{ HTML, FailureSummary string }
 }
 
-// No page, with exports in every state, has a fault that axe-core finds, in light
-// or in dark, wide or narrow.
-func TestAccessibility(t *testing.T) {
+func TestPagesPassAxeInLightAndDarkWideAndNarrow(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile("../web/testdata/node_modules/axe-core/axe.min.js")
-	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in web/testdata brings it
+	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in web/testdata installs it
 	require.NoError(t, err)
 	ctx := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 10_000, seconds: 6, lost: time.Hour})

@@ -25,13 +25,13 @@ import (
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
-// gate stands before the app and can be in its way.
+// gate is a proxy before the app. It counts requests and can refuse or cut streams.
 type gate struct {
 	app      http.Handler
 	noStream atomic.Bool
-	streams  atomic.Int32 // begun
-	polls    atomic.Int32 // long ones
-	resumed  atomic.Int32
+	streams  atomic.Int32 // streams requested
+	polls    atomic.Int32 // long polls
+	resumed  atomic.Int32 // streams requested with Last-Event-ID
 
 	mu  sync.Mutex
 	cut []context.CancelFunc
@@ -45,7 +45,7 @@ func (g *gate) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			g.resumed.Add(1)
 		}
 		if g.noStream.Load() {
-			http.Error(rw, "a proxy that knows no streams", http.StatusBadGateway)
+			http.Error(rw, "this proxy refuses streams", http.StatusBadGateway)
 			return
 		}
 		ctx, cancel := context.WithCancel(r.Context())
@@ -69,7 +69,7 @@ func (g *gate) cutStreams() {
 	g.cut = nil
 }
 
-// guarded is a fixture with a gate before it.
+// guarded returns a fixture behind a gate.
 func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
 	t.Helper()
 	f := setUp(t, rows, seconds)
@@ -78,7 +78,7 @@ func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
 	return f, g
 }
 
-// stay marks the page, so that a later look tells whether it was loaded anew.
+// stay marks the page. stayed is false after the page has been loaded again.
 const stay, stayed = `window.stayed = true`, `window.stayed === true`
 
 func mark() chromedp.Action[chromedp.Void] { return browsertest.Becomes(stay) }
@@ -108,11 +108,11 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
 		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
 		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
-	assert.True(t, ask[bool](t, ctx, stayed), "nothing was loaded anew")
+	assert.True(t, ask[bool](t, ctx, stayed), "the page was loaded again")
 	assert.Equal(t, "✓ Exports · goresque demo", ask[string](t, ctx, `document.title`))
-	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus stays")
-	assert.Equal(t, 50, ask[int](t, ctx, `scrollY`), "so does the scroll")
-	assert.EqualValues(t, 2, g.streams.Load(), "one stream a page")
+	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus moved")
+	assert.Equal(t, 50, ask[int](t, ctx, `scrollY`), "the page scrolled")
+	assert.EqualValues(t, 2, g.streams.Load(), "want one stream for each page")
 
 	dir := t.TempDir()
 	_, err := chromedp.Call(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
@@ -126,31 +126,31 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 	}, patience, 20*time.Millisecond)
 	select {
 	case text := <-complaints:
-		require.Fail(t, "the browser complains", text)
+		require.Fail(t, "the browser reports an error", text)
 	default:
 	}
 }
 
-func TestBrowserWithoutScripts(t *testing.T) {
+func TestBrowserWithoutScriptsReloadsThePage(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f, g := guarded(t, 100, 4)
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page looks again every 3 seconds."),
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page reloads every 3 seconds."),
 		insist(`[aria-label="Cancel export 1"]`, row(1, record.Cancelled)))
 	f.work(t)
 	see(t, ctx, insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
 		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"))
 	assert.Zero(t, g.streams.Load())
-	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "nobody waits any more")
+	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "the page of a ready export still reloads")
 	see(t, ctx, click(`[aria-label="Delete export 1"]`), browsertest.Visible("No exports yet."))
 }
 
-func TestBrowserWhenStreamsAreCut(t *testing.T) {
+func TestBrowserFollowsWhenStreamsAreCut(t *testing.T) {
 	t.Parallel()
 
-	t.Run("in the middle", func(t *testing.T) {
+	t.Run("after they started", func(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, g := guarded(t, 1000, 5)
@@ -161,11 +161,11 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 		g.cutStreams()
 		see(t, ctx, browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
-		assert.Positive(t, g.resumed.Load(), "it went on where it was cut")
+		assert.Positive(t, g.resumed.Load(), "no stream had a Last-Event-ID")
 		assert.Equal(t, polled, g.polls.Load())
 	})
 
-	t.Run("by a proxy that lets none pass", func(t *testing.T) {
+	t.Run("by a proxy that refuses them", func(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, g := guarded(t, 1000, 4)
@@ -174,11 +174,11 @@ func TestBrowserWhenStreamsAreCut(t *testing.T) {
 		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, ask[bool](t, ctx, stayed))
-		assert.Positive(t, g.polls.Load(), "long polls take over")
+		assert.Positive(t, g.polls.Load(), "the page sent no long polls")
 	})
 }
 
-func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
+func TestBrowserReconnectsAfterARestart(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUp(t, 1000, 6)
@@ -202,13 +202,13 @@ func TestBrowserWhenTheServerIsStartedAgain(t *testing.T) {
 	assert.True(t, ask[bool](t, ctx, stayed))
 }
 
-func TestBrowserDoubleClick(t *testing.T) {
+func TestBrowserDoubleClickCreatesOneExport(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUp(t, 10, 0)
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, record.Queued)),
 		chromedp.Navigate(f.web.URL+"/exports"))
-	// As fast as a script can.
+	// Submit it twice as fast as possible.
 	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, record.Queued)))
 	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
 	size, err := f.client.Size(t.Context(), "exports")
@@ -216,7 +216,7 @@ func TestBrowserDoubleClick(t *testing.T) {
 	assert.Equal(t, 2, size)
 }
 
-func TestBrowserThirtyExportsAtOnce(t *testing.T) {
+func TestBrowserFollowsThirtyExportsOnOneStream(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f, g := guarded(t, 100, 0.2)
@@ -232,10 +232,10 @@ func TestBrowserThirtyExportsAtOnce(t *testing.T) {
 	see(t, ctx, browsertest.Becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), browsertest.Visible("is ready – Download CSV"))
 	ids := ask[[]string](t, ctx, `[...document.querySelectorAll("[data-row]")].map((r) => r.id)`)
 	for i, id := range ids {
-		assert.Equal(t, fmt.Sprintf("export-%d", 30-i), id, "newest first")
+		assert.Equal(t, fmt.Sprintf("export-%d", 30-i), id, "want the newest first")
 	}
 	assert.True(t, ask[bool](t, ctx, stayed))
-	assert.EqualValues(t, 1, g.streams.Load(), "one stream for all")
+	assert.EqualValues(t, 1, g.streams.Load())
 }
 
 func TestBrowserModes(t *testing.T) {
@@ -245,14 +245,14 @@ func TestBrowserModes(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, g := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You look again."), click(`.primary`), browsertest.Visible(wantFlash))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You reload this page."), click(`.primary`), browsertest.Visible(wantFlash))
 		begun := g.streams.Load()
 		f.workOff(t)
 		see(t, ctx, browsertest.Becomes(row(1, record.Queued)), click(`.hint a`), browsertest.Becomes(row(1, record.Ready)))
 		assert.Equal(t, begun, g.streams.Load())
 	})
 
-	t.Run("load the page anew", func(t *testing.T) {
+	t.Run("load the page again", func(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
@@ -262,7 +262,7 @@ func TestBrowserModes(t *testing.T) {
 		assert.False(t, ask[bool](t, ctx, stayed))
 	})
 
-	t.Run("load the page anew, but it is ready by then", func(t *testing.T) {
+	t.Run("load the page again after the export is ready", func(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
@@ -272,7 +272,7 @@ func TestBrowserModes(t *testing.T) {
 		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 	})
 
-	t.Run("a hidden page asks nothing and catches up", func(t *testing.T) {
+	t.Run("a hidden page sends no requests and catches up later", func(t *testing.T) {
 		t.Parallel()
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
@@ -294,7 +294,7 @@ func TestBrowserModes(t *testing.T) {
 		ctx := browsertest.Start(t)
 		f, _ := guarded(t, 1000, 2)
 		f.newExport(t)
-		f.newExport(t) // another, which is no concern of the page
+		f.newExport(t) // the page does not follow this one
 		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
 		see(t, ctx, browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))

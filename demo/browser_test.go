@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
-// see has the browser do what a visitor does.
+// see performs the steps of a visitor in the browser.
 func see(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
 	browsertest.Do(t, ctx, actions...)
@@ -26,8 +26,8 @@ func ask[T any](t *testing.T, ctx context.Context, expression string) T { //noli
 	return v
 }
 
-// insist clicks, once on each page, until an expression is true: a page that is
-// being replaced by itself, loaded again, does not act on a click.
+// insist clicks, once on each loaded page, until an expression is true. One click is
+// not enough: while a page reloads it ignores clicks.
 func insist(selector, expression string) chromedp.Action[chromedp.Void] {
 	return browsertest.Becomes(fmt.Sprintf(`(%s) || ((el) => {
 		if (!el || document.readyState !== "complete" || window.insisted) return false;

@@ -18,13 +18,13 @@ import (
 )
 
 // overtaken is the error of a run that was overtaken.
-const overtaken = "another worker has begun it anew"
+const overtaken = "another worker has started it again"
 
 func TestSameFormTwiceIsOneExport(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	var all sync.WaitGroup
-	for range 8 { // at once, as of an impatient visitor
+	for range 8 {
 		all.Go(func() {
 			req, err := http.NewRequestWithContext(t.Context(), "POST", f.web.URL+"/exports", strings.NewReader(url.Values{"token": {"abc"}}.Encode()))
 			assert.NoError(t, err)
@@ -39,7 +39,7 @@ func TestSameFormTwiceIsOneExport(t *testing.T) {
 	all.Wait()
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
-	assert.Equal(t, 1, size, "queued once")
+	assert.Equal(t, 1, size)
 	exports, err := f.exports.latest(t.Context(), 10)
 	require.NoError(t, err)
 	assert.Len(t, exports, 1)
@@ -49,10 +49,10 @@ func TestSameFormTwiceIsOneExport(t *testing.T) {
 	assert.Equal(t, first.Header.Get("Location"), again.Header.Get("Location"))
 	assert.Equal(t, http.StatusBadRequest, f.do(t, "POST", "/exports", "Idempotency-Key", strings.Repeat("k", 101)).StatusCode)
 	a, b := f.do(t, "GET", "/exports").body, f.do(t, "GET", "/exports").body
-	assert.NotEqual(t, a, b, "each form has a token of its own")
+	assert.NotEqual(t, a, b, "two forms have the same token")
 }
 
-func TestClientsOfTheAPI(t *testing.T) {
+func TestAPIAnswersWithStatusAndExport(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	post := func(path string) answer { return f.do(t, "POST", path, "Accept", "application/json") }
@@ -67,7 +67,7 @@ func TestClientsOfTheAPI(t *testing.T) {
 	assert.Contains(t, cancelled.body, `"complete":true`)
 	assert.Contains(t, cancelled.body, `"state":"cancelled"`)
 	assert.Equal(t, http.StatusAccepted, post("/exports/1/retry").StatusCode)
-	assert.Equal(t, http.StatusOK, post("/exports/1/retry").StatusCode, "it waits already")
+	assert.Equal(t, http.StatusOK, post("/exports/1/retry").StatusCode, "retry of a queued export")
 
 	conflict := f.do(t, "GET", "/exports/1/download", "Accept", "application/json")
 	assert.Equal(t, http.StatusConflict, conflict.StatusCode)
@@ -79,7 +79,7 @@ func TestClientsOfTheAPI(t *testing.T) {
 func TestCancel(t *testing.T) {
 	t.Parallel()
 
-	t.Run("while it waits takes its job from the queue", func(t *testing.T) {
+	t.Run("removes the job of a queued export", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -91,7 +91,7 @@ func TestCancel(t *testing.T) {
 		assert.Contains(t, f.do(t, "GET", "/exports").body, "Create again")
 	})
 
-	t.Run("while it is built ends the job without an error", func(t *testing.T) {
+	t.Run("ends the job of a building export without an error", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 100, 3600)
 		f.newExport(t)
@@ -104,7 +104,7 @@ func TestCancel(t *testing.T) {
 		assert.Zero(t, f.pieces(t))
 	})
 
-	t.Run("leaves a job that could not be dequeued nothing to do", func(t *testing.T) {
+	t.Run("makes a job that stays in the queue do nothing", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -115,7 +115,7 @@ func TestCancel(t *testing.T) {
 		assert.Empty(t, f.failures(t))
 	})
 
-	t.Run("too late changes nothing", func(t *testing.T) {
+	t.Run("changes nothing after the export is ready", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		stale := f.newExport(t)
@@ -127,7 +127,7 @@ func TestCancel(t *testing.T) {
 		assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
 	})
 
-	t.Run("and tried again at once is built once, whatever the old run does", func(t *testing.T) {
+	t.Run("followed by retry ends the old run", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 100, 0)
 		f.newExport(t)
@@ -145,7 +145,7 @@ func TestCancel(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 
-	t.Run("takes the file along", func(t *testing.T) {
+	t.Run("deletes the file", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -156,7 +156,7 @@ func TestDelete(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, f.do(t, "GET", "/exports/1").StatusCode)
 	})
 
-	t.Run("takes the job along", func(t *testing.T) {
+	t.Run("removes the job", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -165,7 +165,7 @@ func TestDelete(t *testing.T) {
 		assert.Empty(t, f.failures(t))
 	})
 
-	t.Run("while it is built ends the job without an error", func(t *testing.T) {
+	t.Run("ends the job of a building export without an error", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 100, 3600)
 		f.newExport(t)
@@ -178,7 +178,7 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-func TestExpiry(t *testing.T) {
+func TestFileExpiresAfterADay(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	f.newExport(t)
@@ -189,7 +189,7 @@ func TestExpiry(t *testing.T) {
 	require.NoError(t, f.exports.db.Model(e).Update("expires_at", time.Now().Add(-time.Second)).Error)
 
 	gone := f.do(t, "GET", "/exports/1/download")
-	assert.Equal(t, http.StatusGone, gone.StatusCode, "at once, not when it is swept")
+	assert.Equal(t, http.StatusGone, gone.StatusCode, "before it is swept")
 	assert.Contains(t, gone.body, `action="/exports/1/retry"`)
 	require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == record.Expired }, patience, 20*time.Millisecond)
 	assert.Zero(t, f.pieces(t))
@@ -200,7 +200,7 @@ func TestExpiry(t *testing.T) {
 	assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
 }
 
-func TestDownloadInParts(t *testing.T) {
+func TestDownloadSupportsRanges(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 3000, 0)
 	f.newExport(t)
@@ -221,13 +221,13 @@ func TestDownloadInParts(t *testing.T) {
 	}
 	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, f.do(t, "GET", "/exports/1/download", "Range", "bytes=9999999-").StatusCode)
 	stale := f.do(t, "GET", "/exports/1/download", "Range", "bytes=0-9", "If-Range", `"another"`)
-	assert.Equal(t, http.StatusOK, stale.StatusCode, "of another file, a part is of no use")
+	assert.Equal(t, http.StatusOK, stale.StatusCode, "If-Range names another file")
 	head := f.do(t, "HEAD", "/exports/1/download")
 	assert.Equal(t, strconv.Itoa(n), head.Header.Get("Content-Length"))
 	assert.Empty(t, head.body)
 }
 
-func TestDownloadIsOfOneRun(t *testing.T) {
+func TestDownloadFailsWhenTheFileIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 3000, 0)
 	f.newExport(t)
@@ -246,8 +246,9 @@ func TestDownloadIsOfOneRun(t *testing.T) {
 
 func TestLostExports(t *testing.T) {
 	t.Parallel()
-	// inHand has a worker's record say that it performs a job, as a killed one leaves it.
-	inHand := func(t *testing.T, f *fixture) {
+	// running writes the record of a worker that performs the export's job. A killed
+	// worker leaves such a record.
+	running := func(t *testing.T, f *fixture) {
 		t.Helper()
 		c, err := f.client.Redis().Conn(t.Context())
 		require.NoError(t, err)
@@ -265,21 +266,21 @@ func TestLostExports(t *testing.T) {
 		}
 	}
 
-	t.Run("of a worker that was killed", func(t *testing.T) {
+	t.Run("fail when the worker was killed", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
 		goOn := begin(t, e)
-		inHand(t, f)
+		running(t, f)
 		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == record.Failed }, patience, 50*time.Millisecond)
 		assert.Contains(t, *f.json(t, "/exports/1").Error, "killed")
-		require.ErrorContains(t, goOn(), overtaken, "it has been given up")
+		require.ErrorContains(t, goOn(), overtaken)
 		f.do(t, "POST", "/exports/1/retry")
 		f.workOff(t)
 		assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
 	})
 
-	t.Run("not while its run reports, nor while its job waits", func(t *testing.T) {
+	t.Run("are not those whose run reports or whose job waits", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 4)
 		f.newExport(t)
@@ -289,7 +290,7 @@ func TestLostExports(t *testing.T) {
 		assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
 	})
 
-	t.Run("whose job nobody has", func(t *testing.T) {
+	t.Run("fail when the job does not exist", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -303,7 +304,7 @@ func TestLostExports(t *testing.T) {
 		assert.Contains(t, f.json(t, "/exports/2").Message, "no longer in the queue")
 	})
 
-	t.Run("given back by a worker that stopped", func(t *testing.T) {
+	t.Run("are queued when their worker returned the job", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -314,7 +315,7 @@ func TestLostExports(t *testing.T) {
 	})
 }
 
-func TestNoWorkerHint(t *testing.T) {
+func TestPageShowsThatNoWorkerServesTheQueue(t *testing.T) {
 	t.Parallel()
 	const hint = "No worker is serving the queue"
 	f := setUp(t, 10, 0)
@@ -325,11 +326,11 @@ func TestNoWorkerHint(t *testing.T) {
 	away := setUp(t, 10, 0)
 	away.redis.Close()
 	page := away.do(t, "GET", "/exports")
-	assert.Equal(t, http.StatusOK, page.StatusCode, "without Redis the page is there")
-	assert.NotContains(t, page.body, hint, "nothing is known, and nothing said")
+	assert.Equal(t, http.StatusOK, page.StatusCode, "without Redis")
+	assert.NotContains(t, page.body, hint, "without Redis")
 }
 
-// settled waits until the worker has ended a job.
+// settled waits until a job has ended.
 func (f *fixture) settled(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -343,7 +344,7 @@ func (f *fixture) pieces(t *testing.T) int {
 	return count(t, f.exports, "chunks")
 }
 
-// count returns how many rows a table has.
+// count returns the number of rows in a table.
 func count(t *testing.T, x exports, table string) int {
 	t.Helper()
 	var n int64

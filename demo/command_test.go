@@ -23,13 +23,13 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// running is a goresque demo in this process.
+// running is a goresque demo that runs in this process.
 type running struct {
 	stdout, stderr *output
-	stop           func() int // ends it; returns the exit status
+	stop           func() int // stops it and returns the exit status
 }
 
-// start runs goresque with args in an environment that has only vars.
+// start runs goresque with args and the environment vars.
 func start(t *testing.T, vars []string, args ...string) *running {
 	t.Helper()
 	r := &running{stdout: &output{}, stderr: &output{}}
@@ -50,14 +50,14 @@ func start(t *testing.T, vars []string, args ...string) *running {
 	return r
 }
 
-// fails runs goresque, which must end by itself.
+// fails runs goresque, which must exit by itself.
 func fails(t *testing.T, vars []string, args ...string) (status int, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out, errs output
 	status = app(vars).Run(ctx, args, vars, &out, &errs)
-	require.NoError(t, ctx.Err(), "it did not end by itself; stdout: %s", &out)
+	require.NoError(t, ctx.Err(), "it did not exit by itself; stdout: %s", &out)
 	return status, errs.String()
 }
 
@@ -72,7 +72,7 @@ func app(vars []string) cli.App {
 	})
 }
 
-// said is what the screen has behind a word.
+// said returns the text after a word on the screen.
 func (r *running) said(t *testing.T, word string) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^\s*` + word + `\s+(\S+)`).FindStringSubmatch(r.stdout.String())
@@ -80,7 +80,7 @@ func (r *running) said(t *testing.T, word string) string {
 	return found[1]
 }
 
-func TestDemoCommand(t *testing.T) {
+func TestDemoBuildsAnExportAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "0.1", "--rows", "50")
 	url, database := r.said(t, "Open"), r.said(t, "Database")
@@ -89,7 +89,7 @@ func TestDemoCommand(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	resp.Body.Close()
-	require.Equal(t, http.StatusOK, resp.StatusCode, "redirected to the index: %s", body)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "after the redirect to the index: %s", body)
 
 	require.Eventually(t, func() bool {
 		resp, err := http.Get(url + "/1/download")
@@ -103,11 +103,11 @@ func TestDemoCommand(t *testing.T) {
 
 	assert.FileExists(t, database)
 	assert.Equal(t, 0, r.stop(), "stderr: %s", r.stderr)
-	assert.NoDirExists(t, filepath.Dir(database), "--temp leaves nothing behind")
+	assert.NoDirExists(t, filepath.Dir(database))
 	assert.Contains(t, r.stdout.String(), "Stopping")
 }
 
-func TestDemoScreen(t *testing.T) {
+func TestScreenShowsHowToJoinIn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := start(t, []string{"PORT=0"}, "demo", "--data", dir, "--no-worker", "--rows", "5", "-N", "my:ns")
@@ -123,7 +123,7 @@ func TestDemoScreen(t *testing.T) {
 	} {
 		assert.Contains(t, r.stdout.String(), want)
 	}
-	assert.LessOrEqual(t, strings.Count(r.stdout.String(), "\n"), 24, "one screen")
+	assert.LessOrEqual(t, strings.Count(r.stdout.String(), "\n"), 24, "lines of a terminal")
 	assert.Equal(t, 0, r.stop())
 }
 
@@ -152,7 +152,7 @@ func TestDemoUsesRedisURLAndDatabaseURL(t *testing.T) {
 	assert.Equal(t, 0, r.stop())
 }
 
-func TestDemoGivesUpWhatAnEarlierOneLeft(t *testing.T) {
+func TestDemoMarksExportsOfAnEarlierDemoAsFailed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 1)
@@ -165,7 +165,7 @@ func TestDemoGivesUpWhatAnEarlierOneLeft(t *testing.T) {
 	assert.Equal(t, 0, r.stop())
 }
 
-func TestDemoDoesNotStart(t *testing.T) {
+func TestDemoRefusesToStart(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestDemoDoesNotStart(t *testing.T) {
 			[]string{"DATABASE_URL=mysql2://ann:secret@host/db"},
 			[]string{free},
 			1,
-			[]string{"mysql2: is not supported", "sqlite:PATH", "postgres://"},
+			[]string{"mysql2 is not supported", "sqlite:PATH", "postgres://"},
 		},
 		"postgres away": {
 			[]string{"DATABASE_URL=postgres://ann:secret@127.0.0.1:1/db"},
@@ -204,10 +204,10 @@ func TestDemoDoesNotStart(t *testing.T) {
 			1,
 			[]string{"postgres://ann:xxxxx@127.0.0.1:1/db", "Is it running?", "Start PostgreSQL", "DATABASE_URL"},
 		},
-		"no SQLite file":            {[]string{"DATABASE_URL=" + text}, []string{free}, 1, []string{text, "not a database"}},
-		"no place for the database": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
-		"port is no number":         {[]string{"PORT=http"}, nil, 2, []string{"PORT", `"http"`}},
-		"port is out of range":      {nil, []string{"--addr", "70000"}, 2, []string{"70000"}},
+		"not an SQLite file":          {[]string{"DATABASE_URL=" + text}, []string{free}, 1, []string{text, "not a database"}},
+		"directory cannot be created": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
+		"port is not a number":        {[]string{"PORT=http"}, nil, 2, []string{"PORT", `"http"`}},
+		"port is out of range":        {nil, []string{"--addr", "70000"}, 2, []string{"70000"}},
 		"no rows": {
 			nil,
 			[]string{"--rows", "0", "--seconds", "NaN", "--workers", "0"},
@@ -234,7 +234,7 @@ func TestDemoDoesNotStart(t *testing.T) {
 	}
 }
 
-// foreignDatabase is a directory with a database of another application.
+// foreignDatabase returns a directory with the database of another application.
 func foreignDatabase(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -247,7 +247,7 @@ func foreignDatabase(t *testing.T) (dir string) {
 	return dir
 }
 
-func TestDemoWorkers(t *testing.T) {
+func TestDemoRunsSeveralWorkers(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil, "demo", "--temp", "--addr", "0", "--rows", "5", "--workers", "3")
 	assert.Contains(t, r.stdout.String(), "  Workers    3, on queue exports\n")
@@ -255,11 +255,11 @@ func TestDemoWorkers(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, page := visit(t, http.MethodGet, dashboard)
 		return strings.Count(page, `:exports"`) == 3
-	}, patience, 50*time.Millisecond, "each slot is a worker of its own")
+	}, patience, 50*time.Millisecond, "want a Resque worker for each slot")
 	assert.Equal(t, 0, r.stop())
 }
 
-func TestDemoReset(t *testing.T) {
+func TestDemoResetEmptiesTheDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 20)
@@ -269,14 +269,14 @@ func TestDemoReset(t *testing.T) {
 
 	r := start(t, nil, "demo", "--data", dir, "--rows", "7", "--addr", "0", "--no-worker", "--reset")
 	_, err = db.find(t.Context(), e.ID)
-	require.ErrorContains(t, err, "couldn't find Export", "also for who had it open")
+	require.ErrorContains(t, err, "couldn't find Export")
 	assert.Zero(t, count(t, db, "chunks"))
 	assert.Zero(t, count(t, db, "exports"))
 	assert.Equal(t, 7, count(t, db, "customers"))
 	assert.Equal(t, 0, r.stop())
 }
 
-func TestJobsWithoutADatabaseSayWhereOneIsNamed(t *testing.T) {
+func TestJobWithoutADatabaseFails(t *testing.T) {
 	t.Parallel()
 	redis, err := embedded.Start("")
 	require.NoError(t, err)

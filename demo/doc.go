@@ -1,14 +1,15 @@
-// Package demo is a small web app with a slow export, and the first user of
-// goresque: the story of why background jobs exist, told in Go.
+// Package demo is a small web app with a slow export. It is the first user of
+// goresque, and shows in Go why background jobs exist.
 //
-// A visitor asks for a CSV of all customers. That takes seconds, too long for a
-// request, so POST /exports only stores an empty [Export] and enqueues its id; a
-// worker on the queue exports performs [Exporter], which fetches the export and
-// lets it do its lengthy computation; the page follows it until it is complete. Web
-// app and worker share nothing but Redis and a database.
+// A visitor asks for a CSV of all customers. Building it takes seconds, which is too
+// long for a request. So POST /exports only stores an empty [Export] and enqueues
+// its id. A worker on the queue exports performs [Exporter], which fetches the
+// export and calls its lengthy computation. The page shows the progress until the
+// export is complete. Web app and worker share only Redis and a database.
 //
 // Read export.go (the model), exporter.go (the job), exports.go (the routes and
 // their handlers) and page.go (what a visitor sees), in this order: they are the
-// whole story. What makes it robust and instructive is in the packages beneath,
-// each of which says in one sentence what it adds. app.go wires all of it.
+// whole story. The packages beneath make it robust; each says in one sentence what
+// it adds. panel.go fills the page's panel "What happens", and app.go wires
+// everything together.
 package demo

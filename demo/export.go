@@ -15,24 +15,24 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Export is a CSV of the customers. The web app stores it empty and a worker fills
-// it: queued, building, then ready. It may also be failed, cancelled by its visitor
-// or, a day later, expired, and from these it can be asked for again.
+// Export is a CSV of the customers. The web app stores it empty, and a worker fills
+// it. Its states are queued, building and ready. It can also be failed, cancelled
+// by its visitor or, a day later, expired; then it can be retried.
 type Export struct {
-	// Record has what changes meanwhile: ID, State, Done of Total rows, Message if
+	// Record has the fields that change: ID, State, Done of Total rows, Message if
 	// it failed, Bytes of the file.
 	record.Record
 
-	// Token is that of the form that asked for the export, if one did. The same
-	// token again finds the same export.
+	// Token is the token of the form that created the export, or nil. A second
+	// request with the same token finds the same export.
 	Token *string `gorm:"uniqueIndex"`
 
 	Rows int // wanted
 }
 
-// AsyncPopulate has a worker fill the export later. The export must be committed,
-// or a fast worker would not find it. If its job cannot be queued the export is
-// marked as failed.
+// AsyncPopulate enqueues the job that fills the export. The export must be committed,
+// or a fast worker would not find it. If the job cannot be enqueued, AsyncPopulate
+// marks the export as failed.
 func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
 	if _, err := jobs.Enqueue(ctx, Exporter.Job(e.ID)); err != nil {
 		return e.Fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
@@ -40,17 +40,16 @@ func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
 	return nil
 }
 
-// enqueuer is what an export needs of a resque.Client.
+// enqueuer is the part of a resque.Client that an export needs.
 type enqueuer interface {
 	Enqueue(ctx context.Context, job resque.Job) (queued bool, err error)
 }
 
-var _ enqueuer = (*resque.Client)(nil)
-
-// PerformLengthyComputation builds the export's file. Performing it again starts
-// over, and no file is offered until it is complete. It stops when ctx ends, and
-// when the export is cancelled or deleted, which is not an error. Any other error
-// is kept on the export, for the page, and returned, for Resque.
+// PerformLengthyComputation builds the export's file. A second call starts from the
+// beginning. The file can be downloaded only when it is complete. The computation
+// stops when ctx ends. If the export is cancelled or deleted it stops and returns
+// nil. Any other error is stored with the export, for the page, and returned, for
+// Resque.
 func (e *Export) PerformLengthyComputation(ctx context.Context) error {
 	there, err := customers.Count(ctx, e.DB())
 	if err != nil {
@@ -59,9 +58,9 @@ func (e *Export) PerformLengthyComputation(ctx context.Context) error {
 	return e.Perform(ctx, min(e.Rows, there), e.write)
 }
 
-// write writes the customers as CSV, a part at a time. After each part the draft
-// stores it, reports the progress, and waits until more rows are due: without that
-// the export would be ready before anyone could watch it.
+// write writes the customers as CSV, in parts. After each part the draft stores it,
+// reports the progress and waits until it is time for more rows. Without the wait
+// the export would be ready before a visitor could watch it.
 func (e *Export) write(ctx context.Context, file *record.Draft) error {
 	lines := csv.NewWriter(file)
 	if err := lines.Write(customers.Header()); err != nil {
@@ -88,16 +87,15 @@ func (e *Export) write(ctx context.Context, file *record.Draft) error {
 // exports is the table of the exports.
 type exports struct{ db *database.DB }
 
-// create stores an empty export, which is committed when create returns. If the
-// token, unless it is empty, has been used, create returns the export from that
-// time, and made is false.
+// create stores and commits an empty export. If an export with the same token exists,
+// and the token is not empty, create returns that export, and made is false.
 func (x exports) create(ctx context.Context, rows int, seconds float64, token string) (e *Export, made bool, err error) {
 	e = &Export{Record: record.Record{Seconds: seconds, Total: rows}, Rows: rows}
 	if token != "" {
 		e.Token = &token
 	}
 	err = x.db.Alone(ctx, func(tx *gorm.DB) error {
-		e.ID = 0 // it may run again
+		e.ID = 0 // Alone may call this function again
 		result := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "token"}}, DoNothing: true}).Create(e)
 		if made = result.RowsAffected == 1; made || result.Error != nil {
 			return result.Error
@@ -142,5 +140,5 @@ type notFoundError struct{ id int64 }
 
 func (e *notFoundError) Error() string { return fmt.Sprintf("couldn't find Export with id=%d", e.id) }
 
-// ExceptionName is what Rails raises.
+// ExceptionName returns the name of the error that Rails raises.
 func (e *notFoundError) ExceptionName() string { return "ActiveRecord::RecordNotFound" }

@@ -21,7 +21,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// jobs is a queue that keeps what it gets, or refuses it.
+// jobs is an enqueuer that stores the jobs, or returns err.
 type jobs struct {
 	got []resque.Job
 	err error
@@ -62,11 +62,11 @@ func TestAsyncPopulate(t *testing.T) {
 		stored, err := db.find(t.Context(), e.ID)
 		require.NoError(t, err)
 		assert.Equal(t, record.Failed, stored.State)
-		assert.Equal(t, "could not be queued: Redis cannot be reached", stored.Message, "for people; the cause is for the log")
+		assert.Equal(t, "could not be queued: Redis cannot be reached", stored.Message)
 		assert.True(t, stored.Complete())
 	})
 
-	t.Run("leaves an export alone that was queued all the same", func(t *testing.T) {
+	t.Run("keeps a ready export when the answer of Redis was lost", func(t *testing.T) {
 		t.Parallel()
 		e, err := db.add(t.Context(), 1, 0)
 		require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		e, err := db.add(t.Context(), rows, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
-		assert.Equal(t, time.UTC, e.ExpiresAt.Location(), "SQLite compares it as a text")
+		assert.Equal(t, time.UTC, e.ExpiresAt.Location(), "SQLite compares times as text")
 
 		data, err := e.file(t.Context())
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		assert.GreaterOrEqual(t, time.Since(started), 500*time.Millisecond)
 	})
 
-	t.Run("exports no more customers than there are", func(t *testing.T) {
+	t.Run("exports only the customers that exist", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 0)
 		for _, have := range []int{0, 7} {
@@ -132,7 +132,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		}
 	})
 
-	t.Run("starts over when run again", func(t *testing.T) {
+	t.Run("starts from the beginning in a second run", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 300)
 		e, err := db.add(t.Context(), 300, 0)
@@ -148,7 +148,7 @@ func TestPerformLengthyComputation(t *testing.T) {
 		assert.Equal(t, 2, again.Attempt)
 	})
 
-	t.Run("stops with its context, and offers no half file", func(t *testing.T) {
+	t.Run("stops with its context and leaves no file", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 100)
 		e, err := db.add(t.Context(), 100, 3600)
@@ -161,8 +161,8 @@ func TestPerformLengthyComputation(t *testing.T) {
 	})
 }
 
-// Two processes have a database handle each.
-func TestTwoProcessesAtOnce(t *testing.T) {
+// Two open databases stand for two processes.
+func TestTwoProcessesShareAnSQLiteFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sub dir", "100% #1?.db")
 	const each, rows = 4, 200
@@ -199,7 +199,7 @@ func TestTwoProcessesAtOnce(t *testing.T) {
 	}
 }
 
-func TestDatabaseIsOpenedAgainAsItIs(t *testing.T) {
+func TestOpenKeepsTheTablesOfAnExistingDatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	version := func() (v int) {
@@ -207,10 +207,10 @@ func TestDatabaseIsOpenedAgainAsItIs(t *testing.T) {
 		require.NoError(t, db.db.Raw("PRAGMA schema_version").Scan(&v).Error)
 		return v
 	}
-	assert.Equal(t, version(), version(), "a worker that starts must not rebuild the tables of a web app that runs")
+	assert.Equal(t, version(), version(), "opening the database changed its tables")
 }
 
-func TestInterrupted(t *testing.T) {
+func TestInterruptFailsOnlyUnfinishedExports(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
 	queued, err := db.add(t.Context(), 1, 0)

@@ -17,8 +17,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// exportsApp is the web app: it stores exports, enqueues their jobs, and shows how
-// far they are.
+// exportsApp is the web app: it stores exports, enqueues their jobs and shows their
+// progress.
 type exportsApp struct {
 	exports exports
 	jobs    *resque.Client
@@ -27,10 +27,10 @@ type exportsApp struct {
 	rows    int     // of each new export
 	seconds float64 // that each new export takes
 
-	unserved func(ctx context.Context) bool // reports that no worker serves the queue
+	unserved func(ctx context.Context) bool // reports whether the queue has no worker
 }
 
-// queueTimeout bounds how long a visitor waits for a Redis that does not answer.
+// queueTimeout limits how long a visitor waits for a Redis that does not answer.
 const queueTimeout = 5 * time.Second
 
 func (a *exportsApp) routes(r *mux.Router) {
@@ -58,20 +58,19 @@ func (a *exportsApp) index(rw http.ResponseWriter, r *http.Request) error {
 	return a.site.Render(rw, http.StatusOK, "exports.html", view)
 }
 
-// create stores an empty export, has a worker fill it later, and answers at once.
-// The same form twice, as after a double click, is one export.
+// create stores an empty export, enqueues its job and answers at once. If the same
+// form is sent twice, as by a double click, create stores one export.
 //
 // Ruby: exports#create.
 func (a *exportsApp) create(rw http.ResponseWriter, r *http.Request) error {
 	token := r.PostFormValue("token")
 	if token == "" {
-		token = r.Header.Get("Idempotency-Key") // for programs, which have no form
+		token = r.Header.Get("Idempotency-Key") // from a program, which has no form
 	}
 	if len(token) > 100 {
-		return &site.Error{Status: http.StatusBadRequest, Title: "Not like that", Text: "The token of the form is too long."}
+		return &site.Error{Status: http.StatusBadRequest, Title: "Bad request", Text: "The form's token is longer than 100 bytes."}
 	}
-	// A visitor who leaves now must not leave an export behind that is stored and
-	// not queued.
+	// If the visitor leaves now, the export must still be stored and enqueued.
 	ctx := context.WithoutCancel(r.Context())
 	export, made, err := a.exports.create(ctx, a.rows, a.seconds, token)
 	if err != nil {
@@ -89,14 +88,14 @@ func (a *exportsApp) populate(ctx context.Context, rw http.ResponseWriter, r *ht
 	if err := export.AsyncPopulate(ctx, a.jobs); err != nil {
 		return &site.Error{
 			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
-			Text:  "The queue, which lives in Redis, cannot be reached at the moment. Your export is kept: once Redis is back, try again.",
+			Text:  "Redis, which holds the queue, cannot be reached. Your export is stored: try again when Redis is back.",
 			Retry: status.Path(&export.Record) + "/retry", Cause: err,
 		}
 	}
 	return a.accepted(rw, r, export)
 }
 
-// accepted answers that an export will be made, and where to ask for it.
+// accepted answers that the export will be built, and where to find it.
 func (a *exportsApp) accepted(rw http.ResponseWriter, r *http.Request, export *Export) error {
 	if !site.WantsJSON(r) {
 		site.SetFlash(rw, r, flashCreated)
@@ -108,8 +107,8 @@ func (a *exportsApp) accepted(rw http.ResponseWriter, r *http.Request, export *E
 	return site.JSON(rw, http.StatusAccepted, status.NewJSON(&export.Record, nil))
 }
 
-// show is one export: a page for a person, JSON for a program, which asks again
-// until it is complete.
+// show answers with one export: a page for a person, JSON for a program. A program
+// asks again until the export is complete.
 //
 // Ruby: exports#show.
 func (a *exportsApp) show(rw http.ResponseWriter, r *http.Request, export *Export) error {
@@ -123,7 +122,7 @@ func (a *exportsApp) show(rw http.ResponseWriter, r *http.Request, export *Expor
 	return a.site.Render(rw, http.StatusOK, "export.html", a.showView(rw, r, export, places))
 }
 
-// download is the finished file, or the part of it that a browser asks for.
+// download answers with the file, or with the part of it that a browser asks for.
 func (a *exportsApp) download(rw http.ResponseWriter, r *http.Request, export *Export) error {
 	if export.State != record.Ready || export.ExpiresAt.Before(time.Now()) {
 		return status.NoFile(&export.Record)
@@ -134,12 +133,12 @@ func (a *exportsApp) download(rw http.ResponseWriter, r *http.Request, export *E
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="export-%d.csv"; filename*=UTF-8''%s`, export.ID, url.PathEscape(name)))
 	h.Set("ETag", `"`+export.SHA256+`"`)
 	http.ServeContent(rw, r, "", export.UpdatedAt, export.Open(r.Context(), func() {
-		site.KeepOpen(rw, time.Minute) // for each piece, however slow the line
+		site.KeepOpen(rw, time.Minute) // each piece may take a minute on a slow connection
 	}))
 	return nil
 }
 
-// retry has a worker fill an export again. Asked twice, it is queued once.
+// retry enqueues the job of an export again. Two requests enqueue it once.
 func (a *exportsApp) retry(rw http.ResponseWriter, r *http.Request, export *Export) error {
 	ctx := context.WithoutCancel(r.Context())
 	queue, err := export.Retry(ctx)
@@ -152,16 +151,17 @@ func (a *exportsApp) retry(rw http.ResponseWriter, r *http.Request, export *Expo
 	return status.Answer(rw, r, &export.Record)
 }
 
-// exportAction is an action on the export that the path names.
-type exportAction func(rw http.ResponseWriter, r *http.Request, export *Export) error
-
-func (a *exportsApp) withExport(action exportAction) site.Action {
+// withExport makes an action of one that needs the export which the path names.
+func (a *exportsApp) withExport(action func(http.ResponseWriter, *http.Request, *Export) error) site.Action {
 	return func(rw http.ResponseWriter, r *http.Request) error {
 		id, err := idOf(r)
 		if err != nil {
 			return err
 		}
-		export, err := a.find(r.Context(), id)
+		export, err := a.exports.find(r.Context(), id)
+		if _, missing := errors.AsType[*notFoundError](err); missing {
+			return status.NotFound()
+		}
 		if err != nil {
 			return err
 		}
@@ -175,12 +175,4 @@ func idOf(r *http.Request) (int64, error) {
 		return 0, site.NoPage()
 	}
 	return id, nil
-}
-
-func (a *exportsApp) find(ctx context.Context, id int64) (*Export, error) {
-	export, err := a.exports.find(ctx, id)
-	if _, none := errors.AsType[*notFoundError](err); none {
-		return nil, status.NotFound()
-	}
-	return export, err
 }

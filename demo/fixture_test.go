@@ -28,10 +28,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for an event. Only a failing test waits so long.
 const patience = time.Minute
 
-// fixture is the whole demo, in this process, and a browser before it.
+// fixture is the web app with its Redis and database, and an HTTP client.
 type fixture struct {
 	redis   *embedded.Server
 	client  *resque.Client
@@ -62,7 +62,7 @@ func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	require.NoError(t, err)
 	f.web = httptest.NewServer(f.app)
 	t.Cleanup(f.web.Close)
-	runUntilEnd(t, f.app.run) // ends first, and with it the requests that wait
+	runUntilEnd(t, f.app.run) // it ends before f.web is closed, and ends the requests that wait
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	f.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -111,13 +111,13 @@ func runUntilEnd(t *testing.T, run command.Part) {
 	})
 }
 
-// add stores an export that no form has asked for.
+// add stores an export without a token.
 func (x exports) add(ctx context.Context, rows int, seconds float64) (*Export, error) {
 	e, _, err := x.create(ctx, rows, seconds, "")
 	return e, err
 }
 
-// reset empties the database, as another demo does with --reset.
+// reset empties the database, as another demo with --reset does.
 func (f *fixture) reset(t *testing.T) {
 	t.Helper()
 	db, err := database.Reset(t.Context(), f.exports.db.At, models()...)
@@ -125,8 +125,8 @@ func (f *fixture) reset(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
-// begin has a worker begin an export and stop in the middle. What it returns has
-// the run go on, and waits for its end.
+// begin starts a run of an export and stops it in the middle. goOn lets the run
+// continue and waits for its end.
 func begin(t *testing.T, e *Export) (goOn func() error) {
 	t.Helper()
 	begun, released, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -141,7 +141,7 @@ func begin(t *testing.T, e *Export) (goOn func() error) {
 	select {
 	case <-begun:
 	case err := <-ended:
-		require.Fail(t, "the run does not begin", "%v", err)
+		require.Fail(t, "the run did not start", "%v", err)
 	}
 	goOn = sync.OnceValue(func() error {
 		close(released)
@@ -153,7 +153,7 @@ func begin(t *testing.T, e *Export) (goOn func() error) {
 
 var errNotReady = errors.New("not ready")
 
-// file is the whole file of an export that is ready.
+// file returns the file of an export, or errNotReady.
 func (e *Export) file(ctx context.Context) ([]byte, error) {
 	if err := e.DB().WithContext(ctx).Take(e, e.ID).Error; err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (e *Export) file(ctx context.Context) ([]byte, error) {
 	return data, err
 }
 
-// workOff performs what is queued now.
+// workOff performs all queued jobs.
 func (f *fixture) workOff(t *testing.T) {
 	t.Helper()
 	w, err := worker.New(f.client, newMux(f.exports.find), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
@@ -176,7 +176,7 @@ func (f *fixture) workOff(t *testing.T) {
 	require.NoError(t, w.Run(t.Context()))
 }
 
-// answer is a response that has been read.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	body string
@@ -209,7 +209,7 @@ func (f *fixture) json(t *testing.T, path string) status.JSON {
 	return e
 }
 
-// failures are the records in Resque's failed list.
+// failures returns the failures in Resque's failed list.
 func (f *fixture) failures(t *testing.T) []map[string]any {
 	t.Helper()
 	c, err := f.client.Redis().Conn(t.Context())
@@ -226,8 +226,8 @@ func (f *fixture) failures(t *testing.T) []map[string]any {
 	return failures
 }
 
-// wantCSV is the file of the first n customers, spelled out by hand: every cell
-// quoted where RFC 4180 wants it.
+// wantCSV returns the file of the first n customers. It quotes cells as RFC 4180
+// says, without encoding/csv.
 func wantCSV(n int) string {
 	var b strings.Builder
 	b.WriteString("id,name,email,city,note,customer since\n")
@@ -246,7 +246,7 @@ func wantCSV(n int) string {
 	return b.String()
 }
 
-// output collects what a command writes while it runs.
+// output collects the output of a command that runs.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
-// TestMain lets the test's own program be the goresque that a test kills.
+// TestMain runs the tests, or goresque for a test that kills it.
 func TestMain(m *testing.M) {
 	if args := os.Getenv("DEMO_TEST_GORESQUE"); args != "" {
 		os.Exit(App(os.Getenv).Run(context.Background(), []string{args}, os.Environ(), os.Stdout, os.Stderr))
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// worker starts a worker that is a process of its own.
+// worker starts a worker in another process.
 func (f *fixture) worker(t *testing.T) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -39,7 +39,7 @@ func (f *fixture) worker(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-func TestBrowserWhenTheWorkerIsKilled(t *testing.T) {
+func TestBrowserShowsThatTheWorkerWasKilled(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUp(t, 1000, 30)
@@ -47,12 +47,12 @@ func TestBrowserWhenTheWorkerIsKilled(t *testing.T) {
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 10`))
 	require.NoError(t, worker.Process.Kill())
-	_ = worker.Wait() // killed, it says
+	_ = worker.Wait() // its error is that it was killed
 
 	see(t, ctx, browsertest.Becomes(row(1, record.Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
 		browsertest.Becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
 	assert.True(t, ask[bool](t, ctx, stayed))
-	assert.Zero(t, f.pieces(t), "no half file")
+	assert.Zero(t, f.pieces(t))
 	assert.Equal(t, 409, f.do(t, "GET", "/exports/1/download").StatusCode)
 
 	require.NoError(t, f.exports.db.Model(&Export{}).Where("id = ?", 1).Update("seconds", 0.5).Error)

@@ -13,8 +13,7 @@ import (
 	"github.com/goresque/goresque/demo/record"
 )
 
-// leaving performs a request whose visitor leaves during it: as soon as the
-// database has answered for the first time, or has stored something.
+// leaving performs a request whose visitor leaves after the first query or insert.
 func (f *fixture) leaving(t *testing.T, method, path string) {
 	t.Helper()
 	type visitor struct{}
@@ -28,13 +27,12 @@ func (f *fixture) leaving(t *testing.T, method, path string) {
 	require.NoError(t, f.exports.db.Callback().Query().After("gorm:after_query").Register("leave", left))
 	require.NoError(t, f.exports.db.Callback().Create().After("gorm:after_create").Register("leave", left))
 	f.app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, path, nil))
-	require.Error(t, ctx.Err(), "the visitor has left during the request")
+	require.Error(t, ctx.Err(), "the visitor did not leave")
 	require.NoError(t, f.exports.db.Callback().Query().Remove("leave"))
 	require.NoError(t, f.exports.db.Callback().Create().Remove("leave"))
 }
 
-// A visitor who leaves between two steps of an action leaves nothing half done.
-func TestVisitorWhoLeaves(t *testing.T) {
+func TestActionsFinishAfterTheVisitorLeft(t *testing.T) {
 	t.Parallel()
 	queued := func(t *testing.T, f *fixture) int64 {
 		t.Helper()
@@ -43,7 +41,7 @@ func TestVisitorWhoLeaves(t *testing.T) {
 		return int64(size)
 	}
 
-	t.Run("while an export is stored has it queued", func(t *testing.T) {
+	t.Run("create", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.leaving(t, http.MethodPost, "/exports")
@@ -52,7 +50,7 @@ func TestVisitorWhoLeaves(t *testing.T) {
 		assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
 	})
 
-	t.Run("while an export is tried again has it queued", func(t *testing.T) {
+	t.Run("retry", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -64,7 +62,7 @@ func TestVisitorWhoLeaves(t *testing.T) {
 		assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
 	})
 
-	t.Run("while an export is cancelled has both done", func(t *testing.T) {
+	t.Run("cancel", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -73,7 +71,7 @@ func TestVisitorWhoLeaves(t *testing.T) {
 		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
 	})
 
-	t.Run("while an export is deleted has both done", func(t *testing.T) {
+	t.Run("delete", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -83,9 +81,8 @@ func TestVisitorWhoLeaves(t *testing.T) {
 	})
 }
 
-// The flash is for the page that the visitor sees next: what programs and the
-// page's script ask for meanwhile leaves it there.
-func TestFlashIsLeftForTheNextPage(t *testing.T) {
+// Requests of programs and of the page's script must not take the flash.
+func TestFlashIsKeptForTheNextIndexPage(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	f.newExport(t)

@@ -22,7 +22,7 @@ import (
 	"github.com/goresque/goresque/demo/status"
 )
 
-// newExport has a visitor ask for an export.
+// newExport creates an export as a visitor does.
 func (f *fixture) newExport(t *testing.T) *Export {
 	t.Helper()
 	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
@@ -31,7 +31,7 @@ func (f *fixture) newExport(t *testing.T) *Export {
 	return exports[0]
 }
 
-// ask is do for JSON, in the background: it waits.
+// ask is like do for JSON, but in another goroutine, because the request may wait.
 func (f *fixture) ask(t *testing.T, path string, header ...string) <-chan answer {
 	t.Helper()
 	got := make(chan answer, 1)
@@ -50,13 +50,13 @@ func within(t *testing.T, answers <-chan answer) answer {
 	}
 }
 
-// waits waits until so many requests wait for a change.
+// waits waits until n requests wait for a change.
 func (f *fixture) waits(t *testing.T, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return f.app.feed.Waiting() == n }, patience, 5*time.Millisecond)
 }
 
-// news is what a page that is open gets.
+// news is what an open page gets.
 type news struct {
 	Version int64
 	IDs     []int64
@@ -66,7 +66,7 @@ type news struct {
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
 
-	t.Run("answers on change, and not before", func(t *testing.T) {
+	t.Run("answers after a change of its export only", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e, other := f.newExport(t), f.newExport(t)
@@ -76,7 +76,7 @@ func TestLongPoll(t *testing.T) {
 		f.waits(t, 2)
 		_, err := other.Cancel(t.Context())
 		require.NoError(t, err)
-		within(t, all) // the change of another export is seen, and is not what we wait for
+		within(t, all) // the app has seen the change of the other export
 		f.waits(t, 1)
 		f.workOff(t)
 		var changed status.JSON
@@ -84,7 +84,7 @@ func TestLongPoll(t *testing.T) {
 		assert.Greater(t, changed.Version, e.Version)
 	})
 
-	t.Run("answers at once to another version", func(t *testing.T) {
+	t.Run("answers at once if the version differs", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -93,7 +93,7 @@ func TestLongPoll(t *testing.T) {
 		}
 	})
 
-	t.Run("answers when the time is over, with the same version", func(t *testing.T) {
+	t.Run("answers with the same version when the time is up", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -106,7 +106,7 @@ func TestLongPoll(t *testing.T) {
 		}
 	})
 
-	t.Run("an ETag spares the answer", func(t *testing.T) {
+	t.Run("answers 304 if the ETag is the same", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -119,7 +119,7 @@ func TestLongPoll(t *testing.T) {
 		assert.Equal(t, http.StatusOK, within(t, f.ask(t, "/exports/1", "If-None-Match", tag)).StatusCode)
 	})
 
-	t.Run("stops when the client goes", func(t *testing.T) {
+	t.Run("stops when the client leaves", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -142,7 +142,7 @@ func TestLongPoll(t *testing.T) {
 		f.waits(t, 0)
 	})
 
-	t.Run("outlasts the limits that a server has for other requests", func(t *testing.T) {
+	t.Run("may last longer than the server's timeouts", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -155,13 +155,13 @@ func TestLongPoll(t *testing.T) {
 		assert.Contains(t, within(t, got).body, `"state":"`)
 	})
 
-	t.Run("does not spin where versions have begun anew", func(t *testing.T) {
+	t.Run("does not spin after a reset", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		for range 5 {
 			f.newExport(t)
 		}
-		within(t, f.ask(t, "/exports/5?wait=0.5&version=5")) // the watcher has seen it
+		within(t, f.ask(t, "/exports/5?wait=0.5&version=5")) // the watcher has seen version 5
 		f.reset(t)
 		f.newExport(t)
 		var looks atomic.Int32
@@ -172,12 +172,12 @@ func TestLongPoll(t *testing.T) {
 		}))
 		asked := time.Now()
 		within(t, f.ask(t, "/exports/1?wait=0.5&version=1"))
-		assert.GreaterOrEqual(t, time.Since(asked), time.Second/2, "it has waited")
-		assert.LessOrEqual(t, looks.Load(), int32(6), "it looks only when something has changed")
-		assert.NotContains(t, within(t, f.ask(t, "/exports?wait=25&version=5")).body, `"exports":[]`, "who knows another database is told all")
+		assert.GreaterOrEqual(t, time.Since(asked), time.Second/2, "it did not wait")
+		assert.LessOrEqual(t, looks.Load(), int32(6), "queries without a change")
+		assert.NotContains(t, within(t, f.ask(t, "/exports?wait=25&version=5")).body, `"exports":[]`, "want all exports for a version of another database")
 	})
 
-	t.Run("of a deleted export says so", func(t *testing.T) {
+	t.Run("answers 404 after the export is deleted", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		e := f.newExport(t)
@@ -188,7 +188,7 @@ func TestLongPoll(t *testing.T) {
 	})
 }
 
-// strict is a server with limits that a wait is longer than.
+// strict is a server with timeouts that are shorter than a wait.
 type strict struct{ *httptest.Server }
 
 func (f *fixture) strict(t *testing.T) strict {
@@ -200,8 +200,8 @@ func (f *fixture) strict(t *testing.T) strict {
 	return strict{server}
 }
 
-// cutsOthers waits until the server has cut a connection that began now, so that
-// the limits of every earlier request are over.
+// cutsOthers waits until the server has cut a new connection. The timeouts of every
+// earlier request are over then.
 func (s strict) cutsOthers(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -212,7 +212,7 @@ func (s strict) cutsOthers(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
-func TestNewsOfAll(t *testing.T) {
+func TestNewsHasOnlyChangedExports(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	first, second := f.newExport(t), f.newExport(t)
@@ -229,7 +229,7 @@ func TestNewsOfAll(t *testing.T) {
 	assert.Equal(t, second.Version, now.Version)
 
 	hear("/exports?version=" + strconv.FormatInt(first.Version, 10))
-	require.Len(t, now.Exports, 1, "only what has changed")
+	require.Len(t, now.Exports, 1)
 	assert.Equal(t, second.ID, now.Exports[0].ID)
 
 	got := f.ask(t, "/exports?wait=25&id=1&version="+strconv.FormatInt(second.Version, 10))
@@ -237,7 +237,7 @@ func TestNewsOfAll(t *testing.T) {
 	require.NoError(t, second.Remove(t.Context()))
 	now = news{}
 	require.NoError(t, json.Unmarshal([]byte(within(t, got).body), &now))
-	assert.Greater(t, now.Version, second.Version, "it has waited")
+	assert.Greater(t, now.Version, second.Version, "it did not wait")
 	assert.Equal(t, []int64{1}, now.IDs)
 	hear("/exports?id=2")
 	assert.Empty(t, now.IDs)
@@ -262,7 +262,7 @@ func (f *fixture) stream(t *testing.T, query string, header ...string) *stream {
 	return &stream{res, bufio.NewScanner(res.Body)}
 }
 
-// next is the next event: its id and what it says.
+// next returns the id and the news of the next event.
 func (s *stream) next(t *testing.T) (id string, now news) {
 	t.Helper()
 	for s.lines.Scan() {
@@ -282,7 +282,7 @@ func (s *stream) next(t *testing.T) (id string, now news) {
 func TestStream(t *testing.T) {
 	t.Parallel()
 
-	t.Run("tells what there is, and what changes", func(t *testing.T) {
+	t.Run("sends all exports, then changes", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -303,10 +303,10 @@ func TestStream(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, e.Remove(t.Context()))
 		_, now = s.next(t)
-		assert.Empty(t, now.IDs, "deleted")
+		assert.Empty(t, now.IDs, "after the export was deleted")
 	})
 
-	t.Run("has no events for who asks for its head alone", func(t *testing.T) {
+	t.Run("ends at once for HEAD", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		head := f.do(t, "HEAD", "/exports/events?version=0")
@@ -321,7 +321,7 @@ func TestStream(t *testing.T) {
 		assert.Zero(t, f.app.feed.Waiting())
 	})
 
-	t.Run("resumes where it broke", func(t *testing.T) {
+	t.Run("continues after Last-Event-ID", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
@@ -330,18 +330,18 @@ func TestStream(t *testing.T) {
 		broken.Body.Close()
 		f.newExport(t)
 		_, now := f.stream(t, "?version=0", "Last-Event-ID", id).next(t)
-		require.Len(t, now.Exports, 1, "what was told is not told again")
+		require.Len(t, now.Exports, 1)
 		assert.EqualValues(t, 2, now.Exports[0].ID)
 	})
 
-	t.Run("tells all where the database was emptied", func(t *testing.T) {
+	t.Run("sends all exports after a reset", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		f.newExport(t)
 		f.newExport(t)
 		open := f.stream(t, "")
 		id, _ := open.next(t)
-		f.reset(t) // by another demo, with --reset
+		f.reset(t)
 		for name, s := range map[string]*stream{"open": open, "new": f.stream(t, "?version="+id), "again": f.stream(t, "", "Last-Event-ID", id)} {
 			id, now := s.next(t)
 			assert.Equal(t, "0", id, name)
@@ -353,7 +353,7 @@ func TestStream(t *testing.T) {
 		require.Len(t, now.Exports, 1)
 		f.newExport(t)
 		id, _ = open.next(t)
-		assert.Equal(t, "2", id, "each event once")
+		assert.Equal(t, "2", id)
 	})
 
 	t.Run("ends with the web app", func(t *testing.T) {
@@ -371,8 +371,8 @@ func TestStream(t *testing.T) {
 		cancel()
 		require.NoError(t, <-ended)
 		for s.lines.Scan() {
-			require.Empty(t, s.lines.Text(), "no more events")
+			require.Empty(t, s.lines.Text())
 		}
-		require.NoError(t, s.lines.Err(), "it ends in order")
+		require.NoError(t, s.lines.Err(), "the stream broke")
 	})
 }

@@ -4,36 +4,33 @@ import (
 	"crypto/rand"
 	"embed"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/goresque/goresque/demo/live"
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/demo/site"
 	"github.com/goresque/goresque/demo/status"
-	"github.com/goresque/goresque/demo/words"
 )
 
 //go:embed templates static
 var pageFiles embed.FS
 
-// flashCreated is the name of the sentence that the next page shows.
-const flashCreated = "created"
-
-// exportsPerPage is how many exports the index shows.
-const exportsPerPage = 50
+const (
+	exportsPerPage = 50
+	flashCreated   = "created" // the cookie has this name, the page a sentence
+)
 
 // indexView is what the list of exports shows.
 type indexView struct {
 	site.Head
 
 	Flash    string
-	Finished *status.Row // the export that the page says is ready
+	Finished *status.Row // the export that has just become ready
 	Token    string      // of the form
 	Exports  []status.Row
-	Limited  bool
+	Limited  bool // older exports are not listed
 	NoWorker bool
-	Story    storyView
+	Story    panel
 }
 
 func (a *exportsApp) indexView(rw http.ResponseWriter, r *http.Request) (v indexView, err error) {
@@ -58,13 +55,13 @@ func (a *exportsApp) indexView(rw http.ResponseWriter, r *http.Request) (v index
 			v.Finished, v.Mark = &row, "✓ "
 		}
 	}
-	if r.Header.Get("X-Fragment") == "" { // the script that looks at the page takes no flash away
-		if site.TakeFlash(rw, r) == flashCreated {
-			v.Flash = "Your export is being created, please wait."
-		}
+	// The page's script must not take the flash: it is for the next page that the
+	// visitor opens.
+	if r.Header.Get("X-Fragment") == "" && site.TakeFlash(rw, r) == flashCreated {
+		v.Flash = "Your export is being created, please wait."
 	}
 	v.NoWorker = a.unserved(r.Context())
-	v.Story = a.story(storyOf(all), v.Live)
+	v.Story = a.panel(exampleID(all), v.Live)
 	return v, nil
 }
 
@@ -86,33 +83,4 @@ func (a *exportsApp) showView(rw http.ResponseWriter, r *http.Request, e *Export
 		v.Mark = "✓ "
 	}
 	return v
-}
-
-// storyView is what the panel "What happens" shows, with real values.
-type storyView struct {
-	Rows, Seconds string
-	ID            int64 // of an export to tell the story with
-	Class, Queue  string
-	Payload       string
-	Live          string
-}
-
-func (a *exportsApp) story(id int64, live string) storyView {
-	v := storyView{
-		ID: id, Class: Exporter.Class(), Queue: Exporter.Queue(), Live: live,
-		Rows: words.Thousands(a.rows), Seconds: strconv.FormatFloat(a.seconds, 'f', -1, 64),
-	}
-	if payload, err := Exporter.Job(v.ID).Encode(); err == nil {
-		v.Payload = string(payload)
-	}
-	return v
-}
-
-// storyOf returns the export to tell the story with: not a cancelled one, because
-// its job does nothing.
-func storyOf(all []*Export) int64 {
-	if i := slices.IndexFunc(all, func(e *Export) bool { return e.State != record.Cancelled }); i >= 0 {
-		return all[i].ID
-	}
-	return 1
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// animate makes a small animation of screenshots, each shown for so many
-// hundredths of a second.
+// animate writes an animation of screenshots. It shows each for delay hundredths of a
+// second.
 func animate(t *testing.T, pictures [][]byte, delay int, name string) {
 	t.Helper()
 	var film gif.GIF
@@ -38,7 +38,7 @@ func animate(t *testing.T, pictures [][]byte, delay int, name string) {
 	require.NoError(t, os.WriteFile(name, out.Bytes(), 0o644))
 }
 
-// difference is the part of b that is not as in a.
+// difference returns the part of b that differs from a.
 func difference(a, b *image.Paletted) (changed image.Rectangle) {
 	if a == nil {
 		return b.Bounds()
@@ -53,7 +53,7 @@ func difference(a, b *image.Paletted) (changed image.Rectangle) {
 	return changed
 }
 
-// small is a screenshot with no more colors than it needs.
+// small writes a screenshot as a PNG with at most 256 colors.
 func small(t *testing.T, picture []byte, name string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -61,7 +61,7 @@ func small(t *testing.T, picture []byte, name string) {
 	require.NoError(t, os.WriteFile(name, out.Bytes(), 0o644))
 }
 
-// colors are the most frequent ones of screenshots.
+// colors returns the 256 most frequent colors of screenshots.
 func colors(t *testing.T, pictures ...[]byte) color.Palette {
 	t.Helper()
 	counts := map[color.Color]int{}

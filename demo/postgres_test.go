@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/internal/pgtest"
 )
 
-// inPostgres opens the database at a URL as one more process would.
+// inPostgres opens the database at a URL, as another process would.
 func inPostgres(t *testing.T, databaseURL string) exports {
 	t.Helper()
 	at, err := database.Locate(databaseURL)
@@ -29,7 +29,7 @@ func inPostgres(t *testing.T, databaseURL string) exports {
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
-	t.Run("processes meet a new database and work at once", func(t *testing.T) {
+	t.Run("several processes can open a new database and use it", func(t *testing.T) {
 		t.Parallel()
 		at := newPostgres(t, server, "at_once")
 		const processes, each, rows = 4, 3, 200
@@ -63,9 +63,9 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("a file is read whole while it is made anew", func(t *testing.T) {
+	t.Run("a file is read complete or not at all while it is built again", func(t *testing.T) {
 		t.Parallel()
-		db := inPostgres(t, newPostgres(t, server, "anew"))
+		db := inPostgres(t, newPostgres(t, server, "again"))
 		require.NoError(t, customers.Seed(t.Context(), db.db, 100))
 		e, err := db.add(t.Context(), 100, 0)
 		require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 
-	t.Run("another application's tables are left alone", func(t *testing.T) {
+	t.Run("Open and Reset keep another application's tables", func(t *testing.T) {
 		t.Parallel()
 		at := newPostgres(t, server, "neighbour")
 		conn := connect(t, at)
@@ -111,7 +111,7 @@ func TestPostgres(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, empty.Close()) }()
 		var n int64
-		require.NoError(t, db.db.Model(&customers.Customer{}).Count(&n).Error, "who had it open goes on")
+		require.NoError(t, db.db.Model(&customers.Customer{}).Count(&n).Error, "in a database that was open during Reset")
 		assert.Zero(t, n)
 		require.NoError(t, customers.Seed(t.Context(), db.db, 5))
 		var vat string
@@ -126,7 +126,7 @@ func TestPostgres(t *testing.T) {
 		assert.EqualValues(t, 5, n)
 	})
 
-	t.Run("a user who may make no schema uses the one that is there", func(t *testing.T) {
+	t.Run("a user who cannot create a schema uses the existing one", func(t *testing.T) {
 		t.Parallel()
 		at := newPostgres(t, server, "small_rights")
 		_, err := connect(t, at).Exec(t.Context(), `CREATE ROLE bob LOGIN PASSWORD 'bob'; CREATE SCHEMA goresque_demo AUTHORIZATION bob`)
@@ -137,18 +137,18 @@ func TestPostgres(t *testing.T) {
 		require.NoError(t, customers.Seed(t.Context(), inPostgres(t, u.String()).db, 10))
 	})
 
-	t.Run("the command names it without its password", func(t *testing.T) {
+	t.Run("the command hides the password", func(t *testing.T) {
 		t.Parallel()
 		at := newPostgres(t, server, "command")
 		r := start(t, []string{"DATABASE_URL=" + at}, "demo", "--addr", "0", "--rows", "5", "--no-worker")
 		shown := strings.ReplaceAll(at, pgtest.Password, "xxxxx")
 		assert.Contains(t, r.stdout.String(), "  Database   "+shown+"\n")
-		assert.Contains(t, r.stdout.String(), "DATABASE_URL="+shown+" QUEUE=exports goresque work\n  (write your password in place of xxxxx)\n")
+		assert.Contains(t, r.stdout.String(), "DATABASE_URL="+shown+" QUEUE=exports goresque work\n  (replace xxxxx with your password)\n")
 		assert.NotContains(t, r.stdout.String()+r.stderr.String(), pgtest.Password)
 		assert.Equal(t, 0, r.stop())
 
 		for name, c := range map[string]struct{ url, want string }{
-			"wrong password": {strings.ReplaceAll(at, pgtest.Password, "open-sesame"), "look at the user, the password and the database in DATABASE_URL"},
+			"wrong password": {strings.ReplaceAll(at, pgtest.Password, "open-sesame"), "check the user, the password and the database in DATABASE_URL"},
 			"no database":    {strings.ReplaceAll(at, "/command", "/none"), `"none" does not exist`},
 		} {
 			status, stderr := fails(t, []string{"DATABASE_URL=" + c.url}, "demo", "--addr", "0")
@@ -160,7 +160,7 @@ func TestPostgres(t *testing.T) {
 	})
 }
 
-// newPostgres makes a database of its own on a server.
+// newPostgres creates a database on a server.
 func newPostgres(t *testing.T, server, name string) (databaseURL string) {
 	t.Helper()
 	_, err := connect(t, server).Exec(t.Context(), "CREATE DATABASE "+name)

@@ -20,28 +20,29 @@ import (
 
 const status503 = `performance.getEntriesByType("navigation")[0].responseStatus === 503`
 
-// counts has the page's numbers of who waits and of what burns.
+// counts returns an expression that is true when the page counts waits requests that
+// wait and burns jobs that run for no visitor.
 func counts(waits, burns int) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("#now strong")].map((n) => n.textContent).join() === "%d,%d"`, waits, burns)
 }
 
-func obeys() chromedp.Action[chromedp.Void] { return browsertest.Click(`button[value=obeys]`) }
+func stops() chromedp.Action[chromedp.Void] { return browsertest.Click(`button[value=stops]`) }
 
 func stubborn() chromedp.Action[chromedp.Void] { return browsertest.Click(`button[value=stubborn]`) }
 
-func TestBrowserProblem(t *testing.T) {
+func TestBrowserFollowsProblemExports(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 1000, seconds: 6, cutAfter: 2 * time.Second})
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), browsertest.Visible("In this server right now"),
-		// What the page shows while the browser waits for the answer.
+		// The script stores what the page shows while the browser waits for the answer.
 		browsertest.Becomes(`setInterval(() => { if (`+counts(1, 0)+`) sessionStorage.seen = "yes" }, 50) > 0`),
-		obeys(), browsertest.Becomes(status503), browsertest.Visible("Your export was cut off"), browsertest.Visible("of 1,000 rows, now wasted"), browsertest.Visible("There is no export yet"))
+		stops(), browsertest.Becomes(status503), browsertest.Visible("Your export was cut off"), browsertest.Visible("of 1,000 rows, now wasted"), browsertest.Visible("No export has been built"))
 	assert.Equal(t, "yes", ask[string](t, ctx, `sessionStorage.seen ?? "no"`))
 
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), mark(), browsertest.Becomes(counts(0, 1)),
 		browsertest.Becomes(counts(0, 0)), browsertest.Visible("http: Handler timeout"))
-	assert.True(t, ask[bool](t, ctx, stayed), "the page has followed it by itself")
+	assert.True(t, ask[bool](t, ctx, stayed), "the page was loaded again")
 
 	see(t, ctx, browsertest.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, record.Queued)))
 }
@@ -52,12 +53,12 @@ func TestBrowserProblemWithoutScripts(t *testing.T) {
 	f := setUpWith(t, webConfig{rows: 1000, seconds: 9, cutAfter: 500 * time.Millisecond})
 	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	require.NoError(t, err)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), browsertest.Visible("The job still burns"),
-		browsertest.Click(`#now a`), browsertest.Becomes(counts(0, 1)), browsertest.Becomes(counts(0, 0)), // it loads itself anew
+	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), browsertest.Visible("The job still runs"),
+		browsertest.Click(`#now a`), browsertest.Becomes(counts(0, 1)), browsertest.Becomes(counts(0, 0)), // the page reloads
 		browsertest.Click(`form[action="/exports"] button`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, record.Queued)))
 }
 
-// TestProblemScreenshots is for people, as TestScreenshots is.
+// TestProblemScreenshots takes pictures for people to look at, as TestScreenshots does.
 func TestProblemScreenshots(t *testing.T) {
 	t.Parallel()
 	if *screenshots == "" {
@@ -88,9 +89,9 @@ func TestProblemScreenshots(t *testing.T) {
 		shoot("problem-before")
 		f.do(t, http.MethodPost, "/exports")
 		f.workOff(t)
-		see(t, ctx, obeys(), browsertest.Visible("Your export was cut off"))
+		see(t, ctx, stops(), browsertest.Visible("Your export was cut off"))
 		shoot("problem-503")
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Visible("Your export was cut off"), browsertest.Becomes(`/still burns: [1-9]/.test(document.body.innerText)`))
+		see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Visible("Your export was cut off"), browsertest.Becomes(`/still runs, [1-9]/.test(document.body.innerText)`))
 		shoot("problem-burning")
 		crowd, leave := context.WithCancel(t.Context())
 		for range 5 {

@@ -19,16 +19,16 @@ import (
 	"github.com/goresque/goresque/demo/words"
 )
 
-// onForm is what a browser asks for.
+// onForm is the Accept header of a browser.
 const onForm = "text/html,*/*;q=0.8"
 
-// inside asks for an export inside a request.
+// inside requests an export inside the request.
 func (f *fixture) inside(t *testing.T, query, accept string) answer {
 	t.Helper()
 	return f.do(t, "POST", "/problem?"+query, "Accept", accept)
 }
 
-// latest is how the newest attempt is now.
+// latest returns the newest attempt.
 func (f *fixture) latest(t *testing.T) problem.Attempt {
 	t.Helper()
 	all := f.app.problem.Look()
@@ -36,10 +36,11 @@ func (f *fixture) latest(t *testing.T) problem.Attempt {
 	return all[0]
 }
 
-// counters are the page's numbers of who waits and of what burns.
+// counters returns the page's numbers of requests that wait and of jobs that run for
+// no visitor.
 func (f *fixture) counters(t *testing.T) (waits, burns string) {
 	t.Helper()
-	found := regexp.MustCompile(`<strong>(\d+)</strong> requests? waits?[^§]*<strong>(\d+)</strong> jobs? burns?`).
+	found := regexp.MustCompile(`<strong>(\d+)</strong> requests? waits?[^§]*<strong>(\d+)</strong> jobs? runs?`).
 		FindStringSubmatch(f.do(t, "GET", "/problem").body)
 	require.NotNil(t, found)
 	return found[1], found[2]
@@ -51,7 +52,7 @@ func TestProblemIsCutOff(t *testing.T) {
 	got := f.inside(t, "", onForm)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	assert.Equal(t, "text/html; charset=utf-8", got.Header.Get("Content-Type"))
-	assert.NotContains(t, got.body, "id,name,email", "nothing of the file")
+	assert.NotContains(t, got.body, "id,name,email", "the 503 has a part of the file")
 	said := regexp.MustCompile(`The request was stopped after (\d+\.\d\d) s\. The server had written ([\d,]+) of 2,000 rows, now wasted\.`).FindStringSubmatch(got.body)
 	require.NotNil(t, said, got.body)
 
@@ -60,16 +61,16 @@ func TestProblemIsCutOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, a.Answered.Sub(a.Asked).Seconds(), after, 0.006)
 	assert.GreaterOrEqual(t, after, 0.5)
-	assert.Less(t, after, 8.0, "long before it was done")
+	assert.Less(t, after, 8.0)
 	assert.Equal(t, words.Thousands(a.Wasted), said[2])
 	assert.Positive(t, a.Wasted)
-	// It is due at 250 rows a second: it cannot have written more than the time allows.
+	// The job writes 250 rows a second.
 	assert.LessOrEqual(t, a.Wasted, int(250*a.Answered.Sub(a.Asked).Seconds())+1)
-	assert.False(t, a.Ended.IsZero(), "the job has stopped, too")
+	assert.False(t, a.Ended.IsZero(), "the job still runs")
 	assert.ErrorIs(t, a.Err, context.DeadlineExceeded)
-	assert.LessOrEqual(t, a.Rows-a.Wasted, 1, "at once")
+	assert.LessOrEqual(t, a.Rows-a.Wasted, 1, "rows after the answer")
 
-	for _, want := range []string{"There is no export yet", "Do it in the background instead", `action="/exports"`, `name="token"`, "The job listens"} {
+	for _, want := range []string{"No export has been built", "Do it in the background instead", `action="/exports"`, `name="token"`, "The job checks its context"} {
 		assert.Contains(t, got.body, want)
 	}
 	waits, burns := f.counters(t)
@@ -77,7 +78,7 @@ func TestProblemIsCutOff(t *testing.T) {
 	assert.Contains(t, f.do(t, "GET", "/exports").body, "No exports yet.")
 }
 
-func TestJobThatObeysStopsInTheMiddleOfARow(t *testing.T) {
+func TestJobThatStopsDoesNotFinishItsRow(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 1, seconds: 10, cutAfter: 200 * time.Millisecond})
 	require.Equal(t, http.StatusServiceUnavailable, f.inside(t, "", onForm).StatusCode)
@@ -101,42 +102,42 @@ func TestProblemAnswersJSON(t *testing.T) {
 	}, said)
 }
 
-func TestProblemThatIsShortIsNone(t *testing.T) {
+func TestShortExportInTheRequestIsAnswered(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 500, seconds: 8, cutAfter: patience})
-	for _, way := range []string{"obeys", "stubborn"} {
+	for _, way := range []string{"stops", "stubborn"} {
 		got := f.inside(t, "seconds=0.01&way="+way, onForm)
 		require.Equal(t, http.StatusOK, got.StatusCode, way)
 		assert.Equal(t, wantCSV(500), got.body, way)
 		assert.Equal(t, "text/csv; charset=utf-8", got.Header.Get("Content-Type"))
 	}
 	page := f.do(t, "GET", "/problem").body
-	assert.Equal(t, 2, strings.Count(page, "200 and the whole file, 500 rows"))
+	assert.Equal(t, 2, strings.Count(page, "The answer is 200 and the complete file, 500 rows"))
 }
 
-func TestStubbornJobBurnsOn(t *testing.T) {
+func TestStubbornJobRunsAfterTheAnswer(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 1000, seconds: 8, cutAfter: 200 * time.Millisecond})
 	got := f.inside(t, "way=stubborn&seconds=3", onForm)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	assert.Contains(t, got.body, "does not listen: it goes on, for nobody")
-	assert.Contains(t, got.body, "The job still burns")
+	assert.Contains(t, got.body, "The job ignores this and still runs")
+	assert.Contains(t, got.body, "The job still runs, ")
 	first := f.latest(t)
 	assert.True(t, first.Burns())
 	waits, burns := f.counters(t)
 	assert.Equal(t, "0 1", waits+" "+burns)
 	assert.Contains(t, f.do(t, "GET", "/problem").body, `<noscript><meta http-equiv="refresh"`)
 
-	require.Eventually(t, func() bool { return f.latest(t).Rows > first.Wasted+100 }, patience, 10*time.Millisecond, "it writes on")
+	require.Eventually(t, func() bool { return f.latest(t).Rows > first.Wasted+100 }, patience, 10*time.Millisecond, "the job writes no more rows")
 	<-first.Done()
 	last := f.latest(t)
-	assert.Equal(t, 1000, last.Rows, "it has written all")
+	assert.Equal(t, 1000, last.Rows)
 	assert.Equal(t, first.Wasted, last.Wasted)
 	assert.GreaterOrEqual(t, last.Ended.Sub(last.Asked), 3*time.Second)
-	require.ErrorIs(t, last.Err, http.ErrHandlerTimeout, "and nobody is there to have it")
+	require.ErrorIs(t, last.Err, http.ErrHandlerTimeout)
 	page := f.do(t, "GET", "/problem").body
-	assert.Contains(t, page, words.Thousands(1000-last.Wasted)+" more rows for nobody, and an error: “http: Handler timeout”")
-	assert.NotContains(t, page, "http-equiv", "there is nothing to wait for")
+	assert.Contains(t, page, "with an error: “http: Handler timeout”. It wrote "+words.Thousands(1000-last.Wasted)+" more rows, for no visitor.")
+	assert.NotContains(t, page, "http-equiv", "the page still reloads")
 }
 
 func TestProblemIsBounded(t *testing.T) {
@@ -148,16 +149,16 @@ func TestProblemIsBounded(t *testing.T) {
 	got := f.inside(t, "way=stubborn", onForm)
 	assert.Equal(t, http.StatusTooManyRequests, got.StatusCode)
 	assert.Contains(t, got.body, "2 that go on after the answer")
-	assert.Equal(t, http.StatusServiceUnavailable, f.inside(t, "way=obeys", onForm).StatusCode, "one that obeys is let in")
-	assert.Len(t, f.app.problem.Look(), 3, "the refused one was not begun")
+	assert.Equal(t, http.StatusServiceUnavailable, f.inside(t, "way=stops", onForm).StatusCode)
+	assert.Len(t, f.app.problem.Look(), 3, "the refused attempt was started")
 }
 
-func TestProblemCountsWhoWaits(t *testing.T) {
+func TestProblemCountsWaitingVisitors(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 100, seconds: 10, cutAfter: patience})
 	ctx, leave := context.WithCancel(t.Context())
 	var visitors sync.WaitGroup
-	for _, way := range []string{"obeys", "obeys", "stubborn"} {
+	for _, way := range []string{"stops", "stops", "stubborn"} {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.web.URL+"/problem?way="+way, nil)
 		require.NoError(t, err)
 		visitors.Go(func() {
@@ -170,7 +171,7 @@ func TestProblemCountsWhoWaits(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { waits, _ := f.counters(t); return waits == "3" }, patience, 10*time.Millisecond)
 	page := f.do(t, "GET", "/problem").body
-	assert.Equal(t, 3, strings.Count(page, "#person"), "a picture of each")
+	assert.Equal(t, 3, strings.Count(page, "#person"), "want a picture for each visitor")
 	assert.Contains(t, page, "The visitor waits: ")
 
 	leave()
@@ -178,19 +179,19 @@ func TestProblemCountsWhoWaits(t *testing.T) {
 	require.Eventually(t, func() bool { waits, burns := f.counters(t); return waits == "0" && burns == "1" }, patience, 10*time.Millisecond)
 	for _, a := range f.app.problem.Look() {
 		if !a.Stubborn() {
-			<-a.Done() // it stops with its visitor
+			<-a.Done() // it stops because its visitor left
 		}
 	}
 	for _, a := range f.app.problem.Look() {
 		assert.True(t, a.Left)
 		assert.Less(t, a.Rows, 100)
 		if a.Stubborn() {
-			assert.True(t, a.Burns(), "it does not know that nobody is there any more")
+			assert.True(t, a.Burns(), "the stubborn job has stopped")
 			continue
 		}
 		assert.ErrorIs(t, a.Err, context.Canceled)
 	}
-	assert.Equal(t, 2, strings.Count(f.do(t, "GET", "/problem").body, "The visitor leaves. Of 100 rows "))
+	assert.Equal(t, 2, strings.Count(f.do(t, "GET", "/problem").body, "The visitor leaves. The job had written "))
 }
 
 func TestProblemEndsWithTheServer(t *testing.T) {
@@ -214,33 +215,33 @@ func TestProblemEndsWithTheServer(t *testing.T) {
 	case err := <-ended:
 		require.NoError(t, err)
 	case <-time.After(patience):
-		require.Fail(t, "the app does not end")
+		require.Fail(t, "the app did not stop")
 	}
 	a := app.problem.Look()[0]
-	assert.False(t, a.Ended.IsZero(), "run has waited for it")
+	assert.False(t, a.Ended.IsZero(), "run did not wait for the job")
 	assert.ErrorIs(t, a.Err, context.Canceled)
-	assert.Less(t, a.Rows, 10, "it has not been let go on to its end")
+	assert.Less(t, a.Rows, 10, "the job ran to its end")
 
 	late := post()
 	assert.Equal(t, http.StatusServiceUnavailable, late.Code)
-	assert.Contains(t, late.Body.String(), "being stopped")
-	assert.Len(t, app.problem.Look(), 1, "nothing is begun any more")
+	assert.Contains(t, late.Body.String(), "The server is stopping")
+	assert.Len(t, app.problem.Look(), 1, "an attempt was started")
 }
 
-func TestProblemTellsErrorsApart(t *testing.T) {
+func TestProblemAnswers500AfterAnError(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 100, seconds: 0, cutAfter: patience})
 	require.NoError(t, f.exports.db.Exec("DELETE FROM customers WHERE id > 50").Error)
-	for _, way := range []string{"obeys", "stubborn"} {
+	for _, way := range []string{"stops", "stubborn"} {
 		got := f.inside(t, "way="+way, onForm)
-		assert.Equal(t, http.StatusInternalServerError, got.StatusCode, "%s: it was not cut off: %s", way, got.body)
+		assert.Equal(t, http.StatusInternalServerError, got.StatusCode, "%s: %s", way, got.body)
 		assert.NotContains(t, got.body, "cut off")
 	}
 	page := f.do(t, "GET", "/problem").body
-	assert.Equal(t, 2, strings.Count(page, "500, for an error: “customers were removed while they were read”"))
+	assert.Equal(t, 2, strings.Count(page, "The answer is 500, because of an error: “customers were deleted while the export read them”"))
 }
 
-func TestProblemIsForPosts(t *testing.T) {
+func TestProblemStartsExportsOnlyForPOST(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 10, seconds: 0.5})
 	page := f.do(t, "GET", "/problem?seconds=2.5&way=stubborn")
@@ -248,14 +249,14 @@ func TestProblemIsForPosts(t *testing.T) {
 	assert.Contains(t, page.body, `value="2.5"`)
 	assert.Contains(t, page.body, "cut off after 1.00 s")
 	for _, want := range []string{`<code>exports</code>`, `<code>Exporter</code>`, `<pre>{&#34;class&#34;:&#34;Exporter&#34;,&#34;args&#34;:[1]}</pre>`} {
-		assert.Contains(t, page.body, want, "the real job")
+		assert.Contains(t, page.body, want)
 	}
 	assert.Equal(t, http.StatusForbidden, f.do(t, "POST", "/problem", "Sec-Fetch-Site", "cross-site").StatusCode)
 	assert.Equal(t, http.StatusMethodNotAllowed, f.do(t, "DELETE", "/problem").StatusCode)
-	assert.Empty(t, f.app.problem.Look(), "none of these has begun anything")
+	assert.Empty(t, f.app.problem.Look())
 }
 
-func TestProblemShowsTheBackgroundAsMeasured(t *testing.T) {
+func TestProblemShowsTheTimesOfABackgroundExport(t *testing.T) {
 	t.Parallel()
 	f := setUpWith(t, webConfig{rows: 100, seconds: 0.4, cutAfter: 200 * time.Millisecond})
 	f.do(t, "POST", "/exports")
@@ -266,19 +267,19 @@ func TestProblemShowsTheBackgroundAsMeasured(t *testing.T) {
 	got := f.inside(t, "", onForm)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	for _, want := range []string{
-		"<li><span>0.00 s</span> Export #1 is stored, and its id goes to the queue.</li>",
+		"<li><span>0.00 s</span> Export #1 is stored, and its job is enqueued.</li>",
 		"<li><span>" + words.Seconds(e.StartedAt.Sub(e.CreatedAt)) + "</span> A worker takes the job.</li>",
 		"<li><span>" + words.Seconds(e.UpdatedAt.Sub(e.CreatedAt)) + "</span> The file is ready: 100 rows, " + words.Size(e.Bytes) + ".</li>",
 	} {
 		assert.Contains(t, got.body, want)
 	}
 
-	// After a second run nothing tells when it was asked for.
+	// The record does not store when a second run was requested.
 	require.NoError(t, f.exports.db.Model(e).Update("attempt", 2).Error)
-	assert.Contains(t, f.do(t, "GET", "/problem").body, "There is no export yet")
+	assert.Contains(t, f.do(t, "GET", "/problem").body, "No export has been built")
 }
 
-func TestEveryPageHasTheThreeModes(t *testing.T) {
+func TestEveryPageLinksTheThreeModes(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	f.do(t, "POST", "/exports")

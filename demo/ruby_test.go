@@ -18,8 +18,8 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// What Rails was recorded to put on a queue is performed as our own job is.
-func TestRailsJobsAreExportersToo(t *testing.T) {
+// The payloads were recorded from Rails.
+func TestJobsFromRailsArePerformed(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"6.1", "7.1.6", "8.1.3.1"} {
 		for _, class := range []string{"ExporterJob", "Exporter"} {
@@ -38,7 +38,7 @@ func TestRailsJobsAreExportersToo(t *testing.T) {
 
 				jobs, err := f.app.fleet.Jobs(t.Context())
 				require.NoError(t, err)
-				assert.True(t, jobs.Waiting[1], "it is not taken for lost either")
+				assert.True(t, jobs.Waiting[1])
 				f.workOff(t)
 				assert.Equal(t, wantCSV(10), f.do(t, "GET", "/exports/1/download").body)
 			})
@@ -46,8 +46,7 @@ func TestRailsJobsAreExportersToo(t *testing.T) {
 	}
 }
 
-// The page says how to enqueue the job from Ruby and from Rails. It is true.
-func TestThePageTellsRubyRight(t *testing.T) {
+func TestRubyCodeOnThePageEnqueuesTheJob(t *testing.T) {
 	t.Parallel()
 	redistest.Require(t, "ruby", exec.Command("ruby", "-rresque", "-e", "").Run() == nil)
 	redistest.Require(t, "rails", exec.Command("ruby", "-ractive_job", "-e", "").Run() == nil)

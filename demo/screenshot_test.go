@@ -16,11 +16,14 @@ import (
 	"github.com/goresque/goresque/internal/browsertest"
 )
 
-// To take them: go test ./demo -run Screenshots -args -screenshots DIRECTORY.
+// To take the pictures:
+//
+//	go test ./demo -run Screenshots -args -screenshots DIRECTORY
+//	go test ./demo -run Pictures -args -screenshots DIRECTORY
 var screenshots = flag.String("screenshots", "", "directory for pictures of every state")
 
-// TestScreenshots is for people: it takes a picture of every state, in light, in
-// dark, and on a telephone.
+// TestScreenshots takes pictures of every state for people to look at: in light, in
+// dark, and in the width of a telephone.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	if *screenshots == "" {
@@ -31,7 +34,7 @@ func TestScreenshots(t *testing.T) {
 	f.gallery(t)
 	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
-	f.work(t) // there is a worker, with nothing to do
+	f.work(t) // an idle worker, so that the page does not show that there is none
 	ctx := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
@@ -59,7 +62,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// TestPicturesOfTheDocumentation takes those of docs/img.
+// TestPicturesOfTheDocumentation takes the pictures of docs/img.
 func TestPicturesOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	if *screenshots == "" {
@@ -91,8 +94,8 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	}
 }
 
-// gallery makes an export in every state: 1 ready, 2 expired, 3 failed,
-// 4 cancelled, 5 building, 6 and 7 queued.
+// gallery creates exports in every state: 1 is ready, 2 expired, 3 failed,
+// 4 cancelled, 5 building, 6 and 7 are queued.
 func (f *fixture) gallery(t *testing.T) {
 	t.Helper()
 	for range 7 {

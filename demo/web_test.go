@@ -19,7 +19,7 @@ import (
 
 const wantFlash = "Your export is being created, please wait."
 
-func TestExportFlow(t *testing.T) {
+func TestExportIsCreatedBuiltAndDownloaded(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 1000, 0.8)
 	assert.Contains(t, f.do(t, "GET", "/exports").body, "No exports yet.")
@@ -31,7 +31,7 @@ func TestExportFlow(t *testing.T) {
 
 	first, second := f.do(t, "GET", "/exports").body, f.do(t, "GET", "/exports").body
 	assert.Contains(t, first, `role="status" aria-atomic="false"><div id="told"><p class="flash">`+wantFlash+`</p>`)
-	assert.NotContains(t, second, wantFlash, "the flash is for one page")
+	assert.NotContains(t, second, wantFlash, "the second page shows the flash again")
 	for _, want := range []string{"icon spinner", "1st in line", `<noscript><meta http-equiv="refresh"`, "app.js", "You can leave this page:"} {
 		assert.Contains(t, second, want)
 	}
@@ -46,7 +46,7 @@ func TestExportFlow(t *testing.T) {
 	partly := func(e status.JSON) bool {
 		return e.State == record.Building && e.Progress.Done > 0 && e.Progress.Done < 1000
 	}
-	assert.True(t, contains(seen, partly), "progress was to be seen")
+	assert.True(t, contains(seen, partly), "no answer had partial progress")
 	last := seen[len(seen)-1]
 	assert.Equal(t, record.Ready, last.State)
 	assert.Equal(t, status.Progress{Done: 1000, Total: 1000}, last.Progress)
@@ -56,7 +56,7 @@ func TestExportFlow(t *testing.T) {
 	done := f.do(t, "GET", "/exports").body
 	assert.Contains(t, done, "Download CSV")
 	for _, gone := range []string{"icon spinner", "http-equiv", "You can leave this page:"} {
-		assert.NotContains(t, done, gone, "nobody waits any more")
+		assert.NotContains(t, done, gone)
 	}
 	file := f.do(t, "GET", "/exports/1/download")
 	assert.Equal(t, wantCSV(1000), file.body)
@@ -75,7 +75,7 @@ func contains(all []status.JSON, is func(status.JSON) bool) bool {
 	return false
 }
 
-func TestJSONHasTheFieldsOfTheSeed(t *testing.T) {
+func TestJSONHasTheDocumentedFields(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	f.do(t, "POST", "/exports")
@@ -94,7 +94,7 @@ func TestJSONHasTheFieldsOfTheSeed(t *testing.T) {
 	}
 }
 
-func TestNotFound(t *testing.T) {
+func TestMissingPagesAreErrorPagesAndJSON(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	for _, path := range []string{
@@ -114,7 +114,7 @@ func TestNotFound(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, f.do(t, "POST", "/exports/999/retry").StatusCode)
 }
 
-func TestMethodNotAllowed(t *testing.T) {
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	got := f.do(t, "DELETE", "/exports")
@@ -124,7 +124,7 @@ func TestMethodNotAllowed(t *testing.T) {
 	assert.Equal(t, http.StatusOK, f.do(t, "HEAD", "/exports").StatusCode)
 }
 
-func TestForeignRequestsAreRefused(t *testing.T) {
+func TestPostsFromOtherSitesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	for _, header := range [][]string{
@@ -135,7 +135,7 @@ func TestForeignRequestsAreRefused(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, got.StatusCode, header)
 		assert.Contains(t, got.body, "another site")
 	}
-	assert.Equal(t, http.StatusNotFound, f.do(t, "GET", "/exports/1").StatusCode, "nothing was stored")
+	assert.Equal(t, http.StatusNotFound, f.do(t, "GET", "/exports/1").StatusCode, "an export was stored")
 	assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports", "Sec-Fetch-Site", "same-origin").StatusCode)
 }
 
@@ -158,7 +158,7 @@ func TestAnswersSetSecurityHeaders(t *testing.T) {
 	assert.Equal(t, http.StatusNotModified, f.do(t, "GET", "/static/app.css", "If-None-Match", css.Header.Get("ETag")).StatusCode)
 }
 
-func TestRedisAway(t *testing.T) {
+func TestExportFailsWithoutRedisAndCanBeRetried(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	addr := f.redis.Addr()
@@ -188,13 +188,13 @@ func TestRedisAway(t *testing.T) {
 	assert.Nil(t, export.Error)
 	processed, err := f.client.Stat(t.Context(), "processed")
 	require.NoError(t, err)
-	assert.EqualValues(t, 1, processed, "it was queued once")
+	assert.EqualValues(t, 1, processed)
 }
 
-func TestJobsThatFail(t *testing.T) {
+func TestFailedJobsAreRecorded(t *testing.T) {
 	t.Parallel()
 
-	t.Run("an export that is not there", func(t *testing.T) {
+	t.Run("an export that does not exist", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		_, err := f.client.Enqueue(t.Context(), Exporter.Job(4711))
@@ -206,7 +206,7 @@ func TestJobsThatFail(t *testing.T) {
 		assert.Contains(t, failures[0]["error"], "4711")
 	})
 
-	t.Run("an id that is no number", func(t *testing.T) {
+	t.Run("an id that is not a number", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		job := Exporter.Job(0)
@@ -219,7 +219,7 @@ func TestJobsThatFail(t *testing.T) {
 		assert.Contains(t, failures[0]["error"], `"seven"`)
 	})
 
-	t.Run("a computation that goes wrong", func(t *testing.T) {
+	t.Run("a computation that fails", func(t *testing.T) {
 		t.Parallel()
 		f := setUp(t, 10, 0)
 		require.NoError(t, f.exports.db.Exec("CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'disk is full'); END").Error)
@@ -234,7 +234,7 @@ func TestJobsThatFail(t *testing.T) {
 	})
 }
 
-func TestBodies(t *testing.T) {
+func TestInvalidAndLargeFormsAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	send := func(method, path, kind, body string) int {
@@ -255,7 +255,7 @@ func TestBodies(t *testing.T) {
 	}
 	exports, err := f.exports.latest(t.Context(), 1)
 	require.NoError(t, err)
-	assert.Empty(t, exports, "a form that was not understood asks for nothing")
+	assert.Empty(t, exports, "an invalid form created an export")
 	assert.Equal(t, http.StatusSeeOther, send("POST", "/exports", "application/json", `{"any":"thing"}`))
 	assert.Equal(t, http.StatusSeeOther, send("POST", "/exports", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nx\r\n--b--\r\n"))
 
@@ -264,5 +264,5 @@ func TestBodies(t *testing.T) {
 	req := httptest.NewRequest(http.MethodGet, "/exports?live=off", body)
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	f.app.ServeHTTP(httptest.NewRecorder(), req)
-	assert.Greater(t, body.Len(), 1<<19, "no page reads what nobody needs")
+	assert.Greater(t, body.Len(), 1<<19, "GET read the whole body")
 }

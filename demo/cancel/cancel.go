@@ -1,5 +1,5 @@
-// Package cancel lets a visitor stop an export, or delete it, whether its job waits
-// or runs.
+// Package cancel lets a visitor cancel or delete an export while its job waits or
+// runs.
 package cancel
 
 import (
@@ -14,16 +14,16 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Actions change exports.
+// Actions cancels and deletes exports.
 type Actions struct {
 	Client *resque.Client
 	Job    func(id int64) resque.Job // the job of an export
 	Log    *slog.Logger
 }
 
-// Cancel removes an export's job from the queue, or ends its run.
+// Cancel removes the export's job from the queue, or ends its run.
 func (a *Actions) Cancel(rw http.ResponseWriter, r *http.Request, export *record.Record) error {
-	ctx := context.WithoutCancel(r.Context()) // a visitor who leaves now has asked for both
+	ctx := context.WithoutCancel(r.Context()) // both steps happen even if the visitor leaves
 	a.dequeue(ctx, export)
 	if _, err := export.Cancel(ctx); err != nil {
 		return err
@@ -31,9 +31,9 @@ func (a *Actions) Cancel(rw http.ResponseWriter, r *http.Request, export *record
 	return status.Answer(rw, r, export)
 }
 
-// Delete deletes an export and its file.
+// Delete deletes the export and its file.
 func (a *Actions) Delete(rw http.ResponseWriter, r *http.Request, export *record.Record) error {
-	ctx := context.WithoutCancel(r.Context()) // a visitor who leaves now has asked for both
+	ctx := context.WithoutCancel(r.Context()) // both steps happen even if the visitor leaves
 	a.dequeue(ctx, export)
 	if err := export.Remove(ctx); err != nil {
 		return err
@@ -46,9 +46,10 @@ func (a *Actions) Delete(rw http.ResponseWriter, r *http.Request, export *record
 	return nil
 }
 
-// dequeue removes the job of an export that waits. It comes before the change of
-// the record, so that it cannot remove the job of a later retry. A job that stays,
-// because Redis is away or a worker was faster, does nothing when it runs.
+// dequeue removes the job of a queued export. The caller changes the record after
+// that, so that dequeue cannot remove the job of a later retry. If the job stays,
+// because Redis cannot be reached or a worker has taken it, it does nothing when it
+// runs.
 func (a *Actions) dequeue(ctx context.Context, export *record.Record) {
 	if export.State != record.Queued {
 		return

@@ -10,23 +10,23 @@ import (
 	"syscall"
 )
 
-// address is where the web app listens: the --addr flag.
+// address is the host and port of the --addr flag.
 type address struct{ host, port string }
 
 func defaultAddress() address { return address{"127.0.0.1", "3000"} }
 
-// Set reads a port or host:port. Without a host it is loopback: the user decides
-// whether other machines can reach the demo.
+// Set parses a port or host:port. Without a host it means loopback, so that other
+// machines can connect only if the user names a host.
 func (a *address) Set(text string) error {
 	host, port, err := net.SplitHostPort(text)
 	if !strings.Contains(text, ":") {
 		host, port, err = "", text, nil
 	}
 	if err != nil {
-		return errors.New("want a port, or host:port")
+		return errors.New("not a port or host:port")
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("want a port from 0 to 65535, got %q", port)
+		return fmt.Errorf("port %q is not a number from 0 to 65535", port)
 	}
 	if host == "" {
 		host = defaultAddress().host
@@ -37,7 +37,7 @@ func (a *address) Set(text string) error {
 
 func (a *address) String() string { return net.JoinHostPort(a.host, a.port) }
 
-// Type names the value in the flag's help.
+// Type returns the name of the value in the flag's help.
 func (a *address) Type() string { return "address" }
 
 func (a *address) listen(ctx context.Context) (net.Listener, error) {
@@ -51,8 +51,8 @@ func (a *address) listen(ctx context.Context) (net.Listener, error) {
 	return l, nil
 }
 
-// hosts returns the names to answer to: nil, for any, unless only this machine can
-// connect.
+// hosts returns the host names that the web app accepts. If other machines can
+// connect it returns nil, which means any.
 func (a *address) hosts(l net.Listener) []string {
 	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		return nil
@@ -60,7 +60,7 @@ func (a *address) hosts(l net.Listener) []string {
 	return []string{"localhost", "127.0.0.1", "::1", strings.ToLower(a.host)}
 }
 
-// webURL returns what to open in a browser on this machine.
+// webURL returns the URL to open in a browser on this machine.
 func webURL(l net.Listener) string {
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsUnspecified() {

@@ -1,5 +1,5 @@
-// Package command is goresque demo: its flags, the Redis and the database that it
-// opens, and the screen that says what runs and how to join in.
+// Package command implements goresque demo: its flags, the Redis and the database
+// that it opens, and the screen that shows what runs and how to join in.
 package command
 
 import (
@@ -17,24 +17,24 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// App is what the command runs.
+// App describes what the command runs.
 type App struct {
-	Queue, Class string // of its job, for the screen
-	Models       []any  // of its tables
+	Queue, Class string // of the job, for the screen
+	Models       []any  // of the database's tables
 	Parts        func(env *cli.Env, o Opened) ([]Part, error)
 }
 
-// Part runs until its context ends.
+// Part is a part of the demo. It runs until its context ends.
 type Part func(ctx context.Context) error
 
-// Opened is what the command has opened for the app, and the flags for it.
+// Opened has what the command has opened for the app, and the values of its flags.
 type Opened struct {
 	Listener net.Listener
-	Hosts    []string // the names to answer to; nil means any, because other machines can connect
+	Hosts    []string // the host names to accept; nil means any
 	Client   *resque.Client
 	DB       *database.DB
-	Rows     int     // of an export
-	Seconds  float64 // that an export takes
+	Rows     int     // of each export
+	Seconds  float64 // that each export takes
 	Workers  int
 }
 
@@ -54,11 +54,13 @@ func New(env *cli.Env, app App) *cobra.Command {
 	o := options{addr: defaultAddress()}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show it all: a web app with a slow export, a worker, and a Redis to play with",
-		Long: `Runs a web app with a slow export, a worker for it, and, unless --redis or
-REDIS_URL names one, a Redis of its own, until INT or TERM. It prints what runs
-where, and how to join in. DATABASE_URL may name the database: sqlite:PATH, or
-postgres://user:password@host/database, where it keeps to a schema of its own,
+		Short: "Run the demo: a web app with a slow export, a worker and a Redis",
+		Long: `Runs a web app with a slow export, and a worker that builds the exports, until
+INT or TERM. It starts an embedded Redis unless --redis or REDIS_URL names one.
+It prints the address of each part and how to join in.
+
+DATABASE_URL can name the database: sqlite:PATH, or
+postgres://user:password@host/database, in which the demo uses only the schema
 goresque_demo.`,
 		Example: "  goresque demo\n  PORT=4000 goresque demo --seconds 10\n  REDIS_URL=redis://localhost:6379 goresque demo --no-worker",
 		Args:    cobra.NoArgs,
@@ -72,14 +74,14 @@ goresque_demo.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.Var(&o.addr, "addr", "port, or host:port, to listen on; without a host only this machine is let in")
+	flags.Var(&o.addr, "addr", "port or host:port to listen on; without a host only this machine can connect")
 	flags.Float64Var(&o.Seconds, "seconds", 4, "how long an export takes")
 	flags.IntVar(&o.Rows, "rows", 10_000, "how many customers to export")
-	flags.IntVar(&o.Workers, "workers", 1, "how many workers to run, each a slot of this process")
-	flags.BoolVar(&o.noWorker, "no-worker", false, "leave the worker to another terminal")
-	flags.StringVar(&o.data, "data", "", "directory for the database; wins over DATABASE_URL (default ./"+database.DefaultDir+")")
-	flags.BoolVar(&o.temp, "temp", false, "use a throwaway database, removed at the end")
-	flags.BoolVar(&o.reset, "reset", false, "begin with an empty database: remove all exports and customers that are there")
+	flags.IntVar(&o.Workers, "workers", 1, "how many workers to run, as slots of this process")
+	flags.BoolVar(&o.noWorker, "no-worker", false, "run no worker; start one in another terminal")
+	flags.StringVar(&o.data, "data", "", "directory of the database; overrides DATABASE_URL (default ./"+database.DefaultDir+")")
+	flags.BoolVar(&o.temp, "temp", false, "use a temporary database, deleted when the demo stops")
+	flags.BoolVar(&o.reset, "reset", false, "delete all exports and customers from the database first")
 	cmd.MarkFlagsMutuallyExclusive("data", "temp")
 	cmd.MarkFlagsMutuallyExclusive("reset", "temp")
 	cmd.MarkFlagsMutuallyExclusive("workers", "no-worker")
@@ -93,11 +95,11 @@ func (o *options) check() error {
 	if o.Rows < 1 || o.Rows > mostRows {
 		mistakes = append(mistakes, fmt.Errorf("--rows must be 1 to %d, not %d", mostRows, o.Rows))
 	}
-	if !(o.Seconds >= 0 && o.Seconds <= mostSeconds) { // also not NaN
+	if !(o.Seconds >= 0 && o.Seconds <= mostSeconds) { // written so that NaN fails
 		mistakes = append(mistakes, fmt.Errorf("--seconds must be 0 to %d, not %v", mostSeconds, o.Seconds))
 	}
 	if o.Workers < 1 || o.Workers > mostWorkers {
-		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; for none, say --no-worker", mostWorkers, o.Workers))
+		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; use --no-worker to run none", mostWorkers, o.Workers))
 	}
 	if len(mistakes) > 0 {
 		return cli.UsageErrorf("%w", errors.Join(mistakes...))
@@ -105,7 +107,8 @@ func (o *options) check() error {
 	return nil
 }
 
-// run opens what can be missing first, and closes it in reverse.
+// run opens what the app needs and runs its parts. It opens first what may be
+// unavailable.
 func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 	listener, err := o.addr.listen(ctx)
 	if err != nil {
@@ -123,8 +126,8 @@ func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 	}
 	defer func() { err = errors.Join(err, closeDatabase()) }()
 	if own {
-		// What an earlier demo left unfinished was queued in a Redis that is gone.
-		if err := record.Interrupt(ctx, db, "the demo was stopped before it was done"); err != nil {
+		// The jobs of an earlier demo were lost with its embedded Redis.
+		if err := record.Interrupt(ctx, db, "the demo was stopped before the export was done"); err != nil {
 			return err
 		}
 	}
@@ -145,12 +148,13 @@ func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 	})
 	return Together(ctx, append(parts, func(ctx context.Context) error {
 		<-ctx.Done()
-		fmt.Fprintln(env.Stdout, "Stopping: an export in hand is finished first; Ctrl-C again stops at once.")
+		fmt.Fprintln(env.Stdout, "Stopping after the running exports; Ctrl-C again stops at once.")
 		return nil
 	})...)
 }
 
-// Together runs parts until ctx ends or one of them does, and waits for all.
+// Together runs parts concurrently until ctx or one of them ends. It returns when all
+// have ended.
 func Together(ctx context.Context, parts ...Part) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

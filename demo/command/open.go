@@ -14,8 +14,8 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// openRedis opens the Redis that the user named. If there is none it starts one,
-// and own is true.
+// openRedis opens the Redis that the user named. If the user named none, openRedis
+// starts an embedded one, and own is true.
 func openRedis(ctx context.Context, env *cli.Env) (rdb *resque.Redis, own bool, stop func(), err error) {
 	cfg := env.Redis()
 	if cfg.URL != "" {
@@ -36,8 +36,8 @@ func openRedis(ctx context.Context, env *cli.Env) (rdb *resque.Redis, own bool, 
 	return rdb, true, func() { _ = rdb.Close(); server.Close() }, nil
 }
 
-// openDatabase opens the database that the flags or DATABASE_URL name, and seeds its
-// customers.
+// openDatabase opens the database that the flags or DATABASE_URL name, and inserts
+// the customers.
 func (o *options) openDatabase(ctx context.Context, env *cli.Env, models []any) (_ *database.DB, closeAll func() error, err error) {
 	at, remove, err := o.locate(env.Getenv("DATABASE_URL"))
 	if err != nil {
@@ -58,14 +58,14 @@ func (o *options) openDatabase(ctx context.Context, env *cli.Env, models []any) 
 	return db, closeAll, nil
 }
 
-// locate returns where the data is, and what removes it after --temp.
+// locate returns the location of the database. After --temp, remove deletes it.
 func (o *options) locate(databaseURL string) (at database.Location, remove func() error, err error) {
 	remove = func() error { return nil }
 	switch {
 	case o.temp:
 		dir, err := os.MkdirTemp("", "goresque-demo-")
 		if err != nil {
-			return database.Location{}, nil, fmt.Errorf("making a throwaway directory: %w", err)
+			return database.Location{}, nil, fmt.Errorf("creating a temporary directory: %w", err)
 		}
 		remove = func() error { return os.RemoveAll(dir) }
 		databaseURL = "sqlite:" + filepath.Join(dir, database.File)

@@ -19,26 +19,26 @@ type screen struct {
 	queue, class   string
 }
 
-// String returns the text. Passwords stay hidden: they would end up in scrollback,
-// screenshots and bug reports.
+// String returns the text. It hides passwords, because people copy the screen into
+// bug reports.
 func (s screen) String() string {
 	redis, data := s.redis.String(), cmp.Or(s.database.Path, s.database.Shown)
 	work := fmt.Sprintf("%d, on queue %s", s.workers, s.queue)
 	if s.ownRedis {
-		redis += "  (embedded; gone when the demo stops)"
+		redis += "  (embedded; its data is lost when the demo stops)"
 	}
 	if s.temp {
-		data += "  (removed when the demo stops)"
+		data += "  (deleted when the demo stops)"
 	}
 	if s.workers == 0 {
-		work = "none: exports stay queued until a second terminal works"
+		work = "none: exports stay queued until you start one"
 	}
 	vars := s.redisVars()
 	hint := ""
 	if strings.Contains(vars+s.database.Shown, hiddenPassword) {
-		hint = "\n  (write your password in place of xxxxx)"
+		hint = "\n  (replace xxxxx with your password)"
 	}
-	return fmt.Sprintf(`goresque demo: a web app with a slow export, made by a worker
+	return fmt.Sprintf(`goresque demo: a web app with a slow export that a worker builds
 
   Open       %s
   Dashboard  %s
@@ -46,15 +46,15 @@ func (s screen) String() string {
   Database   %s
   Workers    %s
 
-Work the queue from a second terminal, too:
+Start a worker in a second terminal:
   %s DATABASE_URL=%s QUEUE=%s goresque work%s
 
-Ask for export 1 (again) from a shell:
+Enqueue the job of export 1 from a shell:
   %s goresque enqueue -q %s %s 1
 or from Ruby:
   ruby -r resque -e '%s; module %s; @queue = :%s; end; Resque.enqueue %s, 1'
 
-In place of goresque, "go run ./cmd/goresque" does as well. Stop with Ctrl-C.
+If goresque is not installed, use "go run ./cmd/goresque". Stop with Ctrl-C.
 
 `, s.web, strings.TrimSuffix(s.web, "exports")+"resque/", redis, data, work,
 		vars, quote(s.database.Shown), s.queue, hint,
@@ -62,9 +62,9 @@ In place of goresque, "go run ./cmd/goresque" does as well. Stop with Ctrl-C.
 		s.rubyRedis(), s.class, s.queue, s.class)
 }
 
-const hiddenPassword = "xxxxx" // as resque.Redis and net/url write it
+const hiddenPassword = "xxxxx" // what resque.Redis and net/url write
 
-// redisVars returns the variables that name the same queues to another goresque.
+// redisVars returns the variables with which another goresque uses the same queues.
 func (s screen) redisVars() string {
 	vars := "REDIS_URL=" + quote(s.redis.String())
 	if ns := s.redis.Namespace(); ns != resque.DefaultNamespace {
@@ -73,7 +73,8 @@ func (s screen) redisVars() string {
 	return vars
 }
 
-// rubyRedis returns Ruby that names the queues: its Resque reads no variables.
+// rubyRedis returns Ruby code that selects the same queues: Ruby's Resque does not
+// read these variables.
 func (s screen) rubyRedis() string {
 	line := fmt.Sprintf("Resque.redis = %q", s.redis.String())
 	if ns := s.redis.Namespace(); ns != resque.DefaultNamespace {
@@ -82,7 +83,7 @@ func (s screen) rubyRedis() string {
 	return line
 }
 
-// quote returns text as one word of a shell.
+// quote quotes text for a shell if necessary.
 func quote(text string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,"
 	if strings.Trim(text, plain) == "" && text != "" {

@@ -1,5 +1,5 @@
-// Package customers makes up what is exported: always the same rows, with cells that
-// break a CSV glued together by hand, up to a million of them in seconds.
+// Package customers generates the customers that are exported: always the same ones,
+// up to a million in seconds, with cells that a hand-written CSV writer gets wrong.
 package customers
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Customer is a row of what is exported.
+// Customer is a row of the export.
 type Customer struct {
 	ID    int64
 	Name  string
@@ -20,9 +20,9 @@ type Customer struct {
 	Since time.Time
 }
 
-// New makes up the customer with an id: always the same one.
+// New returns the customer with an id. The same id always gives the same customer.
 func New(id int64) Customer {
-	rng := rand.New(rand.NewPCG(uint64(id), 2009)) //nolint:gosec // to make up names
+	rng := rand.New(rand.NewPCG(uint64(id), 2009)) //nolint:gosec // it only picks names
 	first, last := pick(rng, firstNames()), pick(rng, lastNames())
 	day := time.Date(2009, time.November, 3, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rng.IntN(5800))
 	return Customer{
@@ -83,7 +83,7 @@ func cities() []string {
 	}
 }
 
-// notes break a CSV that was glued together by hand.
+// notes returns cells that a hand-written CSV writer gets wrong.
 func notes() []string {
 	return []string{
 		"", "", "", "", "", "prefers e-mail", "VIP", "pays late, but pays", `says "call me Al"`,

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestCustomersAreTheSameEverywhere(t *testing.T) {
+func TestNewReturnsTheSameCustomerEachTime(t *testing.T) {
 	t.Parallel()
 	for id := range int64(200) {
 		assert.Equal(t, New(id), New(id))
@@ -14,8 +14,7 @@ func TestCustomersAreTheSameEverywhere(t *testing.T) {
 	assert.NotEqual(t, New(1).Line()[1:], New(2).Line()[1:])
 }
 
-// The demo's file must be one that a hand-made CSV writer gets wrong.
-func TestCustomersAreHardToExport(t *testing.T) {
+func TestCustomersHaveCellsThatAHandWrittenCSVGetsWrong(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for id := range int64(10_000) {
@@ -28,7 +27,7 @@ func TestCustomersAreHardToExport(t *testing.T) {
 	}
 }
 
-func TestGuard(t *testing.T) {
+func TestGuardQuotesFormulas(t *testing.T) {
 	t.Parallel()
 	for cell, want := range map[string]string{
 		"": "", "plain": "plain", "a=b": "a=b",

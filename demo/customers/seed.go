@@ -16,7 +16,7 @@ import (
 // Seed inserts customers until there are at least n. Several processes may seed the
 // same database at once.
 func Seed(ctx context.Context, db *database.DB, n int) error {
-	// In parts, so that other writers wait only briefly and memory stays small.
+	// Insert in parts, so that other writers wait only briefly and memory stays small.
 	const part = 50_000
 	for have := int64(-1); have < int64(n); {
 		err := db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -31,7 +31,7 @@ func Seed(ctx context.Context, db *database.DB, n int) error {
 			return insert(tx, from+1, have)
 		})
 		if err != nil {
-			return fmt.Errorf("making up customers: %w", err)
+			return fmt.Errorf("inserting customers: %w", err)
 		}
 	}
 	return nil
@@ -46,9 +46,9 @@ func Count(ctx context.Context, db *database.DB) (int, error) {
 	return int(n), nil
 }
 
-// First returns the first n customers in parts of some fifty to a file, so that
-// progress can be watched, and of 1,000 customers at most, so that memory stays
-// small. An error ends it.
+// First returns the first n customers in parts. There are about fifty parts, so that
+// a visitor can watch the progress, but a part has at most 1,000 customers, so that
+// memory stays small. First stops after an error.
 func First(ctx context.Context, db *database.DB, n int) iter.Seq2[[]Customer, error] {
 	return func(yield func([]Customer, error) bool) {
 		for last, left := int64(0), n; left > 0; {
@@ -59,7 +59,7 @@ func First(ctx context.Context, db *database.DB, n int) iter.Seq2[[]Customer, er
 			case err != nil:
 				err = fmt.Errorf("reading customers: %w", err)
 			case len(part) < limit:
-				err = errors.New("customers were removed while they were read")
+				err = errors.New("customers were deleted while the export read them")
 			}
 			if err != nil {
 				yield(nil, err)
@@ -73,8 +73,8 @@ func First(ctx context.Context, db *database.DB, n int) iter.Seq2[[]Customer, er
 	}
 }
 
-// insert makes up the customers from first to last. It does not use gorm, which
-// takes several times as long.
+// insert inserts the customers from first to last. It does not use gorm, which takes
+// several times as long.
 //
 //nolint:wrapcheck // Seed wraps it
 func insert(tx *gorm.DB, first, last int64) error {
@@ -103,8 +103,8 @@ func insert(tx *gorm.DB, first, last int64) error {
 	return err
 }
 
-// insertion returns the SQL that inserts so many customers, with the placeholders
-// of the database.
+// insertion returns the SQL that inserts a number of rows, with the placeholders of
+// the database.
 func insertion(tx *gorm.DB, columns, rows int) string {
 	var b strings.Builder
 	b.WriteString("INSERT INTO customers (id, name, email, city, note, since) VALUES ")

@@ -13,14 +13,14 @@ import (
 
 func testDatabase(t *testing.T) *database.DB {
 	t.Helper()
-	type export struct{ ID int64 } // the two are made together
+	type export struct{ ID int64 } // Open refuses a database that has customers only
 	db, err := database.Open(t.Context(), database.Location{Path: filepath.Join(t.TempDir(), "a.db")}, &Customer{}, &export{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
 }
 
-func TestSeed(t *testing.T) {
+func TestSeedInsertsOnlyMissingCustomers(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	for _, step := range []struct{ ask, have int64 }{{0, 0}, {1, 1}, {100, 100}, {250, 250}, {7, 250}} {
@@ -36,7 +36,7 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-func TestSeedInParts(t *testing.T) {
+func TestSeedInsertsInParts(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	const most = 100_001
@@ -72,9 +72,9 @@ func TestFirstReadsEachCustomerOnce(t *testing.T) {
 
 	for _, err := range First(t.Context(), db, 131) {
 		if err != nil {
-			assert.EqualError(t, err, "customers were removed while they were read")
+			assert.EqualError(t, err, "customers were deleted while the export read them")
 			return
 		}
 	}
-	require.Fail(t, "a file with a customer missing is not a whole file")
+	require.Fail(t, "First does not report the missing customer")
 }

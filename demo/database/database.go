@@ -1,5 +1,6 @@
-// Package database opens what DATABASE_URL names, SQLite or PostgreSQL, so that
-// several processes can change it at once, and refuses another application's.
+// Package database opens the SQLite or PostgreSQL database that DATABASE_URL names.
+// Several processes can change it at the same time. It refuses a database of another
+// application.
 package database
 
 import (
@@ -13,20 +14,20 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// DB is an open database. Several processes may use the same one at once.
+// DB is an open database. Several processes may use the same one at the same time.
 type DB struct {
 	*gorm.DB
 
 	At Location
 }
 
-// Open opens the database at a location and makes the models' tables if they are
-// missing. It refuses a database that has other tables.
+// Open opens the database at a location and creates the models' tables if they do
+// not exist. It refuses a database that has other tables.
 func Open(ctx context.Context, at Location, models ...any) (*DB, error) {
 	return open(ctx, at, func(tx *gorm.DB) error { return migrate(tx, models) })
 }
 
-// Reset is Open, but removes all rows.
+// Reset is like Open, but removes all rows.
 func Reset(ctx context.Context, at Location, models ...any) (*DB, error) {
 	return open(ctx, at, func(tx *gorm.DB) error {
 		if err := migrate(tx, models); err != nil {
@@ -53,7 +54,7 @@ func open(ctx context.Context, at Location, prepare func(*gorm.DB) error) (*DB, 
 		return nil, fmt.Errorf("opening the database %s: %w", at.Shown, err)
 	}
 	d := &DB{DB: g, At: at}
-	// One at a time, because two processes may meet a new database at once.
+	// Two processes may open a new database at the same time.
 	err = g.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := OneAtATime(tx); err != nil {
 			return err
@@ -66,7 +67,8 @@ func open(ctx context.Context, at Location, prepare func(*gorm.DB) error) (*DB, 
 	return d, nil
 }
 
-// quietGorm turns gorm's own log off: the demo logs what matters itself.
+// quietGorm returns a configuration without gorm's own log. The demo logs the errors
+// that matter.
 func quietGorm() *gorm.Config { return &gorm.Config{Logger: logger.Discard} }
 
 //nolint:wrapcheck // open wraps it
@@ -82,8 +84,8 @@ func migrate(tx *gorm.DB, models []any) error {
 	return tx.AutoMigrate(models...)
 }
 
-// ownSchema makes the demo's schema. It looks first, because CREATE SCHEMA IF NOT
-// EXISTS needs the right to create one even if it exists.
+// ownSchema creates the demo's schema if it does not exist. CREATE SCHEMA IF NOT
+// EXISTS would need the right to create a schema even if this one exists.
 func ownSchema(tx *gorm.DB) error {
 	var there int64
 	err := tx.Raw("SELECT count(*) FROM pg_namespace WHERE nspname = ?", postgresSchema).Scan(&there).Error
@@ -93,7 +95,7 @@ func ownSchema(tx *gorm.DB) error {
 	return tx.Exec("CREATE SCHEMA " + postgresSchema).Error
 }
 
-// ours refuses a database that another application has made: the demo would
+// ours returns an error if another application uses the database: the demo would
 // change its tables, and --reset would drop them.
 func ours(tx *gorm.DB, models []any) error {
 	tables, err := tx.Migrator().GetTables()
@@ -109,14 +111,15 @@ func ours(tx *gorm.DB, models []any) error {
 		}
 		own[statement.Schema.Table] = true
 	}
-	strange := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return own[name] })
-	whole := slices.Contains(tables, "customers") && slices.Contains(tables, "exports") // they are made together
+	foreign := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return own[name] })
+	// The demo creates these two in one transaction, so a database of the demo has both.
+	both := slices.Contains(tables, "customers") && slices.Contains(tables, "exports")
 	switch {
-	case len(strange) > 0:
-		slices.Sort(strange)
-		return fmt.Errorf("it is not the demo's: it has a table %s; name another one with --data or DATABASE_URL", strange[0])
-	case len(tables) > 0 && !whole:
-		return fmt.Errorf("it is not the demo's: it has a table %s and not the others; name another one with --data or DATABASE_URL", tables[0])
+	case len(foreign) > 0:
+		slices.Sort(foreign)
+		return fmt.Errorf("it is not the demo's: it has a table %s; name another database with --data or DATABASE_URL", foreign[0])
+	case len(tables) > 0 && !both:
+		return fmt.Errorf("it is not the demo's: it has a table %s but not all of the demo's tables; name another database with --data or DATABASE_URL", tables[0])
 	}
 	return nil
 }

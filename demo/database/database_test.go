@@ -17,13 +17,13 @@ type (
 	export   struct{ ID int64 }
 )
 
-// Neither opened, for its tables would be changed, nor reset.
-func TestAnotherApplicationsDatabaseIsLeftAlone(t *testing.T) {
+// Open would change the tables of another application, and Reset would drop them.
+func TestOpenAndResetRefuseAnotherApplicationsDatabase(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ made, want string }{
-		"with a table of its own":        {"CREATE TABLE invoices (id INTEGER PRIMARY KEY)", "a table invoices"},
-		"with a table of the same name":  {"CREATE TABLE customers (id INTEGER PRIMARY KEY, vat TEXT)", "a table customers and not the others"},
-		"with all names and one further": {"CREATE TABLE customers (id INTEGER); CREATE TABLE exports (id INTEGER); CREATE TABLE schema_migrations (v TEXT)", "a table schema_migrations"},
+		"with another table":              {"CREATE TABLE invoices (id INTEGER PRIMARY KEY)", "a table invoices"},
+		"with one table of the same name": {"CREATE TABLE customers (id INTEGER PRIMARY KEY, vat TEXT)", "a table customers but not all of the demo's tables"},
+		"with all tables and another one": {"CREATE TABLE customers (id INTEGER); CREATE TABLE exports (id INTEGER); CREATE TABLE schema_migrations (v TEXT)", "a table schema_migrations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,7 +52,7 @@ func schemaOf(t *testing.T, g *gorm.DB) (statements []string) {
 	return statements
 }
 
-func TestADirectoryIsNoDatabase(t *testing.T) {
+func TestOpenRefusesADirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	_, err := Open(t.Context(), Location{Path: dir, Shown: "sqlite:" + dir})

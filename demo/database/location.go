@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The directory and the file that hold the data by default.
+// The default directory and file of the data.
 const (
 	DefaultDir = "tmp/demo"
 	File       = "demo.sqlite3"
@@ -26,9 +26,9 @@ type Location struct {
 	postgres *pgx.ConnConfig
 }
 
-// Locate reads DATABASE_URL; an empty one is the default file. The web app and
-// the jobs read it the same way. Errors do not repeat the text, because it may
-// contain a password.
+// Locate parses DATABASE_URL. An empty one means the default file. The web app and
+// the jobs call Locate, so that they find the same database. Errors do not repeat
+// the text, because it may contain a password.
 func Locate(databaseURL string) (Location, error) {
 	if databaseURL == "" {
 		return sqliteAt(filepath.Join(filepath.FromSlash(DefaultDir), File))
@@ -42,34 +42,34 @@ func Locate(databaseURL string) (Location, error) {
 	case strings.EqualFold(scheme, "postgres"), strings.EqualFold(scheme, "postgresql"):
 		return postgresAt(databaseURL)
 	default:
-		return Location{}, fmt.Errorf("DATABASE_URL: %s: is not supported; say sqlite:PATH, or postgres://user:password@host/database", scheme)
+		return Location{}, fmt.Errorf("DATABASE_URL: %s is not supported; use sqlite:PATH or postgres://user:password@host/database", scheme)
 	}
 }
 
-// schemeLike does not match a Windows drive, which is one letter.
+// schemeLike matches the scheme of a URL, but not a Windows drive, which is one letter.
 var schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
 func sqliteAt(path string) (Location, error) {
 	if path == "" {
-		return Location{}, errors.New("DATABASE_URL names no file; say sqlite:PATH")
+		return Location{}, errors.New("DATABASE_URL names no file; use sqlite:PATH")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return Location{}, fmt.Errorf("finding the database: %w", err)
+		return Location{}, fmt.Errorf("DATABASE_URL: %w", err)
 	}
 	return Location{Path: path, Shown: "sqlite:" + path}, nil
 }
 
 func postgresAt(text string) (Location, error) {
 	u, err := url.Parse(text)
-	if err != nil { // its error repeats the text
-		return Location{}, errors.New("DATABASE_URL is not a URL; say postgres://user:password@host/database, with what is not a letter or a digit of the password as %XX")
+	if err != nil { // the error contains the text, so do not return it
+		return Location{}, errors.New("DATABASE_URL is not a URL; use postgres://user:password@host/database, and write characters of the password other than letters and digits as %XX")
 	}
 	u.Scheme = "postgres"
 	cfg, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		if bad, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-			bad.ConnString = withoutPassword(*u) // it would hide some passwords only
+			bad.ConnString = withoutPassword(*u) // pgconn hides only some passwords
 		}
 		return Location{}, fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -77,7 +77,7 @@ func postgresAt(text string) (Location, error) {
 	return Location{Shown: withoutPassword(*u), postgres: cfg}, nil
 }
 
-// withoutPassword returns the URL with xxxxx in place of each password.
+// withoutPassword returns the URL with each password replaced by xxxxx.
 func withoutPassword(u url.URL) string {
 	query := u.Query()
 	for name := range query {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLocate(t *testing.T) {
+func TestLocateReadsSQLitePaths(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"":                      "tmp/demo/demo.sqlite3",
@@ -34,7 +34,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-func TestLocatePostgres(t *testing.T) {
+func TestLocateReadsPostgresURLs(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
 		"postgres://ann:s3cret@host:5433/db":               "postgres://ann:xxxxx@host:5433/db",
@@ -53,14 +53,14 @@ func TestLocatePostgres(t *testing.T) {
 		assert.Equal(t, "ann", got.postgres.User)
 		assert.Contains(t, got.postgres.Password, "s3cret")
 		assert.Equal(t, "db", got.postgres.Database)
-		assert.Equal(t, "goresque_demo", got.postgres.RuntimeParams["search_path"], "never another application's tables")
+		assert.Equal(t, "goresque_demo", got.postgres.RuntimeParams["search_path"])
 	}
 }
 
-func TestLocateRefuses(t *testing.T) {
+func TestLocateRefusesInvalidURLs(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"mysql2://ann:s3cret@host/db":                           "mysql2: is not supported",
+		"mysql2://ann:s3cret@host/db":                           "mysql2 is not supported",
 		"sqlite:":                                               "names no file",
 		"sqlite://":                                             "names no file",
 		"postgres://ann:s3cret#/@host/db":                       "is not a URL",

@@ -15,12 +15,13 @@ import (
 	"gorm.io/gorm"
 )
 
-// postgresSchema is the schema of the demo's tables: DATABASE_URL may name the
-// database of an application that also has a table of customers.
+// postgresSchema is the schema of the demo's tables. The demo has its own schema
+// because DATABASE_URL may name the database of an application that also has a
+// table customers.
 const postgresSchema = "goresque_demo"
 
-// openPostgres opens a database and checks that it answers. It uses five
-// connections at most, because hosted plans allow few.
+// openPostgres opens a database and checks that it answers. It uses at most five
+// connections, because hosted plans allow few.
 func openPostgres(ctx context.Context, cfg *pgx.ConnConfig) (*gorm.DB, error) {
 	conns := stdlib.OpenDB(*cfg)
 	conns.SetMaxOpenConns(5)
@@ -44,17 +45,17 @@ func answers(ctx context.Context, conns *sql.DB) error {
 		return nil
 	}
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
-		return fmt.Errorf("%w\nIt is running, and refuses: look at the user, the password and the database in DATABASE_URL", err)
+		return fmt.Errorf("%w\nPostgreSQL refused the connection: check the user, the password and the database in DATABASE_URL", err)
 	}
-	return fmt.Errorf("%w\nIs it running? Start PostgreSQL, or name another database with DATABASE_URL; without one, the demo keeps its data in a file", err)
+	return fmt.Errorf("%w\nIs it running? Start PostgreSQL, or name another database with DATABASE_URL; without DATABASE_URL the demo uses an SQLite file", err)
 }
 
-// Alone runs fn in a transaction that ends as if no other had run meanwhile. It
-// runs fn again if another transaction has changed the same rows, so fn must be
+// Alone runs fn in a transaction that no concurrent transaction can affect. If
+// another transaction has changed the same rows, Alone calls fn again, so fn must be
 // idempotent.
 //
-// SQLite begins each transaction as the only writer. PostgreSQL runs them side by
-// side, and refuses the later of two that change the same row.
+// In SQLite each transaction starts as the only writer. PostgreSQL runs them
+// concurrently, and refuses the later of two that change the same row.
 func (d *DB) Alone(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	const tries = 20
 	var err error
@@ -65,23 +66,23 @@ func (d *DB) Alone(ctx context.Context, fn func(tx *gorm.DB) error) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(rand.N(50 * time.Millisecond)): //nolint:gosec // so that two do not collide again
+		case <-time.After(rand.N(50 * time.Millisecond)): //nolint:gosec // any jitter will do
 		}
 	}
 	return err //nolint:wrapcheck // its callers wrap it
 }
 
-// overtaken reports whether PostgreSQL refused a transaction because of another.
+// overtaken reports whether PostgreSQL refused a transaction because of another one.
 func overtaken(err error) bool {
 	const serializationFailure, deadlock = "40001", "40P01"
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (refused.Code == serializationFailure || refused.Code == deadlock)
 }
 
-// OneAtATime makes a transaction of PostgreSQL wait until all others that called
-// OneAtATime have ended. SQLite runs one transaction at a time anyway.
+// OneAtATime makes a PostgreSQL transaction wait until all others that called
+// OneAtATime have ended. SQLite always runs one transaction at a time.
 func OneAtATime(tx *gorm.DB) error {
-	const ours = 0x676f7265737175 // any number that no other application uses
+	const ours = 0x676f7265737175 // a number that no other application uses
 	if tx.Name() != "postgres" {
 		return nil
 	}

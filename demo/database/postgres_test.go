@@ -12,7 +12,7 @@ import (
 	"gorm.io/gorm"
 )
 
-func TestAloneTriesAgain(t *testing.T) {
+func TestAloneRetriesAfterAConflict(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.Context(), Location{Path: filepath.Join(t.TempDir(), "a.db")}, &customer{}, &export{})
 	require.NoError(t, err)
@@ -21,9 +21,9 @@ func TestAloneTriesAgain(t *testing.T) {
 		code string
 		runs int
 	}{
-		"overtaken": {"40001", 20},
-		"deadlock":  {"40P01", 20},
-		"otherwise": {"23505", 1},
+		"overtaken":     {"40001", 20},
+		"deadlock":      {"40P01", 20},
+		"another error": {"23505", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,8 +50,7 @@ func TestAloneTriesAgain(t *testing.T) {
 	})
 }
 
-// What a transaction wrote before it failed must not stay.
-func TestAloneIsAllOrNothing(t *testing.T) {
+func TestAloneRollsBackAfterAnError(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.Context(), Location{Path: filepath.Join(t.TempDir(), "a.db")}, &customer{}, &export{})
 	require.NoError(t, err)

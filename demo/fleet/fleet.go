@@ -1,5 +1,5 @@
-// Package fleet looks at the workers of a queue through Resque: whether one serves
-// the queue, and where the job of each export is.
+// Package fleet finds out from Resque whether a worker serves the queue, and whether
+// the job of each export waits or runs.
 package fleet
 
 import (
@@ -15,23 +15,23 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// mostRead is how many queued jobs are looked at.
+// mostRead is the number of queued jobs that Jobs reads.
 const mostRead = 10_000
 
 // Fleet is the workers of one queue.
 type Fleet struct {
 	Client  *resque.Client
 	Queue   string
-	Classes []string    // of the jobs whose one argument is an export's id
-	Mux     *resque.Mux // reads the jobs
+	Classes []string    // the classes of the exports' jobs, whose one argument is the export's id
+	Mux     *resque.Mux // unwraps the jobs of Rails
 
 	mu       sync.Mutex
 	asked    time.Time
 	unserved bool
 }
 
-// Unserved reports whether no worker serves the queue, as it was a second ago at
-// most. It is false if Redis does not answer, because then nothing is known.
+// Unserved reports whether no worker serves the queue. Its answer is at most a
+// second old. It returns false if Redis does not answer.
 func (f *Fleet) Unserved(ctx context.Context) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,7 +43,7 @@ func (f *Fleet) Unserved(ctx context.Context) bool {
 	workers, err := f.Client.Workers(ctx)
 	f.asked, f.unserved = time.Now(), err == nil
 	for _, w := range workers {
-		// A worker beats each minute. One that is silent was killed.
+		// A worker sends a heartbeat each minute. Without heartbeats it was killed.
 		if w.Silence < 3*time.Minute && serves(w.Queues, f.Queue) {
 			f.unserved = false
 		}
@@ -51,8 +51,8 @@ func (f *Fleet) Unserved(ctx context.Context) bool {
 	return f.unserved
 }
 
-// serves reports whether a worker's list of queues has a queue in it: by name or
-// pattern, and not excluded.
+// serves reports whether a worker's list of queues includes a queue by name or
+// pattern, and does not exclude it.
 func serves(patterns []string, queue string) (served bool) {
 	for _, pattern := range patterns {
 		name, excluded := strings.CutPrefix(pattern, "!")
@@ -65,23 +65,24 @@ func serves(patterns []string, queue string) (served bool) {
 	return served
 }
 
-// Jobs is where the exports' jobs are, by the exports' ids.
+// Jobs has the ids of the exports whose jobs wait or run.
 type Jobs struct {
 	Waiting map[int64]bool
 	Running map[int64]resque.RegisteredWorker
-	Cut     bool // more jobs wait than were read
+	Cut     bool // more jobs may wait than Waiting shows
 }
 
-// Jobs looks up the exports' jobs. It reads the first 10,000 queued jobs.
+// Jobs finds the exports' jobs in the queue and in the workers' records. It reads the
+// first 10,000 queued jobs.
 func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
 	found := Jobs{Waiting: map[int64]bool{}, Running: map[int64]resque.RegisteredWorker{}}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	// The queue first: a job that a worker takes meanwhile is running after that.
+	// Read the queue first: a job that a worker then takes is found as running.
 	read := 0
 	for job, err := range f.Client.Peek(ctx, f.Queue, 0, mostRead) {
 		if bad := (*resque.UnreadableError)(nil); err != nil && !errors.As(err, &bad) {
-			return found, fmt.Errorf("looking for exports' jobs: %w", err)
+			return found, fmt.Errorf("reading the queue: %w", err)
 		}
 		read++
 		if id, ok := f.exportID(job); ok {
@@ -91,7 +92,7 @@ func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
 	found.Cut = read == mostRead
 	workers, err := f.Client.Working(ctx)
 	if err != nil {
-		return found, fmt.Errorf("looking for exports' workers: %w", err)
+		return found, fmt.Errorf("reading the workers: %w", err)
 	}
 	for _, w := range workers {
 		if id, ok := f.exportID(w.Job); ok {
@@ -101,7 +102,7 @@ func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
 	return found, nil
 }
 
-// exportID returns the export that a job, Resque's or Rails', is for.
+// exportID returns the id of the export that a job, plain or from Rails, is for.
 func (f *Fleet) exportID(job *resque.Payload) (id int64, ok bool) {
 	inside, err := f.Mux.Unwrap(job)
 	if err != nil || !slices.Contains(f.Classes, inside.Class) {

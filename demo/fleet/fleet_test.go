@@ -23,7 +23,7 @@ func testFleet(t *testing.T) *Fleet {
 	return &Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux()}
 }
 
-// push queues payloads in one command.
+// push adds payloads to the queue in one command.
 func (f *Fleet) push(t *testing.T, payloads ...any) {
 	t.Helper()
 	c, err := f.Client.Redis().Conn(t.Context())
@@ -33,20 +33,18 @@ func (f *Fleet) push(t *testing.T, payloads ...any) {
 	require.NoError(t, err)
 }
 
-func TestJobs(t *testing.T) {
+func TestJobsSkipsOtherAndUnreadableJobs(t *testing.T) {
 	t.Parallel()
 	f := testFleet(t)
 	f.push(t, `{"class":"Exporter","args":[7]}`, `{"class":"Mailer","args":[8]}`, `not a job`, `{"class":"Exporter","args":["nine"]}`, `{"class":"Exporter","args":[10]}`)
 	jobs, err := f.Jobs(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, map[int64]bool{7: true, 10: true}, jobs.Waiting, "only exports, and after what cannot be read also")
+	assert.Equal(t, map[int64]bool{7: true, 10: true}, jobs.Waiting)
 	assert.False(t, jobs.Cut)
 	assert.Empty(t, jobs.Running)
 }
 
-// A long queue is not read to its end, and then a job that was not seen may wait
-// all the same.
-func TestJobsOfALongQueue(t *testing.T) {
+func TestJobsReportsThatALongQueueWasCut(t *testing.T) {
 	t.Parallel()
 	f := testFleet(t)
 	others := make([]any, 9_998)
@@ -58,7 +56,7 @@ func TestJobsOfALongQueue(t *testing.T) {
 	jobs, err := f.Jobs(t.Context())
 	require.NoError(t, err)
 	assert.True(t, jobs.Waiting[1])
-	assert.False(t, jobs.Cut, "9,999 jobs: all were read")
+	assert.False(t, jobs.Cut, "Cut after 9,999 jobs")
 
 	f.push(t, `{"class":"Exporter","args":[2]}`, `{"class":"Exporter","args":[3]}`)
 	jobs, err = f.Jobs(t.Context())
@@ -68,7 +66,7 @@ func TestJobsOfALongQueue(t *testing.T) {
 	assert.True(t, jobs.Cut)
 }
 
-func TestServes(t *testing.T) {
+func TestServesFollowsQueuePatterns(t *testing.T) {
 	t.Parallel()
 	for want, patterns := range map[bool][][]string{
 		true:  {{"exports"}, {"*"}, {"low", "exp*"}, {"!mail", "*"}},

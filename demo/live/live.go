@@ -1,5 +1,5 @@
-// Package live keeps open pages true: by a stream of events, by long polls when a
-// stream does not pass, and by the script that uses both.
+// Package live keeps open pages up to date: with a stream of events, with long polls
+// if a stream fails, and with the script that uses both.
 package live
 
 import (
@@ -22,16 +22,17 @@ var files embed.FS
 // Files returns the script of the pages.
 func Files() embed.FS { return files }
 
-// Config says what the pages follow.
+// Config configures a Feed.
 type Config struct {
 	// Version returns the version of the latest change to anything.
 	Version func(ctx context.Context) (int64, error)
-	// List returns what the index lists, newest first, or the one item with an id.
+	// List returns the items that the index lists, newest first. If only is not nil,
+	// it returns the item with that id, or nothing.
 	List func(ctx context.Context, only *int64) ([]Item, error)
 	Log  *slog.Logger
 
-	LookEvery    time.Duration // for a change, while a page waits; 0 means 250 ms
-	CommentEvery time.Duration // on a stream where nothing happens, or a proxy would cut it; 0 means 15 s
+	LookEvery    time.Duration // how often to look for changes while a page waits; 0 means 250 ms
+	CommentEvery time.Duration // how often a quiet stream sends a comment, so that proxies keep it open; 0 means 15 s
 }
 
 // Item is what a page can follow.
@@ -40,7 +41,7 @@ type Item struct {
 	JSON        any
 }
 
-// Feed answers pages that wait for changes while Run runs.
+// Feed answers pages that wait for changes. Run must run.
 type Feed struct {
 	cfg   Config
 	watch *watcher
@@ -53,15 +54,15 @@ func New(cfg Config) *Feed {
 	return &Feed{cfg: cfg, watch: newWatcher(cfg)}
 }
 
-// Run looks for changes until ctx ends. Requests that wait end with it.
+// Run looks for changes until ctx ends. Then it ends the requests that wait.
 func (f *Feed) Run(ctx context.Context) error { return f.watch.run(ctx) }
 
 // Waiting returns how many requests wait now.
 func (f *Feed) Waiting() int { return f.watch.count() }
 
-// LongPoll makes an action that answers with an item, whose id it gets from id,
-// wait: with ?wait=SECONDS&version=N it answers when the item has another version,
-// or when the time is over.
+// LongPoll returns an action that waits and then calls answer. With
+// ?wait=SECONDS&version=N it waits until the item has another version or the time is
+// up. The function id returns the item's id.
 func (f *Feed) LongPoll(id func(*http.Request) (int64, error), answer site.Action) site.Action {
 	return func(rw http.ResponseWriter, r *http.Request) error {
 		only, err := id(r)
@@ -86,8 +87,8 @@ func (f *Feed) LongPoll(id func(*http.Request) (int64, error), answer site.Actio
 	}
 }
 
-// News answers with what has changed since ?version=N, and with the ids of all
-// there is. It waits as LongPoll does.
+// News answers with the items that have changed since ?version=N and with the ids of
+// all listed items. It waits as LongPoll does.
 func (f *Feed) News(rw http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(rw, r))
 	defer cancel()
@@ -103,11 +104,12 @@ func (f *Feed) News(rw http.ResponseWriter, r *http.Request) error {
 	return site.TaggedJSON(rw, r, now)
 }
 
-// patienceOf returns how long a request wants to wait: not at all by default.
+// patienceOf returns how long a request wants to wait. The default is 0, the maximum
+// 30 s.
 func patienceOf(rw http.ResponseWriter, r *http.Request) time.Duration {
 	const longest = 30 * time.Second
-	seconds, _ := strconv.ParseFloat(r.FormValue("wait"), 64) // not a number is no time
-	if !(seconds > 0) {                                       // also NaN
+	seconds, _ := strconv.ParseFloat(r.FormValue("wait"), 64) // 0 if it is not a number
+	if !(seconds > 0) {                                       // written so that NaN becomes 0
 		seconds = 0
 	}
 	wait := time.Duration(min(seconds, longest.Seconds()) * float64(time.Second))
@@ -115,23 +117,22 @@ func patienceOf(rw http.ResponseWriter, r *http.Request) time.Duration {
 	return wait
 }
 
-// news is what a page that is open needs to follow the items.
+// news is what an open page gets.
 type news struct {
-	Version int64   `json:"version"` // to ask for what comes after it
-	IDs     []int64 `json:"ids"`     // all that are listed, newest first
-	Exports []any   `json:"exports"` // those that have changed
+	Version int64   `json:"version"` // the page sends it with its next request
+	IDs     []int64 `json:"ids"`     // all listed items, newest first
+	Exports []any   `json:"exports"` // the items that have changed
 }
 
-// everything is the version that all there is comes after.
+// everything is a version below all others.
 const everything = -1
 
-// known returns the version that a client has seen. It is everything if the client
-// names none, or one of another database: of the one before a --reset, or of a
-// --temp.
+// known returns the version that a client has seen. It returns everything if the
+// client sends none, or one of another database, as after --reset.
 func (f *Feed) known(ctx context.Context, text string) (int64, error) {
 	version, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return everything, nil //nolint:nilerr // not a number is no version
+		return everything, nil //nolint:nilerr // the client has sent no valid version
 	}
 	now, err := f.cfg.Version(ctx)
 	if version > now {
@@ -140,14 +141,15 @@ func (f *Feed) known(ctx context.Context, text string) (int64, error) {
 	return version, err
 }
 
-// since returns the news after a version: of one item, if its id is given, else of
-// those that the index lists.
+// since returns the news after a version: of one item if id is a number, or else of
+// all that the index lists.
 func (f *Feed) since(ctx context.Context, version int64, id string) (*news, error) {
-	now, err := f.cfg.Version(ctx) // first: what changes from here on is told again
+	// Read the version first: a later change is then sent again, not lost.
+	now, err := f.cfg.Version(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if version > now { // versions have begun again
+	if version > now { // the database was reset
 		version = everything
 	}
 	var only *int64
@@ -168,9 +170,9 @@ func (f *Feed) since(ctx context.Context, version int64, id string) (*news, erro
 	return n, nil
 }
 
-// Events is the stream of all news, as Server-Sent Events. After a connection
-// breaks, the browser says which event it had last, and the next stream begins
-// there.
+// Events streams the news as Server-Sent Events. If the connection breaks, the
+// browser connects again with the id of the last event, and the new stream continues
+// after that event.
 func (f *Feed) Events(rw http.ResponseWriter, r *http.Request) error {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
@@ -182,9 +184,9 @@ func (f *Feed) Events(rw http.ResponseWriter, r *http.Request) error {
 	}
 	h := rw.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
+	h.Set("X-Accel-Buffering", "no") // otherwise nginx buffers events
 	if r.Method == http.MethodHead {
-		return nil // a stream would hold the connection, unseen
+		return nil // a stream would never end
 	}
 	text := "retry: 2000\n\n"
 	for {
@@ -204,12 +206,13 @@ func (f *Feed) Events(rw http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// nextEvent waits for news after a version. The text is empty at the end.
+// nextEvent waits for news after a version and returns it as text. The text is empty
+// if the stream must end.
 func (f *Feed) nextEvent(r *http.Request, version int64) (now int64, text string, err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), f.cfg.CommentEvery)
 	defer cancel()
 	if !f.watch.wait(ctx, version) {
-		if ctx.Err() == nil || r.Context().Err() != nil { // the feed ends, or the visitor has left
+		if ctx.Err() == nil || r.Context().Err() != nil { // the feed has ended, or the visitor has left
 			return version, "", nil
 		}
 		return version, ": still here\n\n", nil

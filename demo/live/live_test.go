@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changes is a source whose version a test sets.
+// changes has a version that a test sets.
 type changes struct {
 	version atomic.Int64
 	away    atomic.Bool
@@ -53,7 +53,7 @@ func follow(t *testing.T, c *changes, log *strings.Builder) *Feed {
 	return f
 }
 
-// waiting starts a wait and returns when it has begun.
+// waiting starts a wait. It returns when the wait is counted.
 func waiting(t *testing.T, f *Feed, version int64) <-chan bool {
 	t.Helper()
 	got := make(chan bool, 1)
@@ -65,7 +65,7 @@ func waiting(t *testing.T, f *Feed, version int64) <-chan bool {
 	return got
 }
 
-func TestWait(t *testing.T) {
+func TestWaitReturnsAfterAHigherOrLowerVersion(t *testing.T) {
 	t.Parallel()
 	var c changes
 	c.version.Store(5)
@@ -73,15 +73,15 @@ func TestWait(t *testing.T) {
 	one, other := waiting(t, f, 5), waiting(t, f, 6)
 	c.version.Store(6)
 	assert.True(t, <-one)
-	assert.Empty(t, other, "6 has been seen")
-	c.version.Store(2) // the database was emptied
+	assert.Empty(t, other, "version 6 is not news for this request")
+	c.version.Store(2) // as after a reset of the database
 	assert.True(t, <-other)
 	assert.Zero(t, f.Waiting())
 }
 
-// While no page waits, the database is left alone. While one waits it is asked four
-// times a second.
-func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
+// While a page waits, the feed reads the version four times a second. Otherwise it
+// does not read it.
+func TestRunLooksOnlyWhileAPageWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c changes
@@ -91,15 +91,14 @@ func TestHowOftenTheDatabaseIsAsked(t *testing.T) {
 		soon, leave := context.WithTimeout(t.Context(), time.Hour)
 		defer leave()
 		var all sync.WaitGroup
-		all.Go(func() { assert.False(t, f.watch.wait(soon, 0), "nothing has changed") })
+		all.Go(func() { assert.False(t, f.watch.wait(soon, 0), "wait returned true without a change") })
 		require.NoError(t, f.Run(ctx))
 		all.Wait()
 		assert.InDelta(t, 4*60*60, c.asked.Load(), 2)
 	})
 }
 
-// The log says once that changes cannot be seen, and waits go on.
-func TestWaitsOutlastAFault(t *testing.T) {
+func TestWaitSurvivesErrorsAndLogsOne(t *testing.T) {
 	t.Parallel()
 	var c changes
 	var log strings.Builder
@@ -113,11 +112,10 @@ func TestWaitsOutlastAFault(t *testing.T) {
 	assert.True(t, <-got)
 	f.watch.mu.Lock()
 	defer f.watch.mu.Unlock()
-	assert.Equal(t, 1, strings.Count(log.String(), "changes of exports cannot be seen"), "it is logged once")
+	assert.Equal(t, 1, strings.Count(log.String(), "looking for changes failed"))
 }
 
-// A page of an emptied database is told all there is, also what has a lower version.
-func TestNewsAfterVersionsHaveBegunAgain(t *testing.T) {
+func TestNewsAfterAResetHasAllItems(t *testing.T) {
 	t.Parallel()
 	var c changes
 	c.version.Store(2)
@@ -130,8 +128,7 @@ func TestNewsAfterVersionsHaveBegunAgain(t *testing.T) {
 	}
 }
 
-// A stream on which nothing happens is kept open with comments, which also notice
-// a visitor who has left.
+// Comments keep a quiet stream open. Writing them also detects a visitor who has left.
 func TestQuietStreamHasComments(t *testing.T) {
 	t.Parallel()
 	var c changes
@@ -159,7 +156,7 @@ func TestQuietStreamHasComments(t *testing.T) {
 	assert.Equal(t, `data: {"version":1,"ids":[1],"exports":["changed"]}`, lines.Text())
 }
 
-func TestMode(t *testing.T) {
+func TestModeComesFromQueryThenCookie(t *testing.T) {
 	t.Parallel()
 	for query, c := range map[string]struct{ cookie, want, set string }{
 		"":             {"", On, ""},

@@ -7,17 +7,16 @@ import (
 	"github.com/goresque/goresque/demo/site"
 )
 
-// How a page learns of changes: by itself, by loading the whole page again, or not
-// at all, when the visitor reloads by hand. A cookie keeps the visitor's choice.
+// The ways in which a page learns of changes. A cookie stores the visitor's choice.
 const (
-	On     = "on"
-	Reload = "reload"
-	Off    = "off"
+	On     = "on"     // the page replaces rows that have changed
+	Reload = "reload" // the page reloads after a change
+	Off    = "off"    // the visitor reloads the page
 
 	modeCookie = "goresque_demo_live"
 )
 
-// Mode returns the visitor's choice. ?live= changes it.
+// Mode returns the visitor's choice. The query parameter live changes it.
 func Mode(rw http.ResponseWriter, r *http.Request) string {
 	modes := []string{On, Reload, Off}
 	if mode := r.FormValue("live"); slices.Contains(modes, mode) {

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// watcher wakes requests that wait for a change. It asks the database for one
-// number, and only while a request waits: the worker is another process and cannot
-// tell.
+// watcher wakes requests that wait for a change. While a request waits, it polls one
+// number in the database: the worker is another process, so it cannot wake requests
+// itself.
 type watcher struct {
 	cfg   Config
-	poke  chan struct{} // a request has begun to wait
+	poke  chan struct{} // receives when a request starts to wait
 	ended chan struct{} // closed when run ends
 
 	mu      sync.Mutex
 	waiting int
-	version int64         // the latest seen
-	begun   int           // how often versions began again
-	looks   int           // how often run has looked
-	looked  chan struct{} // closed, and replaced, after each look
+	version int64         // the latest one read
+	begun   int           // how many times the version has fallen
+	looks   int           // how many times run has looked
+	looked  chan struct{} // closed and replaced after each look
 }
 
 func newWatcher(cfg Config) *watcher {
 	return &watcher{cfg: cfg, poke: make(chan struct{}, 1), ended: make(chan struct{}), looked: make(chan struct{})}
 }
 
-// wait returns true when something has a higher version, or versions have begun
-// again, and false when ctx or the watcher has ended.
+// wait waits for a version higher than the given one, or for a version that has
+// fallen, and returns true. It returns false if ctx or the watcher ends first.
 func (w *watcher) wait(ctx context.Context, version int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,8 +37,8 @@ func (w *watcher) wait(ctx context.Context, version int64) bool {
 	case w.poke <- struct{}{}:
 	default:
 	}
-	// At least one look: after versions have begun again, ours is too high until then,
-	// and a caller that waits again and again would spin.
+	// Wait for at least one look. After a reset w.version is too high until then, and
+	// a caller that waits again and again would spin.
 	for begun, looks := w.begun, w.looks; w.looks == looks || w.version <= version && w.begun == begun; {
 		looked := w.looked
 		w.mu.Unlock()
@@ -58,7 +58,7 @@ func (w *watcher) wait(ctx context.Context, version int64) bool {
 	return true
 }
 
-// run looks until ctx ends.
+// run looks for changes until ctx ends.
 func (w *watcher) run(ctx context.Context) error {
 	defer close(w.ended)
 	tick := time.NewTicker(w.cfg.LookEvery)
@@ -72,14 +72,14 @@ func (w *watcher) run(ctx context.Context) error {
 			if w.count() == 0 {
 				continue
 			}
-		case <-w.poke: // a request begins to wait, and need not wait for the tick
+		case <-w.poke: // look at once for a request that starts to wait
 		}
 		version, err := w.cfg.Version(ctx)
 		w.see(version, err)
 		if err != nil && !quiet && ctx.Err() == nil {
-			w.cfg.Log.Error("changes of exports cannot be seen", "err", err)
+			w.cfg.Log.Error("looking for changes failed", "err", err)
 		}
-		quiet = err != nil // logged once
+		quiet = err != nil // log only the first of several errors
 	}
 }
 
@@ -89,8 +89,9 @@ func (w *watcher) count() int {
 	return w.waiting
 }
 
-// see wakes the requests that wait. A version falls when the database is emptied. A
-// request that waited until it is as high again would wait for ever.
+// see stores a version and wakes the requests that wait. After a reset of the
+// database the version is lower; see counts that, because a request that waits for a
+// higher version would wait too long.
 func (w *watcher) see(version int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

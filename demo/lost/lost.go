@@ -1,5 +1,5 @@
-// Package lost ends the exports that would be "building" for ever because their
-// worker was killed, and those whose file has expired.
+// Package lost marks exports as failed if their worker was killed, and deletes files
+// that have expired.
 package lost
 
 import (
@@ -14,18 +14,18 @@ import (
 	"github.com/goresque/goresque/demo/record"
 )
 
-// Sweeper looks after the exports while Run runs.
+// Sweeper finds lost exports and expired files while Run runs.
 type Sweeper struct {
 	DB    *database.DB
 	Fleet *fleet.Fleet
 	Log   *slog.Logger
-	After time.Duration // without a change, before Resque is asked; 0 means 12 s
+	After time.Duration // how long an export may go without a change; 0 means 12 s
 
 	seen map[int64]sighting
 }
 
-// sighting is since when an export has looked the same, by this process's clock:
-// the worker's may differ.
+// sighting is the time since which an export has had the same version, by the clock
+// of this process. The worker's clock may differ.
 type sighting struct {
 	version int64
 	since   time.Time
@@ -45,9 +45,9 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		}
 		err := errors.Join(s.expire(ctx), s.findLost(ctx, time.Now()))
 		if err != nil && !quiet && ctx.Err() == nil {
-			s.Log.Warn("exports not looked after", "err", err)
+			s.Log.Warn("sweeping exports failed", "err", err)
 		}
-		quiet = err != nil // logged once
+		quiet = err != nil // log only the first of several errors
 	}
 }
 
@@ -60,7 +60,7 @@ func (s *Sweeper) expire(ctx context.Context) error {
 	return err
 }
 
-// findLost asks Resque about the exports that have not changed for a while. A run
+// findLost looks up the jobs of exports that have not changed for s.After. A run
 // reports at least once a second.
 func (s *Sweeper) findLost(ctx context.Context, now time.Time) error {
 	exports, err := record.UnderWay(ctx, s.DB)
@@ -97,15 +97,15 @@ func (s *Sweeper) judge(ctx context.Context, e *record.Record, jobs fleet.Jobs, 
 	worker, running := jobs.Running[e.ID]
 	switch {
 	case jobs.Waiting[e.ID]:
-		if e.State == record.Building { // a worker that stopped has returned it
+		if e.State == record.Building { // its worker has stopped and returned the job
 			_, err = e.PutBack(ctx)
 		}
 	case running && worker.Silence < silence-s.After/4:
-		// The worker's heartbeat is younger than the export's last change, so it lives.
+		// The worker sent a heartbeat after the export's last change, so it is alive.
 	case running:
 		_, err = e.Lose(ctx, "Its worker was killed, or the machine is gone.")
 	case e.State == record.Building:
-		_, err = e.Lose(ctx, "Its worker stopped half way, and no other has it in hand.")
+		_, err = e.Lose(ctx, "Its worker stopped before it was done, and no other worker has the job.")
 	case !jobs.Cut:
 		_, err = e.Lose(ctx, "Its job is no longer in the queue.")
 	}

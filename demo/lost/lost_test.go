@@ -20,7 +20,7 @@ const after = 12 * time.Second
 
 func testSweeper(t *testing.T) *Sweeper {
 	t.Helper()
-	type customer struct{ ID int64 } // the two are made together
+	type customer struct{ ID int64 } // Open refuses a database that has exports only
 	db, err := database.Open(t.Context(), database.Location{Path: filepath.Join(t.TempDir(), "a.db")}, append(record.Models(), &record.Record{}, &customer{})...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -66,7 +66,7 @@ func (s *Sweeper) redis(t *testing.T, commands ...[]any) {
 	}
 }
 
-func TestFindLost(t *testing.T) {
+func TestFindLostMarksExportsWithoutAJob(t *testing.T) {
 	t.Parallel()
 	const worker, job = "host~go:1:exports", `{"class":"Exporter","args":[1]}`
 	running := [][]any{
@@ -86,15 +86,15 @@ func TestFindLost(t *testing.T) {
 		want    record.State
 		message string
 	}{
-		"queued, and its job waits":             {record.Queued, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
-		"queued, and its job is gone":           {record.Queued, nil, record.Failed, "Its job is no longer in the queue."},
-		"queued, behind more jobs than we read": {record.Queued, [][]any{full, {"RPUSH", "queue:exports", job}}, record.Queued, ""},
-		"building, and its job waits again":     {record.Building, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
-		"building, and its job is gone":         {record.Building, nil, record.Failed, "Its worker stopped half way, and no other has it in hand."},
-		"building, by a worker that beats":      {record.Building, append(running, beat(0)), record.Building, ""},
-		"building, by a worker that is silent":  {record.Building, append(running, beat(time.Hour)), record.Failed, "Its worker was killed, or the machine is gone."},
-		"queued, and just taken by a worker":    {record.Queued, append(running, beat(0)), record.Queued, ""},
-		"ready":                                 {record.Ready, nil, record.Ready, ""},
+		"queued, job waits":                            {record.Queued, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"queued, job missing":                          {record.Queued, nil, record.Failed, "Its job is no longer in the queue."},
+		"queued, job behind more jobs than Jobs reads": {record.Queued, [][]any{full, {"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"building, job back in the queue":              {record.Building, [][]any{{"RPUSH", "queue:exports", job}}, record.Queued, ""},
+		"building, job missing":                        {record.Building, nil, record.Failed, "Its worker stopped before it was done, and no other worker has the job."},
+		"building, worker with a fresh heartbeat":      {record.Building, append(running, beat(0)), record.Building, ""},
+		"building, worker with an old heartbeat":       {record.Building, append(running, beat(time.Hour)), record.Failed, "Its worker was killed, or the machine is gone."},
+		"queued, job just reserved by a worker":        {record.Queued, append(running, beat(0)), record.Queued, ""},
+		"ready":                                        {record.Ready, nil, record.Ready, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +104,7 @@ func TestFindLost(t *testing.T) {
 			now := time.Now()
 			for _, at := range []time.Duration{0, after - time.Millisecond} {
 				require.NoError(t, s.findLost(t.Context(), now.Add(at)))
-				require.Equal(t, c.state, s.find(t, id).State, "it is not judged after %s", at)
+				require.Equal(t, c.state, s.find(t, id).State, "after %s", at)
 			}
 			require.NoError(t, s.findLost(t.Context(), now.Add(after)))
 			got := s.find(t, id)
@@ -114,8 +114,7 @@ func TestFindLost(t *testing.T) {
 	}
 }
 
-// An export that changes is not silent, however long it takes.
-func TestChangesBeginTheWatchAgain(t *testing.T) {
+func TestFindLostKeepsAnExportThatChanges(t *testing.T) {
 	t.Parallel()
 	s := testSweeper(t)
 	id := s.newExport(t, record.Building)
@@ -127,8 +126,7 @@ func TestChangesBeginTheWatchAgain(t *testing.T) {
 	assert.Equal(t, record.Building, s.find(t, id).State)
 }
 
-// Redis away tells nothing about an export.
-func TestNothingIsLostWhileRedisIsAway(t *testing.T) {
+func TestFindLostMarksNothingWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := testSweeper(t)
 	id := s.newExport(t, record.Queued)
@@ -137,11 +135,11 @@ func TestNothingIsLostWhileRedisIsAway(t *testing.T) {
 	require.NoError(t, err)
 	s.Fleet.Client, err = resque.New(rdb, resque.Config{})
 	require.NoError(t, err)
-	require.ErrorContains(t, s.findLost(t.Context(), time.Now().Add(after)), "looking for exports' jobs")
+	require.ErrorContains(t, s.findLost(t.Context(), time.Now().Add(after)), "reading the queue")
 	assert.Equal(t, record.Queued, s.find(t, id).State)
 }
 
-func TestExpire(t *testing.T) {
+func TestExpireDeletesOnlyExpiredFiles(t *testing.T) {
 	t.Parallel()
 	s := testSweeper(t)
 	fresh, old := s.newExport(t, record.Ready), s.newExport(t, record.Ready)

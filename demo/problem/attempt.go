@@ -17,53 +17,55 @@ import (
 	"github.com/goresque/goresque/demo/words"
 )
 
-// What visitors may ask of the server at once: enough to see the problem, too
-// little to cause one.
+// The limits for all visitors together. They let a visitor see the problem and
+// prevent a real one.
 const (
 	longest      = 10 // seconds
-	mostAttempts = 20
-	MostStubborn = 2 // of them
+	mostAttempts = 20 // running at the same time
+	MostStubborn = 2  // running at the same time
 )
 
-// Attempt is an export inside a request. Problem guards what changes.
+// Attempt is an export inside a request. It is cut off if its request gets a 503 or
+// if its visitor leaves. A stubborn attempt ignores that and runs to its end; others
+// stop. The mutex of attempts guards the fields below done.
 type Attempt struct {
 	stubborn bool
 	seconds  float64
 	total    int
 	Asked    time.Time
-	stop     context.CancelFunc // ends one that is stubborn
-	done     chan struct{}      // closed at its end
+	stop     context.CancelFunc // stops a stubborn attempt
+	done     chan struct{}      // closed when the attempt has ended
 
-	Rows            int // written, to memory
+	Rows            int // written to memory
 	Answered, Ended time.Time
-	cut             bool // off by the answer, a 503, or because its visitor left
-	Left            bool // by its visitor
-	Wasted          int  // rows written by then
+	cut             bool // whether it was cut off
+	Left            bool // whether its visitor left
+	Wasted          int  // rows written before the answer
 	Err             error
 }
 
-// Stubborn reports whether it goes on after its request was cut off.
+// Stubborn reports whether the attempt ignores its request's context.
 func (a Attempt) Stubborn() bool { return a.stubborn }
 
-// Burns reports whether it goes on for no visitor.
+// Burns reports whether the attempt was cut off and still runs.
 func (a Attempt) Burns() bool { return a.cut && a.Ended.IsZero() }
 
-// Done is closed when it has ended.
+// Done returns a channel that is closed when the attempt has ended.
 func (a Attempt) Done() <-chan struct{} { return a.done }
 
-// Text is what a visitor reads who was cut off.
+// Text returns what a visitor whose request was cut off reads.
 func (a Attempt) Text() string {
 	return fmt.Sprintf("The request was stopped after %s. The server had written %s of %s rows, now wasted.",
 		words.Seconds(a.Answered.Sub(a.Asked)), words.Thousands(a.Wasted), words.Thousands(a.total))
 }
 
-// attempts owns the exports inside requests: none outlives Run.
+// attempts owns the exports inside requests. All end before Run returns.
 type attempts struct {
 	running sync.WaitGroup
 
 	mu       sync.Mutex
 	stopping bool
-	all      []*Attempt // newest first: all that run, and the latest
+	all      []*Attempt // newest first: all running ones and the latest others
 }
 
 // Run waits until ctx ends, then ends the attempts.
@@ -102,8 +104,8 @@ func (p *attempts) begin(a *Attempt) error {
 		return errStopping()
 	case running == mostAttempts || a.stubborn && stubborn == MostStubborn:
 		return &site.Error{
-			Status: http.StatusTooManyRequests, Title: "Busy enough",
-			Text: fmt.Sprintf("The demo lets %d such requests run at once, and %d that go on after the answer. Try again in some seconds.", mostAttempts, MostStubborn),
+			Status: http.StatusTooManyRequests, Title: "Too many requests",
+			Text: fmt.Sprintf("The demo runs at most %d such requests at once, and at most %d that go on after the answer. Try again in a few seconds.", mostAttempts, MostStubborn),
 		}
 	}
 	p.running.Add(1)
@@ -116,7 +118,7 @@ func (p *attempts) begin(a *Attempt) error {
 }
 
 func errStopping() error {
-	return &site.Error{Status: http.StatusServiceUnavailable, Title: "Stopping", Text: "The server is being stopped, and the export with it."}
+	return &site.Error{Status: http.StatusServiceUnavailable, Title: "Server is stopping", Text: "The server is stopping and did not finish the export."}
 }
 
 func (p *attempts) end(a *Attempt, err error) {
@@ -126,7 +128,7 @@ func (p *attempts) end(a *Attempt, err error) {
 	p.running.Done()
 }
 
-// Look returns the attempts as they are now, newest first.
+// Look returns copies of the attempts, newest first.
 func (p *attempts) Look() (all []Attempt) {
 	p.change(func() {
 		for _, a := range p.all {
@@ -136,10 +138,10 @@ func (p *attempts) Look() (all []Attempt) {
 	return all
 }
 
-// write is the lengthy computation: it fills a file in memory and keeps a processor
-// busy until a.seconds are over. It ends when ctx ends, which it asks at each row.
+// write is the lengthy computation: it writes a file to memory and keeps a processor
+// busy for a.seconds. It checks ctx at each row and returns when ctx has ended.
 func (p *attempts) write(ctx context.Context, a *Attempt, from *database.DB) ([]byte, error) {
-	var file bytes.Buffer // no write to it fails
+	var file bytes.Buffer // writing to it never fails
 	lines := csv.NewWriter(&file)
 	_ = lines.Write(customers.Header())
 	done := 0

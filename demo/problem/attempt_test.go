@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/demo/record"
 )
 
-func TestLengthIsBounded(t *testing.T) {
+func TestSecondsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := New(Config{Seconds: 4})
 	for text, want := range map[string]float64{
@@ -25,7 +25,7 @@ func TestLengthIsBounded(t *testing.T) {
 	assert.InDelta(t, 10, p.secondsOf(httptest.NewRequest(http.MethodGet, "/problem", nil)), 0)
 }
 
-func TestNumberIsBounded(t *testing.T) {
+func TestRunningAttemptsAreBounded(t *testing.T) {
 	t.Parallel()
 	p := New(Config{})
 	add := func(stubborn bool) (*Attempt, error) {
@@ -46,17 +46,17 @@ func TestNumberIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		p.end(a, nil)
 	}
-	assert.LessOrEqual(t, len(p.Look()), mostAttempts+1, "those that have ended are forgotten")
+	assert.LessOrEqual(t, len(p.Look()), mostAttempts+1, "attempts that have ended are still stored")
 }
 
-func TestLanesHaveOneScale(t *testing.T) {
+func TestLanesShareOneScale(t *testing.T) {
 	t.Parallel()
 	begin := time.Now().Add(-time.Minute)
 	at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
 	all := lanes([]Attempt{
 		{stubborn: true, Asked: begin, Answered: at(1), cut: true, Wasted: 250, Rows: 1000, Ended: at(5), Err: http.ErrHandlerTimeout},
 		{Asked: begin, Answered: at(1), cut: true, Ended: at(1)},
-		{Asked: begin, Answered: at(9), Ended: at(9)}, // an older one
+		{Asked: begin, Answered: at(9), Ended: at(9)}, // older, so not shown
 	}, []*record.Record{{ID: 7, CreatedAt: begin, StartedAt: new(at(1)), UpdatedAt: at(4), Done: 1000, Bytes: 999}})
 	require.Len(t, all, 3)
 	for i, want := range [][]stretch{
@@ -66,6 +66,6 @@ func TestLanesHaveOneScale(t *testing.T) {
 	} {
 		assert.Equal(t, want, all[i].Stretches, all[i].Title)
 	}
-	assert.Contains(t, all[1].Steps, step{"5.00 s", "The job ends: 4.00 s since the answer, 750 more rows for nobody, and an error: “http: Handler timeout”."})
+	assert.Contains(t, all[1].Steps, step{"5.00 s", "The job ends, 4.00 s after the answer, with an error: “http: Handler timeout”. It wrote 750 more rows, for no visitor."})
 	assert.Nil(t, lanes(nil, nil)[2].Steps)
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/goresque/goresque/demo/words"
 )
 
-// lane is what happened to the latest export of one way, as it was measured.
+// lane shows the latest export of one kind: what happened, and when.
 type lane struct {
 	Title, Job, Empty string
 	Stretches         []stretch
 	Steps             []step
 }
 
-// stretch is a part of a lane's picture, which is 100 wide.
+// stretch is a part of a lane's bar, which is 100 wide.
 type stretch struct {
 	Class    string
 	X, Width float64
 	from, to time.Duration
 }
 
-// step is something that happened, and when, counted from the visitor's click.
+// step is an event, with its time since the visitor's click.
 type step struct{ At, Text string }
 
 func (l *lane) step(at time.Duration, format string, args ...any) {
@@ -33,12 +33,13 @@ func (l *lane) stretch(class string, from, to time.Duration) {
 	l.Stretches = append(l.Stretches, stretch{Class: class, from: from, to: to})
 }
 
-// lanes tell of each way on one scale. The attempts are the newest first.
+// lanes returns a lane for each kind of export, on one scale. The attempts must be
+// sorted, newest first.
 func lanes(attempts []Attempt, ready []*record.Record) []lane {
 	all := []lane{
-		{Title: "In the request, by a job that obeys", Empty: "Nobody has tried since the demo was started."},
-		{Title: "In the request, by a job that does not", Empty: "Nobody has tried since the demo was started."},
-		{Title: "In the background", Empty: "There is no export yet that a worker has made at the first go."},
+		{Title: "In the request, by a job that stops", Empty: "Not tried since the demo was started."},
+		{Title: "In the request, by a job that does not stop", Empty: "Not tried since the demo was started."},
+		{Title: "In the background, by a worker", Empty: "No export has been built at the first attempt yet."},
 	}
 	for _, a := range attempts {
 		l := &all[0]
@@ -54,7 +55,7 @@ func lanes(attempts []Attempt, ready []*record.Record) []lane {
 		l.Job = words.Seconds(time.Duration(e.Seconds * float64(time.Second)))
 		l.stretch("queued", 0, e.StartedAt.Sub(asked))
 		l.stretch("work", e.StartedAt.Sub(asked), e.UpdatedAt.Sub(asked))
-		l.step(0, "Export #%d is stored, and its id goes to the queue.", e.ID)
+		l.step(0, "Export #%d is stored, and its job is enqueued.", e.ID)
 		l.step(e.StartedAt.Sub(asked), "A worker takes the job.")
 		l.step(e.UpdatedAt.Sub(asked), "The file is ready: %s rows, %s.", words.Thousands(e.Done), words.Size(e.Bytes))
 	}
@@ -70,7 +71,7 @@ func (l *lane) attempt(a Attempt, now time.Time) {
 		}
 		return t.Sub(a.Asked)
 	}
-	l.step(0, "The request comes.")
+	l.step(0, "The request starts.")
 	l.stretch("wait", 0, since(a.Answered))
 	more := words.Thousands(a.Rows - a.Wasted)
 	switch {
@@ -78,30 +79,30 @@ func (l *lane) attempt(a Attempt, now time.Time) {
 		l.step(since(now), "The visitor waits: %s of %s rows so far.", words.Thousands(a.Rows), words.Thousands(a.total))
 		return
 	case !a.cut && a.Err != nil:
-		l.step(since(a.Answered), "500, for an error: “%v”.", a.Err)
+		l.step(since(a.Answered), "The answer is 500, because of an error: “%v”.", a.Err)
 		return
 	case !a.cut:
-		l.step(since(a.Answered), "200 and the whole file, %s rows: it was short enough.", words.Thousands(a.Rows))
+		l.step(since(a.Answered), "The answer is 200 and the complete file, %s rows: there was enough time.", words.Thousands(a.Rows))
 		return
 	}
-	end := "503"
+	end := "The answer is 503"
 	if a.Left {
 		end = "The visitor leaves"
 	}
-	l.step(since(a.Answered), "%s. Of %s rows %s were written, for nothing.", end, words.Thousands(a.total), words.Thousands(a.Wasted))
+	l.step(since(a.Answered), "%s. The job had written %s of %s rows, which are lost.", end, words.Thousands(a.Wasted), words.Thousands(a.total))
 	switch {
 	case !a.stubborn:
 		l.step(since(a.Ended), "The job has stopped.")
 		return
 	case a.Ended.IsZero():
-		l.step(since(now), "The job still burns: %s since the answer, %s more rows for nobody.", words.Seconds(now.Sub(a.Answered)), more)
+		l.step(since(now), "The job still runs, %s after the answer. It has written %s more rows, for no visitor.", words.Seconds(now.Sub(a.Answered)), more)
 	default:
-		l.step(since(a.Ended), "The job ends: %s since the answer, %s more rows for nobody, and an error: “%v”.", words.Seconds(a.Ended.Sub(a.Answered)), more, a.Err)
+		l.step(since(a.Ended), "The job ends, %s after the answer, with an error: “%v”. It wrote %s more rows, for no visitor.", words.Seconds(a.Ended.Sub(a.Answered)), a.Err, more)
 	}
 	l.stretch("burn", since(a.Answered), since(a.Ended))
 }
 
-// scale draws all lanes as wide as the longest needs.
+// scale sets the widths so that the longest lane is 100 wide.
 func scale(all []lane) {
 	longest := time.Millisecond
 	for _, l := range all {

@@ -1,5 +1,5 @@
-// Package problem does the export inside the request, where it is cut off: the
-// mistake that background jobs solve, on a page that measures both ways.
+// Package problem builds the export inside the request, which is cut off after a
+// second. Background jobs solve this problem. The page measures both kinds of export.
 package problem
 
 import (
@@ -25,29 +25,29 @@ var files embed.FS
 // Files returns the page and its script.
 func Files() embed.FS { return files }
 
-// Config says what the page does and shows.
+// Config configures a Problem.
 type Config struct {
 	Site     *site.Site
 	DB       *database.DB
-	Rows     int           // of an export
-	Seconds  float64       // that an export takes
-	CutAfter time.Duration // 0 means 1 s
-	Story    func(id int64) any
+	Rows     int                // of each export
+	Seconds  float64            // that an export takes by default
+	CutAfter time.Duration      // how long a request may take; 0 means 1 s
+	Story    func(id int64) any // returns the values for the panel "What happens"
 }
 
-// Problem is the page, with the exports that run inside its requests.
+// Problem is the page and the exports that run inside its requests.
 type Problem struct {
 	cfg Config
 	attempts
 }
 
-// New returns a problem.
+// New returns a Problem.
 func New(cfg Config) *Problem {
 	cfg.CutAfter = cmp.Or(cfg.CutAfter, time.Second)
 	return &Problem{cfg: cfg}
 }
 
-// Page shows the export inside a request, and those that run now. It begins none.
+// Page shows the form and the exports that run now. It starts none.
 func (p *Problem) Page(rw http.ResponseWriter, r *http.Request) error {
 	v, err := p.view(r)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *Problem) Page(rw http.ResponseWriter, r *http.Request) error {
 	return p.cfg.Site.Render(rw, http.StatusOK, "problem.html", v)
 }
 
-// Export answers with the file, or with a 503 if that takes too long, as Heroku's
+// Export answers with the file. If that takes too long it answers 503, as Heroku's
 // router and rack-timeout do.
 func (p *Problem) Export(rw http.ResponseWriter, r *http.Request) error {
 	life, stop := context.WithCancel(context.WithoutCancel(r.Context()))
@@ -80,22 +80,23 @@ func (p *Problem) Export(rw http.ResponseWriter, r *http.Request) error {
 	case !v.cut || left:
 		return nil
 	case failed:
-		<-a.done // it has failed, so it ends now
+		<-a.done // at once, because the job has failed
 		if errors.Is(a.Err, context.Canceled) {
 			return errStopping()
 		}
 		return a.Err
 	case !a.stubborn:
-		<-a.done // at once
+		<-a.done // at once, because the job checks its context
 	}
 	return p.cutOff(rw, r, a)
 }
 
-// job is what an application's handler would be. TimeoutHandler keeps the answer
-// in memory until job returns, and ends its context when the time is over.
+// job is the handler of an application without background jobs. TimeoutHandler keeps
+// the answer in memory until job returns, and cancels its context when the time is
+// up.
 func (p *Problem) job(life context.Context, a *Attempt) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		ctx := life //nolint:contextcheck // the mistake that this page shows: it ends only with the server
+		ctx := life //nolint:contextcheck // this context ends only with the server: the mistake that the page shows
 		if !a.stubborn {
 			ctx = r.Context() // ends with the request
 		}
@@ -103,17 +104,18 @@ func (p *Problem) job(life context.Context, a *Attempt) http.Handler {
 		defer func() { p.end(a, err) }()
 		file, err := p.write(ctx, a, p.cfg.DB)
 		if err != nil {
-			// Otherwise a handler that stops at the last moment answers 200 with half a file.
+			// Without this, a handler that stops just before the time is up would answer
+			// 200 with half a file.
 			rw.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		rw.Header().Set("Content-Type", "text/csv; charset=utf-8")
 		rw.Header().Set("Content-Disposition", `attachment; filename="customers.csv"`)
-		_, err = rw.Write(file) // http.ErrHandlerTimeout if the answer has been given
+		_, err = rw.Write(file) // fails with http.ErrHandlerTimeout after the 503
 	})
 }
 
-// verdict passes an answer on unless it is a 503, which gets a page of ours.
+// verdict writes an answer unless it is a 503. The caller then writes its own page.
 type verdict struct {
 	http.ResponseWriter
 
@@ -130,7 +132,7 @@ func (v *verdict) Write(p []byte) (int, error) {
 	if v.cut {
 		return len(p), nil
 	}
-	return v.ResponseWriter.Write(p) //nolint:wrapcheck // a writer returns it as it is
+	return v.ResponseWriter.Write(p) //nolint:wrapcheck // a writer returns the error unchanged
 }
 
 func (p *Problem) cutOff(rw http.ResponseWriter, r *http.Request, a *Attempt) error {
@@ -149,14 +151,14 @@ func (p *Problem) cutOff(rw http.ResponseWriter, r *http.Request, a *Attempt) er
 	return p.cfg.Site.Render(rw, http.StatusServiceUnavailable, "problem.html", v)
 }
 
-// cutJSON is what a program gets instead of the file.
+// cutJSON is what a program gets if its request was cut off.
 type cutJSON struct {
 	Error    string   `json:"error"`
-	Seconds  float64  `json:"seconds"`       // that the export takes
-	After    float64  `json:"stopped_after"` // in seconds
-	Progress progress `json:"progress"`      // by then
-	Burning  bool     `json:"burning"`       // the job goes on for no visitor
-	Instead  string   `json:"instead"`       // POST there
+	Seconds  float64  `json:"seconds"`       // that the export would take
+	After    float64  `json:"stopped_after"` // seconds
+	Progress progress `json:"progress"`      // when it was cut off
+	Burning  bool     `json:"burning"`       // whether the job still runs
+	Instead  string   `json:"instead"`       // POST here for an export in the background
 }
 
 type progress struct {
@@ -164,11 +166,10 @@ type progress struct {
 	Total int `json:"total"`
 }
 
-// secondsOf returns how long an export takes: as long as one in the background,
-// unless the request says otherwise.
+// secondsOf returns how long the export takes: the request's seconds, or the default.
 func (p *Problem) secondsOf(r *http.Request) float64 {
 	seconds, err := strconv.ParseFloat(r.FormValue("seconds"), 64)
-	if err != nil || !(seconds >= 0) { // also not NaN
+	if err != nil || !(seconds >= 0) { // written so that NaN fails
 		seconds = p.cfg.Seconds
 	}
 	return min(seconds, longest)
@@ -184,7 +185,7 @@ type view struct {
 	StubbornMost int
 	Processors   int
 	Token, Host  string
-	Cut          *Attempt // by the request that the page answers
+	Cut          *Attempt // the attempt of this request, if it was cut off
 	Waits, Burns int
 	Lanes        []lane
 	Story        any

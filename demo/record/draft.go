@@ -11,7 +11,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Draft is the file of a run. A piece of it is in memory and the rest is in the
+// Draft is the file that a run writes. The latest piece is in memory, the rest in the
 // database.
 type Draft struct {
 	record   *Record
@@ -27,18 +27,19 @@ type Draft struct {
 func newDraft(r *Record) *Draft {
 	return &Draft{
 		record: r, sum: sha256.New(), started: time.Now(),
-		reportEvery: 250 * time.Millisecond, // at most: each report is a write that wakes all who watch
-		beatEvery:   time.Second,            // at least: a silent run is taken for lost
+		reportEvery: 250 * time.Millisecond, // not more often: each report wakes every open page
+		beatEvery:   time.Second,            // not less often: a silent run counts as lost
 	}
 }
 
 // Write appends to the piece in memory. It never fails.
 func (d *Draft) Write(p []byte) (int, error) {
-	return d.piece.Write(p) //nolint:wrapcheck // it is nil
+	return d.piece.Write(p) //nolint:wrapcheck // the error is nil
 }
 
-// Rows stores what was written as n more rows, when they are due. It fails, and the
-// run must end, if ctx ends, or if the record was cancelled, deleted or overtaken.
+// Rows stores what was written since the last call as n more rows. It first waits
+// until the rows are due. It returns an error if ctx ends, or if the record was
+// cancelled, deleted or overtaken. The run must then end.
 func (d *Draft) Rows(ctx context.Context, n int) error {
 	if err := d.pace(ctx, d.record.Done+n); err != nil {
 		return err
@@ -49,8 +50,8 @@ func (d *Draft) Rows(ctx context.Context, n int) error {
 	return nil
 }
 
-// pace waits until so many rows are due, and reports meanwhile that the run is
-// alive.
+// pace waits until the given number of rows is due. While it waits it reports that
+// the run is alive.
 func (d *Draft) pace(ctx context.Context, rows int) error {
 	r := d.record
 	share := float64(rows) / float64(max(r.Total, 1))
@@ -75,13 +76,13 @@ func (d *Draft) pace(ctx context.Context, rows int) error {
 	}
 }
 
-// store moves the piece to the database, unless the run was overtaken.
+// store moves the piece to the database if the run was not overtaken.
 func (d *Draft) store(ctx context.Context, rows int) error {
 	r, data := d.record, d.piece.Bytes()
 	d.sum.Write(data)
 	start, done := r.Bytes, r.Done
 	report := time.Since(d.reported) >= d.reportEvery
-	err := r.db.Alone(ctx, func(tx *gorm.DB) error { // it may run again
+	err := r.db.Alone(ctx, func(tx *gorm.DB) error { // Alone may call this function again
 		if err := r.hold(tx); err != nil {
 			return err
 		}

@@ -9,9 +9,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// chunk is a part of a file, which begins at the byte Start. Files are in the
-// database, so that the worker that writes one and the web app that serves it need
-// not share a disk.
+// chunk is a part of a file; its first byte is the file's byte Start. Files are
+// stored in the database, so that the worker and the web app need not share a disk.
 type chunk struct {
 	ExportID int64  `gorm:"primaryKey;autoIncrement:false;index:chunks_start,priority:1"`
 	Seq      int    `gorm:"primaryKey;autoIncrement:false"`
@@ -23,23 +22,24 @@ func removeFile(tx *gorm.DB, id int64) error {
 	return tx.Delete(&chunk{}, "export_id = ?", id).Error
 }
 
-// file reads a record's file from the database and holds a piece at a time. It is
-// for one goroutine.
+// file reads a record's file from the database, one piece at a time. It is not safe
+// for concurrent use.
 type file struct {
-	ctx    context.Context //nolint:containedctx // io.Reader has no other place for it
+	ctx    context.Context //nolint:containedctx // Read has no parameter for it
 	record *Record
 	at     int64
 	piece  chunk
 	loaded func() // called after each piece
 }
 
-// ErrFileGone ends a download whose record is built again, or deleted, meanwhile.
-var ErrFileGone = errors.New("it is no longer there")
+// ErrFileGone is the error of a download if the record is built again or deleted
+// before the download ends.
+var ErrFileGone = errors.New("the file was deleted or built again")
 
 var _ io.ReadSeeker = (*file)(nil)
 
-// Open returns the file of a record that is ready. It calls loaded after each
-// piece that it reads.
+// Open returns the file of a record that is ready. The file calls loaded after it has
+// read a piece from the database.
 func (r *Record) Open(ctx context.Context, loaded func()) io.ReadSeeker {
 	return &file{ctx: ctx, record: r, loaded: loaded}
 }
@@ -58,8 +58,8 @@ func (f *file) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// load reads the piece that contains f.at, of the run that the record was read
-// with: parts of two runs would make a file that never existed.
+// load reads the piece that contains f.at. It must be of the run that had written the
+// file when the record was read: pieces of two runs do not make a valid file.
 func (f *file) load() error {
 	var next chunk
 	r := f.record
@@ -85,7 +85,7 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 		offset += f.record.Bytes
 	}
 	if offset < 0 {
-		return f.at, errors.New("seeking before the beginning of a file")
+		return f.at, errors.New("seek before the start of the file")
 	}
 	f.at = offset
 	return f.at, nil

@@ -17,37 +17,37 @@ type counter struct {
 	N  int64
 }
 
-// nextVersion counts a change. The row stays locked until the transaction ends, so
-// that versions are seen in their order.
+// nextVersion returns the version of a new change. The counter stays locked until the
+// transaction ends, so that readers see versions in order.
 func nextVersion(tx *gorm.DB) (n int64, err error) {
 	err = tx.Raw("INSERT INTO counters (id, n) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = counters.n + 1 RETURNING n").Scan(&n).Error
 	return n, err
 }
 
-// Version returns that of the latest change to any record.
+// Version returns the version of the latest change to any record.
 func Version(ctx context.Context, db *database.DB) (n int64, err error) {
 	if err := db.WithContext(ctx).Model(&counter{}).Select("n").Limit(1).Scan(&n).Error; err != nil {
-		return 0, fmt.Errorf("asking for changes: %w", err)
+		return 0, fmt.Errorf("reading the latest version: %w", err)
 	}
 	return n, nil
 }
 
 // UnderWay returns the records that are queued or being built.
 func UnderWay(ctx context.Context, db *database.DB) ([]*Record, error) {
-	return list(ctx, db, "listing exports under way", func(tx *gorm.DB) *gorm.DB {
+	return list(ctx, db, "listing queued and building exports", func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("state IN ?", []State{Queued, Building})
 	})
 }
 
 // Outdated returns the records whose file has expired.
 func Outdated(ctx context.Context, db *database.DB) ([]*Record, error) {
-	return list(ctx, db, "listing exports that expire", func(tx *gorm.DB) *gorm.DB {
+	return list(ctx, db, "listing expired exports", func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("state = ? AND (expires_at IS NULL OR expires_at < ?)", Ready, time.Now().UTC())
 	})
 }
 
-// LastReady returns the latest record that became ready in its first run, or none:
-// after a second run the record no longer tells when that run was asked for.
+// LastReady returns the latest record that became ready in its first run, or nothing.
+// A record does not store when a later run was requested.
 func LastReady(ctx context.Context, db *database.DB) ([]*Record, error) {
 	return list(ctx, db, "finding the last export", func(tx *gorm.DB) *gorm.DB {
 		return tx.Where("state = ? AND attempt = 1", Ready).Order("id DESC").Limit(1)
@@ -64,13 +64,13 @@ func list(ctx context.Context, db *database.DB, what string, which func(*gorm.DB
 	return records, nil
 }
 
-// Line returns the place in the queue of each record that waits there, counted
-// from 1. The version of a queued record is from when it was queued.
+// Line returns the place in the queue of each queued record, counted from 1. It
+// orders them by version: a record gets its version when it is queued.
 func Line(ctx context.Context, db *database.DB) (map[int64]int, error) {
 	var ids []int64
 	err := db.WithContext(ctx).Model(&Record{}).Where("state = ?", Queued).Order("version").Limit(1000).Pluck("id", &ids).Error
 	if err != nil {
-		return nil, fmt.Errorf("counting the exports in line: %w", err)
+		return nil, fmt.Errorf("listing the exports in line: %w", err)
 	}
 	places := make(map[int64]int, len(ids))
 	for i, id := range ids {
@@ -79,7 +79,8 @@ func Line(ctx context.Context, db *database.DB) (map[int64]int, error) {
 	return places, nil
 }
 
-// Interrupt marks what was under way as failed, for when its jobs no longer exist.
+// Interrupt marks all queued and building records as failed. It is for a database
+// whose jobs no longer exist.
 func Interrupt(ctx context.Context, db *database.DB, why string) error {
 	records, err := UnderWay(ctx, db)
 	for _, r := range records {

@@ -1,5 +1,6 @@
-// Package record keeps what several processes change at once: every change has a
-// version, a run that was overtaken changes nothing, and no half file is offered.
+// Package record stores the state of exports, which several processes change at the
+// same time: each change has a version, a run that was overtaken changes nothing, and
+// a file can be downloaded only when it is complete.
 package record
 
 import (
@@ -14,7 +15,7 @@ import (
 	"github.com/goresque/goresque/demo/database"
 )
 
-// State is how far an export is.
+// State is the state of an export.
 type State string
 
 // The states of an export. Queued and Building lead to one of the others, and
@@ -27,7 +28,7 @@ const (
 	Cancelled State = "cancelled"
 	Expired   State = "expired"
 
-	Deleted State = "deleted" // meanwhile: in memory only
+	Deleted State = "deleted" // another request deleted it; never stored
 )
 
 // KeptFor is how long a file can be downloaded.
@@ -38,42 +39,42 @@ type Record struct {
 	ID                   int64
 	CreatedAt, UpdatedAt time.Time
 
-	Seconds float64 // that building takes: without, it would be too fast to watch
+	Seconds float64 // how long building takes; 0 is too fast to watch
 
 	State       State
 	Message     string // why it failed
 	Done, Total int    // rows
 	Bytes       int64  // of its file
 	SHA256      string
-	StartedAt   *time.Time // the latest run
+	StartedAt   *time.Time // of the latest run
 	ExpiresAt   *time.Time
 
-	// Attempt counts the runs and what ends one from outside. A run with another
-	// number was overtaken and must change nothing.
+	// Attempt rises when a run starts and when a run is ended from outside. A run
+	// whose number differs from it was overtaken and must change nothing.
 	Attempt int
 
-	// Version rises with every change. All records share one counter, so that a
-	// reader who has seen one version asks for the higher ones only.
+	// Version rises with every change. All records share one counter, so a reader
+	// that knows one version needs only the records with higher ones.
 	Version int64 `gorm:"index"`
 
 	db *database.DB
 }
 
-// TableName is the table of the records, also when they are embedded.
+// TableName returns the table of the records and of the type that embeds Record.
 func (*Record) TableName() string { return "exports" }
 
-// Models returns what needs a table besides the type that embeds Record.
+// Models returns the models that need a table, without the type that embeds Record.
 func Models() []any { return []any{&chunk{}, &counter{}} }
 
-// BeforeCreate gives a new record its first state and version.
+// BeforeCreate sets the first state and version of a new record.
 func (r *Record) BeforeCreate(tx *gorm.DB) (err error) {
 	r.State = Queued
 	r.Version, err = nextVersion(tx)
 	return err
 }
 
-// AfterFind gives a record of an older demo, whose file has another form, a time
-// at which it expired.
+// AfterFind makes a record of an older demo expire, because its file has another
+// format.
 func (r *Record) AfterFind(*gorm.DB) error {
 	if r.ExpiresAt == nil {
 		r.ExpiresAt = &r.CreatedAt
@@ -81,48 +82,51 @@ func (r *Record) AfterFind(*gorm.DB) error {
 	return nil
 }
 
-// In sets the database of a record that was read from it.
+// In sets the database that the record was read from.
 func (r *Record) In(db *database.DB) { r.db = db }
 
 // DB returns the database of the record.
 func (r *Record) DB() *database.DB { return r.db }
 
-// Complete reports whether there is nothing left to wait for.
+// Complete reports whether the record is neither queued nor building.
 func (r *Record) Complete() bool { return r.State != Queued && r.State != Building }
 
-// What changes a record from outside of its run follows. Each returns false if the
-// record is not, or no longer, in a state for it, and leaves the record as it is in
-// the database then.
+// The methods from Retry to PutBack change a record from outside its run. They return
+// false, and change nothing in the database, if the record is not in a state that
+// the method can change. In both cases they update r from the database. If the
+// record does not exist, r.State is Deleted.
 
-// Retry makes a record that ended without a file wait again.
+// Retry marks a record that ended without a file as queued. The caller enqueues the
+// job.
 func (r *Record) Retry(ctx context.Context) (bool, error) {
 	return r.move(ctx, Queued, "", "state IN ?", []State{Failed, Cancelled, Expired})
 }
 
-// Cancel stops the building of a record. Its run ends at its next piece.
+// Cancel marks a queued or building record as cancelled. Its run ends at the next
+// piece.
 func (r *Record) Cancel(ctx context.Context) (bool, error) {
 	return r.move(ctx, Cancelled, "", "state IN ?", []State{Queued, Building})
 }
 
-// Expire removes the file of a record.
+// Expire marks a ready record as expired and removes its file.
 func (r *Record) Expire(ctx context.Context) (bool, error) {
 	return r.move(ctx, Expired, "", "state = ?", Ready)
 }
 
-// Lose marks a record as failed whose job no longer exists, unless it has changed
-// since it was read.
+// Lose marks a record whose job no longer exists as failed, unless the record has
+// changed since it was read.
 func (r *Record) Lose(ctx context.Context, why string) (bool, error) {
 	return r.move(ctx, Failed, why, "version = ?", r.Version)
 }
 
-// PutBack makes a record wait again whose job was returned to its queue, unless it
-// has changed since it was read.
+// PutBack marks a record whose job was returned to its queue as queued, unless the
+// record has changed since it was read.
 func (r *Record) PutBack(ctx context.Context) (bool, error) {
 	return r.move(ctx, Queued, "", "version = ?", r.Version)
 }
 
-// move changes the state if a condition holds. This ends a run and removes the
-// file: none of the states that move leads to has one.
+// move changes the state if a condition holds. It ends the run and removes the file:
+// none of the new states has a file.
 func (r *Record) move(ctx context.Context, to State, message, condition string, args ...any) (ok bool, err error) {
 	err = r.db.Alone(ctx, func(tx *gorm.DB) error {
 		if _, err := lock(tx, r.ID); errors.Is(err, gorm.ErrRecordNotFound) {
@@ -149,7 +153,7 @@ func (r *Record) move(ctx context.Context, to State, message, condition string, 
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("making export %d %s: %w", r.ID, to, err)
+		return false, fmt.Errorf("marking export %d as %s: %w", r.ID, to, err)
 	}
 	return ok, nil
 }
@@ -157,7 +161,7 @@ func (r *Record) move(ctx context.Context, to State, message, condition string, 
 // Remove deletes the record and its file.
 func (r *Record) Remove(ctx context.Context) error {
 	err := r.db.Alone(ctx, func(tx *gorm.DB) error {
-		_, _ = lock(tx, r.ID) // it may be deleted already
+		_, _ = lock(tx, r.ID) // it may have been deleted
 		_, err := nextVersion(tx)
 		return errors.Join(err, removeFile(tx, r.ID), tx.Delete(&Record{ID: r.ID}).Error)
 	})
@@ -167,9 +171,9 @@ func (r *Record) Remove(ctx context.Context) error {
 	return nil
 }
 
-// lock reads a record for a transaction that changes it. Each transaction calls
-// lock before nextVersion: two that lock in different orders wait for each other.
-// SQLite needs no lock, because its transactions begin as writers.
+// lock reads a record and locks it for a transaction that changes it. Every
+// transaction calls lock before nextVersion; in different orders they could
+// deadlock. SQLite needs no lock, because its transactions start as writers.
 func lock(tx *gorm.DB, id int64) (*Record, error) {
 	r := &Record{}
 	return r, tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(r, id).Error

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each change from outside is possible in some states only, gives the record a new
+// Each change from outside is possible only in some states. It gives the record a new
 // version and ends its run.
-func TestChangesFromOutside(t *testing.T) {
+func TestChangesFromOutsideNeedAState(t *testing.T) {
 	t.Parallel()
 	all := []State{Queued, Building, Ready, Failed, Cancelled, Expired}
 	for name, c := range map[string]struct {
@@ -38,7 +38,7 @@ func TestChangesFromOutside(t *testing.T) {
 				ok, err := c.change(r, t.Context())
 				require.NoError(t, err)
 				now := find(t, db, r.ID)
-				assert.Equal(t, now, r, "the record is as it is in the database")
+				assert.Equal(t, now, r, "the record differs from the database")
 				var pieces int64
 				require.NoError(t, db.Model(&chunk{}).Where("export_id = ?", r.ID).Count(&pieces).Error)
 				if !assert.Equal(t, contains(c.from, state), ok, state) || !ok {
@@ -48,8 +48,8 @@ func TestChangesFromOutside(t *testing.T) {
 				}
 				assert.Equal(t, c.to, now.State)
 				assert.Greater(t, now.Version, before.Version)
-				assert.Equal(t, before.Attempt+1, now.Attempt, "its run has been overtaken")
-				assert.Zero(t, pieces, "none of these states has a file")
+				assert.Equal(t, before.Attempt+1, now.Attempt)
+				assert.Zero(t, pieces, "pieces of a file without an owner")
 			}
 		})
 	}
@@ -64,8 +64,7 @@ func contains(all []State, s State) bool {
 	return false
 }
 
-// What is judged by what was seen must not touch what has changed since.
-func TestLosingAndReturningOfWhatHasChangedSince(t *testing.T) {
+func TestLoseAndPutBackKeepARecordThatHasChanged(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	r := newRecord(t, db)
@@ -87,7 +86,7 @@ func (r *Record) withVersion(v int64) *Record {
 	return r
 }
 
-func TestChangesOfADeletedRecord(t *testing.T) {
+func TestChangesToADeletedRecordDoNothing(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	r := newRecord(t, db)
@@ -96,7 +95,7 @@ func TestChangesOfADeletedRecord(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, ok)
 	assert.Equal(t, Deleted, r.State)
-	require.NoError(t, r.Remove(t.Context()), "twice does no harm")
+	require.NoError(t, r.Remove(t.Context()), "second Remove")
 }
 
 func TestVersionsRiseWithEveryChange(t *testing.T) {
@@ -120,7 +119,7 @@ func TestVersionsRiseWithEveryChange(t *testing.T) {
 	}
 }
 
-func TestLists(t *testing.T) {
+func TestListsReturnTheRecordsOfAState(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	queued, building, ready, outdated, again := newRecord(t, db), newRecord(t, db), newRecord(t, db), newRecord(t, db), newRecord(t, db)
@@ -128,7 +127,7 @@ func TestLists(t *testing.T) {
 		building: {"state": Building},
 		ready:    {"state": Ready, "attempt": 1, "expires_at": time.Now().UTC().Add(time.Hour)},
 		outdated: {"state": Ready, "attempt": 2, "expires_at": time.Now().UTC().Add(-time.Hour)},
-		again:    {"version": 0}, // queued before all others
+		again:    {"version": 0}, // it was queued before all others
 	} {
 		require.NoError(t, db.Model(r).Updates(columns).Error)
 	}
@@ -141,7 +140,7 @@ func TestLists(t *testing.T) {
 	}
 	assert.ElementsMatch(t, []int64{queued.ID, building.ID, again.ID}, ids(UnderWay(t.Context(), db)))
 	assert.Equal(t, []int64{outdated.ID}, ids(Outdated(t.Context(), db)))
-	assert.Equal(t, []int64{ready.ID}, ids(LastReady(t.Context(), db)), "of a second run, nothing tells when it was asked for")
+	assert.Equal(t, []int64{ready.ID}, ids(LastReady(t.Context(), db)))
 	line, err := Line(t.Context(), db)
 	require.NoError(t, err)
 	assert.Equal(t, map[int64]int{again.ID: 1, queued.ID: 2}, line)
@@ -151,7 +150,7 @@ func TestLists(t *testing.T) {
 	assert.Equal(t, Ready, find(t, db, ready.ID).State)
 }
 
-func TestMessagesAreShort(t *testing.T) {
+func TestShortenLimitsMessages(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "short", shorten("short"))
 	assert.Equal(t, strings.Repeat("ß", 200), shorten(strings.Repeat("ß", 200)))

@@ -10,16 +10,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// What ends a run from outside.
+// The reasons to end a run from outside.
 var (
-	errOvertaken = errors.New("another worker has begun it anew")
+	errOvertaken = errors.New("another worker has started it again")
 	errCancelled = errors.New("it was cancelled")
 )
 
-// Perform is one run: fill writes the file of total rows, and the file is offered
-// when fill has returned. Performing again starts over. Perform returns nil if the
-// record was cancelled or deleted. It keeps any other error on the record, for the
-// page, and returns it.
+// Perform performs one run: fill writes the file, which has total rows. When fill has
+// returned nil, the file can be downloaded. A second run starts from the beginning.
+// Perform returns nil if the record was cancelled or deleted. It stores any other
+// error in the record, for the page, and returns it.
 func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.Context, draft *Draft) error) error {
 	err := r.begin(ctx, total)
 	if err == nil {
@@ -37,10 +37,11 @@ func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.C
 	return nil
 }
 
-// begin makes this run the latest and removes what an earlier one has left.
+// begin makes this run the latest one and removes the file of an earlier run.
 func (r *Record) begin(ctx context.Context, total int) error {
 	return r.db.Alone(ctx, func(tx *gorm.DB) error {
-		// Another worker may have begun, or a visitor cancelled, since it was read.
+		// Since the record was read, another worker may have started it, or its
+		// visitor may have cancelled it.
 		now, err := lock(tx, r.ID)
 		if err != nil {
 			return err
@@ -75,20 +76,20 @@ func (r *Record) build(ctx context.Context, fill func(ctx context.Context, draft
 	return nil
 }
 
-// finish offers the file.
+// finish marks the record as ready.
 func (r *Record) finish(ctx context.Context) error {
-	r.State, r.ExpiresAt = Ready, new(time.Now().UTC().Add(KeptFor)) // UTC: SQLite compares texts
+	r.State, r.ExpiresAt = Ready, new(time.Now().UTC().Add(KeptFor)) // UTC, because SQLite compares times as text
 	return r.report(ctx)
 }
 
-// Fail keeps message on the record, for the page, and returns cause, for the log
-// and for Resque, joined with what went wrong in keeping it.
+// Fail marks the record as failed with a message for the page. It returns cause, for
+// the log and for Resque, joined with the error if the record cannot be changed.
 func (r *Record) Fail(ctx context.Context, message string, cause error) error {
 	if errors.Is(cause, errOvertaken) {
 		return cause
 	}
 	r.State, r.Message = Failed, shorten(message)
-	// Also after ctx has ended: otherwise the page would wait for ever.
+	// Store it even if ctx has ended. Otherwise the page would wait forever.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := r.report(ctx)
@@ -98,10 +99,10 @@ func (r *Record) Fail(ctx context.Context, message string, cause error) error {
 	return errors.Join(cause, err)
 }
 
-// report writes what a run has changed.
+// report saves the run's changes in a transaction.
 func (r *Record) report(ctx context.Context) error { return r.db.Alone(ctx, r.save) }
 
-// save writes what a run has changed, if this is the latest run.
+// save stores the run's changes if this is the latest run.
 func (r *Record) save(tx *gorm.DB) error {
 	if err := r.hold(tx); err != nil {
 		return err
@@ -113,8 +114,8 @@ func (r *Record) save(tx *gorm.DB) error {
 	return tx.Model(r).Select("State", "Message", "Done", "Bytes", "SHA256", "ExpiresAt", "Version").Updates(r).Error
 }
 
-// hold locks the record for a transaction of a run, and ends a run that is no
-// longer wanted.
+// hold locks the record for a transaction of a run. It returns an error if the record
+// was cancelled or deleted, or the run overtaken.
 func (r *Record) hold(tx *gorm.DB) error {
 	now, err := lock(tx, r.ID)
 	switch {

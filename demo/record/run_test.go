@@ -17,7 +17,7 @@ import (
 
 func testDatabase(t *testing.T) *database.DB {
 	t.Helper()
-	type customer struct{ ID int64 } // the two are made together
+	type customer struct{ ID int64 } // Open refuses a database that has exports only
 	db, err := database.Open(t.Context(), database.Location{Path: filepath.Join(t.TempDir(), "a.db")}, append(Models(), &Record{}, &customer{})...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -31,7 +31,7 @@ func newRecord(t *testing.T, db *database.DB) *Record {
 	return r
 }
 
-// find returns a record as another process sees it.
+// find reads a record, as another process would.
 func find(t *testing.T, db *database.DB, id int64) *Record {
 	t.Helper()
 	r := &Record{db: db}
@@ -39,7 +39,7 @@ func find(t *testing.T, db *database.DB, id int64) *Record {
 	return r
 }
 
-// rows writes a file of n rows, a line each.
+// rows returns a function that writes n lines, one for each row.
 func rows(n int, line string) func(context.Context, *Draft) error {
 	return func(ctx context.Context, d *Draft) error {
 		for range n {
@@ -59,14 +59,14 @@ func content(t *testing.T, r *Record) string {
 	return string(data)
 }
 
-// A run that was overtaken must leave the record and the file of the run that
-// overtook it as they are, whatever it does next.
+// Whatever an overtaken run does next, it must not change the record or the file of
+// the run that overtook it.
 func TestOvertakenRunChangesNothing(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")
 	for name, next := range map[string]func(context.Context, *Draft) error{
 		"and writes": rows(1, "late"),
-		"and beats": func(ctx context.Context, d *Draft) error {
+		"and reports": func(ctx context.Context, d *Draft) error {
 			d.record.Seconds, d.beatEvery = 3600, time.Millisecond
 			return d.Rows(ctx, 1)
 		},
@@ -82,13 +82,13 @@ func TestOvertakenRunChangesNothing(t *testing.T) {
 			defer cancel()
 			err := first.Perform(ctx, 3, func(ctx context.Context, d *Draft) error {
 				assert.NoError(t, rows(1, "first")(ctx, d))
-				second := find(t, db, first.ID) //nolint:contextcheck // as another process
+				second := find(t, db, first.ID) //nolint:contextcheck // it stands for another process
 				assert.NoError(t, second.Perform(ctx, 2, rows(2, "second")))
-				before = find(t, db, first.ID) //nolint:contextcheck // as another process
+				before = find(t, db, first.ID) //nolint:contextcheck // it stands for another process
 				return next(ctx, d)
 			})
 			if name == "and fails" {
-				require.ErrorIs(t, err, boom, "the error is still Resque's to keep")
+				require.ErrorIs(t, err, boom, "Resque must get the error")
 			} else {
 				require.ErrorIs(t, err, errOvertaken)
 			}
@@ -100,9 +100,7 @@ func TestOvertakenRunChangesNothing(t *testing.T) {
 	}
 }
 
-// A run that was cancelled, or whose record was deleted, ends without an error and
-// leaves nothing behind.
-func TestUnwantedRunEndsQuietly(t *testing.T) {
+func TestRunOfACancelledOrDeletedRecordEndsWithoutError(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context, *Record) error{
 		"cancelled": func(ctx context.Context, r *Record) error { _, err := r.Cancel(ctx); return err },
@@ -117,7 +115,7 @@ func TestUnwantedRunEndsQuietly(t *testing.T) {
 				r := newRecord(t, db)
 				require.NoError(t, r.Perform(t.Context(), 2, func(ctx context.Context, d *Draft) error {
 					assert.NoError(t, rows(1, "a row")(ctx, d))
-					assert.NoError(t, end(ctx, find(t, db, r.ID))) //nolint:contextcheck // as another process
+					assert.NoError(t, end(ctx, find(t, db, r.ID))) //nolint:contextcheck // it stands for another process
 					return fill(ctx, d)
 				}))
 				var left int64
@@ -137,13 +135,13 @@ func TestUnwantedRunEndsQuietly(t *testing.T) {
 		_, err := find(t, db, r.ID).Cancel(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, r.Perform(t.Context(), 1, func(context.Context, *Draft) error {
-			assert.Fail(t, "it is not built")
+			assert.Fail(t, "a cancelled record was built")
 			return nil
 		}))
 	})
 }
 
-func TestRunsThatBeginAtOnceAreToldApart(t *testing.T) {
+func TestConcurrentRunsGetDifferentAttempts(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	created := newRecord(t, db)
@@ -178,7 +176,7 @@ func TestPaceReportsThatTheRunIsAlive(t *testing.T) {
 	require.EqualError(t, <-ended, "stopped after 0 of 1 rows: told to stop")
 }
 
-func TestReportsAreFew(t *testing.T) {
+func TestRunReportsAtMostOncePerInterval(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	r := newRecord(t, db)
@@ -190,11 +188,10 @@ func TestReportsAreFew(t *testing.T) {
 	}))
 	after, err := Version(t.Context(), db)
 	require.NoError(t, err)
-	assert.EqualValues(t, 3, after-before, "begun, the first row, finished")
+	assert.EqualValues(t, 3, after-before, "reports of the start, the first row and the end")
 }
 
-// What fill leaves in the draft is part of the file.
-func TestLastPieceIsStored(t *testing.T) {
+func TestPerformStoresTheLastPiece(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	r := newRecord(t, db)
@@ -205,9 +202,8 @@ func TestLastPieceIsStored(t *testing.T) {
 	assert.Equal(t, "a header alone", content(t, find(t, db, r.ID)))
 }
 
-// An error is kept for the page also if the run's context has ended, as when its
-// worker is told to stop.
-func TestErrorIsKeptAfterTheContextHasEnded(t *testing.T) {
+// A run's context ends when its worker stops.
+func TestErrorIsStoredAfterTheContextHasEnded(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	r := newRecord(t, db)

@@ -7,16 +7,16 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// Action answers a request. Its error becomes a page.
+// Action answers a request, or returns an error, which Handle shows as a page.
 type Action func(rw http.ResponseWriter, r *http.Request) error
 
-// Error is an error that the visitor reads.
+// Error is an error with a page for the visitor.
 type Error struct {
 	Status      int
 	Title, Text string
-	Retry       string // the path of "Try again", if there is one
-	See         string // the path of the export that it is about
-	Cause       error  // for the log; nil if the visitor caused it
+	Retry       string // the path that the button "Try again" posts to, or empty
+	See         string // the path of the export's page, or empty
+	Cause       error  // for the log; nil if the visitor caused the error
 }
 
 func (e *Error) Error() string {
@@ -29,13 +29,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// NoPage returns the error of an address without a page.
+// NoPage returns the error for an address without a page.
 func NoPage() *Error {
-	return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is nothing here. It may have been there once."}
+	return &Error{Status: http.StatusNotFound, Title: "Not found", Text: "There is no page at this address."}
 }
 
-// NotAllowed returns the error of a page that cannot be asked for with a method,
-// and sets the header with those that the routes have.
+// NotAllowed returns the error for a method that an address does not support. It sets
+// the header Allow to the methods that it supports.
 func NotAllowed(rw http.ResponseWriter, r *http.Request, routes *mux.Router) *Error {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
@@ -44,11 +44,11 @@ func NotAllowed(rw http.ResponseWriter, r *http.Request, routes *mux.Router) *Er
 			rw.Header().Add("Allow", method)
 		}
 	}
-	return &Error{Status: http.StatusMethodNotAllowed, Title: "Not like that", Text: "This page cannot be asked for with " + r.Method + "."}
+	return &Error{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Text: "This address does not support the method " + r.Method + "."}
 }
 
-// Handle makes a handler of an action. This is the one place where errors meet
-// visitors: the log gets the cause, and the visitor reads what to do.
+// Handle returns a handler that performs an action. If the action returns an error,
+// the log gets the cause and the visitor gets a page.
 func (s *Site) Handle(a Action) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		err := readForm(rw, r)
@@ -61,12 +61,12 @@ func (s *Site) Handle(a Action) http.Handler {
 	})
 }
 
-// readForm reads the form of a request, in its body and its address. It refuses a
-// POST with a form that is too large or cannot be read.
+// readForm parses the form in a request's body and address. It returns an error if
+// the request is a POST and its form is too large or cannot be parsed.
 func readForm(rw http.ResponseWriter, r *http.Request) error {
 	const most = 64 << 10
-	r.Body = http.MaxBytesReader(rw, r.Body, most) // also a GET's: FormValue would read it
-	err := r.ParseForm()                           // first: the other one hides its errors
+	r.Body = http.MaxBytesReader(rw, r.Body, most) // also for GET, because FormValue reads the body
+	err := r.ParseForm()                           // first, because ParseMultipartForm hides its errors
 	if err == nil {
 		err = r.ParseMultipartForm(most)
 	}
@@ -74,9 +74,9 @@ func readForm(rw http.ResponseWriter, r *http.Request) error {
 	case err == nil, errors.Is(err, http.ErrNotMultipart), r.Method != http.MethodPost:
 		return nil
 	case large:
-		return &Error{Status: http.StatusRequestEntityTooLarge, Title: "Too much", Text: "The form is larger than any of ours, so nothing was done."}
+		return &Error{Status: http.StatusRequestEntityTooLarge, Title: "Form too large", Text: "The form is larger than 64 kB. Nothing was done."}
 	}
-	return &Error{Status: http.StatusBadRequest, Title: "Not like that", Text: "The form cannot be read, so nothing was done."}
+	return &Error{Status: http.StatusBadRequest, Title: "Bad request", Text: "The form is not valid. Nothing was done."}
 }
 
 // errorView is what the error page shows.
@@ -85,10 +85,10 @@ type errorView struct {
 	*Error
 }
 
-// errorJSON is what a program gets instead.
+// errorJSON is the error for a program.
 type errorJSON struct {
 	Error string `json:"error"`
-	URL   string `json:"url,omitempty"` // of the export that it is about
+	URL   string `json:"url,omitempty"` // of the export
 }
 
 func (s *Site) refuse(rw http.ResponseWriter, r *http.Request, err error) {

@@ -1,5 +1,6 @@
-// Package site serves pages as any web app should: to its own hosts, from its own
-// pages, with forms of limited size, safe headers, and errors as pages.
+// Package site does what every web app should do: it accepts only its own host names,
+// refuses forms of other sites, limits the size of forms, sets safe headers and shows
+// errors as pages.
 package site
 
 import (
@@ -27,13 +28,13 @@ import (
 //go:embed templates
 var own embed.FS
 
-// Config says what a site serves.
+// Config configures a Site.
 type Config struct {
-	Hosts []string     // the names to answer to; none means any
+	Hosts []string     // the host names to accept; empty means any
 	Log   *slog.Logger // gets the causes of 500s; nil means slog.Default()
 
-	// Files have pages as templates/*.html, within the layout of
-	// templates/layout/*.html, and other files as static/*.
+	// Files have the pages in templates/*.html, their layout in
+	// templates/layout/*.html, and other files in static/*.
 	Files []fs.FS
 }
 
@@ -74,17 +75,17 @@ func New(cfg Config) (*Site, error) {
 	return s, nil
 }
 
-// Head is what the layout shows on each page.
+// Head has the values that the layout shows on each page.
 type Head struct {
 	Mode    string // problem or solution
-	Live    string // how the page learns of changes; empty if it does not
-	Waiting bool   // for an export: a browser without scripts looks again
+	Live    string // a mode of package live; empty if the page shows no exports
+	Waiting bool   // whether a browser without scripts must reload the page
 	Version int64  // of what the page shows
-	Only    int64  // the one export that the page is about; 0 on the index
-	Mark    string // before the title
+	Only    int64  // the id of the page's one export; 0 on the index
+	Mark    string // text before the title
 }
 
-// Render writes a page, all of it or nothing.
+// Render writes a page. If it returns an error it has written nothing.
 func (s *Site) Render(rw http.ResponseWriter, status int, name string, view any) error {
 	var page bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&page, "layout", view); err != nil {
@@ -94,13 +95,13 @@ func (s *Site) Render(rw http.ResponseWriter, status int, name string, view any)
 	return nil
 }
 
-// WantsJSON reports whether a request is a program's.
+// WantsJSON reports whether a request asks for JSON, and so comes from a program.
 func WantsJSON(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
-// JSON writes v.
+// JSON writes v as JSON.
 func JSON(rw http.ResponseWriter, status int, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -110,7 +111,7 @@ func JSON(rw http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// TaggedJSON writes v, unless the client has it already.
+// TaggedJSON writes v as JSON with an ETag, or 304 if the client has the same version.
 func TaggedJSON(rw http.ResponseWriter, r *http.Request, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -132,11 +133,10 @@ func write(rw http.ResponseWriter, status int, contentType string, body []byte) 
 	rw.Header().Set("Content-Type", contentType)
 	rw.Header().Set("Vary", "Accept")
 	rw.WriteHeader(status)
-	_, _ = rw.Write(body) // a visitor who is gone needs no answer
+	_, _ = rw.Write(body) // it fails only if the visitor has left
 }
 
-// Static serves the static file that the path names. A browser that has it asks
-// only whether it has changed.
+// Static serves the static file that the path names, with an ETag.
 func (s *Site) Static(rw http.ResponseWriter, r *http.Request) error {
 	name := "static/" + mux.Vars(r)["name"]
 	for _, files := range s.files {
@@ -152,18 +152,18 @@ func (s *Site) Static(rw http.ResponseWriter, r *http.Request) error {
 	return NoPage()
 }
 
-// Protect prepares a handler for browsers: it refuses other hosts and changes that
-// another site asks for, and sets headers that limit what a page may do.
+// Protect protects a handler: it refuses other host names and POSTs from other sites,
+// and sets headers that limit what a page may do.
 func (s *Site) Protect(next http.Handler) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(s.Handle(func(http.ResponseWriter, *http.Request) error {
-		return &Error{Status: http.StatusForbidden, Title: "Not from here", Text: "This request came from another site, so nothing was done."}
+		return &Error{Status: http.StatusForbidden, Title: "Request from another site", Text: "This request came from another site. Nothing was done."}
 	}))
 	return s.ownHosts(secure(sameOrigin.Handler(next)))
 }
 
-// secure sets the headers of every answer: a page runs only the site's own files,
-// and no other page may frame it.
+// secure sets the security headers of every answer: a page loads only the site's own
+// files, and no other page may frame it.
 func secure(next http.Handler) http.Handler {
 	const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -177,8 +177,8 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// ownHosts refuses other host names. A foreign name that resolves to loopback is
-// how another site's page would read this one (DNS rebinding).
+// ownHosts refuses other host names. This prevents DNS rebinding: another site's name
+// that resolves to loopback would let its pages read this site.
 func (s *Site) ownHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
@@ -186,15 +186,15 @@ func (s *Site) ownHosts(next http.Handler) http.Handler {
 			host = strings.Trim(r.Host, "[]")
 		}
 		if len(s.hosts) > 0 && !slices.Contains(s.hosts, strings.ToLower(host)) {
-			http.Error(rw, "This demo answers to localhost only, unless --addr has it listen elsewhere.", http.StatusForbidden)
+			http.Error(rw, "This demo accepts requests for localhost only. Start it with --addr to use another host name.", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(rw, r)
 	})
 }
 
-// SetCookie sets a cookie that only this site's pages send and only the server
-// reads. A negative age removes it.
+// SetCookie sets a cookie that scripts cannot read and that POSTs from other sites do
+// not carry. A negative maxAge removes it.
 func SetCookie(rw http.ResponseWriter, r *http.Request, name, value string, maxAge int) {
 	http.SetCookie(rw, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
@@ -203,13 +203,13 @@ func SetCookie(rw http.ResponseWriter, r *http.Request, name, value string, maxA
 
 const flashCookie = "goresque_demo_flash"
 
-// SetFlash names the sentence that the next page shows. The cookie has the name and
-// not the sentence, so that another site cannot put words on the page.
+// SetFlash sets the name of a sentence that the next page shows. The cookie contains
+// only the name, so that a forged cookie cannot put text on the page.
 func SetFlash(rw http.ResponseWriter, r *http.Request, name string) {
 	SetCookie(rw, r, flashCookie, name, 60)
 }
 
-// TakeFlash returns the name of the flash, if there is one, and removes it.
+// TakeFlash removes the flash and returns its name, or "" if there is none.
 func TakeFlash(rw http.ResponseWriter, r *http.Request) string {
 	cookie, err := r.Cookie(flashCookie)
 	if err != nil {
@@ -219,8 +219,8 @@ func TakeFlash(rw http.ResponseWriter, r *http.Request) string {
 	return cookie.Value
 }
 
-// KeepOpen moves the server's limit on an answer, which is meant for answers that
-// are written at once. A writer that cannot move it has no limit.
+// KeepOpen extends the server's write timeout for this answer. A ResponseWriter
+// without deadlines, as in tests, has no timeout to extend.
 func KeepOpen(rw http.ResponseWriter, limit time.Duration) {
 	_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(limit))
 }
@@ -231,7 +231,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      time.Minute, // a longer answer calls KeepOpen
+		WriteTimeout:      time.Minute, // see KeepOpen
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -247,7 +247,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		return fmt.Errorf("serving the web app: %w", err)
 	}
 	if err := <-ended; err != nil {
-		return errors.Join(fmt.Errorf("ending the web app: %w", err), srv.Close())
+		return errors.Join(fmt.Errorf("stopping the web app: %w", err), srv.Close())
 	}
 	return nil
 }

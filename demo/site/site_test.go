@@ -25,7 +25,7 @@ func testSite(t *testing.T, log *strings.Builder, hosts ...string) *Site {
 	return s
 }
 
-func TestOnlyOwnHosts(t *testing.T) {
+func TestProtectRefusesOtherHosts(t *testing.T) {
 	t.Parallel()
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	answer := func(s *Site, host string) int {
@@ -42,12 +42,10 @@ func TestOnlyOwnHosts(t *testing.T) {
 	} {
 		assert.Equal(t, want, answer(own, host), "Host: %q", host)
 	}
-	assert.Equal(t, 200, answer(testSite(t, &strings.Builder{}), "anything.example"), "without a list, any name is good")
+	assert.Equal(t, 200, answer(testSite(t, &strings.Builder{}), "anything.example"), "without Hosts every name is accepted")
 }
 
-// Cookies are for this site's own requests and never for scripts. Over TLS they
-// never travel without it.
-func TestCookies(t *testing.T) {
+func TestCookiesAreHTTPOnlyAndSecureOverTLS(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -65,18 +63,18 @@ func TestCookies(t *testing.T) {
 		assert.Equal(t, "created", TakeFlash(rec, r))
 		taken := rec.Result().Cookies()
 		require.Len(t, taken, 1)
-		assert.Negative(t, taken[0].MaxAge, "it is taken once")
+		assert.Negative(t, taken[0].MaxAge, "TakeFlash does not remove the cookie")
 		assert.Empty(t, taken[0].Value)
 		for _, c := range append(cookies, taken...) {
 			assert.Equal(t, secure, c.Secure)
 			assert.True(t, c.HttpOnly)
 			assert.Equal(t, http.SameSiteLaxMode, c.SameSite)
-			assert.Equal(t, "/", c.Path, "for every page")
+			assert.Equal(t, "/", c.Path)
 		}
 	}
 	rec := httptest.NewRecorder()
 	assert.Empty(t, TakeFlash(rec, httptest.NewRequest(http.MethodGet, "/", nil)))
-	assert.Empty(t, rec.Result().Cookies(), "no flash, nothing to remove")
+	assert.Empty(t, rec.Result().Cookies(), "TakeFlash removed a cookie that does not exist")
 }
 
 func TestErrorsArePages(t *testing.T) {
@@ -89,10 +87,10 @@ func TestErrorsArePages(t *testing.T) {
 		json   string
 		logged bool
 	}{
-		"of a visitor": {&Error{Status: 409, Title: "Too early", Text: "Wait.", See: "/exports/7"}, 409, []string{"<h1>Too early</h1>", "Wait.", `href="/exports/7"`}, `{"error":"Wait.","url":"/exports/7"}`, false},
-		"with a cause": {&Error{Status: 503, Title: "Away", Text: "Try again.", Retry: "/again", Cause: cause}, 503, []string{"Away", `action="/again"`, "Try again</button>"}, `{"error":"Try again."}`, true},
-		"gone":         {&Error{Status: 410, Title: "Gone", Text: "Gone.", Retry: "/again"}, 410, []string{"Create again</button>"}, `{"error":"Gone."}`, false},
-		"any other":    {cause, 500, []string{"Something went wrong"}, `{"error":"This is our fault, not yours. The cause is in the log; please try again."}`, true},
+		"caused by the visitor": {&Error{Status: 409, Title: "Too early", Text: "Wait.", See: "/exports/7"}, 409, []string{"<h1>Too early</h1>", "Wait.", `href="/exports/7"`}, `{"error":"Wait.","url":"/exports/7"}`, false},
+		"with a cause":          {&Error{Status: 503, Title: "Away", Text: "Try again.", Retry: "/again", Cause: cause}, 503, []string{"Away", `action="/again"`, "Try again</button>"}, `{"error":"Try again."}`, true},
+		"gone":                  {&Error{Status: 410, Title: "Gone", Text: "Gone.", Retry: "/again"}, 410, []string{"Create again</button>"}, `{"error":"Gone."}`, false},
+		"unexpected":            {cause, 500, []string{"Something went wrong"}, `{"error":"This is our fault, not yours. The cause is in the log; please try again."}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,8 +115,7 @@ func TestErrorsArePages(t *testing.T) {
 	}
 }
 
-// A page that cannot be rendered is not half an answer.
-func TestPagesAreWholeOrNotThere(t *testing.T) {
+func TestRenderWritesNothingAfterAnError(t *testing.T) {
 	t.Parallel()
 	s := testSite(t, &strings.Builder{})
 	rec := httptest.NewRecorder()

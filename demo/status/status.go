@@ -1,5 +1,5 @@
-// Package status says how far an export is: in words and on a row of the page, and
-// as JSON for programs.
+// Package status shows the state and progress of an export: to people as a row of the
+// page, to programs as JSON.
 package status
 
 import (
@@ -12,14 +12,15 @@ import (
 	"github.com/goresque/goresque/demo/words"
 )
 
-// Row is what the page shows of an export.
+// Row is an export as the page shows it.
 type Row struct {
 	*record.Record
 
 	Path, Label, Text string
 }
 
-// NewRow returns the row of an export. Places are those in the queue.
+// NewRow returns the row of an export. Places has the places in the queue by export
+// id, counted from 1.
 func NewRow(r *record.Record, places map[int64]int) Row {
 	label := map[record.State]string{
 		record.Queued: "Queued", record.Building: "Building", record.Ready: "Ready",
@@ -28,13 +29,13 @@ func NewRow(r *record.Record, places map[int64]int) Row {
 	return Row{r, Path(r), label, text(r, places)}
 }
 
-// Day returns the day on which the export was asked for.
+// Day returns the day on which the export was created.
 func (v Row) Day() string { return v.CreatedAt.Format("2 Jan") }
 
-// Clock returns the time of that day.
+// Clock returns the time at which the export was created.
 func (v Row) Clock() string { return v.CreatedAt.Format(time.TimeOnly) }
 
-// CreatedISO returns both for a browser.
+// CreatedISO returns the day and the time for the browser.
 func (v Row) CreatedISO() string { return v.CreatedAt.UTC().Format(time.RFC3339) }
 
 // Size returns the size of the file.
@@ -43,8 +44,8 @@ func (v Row) Size() string { return words.Size(v.Bytes) }
 // Until returns when the file expires.
 func (v Row) Until() string { return v.ExpiresAt.Local().Format("2 Jan, 15:04") }
 
-// JSON is what a program gets that waits for an export. The first five fields are
-// those of the Rails app that the demo is modelled on.
+// JSON is an export as a program gets it. The first five fields are those of the
+// Rails app that the demo is modelled on.
 type JSON struct {
 	ID          int64        `json:"id"`
 	Complete    bool         `json:"complete"`
@@ -62,13 +63,13 @@ type JSON struct {
 	Error       *string      `json:"error"`
 }
 
-// Progress counts rows.
+// Progress is a number of rows.
 type Progress struct {
 	Done  int `json:"done"`
 	Total int `json:"total"`
 }
 
-// NewJSON returns an export for a program.
+// NewJSON returns the JSON of an export. Places is as in NewRow.
 func NewJSON(r *record.Record, places map[int64]int) JSON {
 	j := JSON{
 		ID: r.ID, Complete: r.Complete(), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
@@ -79,7 +80,7 @@ func NewJSON(r *record.Record, places map[int64]int) JSON {
 		j.DownloadURL, j.Bytes, j.SHA256, j.ExpiresAt = new(Path(r)+"/download"), r.Bytes, r.SHA256, new(r.ExpiresAt.UTC())
 	case record.Failed:
 		j.Error = new(r.Message)
-	default: // has neither
+	default: // the other states have neither
 	}
 	return j
 }
@@ -87,27 +88,27 @@ func NewJSON(r *record.Record, places map[int64]int) JSON {
 // Path returns the path of an export's page.
 func Path(r *record.Record) string { return fmt.Sprintf("/exports/%d", r.ID) }
 
-// NoFile is the error of an export that has no file, not yet or no longer.
+// NoFile returns the error for the download of an export that has no file.
 func NoFile(r *record.Record) *site.Error {
 	no := &site.Error{Status: http.StatusConflict, Title: "Nothing to download", Text: fmt.Sprintf("Export %d has no file.", r.ID), See: Path(r)}
 	switch {
 	case r.State == record.Expired || r.State == record.Ready:
-		no.Status, no.Title = http.StatusGone, "No longer there"
-		no.Text = fmt.Sprintf("The file of export %d was kept for a day. You can have it created again.", r.ID)
+		no.Status, no.Title = http.StatusGone, "File expired"
+		no.Text = fmt.Sprintf("A file is kept for a day, and that of export %d has expired. You can create it again.", r.ID)
 		no.Retry = Path(r) + "/retry"
 	case !r.Complete():
-		no.Title, no.Text = "Not ready yet", fmt.Sprintf("Export %d is still on its way; its page shows how far it is.", r.ID)
+		no.Title, no.Text = "Not ready yet", fmt.Sprintf("Export %d is not ready yet. Its page shows the progress.", r.ID)
 	}
 	return no
 }
 
-// NotFound is the error of an export that does not exist.
+// NotFound returns the error for an export that does not exist.
 func NotFound() *site.Error {
-	return &site.Error{Status: http.StatusNotFound, Title: "No such export", Text: "This export does not exist, or no longer."}
+	return &site.Error{Status: http.StatusNotFound, Title: "No such export", Text: "This export does not exist. It may have been deleted."}
 }
 
-// Answer answers an action that has changed an export, or came too late for that:
-// people see the list, and programs get the export as it is now.
+// Answer answers an action that has changed an export, or came too late to change
+// it. It redirects people to the list and sends programs the current export.
 func Answer(rw http.ResponseWriter, r *http.Request, export *record.Record) error {
 	switch {
 	case !site.WantsJSON(r):
@@ -119,7 +120,7 @@ func Answer(rw http.ResponseWriter, r *http.Request, export *record.Record) erro
 	return site.JSON(rw, http.StatusOK, NewJSON(export, nil))
 }
 
-// text says in words how far an export is.
+// text describes the state and progress of an export in words.
 func text(r *record.Record, places map[int64]int) string {
 	switch r.State {
 	case record.Queued:
@@ -134,15 +135,15 @@ func text(r *record.Record, places map[int64]int) string {
 	case record.Failed:
 		return r.Message
 	case record.Cancelled:
-		return "Stopped as you asked; nothing was kept"
+		return "You cancelled it; there is no file"
 	case record.Expired:
-		return "Its file was kept for a day"
+		return "Its file was deleted after a day"
 	default:
 		return ""
 	}
 }
 
-// left estimates how long building still takes from how long it has taken.
+// left estimates the remaining time from the time taken so far.
 func left(r *record.Record) string {
 	if r.Done == 0 || r.StartedAt == nil {
 		return ""

@@ -12,25 +12,25 @@ import (
 	"github.com/goresque/goresque/demo/record"
 )
 
-func TestText(t *testing.T) {
+func TestTextDescribesEachState(t *testing.T) {
 	t.Parallel()
 	begun := time.Now()
 	building := func(done, total int, sofar time.Duration) *record.Record {
 		return &record.Record{State: record.Building, Done: done, Total: total, StartedAt: &begun, UpdatedAt: begun.Add(sofar)}
 	}
 	for want, r := range map[string]*record.Record{
-		"3rd in line":                            {ID: 7, State: record.Queued},
-		"Waiting for a worker":                   {ID: 8, State: record.Queued},
-		"0 of 100 rows":                          building(0, 100, time.Second),
-		"50 of 100 rows":                         building(50, 100, 100*time.Millisecond), // too early to tell
-		"50 of 100 rows, about 2 s left":         building(50, 100, 2*time.Second),
-		"99 of 100 rows, about 1 s left":         building(99, 100, 2*time.Second),
-		"4,120 of 10,000 rows, about 6 s left":   building(4120, 10_000, 4*time.Second),
-		"100 of 10,000 rows, about 3 min left":   building(100, 10_000, 2*time.Second),
-		"10,000 rows, 1.2 MB":                    {State: record.Ready, Done: 10_000, Bytes: 1_204_211},
-		"its message":                            {State: record.Failed, Message: "its message"},
-		"Stopped as you asked; nothing was kept": {State: record.Cancelled},
-		"Its file was kept for a day":            {State: record.Expired},
+		"3rd in line":                          {ID: 7, State: record.Queued},
+		"Waiting for a worker":                 {ID: 8, State: record.Queued},
+		"0 of 100 rows":                        building(0, 100, time.Second),
+		"50 of 100 rows":                       building(50, 100, 100*time.Millisecond), // too early for an estimate
+		"50 of 100 rows, about 2 s left":       building(50, 100, 2*time.Second),
+		"99 of 100 rows, about 1 s left":       building(99, 100, 2*time.Second),
+		"4,120 of 10,000 rows, about 6 s left": building(4120, 10_000, 4*time.Second),
+		"100 of 10,000 rows, about 3 min left": building(100, 10_000, 2*time.Second),
+		"10,000 rows, 1.2 MB":                  {State: record.Ready, Done: 10_000, Bytes: 1_204_211},
+		"its message":                          {State: record.Failed, Message: "its message"},
+		"You cancelled it; there is no file":   {State: record.Cancelled},
+		"Its file was deleted after a day":     {State: record.Expired},
 	} {
 		assert.Equal(t, want, NewRow(r, map[int64]int{7: 3}).Text)
 		assert.Equal(t, want, NewJSON(withExpiry(r), map[int64]int{7: 3}).Message)
@@ -42,8 +42,7 @@ func withExpiry(r *record.Record) *record.Record {
 	return r
 }
 
-// A program waits until it is complete, and finds either a file or an error then.
-func TestJSONOfEveryState(t *testing.T) {
+func TestJSONHasAFileOrAnErrorByState(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[record.State]struct{ complete, file, failed bool }{
 		record.Queued: {}, record.Building: {},
@@ -58,7 +57,7 @@ func TestJSONOfEveryState(t *testing.T) {
 	}
 }
 
-func TestNoFile(t *testing.T) {
+func TestNoFileExplainsEachState(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[record.State]struct {
 		status int
@@ -69,8 +68,8 @@ func TestNoFile(t *testing.T) {
 		record.Building:  {409, "Not ready yet", ""},
 		record.Failed:    {409, "Nothing to download", ""},
 		record.Cancelled: {409, "Nothing to download", ""},
-		record.Ready:     {410, "No longer there", "/exports/7/retry"}, // it has expired and was not swept yet
-		record.Expired:   {410, "No longer there", "/exports/7/retry"},
+		record.Ready:     {410, "File expired", "/exports/7/retry"}, // expired, but not swept yet
+		record.Expired:   {410, "File expired", "/exports/7/retry"},
 	} {
 		no := NoFile(&record.Record{ID: 7, State: state})
 		assert.Equal(t, want.status, no.Status, state)
@@ -80,7 +79,7 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-func TestAnswer(t *testing.T) {
+func TestAnswerRedirectsPeopleAndSendsJSONToPrograms(t *testing.T) {
 	t.Parallel()
 	answer := func(accept string, state record.State) (*httptest.ResponseRecorder, error) {
 		r := httptest.NewRequest(http.MethodPost, "/exports/7/cancel", nil)

@@ -1,10 +1,10 @@
-# Runs what the demo's page says to run in Ruby and Rails: the code on standard
-# input, with as much of Rails around it as ActiveJob.
+# Runs the code on standard input, which is what the demo's page shows for Ruby and
+# Rails. It loads ActiveJob, but not the rest of Rails.
 require 'resque'
 require 'active_job'
 
-# Resque 3.0 brings an adapter of its own, which needs Rails 7.2. Older ones have
-# theirs, behind it in the load path.
+# Resque 3.0 contains an adapter that needs Rails 7.2. With older Rails, use the
+# adapter of Rails, which comes later in the load path.
 unless ActiveJob::QueueAdapters.autoload?(:AbstractAdapter) || defined?(ActiveJob::QueueAdapters::AbstractAdapter)
   $LOAD_PATH.unshift(File.dirname($LOADED_FEATURES.grep(%r{/active_job\.rb\z}).first))
 end

@@ -1,4 +1,4 @@
-// Package words writes numbers the way people read them.
+// Package words formats numbers for people.
 package words
 
 import (
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Ordinal writes 3 as 3rd.
+// Ordinal formats 3 as 3rd.
 func Ordinal(n int) string {
 	suffix := "th"
 	if tens := n / 10 % 10; tens != 1 {
@@ -23,7 +23,7 @@ func Ordinal(n int) string {
 	return Thousands(n) + suffix
 }
 
-// Size writes 1234567 bytes as 1.2 MB.
+// Size formats 1234567 bytes as 1.2 MB.
 func Size(bytes int64) string {
 	switch {
 	case bytes < 1000:
@@ -35,7 +35,7 @@ func Size(bytes int64) string {
 	}
 }
 
-// Thousands writes 10000 as 10,000.
+// Thousands formats 10000 as 10,000.
 func Thousands(n int) string {
 	if n < 1000 {
 		return strconv.Itoa(n)
@@ -43,5 +43,5 @@ func Thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", Thousands(n/1000), n%1000)
 }
 
-// Seconds writes 1.5 s as 1.50 s.
+// Seconds formats 1.5 s as 1.50 s.
 func Seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -1,5 +1,5 @@
-// Keeps the page true: by a stream, else by long polls, else by plain ones. Rows
-// are the server's own.
+// Keeps the page up to date: by a stream, or by long polls, or by plain polls.
+// The server renders the rows.
 'use strict';
 
 const { live, only, version: first } = document.body.dataset;
@@ -58,7 +58,7 @@ async function refresh(hard = live === 'reload') {
   }
 }
 
-// Seen unfinished, and now ready: news.
+// An open export that is now ready is news.
 function note() {
   for (const { id, dataset: { state } } of rows())
     if (/queued|building/.test(state)) open.add(id);
@@ -84,7 +84,7 @@ function swap(page, news) {
   });
 }
 
-// The focus stays, or goes to what took its place.
+// Keeps the focus in the row.
 function replace(old, row) {
   const at = [...old.querySelectorAll('a, button')].indexOf(document.activeElement);
   old.replaceWith(row);
@@ -130,7 +130,7 @@ function stop() {
   clearTimeout(timer);
 }
 
-// A page that nobody sees asks nothing.
+// A hidden page sends no requests.
 function look() {
   stop();
   if (document.hidden) return;
@@ -142,6 +142,6 @@ $('lost').querySelector('button').onclick = poll;
 addEventListener('pagehide', stop);
 document.addEventListener('visibilitychange', look);
 look();
-// A status is read out only if it comes later.
+// Screen readers read a status only if it changes.
 setTimeout(() => $('told')?.replaceWith($('told').cloneNode(true)), 200);
 note();

@@ -1,6 +1,6 @@
 'use strict';
-// Keeps what is in the server now in view, while somebody looks. Without scripts
-// the page has a link, and loads itself anew.
+// Updates the part "In this server right now" while the page is visible. Without
+// scripts the page reloads and has a link.
 async function look() {
   if (!document.hidden) {
     try {
@@ -8,7 +8,7 @@ async function look() {
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const now = document.getElementById('now'), then = page.getElementById('now');
       if (then && now.innerHTML !== then.innerHTML) now.replaceWith(then);
-    } catch { /* the next look may do better */ }
+    } catch { /* try again in 500 ms */ }
   }
   setTimeout(look, 500);
 }
