@@ -18,7 +18,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// TestMain lets the test binary be the command.
+// TestMain runs the tests, or the command for a test that starts it.
 func TestMain(m *testing.M) {
 	if os.Getenv("EXAMPLE_COMMAND") != "" {
 		os.Exit(cli.Main(cli.App{}))
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// perform performs jobs by the command that the examples' heads name, and
-// returns the failures.
+// perform enqueues a job for each args, performs them with a command, as the comments
+// in the examples show, and returns the failures.
 func perform(t *testing.T, class, command string, args ...[]any) []string {
 	t.Helper()
 	s := redistest.Start(t)
@@ -44,9 +44,9 @@ func perform(t *testing.T, class, command string, args ...[]any) []string {
 	return failed
 }
 
-func TestArchive(t *testing.T) {
+func TestArchivePacksADirectory(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"sed", "tar", "gzip"} { // beyond coreutils
+	for _, name := range []string{"sed", "tar", "gzip"} { // these are not part of coreutils
 		_, err := exec.LookPath(name)
 		redistest.Require(t, name, err == nil)
 	}
@@ -59,7 +59,7 @@ func TestArchive(t *testing.T) {
 	assert.Contains(t, failed[0], `"exception":"ExitError","error":"want one directory, got [`)
 }
 
-func TestTotal(t *testing.T) {
+func TestTotalAddsNumbers(t *testing.T) {
 	t.Parallel()
 	_, err := exec.LookPath("ruby")
 	redistest.Require(t, "ruby", err == nil)

@@ -1,11 +1,12 @@
 #!/usr/bin/env ruby
-# A job in Ruby, without Resque: the whole payload is on standard input.
+# A job in Ruby, without Resque. It reads the payload from standard input.
 #
 #   goresque work --queue sums --exec 'Total=ruby examples/exec/total.rb'
 #   goresque enqueue -q sums Total total.txt '[1, 2, 3.5]'
 #
-# An exception that nobody rescues ends with status 1 and its message on standard
-# error: it becomes the failure's. TERM raises SignalException, so ensure works.
+# An exception that is not rescued becomes the failure: Ruby prints its message on
+# standard error and exits with status 1. TERM raises SignalException, so ensure
+# blocks run.
 require 'json'
 
 path, numbers = JSON.parse($stdin.read).fetch('args')

@@ -1,4 +1,4 @@
-// Command owncommand is goresque with jobs of one's own.
+// Command owncommand is the goresque command with your own jobs.
 package main
 
 import (

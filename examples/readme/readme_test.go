@@ -1,5 +1,4 @@
-// Package readme holds the README's example, so that it compiles and does what
-// it says.
+// Package readme contains the README's example as a test.
 package readme
 
 import (
@@ -29,11 +28,11 @@ func run(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	// Who wants it done enqueues it, and goes on at once.
+	// Enqueue a job. This returns at once.
 	if _, err := client.Enqueue(ctx, Exporter.Job(42)); err != nil {
 		return err
 	}
-	// Who does it registers a function, and runs a worker.
+	// Register the function that performs such jobs, and run a worker.
 	mux := resque.NewMux()
 	mux.Handle(Exporter.Handler(func(ctx context.Context, exportID int64) error {
 		fmt.Println("exporting", exportID)
@@ -67,7 +66,7 @@ func TestREADMEShowsThisFile(t *testing.T) {
 	source, err := os.ReadFile("readme_test.go")
 	require.NoError(t, err)
 	_, block, ok := strings.Cut(string(readme), "```go\n")
-	require.True(t, ok, "the README has a Go example")
+	require.True(t, ok, "the README has no Go example")
 	block, _, _ = strings.Cut(block, "```")
 	require.Contains(t, string(source), block)
 }

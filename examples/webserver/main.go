@@ -1,5 +1,5 @@
-// Command webserver is a web server that performs its jobs itself, in a worker
-// beside its handlers: one process to deploy, until one is not enough.
+// Command webserver is a web server that also runs a worker, so that there is only one
+// process to deploy.
 package main
 
 import (
@@ -59,13 +59,13 @@ func run(ctx context.Context, getenv func(string) string) error {
 	defer stop()
 	serving := make(chan error, 1)
 	go func() {
-		defer stop() // without the server there is no sense in the worker
+		defer stop() // stop the worker if the server fails
 		serving <- server.ListenAndServe()
 	}()
 
-	err = w.Run(ctx) // until a signal; the jobs in hand are finished first
+	err = w.Run(ctx) // returns after a signal, when the running jobs have finished
 	if closing := server.Shutdown(context.WithoutCancel(ctx)); closing != nil {
-		err = errors.Join(err, fmt.Errorf("closing the server: %w", closing))
+		err = errors.Join(err, fmt.Errorf("stopping the server: %w", closing))
 	}
 	if served := <-serving; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
@@ -73,7 +73,8 @@ func run(ctx context.Context, getenv func(string) string) error {
 	return err
 }
 
-// signUp answers at once; the mail is sent when a slot is free.
+// signUp returns a handler that enqueues a mail and answers at once. The worker sends
+// the mail.
 func signUp(client *resque.Client) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /signup", func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +82,7 @@ func signUp(client *resque.Client) http.Handler {
 			http.Error(w, "please try again later", http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "welcome; a mail is on its way")
+		fmt.Fprintln(w, "welcome; we will send you a mail")
 	})
 	return mux
 }
