@@ -13,8 +13,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// What a newcomer does: foreman start, open the page, press the button, and watch
-// the export come.
+// TestProcfileInABrowser does what a newcomer does: run foreman start, open the page,
+// press the button and wait for the export.
 func TestProcfileInABrowser(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -25,12 +25,12 @@ const (
 	pause    = 20 * time.Millisecond
 )
 
-// TestDemo boots the real command twice: a demo without a worker, and the worker
-// that its screen says to start in a second terminal.
-func TestDemo(t *testing.T) {
+// TestWorkerCommandOnTheScreenServesTheDemo runs the real command twice: a demo
+// without a worker, and the worker that its screen tells the user to start.
+func TestWorkerCommandOnTheScreenServesTheDemo(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("SIGTERM, with which it ends its processes, is missing on Windows")
+		t.Skip("Windows has no SIGTERM, which the test sends")
 	}
 	bin := build(t)
 	demo := run(t, bin, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "1", "--no-worker")
@@ -47,7 +47,7 @@ func TestDemo(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Equal(t, "/exports", resp.Request.URL.Path)
 	require.Contains(t, string(page), "spinner")
-	require.False(t, show(t, url+"/1").Complete, "nobody works yet")
+	require.False(t, show(t, url+"/1").Complete, "complete without a worker")
 
 	worker := run(t, bin, strings.Fields(line), "work")
 	var last export
@@ -69,8 +69,8 @@ func TestDemo(t *testing.T) {
 	assert.NoDirExists(t, filepath.Dir(database))
 }
 
-// build is the command under a name of its test's own, so that its processes can
-// be told from those of other tests.
+// build returns the path of the command. The path is different for each test, so that
+// a test can find its own processes.
 func build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "goresque")
@@ -78,11 +78,11 @@ func build(t *testing.T) string {
 	return bin
 }
 
-// process is a goresque that runs.
+// process is a goresque process.
 type process struct {
 	cmd    *exec.Cmd
 	stdout *bufio.Scanner
-	stderr *strings.Builder // to be read once it has ended
+	stderr *strings.Builder // read it only after the process has ended
 }
 
 func run(t *testing.T, bin string, vars []string, args ...string) *process {
@@ -99,7 +99,7 @@ func run(t *testing.T, bin string, vars []string, args ...string) *process {
 	return p
 }
 
-// until reads standard output up to a line that has word.
+// until reads standard output up to a line that contains word.
 func (p *process) until(t *testing.T, word string) string {
 	t.Helper()
 	late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
@@ -112,11 +112,11 @@ func (p *process) until(t *testing.T, word string) string {
 		}
 	}
 	_ = p.cmd.Wait()
-	require.Fail(t, "it ended first", "stdout: %s\nstderr: %s", &said, p.stderr)
+	require.Fail(t, "the process ended first", "stdout: %s\nstderr: %s", &said, p.stderr)
 	return ""
 }
 
-// terminate sends TERM and wants a clean end.
+// terminate sends TERM and checks that the exit status is 0.
 func (p *process) terminate(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))

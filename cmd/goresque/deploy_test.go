@@ -15,13 +15,13 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// What a page sets must end a worker before its platform's KILL, with some seconds
-// for Redis, and what was cut short must go back to its queue.
-func TestDeploymentsLoseNoJob(t *testing.T) {
+// With the settings of each guide, a worker must stop some seconds before the platform
+// kills it, and return interrupted jobs to their queue.
+func TestDeploymentGuidesLoseNoJob(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		files []string
-		grace string // what the platform says of it, or the number
+		grace string // matches the seconds before the platform's KILL
 		slack int
 	}{
 		"Heroku":     {[]string{"docs/heroku.md", "Procfile"}, `left (30) s later`, 5},
@@ -36,7 +36,7 @@ func TestDeploymentsLoseNoJob(t *testing.T) {
 			for _, file := range c.files {
 				data, err := os.ReadFile(filepath.Join("../..", file))
 				require.NoError(t, err)
-				if file == "docs/operations.md" { // of which one sentence counts here
+				if file == "docs/operations.md" { // only one sentence is about foreman
 					data = regexp.MustCompile(`foreman, by its default.*`).Find(data)
 				}
 				text.Write(data)
@@ -69,9 +69,8 @@ func TestDeploymentsLoseNoJob(t *testing.T) {
 	}
 }
 
-// A page names no variable of ours that docs/operations.md, which is held to the
-// command's flags, does not have.
-func TestDeploymentsNameRealVariables(t *testing.T) {
+// Another test compares docs/operations.md with the command's flags.
+func TestDeploymentGuidesNameVariablesOfOperations(t *testing.T) {
 	t.Parallel()
 	table, err := os.ReadFile("../../docs/operations.md")
 	require.NoError(t, err)
@@ -85,7 +84,7 @@ func TestDeploymentsNameRealVariables(t *testing.T) {
 	}
 }
 
-func TestSystemdUnit(t *testing.T) {
+func TestSystemdUnitIsValid(t *testing.T) {
 	t.Parallel()
 	analyze, err := exec.LookPath("systemd-analyze")
 	redistest.Require(t, "systemd", err == nil)
@@ -98,5 +97,5 @@ func TestSystemdUnit(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(installed), 0o600))
 	out, err := exec.Command(analyze, "verify", file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	assert.Empty(t, string(out), "it warns of what it ignores")
+	assert.Empty(t, string(out), "systemd-analyze prints warnings")
 }

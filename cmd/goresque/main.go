@@ -1,4 +1,4 @@
-// Command goresque works, enqueues and watches Resque jobs, and shows a demo.
+// Command goresque enqueues, performs and shows Resque jobs, and runs a demo.
 package main
 
 import (

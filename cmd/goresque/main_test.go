@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMain builds the command that the tests run, once for all of them.
+// TestMain builds the command once for all tests.
 func TestMain(m *testing.M) {
 	os.Exit(withBuild(m.Run))
 }

@@ -36,8 +36,9 @@ func runners() []runner {
 	}
 }
 
-// The shipped Procfile and .env, but for the port of Redis.
-func TestProcfile(t *testing.T) {
+// TestProcfileRunsWithForemanAndGoreman uses the repository's Procfile and .env, with
+// another REDIS_URL.
+func TestProcfileRunsWithForemanAndGoreman(t *testing.T) {
 	t.Parallel()
 	for _, r := range runners() {
 		t.Run(r.name, func(t *testing.T) {
@@ -59,10 +60,10 @@ func TestProcfile(t *testing.T) {
 			records, err := csv.NewReader(resp.Body).ReadAll()
 			require.NoError(t, err)
 			assert.Len(t, records, 10_001)
-			assert.FileExists(t, filepath.Join(f.dir, "tmp/demo/demo.sqlite3"), "where .env has it")
+			assert.FileExists(t, filepath.Join(f.dir, "tmp/demo/demo.sqlite3"), "the DATABASE_URL of .env")
 
 			f.terminate(t)
-			assert.Empty(t, workers(t, conn), "they have unregistered")
+			assert.Empty(t, workers(t, conn), "workers are still registered")
 			failed, err := redis.Int(conn.Do("LLEN", "resque:failed"))
 			require.NoError(t, err)
 			assert.Zero(t, failed)
@@ -97,13 +98,13 @@ func TestFormationSharesTheWork(t *testing.T) {
 		}
 		return true
 	})
-	assert.Greater(t, len(did), 1, "more than one has done some: %v", did)
+	assert.Greater(t, len(did), 1, "jobs by worker: %v", did)
 	f.terminate(t)
 }
 
-// A job in hand is cut short by foreman, which waits for 5 s, and is back in its
-// queue.
-func TestFormationThatIsStoppedLosesNoJob(t *testing.T) {
+// foreman kills processes 5 s after TERM. A running job must be back in its queue by
+// then.
+func TestFormationReturnsTheRunningJobOnStop(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	conn := s.Conn(t)
@@ -119,20 +120,20 @@ func TestFormationThatIsStoppedLosesNoJob(t *testing.T) {
 	assert.Equal(t, []string{`{"class":"Exporter","args":[1]}`}, queued)
 }
 
-func TestFormationWithoutRedisSaysWhatToDo(t *testing.T) {
+func TestFormationWithoutRedisExplainsTheError(t *testing.T) {
 	t.Parallel()
 	f := startFormation(t, &redistest.Server{URL: "redis://127.0.0.1:1"}, "foreman", "start", "-p", redistest.FreePort(t))
 	select {
 	case <-f.ended:
 	case <-time.After(patience):
-		require.Fail(t, "it goes on", "%s", f.said)
+		require.Fail(t, "it did not stop", "%s", f.said)
 	}
 	assert.Regexp(t, `\.1 +\| .*127\.0\.0\.1:1`, f.said.String())
 	assert.Contains(t, f.said.String(), "Start one with 'redis-server', or name another with --redis or REDIS_URL")
 	assert.Empty(t, f.left(t))
 }
 
-// formation is a runner with its processes.
+// formation is a runner and the processes it started.
 type formation struct {
 	dir, bin string
 	cmd      *exec.Cmd
@@ -141,8 +142,8 @@ type formation struct {
 	err      error
 }
 
-// startFormation runs the shipped Procfile and .env on s, in a directory of the
-// test's own with goresque on the PATH.
+// startFormation runs the repository's Procfile and .env with the Redis s, in a new
+// directory and with goresque on the PATH.
 func startFormation(t *testing.T, s *redistest.Server, name string, args ...string) *formation {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -153,9 +154,9 @@ func startFormation(t *testing.T, s *redistest.Server, name string, args ...stri
 	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "Procfile"), procfile, 0o600))
 	env, err := os.ReadFile("../../.env")
 	require.NoError(t, err)
-	const shipped = "REDIS_URL=redis://127.0.0.1:6379\n"
-	require.Contains(t, string(env), shipped)
-	env = bytes.Replace(env, []byte(shipped), []byte("REDIS_URL="+s.URL+"\n"), 1)
+	const standard = "REDIS_URL=redis://127.0.0.1:6379\n"
+	require.Contains(t, string(env), standard)
+	env = bytes.Replace(env, []byte(standard), []byte("REDIS_URL="+s.URL+"\n"), 1)
 	require.NoError(t, os.WriteFile(filepath.Join(f.dir, ".env"), env, 0o600))
 
 	f.cmd = exec.Command(path, args...)
@@ -179,7 +180,7 @@ func (f *formation) eventually(t *testing.T, what string, condition func() bool)
 	require.Eventually(t, condition, patience, 50*time.Millisecond, "%s\n%s", what, f.said)
 }
 
-// create asks for an export, as the page's button does.
+// create creates an export, as the page's button does.
 func (f *formation) create(t *testing.T, url string) {
 	t.Helper()
 	resp, err := http.Post(url, "", nil) //nolint:gosec // our own
@@ -188,8 +189,8 @@ func (f *formation) create(t *testing.T, url string) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", f.said)
 }
 
-// terminate sends TERM to the whole group, as a platform does, and wants a clean
-// end with nothing left.
+// terminate sends TERM to the whole process group, as a platform does. It checks that
+// the exit status is 0 and that no process is left.
 func (f *formation) terminate(t *testing.T) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(-f.cmd.Process.Pid, syscall.SIGTERM))
@@ -204,7 +205,8 @@ func (f *formation) terminate(t *testing.T) {
 	assert.NotContains(t, f.said.String(), "panic")
 }
 
-// left are the processes of this test's command that still run; only Linux tells.
+// left returns the processes of this test's command that still run. It works only on
+// Linux.
 func (f *formation) left(t *testing.T) (left []string) {
 	t.Helper()
 	exes, err := filepath.Glob("/proc/[0-9]*/exe")
@@ -233,7 +235,7 @@ func workers(t *testing.T, conn redis.Conn) []string {
 	return ids
 }
 
-// log collects what processes write while they run.
+// log collects the output of processes that run.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -20,7 +20,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// databases are what DATABASE_URL may name.
+// databases runs a test with each kind of database.
 func databases(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) {
@@ -33,7 +33,7 @@ func databases(t *testing.T, test func(t *testing.T, databaseURL string)) {
 	})
 }
 
-// Two web apps and two workers meet a new database, and use it all at once.
+// Two web apps and two workers open the same new database and use it at the same time.
 func TestProcessesShareADatabase(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL string) {
@@ -77,9 +77,9 @@ func TestProcessesShareADatabase(t *testing.T) {
 			if first == "" {
 				first = file
 			}
-			require.Equal(t, first, file, "the same customers for everybody")
+			require.Equal(t, first, file, "two exports differ")
 		}
-		assert.True(t, strings.HasPrefix(first, firstLines), "days do not move with the time zone: %.200s", first)
+		assert.True(t, strings.HasPrefix(first, firstLines), "dates must not depend on the time zone: %.200s", first)
 		for _, p := range all {
 			p.terminate(t)
 			assert.NotContains(t, p.stderr.String(), "locked")
@@ -89,13 +89,13 @@ func TestProcessesShareADatabase(t *testing.T) {
 	})
 }
 
-// firstLines are what every export begins with.
+// firstLines are the first lines of every export.
 const firstLines = "id,name,email,city,note,customer since\n" +
 	"1,Priya van der Berg,customer1@example.com,\"Washington, D.C.\",\"1,000.50 EUR\",2015-08-09\n"
 
-// kill -9 in the middle: no half file is offered, another worker finds the job in
-// the dead one's record, and makes the export whole.
-func TestWorkerThatIsKilledLeavesNoHalfFile(t *testing.T) {
+// After kill -9 there is no incomplete file to download. Another worker finds the job
+// in the dead worker's record and builds the export.
+func TestKilledWorkerLeavesNoIncompleteFile(t *testing.T) {
 	t.Parallel()
 	databases(t, func(t *testing.T, databaseURL string) {
 		bin, s := build(t), redistest.StartReal(t)

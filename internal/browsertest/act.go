@@ -17,24 +17,24 @@ func DoubleClick(selector string) chromedp.Action[chromedp.Void] {
 	return act("double-click", selector, `el.focus({preventScroll: true}); el.click(); el.click()`)
 }
 
-// Fill writes a text into a field in place of what is there.
+// Fill replaces the text of a field.
 func Fill(selector, text string) chromedp.Action[chromedp.Void] {
 	return act("fill", selector, `el.focus({preventScroll: true}); el.value = `+quote(text)+`;
 		for (const type of ["input", "change"]) el.dispatchEvent(new Event(type, {bubbles: true}))`)
 }
 
-// Submit sends the form of a field, as the Enter key does there.
+// Submit sends the form of a field, as the Enter key does in that field.
 func Submit(selector string) chromedp.Action[chromedp.Void] {
 	return act("submit the form of", selector, `el.form.requestSubmit(el.form.querySelector("button:not([type]), [type=submit]"))`)
 }
 
-// act runs a statement on the first element that matches, once it is visible,
-// enabled and not covered by another. It finds the element and acts on it in one
-// evaluation: a page cannot replace the element in between.
+// act waits until the first element that matches is visible, enabled and not covered
+// by another, and runs a statement on it. It finds the element and acts on it in one
+// evaluation, so that the page cannot replace the element in between.
 func act(verb, selector, statement string) chromedp.Action[chromedp.Void] {
 	return until(`(() => {
 		const el = document.querySelector(`+quote(selector)+`);
-		if (document.readyState !== "complete") return "the page is being loaded";
+		if (document.readyState !== "complete") return "the page is loading";
 		if (!el) return "no element matches";
 		if (!el.checkVisibility({visibilityProperty: true})) return "it is not visible";
 		if (el.matches(":disabled")) return "it is disabled";
@@ -48,6 +48,6 @@ func act(verb, selector, statement string) chromedp.Action[chromedp.Void] {
 
 // quote returns a text as a JavaScript string.
 func quote(text string) string {
-	quoted, _ := json.Marshal(text) // no string fails
+	quoted, _ := json.Marshal(text) // it never fails for a string
 	return string(quoted)
 }

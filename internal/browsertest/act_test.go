@@ -32,8 +32,8 @@ func ask[T any](t *testing.T, ctx context.Context, expression string) T { //noli
 	return v
 }
 
-// A page that replaces its button all the time gets each click, once.
-func TestClickOnAPageThatSwapsItsElements(t *testing.T) {
+// The page replaces its button again and again. It must get each click once.
+func TestClickWorksOnAPageThatReplacesItsElements(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	url := page(t, `<main></main><script>
@@ -51,8 +51,7 @@ func TestClickOnAPageThatSwapsItsElements(t *testing.T) {
 	assert.Positive(t, ask[int](t, ctx, `swaps`))
 }
 
-// An element is clicked when a visitor could click it, and not before.
-func TestClickWaitsUntilAVisitorCould(t *testing.T) {
+func TestClickWaitsUntilAVisitorCouldClick(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	for name, hinder := range map[string]struct{ with, without string }{
@@ -74,7 +73,7 @@ func TestClickWaitsUntilAVisitorCould(t *testing.T) {
 	}
 }
 
-func TestFillAndSubmit(t *testing.T) {
+func TestFillSendsEventsAndSubmitSendsTheForm(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
 	url := page(t, `<form><input name="a" value="old"><button name="by" value="button">Send</button></form>

@@ -1,4 +1,4 @@
-// Package browsertest lets tests look at pages with a real Chromium.
+// Package browsertest lets tests use pages in a real Chromium.
 package browsertest
 
 import (
@@ -20,8 +20,8 @@ import (
 // patience is how long one step may take. Only a failing test waits so long.
 const patience = time.Minute
 
-// Start starts a Chromium that ends with the test. It skips the test if Chromium
-// is not installed.
+// Start starts a Chromium that stops when the test ends. It skips the test if
+// Chromium is not installed.
 func Start(t testing.TB, flags ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -51,7 +51,7 @@ func Do(t testing.TB, ctx context.Context, steps ...chromedp.Action[chromedp.Voi
 	}
 }
 
-// text returns what a visitor reads on the page, for a failure's message.
+// text returns the page's address and visible text for a failure message.
 func text(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -62,7 +62,7 @@ func text(ctx context.Context) string {
 	return page
 }
 
-// Becomes waits until an expression is true.
+// Becomes waits until a JavaScript expression is true.
 func Becomes(expression string) chromedp.Action[chromedp.Void] {
 	return until(`(`+expression+`) ? "" : "false"`, expression)
 }
@@ -77,15 +77,15 @@ func Present(selector string) chromedp.Action[chromedp.Void] {
 	return Becomes(`document.readyState === "complete" && document.querySelector(` + quote(selector) + `) !== null`)
 }
 
-// gesture has the page trust what a script does as if a visitor did it.
+// gesture lets the page treat what a script does as an action of the visitor.
 func gesture(p *runtime.EvaluateParams) {
 	trusted := true
 	p.UserGesture = &trusted
 }
 
-// until evaluates an expression again and again until it is the empty string.
-// Otherwise the expression says what is missing. A page that is just being
-// replaced by another cannot answer; the next one can.
+// until evaluates an expression again and again until its value is the empty string.
+// Another value describes what is missing. An evaluation can fail while the browser
+// loads the next page, so until retries after errors.
 func until(expression, what string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		last := errors.New("no answer")
