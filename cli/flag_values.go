@@ -30,6 +30,27 @@ func (c *choice) String() string { return c.value }
 // Type names the value in the flag's help.
 func (c *choice) Type() string { return strings.Join(c.of, "|") }
 
+// count is a flag that takes a number.
+type count struct {
+	value int
+	given bool // by the flag or its variable
+}
+
+// Set reads a number.
+func (c *count) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("want a number, got %q", text)
+	}
+	c.value, c.given = n, true
+	return nil
+}
+
+func (c *count) String() string { return strconv.Itoa(c.value) }
+
+// Type names the value in the flag's help.
+func (c *count) Type() string { return "int" }
+
 // seconds is a flag's length of time, in seconds as in Resque's variables or
 // with a unit as in Go.
 type seconds struct {

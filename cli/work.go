@@ -36,7 +36,7 @@ ps shows.`,
 			if err != nil {
 				return err
 			}
-			if err := execRoutes(mux, flags.exec, cfg.TermTimeout, env); err != nil {
+			if err := execRoutes(mux, flags.exec, flags.stop.termTimeout.positive(), env); err != nil {
 				return err
 			}
 			if worker.IsChild() {

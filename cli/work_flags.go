@@ -10,12 +10,13 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// workFlags are what work is told, by flags or by Ruby's variables.
+// workFlags are the flags of work, which Ruby's variables also set.
 type workFlags struct {
 	pidfile, health                             string
 	background                                  bool
 	queues                                      string
-	concurrency, maxWaiting, crashLimit         int
+	concurrency, maxWaiting                     int
+	crashLimit                                  count
 	interval, minInterval, maxInterval, backoff seconds
 	heartbeat, pruneAfter, timeout              seconds
 	onCrash, unknownClass, onShutdown, backend  choice
@@ -23,7 +24,7 @@ type workFlags struct {
 	exec                                        []string
 }
 
-// stopFlags are how work stops, and where it performs jobs.
+// stopFlags configure how work stops and in which process it performs jobs.
 type stopFlags struct {
 	termChild, gracefulTerm, forkPerJob bool
 	termTimeout, preShutdown            seconds
@@ -32,6 +33,7 @@ type stopFlags struct {
 
 func (f *workFlags) add(cmd *cobra.Command) {
 	f.interval, f.backoff = seconds{value: 5}, seconds{value: 0.1}
+	f.crashLimit = count{value: 3}
 	f.heartbeat, f.pruneAfter = seconds{value: 60}, seconds{value: 300}
 	f.onCrash = choice{value: "fail", of: []string{"fail", "requeue"}}
 	f.unknownClass = choice{value: "fail", of: []string{"fail", "put-back"}}
@@ -42,17 +44,17 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.StringVarP(&f.queues, "queue", "q", "", "queues to work, in order, with commas between; '*' and other patterns, '!name' excludes")
 	set.IntVarP(&f.concurrency, "concurrency", "c", 1, "how many jobs to perform at once")
 	set.VarP(&f.interval, "interval", "i", "how long to wait before looking again; 0 works until the queues are empty")
-	set.Var(&f.minInterval, "min-interval", "the wait after a job, where it is to vary (default: the interval)")
-	set.Var(&f.maxInterval, "max-interval", "the longest wait, where it is to vary (default: the interval)")
-	set.Var(&f.backoff, "backoff-interval", "how much longer to wait after each look that finds nothing")
-	set.IntVar(&f.maxWaiting, "max-waiting", 16, "connections for being told of jobs at once; 0 for none, only looking at each interval")
-	set.Var(&f.heartbeat, "heartbeat-interval", "how often to say that this worker is alive")
-	set.Var(&f.pruneAfter, "prune-interval", "how long a silent worker is taken for alive")
-	set.Var(&f.onCrash, "on-crash", "what becomes of a dead worker's job: fail, or requeue")
-	set.IntVar(&f.crashLimit, "crash-limit", 3, "how many workers a job may take with it in a day before it fails, with --on-crash requeue")
-	set.Var(&f.unknownClass, "unknown-class", "what becomes of a job whose class is unknown here: fail, or put-back for other workers")
-	set.Var(&f.timeout, "timeout", "how long a job may take (default: as long as it likes)")
-	set.Var(&f.onShutdown, "on-shutdown", "what becomes of a job that is ended because the worker stops: fail, or requeue")
+	set.Var(&f.minInterval, "min-interval", "the shortest wait, after a job (default: the interval)")
+	set.Var(&f.maxInterval, "max-interval", "the longest wait (default: the interval)")
+	set.Var(&f.backoff, "backoff-interval", "how much longer to wait after each look that finds no job; needs --min-interval or --max-interval")
+	set.IntVar(&f.maxWaiting, "max-waiting", 16, "limit of connections that wait for news of jobs; 0 means none: only poll")
+	set.Var(&f.heartbeat, "heartbeat-interval", "time between two heartbeats")
+	set.Var(&f.pruneAfter, "prune-interval", "age of the last heartbeat after which a worker is taken for dead")
+	set.Var(&f.onCrash, "on-crash", "what happens to a dead worker's job: fail, or requeue")
+	set.Var(&f.crashLimit, "crash-limit", "how many workers may die in a day while they perform the same job, before it fails; needs --on-crash requeue")
+	set.Var(&f.unknownClass, "unknown-class", "what happens to a job whose class has no handler: fail, or put-back for other workers")
+	set.Var(&f.timeout, "timeout", "how long a job may take (default: no limit)")
+	set.Var(&f.onShutdown, "on-shutdown", "what happens to a job that is ended because the worker stops: fail, or requeue")
 	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis, the list failed, or redis_multi_queue, a list for each queue")
 	set.StringArrayVar(&f.exec, "exec", nil, "perform a class by a shell command: CLASS=COMMAND, which gets the payload on standard input; may be repeated")
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
@@ -85,13 +87,13 @@ func (f *workFlags) add(cmd *cobra.Command) {
 func (f *stopFlags) add(cmd *cobra.Command) {
 	f.termTimeout = seconds{value: 4}
 	set := cmd.Flags()
-	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, ask the jobs in hand to end, and cut off those that do not")
-	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish the jobs in hand, however long that takes")
-	set.Var(&f.preShutdown, "pre-shutdown-timeout", "how long jobs may go on before they are asked to end, with --term-child")
-	set.Var(&f.termTimeout, "term-timeout", "how long a job that was asked to end may go on before it is cut off")
-	set.BoolVar(&f.forkPerJob, "fork-per-job", false, "perform each job in a process of its own")
-	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "how many jobs such a process performs before it is replaced (default 1); implies --fork-per-job")
-	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "how old such a process gets before it is replaced; implies --fork-per-job")
+	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, end the contexts of running jobs, and cut off the jobs that go on")
+	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish the running jobs without a limit")
+	set.Var(&f.preShutdown, "pre-shutdown-timeout", "how long running jobs may go on before their contexts end; needs --term-child")
+	set.Var(&f.termTimeout, "term-timeout", "how long a job may go on after its context ended, before it is cut off; needs --term-child, --fork-per-job or --exec")
+	set.BoolVar(&f.forkPerJob, "fork-per-job", false, "perform each job in a child process")
+	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "how many jobs a child process performs before it is replaced (default 1); implies --fork-per-job")
+	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "age at which a child process is replaced; implies --fork-per-job")
 	for flag, variables := range map[string][]string{
 		"term-child":           {"TERM_CHILD"},
 		"graceful-term":        {"GRACEFUL_TERM"},
@@ -105,23 +107,36 @@ func (f *stopFlags) add(cmd *cobra.Command) {
 	}
 }
 
-// apply writes the flags into a worker's config.
-func (f *stopFlags) apply(cfg *worker.Config) error {
+// apply writes the flags into cfg. exec reports whether jobs are performed by shell
+// commands.
+func (f *stopFlags) apply(cfg *worker.Config, exec bool) error {
 	if f.jobsPerChild < 0 || f.minutesPerChild < 0 {
 		return UsageErrorf("jobs-per-child and minutes-per-child must not be negative")
 	}
-	cfg.TermChild, cfg.GracefulTerm = f.termChild, f.gracefulTerm
-	cfg.PreShutdownTimeout = f.preShutdown.duration()
-	cfg.TermTimeout = f.termTimeout.positive()
-	cfg.ForkPerJob = f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
+	fork := f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
+	if f.preShutdown.value > 0 && !f.termChild {
+		return UsageErrorf("pre-shutdown-timeout (RESQUE_PRE_SHUTDOWN_TIMEOUT) has no effect without term-child (TERM_CHILD)")
+	}
+	if f.termTimeout.given && !f.termChild && !fork && !exec {
+		return UsageErrorf("term-timeout (RESQUE_TERM_TIMEOUT) has no effect without term-child (TERM_CHILD), fork-per-job (FORK_PER_JOB) or exec")
+	}
+	if f.termChild {
+		cfg.StopTimeout = f.preShutdown.positive()
+	}
+	if f.termChild || fork {
+		cfg.StopGrace = f.termTimeout.positive()
+		cfg.GracefulTerm = f.gracefulTerm // the default of the others
+	}
+	cfg.ForkPerJob = fork
+	cfg.KillChildren = fork && !f.termChild
 	cfg.JobsPerChild = f.jobsPerChild
 	cfg.ChildLifetime = time.Duration(f.minutesPerChild) * time.Minute
 	return nil
 }
 
-// untilEmpty tells whether the wait is 0 once its bounds are heeded.
+// untilEmpty reports whether the wait is 0 within its bounds.
 //
-// Ruby: Resque::Worker#work, which then does not wait but ends.
+// Ruby: Resque::Worker#work, which then returns instead of waiting.
 func (f *workFlags) untilEmpty() bool {
 	least, most := f.interval.value, f.interval.value
 	if f.maxInterval.given {
@@ -133,7 +148,7 @@ func (f *workFlags) untilEmpty() bool {
 	return most == 0 || max(f.interval.value, least) == 0
 }
 
-// config is what the flags say, as a worker takes it.
+// config returns the configuration of a worker that the flags describe.
 func (f *workFlags) config() (worker.Config, error) {
 	if strings.Trim(f.queues, " ,") == "" {
 		return worker.Config{}, UsageErrorf("no queue to work: say QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
@@ -141,8 +156,14 @@ func (f *workFlags) config() (worker.Config, error) {
 	if f.concurrency < 1 {
 		return worker.Config{}, UsageErrorf("concurrency is %d; it must be at least 1", f.concurrency)
 	}
-	if f.crashLimit < 1 {
-		return worker.Config{}, UsageErrorf("crash-limit is %d; it must be at least 1 (--on-crash fail gives up at once)", f.crashLimit)
+	if f.crashLimit.value < 1 {
+		return worker.Config{}, UsageErrorf("crash-limit is %d; it must be at least 1 (--on-crash fail does not requeue at all)", f.crashLimit.value)
+	}
+	if f.crashLimit.given && f.onCrash.value != "requeue" {
+		return worker.Config{}, UsageErrorf("crash-limit (RESQUE_CRASH_LIMIT) has no effect without on-crash (RESQUE_ON_CRASH) requeue")
+	}
+	if f.backoff.given && !f.minInterval.given && !f.maxInterval.given {
+		return worker.Config{}, UsageErrorf("backoff-interval (BACKOFF_INTERVAL) has no effect without min-interval (MIN_INTERVAL) or max-interval (MAX_INTERVAL)")
 	}
 	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
 		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
@@ -157,22 +178,23 @@ func (f *workFlags) config() (worker.Config, error) {
 		PollInterval:      f.interval.duration(),
 		MinPollInterval:   f.minInterval.duration(),
 		MaxPollInterval:   f.maxInterval.duration(),
-		PollBackoff:       f.backoff.positive(),
 		UntilEmpty:        f.untilEmpty(),
 		MaxWaiting:        f.maxWaiting,
 		HeartbeatInterval: f.heartbeat.duration(),
 		PruneAfter:        f.pruneAfter.duration(),
-		CrashLimit:        f.crashLimit,
 		Timeout:           f.timeout.duration(),
 	}
 	if !cfg.UntilEmpty {
-		cfg.PollInterval = f.interval.positive() // where it is 0, the least wait decides
+		cfg.PollInterval = f.interval.positive() // if it is 0, the shortest wait decides
+	}
+	if f.backoff.given {
+		cfg.PollBackoff = f.backoff.positive()
 	}
 	if f.maxWaiting == 0 {
 		cfg.MaxWaiting = -1
 	}
 	if f.onCrash.value == "requeue" {
-		cfg.OnCrash = worker.RequeueCrashed
+		cfg.OnCrash, cfg.CrashLimit = worker.RequeueCrashed, f.crashLimit.value
 	}
 	if f.unknownClass.value == "put-back" {
 		cfg.UnknownClass = worker.PutBackUnknown
@@ -183,5 +205,5 @@ func (f *workFlags) config() (worker.Config, error) {
 	if f.onShutdown.value == "requeue" {
 		cfg.OnShutdown = worker.RequeueInterrupted
 	}
-	return cfg, f.stop.apply(&cfg)
+	return cfg, f.stop.apply(&cfg, len(f.exec) > 0)
 }

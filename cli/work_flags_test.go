@@ -48,10 +48,11 @@ func TestIntervals(t *testing.T) {
 // The worker takes 0 for its default; a flag that says 0 means it.
 func TestZeroSecondsAreNone(t *testing.T) {
 	t.Parallel()
-	cfg, err := parsed(t, "--backoff-interval 0 --term-timeout 0")
+	cfg, err := parsed(t, "--max-interval 9 --backoff-interval 0 --term-child --pre-shutdown-timeout 0 --term-timeout 0")
 	require.NoError(t, err)
 	assert.Equal(t, time.Nanosecond, cfg.PollBackoff)
-	assert.Equal(t, time.Nanosecond, cfg.TermTimeout)
+	assert.Equal(t, time.Nanosecond, cfg.StopTimeout)
+	assert.Equal(t, time.Nanosecond, cfg.StopGrace)
 }
 
 // How long a process for jobs lives is of no use without such processes.
@@ -74,6 +75,51 @@ func TestFlagsThatImplyAProcessPerJob(t *testing.T) {
 	}
 }
 
+// Ruby's stop settings map onto StopTimeout, StopGrace, GracefulTerm and
+// KillChildren as the table of signals in docs/operations.md says.
+func TestStopFlagsMapOntoConfig(t *testing.T) {
+	t.Parallel()
+	for flags, want := range map[string]worker.Config{
+		"":                                      {},
+		"--graceful-term":                       {}, // it is the default in process
+		"--term-child":                          {StopTimeout: 1, StopGrace: 4 * time.Second},
+		"--term-child --term-timeout 2":         {StopTimeout: 1, StopGrace: 2 * time.Second},
+		"--term-child --graceful-term":          {StopTimeout: 1, StopGrace: 4 * time.Second, GracefulTerm: true},
+		"--exec A=b --term-timeout 2":           {}, // it is the command's
+		"--fork-per-job":                        {ForkPerJob: true, KillChildren: true, StopGrace: 4 * time.Second},
+		"--fork-per-job --term-timeout 2":       {ForkPerJob: true, KillChildren: true, StopGrace: 2 * time.Second},
+		"--fork-per-job --graceful-term":        {ForkPerJob: true, KillChildren: true, StopGrace: 4 * time.Second, GracefulTerm: true},
+		"--fork-per-job --term-child":           {ForkPerJob: true, StopTimeout: 1, StopGrace: 4 * time.Second},
+		"--term-child --pre-shutdown-timeout 3": {StopTimeout: 3 * time.Second, StopGrace: 4 * time.Second},
+	} {
+		cfg, err := parsed(t, flags)
+		require.NoError(t, err, flags)
+		assert.Equal(t, want, worker.Config{
+			StopTimeout: cfg.StopTimeout, StopGrace: cfg.StopGrace, GracefulTerm: cfg.GracefulTerm,
+			ForkPerJob: cfg.ForkPerJob, KillChildren: cfg.KillChildren,
+		}, flags)
+	}
+}
+
+func TestFlagsWithoutEffectAreUsageErrors(t *testing.T) {
+	t.Parallel()
+	for flags, variable := range map[string]string{
+		"--pre-shutdown-timeout 5":                "RESQUE_PRE_SHUTDOWN_TIMEOUT",
+		"--pre-shutdown-timeout 5 --fork-per-job": "RESQUE_PRE_SHUTDOWN_TIMEOUT",
+		"--term-timeout 5":                        "RESQUE_TERM_TIMEOUT",
+		"--term-timeout 0":                        "RESQUE_TERM_TIMEOUT",
+		"--crash-limit 5":                         "RESQUE_CRASH_LIMIT",
+		"--crash-limit 5 --on-crash fail":         "RESQUE_CRASH_LIMIT",
+		"--backoff-interval 1":                    "BACKOFF_INTERVAL",
+	} {
+		_, err := parsed(t, flags)
+		var usage *usageError
+		require.ErrorAs(t, err, &usage, flags)
+		name, _, _ := strings.Cut(strings.TrimPrefix(flags, "--"), " ")
+		assert.ErrorContains(t, err, name+" ("+variable+") has no effect without", flags)
+	}
+}
+
 // Every flag ends up in its own field of the worker's config.
 func TestFlagsAndTheirFields(t *testing.T) {
 	t.Parallel()
@@ -85,7 +131,7 @@ func TestFlagsAndTheirFields(t *testing.T) {
 		Queues: []string{"q"}, Concurrency: 3, PollInterval: 2 * time.Second, MinPollInterval: time.Second, MaxPollInterval: 9 * time.Second,
 		PollBackoff: 500 * time.Millisecond, MaxWaiting: 4, HeartbeatInterval: 7 * time.Second, PruneAfter: 8 * time.Second,
 		CrashLimit: 6, Timeout: 11 * time.Second, OnCrash: worker.RequeueCrashed, UnknownClass: worker.PutBackUnknown,
-		OnShutdown: worker.RequeueInterrupted, FailureLists: resque.FailuresByQueue, TermChild: true, GracefulTerm: true, PreShutdownTimeout: 12 * time.Second, TermTimeout: 13 * time.Second,
+		OnShutdown: worker.RequeueInterrupted, FailureLists: resque.FailuresByQueue, GracefulTerm: true, StopTimeout: 12 * time.Second, StopGrace: 13 * time.Second,
 	}, cfg)
 	cfg, err = parsed(t, "--max-waiting 0")
 	require.NoError(t, err)

@@ -76,6 +76,9 @@ func withChild(ctx context.Context) context.Context { return context.WithValue(c
 //
 // Ruby: Resque.after_fork.
 func AfterFork(hook resque.HandlerFunc) resque.Middleware {
+	if hook == nil {
+		panic("worker: AfterFork needs a hook, not nil")
+	}
 	return resque.BeforePerform(func(ctx context.Context, job *resque.Payload) error {
 		if ctx.Value(childKey{}) == nil {
 			return nil

@@ -9,214 +9,233 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/fnmatch"
 	"github.com/goresque/goresque/internal/fork"
 	"github.com/goresque/goresque/resque"
 )
 
-// ErrNoQueues is returned by New for a worker without a queue.
+// ErrNoQueues is the error of New for a worker without a queue.
 //
 // Ruby: Resque::NoQueueError of Resque::Worker#validate_queues.
 var ErrNoQueues = errors.New("worker: give each worker at least one queue")
 
-// Config is how a worker works. Only Queues must be given.
+// Config configures a worker. Only Queues is required.
 type Config struct {
-	// Queues are the names of the queues to work, the first with a job wins.
-	// A name with *, ?, [ or ] is a pattern for all known queues, taken in
-	// alphabetical order, new ones included while the worker runs; one that
-	// begins with ! keeps queues out of the patterns.
+	// Queues are the queues that the worker takes jobs from. The first queue
+	// with a job comes first. A name that contains *, ?, [ or ] is a pattern: it
+	// stands for the known queues that match it, in alphabetical order,
+	// including queues that are created while the worker runs. A name that
+	// begins with ! excludes queues from the patterns.
 	//
 	// Ruby: Resque::Worker#queues.
 	Queues []string
 
-	// Concurrency is how many jobs run at once, each in a slot that other
-	// Resque programs see as a worker of its own.
+	// Concurrency is how many jobs run at once. Each runs in a slot, which other
+	// Resque programs see as a worker.
 	//
 	// Defaults to 1.
 	Concurrency int
 
-	// PollInterval is how long an idle worker waits before it looks again, when
-	// nothing has told it of a job before (see MaxWaiting).
+	// PollInterval is how long an idle worker waits before it looks for jobs
+	// again, unless Redis tells it of a job earlier (see MaxWaiting).
 	//
 	// Defaults to 5 seconds, as in Resque.
 	PollInterval time.Duration
 
-	// MinPollInterval and MaxPollInterval bound the wait where it is to vary:
-	// it begins at the least after a job, and each look that finds nothing adds
-	// PollBackoff, up to the most.
+	// MinPollInterval and MaxPollInterval make the wait vary. It is
+	// MinPollInterval after a job, and PollBackoff longer after each look that
+	// finds no job, up to MaxPollInterval.
 	//
-	// Default to PollInterval; PollBackoff to 100 ms.
+	// MinPollInterval and MaxPollInterval default to PollInterval, PollBackoff
+	// to 100 milliseconds. PollBackoff needs one of the other two.
 	//
 	// Ruby: MIN_INTERVAL, MAX_INTERVAL and BACKOFF_INTERVAL.
 	MinPollInterval, MaxPollInterval, PollBackoff time.Duration
 
-	// MaxWaiting is how many connections an idle worker may use to be told of
-	// jobs at once instead of at its next look. Where Redis can track keys, two
-	// do for any number of queues; where it cannot, each queue wants one, and
-	// the queues beyond are polled. Negative means none: polling alone.
+	// MaxWaiting limits the connections on which an idle worker waits for news
+	// of a job. If Redis can track keys, two connections are enough for any
+	// number of queues. If it cannot, each queue needs a connection, and the
+	// worker polls the queues beyond the limit. A negative number means none:
+	// the worker only polls.
 	//
 	// Defaults to 16.
 	MaxWaiting int
 
-	// UntilEmpty ends Run once no job is waiting and none is in hand, which could
-	// enqueue more. What waits on a paused queue is left there. With PutBackUnknown
-	// it ends, too, once 32 jobs in a row were put back, whatever is behind them.
+	// UntilEmpty makes Run return when no job is waiting and none is running,
+	// because a running job could enqueue more. Jobs in paused queues stay
+	// there. With PutBackUnknown, Run also returns when 32 jobs in a row were
+	// put back, even if other jobs wait behind them.
 	//
 	// Ruby: an INTERVAL of 0.
 	UntilEmpty bool
 
-	// HeartbeatInterval is how often the worker says that it is alive.
+	// HeartbeatInterval is the time between two heartbeats, which show other
+	// workers that this one is alive. It must be shorter than PruneAfter.
 	//
 	// Defaults to 60 seconds, as in Resque.
 	HeartbeatInterval time.Duration
 
-	// PruneAfter is how long a worker may be silent before others take it for
-	// dead and settle its job.
+	// PruneAfter is how old a worker's last heartbeat must be before other
+	// workers take the worker for dead and prune it.
 	//
 	// Defaults to 5 minutes, as in Resque.
 	PruneAfter time.Duration
 
-	// OnCrash is what becomes of a job whose worker died.
+	// OnCrash is what happens to a job whose worker died.
 	//
 	// Defaults to FailCrashed, as in Resque.
 	OnCrash OnCrash
 
-	// CrashLimit is how many workers a job may take with it, within a day, before
-	// RequeueCrashed gives it up and it fails.
+	// CrashLimit is how many workers may die within a day while they perform
+	// the same job, before it fails. It needs RequeueCrashed.
 	//
 	// Defaults to 3.
 	CrashLimit int
 
-	// UnknownClass is what becomes of a job whose class has no handler here.
+	// UnknownClass is what happens to a job whose class has no handler.
 	//
 	// Defaults to FailUnknown, as in Resque.
 	UnknownClass UnknownClass
 
-	// Timeout ends the context of a job that takes longer. A class's own (see
-	// resque.Route) wins. A job that goes on all the same is reported in the
-	// log and counted by Worker.Stuck.
+	// Timeout limits the time of each job: the job's context then ends. A limit
+	// of the job's class (see [resque.Route]) replaces it. A job that continues
+	// after that is logged and counted by [Worker.Stuck].
 	//
-	// Defaults to 0, none.
+	// Defaults to 0, which means no limit.
 	Timeout time.Duration
 
-	// TermChild has a worker that stops end the jobs in hand: after
-	// PreShutdownTimeout their contexts end with resque.ErrTerm as the cause,
-	// and what is left after TermTimeout more is given up and recorded as
-	// Resque::DirtyExit. Without it a worker that stops waits for its jobs,
-	// where they run in its process, and kills the children where they do not.
+	// StopTimeout is how long running jobs may go on after the worker was told
+	// to stop: by the end of Run's context, by [Worker.Term] or by
+	// [Worker.Interrupt]. Then their contexts end, with [resque.ErrTerm] as the
+	// cause. StopGrace later the worker stops waiting for the jobs that still
+	// run. OnShutdown says what happens to the jobs that were ended.
 	//
-	// Ruby: TERM_CHILD.
-	TermChild bool
-
-	// PreShutdownTimeout is how long the jobs in hand may go on before they are
-	// ended. Needs TermChild.
+	// Defaults to 0, which means no limit: the worker finishes its running jobs.
+	// For no wait at all, set it to a nanosecond.
 	//
-	// Ruby: RESQUE_PRE_SHUTDOWN_TIMEOUT.
-	PreShutdownTimeout time.Duration
+	// Ruby: RESQUE_PRE_SHUTDOWN_TIMEOUT, with TERM_CHILD.
+	StopTimeout time.Duration
 
-	// TermTimeout is how long a job may go on after it was told to end. A child
-	// is then killed, also after Worker.EndJobs and a Timeout.
+	// StopGrace is how long a job may go on after its context ended. Then a
+	// child process is killed: after StopTimeout, [Worker.EndJobs] or a Timeout.
+	// A job in this process cannot be killed: after StopTimeout the worker
+	// records it as Resque::DirtyExit and leaves its goroutine. StopGrace needs
+	// StopTimeout or ForkPerJob.
 	//
 	// Defaults to 4 seconds, as in Resque.
 	//
 	// Ruby: RESQUE_TERM_TIMEOUT.
-	TermTimeout time.Duration
+	StopGrace time.Duration
 
-	// GracefulTerm has the end of Run's context, and TERM, finish the jobs in
-	// hand without a limit, whatever else is set.
-	//
-	// Ruby: GRACEFUL_TERM.
-	GracefulTerm bool
-
-	// OnShutdown is what becomes of a job that is ended because the worker stops.
+	// OnShutdown is what happens to a job that is ended because the worker
+	// stops.
 	//
 	// Defaults to FailInterrupted, as in Resque.
 	OnShutdown OnShutdown
 
-	// ForkPerJob performs each job in a process of its own: this program,
-	// started again, which must call ServeChild (see there). Unix only.
+	// GracefulTerm makes the end of Run's context and [Worker.Term] wait for the
+	// running jobs without a limit, as [Worker.Quit] does. StopTimeout or
+	// KillChildren, one of which it needs, then applies to [Worker.Interrupt]
+	// alone.
+	//
+	// Ruby: GRACEFUL_TERM.
+	GracefulTerm bool
+
+	// ForkPerJob performs each job in a child process: this program, started
+	// again, which must call [ServeChild]. It needs a Unix system.
 	//
 	// Ruby: FORK_PER_JOB, on by default there.
 	ForkPerJob bool
 
-	// JobsPerChild and ChildLifetime let a child perform several jobs before it
-	// is replaced: so many, or until its age exceeds so much.
+	// KillChildren makes the end of Run's context, [Worker.Term],
+	// [Worker.Interrupt] and [Worker.EndJobs] kill the child processes of
+	// running jobs at once, without ending the jobs' contexts before. It needs
+	// ForkPerJob and excludes StopTimeout.
 	//
-	// Default to 1 and to no limit of age; where only ChildLifetime is set, to no
-	// limit of jobs.
+	// Ruby: a process per job without TERM_CHILD.
+	KillChildren bool
+
+	// JobsPerChild and ChildLifetime let a child process perform several jobs:
+	// up to JobsPerChild, and none after it is older than ChildLifetime. They
+	// need ForkPerJob.
+	//
+	// JobsPerChild defaults to 1, or to no limit if ChildLifetime is set.
+	// ChildLifetime defaults to no limit.
 	//
 	// Ruby: JOBS_PER_FORK and MINUTES_PER_FORK of resque-multi-job-forks.
 	JobsPerChild  int
 	ChildLifetime time.Duration
 
-	// Hooks are called as the worker works.
+	// Hooks are functions that the worker calls.
 	Hooks Hooks
 
-	// OnState is told what the worker is doing whenever that has changed, at most
-	// every 250 ms, so that a job may begin and end untold; what holds for longer
-	// is told. It is called by one goroutine at a time while Run runs, and holds
-	// up no job. It is for displays such as the command's process title.
+	// OnState is called with the worker's state after it has changed, at most
+	// every 250 milliseconds, so it can miss a short job. It never delays a
+	// job, and one goroutine calls it at a time. It is meant for displays such
+	// as the command's process title.
 	OnState func(State)
 
-	// FailureLists are the lists in Redis where failures are recorded, in the
-	// same step in which the job's end is.
+	// FailureLists are the lists in Redis in which failures are recorded, in the
+	// transaction that finishes the job.
 	//
-	// Defaults to resque.FailuresTogether, the list "failed".
+	// Defaults to [resque.FailuresTogether], the list "failed".
 	//
 	// Ruby: Resque::Failure.backend=, and FAILURE_BACKEND.
 	FailureLists resque.FailureLists
 
-	// FailureBackends are told of each failure, too, before it is recorded,
-	// which waits for them for at most 5 seconds.
+	// FailureBackends are also given each failure, before it is recorded in
+	// Redis. The worker waits for them for at most 5 seconds.
 	FailureBackends []resque.FailureBackend
 
-	// Logger gets one line a job and one for each change of state.
+	// Logger gets one line for each job and for each change of the worker.
 	//
-	// Defaults to slog.Default().
+	// Defaults to [slog.Default].
 	Logger *slog.Logger
 }
 
-// OnCrash is what becomes of a job whose worker died.
+// OnCrash is what happens to a job whose worker died.
 type OnCrash int
 
-// What can become of a job whose worker died.
+// The values of OnCrash.
 const (
 	// FailCrashed records a failure, Resque::PruneDeadWorkerDirtyExit.
 	FailCrashed OnCrash = iota
-	// RequeueCrashed puts the job back at the front of its queue, up to
-	// CrashLimit times.
+	// RequeueCrashed returns the job to the front of its queue, unless
+	// CrashLimit workers died with it.
 	RequeueCrashed
 )
 
-// OnShutdown is what becomes of a job that is ended because its worker stops.
+// OnShutdown is what happens to a job that is ended because its worker stops.
 type OnShutdown int
 
-// What can become of a job that is ended because its worker stops.
+// The values of OnShutdown.
 const (
-	// FailInterrupted records a failure: Resque::TermException where the job
-	// obeyed, Resque::DirtyExit where it did not.
+	// FailInterrupted records a failure: Resque::TermException if the job
+	// returned when its context ended, Resque::DirtyExit if it did not.
 	FailInterrupted OnShutdown = iota
-	// RequeueInterrupted puts the job back at the front of its queue, as it was.
-	// Nothing is counted.
+	// RequeueInterrupted returns the job to the front of its queue, unchanged
+	// and not counted. The job runs again, so it must be idempotent.
 	RequeueInterrupted
 )
 
-// UnknownClass is what becomes of a job whose class has no handler.
+// UnknownClass is what happens to a job whose class has no handler.
 type UnknownClass int
 
-// What can become of a job whose class has no handler.
+// The values of UnknownClass.
 const (
-	// FailUnknown records a failure, NameError in Ruby's words.
+	// FailUnknown records a failure, a NameError as in Ruby.
 	FailUnknown UnknownClass = iota
 	// PutBackUnknown puts the job at the end of its queue, for workers that
-	// know the class: for deploys that roll. The queue then comes last until
-	// another job is performed.
+	// know the class, as in a rolling deploy. This worker then looks at that
+	// queue last until it performs another job.
 	PutBackUnknown
 )
 
-// exchange is how the worker's slots meet Redis. Patterns are matched with known
-// queues that are no older than queuesMaxAge.
+// exchange returns the configuration of the worker's exchange. It matches patterns
+// with a list of known queues that is at most queuesMaxAge old.
 func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Config {
 	return exchange.Config{
 		Queues: c.Queues, QueuesMaxAge: queuesMaxAge, Slots: c.Concurrency, UntilEmpty: c.UntilEmpty,
@@ -225,36 +244,100 @@ func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Co
 	}
 }
 
-// children is how the worker uses its child processes.
+// children returns the configuration of the worker's child processes.
 func (c Config) children(changed func()) fork.Config {
 	return fork.Config{
-		JobsPerChild: c.JobsPerChild, Lifetime: c.ChildLifetime, StopTimeout: c.TermTimeout,
+		JobsPerChild: c.JobsPerChild, Lifetime: c.ChildLifetime, StopTimeout: c.StopGrace,
 		Changed: changed, Logger: c.Logger,
 	}
 }
 
-// withDefaults returns c with its gaps filled, or all its mistakes.
+// withDefaults returns c with its defaults filled in, or an error that lists all
+// its mistakes.
 func (c Config) withDefaults() (Config, error) {
-	var mistakes []error
 	c.Queues = slices.Clone(c.Queues)
 	for i, q := range c.Queues {
 		c.Queues[i] = strings.TrimSpace(q)
 	}
 	c.Queues = slices.DeleteFunc(c.Queues, func(q string) bool { return q == "" })
-	if !slices.ContainsFunc(c.Queues, func(q string) bool { return q[0] != '!' }) {
-		mistakes = append(mistakes, ErrNoQueues)
+	c.FailureBackends = slices.Clone(c.FailureBackends)
+	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
+	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
+	if err := c.validate(); err != nil {
+		return c, err
 	}
-	if c.Concurrency < 0 {
-		mistakes = append(mistakes, fmt.Errorf("worker: Concurrency is %d; it must be at least 1", c.Concurrency))
+	c.FailureLists = cmp.Or(c.FailureLists, resque.FailuresTogether)
+	c.Concurrency = cmp.Or(c.Concurrency, 1)
+	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
+	c.MaxPollInterval = cmp.Or(c.MaxPollInterval, c.PollInterval)
+	c.MinPollInterval = min(cmp.Or(c.MinPollInterval, c.PollInterval), c.MaxPollInterval)
+	c.PollBackoff = min(cmp.Or(c.PollBackoff, 100*time.Millisecond), c.MaxPollInterval)
+	c.PollInterval = min(max(c.PollInterval, c.MinPollInterval), c.MaxPollInterval)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16)
+	c.CrashLimit = cmp.Or(c.CrashLimit, 3)
+	c.StopGrace = cmp.Or(c.StopGrace, 4*time.Second)
+	if c.JobsPerChild == 0 && c.ChildLifetime > 0 {
+		c.JobsPerChild = math.MaxInt
 	}
-	if c.JobsPerChild < 0 {
-		mistakes = append(mistakes, fmt.Errorf("worker: JobsPerChild is %d; it must be at least 1", c.JobsPerChild))
-	}
+	c.JobsPerChild = cmp.Or(c.JobsPerChild, 1)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c, nil
+}
+
+// validate returns all mistakes in c.
+func (c Config) validate() error {
+	mistakes := []error{c.validateQueues(), c.validateRanges(), c.validateUse()}
 	if c.ForkPerJob && !fork.Supported {
 		mistakes = append(mistakes, errors.New("worker: ForkPerJob needs a Unix system"))
 	}
-	if c.CrashLimit < 0 {
-		mistakes = append(mistakes, fmt.Errorf("worker: CrashLimit is %d; it must not be negative", c.CrashLimit))
+	if c.HeartbeatInterval >= c.PruneAfter && c.PruneAfter > 0 {
+		mistakes = append(mistakes, fmt.Errorf(
+			"worker: HeartbeatInterval is %v; it must be shorter than PruneAfter, which is %v, or live workers are taken for dead",
+			c.HeartbeatInterval, c.PruneAfter))
+	}
+	for i, backend := range c.FailureBackends {
+		f, ok := backend.(resque.FailureBackendFunc)
+		if backend == nil || (ok && f == nil) {
+			mistakes = append(mistakes, fmt.Errorf("worker: FailureBackends[%d] is nil", i))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+func (c Config) validateQueues() error {
+	var mistakes []error
+	if !slices.ContainsFunc(c.Queues, func(q string) bool { return q[0] != '!' }) {
+		mistakes = append(mistakes, ErrNoQueues)
+	}
+	for _, q := range c.Queues {
+		switch {
+		case q == "!":
+			mistakes = append(mistakes, errors.New(`worker: queue "!" excludes nothing: name the queues after the !`))
+		case !utf8.ValidString(q):
+			mistakes = append(mistakes, fmt.Errorf("worker: queue %q is not valid UTF-8", q))
+		case strings.Contains(q, ","): // worker ids separate queues by commas
+			mistakes = append(mistakes, fmt.Errorf("worker: queue %q contains a comma: give each queue as an element of Queues", q))
+		case !fnmatch.Closed(q):
+			mistakes = append(mistakes, fmt.Errorf("worker: queue %q has a [ without a ]: it matches no queue", q))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// validateRanges returns the values that are out of range.
+func (c Config) validateRanges() error {
+	var mistakes []error
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"Concurrency", c.Concurrency},
+		{"CrashLimit", c.CrashLimit},
+		{"JobsPerChild", c.JobsPerChild},
+	} {
+		if n.value < 0 {
+			mistakes = append(mistakes, fmt.Errorf("worker: %s is %d; it must not be negative", n.name, n.value))
+		}
 	}
 	for _, d := range []struct {
 		name  string
@@ -267,39 +350,64 @@ func (c Config) withDefaults() (Config, error) {
 		{"HeartbeatInterval", c.HeartbeatInterval},
 		{"PruneAfter", c.PruneAfter},
 		{"Timeout", c.Timeout},
-		{"PreShutdownTimeout", c.PreShutdownTimeout},
-		{"TermTimeout", c.TermTimeout},
+		{"StopTimeout", c.StopTimeout},
+		{"StopGrace", c.StopGrace},
 		{"ChildLifetime", c.ChildLifetime},
 	} {
 		if d.value < 0 {
 			mistakes = append(mistakes, fmt.Errorf("worker: %s is %v; it must not be negative", d.name, d.value))
 		}
 	}
-	c.FailureBackends = slices.Clone(c.FailureBackends)
-	if slices.Contains(c.FailureBackends, nil) {
-		mistakes = append(mistakes, errors.New("worker: a FailureBackend is nil"))
+	for _, e := range []struct {
+		name        string
+		value, last int
+	}{
+		{"OnCrash", int(c.OnCrash), int(RequeueCrashed)},
+		{"OnShutdown", int(c.OnShutdown), int(RequeueInterrupted)},
+		{"UnknownClass", int(c.UnknownClass), int(PutBackUnknown)},
+	} {
+		if e.value < 0 || e.value > e.last {
+			mistakes = append(mistakes, fmt.Errorf("worker: %s is %d, which is not one of its constants", e.name, e.value))
+		}
 	}
-	c.FailureLists = cmp.Or(c.FailureLists, resque.FailuresTogether)
-	c.Concurrency = cmp.Or(c.Concurrency, 1)
-	c.PollInterval = cmp.Or(c.PollInterval, 5*time.Second)
-	c.MaxPollInterval = cmp.Or(c.MaxPollInterval, c.PollInterval)
-	c.MinPollInterval = min(cmp.Or(c.MinPollInterval, c.PollInterval), c.MaxPollInterval)
-	c.PollBackoff = min(cmp.Or(c.PollBackoff, 100*time.Millisecond), c.MaxPollInterval)
-	c.PollInterval = min(max(c.PollInterval, c.MinPollInterval), c.MaxPollInterval)
-	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16)
-	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
-	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
-	if c.HeartbeatInterval >= c.PruneAfter {
-		mistakes = append(mistakes, fmt.Errorf(
-			"worker: HeartbeatInterval is %v; it must be shorter than PruneAfter, which is %v, or live workers are taken for dead",
-			c.HeartbeatInterval, c.PruneAfter))
+	return errors.Join(append(mistakes, c.validateFailureLists())...)
+}
+
+func (c Config) validateFailureLists() error {
+	const lists = resque.FailuresTogether | resque.FailuresByQueue
+	switch {
+	case c.FailureLists&^(lists|resque.FailuresNowhere) != 0:
+		return fmt.Errorf("worker: FailureLists is %d, which is not made of its constants", c.FailureLists)
+	case c.FailureLists&lists != 0 && c.FailureLists&resque.FailuresNowhere != 0:
+		return errors.New("worker: FailureLists combines FailuresNowhere with lists")
 	}
-	c.CrashLimit = cmp.Or(c.CrashLimit, 3)
-	c.TermTimeout = cmp.Or(c.TermTimeout, 4*time.Second)
-	if c.JobsPerChild == 0 && c.ChildLifetime > 0 {
-		c.JobsPerChild = math.MaxInt
+	return nil
+}
+
+// validateUse returns the settings that have no effect without another, and those
+// that contradict each other.
+func (c Config) validateUse() error {
+	stops := c.StopTimeout > 0 || c.KillChildren
+	var mistakes []error
+	for _, s := range []struct {
+		name     string
+		set, has bool
+		needs    string
+	}{
+		{name: "StopGrace", set: c.StopGrace > 0, has: c.StopTimeout > 0 || c.ForkPerJob, needs: "StopTimeout or ForkPerJob"},
+		{name: "GracefulTerm", set: c.GracefulTerm, has: stops, needs: "StopTimeout or KillChildren"},
+		{name: "KillChildren", set: c.KillChildren, has: c.ForkPerJob, needs: "ForkPerJob"},
+		{name: "JobsPerChild", set: c.JobsPerChild > 0, has: c.ForkPerJob, needs: "ForkPerJob"},
+		{name: "ChildLifetime", set: c.ChildLifetime > 0, has: c.ForkPerJob, needs: "ForkPerJob"},
+		{name: "CrashLimit", set: c.CrashLimit > 0, has: c.OnCrash == RequeueCrashed, needs: "OnCrash: RequeueCrashed"},
+		{name: "PollBackoff", set: c.PollBackoff > 0, has: c.MinPollInterval > 0 || c.MaxPollInterval > 0, needs: "MinPollInterval or MaxPollInterval"},
+	} {
+		if s.set && !s.has {
+			mistakes = append(mistakes, fmt.Errorf("worker: %s has no effect without %s", s.name, s.needs))
+		}
 	}
-	c.JobsPerChild = cmp.Or(c.JobsPerChild, 1)
-	c.Logger = cmp.Or(c.Logger, slog.Default())
-	return c, errors.Join(mistakes...)
+	if c.KillChildren && c.StopTimeout > 0 {
+		mistakes = append(mistakes, errors.New("worker: StopTimeout has no effect with KillChildren, which kills child processes at once"))
+	}
+	return errors.Join(mistakes...)
 }

@@ -114,12 +114,3 @@ func TestFailureBackendsKeepNothingFromGoingOn(t *testing.T) {
 	assert.EqualValues(t, 1, do(t, c, "LLEN", "resque:failed"))
 	assert.EqualValues(t, 2, number(t, c, "resque:stat:processed"))
 }
-
-func TestFailureBackendsAreChecked(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t)
-	_, err := worker.New(s.Client(t), recordedMux(), worker.Config{
-		Queues: []string{"a"}, FailureBackends: []resque.FailureBackend{resque.FailureBackendFunc(nil), nil},
-	})
-	require.ErrorContains(t, err, "FailureBackend is nil")
-}

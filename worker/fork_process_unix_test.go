@@ -55,9 +55,12 @@ func beForking(ctx context.Context) error {
 	}
 	cfg := worker.Config{
 		Queues: []string{"q"}, ForkPerJob: true, Concurrency: told.Concurrency, JobsPerChild: told.JobsPerChild,
-		TermChild: told.TermChild, GracefulTerm: told.GracefulTerm, TermTimeout: told.TermTimeout,
+		GracefulTerm: told.GracefulTerm, StopGrace: told.TermTimeout, KillChildren: !told.TermChild,
 		UntilEmpty: told.Measured > 0, PollInterval: 100 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
+	if told.TermChild {
+		cfg.StopTimeout = time.Nanosecond
 	}
 	if told.Requeues {
 		cfg.OnShutdown = worker.RequeueInterrupted

@@ -179,7 +179,7 @@ func TestChildrenAtTheSameTime(t *testing.T) {
 	for range slots {
 		enqueue(t, s, sheet.job("Polite", "1m"))
 	}
-	w := newWorker(t, s, forkJobs(), worker.Config{Queues: []string{"q"}, ForkPerJob: true, Concurrency: slots, TermChild: true})
+	w := newWorker(t, s, forkJobs(), worker.Config{Queues: []string{"q"}, ForkPerJob: true, Concurrency: slots, StopTimeout: time.Nanosecond})
 	ended := goRun(t, w)
 	eventually(t, func() bool { return sheet.count("Polite in ") == slots }, "all at once")
 	assert.Equal(t, slots, distinct(sheet.pids("Polite")))
@@ -189,6 +189,44 @@ func TestChildrenAtTheSameTime(t *testing.T) {
 	require.Len(t, failed, slots)
 	for _, f := range failed {
 		assert.Equal(t, "Resque::TermException", f.Exception)
+	}
+}
+
+// Without StopTimeout and KillChildren a worker waits for its child processes.
+func TestStopWaitsForChildrenWithoutStopTimeout(t *testing.T) {
+	t.Parallel()
+	sheet := newSheet(t)
+	s := redistest.Start(t)
+	enqueue(t, s, sheet.job("Polite", "300ms"))
+	stopping := make(chan struct{})
+	w := newWorker(t, s, forkJobs(), worker.Config{
+		Queues: []string{"q"}, ForkPerJob: true, Hooks: worker.Hooks{Shutdown: func() { close(stopping) }},
+	})
+	ended := goRun(t, w)
+	eventually(t, func() bool { return sheet.count("Polite in ") == 1 }, "it begins")
+	w.Term()
+	<-stopping
+	require.NoError(t, <-ended)
+	assert.Empty(t, failures(t, s.Conn(t)))
+	assert.EqualValues(t, 1, number(t, s.Conn(t), "resque:stat:processed"))
+}
+
+func TestKillChildrenKillsOnEndJobsAndTerm(t *testing.T) {
+	t.Parallel()
+	sheet := newSheet(t)
+	s := redistest.Start(t)
+	enqueue(t, s, sheet.job("Polite", "1m"), sheet.job("Polite", "1m"))
+	w := newWorker(t, s, forkJobs(), worker.Config{Queues: []string{"q"}, ForkPerJob: true, KillChildren: true})
+	ended := goRun(t, w)
+	for i, stop := range []func(){w.EndJobs, w.Term} {
+		eventually(t, func() bool { return sheet.count("Polite in ") == i+1 }, "it begins")
+		stop()
+	}
+	require.NoError(t, <-ended)
+	failed := failures(t, s.Conn(t))
+	require.Len(t, failed, 2)
+	for _, f := range failed {
+		assert.Equal(t, "Resque::DirtyExit", f.Exception)
 	}
 }
 
@@ -222,7 +260,7 @@ func TestTimeoutInAChild(t *testing.T) {
 			t.Parallel()
 			sheet := newSheet(t)
 			began := time.Now()
-			_, failed := forkUntilEmpty(t, worker.Config{Timeout: 500 * time.Millisecond, TermTimeout: 300 * time.Millisecond},
+			_, failed := forkUntilEmpty(t, worker.Config{Timeout: 500 * time.Millisecond, StopGrace: 300 * time.Millisecond},
 				sheet.job(class, "1m"), sheet.job("Note", ""))
 			assert.Less(t, time.Since(began), 20*time.Second)
 			require.Len(t, failed, 1)
@@ -267,7 +305,7 @@ func TestEndJobsInChildrenWithRequeueTellsTheHooks(t *testing.T) {
 	s := redistest.Start(t)
 	enqueue(t, s, sheet.job("Polite", "1m"))
 	w := newWorker(t, s, forkJobs(), worker.Config{
-		Queues: []string{"q"}, ForkPerJob: true, TermChild: true, OnShutdown: worker.RequeueInterrupted,
+		Queues: []string{"q"}, ForkPerJob: true, StopTimeout: time.Nanosecond, OnShutdown: worker.RequeueInterrupted,
 	})
 	ended := goRun(t, w)
 	eventually(t, func() bool { return sheet.count("Polite in ") == 1 }, "it begins")
@@ -285,7 +323,7 @@ func TestRequeueFromAChildTellsNoHooks(t *testing.T) {
 	s := redistest.Start(t)
 	enqueue(t, s, sheet.job("Polite", "1m"))
 	w := newWorker(t, s, forkJobs(), worker.Config{
-		Queues: []string{"q"}, ForkPerJob: true, TermChild: true, OnShutdown: worker.RequeueInterrupted,
+		Queues: []string{"q"}, ForkPerJob: true, StopTimeout: time.Nanosecond, OnShutdown: worker.RequeueInterrupted,
 	})
 	ended := goRun(t, w)
 	eventually(t, func() bool { return sheet.count("Polite in ") == 1 }, "it begins")
@@ -305,7 +343,7 @@ func TestTermAsTheChildGetsTheJob(t *testing.T) {
 	var w *worker.Worker
 	begun, release := make(chan struct{}), make(chan struct{})
 	w = newWorker(t, s, forkJobs(), worker.Config{
-		Queues: []string{"q"}, ForkPerJob: true, TermChild: true, TermTimeout: 30 * time.Second,
+		Queues: []string{"q"}, ForkPerJob: true, StopTimeout: time.Nanosecond, StopGrace: 30 * time.Second,
 		Hooks: worker.Hooks{BeforeFork: func(ctx context.Context, _ *resque.Payload) error {
 			close(begun)
 			<-release

@@ -26,8 +26,9 @@ const (
 // Ruby: Resque::Worker#shutdown, on QUIT.
 func (w *Worker) Quit() { w.tell(quit) }
 
-// Term stops the worker as Config says (TermChild, GracefulTerm, ForkPerJob). A
-// second one changes nothing.
+// Term takes no more jobs, and waits for the running ones as StopTimeout,
+// GracefulTerm and KillChildren of [Config] say; Run then returns. A second Term
+// changes nothing.
 //
 // Ruby: TERM.
 func (w *Worker) Term() { w.tell(term) }
@@ -42,9 +43,10 @@ func (w *Worker) Interrupt() { w.tell(interrupt) }
 func (w *Worker) Abort() { w.tell(abort) }
 
 // EndJobs ends the running jobs, and the worker goes on. The context of a job in
-// this process ends, with resque.ErrTerm as the cause; a job that goes on after
-// that keeps its slot and counts as Stuck. A child is told the same with
-// TermChild, and killed after TermTimeout or, without TermChild, at once.
+// this process ends, with [resque.ErrTerm] as the cause; a job that goes on after
+// that keeps its slot and is counted by [Worker.Stuck]. The context of a job in a
+// child process ends in the same way, and the child is killed if the job goes on
+// for longer than StopGrace. With KillChildren the child is killed at once.
 //
 // Ruby: Resque::Worker#kill_child and #new_kill_child, on USR1.
 func (w *Worker) EndJobs() { w.tell(endJobs) }
@@ -186,10 +188,10 @@ func (s *stopper) stop() {
 	s.drain()
 	switch {
 	case s.stage >= warning:
-	case s.cfg.TermChild:
+	case s.cfg.StopTimeout > 0:
 		s.stage = warning
-		s.timer.Reset(s.cfg.PreShutdownTimeout)
-	case s.cfg.ForkPerJob:
+		s.timer.Reset(s.cfg.StopTimeout)
+	case s.cfg.KillChildren:
 		s.giveUp()
 	}
 }
@@ -204,7 +206,7 @@ func (s *stopper) advance() {
 		for _, slot := range s.allSlots() {
 			slot.interrupt(true)
 		}
-		s.timer.Reset(s.cfg.TermTimeout)
+		s.timer.Reset(s.cfg.StopGrace)
 	case interrupting:
 		s.giveUp()
 	}
@@ -221,7 +223,7 @@ func (s *stopper) giveUp() {
 // endJobs ends the running jobs while the worker goes on.
 func (s *stopper) endJobs() {
 	for _, slot := range s.allSlots() {
-		if s.cfg.ForkPerJob && !s.cfg.TermChild {
+		if s.cfg.KillChildren {
 			slot.kill()
 		} else {
 			slot.interrupt(false)

@@ -60,7 +60,7 @@ func TestGivingUpLeavesTheHandlerAlone(t *testing.T) {
 			enqueue(t, s, exporters(3)...)
 			g := newGate()
 			w := newWorker(t, s, g.mux(false), worker.Config{
-				Queues: []string{"exports"}, Concurrency: 2, TermChild: true, TermTimeout: 50 * time.Millisecond,
+				Queues: []string{"exports"}, Concurrency: 2, StopTimeout: time.Nanosecond, StopGrace: 50 * time.Millisecond,
 			})
 			ended := goRun(t, w)
 			<-g.begun
@@ -88,6 +88,79 @@ func TestGivingUpLeavesTheHandlerAlone(t *testing.T) {
 	}
 }
 
+// Without StopTimeout a worker waits for its jobs; with it, it leaves them alone
+// until then.
+func TestStopLeavesJobsAloneUntilStopTimeout(t *testing.T) {
+	t.Parallel()
+	for name, timeout := range map[string]time.Duration{"no limit": 0, "an hour": time.Hour} {
+		for order, stop := range map[string]func(w *worker.Worker, end context.CancelFunc){
+			"Term":          func(w *worker.Worker, _ context.CancelFunc) { w.Term() },
+			"Interrupt":     func(w *worker.Worker, _ context.CancelFunc) { w.Interrupt() },
+			"Run's context": func(_ *worker.Worker, end context.CancelFunc) { end() },
+		} {
+			t.Run(name+", "+order, func(t *testing.T) {
+				t.Parallel()
+				s := redistest.Start(t)
+				enqueue(t, s, exporters(2)...)
+				g := newGate()
+				stopping := make(chan struct{})
+				w := newWorker(t, s, g.mux(true), worker.Config{
+					Queues: []string{"exports"}, StopTimeout: timeout, Hooks: worker.Hooks{Shutdown: func() { close(stopping) }},
+				})
+				ctx, end := context.WithTimeout(t.Context(), time.Minute)
+				defer end()
+				ended := make(chan error, 1)
+				go func() { ended <- w.Run(ctx) }()
+				<-g.begun
+				stop(w, end)
+				<-stopping
+				close(g.open)
+				require.NoError(t, <-ended)
+				assert.EqualValues(t, 1, number(t, s.Conn(t), "resque:stat:processed"))
+				assert.Empty(t, failures(t, s.Conn(t)))
+				assert.Len(t, queue(t, s, "exports"), 1)
+			})
+		}
+	}
+}
+
+// After StopTimeout the contexts of running jobs end, unless GracefulTerm leaves
+// that to Interrupt.
+func TestStopTimeoutEndsJobs(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	enqueue(t, s, exporters(1)...)
+	g := newGate()
+	w := newWorker(t, s, g.mux(true), worker.Config{Queues: []string{"exports"}, StopTimeout: 20 * time.Millisecond})
+	ended := goRun(t, w)
+	<-g.begun
+	w.Term()
+	require.NoError(t, <-ended)
+	requireSettled(t, s, 1, 1)
+	failed := failures(t, s.Conn(t))
+	assert.Equal(t, "Resque::TermException", failed[0].Exception)
+	assert.Equal(t, "SIGTERM", failed[0].Error)
+}
+
+func TestGracefulTermAppliesStopTimeoutToInterruptOnly(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	enqueue(t, s, exporters(1)...)
+	g := newGate()
+	w := newWorker(t, s, g.mux(true), worker.Config{
+		Queues: []string{"exports"}, StopTimeout: time.Nanosecond, GracefulTerm: true,
+		Hooks: worker.Hooks{Shutdown: func() { g.begun <- struct{}{} }},
+	})
+	ended := goRun(t, w)
+	<-g.begun
+	w.Term()
+	<-g.begun // it drains; a third order is read after it waits
+	assert.Zero(t, g.ended.Load())
+	w.Interrupt()
+	require.NoError(t, <-ended)
+	requireSettled(t, s, 1, 1)
+}
+
 // A job that returns right at its deadline ends once, one way or the other.
 func TestAJobThatReturnsAtTheDeadline(t *testing.T) {
 	t.Parallel()
@@ -105,7 +178,7 @@ func TestAJobThatReturnsAtTheDeadline(t *testing.T) {
 			<-time.After(deadline - 200*time.Microsecond + time.Duration(round*10)*time.Microsecond)
 			return nil
 		})
-		w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, TermChild: true, TermTimeout: deadline})
+		w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, StopTimeout: time.Nanosecond, StopGrace: deadline})
 		ended := goRun(t, w)
 		<-begun
 		w.Term()
@@ -134,7 +207,7 @@ func TestOnShutdownRequeueKeepsBytesAndFront(t *testing.T) {
 			}
 			g := newGate()
 			w := newWorker(t, s, g.mux(obedient), worker.Config{
-				Queues: []string{"exports"}, Concurrency: 3, TermChild: true, TermTimeout: 200 * time.Millisecond, OnShutdown: worker.RequeueInterrupted,
+				Queues: []string{"exports"}, Concurrency: 3, StopTimeout: time.Nanosecond, StopGrace: 200 * time.Millisecond, OnShutdown: worker.RequeueInterrupted,
 			})
 			ended := goRun(t, w)
 			for range 3 {

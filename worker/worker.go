@@ -10,8 +10,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Worker reserves and performs jobs. Make one with New. Its methods may be
-// called by several goroutines at once.
+// Worker reserves and performs jobs. New returns one. Several goroutines may call
+// its methods at the same time.
 type Worker struct {
 	handler resque.Handler
 	backend backend
@@ -34,19 +34,21 @@ type backend interface {
 
 var _ backend = (*store.Store)(nil)
 
-// New returns a worker that performs jobs by handler, usually a *resque.Mux.
-// The error lists every mistake in cfg. Redis is not asked anything before Run.
+// New returns a worker that performs the jobs of client's Redis with handler,
+// usually a [resque.Mux]. The error lists every mistake in the arguments,
+// including settings that have no effect. New does not use Redis.
 //
 // Ruby: Resque::Worker.new.
 func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, error) {
+	var mistakes []error
 	if client == nil || client.Redis() == nil {
-		return nil, errors.New("worker: a worker needs a client with a Redis")
+		mistakes = append(mistakes, errors.New("worker: a worker needs a client with a Redis"))
 	}
-	if handler == nil {
-		return nil, errors.New("worker: a worker needs a handler, usually a *resque.Mux")
+	if isNil(handler) {
+		mistakes = append(mistakes, errors.New("worker: a worker needs a handler, usually a *resque.Mux"))
 	}
 	cfg, err := cfg.withDefaults()
-	if err != nil {
+	if err = errors.Join(append(mistakes, err)...); err != nil {
 		return nil, err
 	}
 	return &Worker{
@@ -55,8 +57,19 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 	}, nil
 }
 
-// IDs returns the ids under which the worker's slots are registered now: none
-// unless it runs.
+func isNil(handler resque.Handler) bool {
+	switch h := handler.(type) {
+	case *resque.Mux:
+		return h == nil
+	case resque.HandlerFunc:
+		return h == nil
+	default:
+		return handler == nil
+	}
+}
+
+// IDs returns the ids of the worker's slots. It returns none unless the worker is
+// registered.
 //
 // Ruby: Resque::Worker#to_s.
 func (w *Worker) IDs() []string {
@@ -71,5 +84,6 @@ func (w *Worker) setIDs(ids []string) {
 	w.ids = ids
 }
 
-// Stuck returns how many jobs still run although their contexts ended long ago.
-func (w *Worker) Stuck() int { return int(w.stuck.Load()) }
+// Stuck returns the number of jobs that still run more than 5 seconds after their
+// contexts ended.
+func (w *Worker) Stuck() int64 { return w.stuck.Load() }

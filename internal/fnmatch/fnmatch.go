@@ -17,6 +17,25 @@ func Match(pattern, name string) bool {
 	return match(pattern, name)
 }
 
+// Closed reports whether each set in pattern has its closing bracket.
+func Closed(pattern string) bool {
+	for pattern != "" {
+		if pattern[0] != '[' {
+			_, pattern = setChar(pattern)
+			continue
+		}
+		set := pattern[1:]
+		for set != "" && set[0] != ']' {
+			_, _, set = setRange(set)
+		}
+		if set == "" {
+			return false
+		}
+		pattern = set[1:]
+	}
+	return true
+}
+
 // match compares pattern and name from left to right. After a mismatch it goes
 // back to the last * and lets it match one more character.
 func match(pattern, name string) bool {
@@ -76,18 +95,24 @@ func matchSet(set string, char rune) (rest string, ok bool) {
 	}
 	found := false
 	for set != "" && set[0] != ']' {
-		low, s := setChar(set)
-		high := low
-		if len(s) > 1 && s[0] == '-' && s[1] != ']' {
-			high, s = setChar(s[1:])
-		}
+		low, high, rest := setRange(set)
 		found = found || low <= char && char <= high
-		set = s
+		set = rest
 	}
 	if set == "" {
 		return "", false
 	}
 	return set[1:], found != negated
+}
+
+// setRange reads one character or range, such as a-z, of a set.
+func setRange(set string) (low, high rune, rest string) {
+	low, rest = setChar(set)
+	if len(rest) > 1 && rest[0] == '-' && rest[1] != ']' {
+		high, rest = setChar(rest[1:])
+		return low, high, rest
+	}
+	return low, low, rest
 }
 
 func setChar(set string) (char rune, rest string) {

@@ -395,7 +395,7 @@ func TestCancelledJobIsNotAnError(t *testing.T) {
 		<-begun
 		stop()
 	}()
-	b.work(ctx, worker.Config{TermChild: true, OnShutdown: worker.RequeueInterrupted})
+	b.work(ctx, worker.Config{StopTimeout: time.Nanosecond, OnShutdown: worker.RequeueInterrupted})
 	span := b.only("perform exports")
 	assert.Equal(t, "cancelled", attributes(span)["messaging.resque.outcome"])
 	assert.Equal(t, codes.Unset, span.Status.Code)

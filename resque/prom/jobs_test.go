@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
@@ -111,7 +112,7 @@ func TestCancelledJobIsCountedAsCancelled(t *testing.T) {
 	}))
 	_, err := client.Enqueue(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
-	work(ctx, t, client, mux, worker.Config{TermChild: true})
+	work(ctx, t, client, mux, worker.Config{StopTimeout: time.Nanosecond})
 	_, families := scraped(t, registry(t, jobs))
 	assert.Equal(t, map[string]float64{"class=Exporter,outcome=cancelled,queue=exports": 1}, values(families["resque_performs_total"]))
 	assert.Equal(t, map[string]float64{"class=Exporter,queue=exports": 0}, values(families["resque_performs_in_flight"]))
