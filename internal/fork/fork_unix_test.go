@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,7 +25,8 @@ import (
 
 // TestMain makes the test binary act as a child when a pool starts it. Each child writes
 // its pid to the file FORK_TEST_PIDS. While the file FORK_TEST_DIES exists, children end
-// before they begin a job, in the way that it names.
+// before they begin a job, or do not end when there are no more jobs, in the way that it
+// names.
 func TestMain(m *testing.M) {
 	if !IsChild() {
 		os.Exit(m.Run())
@@ -43,7 +45,8 @@ func beChild() error {
 			return err
 		}
 	}
-	switch how, _ := os.ReadFile(os.Getenv("FORK_TEST_DIES")); string(how) {
+	how, _ := os.ReadFile(os.Getenv("FORK_TEST_DIES"))
+	switch string(how) {
 	case "exit":
 		os.Exit(9)
 	case "kill":
@@ -55,7 +58,13 @@ func beChild() error {
 		_, _ = os.NewFile(3, "jobs").Read(make([]byte, 1))
 		os.Exit(7)
 	}
-	return Serve(context.Background(), errStopped, performTest)
+	err := Serve(context.Background(), errStopped, performTest)
+	if string(how) == "linger" {
+		never := make(chan os.Signal, 1)
+		signal.Notify(never, syscall.SIGUSR1)
+		<-never
+	}
+	return err
 }
 
 // performTest does what the payload names. The queue is a file to which it writes a line
@@ -445,4 +454,24 @@ func TestCloseEndsChildrenThatAreStarting(t *testing.T) {
 	taking.Wait()
 	p.Close()
 	f.requireNoChild(t)
+}
+
+// A handler may have left something behind that keeps its process from ending.
+func TestAChildThatDoesNotEndIsKilledInTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	require.NoError(t, os.WriteFile(f.dies, []byte("linger"), 0o600))
+	p, err := Open(t.Context(), f.cfg)
+	require.NoError(t, err)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.Close()
+	}()
+	select {
+	case <-closed:
+		f.requireNoChild(t)
+	case <-time.After(time.Minute):
+		t.Fatal("the pool waits for a child that does not end")
+	}
 }
