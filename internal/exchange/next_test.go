@@ -32,6 +32,7 @@ type script struct {
 	answers    []func(s *script, free []store.Slot) (store.Exchanged, error)
 	known      []string
 	registered []string
+	refuses    error // of Register
 }
 
 func newScript(answers ...func(s *script, free []store.Slot) (store.Exchanged, error)) *script {
@@ -67,7 +68,7 @@ func (s *script) Queues(context.Context) ([]string, error) { return s.known, nil
 
 func (s *script) Register(_ context.Context, workers []string, _ time.Time, force bool) ([]bool, error) {
 	s.registered = append(s.registered, fmt.Sprint(workers, force))
-	return make([]bool, len(workers)), nil
+	return make([]bool, len(workers)), s.refuses
 }
 
 func (s *script) NewWatch(context.Context) (*store.Watch, error) { return nil, errors.New("no watch") }
@@ -312,6 +313,28 @@ func TestUntilEmptyEndsAllGoroutines(t *testing.T) {
 	})
 }
 
+// Nor do they end while a slot is not registered: no call looks for its jobs.
+func TestUntilEmptyGoesOnWhenASlotCannotRegister(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(_ *script, free []store.Slot) (store.Exchanged, error) {
+			return store.Exchanged{Unknown: []string{free[0].Worker}}, nil
+		}, jobs)
+		s.refuses = errors.New("OOM")
+		x := newExchange(s, Config{Queues: []string{"a"}, UntilEmpty: true})
+		next := make(chan bool, 1)
+		go func() {
+			_, ok := x.Next(t.Context(), "1", nil)
+			next <- ok
+		}()
+		synctest.Wait()
+		assert.Equal(t, []string{"[1] true"}, s.registered)
+		assert.Empty(t, next, "it waits for the next look")
+		x.wake()
+		assert.True(t, <-next)
+	})
+}
+
 // Queues to which jobs were put back come last until another job is performed. After 32
 // put-backs in a row the slot takes no job until the next poll.
 func TestPutBacksComeLastAndPause(t *testing.T) {
@@ -361,6 +384,13 @@ func TestAPerformedJobRestoresTheOrderOfQueues(t *testing.T) {
 		assert.Equal(t, []string{"a", "c", "b"}, s.asked()[1].queues)
 		assert.Equal(t, []string{"a", "b", "c"}, s.asked()[2].queues)
 	})
+}
+
+// A queue that jobs were put back to may be gone meanwhile.
+func TestReorderAddsNoQueue(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{"c", "b", "a"}, reorder([]string{"a", "b", "c"}, []string{"gone", "b", "a"}))
+	assert.Equal(t, []string{"a"}, reorder([]string{"a"}, []string{"gone"}))
 }
 
 func TestIntervalGrowsWithEachLook(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -87,6 +88,8 @@ func performTest(ctx context.Context, job Job, returns func() bool) Report {
 		select {}
 	case "returns":
 		return Report{OK: !returns()}
+	case "inherits":
+		return inherits(ctx)
 	case "signals": // as a terminal sends them to the whole process group
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP} {
 			_ = syscall.Kill(os.Getpid(), sig)
@@ -94,6 +97,16 @@ func performTest(ctx context.Context, job Job, returns func() bool) Report {
 		return Report{OK: true}
 	}
 	return Report{Error: "unknown payload " + what}
+}
+
+// inherits reports what a process that a job starts inherits from the child.
+func inherits(ctx context.Context) Report {
+	for _, has := range []string{": <&3", ": >&4", `test -n "$` + variable + `"`} {
+		if exec.CommandContext(ctx, "sh", "-c", has).Run() == nil {
+			return Report{Error: has}
+		}
+	}
+	return Report{OK: true}
 }
 
 // appendLine appends a line to a file.

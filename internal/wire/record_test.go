@@ -46,6 +46,28 @@ func TestRecordGuardIsTheBeginningOfTheRecord(t *testing.T) {
 	assert.Equal(t, string(guard), string(r.Guard))
 }
 
+// A guard without the time would fit another job that the same worker reserves.
+func TestRecordGuardHasTheTime(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"queue":"q","payload":{"class":"A","args":[]},"run_at":"2026-01-15T12:34:56Z"}`,
+		`{"queue":"q","payload":{"class":"A","args":[]}}`,
+	} {
+		r, err := wire.ParseRecord([]byte(text))
+		require.NoError(t, err)
+		assert.Equal(t, text, string(r.Guard), "the whole record")
+	}
+}
+
+// A job may be of the class that unreadable payloads are recorded under.
+func TestRestorePayloadLeavesOtherPayloads(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{`[]`, `["a","b"]`, `[null]`, `[1]`, `[{"base64":1}]`, `[{}]`} {
+		payload := `{"class":"<unreadable>","args":` + args + `}`
+		assert.Equal(t, payload, string(wire.RestorePayload([]byte(payload))))
+	}
+}
+
 func FuzzParseRecord(f *testing.F) {
 	f.Add([]byte(`{"queue":"q","run_at":"x","payload":{"class":"A","args":[]}}`))
 	f.Add([]byte(`{"queue":"q","payload":{"class":"<unreadable>","args":["x"]}}`))
