@@ -154,3 +154,51 @@ func TestTrackIsFastAgainAfterItFindsAJob(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// growing is a watch that tells of new names of queues.
+type growing struct {
+	*line
+	names []string
+}
+
+func (g *growing) Queues(context.Context) ([]string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.names), nil
+}
+
+func (g *growing) add(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.names = append(g.names, name)
+	g.changed()
+}
+
+func (g *growing) Wait(ctx context.Context) (renamed bool, err error) {
+	_, err = g.line.Wait(ctx)
+	return true, err
+}
+
+// A new queue that a pattern matches is worked as soon as Redis tells of it, however
+// new the list of known queues is.
+func TestANewQueueIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &growing{line: &line{told: make(chan struct{}, 1)}, names: []string{"a"}}
+		x := newExchange(g, Config{Queues: []string{"*"}})
+		x.caller.queues.maxAge = time.Hour
+		ctx, stop := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { x.Next(ctx, "1", nil) })
+		all.Go(func() { x.track(ctx, g) })
+		synctest.Wait()
+		queues, _ := x.State()
+		assert.Equal(t, []string{"a"}, queues)
+		g.add("b")
+		synctest.Wait()
+		queues, _ = x.State()
+		assert.Equal(t, []string{"a", "b"}, queues)
+		stop()
+		all.Wait()
+	})
+}
