@@ -329,7 +329,7 @@ func TestUntilEmptyGoesOnWhenASlotCannotRegister(t *testing.T) {
 		}()
 		synctest.Wait()
 		assert.Equal(t, []string{"[1] true"}, s.registered)
-		assert.Empty(t, next, "it waits for the next look")
+		assert.Empty(t, next, "it waits for the next call")
 		x.wake()
 		assert.True(t, <-next)
 	})

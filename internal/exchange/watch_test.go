@@ -157,7 +157,7 @@ func TestTrackIsFastAgainAfterItFindsAJob(t *testing.T) {
 
 // growing is a watch that tells of new names of queues.
 type growing struct {
-	*line
+	*trackedQueue
 	names []string
 }
 
@@ -175,7 +175,7 @@ func (g *growing) add(name string) {
 }
 
 func (g *growing) Wait(ctx context.Context) (renamed bool, err error) {
-	_, err = g.line.Wait(ctx)
+	_, err = g.trackedQueue.Wait(ctx)
 	return true, err
 }
 
@@ -184,7 +184,7 @@ func (g *growing) Wait(ctx context.Context) (renamed bool, err error) {
 func TestANewQueueIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := &growing{line: &line{told: make(chan struct{}, 1)}, names: []string{"a"}}
+		g := &growing{trackedQueue: &trackedQueue{told: make(chan struct{}, 1)}, names: []string{"a"}}
 		x := newExchange(g, Config{Queues: []string{"*"}})
 		x.caller.queues.maxAge = time.Hour
 		ctx, stop := context.WithCancel(t.Context())

@@ -230,6 +230,16 @@ func TestAnotherPushLeadsIfTheContextOfTheFirstHasEnded(t *testing.T) {
 	})
 }
 
+// A round trip that carried all that waits would hold Redis up.
+func TestARoundTripCarriesOnlySoManyPushes(t *testing.T) {
+	t.Parallel()
+	const megabyte = 1 << 20
+	assert.Equal(t, 512, store.Gathered(make([]int, 600)...))
+	assert.Equal(t, 2, store.Gathered(megabyte/2, megabyte/2, 1))
+	assert.Equal(t, 1, store.Gathered(megabyte, 1))
+	assert.Equal(t, 2, store.Gathered(1, 3*megabyte, 1))
+}
+
 // receive returns the result of a push, which must arrive.
 func receive(t *testing.T, answer chan error) error {
 	t.Helper()

@@ -1,5 +1,7 @@
 package store
 
+import "context"
+
 // WaitingPushes returns how many pushes wait for a round trip.
 func WaitingPushes(s *Store) int {
 	s.pushes.mu.Lock()
@@ -12,4 +14,16 @@ func PushTrips(s *Store) int {
 	s.pushes.mu.Lock()
 	defer s.pushes.mu.Unlock()
 	return s.pushes.trips
+}
+
+// Gathered returns how many waiting pushes of these sizes share the round trip that
+// the first one leads.
+func Gathered(sizes ...int) int {
+	var c combiner
+	for _, size := range sizes {
+		c.waiting = append(c.waiting, &push{ctx: context.Background(), payload: make([]byte, size)})
+	}
+	lead := c.waiting[0]
+	c.waiting = c.waiting[1:]
+	return len(c.gather(lead))
 }

@@ -113,6 +113,24 @@ func TestFailInQueuePushesToTheQueuesList(t *testing.T) {
 	})
 }
 
+// Restoring makes the list of a queue's failures known again. The one of all queues
+// is never in that set.
+func TestRestoreMakesOnlyQueuesListsKnown(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		for _, list := range []string{store.Failed, "exports_failed"} {
+			f.do(t, "RPUSH", "resque:goresque:trash:"+list, "1", "2")
+			n, err := f.RestoreFailed(t.Context(), list, list, 10)
+			require.NoError(t, err)
+			assert.EqualValues(t, 2, n)
+			assert.Equal(t, []string{"1", "2"}, f.list(t, "resque:"+list))
+		}
+		lists, err := f.FailedQueues(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{"exports_failed"}, lists)
+	})
+}
+
 func TestFailedReturnsTheErrorOfAKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {

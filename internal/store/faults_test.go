@@ -159,6 +159,21 @@ func TestNoJobIsLostWhileRedisIsFull(t *testing.T) {
 	assert.Equal(t, "b", f.list(t, "resque:queue:q")[0])
 }
 
+// Jobs whose records Redis refuses to write go back to their queue as they stood.
+func TestJobsWithoutRecordsGoBackInOrder(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	f.register(t, names("w%d", 4)...)
+	f.push(t, "q", "1", "2", "3", "4", "5", "6")
+	f.do(t, "ACL", "SETUSER", "default", "-mset") // the first record is written alone
+	x, err := f.Exchange(t.Context(), []string{"q"}, nil, f.slots(names("w%d", 4)...))
+	require.NoError(t, err)
+	require.Error(t, x.Fault)
+	require.Len(t, x.Reserved, 1)
+	assert.Equal(t, "1", string(x.Reserved[0].Payload))
+	assert.Equal(t, []string{"2", "3", "4", "5", "6"}, f.list(t, "resque:queue:q"))
+}
+
 func TestScriptsAreLoadedAgain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {

@@ -50,6 +50,23 @@ func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 	})
 }
 
+// Another program may push what stood in a record or a failure: the payload that an
+// unreadable one holds is the job's, however long it is.
+func TestAnUnreadablePayloadInAQueueIsRestored(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.register(t, "w")
+		for _, n := range []int{100, 100_000} {
+			for name, payload := range largePayloads(n) {
+				f.push(t, "q", string(wire.UnreadablePayload([]byte(payload))))
+				r := f.take(t, "w", "q")
+				require.Equal(t, payload, string(r.Payload), "%s of %d bytes", name, n)
+				f.exchange(t, nil, []store.Outcome{f.done(r)})
+			}
+		}
+	})
+}
+
 // A call checks a bounded number of bytes in total. It does not check the last of many
 // payloads that are each small enough.
 func TestOneCallChecksABoundedNumberOfBytes(t *testing.T) {

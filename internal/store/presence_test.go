@@ -3,10 +3,13 @@ package store_test
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -158,6 +161,30 @@ func TestWatchSeesEachChange(t *testing.T) {
 		_, err := f.NewWatch(t.Context())
 		require.ErrorContains(t, err, "tracking keys")
 	})
+}
+
+// The pool keeps the connections of a watch that was closed: whoever gets them next
+// must not be sent messages.
+func TestAClosedWatchGivesConnectionsBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	flags := func() string {
+		list, err := redis.String(f.do(t, "CLIENT", "LIST"), nil)
+		require.NoError(t, err)
+		var all []string
+		for _, word := range strings.Fields(list) {
+			if flag, ok := strings.CutPrefix(word, "flags="); ok {
+				all = append(all, flag)
+			}
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	w, err := f.NewWatch(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "N P t", flags())
+	w.Close()
+	assert.Equal(t, "N N N", flags())
 }
 
 func TestAwaitJobFindsAJobAndLeavesIt(t *testing.T) {
