@@ -252,6 +252,26 @@ func TestEnqueueAllWithHooksThatFail(t *testing.T) {
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, &resque.BulkError{To: 1000, Queued: 1000, Err: boom}, bulk)
 	})
+	t.Run("of one queue that Redis refuses", func(t *testing.T) {
+		t.Parallel()
+		s := redistest.Start(t)
+		redisDo(t, s, "SET", "resque:queue:text", "x")
+		told := map[string][]string{}
+		client := hooked(t, s, func(next resque.EnqueueFunc) resque.EnqueueFunc {
+			return func(ctx context.Context, job resque.Job) (bool, error) {
+				queued, err := next(ctx, job)
+				told[job.Queue] = append(told[job.Queue], fmt.Sprint(queued, err == nil))
+				return queued, err
+			}
+		})
+		jobs := append(exporters(2), resque.Job{Queue: "text", Class: "A"}, exporter(2), resque.Job{Queue: "text", Class: "B"})
+		queued, err := client.EnqueueAll(t.Context(), jobs)
+		require.ErrorContains(t, err, "WRONGTYPE")
+		assert.Equal(t, 3, queued)
+		assert.Equal(t, map[string][]string{
+			"exports": {"true true", "true true", "true true"}, "text": {"false false", "false false"},
+		}, told, "the hooks of the jobs that are queued are told so")
+	})
 	t.Run("twice", func(t *testing.T) {
 		t.Parallel()
 		s := redistest.StartEmbedded(t)
