@@ -11,21 +11,22 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// IsChild reports whether this process was started by a worker with ForkPerJob to
-// perform jobs. A program with such a worker calls it when its flags are read and
-// its mux is made, before it listens, migrates or starts anything else:
+// IsChild reports whether this process is a child process that a worker with
+// ForkPerJob started to perform jobs. A program with such a worker calls it after it
+// has parsed its flags and made its mux, before it listens, migrates a database or
+// starts anything else:
 //
 //	if worker.IsChild() {
 //		return worker.ServeChild(ctx, mux)
 //	}
 //
-// A test binary calls it in TestMain.
+// In a test binary, TestMain calls it.
 func IsChild() bool { return fork.IsChild() }
 
-// ServeChild performs the jobs that the worker hands to this child. It returns
-// when there are no more, and ends the process if the worker ends during a job.
-// The child acts on no signal but KILL: its worker tells it to end a job. The end
-// of ctx therefore does nothing; its values reach the jobs.
+// ServeChild performs the jobs that the worker gives to this child process. It
+// returns when there are no more, and ends the process if the worker ends during a
+// job. The child ignores all signals except KILL, because the worker tells it when
+// to end a job. The end of ctx therefore has no effect; jobs get its values.
 //
 // Ruby: Resque::Worker#perform in the fork.
 func ServeChild(ctx context.Context, handler resque.Handler) error {
@@ -38,15 +39,16 @@ func ServeChild(ctx context.Context, handler resque.Handler) error {
 	return nil
 }
 
-// performInChild performs one job, in its own goroutine because of runtime.Goexit.
+// performInChild performs one job. It starts a goroutine for the handler, which may
+// call runtime.Goexit.
 func performInChild(ctx context.Context, handler resque.Handler, given fork.Job, returns func() bool) fork.Report {
 	job, err := resque.ParsePayload(given.Queue, given.Payload)
-	if err != nil { // the worker could read it
+	if err != nil { // not expected: the worker has parsed it
 		return reportOf(&resque.Payload{Queue: given.Queue, Raw: given.Payload}, false, err)
 	}
 	job.Worker = given.Worker
 	outer := job
-	if job, err = resque.Unwrap(handler, outer); err != nil { // so could the worker
+	if job, err = resque.Unwrap(handler, outer); err != nil { // not expected: the worker has unwrapped it
 		return reportOf(outer, false, err)
 	}
 	ctx = withChild(ctx)
@@ -70,9 +72,9 @@ type childKey struct{}
 
 func withChild(ctx context.Context) context.Context { return context.WithValue(ctx, childKey{}, true) }
 
-// AfterFork is middleware that calls hook before each job that a child performs,
-// in the child. An error fails the job. Workers without ForkPerJob do not call
-// hook.
+// AfterFork returns middleware that calls hook in the child process before each job.
+// An error fails the job. Without ForkPerJob hook is not called. AfterFork panics if
+// hook is nil.
 //
 // Ruby: Resque.after_fork.
 func AfterFork(hook resque.HandlerFunc) resque.Middleware {
@@ -87,7 +89,7 @@ func AfterFork(hook resque.HandlerFunc) resque.Middleware {
 	})
 }
 
-// reportOf describes how a job ended, for the worker.
+// reportOf returns the report of a job that ended with err.
 func reportOf(job *resque.Payload, unknown bool, err error) fork.Report {
 	if err == nil {
 		return fork.Report{OK: true}
@@ -99,7 +101,7 @@ func reportOf(job *resque.Payload, unknown bool, err error) fork.Report {
 	}
 }
 
-// reported is the error that a child reported of a job of class.
+// reported returns the error in a child's report of a job of class.
 func reported(r fork.Report, class string) error {
 	switch {
 	case r.OK:
@@ -122,11 +124,12 @@ func (e *childError) Error() string         { return e.report.Error }
 func (e *childError) ExceptionName() string { return e.report.Exception }
 func (e *childError) Backtrace() []string   { return e.report.Backtrace }
 
-// Is reports whether the job ended because it was told to, for resque.ErrTerm.
+// Is reports whether target is resque.ErrTerm and the job ended because it was told
+// to.
 func (e *childError) Is(target error) bool { return target == resque.ErrTerm && e.report.Term }
 
-// inChild performs a slot's jobs in child processes. The worker alone reserves and
-// finishes.
+// inChild performs a slot's jobs in child processes. Only the worker reserves and
+// finishes jobs.
 type inChild struct {
 	children   *fork.Slot
 	timeouts   timeouts
@@ -142,7 +145,7 @@ func (p *inChild) perform(ctx context.Context, job *resque.Payload, killed <-cha
 	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Raw}
 	report, err := p.children.Perform(ctx, killed, given, func() *fork.Stop {
 		if !errors.Is(context.Cause(ctx), resque.ErrTerm) {
-			return nil // the child knows its time limit itself
+			return nil // the child has its own timer for the time limit
 		}
 		return &fork.Stop{Returns: returns()}
 	})

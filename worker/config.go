@@ -111,7 +111,7 @@ type Config struct {
 	// to stop: by the end of Run's context, by [Worker.Term] or by
 	// [Worker.Interrupt]. Then their contexts end, with [resque.ErrTerm] as the
 	// cause. StopGrace later the worker stops waiting for the jobs that still
-	// run. OnShutdown says what happens to the jobs that were ended.
+	// run. OnShutdown decides what happens to the jobs that were ended.
 	//
 	// Defaults to 0, which means no limit: the worker finishes its running jobs.
 	// For no wait at all, set it to a nanosecond.

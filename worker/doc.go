@@ -1,12 +1,21 @@
-// Package worker performs Resque jobs: it reserves them from their queues, runs
-// their handlers in so many slots at once, and records how they ended, as a
-// Ruby worker would and beside Ruby workers.
+// Package worker performs Resque jobs. A [Worker] reserves jobs from their queues,
+// calls their handlers in one or more slots, and records the results. It works
+// beside Ruby's workers and uses the same keys.
 //
 //	w, err := worker.New(client, mux, worker.Config{Queues: []string{"exports", "*"}})
-//	err = w.Run(ctx) // blocks; nil after a clean drain
+//	if err != nil {
+//		return err
+//	}
+//	return w.Run(ctx)
 //
-// A job is in its queue or in its worker's record at every instant, never only
-// in memory. job.go follows a job from its reserve to its end. The slots of a
-// worker reserve and finish their jobs through internal/exchange, and with
-// ForkPerJob internal/fork has them performed by child processes.
+// [Worker.Run] blocks until ctx ends. Then it takes no more jobs and finishes the
+// running ones; StopTimeout of [Config] limits how long that may take.
+//
+// A job is always in its queue or in its worker's record in Redis, never only in
+// memory. A handler may run twice for the same job if its worker dies and the job is
+// requeued, so it must be idempotent.
+//
+// The file job.go follows a job from its reserve to its result. Slots reserve and
+// finish jobs through internal/exchange. With ForkPerJob, internal/fork runs the
+// child processes that perform them.
 package worker

@@ -9,45 +9,47 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Hooks are called in the worker's own process, whether jobs run there or in
-// children; docs/hooks.md has them beside Ruby's. Any may be nil. A panic in one
-// that returns no error is logged and changes nothing.
+// Hooks are functions that a worker calls, always in its own process, even if jobs
+// run in child processes. Each may be nil. If a hook returns no error, its panics are
+// logged and have no other effect. docs/hooks.md compares the hooks with Ruby's.
 type Hooks struct {
-	// BeforeFirstFork is called once, before the worker registers and takes
-	// jobs. An error ends Run with it.
+	// BeforeFirstFork is called once, before the worker registers. If it returns
+	// an error, Run returns that error.
 	//
 	// Ruby: Resque.before_first_fork.
 	BeforeFirstFork func(ctx context.Context) error
 
-	// BeforeFork is called before each job that is handed to a child. An error
-	// fails the job.
+	// BeforeFork is called before each job that a child process performs. An
+	// error fails the job. Without ForkPerJob it is not called.
 	//
 	// Ruby: Resque.before_fork.
 	BeforeFork func(ctx context.Context, job *resque.Payload) error
 
-	// BeforePause and AfterPause are called by Pause and Resume.
+	// BeforePause is called before the worker pauses, AfterPause after it has
+	// resumed. See [Worker.Pause].
 	//
 	// Ruby: Resque.before_pause and Resque.after_pause.
 	BeforePause, AfterPause func()
 
-	// QueueEmpty is called when the worker has performed jobs and now finds none.
+	// QueueEmpty is called when the worker finds no job after it has performed
+	// some.
 	//
 	// Ruby: Resque.queue_empty.
 	QueueEmpty func()
 
-	// Shutdown is called once when the worker is told to stop, while jobs may
-	// still be in hand.
+	// Shutdown is called once, when the worker is told to stop. Jobs may still be
+	// running.
 	//
 	// Ruby: Resque.shutdown.
 	Shutdown func()
 
-	// WorkerExit is called when the worker has unregistered.
+	// WorkerExit is called at the end of Run, when the worker has unregistered.
 	//
 	// Ruby: Resque.worker_exit.
 	WorkerExit func()
 }
 
-// call calls a hook that cannot change anything.
+// call calls a hook that returns no error. It logs a panic.
 func call(log *slog.Logger, name string, hook func()) {
 	if hook == nil {
 		return
@@ -60,7 +62,7 @@ func call(log *slog.Logger, name string, hook func()) {
 	hook()
 }
 
-// guard calls a hook whose error counts; its panic is one.
+// guard calls a hook that returns an error. It returns a panic as an error.
 func guard(hook func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -29,7 +29,7 @@ type slot struct {
 	cfg       Config
 	log       *slog.Logger
 	changed   pulse
-	goOn      func(last func(context.Context) *finished) // works on in another goroutine; last returns how this one's job ended
+	goOn      func(last func(context.Context) *finished) // continues in another goroutine; last returns how this one's job ended
 
 	mu      sync.Mutex
 	running *runningJob // nil while the slot is free
@@ -42,17 +42,18 @@ type exchanger interface {
 
 // performer performs a slot's jobs, one at a time, in this process or in a child.
 type performer interface {
-	// perform returns how the job ended; hooked reports whether its failure hooks
-	// were called. They are not called if returns reports that a job which is told
-	// to end goes back to its queue. The job is cut off when killed is closed, if
-	// kills reports true.
+	// perform performs the job and returns its error. hooked reports whether its
+	// failure hooks were called. They are not called if returns reports that the
+	// job, which was told to end, returns to its queue. If kills reports true,
+	// closing killed kills the job.
 	perform(ctx context.Context, job *resque.Payload, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
 	kills() bool
 
-	// pid is the child that performs the job; 0 is none. Any goroutine may call it.
+	// pid returns the process id of the child that performs the job, or 0. Any
+	// goroutine may call it.
 	pid() int
 
-	// close releases what the performer has.
+	// close releases the performer's resources.
 	close()
 }
 
@@ -67,23 +68,23 @@ func (inProcess) kills() bool { return false }
 func (inProcess) pid() int    { return 0 }
 func (inProcess) close()      {}
 
-// runningJob is a job that a slot performs. Whoever takes it out of its slot
-// finishes it: the slot when the performer has returned, or the stopper when it
-// waits no longer.
+// runningJob is a job that a slot performs. The slot takes it when the performer
+// has returned, the stopper when it stops waiting. The one that takes it finishes
+// it.
 type runningJob struct {
 	reserved store.Reserved
 	job      *resque.Payload
 	class    string // of job; middleware may change that one
 	started  time.Time
-	quiet    bool // its line in the log is not wanted
+	quiet    bool // lines of the level Info are not logged
 	cancel   context.CancelCauseFunc
-	release  func() // of its time limit
+	release  func() // stops its time limit
 	killed   chan struct{}
 	kill     func() // closes killed, which ends its child at once; nil without a child
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
-	alarm    *time.Timer // reports that it goes on although it was told to end
+	alarm    *time.Timer // reports that it still runs after it was told to end
 }
 
 func (r *run) newSlot(id string, children *fork.Pool) *slot {
@@ -109,9 +110,8 @@ func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
 	go s.work(ctx, slots, nil)
 }
 
-// work finishes the last job, reserves the next one and performs it, over and
-// over, until there are to be no more, or until the slot goes on in another
-// goroutine.
+// work finishes the last job, reserves the next one and performs it, until the
+// worker stops or the slot continues in another goroutine.
 //
 // Ruby: Resque::Worker#work_one_job.
 func (s *slot) work(ctx context.Context, slots *sync.WaitGroup, last *finished) {
@@ -128,7 +128,7 @@ func (s *slot) work(ctx context.Context, slots *sync.WaitGroup, last *finished) 
 	}
 }
 
-// next has the exchange finish the last job and reserve the next one.
+// next finishes the last job and reserves the next one, through the exchange.
 func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) {
 	if last == nil {
 		return s.exchange.Next(ctx, s.id, nil)
@@ -137,8 +137,8 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 	return s.exchange.Next(ctx, s.id, &last.Finished)
 }
 
-// reserved performs a job that was reserved, and returns how it ended. It does not
-// ask Redis anything. ok is false if the stopper has taken the job meanwhile.
+// reserved performs a reserved job and returns how it ended. It does not use
+// Redis. ok is false if the stopper has taken the job.
 //
 // Ruby: Resque::Worker#perform.
 func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
@@ -160,8 +160,8 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 }
 
 // begin makes a reserved job the slot's running job. ok is false if the worker has
-// begun to stop: the stopper may have looked for running jobs already, and would
-// miss this one.
+// begun to stop, because the stopper may have looked for running jobs already and
+// would miss this one.
 func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Payload) (during context.Context, in *runningJob, ok bool) {
 	in = &runningJob{reserved: r, job: job, class: job.Class, started: time.Now()}
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
@@ -186,8 +186,7 @@ func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Payload)
 	return during, in, true
 }
 
-// perform performs the running job. ok is false if the stopper has taken it
-// meanwhile.
+// perform performs the running job. ok is false if the stopper has taken it.
 func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok bool) {
 	returned := false
 	defer func() {
@@ -201,7 +200,7 @@ func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok 
 	switch {
 	case !s.take(in):
 		return nil, false
-	case err == fork.ErrNotBegun: //nolint:errorlint // it is the performer's own, and methods of users' errors may panic
+	case err == fork.ErrNotBegun: //nolint:errorlint // the performer returns it unwrapped, and methods of users' errors may panic
 		return s.outcomes.returned(in.reserved), true
 	case unknown && s.cfg.UnknownClass == PutBackUnknown:
 		s.log.Info("job put back: its class is unknown here", "class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker)
@@ -213,9 +212,9 @@ func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok 
 	}
 }
 
-// ended returns the error of a job. If the job's context was ended and the error
-// is the context's, the cause counts. unknown reports whether the job's class has
-// no handler. The error is the user's, and its methods may panic.
+// ended returns the error of a job. If the error is that of the job's context,
+// reason is the cause of the context's end. unknown reports whether the job's
+// class has no handler. Methods of err, a user's error, may panic.
 func ended(ctx context.Context, class string, err error) (unknown bool, reason error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -236,7 +235,7 @@ func ended(ctx context.Context, class string, err error) (unknown bool, reason e
 }
 
 // take takes the running job out of the slot. It returns false if the job was
-// taken already.
+// already taken.
 func (s *slot) take(in *runningJob) bool {
 	s.mu.Lock()
 	taken := s.running == in
@@ -256,14 +255,14 @@ func (s *slot) take(in *runningJob) bool {
 // instead of returning.
 var errGoexit = errors.New("the handler called runtime.Goexit")
 
-// errStillProcessed is the error of a job in this process that did not end when it
-// was told to.
+// errStillProcessed is the error of a job in this process that did not return when
+// its context ended.
 //
 // Ruby: Resque::Worker#unregister_worker.
 var errStillProcessed = &resque.DirtyExitError{Message: "Job still being processed"}
 
 // fail calls the job's failure hooks, if it failed, and finishes it. The hooks get
-// ctx, which must not be the job's: that may have ended.
+// ctx, which must not be the job's context, because that may have ended.
 func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 	if s.isReturned(in, err) || isDontPerform(err) {
 		return s.finish(in, err)
@@ -271,7 +270,7 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 	return s.finish(in, resque.FailureHooks(resque.WithPayload(ctx, in.job), s.handler, in.job, err))
 }
 
-// finish chooses a job's outcome and writes the job's line to the log.
+// finish chooses a job's outcome and logs it.
 func (s *slot) finish(in *runningJob, err error) *finished {
 	if err == nil && in.quiet {
 		return s.outcomes.done(in.reserved)
@@ -297,21 +296,21 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	return s.outcomes.failed(in.reserved, failure)
 }
 
-// isReturned reports whether a job that was ended because the worker stops goes
-// back to its queue.
+// isReturned reports whether a job that ended with err because the worker stops
+// returns to its queue.
 func (s *slot) isReturned(in *runningJob, err error) bool {
 	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted && (isTerm(err) || isDirtyExit(err))
 }
 
-// returns reports whether a running job, if it is ended now, goes back to its
-// queue.
+// returns reports whether a running job returns to its queue if it ends now because
+// it was told to.
 func (s *slot) returns(in *runningJob) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted
 }
 
-// The errors of users have methods that may panic; NewFailure expects that, too.
+// Methods of users' errors may panic; resque.NewFailure also recovers from that.
 
 func isTerm(err error) bool { return safely(func() bool { return errors.Is(err, resque.ErrTerm) }) }
 

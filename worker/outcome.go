@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// effects are the writes that an outcome can be made of.
+// effects returns the writes of which outcomes consist.
 type effects interface {
 	Processed(worker string) []store.Effect
 	FailedCount(worker string) []store.Effect
@@ -21,35 +21,35 @@ type effects interface {
 	PutBack(queue string, payload []byte) []store.Effect
 }
 
-// finished is how a job ended, as data.
+// finished is the outcome of a job.
 type finished struct {
 	exchange.Finished
-	failure *resque.Failure // what failure backends are told
+	failure *resque.Failure // for failure backends; nil if there is none
 }
 
-// outcomes makes what each way for a job to end leaves behind.
+// outcomes returns the outcome for each way in which a job can end.
 type outcomes struct {
 	effects effects
 	lists   resque.FailureLists
 }
 
-// done is the end of a job whose handler returned nil.
+// done is the outcome of a job whose handler returned nil.
 //
 // Ruby: Resque::Worker#done_working.
 func (o outcomes) done(r store.Reserved) *finished {
 	return &finished{Finished: exchange.Finish(r, o.effects.Processed(r.Worker))}
 }
 
-// failed is the end of a job whose handler returned an error. Ruby counts a
-// failure as processed, too.
+// failed is the outcome of a job whose handler returned an error. A failure also
+// counts as processed, as in Ruby.
 //
 // Ruby: Resque::Worker#report_failed_job.
 func (o outcomes) failed(r store.Reserved, f resque.Failure) *finished {
 	return o.failure(r, f, o.effects.FailedCount(r.Worker))
 }
 
-// cutOff is the end of a job that was cut off, with its process or because the
-// worker waited no longer. Ruby does not count it as failed.
+// cutOff is the outcome of a job whose child process ended, or for which the worker
+// stopped waiting. It does not count as failed, as in Ruby.
 //
 // Ruby: Resque::Worker#perform_with_fork.
 func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *finished {
@@ -61,27 +61,27 @@ func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Ef
 	return &finished{exchange.Finish(r, effects), &f}
 }
 
-// returned is the end of a job that goes back to the front of its queue: it was not
-// begun, or the worker's stop has ended it.
+// returned is the outcome of a job that returns to the front of its queue, because
+// it was not begun or the worker stops.
 func (o outcomes) returned(r store.Reserved) *finished {
 	return &finished{Finished: exchange.Return(o.effects, r)}
 }
 
-// putBack is the end of a job that is left to workers that know its class: it goes
-// to the end of its queue, and nothing is counted.
+// putBack is the outcome of a job that is left to workers that know its class. It
+// goes to the end of its queue and is not counted.
 func (o outcomes) putBack(r store.Reserved) *finished {
 	f := &finished{Finished: exchange.Finish(r, o.effects.PutBack(r.Queue, r.Payload))}
 	f.PutBack, f.Queue = true, r.Queue
 	return f
 }
 
-// pushes are the writes that record a failure.
+// pushes returns the writes that record a failure.
 type pushes interface {
 	Fail(failure []byte) store.Effect
 	FailInQueue(queue string, failure []byte) []store.Effect
 }
 
-// failureEffects record a failure in the lists of Redis.
+// failureEffects returns the writes that record a failure in Redis.
 //
 // Ruby: Resque::Failure.create.
 func failureEffects(to pushes, lists resque.FailureLists, f resque.Failure) []store.Effect {
@@ -96,12 +96,13 @@ func failureEffects(to pushes, lists resque.FailureLists, f resque.Failure) []st
 	return effects
 }
 
-// tellTimeout is how long a failure's record waits for the failure backends.
+// tellTimeout limits the time that a worker waits for failure backends.
 const tellTimeout = 5 * time.Second
 
-// tell tells the failure backends of a failure, all at once. It comes before the
-// record in Redis, so that if the process ends between the two, the failure is
-// told twice rather than never. A Save that ignores its context is left behind.
+// tell calls Save of all failure backends at the same time. It is called before the
+// failure is recorded in Redis: if the process ends between the two, backends get
+// the failure twice rather than never. tell returns after tellTimeout even if a Save
+// ignores its context.
 func (c Config) tell(ctx context.Context, f *resque.Failure) {
 	if f == nil || len(c.FailureBackends) == 0 {
 		return
@@ -129,7 +130,7 @@ func (c Config) tell(ctx context.Context, f *resque.Failure) {
 	}
 }
 
-// save calls a backend's Save. A panic of Save is an error.
+// save calls a backend's Save. It returns a panic of Save as an error.
 func save(ctx context.Context, backend resque.FailureBackend, f resque.Failure) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

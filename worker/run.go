@@ -11,12 +11,12 @@ import (
 	"github.com/goresque/goresque/internal/fork"
 )
 
-// Run works until ctx ends, which is as Term, or another method stops it, or,
-// with UntilEmpty, until no job is left. Then it takes no more jobs, deals with
-// the running ones as Config says, and returns nil when their ends are recorded
-// and the worker is unregistered. It returns an error if Redis cannot be reached
-// at the start, or at the end so that the record of a job's end is missing. One
-// Run at a time.
+// Run performs jobs until the worker is told to stop, or, with UntilEmpty, until no
+// job is left. The end of ctx has the effect of [Worker.Term]. Run then waits for
+// the running jobs as [Config] says, and returns nil when their results are
+// recorded and the worker is unregistered. It returns an error if it cannot reach
+// Redis at the start, or if it cannot write the result of a job at the end. A
+// second Run at the same time is an error.
 //
 // Ruby: Resque::Worker#work.
 func (w *Worker) Run(ctx context.Context) error {
@@ -24,7 +24,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return errors.New("worker: this process is a worker's child: it must call ServeChild and not Run (see IsChild)")
 	}
 	if !w.running.TryLock() {
-		return errors.New("worker: this worker is running already")
+		return errors.New("worker: this worker is already running")
 	}
 	defer w.running.Unlock()
 	taking, drain := context.WithCancel(ctx)
@@ -41,13 +41,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	return err
 }
 
-// WorkOff performs the jobs that wait, one after the other, and those that they
-// enqueue, until none is left or ctx ends, in the caller's goroutine: for tests,
-// whose handlers may then call FailNow, and for tasks that end. Otherwise it is
-// Run with UntilEmpty and one slot, except that it ignores Quit, Pause and the
-// like, and refuses ForkPerJob. A queue that a job makes takes its place at once.
-// A handler that ends its goroutine ends the caller's; its job is recorded as a
-// failure before.
+// WorkOff performs the waiting jobs and the jobs that they enqueue, one after the
+// other, until none is left or ctx ends. It runs in the caller's goroutine, so that
+// handlers in tests can call FailNow. It is like [Worker.Run] with UntilEmpty and
+// one slot, but ignores Quit, Pause and the other methods, refuses ForkPerJob, and
+// looks at new queues at once. If a handler ends its goroutine, its job is recorded
+// as a failure, and the caller's goroutine ends.
 //
 // Ruby: Resque::Worker#work with an interval of 0 and FORK_PER_JOB=false.
 func (w *Worker) WorkOff(ctx context.Context) (err error) {
@@ -55,9 +54,9 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	case IsChild():
 		return errors.New("worker: this process is a worker's child: it must call ServeChild and not WorkOff (see IsChild)")
 	case w.cfg.ForkPerJob:
-		return errors.New("worker: WorkOff performs jobs in the caller's goroutine and not in children: leave ForkPerJob out")
+		return errors.New("worker: WorkOff performs jobs in the caller's goroutine and not in children: unset ForkPerJob")
 	case !w.running.TryLock():
-		return errors.New("worker: this worker is running already")
+		return errors.New("worker: this worker is already running")
 	}
 	defer w.running.Unlock()
 	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
@@ -65,7 +64,7 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	alone.cfg.UntilEmpty, alone.cfg.Concurrency, alone.cfg.MaxWaiting = true, 1, -1
 	taking, drain := context.WithCancel(ctx)
 	defer drain()
-	r := newRun(alone, 0) // patterns are matched at each look, so that the order is the same each time
+	r := newRun(alone, 0) // a list of known queues of age 0: the order of jobs is the same each time
 	if _, err := r.start(taking); err != nil {
 		return r.notStarted(taking, err)
 	}
@@ -79,8 +78,8 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	return nil
 }
 
-// run is one Run of a worker: it runs the slots, and beside them the heartbeat,
-// the sweeper, and the exchange's polls.
+// run is one Run of a worker: the slots, the heartbeat, the sweeper and the
+// exchange's polls.
 type run struct {
 	*Worker
 	sweeper  *sweeper
@@ -88,7 +87,7 @@ type run struct {
 	exchange *exchange.Exchange
 	redis    *exchange.Outage
 	changed  pulse
-	drained  chan chan struct{} // no jobs are left; the receiver closes what is sent when the hook has returned
+	drained  chan chan struct{} // no jobs are left; the receiver closes the sent channel when the hook has returned
 
 	mu    sync.Mutex
 	slots []*slot // set when they are registered
@@ -103,8 +102,8 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	return r
 }
 
-// run runs until taking ends, or until the queues are empty, and all jobs have
-// ended.
+// run registers the worker, runs its slots, and unregisters it. It returns when
+// taking has ended, or the queues are empty, and all jobs have ended.
 func (r *run) run(taking context.Context) error {
 	children, err := r.start(taking)
 	if err != nil {
@@ -124,7 +123,7 @@ func (r *run) run(taking context.Context) error {
 	return err
 }
 
-// start makes sure that jobs can be performed, and registers.
+// start calls BeforeFirstFork, starts child processes, and registers the worker.
 //
 // Ruby: Resque::Worker#startup.
 func (r *run) start(ctx context.Context) (*fork.Pool, error) {
@@ -147,8 +146,8 @@ func (r *run) start(ctx context.Context) (*fork.Pool, error) {
 	return children, nil
 }
 
-// notStarted unregisters what was registered already. To be told to stop while
-// starting is not an error.
+// notStarted unregisters the slots that were registered. It returns no error if the
+// worker was told to stop while it started.
 func (r *run) notStarted(ctx context.Context, err error) error {
 	leaving := r.registry.leave(ctx)
 	if ctx.Err() != nil {
@@ -184,8 +183,8 @@ func (r *run) work(taking context.Context, children *fork.Pool) {
 	others.Wait()
 }
 
-// workHere is work for one slot, in this goroutine. It also cleans up when the
-// goroutine ends in a handler.
+// workHere is work for one slot in the caller's goroutine. It also cleans up if a
+// handler ends the goroutine.
 func (r *run) workHere(taking context.Context, drain func()) {
 	var others sync.WaitGroup
 	defer others.Wait()
@@ -199,7 +198,7 @@ func (r *run) workHere(taking context.Context, drain func()) {
 		}
 	}()
 	s := r.makeSlots(nil)[0]
-	s.goOn = func(last func(context.Context) *finished) { // runtime.Goexit: finish the job, and take no other
+	s.goOn = func(last func(context.Context) *finished) { // runtime.Goexit: finish the job and take no more
 		drain()
 		s.next(taking, last(context.WithoutCancel(taking)))
 	}

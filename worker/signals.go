@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// abortTimeout is how long an aborted worker has to tell Redis so.
+// abortTimeout is how long an aborted worker may take to record its running jobs.
 const abortTimeout = time.Second
 
-// RunWithSignals is Run for a process that is the worker: it does what Ruby's
-// worker does on TERM, INT, QUIT, USR1, USR2 and CONT (docs/operations.md has the
-// table), takes HUP for TERM unless it was ignored at the start, and ignores PIPE.
-// On a second INT it records the running jobs as cut off and returns within a
-// second.
+// RunWithSignals is [Worker.Run] for a program that is only a worker. TERM calls
+// [Worker.Term], INT [Worker.Interrupt], QUIT [Worker.Quit], USR1 [Worker.EndJobs],
+// USR2 [Worker.Pause] and CONT [Worker.Resume], as in Ruby. HUP acts as TERM unless
+// it was ignored when the program started. PIPE is ignored. A second INT calls
+// [Worker.Abort], and RunWithSignals returns within a second.
 //
 // Ruby: Resque::Worker#register_signal_handlers.
 func (w *Worker) RunWithSignals(ctx context.Context) error {
@@ -31,7 +31,7 @@ func (w *Worker) RunWithSignals(ctx context.Context) error {
 		case err := <-done:
 			return err
 		case <-aborted:
-			return errors.New("worker: aborted before Redis had the ends of all running jobs: they are left to the sweeps of other workers")
+			return errors.New("worker: aborted before all running jobs were recorded: other workers will prune them")
 		case sig := <-signals:
 			if sig == os.Interrupt {
 				interrupts++

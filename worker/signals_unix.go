@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// followedSignals are the signals that a worker's process follows. PIPE is among them
-// because Go ends a program for it: the reader of the log may be gone.
+// followedSignals returns the signals that RunWithSignals handles. PIPE is among
+// them because Go otherwise ends a program when the reader of its log is gone.
 func followedSignals() []os.Signal {
 	all := []os.Signal{
 		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT,
@@ -21,7 +21,7 @@ func followedSignals() []os.Signal {
 	return all
 }
 
-// follow follows a signal.
+// follow calls the method for a signal.
 func (w *Worker) follow(sig os.Signal) {
 	switch sig {
 	case syscall.SIGTERM, syscall.SIGHUP:

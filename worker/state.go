@@ -8,17 +8,18 @@ import (
 	"github.com/goresque/goresque/internal/backoff"
 )
 
-// State is what a worker is doing at a moment.
+// State describes what a worker is doing.
 type State struct {
-	// Queues are the names that jobs are taken from, in order; patterns are
-	// resolved. The worker looks at them now unless it is paused or busy.
+	// Queues are the queues that jobs are taken from, in order. Patterns are
+	// replaced by the queues that match them.
 	Queues []string
 
-	// Paused reports whether no jobs are taken: Worker.Pause was called, or Redis
-	// says so. Jobs may be running.
+	// Paused reports whether the worker is paused, by [Worker.Pause] or in Redis.
+	// Jobs may still be running.
 	Paused bool
 
-	// Working are the running jobs, at most one a slot, in the order of slots.
+	// Working are the running jobs, at most one for each slot, in the order of the
+	// slots.
 	Working []Working
 }
 
@@ -26,11 +27,11 @@ type State struct {
 type Working struct {
 	Queue, Class string
 
-	// Since is when it began.
+	// Since is when the job began.
 	Since time.Time
 
-	// Child is the pid of the child process that performs it; 0 without ForkPerJob,
-	// and until there is a child.
+	// Child is the process id of the child process that performs the job. It is 0
+	// without ForkPerJob, and while the job waits for a child.
 	Child int
 }
 
@@ -38,12 +39,11 @@ func (s State) equal(other State) bool {
 	return s.Paused == other.Paused && slices.Equal(s.Queues, other.Queues) && slices.Equal(s.Working, other.Working)
 }
 
-// stateInterval is the least time between two calls of OnState.
+// stateInterval is the shortest time between two calls of OnState.
 const stateInterval = 250 * time.Millisecond
 
-// pulse holds one value while the worker's state may have changed; nil holds none.
-// A send on a channel that is full takes no lock, so that a busy worker pays
-// nothing for being watched.
+// pulse holds one value if the worker's state may have changed. It is nil without
+// OnState. A send on a full channel takes no lock, so a busy worker loses no time.
 type pulse chan struct{}
 
 func newPulse(cfg Config) pulse {
@@ -60,7 +60,7 @@ func (p pulse) beat() {
 	}
 }
 
-// watch calls OnState with the run's state until ctx ends.
+// watch calls OnState when the state has changed, until ctx ends.
 func (r *run) watch(ctx context.Context) {
 	if r.changed == nil {
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// order is what a running worker is told to do.
+// order tells a running worker what to do.
 type order int
 
 const (
@@ -20,29 +20,31 @@ const (
 	resume
 )
 
-// Quit takes no more jobs and finishes the running ones, without a limit; Run then
-// returns. A Term after it still counts.
+// Quit makes the worker take no more jobs and finish the running ones, without a
+// limit; Run then returns. A later Term or Interrupt has its effect.
 //
 // Ruby: Resque::Worker#shutdown, on QUIT.
 func (w *Worker) Quit() { w.tell(quit) }
 
-// Term takes no more jobs, and waits for the running ones as StopTimeout,
-// GracefulTerm and KillChildren of [Config] say; Run then returns. A second Term
-// changes nothing.
+// Term makes the worker take no more jobs and wait for the running ones as
+// StopTimeout, GracefulTerm and KillChildren of [Config] say; Run then returns. A
+// second Term changes nothing.
 //
 // Ruby: TERM.
 func (w *Worker) Term() { w.tell(term) }
 
-// Interrupt stops the worker as Term does, GracefulTerm or not.
+// Interrupt is like [Worker.Term], but ignores GracefulTerm.
 //
 // Ruby: Resque::Worker#shutdown!, on INT.
 func (w *Worker) Interrupt() { w.tell(interrupt) }
 
-// Abort gives up the running jobs at once; Run returns when Redis has their ends.
-// Handlers that run in this process go on.
+// Abort ends the contexts of the running jobs, kills child processes, and makes the
+// worker wait no longer: Run returns when the jobs are recorded as
+// Resque::DirtyExit or, with RequeueInterrupted, returned to their queues. Handlers
+// in this process may still be running then.
 func (w *Worker) Abort() { w.tell(abort) }
 
-// EndJobs ends the running jobs, and the worker goes on. The context of a job in
+// EndJobs ends the running jobs, and the worker continues. The context of a job in
 // this process ends, with [resque.ErrTerm] as the cause; a job that goes on after
 // that keeps its slot and is counted by [Worker.Stuck]. The context of a job in a
 // child process ends in the same way, and the child is killed if the job goes on
@@ -51,18 +53,18 @@ func (w *Worker) Abort() { w.tell(abort) }
 // Ruby: Resque::Worker#kill_child and #new_kill_child, on USR1.
 func (w *Worker) EndJobs() { w.tell(endJobs) }
 
-// Pause takes no more jobs until Resume.
+// Pause makes the worker take no more jobs until [Worker.Resume].
 //
 // Ruby: Resque::Worker#pause_processing, on USR2.
 func (w *Worker) Pause() { w.tell(hold) }
 
-// Resume takes jobs again.
+// Resume makes the worker take jobs again after [Worker.Pause].
 //
 // Ruby: Resque::Worker#unpause_processing, on CONT.
 func (w *Worker) Resume() { w.tell(resume) }
 
-// tell sends an order to the current Run, or to the next one. Orders that the
-// channel has no room for are dropped.
+// tell sends an order to the current Run, or to the next one. It drops the order if
+// the channel is full.
 func (w *Worker) tell(o order) {
 	select {
 	case w.orders <- o:
@@ -70,8 +72,8 @@ func (w *Worker) tell(o order) {
 	}
 }
 
-// forgetOrders drops the orders that came too late: they were for the Run that is
-// over, not for the next one.
+// forgetOrders drops the orders that came too late for the Run that is over, so that
+// the next one does not follow them.
 func (w *Worker) forgetOrders() {
 	for {
 		select {
@@ -82,15 +84,15 @@ func (w *Worker) forgetOrders() {
 	}
 }
 
-// stage is how far a worker has come in stopping.
+// stage is the progress of a worker's stop.
 type stage int
 
 const (
 	working      stage = iota
-	draining           // takes no more jobs; the running ones end by themselves
-	warning            // the running ones will be told to end
-	interrupting       // they were told to
-	givenUp            // and the worker waits for them no longer
+	draining           // takes no more jobs, and waits for the running ones
+	warning            // the same until StopTimeout
+	interrupting       // their contexts have ended; waits until StopGrace
+	givenUp            // waits no longer
 )
 
 // stopper follows the orders that a run gets. One goroutine uses it.
@@ -107,7 +109,8 @@ func newStopper(r *run, drain context.CancelFunc) *stopper {
 	return s
 }
 
-// follow follows orders until the run is over. The end of Run's context is one.
+// follow follows orders until the run is over. The end of Run's context is the
+// order term.
 func (s *stopper) follow(ctx context.Context, over <-chan struct{}) {
 	defer s.timer.Stop()
 	ended := ctx.Done()
@@ -135,8 +138,8 @@ func (s *stopper) follow(ctx context.Context, over <-chan struct{}) {
 	}
 }
 
-// emptiedLast calls QueueEmpty at the end, if it has not been called since the
-// last job, but not after an order to stop.
+// emptiedLast calls QueueEmpty at the end, unless it has been called since the last
+// job or the worker was told to stop.
 //
 // Ruby: Resque::Worker#work, which is still registered then.
 func (s *stopper) emptiedLast() {
@@ -145,7 +148,7 @@ func (s *stopper) emptiedLast() {
 	}
 }
 
-// do does what an order says.
+// do follows an order.
 //
 // Ruby: Resque::Worker#register_signal_handlers.
 func (s *stopper) do(o order) {
@@ -183,7 +186,7 @@ func (s *stopper) drain() {
 	call(s.cfg.Logger, "Shutdown", s.cfg.Hooks.Shutdown)
 }
 
-// stop takes no more jobs and ends the running ones, if Config says so.
+// stop takes no more jobs, and starts StopTimeout or kills child processes.
 func (s *stopper) stop() {
 	s.drain()
 	switch {
@@ -196,11 +199,11 @@ func (s *stopper) stop() {
 	}
 }
 
-// advance goes to the next stage, when the time for it has come.
+// advance goes to the next stage when the timer of the current one has fired.
 //
 // Ruby: Resque::Worker#new_kill_child.
 func (s *stopper) advance() {
-	switch s.stage { //nolint:exhaustive // no timer runs in the others
+	switch s.stage { //nolint:exhaustive // the other stages have no timer
 	case warning:
 		s.stage = interrupting
 		for _, slot := range s.allSlots() {
@@ -212,7 +215,7 @@ func (s *stopper) advance() {
 	}
 }
 
-// giveUp waits for the running jobs no longer.
+// giveUp stops waiting for the running jobs.
 func (s *stopper) giveUp() {
 	s.stage = givenUp
 	for _, slot := range s.allSlots() {
@@ -242,8 +245,8 @@ func (s *stopper) pause() {
 	}
 }
 
-// resume takes jobs again. CONT also comes from a shell's fg and from systemd's
-// stop, when nothing was paused.
+// resume takes jobs again. A shell's fg and systemd's stop also send CONT, to workers
+// that are not paused.
 //
 // Ruby: Resque::Worker#unpause_processing.
 func (s *stopper) resume() {
@@ -269,7 +272,7 @@ func (s *slot) interrupt(stopping bool) {
 	}
 }
 
-// kill ends the child of the running job, or the wait for a child.
+// kill kills the child of the running job, or ends the wait for a child.
 func (s *slot) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,9 +282,9 @@ func (s *slot) kill() {
 	}
 }
 
-// giveUp waits no longer for the running job. A child is killed. A handler in this
-// process is left behind: another goroutine goes on with the slot's work, and
-// begins with the end of this job.
+// giveUp stops waiting for the running job. It kills a child. A handler in this
+// process keeps its goroutine: another goroutine finishes the job and continues
+// with the slot's work.
 func (s *slot) giveUp() {
 	s.mu.Lock()
 	in := s.running
@@ -292,7 +295,7 @@ func (s *slot) giveUp() {
 	in.stopping = true
 	if in.kill != nil {
 		in.kill()
-		in.cancel(resque.ErrTerm) // there may be no child yet, but the wait for one
+		in.cancel(resque.ErrTerm) // the slot may still wait for a child
 		s.mu.Unlock()
 		return
 	}

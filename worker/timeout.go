@@ -9,8 +9,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// timeouts ends the contexts of jobs that take too long, and reports jobs that go
-// on after that.
+// timeouts ends the contexts of jobs that exceed their time limit, and reports jobs
+// that still run after that.
 type timeouts struct {
 	handler resque.Handler
 	timeout time.Duration // for classes without their own
@@ -18,12 +18,12 @@ type timeouts struct {
 	log     *slog.Logger
 }
 
-// grace is how long a job may go on after its context ended, before it is reported
-// as stuck.
+// grace is how long a job may run after its context ended before it is reported as
+// stuck.
 const grace = 5 * time.Second
 
-// watch returns the context that job is performed under, and what to call when
-// the job is over.
+// watch returns a context for job that ends at its time limit, and a function to call
+// when the job has ended.
 func (t timeouts) watch(ctx context.Context, job *resque.Payload) (_ context.Context, release func()) {
 	limit := t.limit(job.Class)
 	if limit == 0 {
@@ -37,24 +37,24 @@ func (t timeouts) watch(ctx context.Context, job *resque.Payload) (_ context.Con
 	}
 }
 
-// alarm reports job as stuck unless it is over soon after its context ends, which
-// is in a while.
+// alarm returns a timer that reports job as stuck, grace after its context ends,
+// which is after the duration in.
 func (t timeouts) alarm(job *resque.Payload, in time.Duration) *time.Timer {
 	return time.AfterFunc(in+grace, func() {
 		t.stuck.Add(1)
-		t.log.Warn("job is stuck: it goes on though its context has ended",
+		t.log.Warn("job is stuck: it still runs after its context ended",
 			"class", job.Class, "queue", job.Queue, "worker", job.Worker, "ended_before", grace)
 	})
 }
 
-// stopAlarm is for a job that is over. alarm may be nil.
+// stopAlarm stops the alarm of a job that has ended. alarm may be nil.
 func (t timeouts) stopAlarm(alarm *time.Timer) {
 	if alarm != nil && !alarm.Stop() {
 		t.stuck.Add(-1)
 	}
 }
 
-// limit returns how long a job of class may take; 0 is without limit.
+// limit returns the time limit of a job of class; 0 means no limit.
 func (t timeouts) limit(class string) time.Duration {
 	if routes, ok := t.handler.(interface {
 		Route(class string) (resque.Route, bool)

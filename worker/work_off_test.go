@@ -110,7 +110,7 @@ func TestWorkOffRefuses(t *testing.T) {
 	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}})
 	goRun(t, w)
 	ready(t, w)
-	require.ErrorContains(t, w.WorkOff(t.Context()), "running already")
+	require.ErrorContains(t, w.WorkOff(t.Context()), "already running")
 	first := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Hooks: worker.Hooks{
 		BeforeFirstFork: func(context.Context) error { return errors.New("no license") },
 	}})
