@@ -21,13 +21,13 @@ const (
 	Write
 )
 
-// Access is who a request is from, and what they may do.
+// Access is the result of authentication: the user and the user's rights.
 type Access struct {
 	User  string
 	Level Level
 
-	// Deny takes single rights from a user who has the level Write. A request
-	// with a right that is not one of the constants is refused.
+	// Deny removes single rights from a user with level Write. A request with a right
+	// that is not one of the constants is refused.
 	Deny []Right
 }
 
@@ -36,54 +36,53 @@ func (a Access) May(right Right) bool {
 	return a.Level >= Write && !slices.Contains(a.Deny, right)
 }
 
-// Right is a part of what the level Write allows.
+// Right is one part of what level Write allows.
 type Right string
 
 // The rights.
 const (
-	RightRetry   Right = "retry"   // retry failures as they were
-	RightEdit    Right = "edit"    // retry them elsewhere or with other arguments, move jobs
-	RightRemove  Right = "remove"  // remove failures and jobs that are named, and bring back what was removed
-	RightBulk    Right = "bulk"    // act on all that match, clear and remove queues
+	RightRetry   Right = "retry"   // retry failures unchanged
+	RightEdit    Right = "edit"    // retry failures in another queue or with other arguments, and move jobs
+	RightRemove  Right = "remove"  // remove selected failures and jobs, and restore removed ones
+	RightBulk    Right = "bulk"    // retry or remove all matching failures or jobs, clear and remove queues
 	RightPause   Right = "pause"   // pause queues and workers
 	RightWorkers Right = "workers" // prune workers
 )
 
-// checkRights returns an error that names each right which does not exist.
+// checkRights returns an error that names each unknown right.
 func checkRights(rights []Right) error {
 	var mistakes []error
 	for _, right := range rights {
 		switch right {
 		case RightRetry, RightEdit, RightRemove, RightBulk, RightPause, RightWorkers:
 		default:
-			mistakes = append(mistakes, fmt.Errorf("web: there is no right %q; use retry, edit, remove, bulk, pause or workers", right))
+			mistakes = append(mistakes, fmt.Errorf("web: unknown right %q; use retry, edit, remove, bulk, pause or workers", right))
 		}
 	}
 	return errors.Join(mistakes...)
 }
 
-// Auth decides who a request is from and what they may do. It must be safe for
-// concurrent use.
+// Auth authenticates requests. It must be safe for concurrent use.
 //
-// An error, or the level None, refuses the request: with 401 and a form to sign in
-// if the error is ErrWhoAreYou, else with 403.
+// An error or level None refuses the request. If the error is ErrWhoAreYou, the
+// answer is 401 and the browser asks for a user and a password; otherwise it is 403.
 type Auth interface {
 	Authenticate(r *http.Request) (Access, error)
 }
 
-// AuthFunc is a function as an Auth.
+// AuthFunc is an adapter that makes a function an Auth.
 type AuthFunc func(r *http.Request) (Access, error)
 
 // Authenticate calls f(r).
 func (f AuthFunc) Authenticate(r *http.Request) (Access, error) { return f(r) }
 
-// ErrWhoAreYou is returned by an Auth that wants a name and a password.
-var ErrWhoAreYou = errors.New("web: a name and a password are needed")
+// ErrWhoAreYou is the error that an Auth returns to ask for a user and a password.
+var ErrWhoAreYou = errors.New("web: a user and a password are required")
 
-// checkedAuth is an Auth that knows whether it can work, for New.
+// checkedAuth is an Auth that New can check for mistakes.
 type checkedAuth interface{ check() error }
 
-// checkAuth returns the mistakes of an Auth of this package.
+// checkAuth returns the mistakes in an Auth of this package.
 func checkAuth(auth Auth) error {
 	if auth == nil {
 		return errors.New("web: Auth is not set: choose one with web.BasicAuth, web.AuthFunc or web.AllowEveryone")
@@ -97,8 +96,8 @@ func checkAuth(auth Auth) error {
 	return nil
 }
 
-// BasicAuth lets in one user, who may do everything. Use it over TLS, or on
-// loopback. New refuses an empty user or password, and a user with a colon.
+// BasicAuth accepts one user and allows everything. Use it over TLS, or on loopback.
+// New refuses an empty user or password, and a user with a colon.
 func BasicAuth(user, password string) Auth {
 	a := basicAuth{user: user, userSum: sha256.Sum256([]byte(user)), passwordSum: sha256.Sum256([]byte(password))}
 	a.hasPassword = password != ""
@@ -125,7 +124,8 @@ func (a basicAuth) check() error {
 	return errors.Join(mistakes...)
 }
 
-// Authenticate compares both, always: how long it takes tells nothing.
+// Authenticate always compares both values, in constant time, so that the duration
+// reveals neither.
 func (a basicAuth) Authenticate(r *http.Request) (Access, error) {
 	user, password, ok := r.BasicAuth()
 	u, p := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
@@ -136,16 +136,15 @@ func (a basicAuth) Authenticate(r *http.Request) (Access, error) {
 	return Access{User: a.user, Level: Write}, nil
 }
 
-// ReadOnlyFor lets the users of auth look and change nothing.
+// ReadOnlyFor lets the users of auth read everything and change nothing.
 func ReadOnlyFor(auth Auth) Auth { return limitedAuth{auth: auth, most: Read} }
 
-// DenyFor takes rights from the users of auth. New refuses rights that do not
-// exist.
+// DenyFor removes rights from the users of auth. New refuses unknown rights.
 func DenyFor(auth Auth, rights ...Right) Auth {
 	return limitedAuth{auth: auth, most: Write, deny: slices.Clone(rights)}
 }
 
-// limitedAuth is an Auth whose users may do less.
+// limitedAuth limits the rights of another Auth's users.
 type limitedAuth struct {
 	auth Auth
 	most Level
@@ -160,13 +159,13 @@ func (l limitedAuth) Authenticate(r *http.Request) (Access, error) {
 	return a, err
 }
 
-// AllowEveryone lets anyone do everything. Use it only for a dashboard that others
-// cannot reach, or behind something that authenticates them.
+// AllowEveryone accepts every request and allows everything. Use it only if no one
+// else can reach the dashboard, or behind a proxy that authenticates.
 func AllowEveryone() Auth {
 	return AuthFunc(func(*http.Request) (Access, error) { return Access{User: "everyone", Level: Write}, nil })
 }
 
-// policy allows what the dashboard brings with it, and nothing inline.
+// policy allows the dashboard's own scripts and styles, and nothing inline.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -178,7 +177,7 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// admit returns who a request is from and what they may do, or why it is refused.
+// admit authenticates a request. The error says why it is refused.
 func (h *Dashboard) admit(w http.ResponseWriter, r *http.Request) (Access, error) {
 	if !h.isAllowedHost(r.Host) {
 		return Access{}, fail(problemHost, nil)
@@ -210,14 +209,14 @@ func (h *Dashboard) admit(w http.ResponseWriter, r *http.Request) (Access, error
 	return access, nil
 }
 
-// originAdvice says what to set if the request came through a proxy.
+// originAdvice returns what to configure if the request came through a proxy.
 func originAdvice(r *http.Request) string {
 	origin := r.Header.Get("Origin")
 	if origin == "" || origin == "null" {
 		return ""
 	}
-	return t("The form came from %s, and the dashboard is reached as %s. If both are this dashboard, a proxy in front of it "+
-		"changes the Host header: have it pass the header on, or trust the origin, by TrustedOrigins in web.Config or by --trusted-origin %s.",
+	return t("The form was sent from %s, but the dashboard was asked as %s. If both are this dashboard, a proxy in front of it "+
+		"changes the Host header. Configure the proxy to keep the header, or trust the origin with TrustedOrigins in web.Config or --trusted-origin %s.",
 		origin, r.Host, origin)
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// unreached is a client of a Redis that is never asked.
+// unreached is a client whose Redis gets no command.
 func unreached(t *testing.T) *resque.Client {
 	t.Helper()
 	rdb, err := resque.Open(resque.RedisConfig{URL: "localhost:1"})
@@ -34,20 +34,20 @@ func TestNewRefusesAnAuthThatCannotWork(t *testing.T) {
 		auth web.Auth
 		says []string
 	}{
-		"no password":             {web.BasicAuth("ops", ""), []string{"empty password"}},
-		"no user, no password":    {web.BasicAuth("", ""), []string{"empty user", "empty password"}},
-		"a user with a colon":     {web.BasicAuth("a:b", "x"), []string{`user "a:b"`}},
-		"within ReadOnlyFor":      {web.ReadOnlyFor(web.BasicAuth("ops", "")), []string{"empty password"}},
-		"ReadOnlyFor nothing":     {web.ReadOnlyFor(nil), []string{"Auth is not set"}},
-		"a nil function":          {web.AuthFunc(nil), []string{"nil AuthFunc"}},
-		"rights that are no such": {web.DenyFor(allow, web.RightBulk, "bluk", "Retry"), []string{`"bluk"`, `"Retry"`}},
+		"no password":          {web.BasicAuth("ops", ""), []string{"empty password"}},
+		"no user, no password": {web.BasicAuth("", ""), []string{"empty user", "empty password"}},
+		"a user with a colon":  {web.BasicAuth("a:b", "x"), []string{`user "a:b"`}},
+		"within ReadOnlyFor":   {web.ReadOnlyFor(web.BasicAuth("ops", "")), []string{"empty password"}},
+		"ReadOnlyFor nothing":  {web.ReadOnlyFor(nil), []string{"Auth is not set"}},
+		"a nil function":       {web.AuthFunc(nil), []string{"nil AuthFunc"}},
+		"unknown rights":       {web.DenyFor(allow, web.RightBulk, "bluk", "Retry"), []string{`"bluk"`, `"Retry"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := web.New(unreached(t), web.Config{Auth: c.auth, PerPage: -1, TrustedOrigins: []string{"no origin"}})
 			require.Error(t, err)
 			for _, says := range append(c.says, "PerPage", "trusted origin") {
-				assert.ErrorContains(t, err, says, "with every other mistake")
+				assert.ErrorContains(t, err, says, "together with the other mistakes")
 			}
 		})
 	}
@@ -62,8 +62,8 @@ func TestDenyForTakesRights(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, s.post("/queues/exports/clear", "sure=1").Code)
 }
 
-// A right that does not exist would be taken from nobody.
-func TestAMisspeltRightRefusesTheRequest(t *testing.T) {
+// An unknown right would otherwise deny nothing.
+func TestUnknownRightRefusesTheRequest(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
 		return web.Access{User: "ann", Level: web.Write, Deny: []web.Right{"bluk"}}, nil
@@ -79,8 +79,9 @@ const (
 	guessed  = "Authorization: Basic b3BzOmd1ZXNzZWQ=" // ops:guessed
 )
 
-// A guess is answered late and logged; while many wait, another one is refused
-// unseen, and those who signed in before are let in.
+// A failed sign-in is answered late and logged. While many such answers wait, other
+// unknown credentials are refused without a check, and credentials that were accepted
+// before are accepted.
 func TestFailedSignInsAreSlowAndLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -93,20 +94,20 @@ func TestFailedSignInsAreSlowAndLogged(t *testing.T) {
 		begun := time.Now()
 		require.Equal(t, http.StatusOK, get(signedIn))
 		require.Equal(t, http.StatusUnauthorized, ask(t, dashboard, http.MethodGet, "/openapi.json", "").Code)
-		require.Zero(t, time.Since(begun), "neither is held up")
-		require.Empty(t, log.String(), "who brings no password has not guessed")
+		require.Zero(t, time.Since(begun), "neither is delayed")
+		require.Empty(t, log.String(), "a request without a password is not a failed sign-in")
 
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() { assert.Equal(t, http.StatusUnauthorized, get(guessed)) })
 		}
-		synctest.Wait() // all of them wait
+		synctest.Wait() // all answers are waiting
 		require.Equal(t, http.StatusTooManyRequests, get(guessed), "one more")
 		require.Equal(t, http.StatusOK, get(signedIn), "known before")
 		require.Zero(t, time.Since(begun))
 		all.Wait()
 		require.Equal(t, time.Second, time.Since(begun))
-		require.Equal(t, http.StatusUnauthorized, get(guessed), "they are over")
+		require.Equal(t, http.StatusUnauthorized, get(guessed), "no answer is waiting any more")
 		require.Equal(t, 21, strings.Count(log.String(), "dashboard sign-in failed"))
 		require.Contains(t, log.String(), "user=ops")
 		require.NotContains(t, log.String(), "guessed")
@@ -114,7 +115,7 @@ func TestFailedSignInsAreSlowAndLogged(t *testing.T) {
 	})
 }
 
-// No kind of form acts when it is too large to be read.
+// A form that is too large changes nothing, in either encoding.
 func TestLargeFormsDoNotAct(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -141,7 +142,8 @@ func TestLargeFormsDoNotAct(t *testing.T) {
 	assert.EqualValues(t, 0, s.do("EXISTS", "resque:pause:queue:exports"))
 }
 
-// Behind a proxy that changes Host every form is refused: the page says why.
+// Behind a proxy that changes Host, every form is refused, and the page
+// explains what to configure.
 func TestARefusedOriginSaysWhatToSet(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

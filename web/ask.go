@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// question is what a page asks before something is done that is hard to take
-// back. The answer is the same form once more, with "sure".
+// question is what a page asks before an action that is hard to undo. The answer
+// repeats the form with the additional field "sure".
 type question struct {
 	Title, Text, Yes string
-	Action           string // where the answer goes; here, where it is empty
-	Count            int64  // for more than 100 the reader types it
+	Action           string // path of the answer; empty for the current path
+	Count            int64  // above typeAbove the user must type it
 	Sample           []string
 	Hidden           map[string]string
 	Fields           []field
@@ -21,14 +21,14 @@ type question struct {
 
 type field struct{ Name, Value string }
 
-// typeAbove is from which number on the reader types it.
+// typeAbove is the number of entries above which the user must type the number.
 const typeAbove = 100
 
-// Typed tells whether the reader is to type the number.
+// Typed reports whether the user must type the number.
 func (a question) Typed() bool { return a.Count > typeAbove }
 
-// isSure tells whether the question was answered. A number that was to be typed
-// must be the one that was asked about.
+// isSure reports whether the question was answered. If a number had to be typed, it
+// must be the one in the question.
 func (q *request) isSure() bool {
 	if q.PostFormValue("sure") == "" {
 		return false
@@ -37,7 +37,7 @@ func (q *request) isSure() bool {
 	return want == "" || strings.ReplaceAll(strings.TrimSpace(q.PostFormValue("typed")), ",", "") == want
 }
 
-// ask shows the question, with everything that the form had.
+// ask shows the question, with all fields of the form.
 func (h *Dashboard) ask(q *request, a question) error {
 	a.Wrong = q.PostFormValue("sure") != ""
 	if a.Action == "" {

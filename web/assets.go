@@ -15,8 +15,8 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// assets are the files that come with the dashboard. Their names have a digest of
-// what is in them, so that browsers keep them for good.
+// assets holds the dashboard's scripts, styles and icons. File names contain a digest
+// of the content, so that browsers can cache them forever.
 type assets struct {
 	names  map[string]string // "app.css" → "app.1a2b3c.css"
 	byName map[string]assetFile
@@ -44,8 +44,8 @@ func loadAssets() (*assets, error) {
 			continue
 		}
 		var zipped bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // a level there is
-		_, _ = z.Write(body)                                       // into memory
+		z, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // a valid level
+		_, _ = z.Write(body)                                       // cannot fail: in memory
 		_ = z.Close()
 		sum := sha256.Sum256(body)
 		ext := path.Ext(f.Name())
@@ -67,12 +67,12 @@ func assetKind(ext string) string {
 	}
 }
 
-// loadIcons reads a line for each icon: its name, and its path in a square of 16.
+// loadIcons reads one icon per line: its name and its SVG path in a square of 16.
 func (a *assets) loadIcons(text string) {
 	for line := range strings.Lines(text) {
 		name, d, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if ok {
-			a.icons[name] = template.HTML(`<svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="` + //nolint:gosec // of our own file
+			a.icons[name] = template.HTML(`<svg class="i" viewBox="0 0 16 16" aria-hidden="true"><path d="` + //nolint:gosec // from an embedded file
 				template.HTMLEscapeString(d) + `"/></svg>`)
 		}
 	}
@@ -81,7 +81,7 @@ func (a *assets) loadIcons(text string) {
 func (a *assets) icon(name string) (template.HTML, error) {
 	icon, ok := a.icons[name]
 	if !ok {
-		return "", fmt.Errorf("there is no icon %q", name)
+		return "", fmt.Errorf("icon %q does not exist", name)
 	}
 	return icon, nil
 }

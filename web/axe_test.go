@@ -15,17 +15,17 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// violation is what axe-core finds wrong.
+// violation is a fault that axe-core finds.
 type violation struct {
 	ID, Help string
 	Nodes    []struct{ HTML, FailureSummary string }
 }
 
-// No page has a fault that axe-core finds, in light or in dark, wide or narrow.
+// axe-core finds no fault on any page, in light and dark, wide and narrow.
 func TestAccessibility(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile("testdata/node_modules/axe-core/axe.min.js")
-	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in testdata brings it
+	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // installed by npm ci in testdata
 	require.NoError(t, err)
 	ctx := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1, PerPage: 4})

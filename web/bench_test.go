@@ -61,7 +61,8 @@ func fillLarge(b *testing.B, server *redistest.Server, failures int) redis.Conn 
 	return c
 }
 
-// bareReads are what a page must read at least, by redigo alone, in the same parts.
+// bareReads makes the reads that a page needs at least, with redigo alone, in the
+// same parts.
 func bareReads(path string) [][]any {
 	reads := [][]any{{"SMEMBERS", "resque:workers"}, {"HGETALL", "resque:workers:heartbeat"}}
 	records := []any{"MGET"}
@@ -84,9 +85,8 @@ func bareReads(path string) [][]any {
 	return reads
 }
 
-// BenchmarkPages measures the pages over much: how long one takes at the median,
-// beside its bare reads at the same time, how many bytes it has, and what of the
-// process's memory it leaves behind.
+// BenchmarkPages measures pages over much data: the median time of a page and of its
+// bare reads at the same time, its size, and the memory that it leaves behind.
 //
 // go test ./web -run xxx -bench Pages -benchtime 20x -count 5.
 func BenchmarkPages(b *testing.B) {
@@ -110,7 +110,7 @@ func BenchmarkPages(b *testing.B) {
 					require.NoError(b, err)
 				}
 				bare = append(bare, time.Since(begun))
-				web.Forget(dashboard) // each reads anew: none shares another's snapshot
+				web.Forget(dashboard) // each page reads its own snapshot
 				begun = time.Now()
 				a := ask(b, dashboard, http.MethodGet, path, "")
 				took = append(took, time.Since(begun))
@@ -133,9 +133,9 @@ func BenchmarkPages(b *testing.B) {
 	}
 }
 
-// BenchmarkBulk measures acts on many failures: the answer, and until it is done,
-// how long another command waits meanwhile at most, and what of that is Redis's:
-// its longest command, and all of them together.
+// BenchmarkBulk measures actions on many failures: the time until the answer, the
+// time until the action is done, the longest that another command waits during it,
+// and from Redis its longest command and the time of all commands.
 //
 // go test ./web -run xxx -bench Bulk -benchtime 1x -count 5.
 func BenchmarkBulk(b *testing.B) {
@@ -170,8 +170,8 @@ func BenchmarkBulk(b *testing.B) {
 	}
 }
 
-// serverTimes begins to watch what Redis says of itself: how long its longest
-// command took, and all of them together.
+// serverTimes starts to record the server's longest command and the total time of all
+// commands.
 func serverTimes(b *testing.B, c redis.Conn) func() (longest, total time.Duration) {
 	b.Helper()
 	for _, words := range [][]any{{"SET", "slowlog-log-slower-than", 1000}, {"RESETSTAT"}} {
@@ -202,7 +202,7 @@ func serverTimes(b *testing.B, c redis.Conn) func() (longest, total time.Duratio
 	}
 }
 
-// finish asks for an act and waits until it is done.
+// finish starts an action and waits until it is done.
 func finish(b *testing.B, dashboard *web.Dashboard, path string) (answer time.Duration) {
 	b.Helper()
 	begun := time.Now()
@@ -219,7 +219,7 @@ func finish(b *testing.B, dashboard *web.Dashboard, path string) (answer time.Du
 	return answer
 }
 
-// watch pings Redis all the time; waited ends that, and is the longest wait.
+// watch pings Redis continuously. waited stops that and returns the longest wait.
 func watch(b *testing.B, server *redistest.Server) (waited func() time.Duration) {
 	b.Helper()
 	c := server.Conn(b)

@@ -17,7 +17,7 @@ import (
 
 func click(selector string) chromedp.Action[chromedp.Void] { return browsertest.Click(selector) }
 
-// eval runs an expression on the page and returns what it is.
+// eval evaluates an expression on the page and returns its value.
 func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		v, err := chromedp.Evaluate[T](expression)(ctx, target)
@@ -26,15 +26,14 @@ func eval[T any](expression string, into *T) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// at waits until a page is there, with its script.
+// at waits until a page and its script are loaded.
 func at(page string) chromedp.Action[chromedp.Void] {
 	return browsertest.Becomes(`document.readyState === "complete" && location.pathname.endsWith("/` + page + `")`)
 }
 
-// keys presses keys where the focus is.
+// keys presses keys at the focus.
 func keys(text string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(text) }
 
-// A reader filters, selects, retries, removes and undoes.
 func TestBrowserFilterSelectRetryUndo(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
@@ -51,14 +50,14 @@ func TestBrowserFilterSelectRetryUndo(t *testing.T) {
 		browsertest.Visible("retried"), click(`[data-all]`), click(`.bulk .danger`), browsertest.Visible("Remove 3 failures?"),
 		click(`.ask .danger`), browsertest.Visible("Removed 3 failures."))
 	assert.Len(t, s.list("resque:failed"), 6)
-	run(t, ctx, click(`.flash button`), browsertest.Visible("Brought 3 back."))
+	run(t, ctx, click(`.flash button`), browsertest.Visible("Restored 3 entries."))
 	assert.Len(t, s.list("resque:failed"), 9)
-	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.bulk button.danger`), browsertest.Visible("Select some rows first."))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), click(`.bulk button.danger`), browsertest.Visible("Select at least one row first."))
 	assert.Len(t, s.list("resque:failed"), 9)
 }
 
-// What was selected stays while the page is live, and what comes is shown when
-// nothing is selected any more.
+// Rows stay selected while the page refreshes. New rows appear when nothing is
+// selected any more.
 func TestBrowserRefreshPausesForSelection(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
@@ -67,7 +66,7 @@ func TestBrowserRefreshPausesForSelection(t *testing.T) {
 	run(t, ctx, chromedp.Navigate(s.listen()+"/failed"), browsertest.Visible("Mailer"),
 		click(`.failures li:nth-child(2) .pick`), browsertest.Visible("Not updating while rows are selected."))
 	s.fail(record("Newcomer", "[]", "E", "came later", "exports", time.Now(), ""))
-	for range 2 { // the page would have looked
+	for range 2 { // a refresh would have happened
 		run(t, ctx, browsertest.Becomes(`document.getElementById("live").textContent = "", true`), browsertest.Visible("Not updating while rows are selected."))
 	}
 	var there, checked bool
@@ -76,7 +75,7 @@ func TestBrowserRefreshPausesForSelection(t *testing.T) {
 	assert.True(t, checked)
 	run(t, ctx, click(`.failures li:nth-child(2) .pick`), browsertest.Visible("Newcomer"), browsertest.Visible("Updated"))
 
-	// Details that are open stay open, the focus stays, and the page is not built anew.
+	// Open details stay open, the focus stays, and the page is not reloaded.
 	run(t, ctx, chromedp.Evaluate[chromedp.Void](`window.mark = 1; document.querySelectorAll("details")[1].open = true; document.querySelectorAll("[data-open]")[1].focus()`))
 	s.fail(record("Another", "[]", "E", "came later", "exports", time.Now(), ""))
 	run(t, ctx, browsertest.Visible("Another"), browsertest.Becomes(`window.mark === 1 && document.querySelectorAll("details[open]").length === 1`),
@@ -96,9 +95,9 @@ func TestBrowserBulkWithProgress(t *testing.T) {
 		browsertest.Visible("Retry 3,000 failures?"), browsertest.Fill(`input[name="typed"]`, "3000"))
 	release := server.proxy.HoldCommands(acting)
 	defer release()
-	run(t, ctx, click(`.ask .danger`), browsertest.Visible("At work"), browsertest.Visible("looked at"))
+	run(t, ctx, click(`.ask .danger`), browsertest.Visible("In progress"), browsertest.Visible("checked"))
 	release()
-	run(t, ctx, browsertest.Visible("Done"), browsertest.Visible("3,000 done")) // the page looks again by itself
+	run(t, ctx, browsertest.Visible("Done"), browsertest.Visible("3,000 done")) // the page refreshes by itself
 	assert.Equal(t, 3000, s.length("resque:queue:exports"))
 }
 
@@ -119,12 +118,13 @@ func TestBrowserKeyboard(t *testing.T) {
 		keys("t"), browsertest.Becomes(`document.documentElement.dataset.theme === "dark"`),
 		keys("q"), at("queues"), browsertest.Becomes(`document.documentElement.dataset.theme === "dark"`),
 		keys("k"), browsertest.Visible("No worker is registered"), keys("s"), at("stats"), keys("w"), browsertest.Visible("No worker is running"))
-	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("Exporter"), keys("j"), keys("\r"), browsertest.Visible("Change and retry"))
+	run(t, ctx, chromedp.Navigate(base+"/failed"), browsertest.Visible("Exporter"), keys("j"), keys("\r"), browsertest.Visible("Edit and retry"))
 	run(t, ctx, keys("?"), browsertest.Becomes(`document.getElementById("help").open`), click(`[data-keys]`), chromedp.Evaluate[chromedp.Void](`document.getElementById("help").close()`),
-		keys("o"), chromedp.Reload(), browsertest.Visible("Change and retry"), keys("o"), browsertest.Becomes(`location.pathname.includes("failures/")`))
+		keys("o"), chromedp.Reload(), browsertest.Visible("Edit and retry"), keys("o"), browsertest.Becomes(`location.pathname.includes("failures/")`))
 }
 
-// Two browsers act on the same failure: one does, the other is told.
+// Two browsers act on the same failure. One succeeds, and the other gets an error
+// page.
 func TestBrowsersRaceOnOneFailure(t *testing.T) {
 	t.Parallel()
 	first := browsertest.Start(t)
@@ -136,13 +136,13 @@ func TestBrowsersRaceOnOneFailure(t *testing.T) {
 		run(t, b, chromedp.Navigate(base+"/failed"), browsertest.Visible("Mailer"))
 	}
 	run(t, first, click(`.failures li:nth-child(2) .acts button:last-child`), browsertest.Visible("Removed 1 failure."))
-	run(t, second, click(`.failures li:nth-child(2) .acts button:first-child`), browsertest.Visible("It was changed meanwhile"))
+	run(t, second, click(`.failures li:nth-child(2) .acts button:first-child`), browsertest.Visible("It has changed since the page was loaded"))
 	assert.Empty(t, s.list("resque:queue:exporters"))
-	assert.Empty(t, s.list("resque:queue:mailers"), "nor another one")
+	assert.Empty(t, s.list("resque:queue:mailers"), "no other job was retried")
 	assert.Len(t, s.list("resque:failed"), 2)
 }
 
-// Everything that counts works without JavaScript.
+// Everything important works without JavaScript.
 func TestBrowserWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
@@ -167,8 +167,8 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 	run(t, ctx, browsertest.Fill(`select[name="theme"]`, "dark"), click(`.choices button`), browsertest.Present(`html[data-theme="dark"]`))
 }
 
-// No page is wider than the window of a small telephone, and nothing on it is
-// refused by its own policy.
+// No page is wider than the window of a small phone, and the page's own policy blocks
+// nothing on it.
 func TestBrowserSmallAndQuiet(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
@@ -197,7 +197,7 @@ func TestBrowserSmallAndQuiet(t *testing.T) {
 	}
 }
 
-// A question is a dialog over the page, which goes back to where the reader was.
+// A question is a dialog over the page. Afterwards the user is back on that page.
 func TestBrowserAsksInADialog(t *testing.T) {
 	t.Parallel()
 	ctx := browsertest.Start(t)
@@ -211,8 +211,8 @@ func TestBrowserAsksInADialog(t *testing.T) {
 	assert.Len(t, s.list("resque:failed"), 4)
 	run(t, ctx, click(`.head form:last-child button`), browsertest.Visible("Remove 3 failures?"), click(`#ask .danger`), browsertest.Visible("Removed 3 failures."))
 	assert.Len(t, s.list("resque:failed"), 1)
-	run(t, ctx, chromedp.Navigate(base+"/trash"), browsertest.Visible("3"), click(`tbody button`), browsertest.Visible("Brought 3 back."), browsertest.Visible("Nothing was removed lately"))
-	run(t, ctx, chromedp.Navigate(base+"/queues/exports?class=A"), browsertest.Visible("1 found"), click(`.count button`), browsertest.Visible("Remove 1 job?"), click(`#ask .danger`), browsertest.Visible("Removed 1 job."))
+	run(t, ctx, chromedp.Navigate(base+"/trash"), browsertest.Visible("3"), click(`tbody button`), browsertest.Visible("Restored 3 entries."), browsertest.Visible("Nothing was removed recently"))
+	run(t, ctx, chromedp.Navigate(base+"/queues/exports?class=A"), browsertest.Visible("1 match"), click(`.count button`), browsertest.Visible("Remove 1 job?"), click(`#ask .danger`), browsertest.Visible("Removed 1 job."))
 	s.holds("resque:queue:exports", 3)
 	run(t, ctx, chromedp.Navigate(base+"/queues/exports"), click(`tbody tr:first-child summary`), click(`tbody tr:first-child [data-copy]`),
 		browsertest.Becomes(`document.getElementById("live").textContent === "Copied." || getSelection().toString().includes("class")`))

@@ -17,13 +17,13 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// run does what a reader does.
+// run runs actions in the browser.
 func run(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) { //nolint:revive // it is t's helper
 	t.Helper()
 	browsertest.Do(t, ctx, actions...)
 }
 
-// listen serves the dashboard at /resque/ on a port of its own.
+// listen serves the dashboard at /resque/ on a free port.
 func (s *site) listen() string {
 	s.t.Helper()
 	mux := http.NewServeMux()
@@ -39,7 +39,7 @@ func writeFile(t *testing.T, name string, body []byte) {
 	require.NoError(t, os.WriteFile(name, body, 0o644))
 }
 
-// complaint is what a browser's event says that went wrong on a page.
+// complaint returns the error that a browser event reports, or "".
 func complaint(ev any) string {
 	switch e := ev.(type) {
 	case *log.EventEntryAdded:
@@ -50,7 +50,7 @@ func complaint(ev any) string {
 	return ""
 }
 
-// proxied is a Redis with a slow way to it.
+// proxied returns a Redis behind a slow proxy.
 type proxied struct {
 	server, slow *redistest.Server
 	proxy        *redistest.Proxy

@@ -12,100 +12,106 @@ import (
 	"time"
 )
 
-// Config is how a dashboard behaves. Only Auth must be given.
+// Config configures a dashboard. Only Auth is required.
 type Config struct {
-	// Auth decides who a request is from and what they may do: BasicAuth, an
-	// AuthFunc of your own, or AllowEveryone; ReadOnlyFor and DenyFor limit one.
+	// Auth decides who sent a request and what the user may do. Use BasicAuth, an
+	// AuthFunc or AllowEveryone. ReadOnlyFor and DenyFor take rights away from the
+	// users of another Auth.
 	Auth Auth
 
-	// ReadOnly takes all rights to change anything, whoever asks.
+	// ReadOnly lets users read only, whatever rights Auth gives them.
 	ReadOnly bool
 
-	// Title is the name in the corner, to tell dashboards apart.
+	// Title is the name in the header of every page. It distinguishes several
+	// dashboards.
 	//
 	// Defaults to "Resque".
 	Title string
 
-	// BackURL is where the link back to your application leads. Empty means none.
+	// BackURL is the address of your application. If it is set, every page has a link
+	// to it.
 	BackURL string
 
-	// PerPage is how many failures or jobs a page has.
+	// PerPage is the number of failures or jobs on a page, at most 500.
 	//
 	// Defaults to 25.
 	PerPage int
 
-	// Refresh is how often an open page fetches itself again, until its reader
-	// chooses otherwise. Negative means not at all.
+	// Refresh is the time between two updates of an open page, until the user chooses
+	// another one on the page. If it is negative, pages do not update by themselves.
 	//
 	// Defaults to 5 seconds.
 	Refresh time.Duration
 
-	// StaleAfter is how long a worker may be silent before it is shown as stale
-	// and may be pruned.
+	// StaleAfter is the age of a heartbeat at which a worker counts as stale. A stale
+	// worker may be pruned.
 	//
 	// Defaults to 5 minutes, as in Resque.
 	StaleAfter time.Duration
 
-	// KeepRemoved is how long what was removed can be brought back. Negative
-	// means not at all.
+	// KeepRemoved is how long removed jobs and failures can be restored. If it is
+	// negative, they are deleted at once.
 	//
 	// Defaults to 24 hours.
 	KeepRemoved time.Duration
 
-	// KeepAtMost is how many entries that were removed are kept all in all: the
-	// oldest go first, whatever KeepRemoved says. The last action's are always kept.
+	// KeepAtMost is the largest number of removed entries that are kept in total.
+	// Beyond it, the oldest are deleted, even before KeepRemoved has passed. What the
+	// last action removed is always kept.
 	//
 	// Defaults to 500,000.
 	KeepAtMost int64
 
-	// RedactKeys are the keys of hash arguments whose values are not shown, at
-	// any depth and in any case.
+	// RedactKeys are the keys of hash arguments whose values are hidden, at any
+	// depth. Upper and lower case are the same.
 	RedactKeys []string
 
-	// HideArgs shows no arguments at all.
+	// HideArgs hides the arguments of all jobs.
 	HideArgs bool
 
-	// FormatArgs is how the arguments of a job are shown; an empty answer leaves
-	// them as they are, as JSON. It sees them without what RedactKeys takes out, and
-	// is not asked where HideArgs is set. It must be quick, and safe for concurrent
-	// use, as JobLinks must.
+	// FormatArgs returns the text that a page shows for the arguments of a job. If it
+	// returns "", the page shows them as JSON. It gets the arguments without the
+	// values that RedactKeys hides, and is not called if HideArgs is set. It must be
+	// fast and safe for concurrent use.
 	FormatArgs func(job Job) string
 
-	// JobLinks are links that a job's page has, to your application's records say.
+	// JobLinks returns links that are shown with a job, for example to the records of
+	// your application. It must be fast and safe for concurrent use.
 	JobLinks func(job Job) []Link
 
-	// ExtraTabs stand behind the dashboard's own in its navigation.
+	// ExtraTabs are added to the navigation after the dashboard's own tabs.
 	ExtraTabs []Tab
 
-	// AllowedHosts are the Host headers that are answered, without ports, against
-	// DNS rebinding. Empty means all.
+	// AllowedHosts are the values of the Host header, without a port, that are
+	// served. They protect against DNS rebinding. If it is empty, all are served.
 	AllowedHosts []string
 
-	// TrustedOrigins are origins, such as "https://admin.example.com", that may
-	// post although they are not this host: of a proxy that rewrites Host.
+	// TrustedOrigins are further origins, such as "https://admin.example.com", that
+	// may send forms. They are needed behind a proxy that changes the Host header.
 	TrustedOrigins []string
 
-	// OnAction is told of every change that was asked for, refused ones too.
+	// OnAction is called for every requested change, including refused ones.
 	//
-	// Defaults to a line in Logger's log.
+	// By default each change is logged with Logger.
 	OnAction func(ctx context.Context, a Action)
 
-	// Logger gets what goes wrong.
+	// Logger gets errors and warnings.
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
-// Action is a change that somebody asked for.
+// Action is a change that a user requested.
 type Action struct {
 	User   string
 	Name   string // "retry", "remove", "clear", "pause", …
-	Target string // what was to be changed
-	Count  int64  // how many were
-	Err    error  // why nothing, or not all, was done
+	Target string // the queue, failure, worker or list to change
+	Count  int64  // number of entries changed
+	Err    error  // why nothing was changed, or not everything
 }
 
-// withDefaults returns c with its gaps filled, or all its mistakes.
+// withDefaults returns c with its defaults filled in, or an error with all its
+// mistakes.
 func (c Config) withDefaults() (Config, error) {
 	mistakes := []error{checkAuth(c.Auth)}
 	if c.PerPage < 0 {
@@ -137,27 +143,28 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(mistakes...)
 }
 
-// Job is a job as FormatArgs and JobLinks see it.
+// Job is the job that FormatArgs and JobLinks get.
 type Job struct {
-	Class string // of Rails's job, where it is one
-	ID    string // Rails's; empty for others
+	Class string // for a Rails job, its own class, not the wrapper's
+	ID    string // for a Rails job, its id; otherwise empty
 	Args  []json.RawMessage
 }
 
 // Link is a link that JobLinks adds to a job.
 type Link struct{ Text, URL string }
 
-// Tab is a link of your own in the dashboard's navigation. An URL without a scheme
-// or a slash in front leads below the dashboard's mount.
+// Tab is an additional link in the dashboard's navigation. A URL without a scheme or
+// a leading slash is relative to the dashboard's root.
 type Tab struct{ Title, URL string }
 
-// isWeb tells an address that a link may have: none that runs a script.
+// isWeb reports whether a link may have this address. Addresses that run a script,
+// such as javascript:, may not be used.
 func isWeb(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (u.Scheme == "" || u.Scheme == "http" || u.Scheme == "https")
 }
 
-// extend adds to a job what the application says of it.
+// extend adds the application's text and links to a job.
 func (h *Dashboard) extend(job *shownJob) {
 	if job.Bad || h.cfg.HideArgs {
 		return

@@ -14,8 +14,8 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// Each of these breaks pages of Ruby's front end, or is merely odd. Here every
-// page shows it beside a sound one, and the failure can be looked at and removed.
+// Each of these records breaks pages of Ruby's front end, or is unusual. Here every
+// page shows it next to an intact one, and the failure can be viewed and removed.
 func TestDamagedFailures(t *testing.T) {
 	t.Parallel()
 	sound := record("Sound", "[1]", "RuntimeError", "boom", "exports", time.Now(), "")
@@ -24,7 +24,7 @@ func TestDamagedFailures(t *testing.T) {
 		return strings.Replace(sound, old, now, 1)
 	}
 	at := `"failed_at":"` + time.Now().UTC().Format("2006/01/02 15:04:05 MST") + `"`
-	if !strings.Contains(sound, at) { // a second went by
+	if !strings.Contains(sound, at) { // the clock reached the next second
 		at = sound[1 : strings.Index(sound, `UTC"`)+4]
 	}
 	worker := `"worker":"worker-1.example.com:4212:exports"`
@@ -73,7 +73,7 @@ func TestDamagedFailures(t *testing.T) {
 				require.Less(t, a.Body.Len(), 40<<10, path)
 			}
 			list := s.get("/failed").Body.String()
-			present(t, list, "Sound", "the sound one")
+			present(t, list, "Sound", "the intact one")
 			path := s.href("/failed", "failures/1-")
 			page := s.get(path)
 			require.Equal(t, http.StatusOK, page.Code)
@@ -103,29 +103,29 @@ func TestDamagedQueuesAndWorkers(t *testing.T) {
 		"a job of 1 MB": func(s *site) {
 			s.do("RPUSH", "resque:queue:odd", `{"class":"A","args":["`+strings.Repeat("x", 1<<20)+`"]}`)
 		},
-		"a queue that is a string":      func(s *site) { s.do("SET", "resque:queue:odd", "x") },
-		"a record without a payload":    func(s *site) { s.worker("h:1:odd", ago(0), `{"queue":"odd","run_at":"2026-01-01T00:00:00Z"}`) },
-		"a record without run_at":       func(s *site) { s.worker("h:1:odd", ago(0), `{"queue":"odd","payload":{"class":"A","args":[]}}`) },
-		"a record that is not JSON":     func(s *site) { s.worker("h:1:odd", ago(0), `{`) },
-		"a record that is empty":        func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("SET", "resque:worker:h:1:odd", "") },
-		"a record that is a list":       func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("RPUSH", "resque:worker:h:1:odd", "x") },
-		"a record that is an array":     func(s *site) { s.worker("h:1:odd", ago(0), `[]`) },
-		"an id of two parts":            func(s *site) { s.worker("h:1", ago(0), `{}`) },
-		"an id of one part":             func(s *site) { s.worker("h", ago(0), `{}`) },
-		"an id without queues":          func(s *site) { s.worker("h:1:", ago(0), ``) },
-		"an empty id":                   func(s *site) { s.worker("", ago(0), ``) },
-		"an id of colons":               func(s *site) { s.worker("::::", ago(0), ``) },
-		"no heartbeat":                  func(s *site) { s.worker("h:1:odd", "", ``) },
-		"a heartbeat that is no date":   func(s *site) { s.worker("h:1:odd", "yesterday", ``) },
-		"a heartbeat of the future":     func(s *site) { s.worker("h:1:odd", "2126-01-01T00:00:00Z", ``) },
-		"no start":                      func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("DEL", "resque:worker:h:1:odd:started") },
-		"the set of queues is a string": func(s *site) { s.do("DEL", "resque:queues"); s.do("SET", "resque:queues", "x") },
-		"the set of workers is a list":  func(s *site) { s.do("RPUSH", "resque:workers", "x") },
-		"the heartbeats are a string":   func(s *site) { s.do("SET", "resque:workers:heartbeat", "x") },
-		"a counter that is no number":   func(s *site) { s.do("SET", "resque:stat:processed", "many") },
-		"a counter that is a list":      func(s *site) { s.do("RPUSH", "resque:stat:processed", "1") },
-		"the failures are a string":     func(s *site) { s.do("SET", "resque:failed", "x") },
-		"the pause is a list":           func(s *site) { s.do("RPUSH", "resque:pause-all-workers", "true") },
+		"a queue that is a string":       func(s *site) { s.do("SET", "resque:queue:odd", "x") },
+		"a record without a payload":     func(s *site) { s.worker("h:1:odd", ago(0), `{"queue":"odd","run_at":"2026-01-01T00:00:00Z"}`) },
+		"a record without run_at":        func(s *site) { s.worker("h:1:odd", ago(0), `{"queue":"odd","payload":{"class":"A","args":[]}}`) },
+		"a record that is not JSON":      func(s *site) { s.worker("h:1:odd", ago(0), `{`) },
+		"a record that is empty":         func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("SET", "resque:worker:h:1:odd", "") },
+		"a record that is a list":        func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("RPUSH", "resque:worker:h:1:odd", "x") },
+		"a record that is an array":      func(s *site) { s.worker("h:1:odd", ago(0), `[]`) },
+		"an id of two parts":             func(s *site) { s.worker("h:1", ago(0), `{}`) },
+		"an id of one part":              func(s *site) { s.worker("h", ago(0), `{}`) },
+		"an id without queues":           func(s *site) { s.worker("h:1:", ago(0), ``) },
+		"an empty id":                    func(s *site) { s.worker("", ago(0), ``) },
+		"an id of colons":                func(s *site) { s.worker("::::", ago(0), ``) },
+		"no heartbeat":                   func(s *site) { s.worker("h:1:odd", "", ``) },
+		"a heartbeat that is not a time": func(s *site) { s.worker("h:1:odd", "yesterday", ``) },
+		"a heartbeat of the future":      func(s *site) { s.worker("h:1:odd", "2126-01-01T00:00:00Z", ``) },
+		"no start":                       func(s *site) { s.worker("h:1:odd", ago(0), ``); s.do("DEL", "resque:worker:h:1:odd:started") },
+		"the set of queues is a string":  func(s *site) { s.do("DEL", "resque:queues"); s.do("SET", "resque:queues", "x") },
+		"the set of workers is a list":   func(s *site) { s.do("RPUSH", "resque:workers", "x") },
+		"the heartbeats are a string":    func(s *site) { s.do("SET", "resque:workers:heartbeat", "x") },
+		"a counter that is not a number": func(s *site) { s.do("SET", "resque:stat:processed", "many") },
+		"a counter that is a list":       func(s *site) { s.do("RPUSH", "resque:stat:processed", "1") },
+		"the failures are a string":      func(s *site) { s.do("SET", "resque:failed", "x") },
+		"the pause is a list":            func(s *site) { s.do("RPUSH", "resque:pause-all-workers", "true") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,15 +154,16 @@ func activeJob(args string) string {
 	return fmt.Sprintf(`{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":%s}`, args)
 }
 
-// Redis being away is a page with everything around it, and 503.
+// If Redis does not answer, the page says so with status 503 and still has its
+// navigation.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := server.Proxy(t)
 	away := &redistest.Server{URL: "redis://127.0.0.1:" + redistest.FreePort(t)}
 	for name, s := range map[string]*site{
-		"nobody listens": {t: t, dashboard: newDashboard(t, away, web.Config{})},
-		"it is there":    {t: t, dashboard: newDashboard(t, &redistest.Server{URL: proxy.URL}, web.Config{})},
+		"no server listens": {t: t, dashboard: newDashboard(t, away, web.Config{})},
+		"it is there":       {t: t, dashboard: newDashboard(t, &redistest.Server{URL: proxy.URL}, web.Config{})},
 	} {
 		for _, path := range pagePaths {
 			a := s.get(path)

@@ -7,7 +7,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Forget has the next page read anew.
+// Forget discards the snapshot.
 func Forget(h *Dashboard) { h.forget() }
 
 // Age makes the last snapshot older.
@@ -26,7 +26,7 @@ func AgeSamples(h *Dashboard, by time.Duration) {
 	}
 }
 
-// Samples is how many samples of rates there are.
+// Samples returns the number of samples of rates.
 func Samples(h *Dashboard) int {
 	h.rates.mu.Lock()
 	defer h.rates.mu.Unlock()
@@ -41,7 +41,7 @@ func Quickly(h *Dashboard, within time.Duration) { h.quickly = within }
 
 // Measured gives a dashboard ten minutes of rates, for pictures.
 func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
-	rises := make([]int64, 180) // up to what fill has
+	rises := make([]int64, 180) // up to the counter that fill sets
 	processed, failed, size := int64(1_283_402), int64(2_917-180), int64(900)
 	for i := range rises {
 		rises[i] = random.Int64N(25) + 24

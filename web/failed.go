@@ -17,7 +17,7 @@ import (
 type failureRow struct {
 	ID        string
 	Position  int64
-	Class     string // as the record has it, of Rails's jobs their wrapper
+	Class     string // as in the record: for Rails jobs, the wrapper
 	Queue     string
 	Worker    string
 	Exception string
@@ -33,34 +33,34 @@ type failureRow struct {
 
 // failedPage is the content of the list of failures.
 type failedPage struct {
-	List     string // "" for all
+	List     string // "" for all lists
 	Lists    []failedRow
-	Total    int64 // in the lists
-	Matching int64 // of the filter; -1 where not all were looked at
+	Total    int64 // failures in the shown lists
+	Matching int64 // failures that match the filter; -1 if not all were checked
 	Filter   filterForm
 	Grouped  bool
 	Groups   []groupRow
 
-	Classes, Exceptions, Queues []string // to choose from
+	Classes, Exceptions, Queues []string // suggestions for the filter
 	Failures                    []failureRow
 	Pager                       pager
-	Older                       string // address of what comes after, where that is not by page
-	Before                      int64  // that match, on the pages before
-	Looked                      int64  // at so many for the filter; -1 where that is not known
+	Older                       string // address of the next page, unless Pager has it
+	Before                      int64  // matching failures on earlier pages
+	Looked                      int64  // failures checked against the filter; -1 if unknown
 	Count                       string // address of the page with the exact number
-	Newer                       int64  // came since the reader did
-	Oldest                      bool   // order=asc
+	Newer                       int64  // failures added since the user opened the first page
+	Oldest                      bool   // order=asc: oldest first
 	Damage                      string `json:",omitempty"` // why a list cannot be read
 }
 
-// groupRow is a class and an exception with how often they came together.
+// groupRow is a group of failures with the same class, exception and message.
 type groupRow struct {
 	Class, Exception, Message string
 	Count, Retried            int64
 	Oldest, Newest            time.Time
 
 	Link string
-	Line string `json:"-"` // when they failed, as points of a small line
+	Line string `json:"-"` // points of a line that shows when they failed
 }
 
 // Ruby: Resque::Server's /failed.
@@ -106,7 +106,7 @@ func (h *Dashboard) failed(q *request) error {
 	return h.show(q, "failed", t("Failed"), "failed", content)
 }
 
-// suggest offers for the filter what the page has.
+// suggest fills the suggestions for the filter with what the page shows.
 func (c *failedPage) suggest() {
 	add := func(list *[]string, text string) {
 		if text != "" && !slices.Contains(*list, text) {
@@ -124,10 +124,10 @@ func (c *failedPage) suggest() {
 	}
 }
 
-// pageFailures reads one page by position: no filter, and one list.
+// pageFailures reads one page of one list by position, without a filter.
 func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
-	// New failures do not move what is being read: the page counts from where the
-	// list ended when its reader came.
+	// New failures must not shift the pages. So positions are counted from the end
+	// that the list had when the user opened the first page.
 	upto := q.number("upto", content.Total, 0, content.Total)
 	content.Newer = content.Total - upto
 	content.Pager = newPager(q, upto, int64(h.cfg.PerPage))
@@ -187,8 +187,8 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 	return nil
 }
 
-// longestPart is the longest piece of a message without numbers: who filters by it
-// finds the group again.
+// longestPart returns the longest part of a message without numbers. Used as a
+// filter, it finds the group again.
 func longestPart(message string) string {
 	longest := ""
 	for part := range strings.SplitSeq(message, "N") {
@@ -199,10 +199,10 @@ func longestPart(message string) string {
 	return longest
 }
 
-// spreadParts is how many points a group's small line has.
+// spreadParts is the number of points in a group's line.
 const spreadParts = 30
 
-// spreadLine draws counts as a small line.
+// spreadLine returns the points of a line for counts.
 func spreadLine(counts []int64) string {
 	most := max(slices.Max(counts), 1)
 	var points []byte
@@ -230,17 +230,17 @@ func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
 // filterForm is the filter as the form has it.
 type filterForm struct{ Class, Queue, Exception, Text, Since, Retried string }
 
-// IsEmpty tells that all failures are meant.
+// IsEmpty reports whether the filter matches all failures.
 func (f filterForm) IsEmpty() bool { return f == filterForm{} }
 
-// Hidden are the filter's fields for a form that acts on what it passes.
+// Hidden returns the filter as fields of a form that acts on matching failures.
 func (f filterForm) Hidden() map[string]string {
 	return map[string]string{
 		"class": f.Class, "queue": f.Queue, "exception": f.Exception, "q": f.Text, "since": f.Since, "retried": f.Retried,
 	}
 }
 
-// filterOf reads the filter of an address or a form.
+// filterOf reads the filter from the query or the form.
 func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, error) {
 	form := filterForm{
 		Class: q.FormValue("class"), Queue: q.FormValue("queue"), Exception: q.FormValue("exception"),
@@ -268,7 +268,7 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 	return form, filter, nil
 }
 
-// failedPath is where the failures of a list are.
+// failedPath returns the address of a list of failures.
 func failedPath(list string) string {
 	if list == "" {
 		return "failed"

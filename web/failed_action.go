@@ -15,8 +15,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// named is the failure that a path or a form names: by position and digest or,
-// as Ruby's paths do, by position alone, which a GET turns into the former.
+// named returns the failure that a path or a form names: by position and digest or,
+// as in Ruby's paths, by position alone. A GET replaces the latter by the former.
 func (h *Dashboard) named(q *request, text string) (resque.FailedJob, error) {
 	list := cmp.Or(q.params["queue"], resque.FailedList)
 	if position, err := strconv.ParseInt(text, 10, 64); err == nil && position >= 0 {
@@ -44,8 +44,8 @@ func (h *Dashboard) parseID(list, text string) (resque.FailureID, error) {
 	return id, err
 }
 
-// askRequeue and askRemove answer Ruby's GETs, which acted at once, and so did
-// every prefetcher: they ask.
+// askRequeue and askRemove answer Ruby's GET requests with a question. In Ruby these
+// requests act at once, so a prefetching browser can trigger them.
 func (h *Dashboard) askRequeue(q *request) error {
 	return h.askOne(q, t("Retry this job?"), t("Retry"), "failed/requeue/")
 }
@@ -66,7 +66,8 @@ func (h *Dashboard) askOne(q *request, title, yes, action string) error {
 	})
 }
 
-// requeueOne retries one failure, as it was or as the form has it.
+// requeueOne retries one failure, unchanged or with the queue and arguments of the
+// form.
 //
 // Ruby: Resque::Server's /failed/requeue/:index.
 func (h *Dashboard) requeueOne(q *request) error {
@@ -96,7 +97,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 	if errors.Is(err, resque.ErrFailureRequeued) {
 		return h.ask(q, question{
 			Title: t("Retry this job again?"), Yes: t("Retry again"),
-			Text: t("It was retried before. Another retry performs it once more."),
+			Text: t("This job was retried before. If you retry it again, it runs once more."),
 		})
 	}
 	h.report(q.Context(), q, "retry", id.String(), p.Done, err)
@@ -105,7 +106,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 	}
 	h.removals.add(q.access.User, "retry", id)
 	h.forget()
-	if q.isXHR() { // Ruby's script puts it where the buttons were
+	if q.isXHR() { // Ruby's script shows the time in place of the buttons
 		q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		send(q, http.StatusOK, []byte(time.Now().UTC().Format("2006/01/02 15:04:05 MST")))
 		return nil
@@ -114,9 +115,9 @@ func (h *Dashboard) requeueOne(q *request) error {
 	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
-// byPost is named for a POST. A position alone hits another job as soon as one in
-// front of it is gone, so that it asks with what is there, and the answer has the
-// digest.
+// byPost returns the id of the failure that a POST names. A position alone names
+// another failure as soon as an earlier one is removed. So byPost then asks about the
+// failure at that position, and the answer contains the digest.
 func (h *Dashboard) byPost(q *request, ask func(*request) error) (id resque.FailureID, done bool, err error) {
 	if _, err = strconv.ParseInt(q.params["id"], 10, 64); err == nil && !q.isSure() {
 		return id, true, ask(q)
@@ -129,7 +130,8 @@ func (h *Dashboard) byPost(q *request, ask func(*request) error) (id resque.Fail
 	return f.ID, false, err
 }
 
-// mayTo refuses to send jobs to another queue for who may not.
+// mayTo returns an error if the form sends jobs to another queue and the user has no
+// right to do that.
 func (q *request) mayTo() error {
 	if q.PostFormValue("to") == "" {
 		return nil
@@ -137,7 +139,7 @@ func (q *request) mayTo() error {
 	return q.may(RightEdit)
 }
 
-// editedArgs reads arguments that somebody typed.
+// editedArgs parses the arguments that a user edited.
 func editedArgs(text string) ([]any, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	var args []json.RawMessage
@@ -181,7 +183,7 @@ func (h *Dashboard) keep() resque.RemoveOptions {
 	return resque.RemoveOptions{Keep: max(h.cfg.KeepRemoved, 0)}
 }
 
-// requeueSelected and removeSelected act on the failures that a form names.
+// requeueSelected and removeSelected act on the selected failures.
 func (h *Dashboard) requeueSelected(q *request) error {
 	return h.selected(q, "retry", func(ctx context.Context, ids []resque.FailureID) (resque.BulkProgress, error) {
 		how := resque.RequeueOptions{Queue: strings.TrimSpace(q.PostFormValue("to")), Remove: q.PostFormValue("remove") != "", Keep: h.keep().Keep}
@@ -224,7 +226,7 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 		return err
 	}
 	h.forget()
-	if p.Done == int64(len(ids)) { // else nobody knows which
+	if p.Done == int64(len(ids)) { // otherwise it is unknown which ones
 		h.removals.add(q.access.User, act, ids...)
 	}
 	left := int64(len(ids)) - p.Done
@@ -234,17 +236,17 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 	}
 	f := flash{Text: verb + " " + tn("1 failure.|%s failures.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
 	if left > 0 {
-		f.Text += " " + tn("1 was left: gone, damaged or retried before.|%s were left: gone, damaged or retried before.", left)
+		f.Text += " " + tn("1 was skipped: it was removed, damaged or already retried.|%s were skipped: they were removed, damaged or already retried.", left)
 	}
 	h.trim(q.Context(), p.Trash)
 	return q.back("failed", f, map[string]any{"done": p.Done, "missing": left, "trash": p.Trash})
 }
 
-// requeueAll, clearFailed and clearRetried act on all failures that the form's
-// filter passes, in the background: they may be many.
+// requeueAll, clearFailed and clearRetried act on all failures that match the form's
+// filter, in the background.
 //
-// Ruby: Resque::Server's /failed/requeue/all, which also takes those that were
-// retried before; here "again" does.
+// Ruby: Resque::Server's /failed/requeue/all, which also retries failures that were
+// retried before. Here only "again" does.
 func (h *Dashboard) requeueAll(q *request) error {
 	return h.all(q, "retry", func(filter resque.FailureFilter) (resque.FailureFilter, bulkAct) {
 		again := q.FormValue("again") != ""
@@ -273,7 +275,7 @@ func (h *Dashboard) clearing(filter resque.FailureFilter) (resque.FailureFilter,
 	}
 }
 
-// all asks with the exact number, then begins.
+// all asks for confirmation with the exact number, then starts the operation.
 func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter) (resque.FailureFilter, bulkAct)) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -291,17 +293,17 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 		if err != nil {
 			return err
 		}
-		title := tn("Retry 1 failure?|Retry %s failures?", n)
+		title, yes := tn("Retry 1 failure?|Retry %s failures?", n), t("Retry")
 		if name == "clear" {
-			title = tn("Remove 1 failure?|Remove %s failures?", n)
+			title, yes = tn("Remove 1 failure?|Remove %s failures?", n), t("Remove")
 		}
-		return h.ask(q, question{Title: title, Yes: t("Yes"), Count: n, Hidden: form.Hidden()})
+		return h.ask(q, question{Title: title, Yes: yes, Count: n, Hidden: form.Hidden()})
 	}
 	return h.operate(q, name+" all", filter.List, failedPath(filter.List), act)
 }
 
-// operate begins an operation and answers with what it did, if that was quick, or
-// with where its page is.
+// operate starts an operation. It answers with the result if the operation finishes
+// quickly, otherwise with the operation's page.
 func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) error {
 	o, err := h.operations.begin(name, q.access.User, act, func(p resque.BulkProgress, err error) {
 		h.forget()
@@ -311,7 +313,7 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 	if err != nil {
 		return fail(problemBusy, err)
 	}
-	o.settled(h.quickly) // most are done before a page could be looked at
+	o.settled(h.quickly) // most finish before a page could be shown
 	p, over, err := o.state()
 	if over && err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// ids are those of the failures on the page, the newest first.
+// ids returns the ids of the failures on the page, newest first.
 func (s *site) ids() []string {
 	s.t.Helper()
 	var ids []string
@@ -29,7 +29,7 @@ func (s *site) ids() []string {
 	return ids
 }
 
-// says is what the page after an action tells.
+// says returns the message that the page after an action shows.
 func (s *site) says(a answer) string {
 	s.t.Helper()
 	require.Equal(s.t, http.StatusSeeOther, a.Code, "%.500s", a.Body)
@@ -48,7 +48,7 @@ func (s *site) says(a answer) string {
 	return ""
 }
 
-// undo presses the button that the page after an action has.
+// undo presses the Undo button of the page after an action.
 func (s *site) undo(a answer) answer {
 	s.t.Helper()
 	page := s.get("/overview", "Cookie: "+strings.SplitN(a.Header().Get("Set-Cookie"), ";", 2)[0])
@@ -57,7 +57,7 @@ func (s *site) undo(a answer) answer {
 			return s.post("/"+strings.TrimPrefix(attr(form, "action"), "./"), "back=failed")
 		}
 	}
-	s.t.Fatal("there is no button to undo it")
+	s.t.Fatal("the page has no Undo button")
 	return answer{}
 }
 
@@ -74,7 +74,7 @@ func TestRetryOne(t *testing.T) {
 	assert.Contains(t, s.list("resque:failed")[0], `"retried_at":"20`)
 	present(t, s.get("/failed").Body.String(), `<span class="tag good">retried</span>`, "/failed")
 
-	// The page is out of date now: its id is of a record that is no more.
+	// The page is now out of date: its id names a record that no longer exists.
 	assert.Equal(t, http.StatusConflict, s.post("/failed/requeue/"+id, "").Code)
 	assert.Equal(t, http.StatusConflict, s.post("/failed/remove/"+id, "").Code)
 	now := s.ids()[0]
@@ -86,7 +86,7 @@ func TestRetryOne(t *testing.T) {
 	assert.Equal(t, []string{payload, payload}, s.list("resque:queue:exports"))
 }
 
-// submit answers a question with its own form, and the fields given.
+// submit answers a question with its own form and the given fields.
 func (s *site) submit(a answer, more url.Values) answer {
 	s.t.Helper()
 	for _, form := range elements(parse(s.t, a.Body.String()), "form") {
@@ -110,7 +110,7 @@ func (s *site) submit(a answer, more url.Values) answer {
 	return answer{}
 }
 
-func TestRetryElsewhereAndChanged(t *testing.T) {
+func TestRetryToAnotherQueueWithOtherArguments(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(3)
@@ -124,23 +124,23 @@ func TestRetryElsewhereAndChanged(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, a.Code, args)
 	}
 	a := s.post("/failed/requeue/"+ids[2], "remove=1")
-	assert.Equal(t, "Retried 1 job. Undo", s.says(a), "it brings the failure back")
+	assert.Equal(t, "Retried 1 job. Undo", s.says(a), "Undo restores the failure")
 	assert.Len(t, s.list("resque:failed"), 2)
 	require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
 	assert.Len(t, s.list("resque:failed"), 3)
 	assert.Len(t, s.list("resque:queue:exporters"), 2)
 }
 
-func TestRubysPositions(t *testing.T) {
+func TestRubysPositionsAskFirst(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(3)
 	before := dump(t, s)
 	ask := s.get("/failed/requeue/1")
-	present(t, ask.Body.String(), "Exporter", "it says which")
+	present(t, ask.Body.String(), "Exporter", "the question names the job")
 	assert.Equal(t, before, dump(t, s), "a GET changes nothing")
 	moved := s.post("/failed/requeue/1", "")
-	present(t, moved.Body.String(), "Retry this job?", "a position alone asks")
+	present(t, moved.Body.String(), "Retry this job?", "a POST with a position alone asks")
 	assert.Equal(t, before, dump(t, s))
 	s.do("LPOP", "resque:failed") // what the page showed is at another position now
 	require.Equal(t, http.StatusSeeOther, s.submit(ask, nil).Code)
@@ -149,7 +149,7 @@ func TestRubysPositions(t *testing.T) {
 
 	a := s.post("/failed/requeue/1?sure=1", "sure=1", "X-Requested-With: XMLHttpRequest")
 	assert.Equal(t, http.StatusOK, a.Code)
-	assert.Regexp(t, `^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d UTC$`, a.Body.String(), "what Ruby's script shows")
+	assert.Regexp(t, `^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d UTC$`, a.Body.String(), "the text that Ruby's script shows")
 	assert.Len(t, s.list("resque:queue:mailers"), 1)
 }
 
@@ -168,13 +168,13 @@ func TestRemoveAndUndo(t *testing.T) {
 
 	ids = s.ids()
 	ask := s.post("/failed/remove", "ids="+ids[0]+"&ids="+ids[1]+"&back=failed%3Fpage%3D1")
-	present(t, ask.Body.String(), "Remove 2 failures?", "several are asked for")
+	present(t, ask.Body.String(), "Remove 2 failures?", "removing several asks first")
 	a = s.submit(ask, nil)
-	assert.Equal(t, "../failed?page=1", a.Header().Get("Location"), "the way back is kept")
+	assert.Equal(t, "../failed?page=1", a.Header().Get("Location"), "the answer leads back to the page")
 	assert.Equal(t, "Removed 2 failures. Undo", s.says(a))
 	assert.Len(t, s.list("resque:failed"), 3)
 	a = s.submit(ask, nil)
-	assert.Equal(t, "Removed 0 failures. 2 were left: gone, damaged or retried before.", s.says(a))
+	assert.Equal(t, "Removed 0 failures. 2 were skipped: they were removed, damaged or already retried.", s.says(a))
 
 	never := openOn(t, s.server, web.Config{KeepRemoved: -1})
 	a = never.post("/failed/remove/"+s.ids()[0], "")
@@ -188,7 +188,7 @@ func TestRetrySelected(t *testing.T) {
 	s.fail(`{"damaged`)
 	ids := s.ids()
 	a := s.post("/failed/requeue", "ids="+strings.Join(ids, "&ids="))
-	assert.Equal(t, "Retried 4 failures. 1 was left: gone, damaged or retried before.", s.says(a))
+	assert.Equal(t, "Retried 4 failures. 1 was skipped: it was removed, damaged or already retried.", s.says(a))
 	assert.Len(t, s.list("resque:queue:exporters"), 3)
 	for _, form := range []string{"", "ids=", "ids=x", "ids=0-zz"} {
 		assert.Equal(t, http.StatusBadRequest, s.post("/failed/requeue", form).Code, form)
@@ -203,13 +203,13 @@ func TestAllMatching(t *testing.T) {
 	s := open(t, web.Config{})
 	s.failures(9)
 	ask := s.post("/failed/requeue/all", "class=Mailer")
-	present(t, ask.Body.String(), "Retry 3 failures?", "it says how many")
+	present(t, ask.Body.String(), "Retry 3 failures?", "the question has the number")
 	assert.Empty(t, s.list("resque:queue:mailers"))
 	assert.Equal(t, "Retried 3 failures.", s.says(s.submit(ask, nil)))
 	assert.Len(t, s.list("resque:queue:mailers"), 3)
 	assert.Empty(t, s.list("resque:queue:exporters"))
 	assert.Equal(t, "Retried 0 failures.", s.says(s.submit(ask, nil)), "not again")
-	assert.Equal(t, "Retried 3 failures.", s.says(s.submit(ask, url.Values{"again": {"1"}})), "unless it is said")
+	assert.Equal(t, "Retried 3 failures.", s.says(s.submit(ask, url.Values{"again": {"1"}})), "unless the form says again")
 
 	a := s.post("/failed/clear_retried", "sure=1")
 	assert.Equal(t, "Removed 3 failures. Undo", s.says(a))
@@ -223,13 +223,13 @@ func TestAllMatching(t *testing.T) {
 	assert.Empty(t, s.list("resque:failed"))
 }
 
-// Above a hundred the reader types the number, which must be the one now there.
+// Above 100 entries the user types the number, which must be the present one.
 func TestManyAreTyped(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(101)
 	ask := s.post("/failed/clear", "")
-	present(t, ask.Body.String(), "Type the number", "above 100")
+	present(t, ask.Body.String(), "type the number", "above 100")
 	for _, typed := range []string{"", "100", "x"} {
 		again := s.submit(ask, url.Values{"typed": {typed}})
 		assert.Equal(t, http.StatusOK, again.Code, typed)
@@ -261,16 +261,16 @@ func TestListsByQueue(t *testing.T) {
 	assert.Len(t, s.list("resque:exports_failed"), 1)
 }
 
-// Two who act on one failure at once: one does it, the other is told; never is
-// another one hit, and never is it done twice.
+// Two users act on one failure at the same time. One succeeds and the other gets an
+// error. No other failure is touched, and nothing is done twice.
 func TestRacesOnOneFailure(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	for round := range 30 {
 		s.do("DEL", "resque:failed", "resque:queue:exporters", "resque:queue:mailers")
 		s.failures(3)
-		web.Forget(s.dashboard)                          // the other one may have acted last
-		other := newDashboard(t, s.server, web.Config{}) // of another process
+		web.Forget(s.dashboard)                          // the other dashboard may have acted last
+		other := newDashboard(t, s.server, web.Config{}) // stands for another process
 		id := s.ids()[1]
 		paths := []string{"/failed/requeue/" + id, "/failed/remove/" + id, "/failed/requeue/" + id}
 		codes := make([]int, len(paths))
@@ -319,7 +319,7 @@ func TestNewFailuresDoNotMoveWhatIsRead(t *testing.T) {
 	assert.Len(t, s.args("/failed?upto=99999&page=x"), 2)
 }
 
-// pagerLink is where a number in the pager leads.
+// pagerLink returns the address of a page number.
 func (s *site) pagerLink(path, number string) string {
 	s.t.Helper()
 	for _, a := range elements(parse(s.t, s.get(path).Body.String()), "a") {
@@ -331,7 +331,7 @@ func (s *site) pagerLink(path, number string) string {
 	return ""
 }
 
-// args are the arguments of the failures on a page.
+// args returns the arguments of the failures on a page.
 func (s *site) args(path string) []string {
 	s.t.Helper()
 	var args []string
@@ -347,7 +347,7 @@ func TestFilters(t *testing.T) {
 	s.failures(9)
 	assert.Equal(t, []string{"[8]", "[5]"}, s.args("/failed?class=Mailer"))
 	older := s.get("/failed?class=Mailer", "Accept: application/json").told(t)["Older"].(string)
-	s.failures(3) // newer ones change nothing
+	s.failures(3) // newer failures change nothing
 	web.Forget(s.dashboard)
 	assert.Equal(t, []string{"[2]"}, s.args("/failed"+older))
 	assert.Equal(t, []string{"[2]", "[5]"}, s.args("/failed?class=Mailer&order=asc"))
@@ -370,7 +370,7 @@ func TestFilters(t *testing.T) {
 	present(t, s.get("/failed?class=A%26B%3D").Body.String(), `value="A&amp;B="`, "a name with an ampersand")
 }
 
-// longest is the text that a link filters by.
+// longest returns the text that a group's link filters by.
 func longest(link string) string {
 	values, _ := url.ParseQuery(strings.TrimPrefix(link, "?"))
 	return values.Get("q")

@@ -11,32 +11,32 @@ import (
 )
 
 const (
-	// scanBudget is how long a page may look for failures that a filter passes.
+	// scanBudget is how long a page searches for failures that match the filter.
 	scanBudget = 250 * time.Millisecond
-	// countBudget is how long it may go on to count them once it is full, and
-	// longCount where the reader asked for the number.
+	// countBudget is how long a full page continues to count matching failures, and
+	// longCount how long it does if the user asked for the number.
 	countBudget = 10 * time.Millisecond
 	longCount   = 5 * time.Second
-	// scanPart is how many failures are looked at between two looks at the clock, and
-	// countPart where there is time.
+	// scanPart is the number of failures that are read before the time is checked.
+	// countPart is the same for counting with longCount.
 	scanPart  = 1000
 	countPart = 4000
 )
 
-// scan looks through a list for the failures that a filter passes, in parts, the
-// newest first or the oldest, from where an earlier page ended.
+// scan searches a list for failures that match a filter, in parts. It starts where
+// the previous page ended.
 type scan struct {
 	h       *Dashboard
 	content *failedPage
 	filter  resque.FailureFilter
-	end     int64 // of the list when it begins
-	at      int64 // the next part begins here or, the newest first, ends here
-	next    int64 // where the next page begins; -1 while this one is not full
+	end     int64 // length of the list at the start
+	at      int64 // start of the next part, or its end if the newest come first
+	next    int64 // start of the next page; -1 while this page is not full
 	found   int64
-	long    bool // the reader asked for the number
+	long    bool // the user asked for the number
 }
 
-// scanFailures fills a page with what the filter passes.
+// scanFailures fills a page with the failures that match the filter.
 func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
 	if filter.List == "" && len(content.Lists) > 1 {
 		return h.mergeFailures(q, content, filter)
@@ -75,7 +75,7 @@ func (s *scan) left() int64 {
 	return s.at
 }
 
-// part looks at the next failures.
+// part reads the next part of the list.
 func (s *scan) part(ctx context.Context) error {
 	n := min(s.left(), scanPart)
 	if s.next >= 0 && s.long {
@@ -91,7 +91,7 @@ func (s *scan) part(ctx context.Context) error {
 			s.at = s.filter.Below
 		}
 	}()
-	if s.next >= 0 { // the page is full: the rest is only counted
+	if s.next >= 0 { // the page is full: only count the rest
 		found, err := s.h.failures.Count(ctx, s.filter)
 		s.found += found
 		return err
@@ -113,7 +113,7 @@ func (s *scan) part(ctx context.Context) error {
 	return nil
 }
 
-// conclude says how far the page came, and where the next one begins.
+// conclude sets how many failures were checked, and the address of the next page.
 func (s *scan) conclude(values url.Values) {
 	c := s.content
 	c.Looked = s.end - s.left()
@@ -122,7 +122,7 @@ func (s *scan) conclude(values url.Values) {
 	}
 	next := s.next
 	if next < 0 && s.left() > 0 {
-		next = s.at // the page is not full, but the time was up
+		next = s.at // the page is not full, but the time has passed
 	}
 	values.Del("count")
 	c.Count = "?" + withValue(values, "count", "1")
@@ -146,8 +146,8 @@ func withValue(values url.Values, name, value string) string {
 	return with.Encode()
 }
 
-// mergeFailures fills a page from several lists, ordered by time, as far as the
-// time allows.
+// mergeFailures fills a page from several lists, ordered by time, until the time has
+// passed.
 func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
 	content.Before = q.number("skip", 0, 0, 1<<40)
 	ctx, cancel := context.WithTimeout(q.Context(), 4*scanBudget)
@@ -159,7 +159,7 @@ func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque
 	seen := int64(0)
 	for f, err := range each(ctx, filter) {
 		if ctx.Err() != nil && q.Context().Err() == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
-			content.Looked = -1 // not all, nobody knows how many
+			content.Looked = -1 // not all; the number is unknown
 			return nil
 		}
 		if err != nil {

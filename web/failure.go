@@ -18,11 +18,11 @@ import (
 // failurePage is the content of one failure's page.
 type failurePage struct {
 	Failure failureRow
-	Older   string  // the failure before it in its list, "" for none
-	Newer   string  // the one behind it
+	Older   string  // id of the failure before it in its list, or ""
+	Newer   string  // id of the failure after it in its list, or ""
 	Frames  []frame `json:"-"`
-	Folded  []frame `json:"-"` // those behind, of libraries
-	Args    string  // as text to edit
+	Folded  []frame `json:"-"` // the lines after the application's last one
+	Args    string  // JSON text to edit
 	Queues  []string
 	Copies  []textCopy `json:"-"`
 }
@@ -32,7 +32,8 @@ func (h *Dashboard) failureJSON(q *request) error {
 	return h.failure(q)
 }
 
-// failure is the page of one failure. One that moved is found by its digest.
+// failure serves the page of one failure. A failure whose position changed is found
+// by its digest.
 func (h *Dashboard) failure(q *request) error {
 	id, err := resque.ParseFailureID(q.params["id"])
 	if err != nil {
@@ -51,7 +52,7 @@ func (h *Dashboard) failure(q *request) error {
 	}
 	content.Failure = h.failureRow(f)
 	content.Frames, content.Folded = frames(f.Backtrace)
-	if !h.hides() && f.Class != "" && f.Damage == nil { // what is hidden cannot be sent back
+	if !h.hides() && f.Class != "" && f.Damage == nil { // hidden arguments cannot be edited
 		parts := make([]string, len(f.Args))
 		for i, arg := range f.Args {
 			parts[i] = string(arg)
@@ -65,8 +66,8 @@ func (h *Dashboard) failure(q *request) error {
 	return h.show(q, "failure", content.Failure.Job.Class, "failed", content)
 }
 
-// findFailure reads the failure and those beside it, which is one look where it has
-// not moved.
+// findFailure reads a failure and its neighbours. That is one round trip if the
+// failure is still at its position.
 func (h *Dashboard) findFailure(q *request, snap moment, id resque.FailureID) (f resque.FailedJob, content failurePage, err error) {
 	read := func(position int64) (around []resque.FailedJob, err error) {
 		first := max(position-1, 0)
@@ -74,7 +75,7 @@ func (h *Dashboard) findFailure(q *request, snap moment, id resque.FailureID) (f
 	}
 	var around []resque.FailedJob
 	known := slices.ContainsFunc(snap.Failures, func(l resque.FailureListSize) bool { return l.List == id.List })
-	if known { // any other key may be no list of failures
+	if known { // another key may not be a list of failures
 		if around, err = read(id.Position); err != nil {
 			return f, content, err
 		}
@@ -104,11 +105,11 @@ func (h *Dashboard) findFailure(q *request, snap moment, id resque.FailureID) (f
 // frame is a line of a backtrace.
 type frame struct {
 	Text string
-	App  bool // of the application, not of a library
+	App  bool // from the application, not from a library
 }
 
-// frames tells the application's lines of a backtrace from those of libraries,
-// and what comes behind the last of the former from the rest.
+// frames marks the application's lines of a backtrace. folded are the lines after the
+// last of them, if there are more than a few.
 func frames(lines []string) (shown, folded []frame) {
 	last := -1
 	for i, line := range lines {
@@ -124,7 +125,8 @@ func frames(lines []string) (shown, folded []frame) {
 	return shown[:last+1], shown[last+1:]
 }
 
-// isLibrary tells a line of a gem, a module, or a language's own files.
+// isLibrary reports whether a line comes from a gem, a Go module or a standard
+// library.
 func isLibrary(line string) bool {
 	for _, part := range []string{
 		"/gems/", "/lib/ruby/", "<internal:", "/pkg/mod/", "/vendor/", "/go/src/", "goresque/goresque/worker", "goresque/goresque/resque",
@@ -136,11 +138,11 @@ func isLibrary(line string) bool {
 	return strings.HasPrefix(line, "runtime.") || strings.HasPrefix(line, "net/http.")
 }
 
-// textCopy is a text for the reader to take along.
+// textCopy is a text that the user can copy.
 type textCopy struct{ Title, Text string }
 
-// copies are the failure as JSON, the command that retries it, and a test that
-// performs it. What readers may not see is in none of them.
+// copies returns the failure as JSON, a command that retries it, and a test that
+// performs it. None of them contains what the configuration hides.
 func (h *Dashboard) copies(q *request, f resque.FailedJob) []textCopy {
 	var all []textCopy
 	if !h.hides() {
@@ -151,14 +153,15 @@ func (h *Dashboard) copies(q *request, f resque.FailedJob) []textCopy {
 		}
 		all = append(all, textCopy{t("As JSON"), out.String()})
 	}
-	all = append(all, textCopy{t("Retry by curl"), curlOf(q, f.ID)})
+	all = append(all, textCopy{t("As a curl command that retries it"), curlOf(q, f.ID)})
 	if !h.hides() && f.Class != "" {
 		all = append(all, textCopy{t("As a Go test"), goTest(f)})
 	}
 	return all
 }
 
-// curlOf is the command that retries a failure, at the address that the reader has.
+// curlOf returns the command that retries a failure, with the address that the user's
+// browser used.
 func curlOf(q *request, id resque.FailureID) string {
 	scheme := "http"
 	if q.TLS != nil {
@@ -172,7 +175,7 @@ func curlOf(q *request, id resque.FailureID) string {
 
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// goTest is a test that performs the job as it failed.
+// goTest returns a test that performs the job as it failed.
 func goTest(f resque.FailedJob) string {
 	name := strings.Map(func(r rune) rune {
 		if r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
@@ -197,11 +200,11 @@ func Test%s(t *testing.T) {
 `, oneLine(f.Exception), oneLine(cut(200, f.Error)), name, strconv.Quote(f.Queue), payload)
 }
 
-// oneLine is a text that cannot end a comment.
+// oneLine joins the lines of a text, so that it fits into a comment.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// removals are the last failures that readers of this process removed or retried by
-// name: who comes for one of them later is told.
+// removals remembers the failures that were last removed or retried through this
+// process. The page of such a failure says who did it.
 type removals struct {
 	mu   sync.Mutex
 	byID map[resque.FailureID]removal
@@ -213,7 +216,7 @@ type removal struct {
 	at        time.Time
 }
 
-// removalsKept is how many are remembered.
+// removalsKept is the number of remembered failures.
 const removalsKept = 2000
 
 func (r *removals) add(user, act string, ids ...resque.FailureID) {
@@ -223,7 +226,7 @@ func (r *removals) add(user, act string, ids ...resque.FailureID) {
 		r.byID = map[resque.FailureID]removal{}
 	}
 	for _, id := range ids {
-		id.Position = 0 // it may have moved
+		id.Position = 0 // the position may have changed
 		if _, ok := r.byID[id]; !ok {
 			r.last = append(r.last, id)
 		}
@@ -235,7 +238,8 @@ func (r *removals) add(user, act string, ids ...resque.FailureID) {
 	}
 }
 
-// told says who removed a failure, where that is known.
+// told returns a sentence that says who removed or retried a failure, or "" if that
+// is unknown.
 func (r *removals) told(id resque.FailureID) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// told is a failure's page as JSON.
+// told returns a failure's page as JSON.
 func (s *site) failure(id string) map[string]any {
 	s.t.Helper()
 	return s.get("/failures/"+pathEscape(id), "Accept: application/json").told(s.t)
 }
 
-// From one failure to the next and back, also when it has moved.
+// The links to the older and newer failure are right, even if positions have changed.
 func TestOlderAndNewer(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -46,8 +46,8 @@ func TestOlderAndNewer(t *testing.T) {
 	assert.Contains(t, links(t, s.get("/failures/"+ids[1]).Body.String()), "../failures/"+told["Older"].(string))
 }
 
-// Who comes for a failure that is gone is told who did what, where this process
-// knows it.
+// The page of a failure that no longer exists says who removed or retried it, if this
+// process knows.
 func TestGoneSaysWho(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
@@ -62,7 +62,7 @@ func TestGoneSaysWho(t *testing.T) {
 	s.do("RPOP", "resque:failed")
 	s.do("RPOP", "resque:failed")
 	for id, want := range map[string]string{
-		ids[0]: "Removed by <ann> at ", ids[1]: "Retried by <ann> at ", ids[2]: "Removed by <ann> at ", ids[4]: "It was retried, removed or cleared meanwhile.",
+		ids[0]: "Removed by <ann> at ", ids[1]: "Retried by <ann> at ", ids[2]: "Removed by <ann> at ", ids[4]: "It was retried, removed or cleared in the meantime.",
 	} {
 		a := s.get("/failures/" + id)
 		assert.Equal(t, http.StatusGone, a.Code)
@@ -73,7 +73,8 @@ func TestGoneSaysWho(t *testing.T) {
 	}
 }
 
-// A failure that was gone before is not said to be this reader's doing.
+// If a failure had been removed by another process before, no user of this one is
+// named.
 func TestGoneSaysNoWrongName(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {
@@ -81,17 +82,17 @@ func TestGoneSaysNoWrongName(t *testing.T) {
 	})})
 	s.failures(3)
 	ids := s.ids()
-	s.do("RPOP", "resque:failed") // by another process
+	s.do("RPOP", "resque:failed") // another process
 	a := s.post("/failed/remove", "sure=1&ids="+ids[0]+"&ids="+ids[1])
 	require.Equal(t, http.StatusSeeOther, a.Code)
-	require.Len(t, s.list("resque:failed"), 1, "the other one is removed")
+	require.Len(t, s.list("resque:failed"), 1, "the other failure is removed")
 	page := text(t, s.get("/failures/"+ids[0]).Body.String())
-	assert.Contains(t, page, "It was retried, removed or cleared meanwhile.")
+	assert.Contains(t, page, "It was retried, removed or cleared in the meantime.")
 	assert.NotContains(t, page, "Removed by")
 }
 
-// What can be taken along is right: the test compiles, the command names the
-// failure, and nothing that is hidden is in it.
+// The texts to copy are right: the test compiles, the command names the failure, and
+// neither contains hidden arguments.
 func TestCopies(t *testing.T) {
 	t.Parallel()
 	server := open(t, web.Config{}).server
@@ -106,7 +107,7 @@ func TestCopies(t *testing.T) {
 		noCode(t, page)
 		says := text(t, page.Body.String())
 		assert.Contains(t, says, "'http://example.com/admin/resque/failed/requeue/"+id+"'")
-		absent(t, hidden.get("/failures/"+id).Body.String(), "geheim", "what is hidden")
+		absent(t, hidden.get("/failures/"+id).Body.String(), "geheim", "the hidden argument")
 		for _, pre := range elements(parse(t, page.Body.String()), "pre") {
 			if pre.FirstChild != nil && strings.Contains(pre.FirstChild.Data, "func Test") {
 				file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", "package x\n"+pre.FirstChild.Data, parser.ParseComments)

@@ -22,10 +22,10 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// waitLong and tick are for require.Eventually.
+// waitLong and tick are the arguments for require.Eventually.
 const waitLong, tick = time.Minute, 10 * time.Millisecond
 
-// site is a dashboard over a Redis of its own.
+// site is a dashboard with its own Redis.
 type site struct {
 	t         *testing.T
 	server    *redistest.Server
@@ -33,7 +33,7 @@ type site struct {
 	dashboard *web.Dashboard
 }
 
-// open starts one. Its Auth lets everybody do everything, unless cfg has another.
+// open starts a site. By default its Auth allows everything.
 func open(t *testing.T, cfg web.Config) *site {
 	t.Helper()
 	return openOn(t, redistest.Start(t), cfg)
@@ -57,7 +57,7 @@ func newDashboard(t testing.TB, server *redistest.Server, cfg web.Config) *web.D
 	}
 	dashboard, err := web.New(server.Client(t), cfg)
 	require.NoError(t, err)
-	web.Quickly(dashboard, waitLong) // a slow machine is not to show an operation's page
+	web.Quickly(dashboard, waitLong) // so that a slow machine does not show an operation's page
 	return dashboard
 }
 
@@ -75,27 +75,26 @@ func (s *site) list(key string) []string {
 	return items
 }
 
-// holds waits until a list has so many entries: a page that a form leads to may
-// be long in coming.
+// holds waits until a list has n entries. An action can finish after its answer.
 func (s *site) holds(key string, entries int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return len(s.list(key)) == entries }, waitLong, tick, "%s, %d entries", key, entries)
 }
 
-// answer is what the dashboard said.
+// answer is an answer of the dashboard.
 type answer struct {
 	*httptest.ResponseRecorder
 	path string
 }
 
-// get asks for a page, with headers as "Name: value".
+// get requests a page, with headers as "Name: value".
 func (s *site) get(path string, headers ...string) answer {
 	s.t.Helper()
 	return s.ask(http.MethodGet, path, "", headers...)
 }
 
-// post sends a form, such as "ids=1-ab&sure=1", as a browser does from a page of
-// the dashboard.
+// post sends a form, such as "ids=1-ab&sure=1", like a browser on a page of the
+// dashboard.
 func (s *site) post(path, form string, headers ...string) answer {
 	s.t.Helper()
 	return s.ask(http.MethodPost, path, form, append([]string{"Sec-Fetch-Site: same-origin"}, headers...)...)
@@ -129,7 +128,7 @@ func ask(t testing.TB, h http.Handler, method, path, form string, headers ...str
 	return answer{w, path}
 }
 
-// told is the answer's JSON.
+// told returns the answer's JSON.
 func (a answer) told(t *testing.T) map[string]any {
 	t.Helper()
 	var v map[string]any
@@ -137,7 +136,7 @@ func (a answer) told(t *testing.T) map[string]any {
 	return v
 }
 
-// record is a failure as Ruby writes it.
+// record returns a failure as Ruby writes it.
 func record(class, args, exception, message, queue string, at time.Time, more string) string {
 	quote := func(text string) string { b, _ := json.Marshal(text); return string(b) }
 	return fmt.Sprintf(`{"failed_at":%q,"payload":{"class":%s,"args":%s},"exception":%s,"error":%s,"backtrace":%s,"worker":%s,"queue":%s%s}`,
@@ -158,7 +157,7 @@ func trace(class string) string {
 	return string(b)
 }
 
-// fail puts failures into the list, the first one the oldest.
+// fail adds failures to the list, the oldest first.
 func (s *site) fail(records ...string) {
 	s.t.Helper()
 	for _, r := range records {
@@ -166,7 +165,7 @@ func (s *site) fail(records ...string) {
 	}
 }
 
-// failures puts n failures of two kinds into the list.
+// failures adds n failures of two kinds to the list.
 func (s *site) failures(n int) {
 	s.t.Helper()
 	at := time.Now().Add(-time.Hour)
@@ -179,7 +178,7 @@ func (s *site) failures(n int) {
 	}
 }
 
-// worker registers one. Its record may be empty.
+// worker registers a worker. Its record may be empty.
 func (s *site) worker(id, beat, working string) {
 	s.t.Helper()
 	s.do("SADD", "resque:workers", id)
@@ -192,7 +191,7 @@ func (s *site) worker(id, beat, working string) {
 	}
 }
 
-// ago is a heartbeat of that age.
+// ago returns a heartbeat of that age.
 func ago(d time.Duration) string { return time.Now().Add(-d).Format(time.RFC3339) }
 
 func working(queue, class, args string, since time.Duration) string {
@@ -200,7 +199,7 @@ func working(queue, class, args string, since time.Duration) string {
 		queue, time.Now().Add(-since).UTC().Format(time.RFC3339), class, args)
 }
 
-// href is the first link of a page that begins so, as a path.
+// href returns the path of the first link that begins with prefix.
 func (s *site) href(page, begins string) string {
 	s.t.Helper()
 	for _, link := range links(s.t, s.get(page).Body.String()) {
@@ -216,19 +215,19 @@ func escape(text string) string { return url.QueryEscape(text) }
 
 func base64URL(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// dump is everything that the Redis holds.
+// dump returns the content of Redis.
 func dump(t *testing.T, s *site) map[string]string {
 	t.Helper()
 	keys, err := redis.Strings(s.do("KEYS", "*"), nil)
 	require.NoError(t, err)
 	all := map[string]string{}
 	for _, key := range keys {
-		read := map[string][]any{ // the embedded server has DUMP for texts alone
+		read := map[string][]any{ // the embedded server supports DUMP for strings only
 			"list": {"LRANGE", key, 0, -1}, "set": {"SMEMBERS", key}, "hash": {"HGETALL", key},
 			"zset": {"ZRANGE", key, 0, -1, "WITHSCORES"}, "string": {"GET", key},
 		}[s.do("TYPE", key).(string)]
 		value := s.do(read...)
-		if members, ok := value.([]any); ok && read[0] == "SMEMBERS" { // a set has no order, and may get another one
+		if members, ok := value.([]any); ok && read[0] == "SMEMBERS" { // the order of a set may change
 			slices.SortFunc(members, func(a, b any) int { return bytes.Compare(a.([]byte), b.([]byte)) })
 		}
 		all[key] = fmt.Sprintf("%q", value)

@@ -19,7 +19,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-func TestNewTellsEveryMistake(t *testing.T) {
+func TestNewReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
 	_, err := web.New(client, web.Config{PerPage: -1, StaleAfter: -time.Second})
@@ -27,9 +27,9 @@ func TestNewTellsEveryMistake(t *testing.T) {
 	require.ErrorContains(t, err, "PerPage is -1")
 	require.ErrorContains(t, err, "StaleAfter is -1s")
 	_, err = web.New(nil, web.Config{Auth: web.AllowEveryone()})
-	require.ErrorContains(t, err, "needs a client")
+	require.ErrorContains(t, err, "the client is nil")
 	_, err = web.New(&resque.Client{}, web.Config{Auth: web.AllowEveryone()})
-	require.ErrorContains(t, err, "needs a client")
+	require.ErrorContains(t, err, "the client is nil")
 	_, err = web.New(client, web.Config{Auth: web.AllowEveryone(), TrustedOrigins: []string{"not an origin"}})
 	require.ErrorContains(t, err, "trusted origin")
 }
@@ -60,7 +60,7 @@ func TestWithoutAccessThereIsNothing(t *testing.T) {
 	for _, path := range actions {
 		assert.Equal(t, http.StatusUnauthorized, s.post(path, "sure=1").Code, path)
 	}
-	assert.Equal(t, http.StatusOK, s.get("/healthz").Code, "a load balancer has no password")
+	assert.Equal(t, http.StatusOK, s.get("/healthz").Code, "a load balancer does not sign in")
 	assert.Len(t, s.list("resque:failed"), 1)
 
 	authorized := "Authorization: Basic b3BzOnNlc2FtZQ=="
@@ -82,14 +82,14 @@ func TestLevels(t *testing.T) {
 		cfg         web.Config
 		page, write int
 	}{
-		"none":                {web.Config{Auth: as(web.None, nil)}, 403, 403},
-		"the zero Access":     {web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) { return web.Access{}, nil })}, 403, 403},
-		"an error":            {web.Config{Auth: as(web.Write, errors.New("no"))}, 403, 403},
-		"read":                {web.Config{Auth: as(web.Read, nil)}, 200, 403},
-		"write":               {web.Config{Auth: as(web.Write, nil)}, 200, 303},
-		"write, read only":    {web.Config{Auth: as(web.Write, nil), ReadOnly: true}, 200, 403},
-		"ReadOnlyFor a write": {web.Config{Auth: web.ReadOnlyFor(as(web.Write, nil))}, 200, 403},
-		"ReadOnlyFor nobody":  {web.Config{Auth: web.ReadOnlyFor(as(web.None, nil))}, 403, 403},
+		"none":                              {web.Config{Auth: as(web.None, nil)}, 403, 403},
+		"the zero Access":                   {web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) { return web.Access{}, nil })}, 403, 403},
+		"an error":                          {web.Config{Auth: as(web.Write, errors.New("no"))}, 403, 403},
+		"read":                              {web.Config{Auth: as(web.Read, nil)}, 200, 403},
+		"write":                             {web.Config{Auth: as(web.Write, nil)}, 200, 303},
+		"write, read only":                  {web.Config{Auth: as(web.Write, nil), ReadOnly: true}, 200, 403},
+		"ReadOnlyFor a write":               {web.Config{Auth: web.ReadOnlyFor(as(web.Write, nil))}, 200, 403},
+		"ReadOnlyFor a user without access": {web.Config{Auth: web.ReadOnlyFor(as(web.None, nil))}, 403, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +100,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// Who may only look sees no button, and no action does anything for them.
+// A user with read access sees no buttons, and all actions are refused.
 func TestReadersCannotChangeAnything(t *testing.T) {
 	t.Parallel()
 	var told []web.Action
@@ -109,7 +109,7 @@ func TestReadersCannotChangeAnything(t *testing.T) {
 	before := dump(t, s)
 	for _, path := range pagePaths {
 		if strings.HasPrefix(path, "/failed/re") {
-			continue // they ask, for who may
+			continue // GET pages that ask for confirmation
 		}
 		for _, form := range elements(parse(t, s.get(path).Body.String()), "form") {
 			action := attr(form, "action")
@@ -121,16 +121,16 @@ func TestReadersCannotChangeAnything(t *testing.T) {
 		told = nil
 		a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
 		assert.Equal(t, http.StatusForbidden, a.Code, path)
-		assert.Contains(t, a.Body.String(), "not change anything")
+		assert.Contains(t, a.Body.String(), "read-only access")
 		require.Len(t, told, 1, "%s: OnAction hears of what was refused", path)
 		assert.Equal(t, "everyone", told[0].User)
 		require.Error(t, told[0].Err)
 	}
-	assert.Equal(t, http.StatusSeeOther, s.post("/settings", "theme=dark").Code, "a reader's own choice")
+	assert.Equal(t, http.StatusSeeOther, s.post("/settings", "theme=dark").Code, "the user's own settings")
 	assert.Equal(t, before, dump(t, s))
 }
 
-// Nothing that comes from elsewhere changes anything.
+// Requests from other sites change nothing.
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{TrustedOrigins: []string{"https://admin.example.com"}})
@@ -171,7 +171,7 @@ func TestAllowedHosts(t *testing.T) {
 	}
 }
 
-// Every answer, whatever it is, has the headers, and no page has code in it.
+// Every answer has the security headers, and no page has inline code.
 func TestHeadersOfEveryAnswer(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -201,7 +201,8 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	}
 }
 
-// noCode looks for anything that a browser would run or restyle.
+// noCode checks that a page has nothing that a browser would execute or apply as
+// style.
 func noCode(t *testing.T, a answer) {
 	t.Helper()
 	doc := parse(t, a.Body.String())
@@ -264,7 +265,7 @@ func TestRedaction(t *testing.T) {
 			absent(t, page, "geheim", "%s %v", path, headers)
 			none := hidden.get(path, headers...).Body.String()
 			absent(t, none, "geheim", "%s %v", path, headers)
-			if !strings.Contains(path, "?") && path != "/failed/remove/0" { // what was searched for is in its field
+			if !strings.Contains(path, "?") && path != "/failed/remove/0" { // the search field contains the text
 				absent(t, none, "plain", "%s %v", path, headers)
 			}
 		}
@@ -319,7 +320,7 @@ func TestAPanicIsAPage(t *testing.T) {
 	s := open(t, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) { panic("secret") })})
 	a := s.get("/failed")
 	assert.Equal(t, http.StatusInternalServerError, a.Code)
-	assert.Contains(t, a.Body.String(), "This page failed")
+	assert.Contains(t, a.Body.String(), "Internal error")
 	assert.NotContains(t, a.Body.String(), "secret")
 }
 
@@ -346,7 +347,7 @@ func TestHostileCookies(t *testing.T) {
 	assert.Empty(t, s.post("/settings", "theme=%22%3E&refresh=-1").Result().Cookies())
 }
 
-// Cookies go back over TLS alone where they came by it.
+// Cookies that were set over TLS are sent over TLS only.
 func TestCookiesOverTLS(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -368,9 +369,9 @@ func TestCookiesOverTLS(t *testing.T) {
 	}
 }
 
-// What was done is told by the next page, and not lost to a refresh that runs
-// meanwhile, or to a dialog's question.
-func TestWhatWasDoneIsLeftForTheNextPage(t *testing.T) {
+// The message after an action is shown by the next page. A refresh or a dialog in
+// between does not take it.
+func TestMessageIsLeftForTheNextPage(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(3)
@@ -389,7 +390,8 @@ func TestWhatWasDoneIsLeftForTheNextPage(t *testing.T) {
 	assert.Negative(t, page.Result().Cookies()[0].MaxAge, "told once")
 }
 
-// The script gets a question alone, and where it leads to instead of a redirect.
+// The dashboard's script gets only the question, and the target instead of a
+// redirect.
 func TestDialogs(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -402,9 +404,9 @@ func TestDialogs(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, a.Code)
 	assert.Equal(t, "../failed", a.Header().Get("X-Location"))
 	assert.Empty(t, s.list("resque:failed"))
-	present(t, a.Header().Get("Set-Cookie"), "resque_flash=", "the next page says what was done")
+	present(t, a.Header().Get("Set-Cookie"), "resque_flash=", "the message for the next page")
 	a = s.post("/failed/remove/0-0123456789abcdef", "", "X-Dialog: 1")
 	assert.Equal(t, http.StatusConflict, a.Code)
-	present(t, a.Body.String(), `class="ask"`, "what went wrong, too")
+	present(t, a.Body.String(), `class="ask"`, "an error page")
 	assert.Equal(t, http.StatusForbidden, s.ask(http.MethodPost, "/failed/clear", "sure=1", "X-Dialog: 1", "Sec-Fetch-Site: cross-site").Code)
 }

@@ -31,17 +31,16 @@ type Dashboard struct {
 	quickly     time.Duration
 }
 
-// New returns a dashboard for the client's Resque, to be mounted where you like:
+// New returns a dashboard for the client's Resque. It can be mounted below any path:
 //
 //	http.Handle("/resque/", http.StripPrefix("/resque", dashboard))
 //
-// All its links are relative. It is safe for concurrent use. The error tells
-// every mistake in cfg.
+// All its links are relative. The error lists every mistake in cfg.
 //
 // Ruby: Resque::Server.
 func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	if client == nil || client.Redis() == nil {
-		return nil, errors.New("web: a dashboard needs a client with a Redis")
+		return nil, errors.New("web: the client is nil or has no Redis")
 	}
 	origins, err := trusted(cfg.TrustedOrigins)
 	cfg, mistakes := cfg.withDefaults()
@@ -63,7 +62,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	return h, nil
 }
 
-// trusted allows forms of the dashboard itself and of origins.
+// trusted accepts forms from the dashboard itself and from origins.
 func trusted(origins []string) (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()
 	var mistakes []error
@@ -75,26 +74,26 @@ func trusted(origins []string) (*http.CrossOriginProtection, error) {
 	return p, errors.Join(mistakes...)
 }
 
-// request is a request on its way through the dashboard.
+// request is a request with what the dashboard knows about it.
 type request struct {
 	*http.Request
 	w      http.ResponseWriter
 	access Access
 	params map[string]string
 	base   string
-	path   string // below the mount, as the browser has it
-	json   bool   // it ended in ".json"
-	poll   bool   // the route ends in ".poll"
-	told   bool   // OnAction was
+	path   string // below the mount, still escaped
+	json   bool   // the path ends in ".json"
+	poll   bool   // the path ends in ".poll"
+	told   bool   // OnAction was called
 }
 
-// maxBody is how much a form may send.
+// maxBody is the largest size of a form, in bytes.
 const maxBody = 1 << 20
 
-// ServeHTTP serves a page, or says why not, as a page.
+// ServeHTTP serves a page, or an error page.
 func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	if r.URL.Path == "" { // the mount without its slash: relative links would miss it
+	if r.URL.Path == "" { // the mount without a trailing slash: relative links would be wrong
 		mount, _, _ := strings.Cut(r.RequestURI, "?")
 		w.Header().Set("Location", "./"+path.Base(mount)+"/")
 		w.WriteHeader(http.StatusSeeOther)
@@ -125,7 +124,7 @@ func (h *Dashboard) serve(q *request) error {
 		found, params, q.json = matchJSON(h.routes, q.Method, path)
 	}
 	if found != nil && found.pattern == "healthz" {
-		return found.serve(q) // a load balancer has no password
+		return found.serve(q) // a load balancer does not sign in
 	}
 	if found != nil && found.pattern == "assets/:name" {
 		q.params = params
@@ -152,8 +151,8 @@ func (h *Dashboard) serve(q *request) error {
 	}
 }
 
-// reportRefused tells OnAction of a change that was asked for and never begun.
-// Who gives no password has not asked for anything yet.
+// reportRefused calls OnAction for a change that was refused. A request without
+// credentials does not count.
 func (h *Dashboard) reportRefused(q *request, found *route, err error) {
 	if err == nil || q.told || found == nil || found.method != http.MethodPost || found.pattern == "settings" ||
 		problemOf(err).status() == http.StatusUnauthorized {
@@ -162,21 +161,21 @@ func (h *Dashboard) reportRefused(q *request, found *route, err error) {
 	h.report(q.Context(), q, found.pattern, q.path, 0, err)
 }
 
-// report tells OnAction of a change.
+// report calls OnAction.
 func (h *Dashboard) report(ctx context.Context, q *request, name, target string, count int64, err error) {
 	q.told = true
 	h.cfg.OnAction(ctx, Action{User: q.access.User, Name: name, Target: target, Count: count, Err: err})
 }
 
-// sampleEvery is how often Run looks.
+// sampleEvery is the time between two readings in Run.
 const sampleEvery = 10 * time.Second
 
-// Run keeps the dashboard's graphs up to date while nobody looks, until ctx ends:
-// it reads the state of Resque every 10 seconds, and writes nothing. Then it has
-// the operation that is running end, and waits for it. It returns nil.
+// Run keeps the dashboard's graphs up to date while no page is open. It reads the
+// state of Resque every 10 seconds and writes nothing. When ctx ends, Run cancels the
+// running operation, waits for it, and returns nil.
 //
-// It is for who likes the graphs filled when a page is opened; without it rates
-// are measured while somebody looks, and operations end with the process.
+// Run is optional. Without it, rates are measured only while a page is open, and
+// operations end with the process.
 func (h *Dashboard) Run(ctx context.Context) error {
 	away := false
 	tick := time.NewTicker(h.sampleEvery)
@@ -186,7 +185,7 @@ func (h *Dashboard) Run(ctx context.Context) error {
 		_, err := h.snapshot(reading)
 		cancel()
 		if err != nil && ctx.Err() == nil && !away {
-			h.cfg.Logger.Warn("dashboard cannot read the state of resque; it tries on", "err", err)
+			h.cfg.Logger.Warn("dashboard cannot read the state of resque, retrying", "err", err)
 		}
 		away = err != nil
 		select {

@@ -13,11 +13,11 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// hostile is a text that would run in a page that does not quote it, in an
+// hostile is a text that would run as a script if a page did not escape it in an
 // element, an attribute, an address or a script.
 const hostile = `"'><script>alert(1)</script><img src=x onerror=alert(1)>javascript:alert(1)` + "`${7*7}{{.}}</textarea></option></title>"
 
-// Hostile text in every field of every record is text on every page.
+// Hostile text in any field of any record appears as plain text on every page.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{Title: hostile, BackURL: "https://app.example.com/?a=1&b=2"})
@@ -57,7 +57,7 @@ func TestHostileText(t *testing.T) {
 		require.True(t, json.Valid(asked.Body.Bytes()), path)
 	}
 	assert.Greater(t, len(seen), 40)
-	assert.Greater(t, texts, 100, "it is shown, as text")
+	assert.Greater(t, texts, 100, "the text is shown")
 	metrics := s.get("/metrics").Body.String()
 	for line := range strings.Lines(metrics) {
 		require.Regexp(t, `^(# (HELP|TYPE) .*|[a-z_]+(\{[a-z]+="([^"\\]|\\.)*"\})? [0-9.e+-]+)\n$`, line)
@@ -90,8 +90,8 @@ func (s *site) fillHostile() {
 	s.do("SADD", "resque:set", hostile)
 }
 
-// Raw bytes that are no text do no harm either.
-func TestBytesThatAreNoText(t *testing.T) {
+// Bytes that are not valid UTF-8 do no harm.
+func TestInvalidUTF8(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	raw := "\xff\xfe\x00\x1b[31m\u202egnp\u2028"
@@ -118,7 +118,7 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string, get bool) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.com/"+strings.TrimPrefix(path, "/"), http.NoBody)
 		if err != nil {
-			return // it is no address
+			return // not a valid address
 		}
 		if !get {
 			r.Method = http.MethodPost

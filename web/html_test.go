@@ -16,7 +16,7 @@ func parse(t testing.TB, page string) *html.Node {
 	return doc
 }
 
-// elements are those of a page that have the name, or all for "".
+// elements returns the elements of a page with the name, or all for "".
 func elements(doc *html.Node, name string) []*html.Node {
 	var found []*html.Node
 	for n := range doc.Descendants() {
@@ -27,7 +27,7 @@ func elements(doc *html.Node, name string) []*html.Node {
 	return found
 }
 
-// attr is an element's attribute, empty where it has none.
+// attr returns an element's attribute, or "" if it is missing.
 func attr(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
@@ -37,7 +37,7 @@ func attr(n *html.Node, name string) string {
 	return ""
 }
 
-// links are the addresses that a page links to.
+// links returns the addresses that a page links to.
 func links(t testing.TB, page string) []string {
 	t.Helper()
 	var hrefs []string
@@ -47,7 +47,7 @@ func links(t testing.TB, page string) []string {
 	return hrefs
 }
 
-// text is what a page says.
+// text returns the visible text of a page.
 func text(t testing.TB, page string) string {
 	t.Helper()
 	var out strings.Builder
@@ -59,7 +59,7 @@ func text(t testing.TB, page string) string {
 	return strings.Join(strings.Fields(out.String()), " ")
 }
 
-// absent says that a page has not a text, without printing the page.
+// absent checks that a page does not contain a text, without printing the page.
 func absent(t testing.TB, page, text, format string, args ...any) {
 	t.Helper()
 	if at := strings.Index(page, text); at >= 0 {
@@ -67,7 +67,7 @@ func absent(t testing.TB, page, text, format string, args ...any) {
 	}
 }
 
-// present says that a page has a text, without printing the page.
+// present checks that a page contains a text, without printing the page.
 func present(t testing.TB, page, text, format string, args ...any) {
 	t.Helper()
 	if !strings.Contains(page, text) {

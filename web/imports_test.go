@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Resque has one model, that of package resque.
+// Package web reads Resque only through package resque.
 func TestWebReadsThroughResque(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")

@@ -12,18 +12,18 @@ import (
 
 // shownJob is a job as pages show it.
 type shownJob struct {
-	Class string // of Rails's job, where it is one
-	Via   string // "ActiveJob" where it is
-	ID    string // Rails's
+	Class string // for a Rails job, its own class, not the wrapper's
+	Via   string // "ActiveJob" for a Rails job
+	ID    string // for a Rails job, its id
 	Args  []json.RawMessage
-	Since string // when Rails enqueued it, as it is written
-	Bad   bool   // it cannot be read
+	Since string // for a Rails job, enqueued_at as it is written
+	Bad   bool   // the payload cannot be read
 	Raw   string
-	Text  string `json:",omitempty"` // the arguments as the application shows them
+	Text  string `json:",omitempty"` // the arguments formatted by FormatArgs
 	Links []Link `json:",omitempty"`
 }
 
-// showJob reads a payload, of whatever kind, as far as it may be seen.
+// showJob reads a payload of any kind, without what the configuration hides.
 func (h *Dashboard) showJob(payload []byte) shownJob {
 	job := readJob(payload)
 	h.hide(&job)
@@ -38,7 +38,7 @@ func readJob(payload []byte) shownJob {
 		job.Bad = true
 		return job
 	}
-	job.Class, _ = rubyjson.Text(spans[0].Of(payload)) // left empty where it is none
+	job.Class, _ = rubyjson.Text(spans[0].Of(payload)) // empty if it is not a string
 	job.Args, job.Bad = argsOf(spans[1].Of(payload)), job.Class == ""
 	if job.Class == activejob.JobWrapper && len(job.Args) == 1 {
 		job.unwrap(job.Args[0])
@@ -46,7 +46,8 @@ func readJob(payload []byte) shownJob {
 	return job
 }
 
-// argsOf are a payload's arguments, or what stands there in their place.
+// argsOf returns a payload's arguments. If they are not an array, it returns the
+// value as the only argument.
 func argsOf(value []byte) []json.RawMessage {
 	items, ok := rubyjson.Items(value)
 	switch {
@@ -59,7 +60,7 @@ func argsOf(value []byte) []json.RawMessage {
 	case len(value) == 0, string(value) == "null":
 		return nil
 	}
-	return []json.RawMessage{value} // an object, say
+	return []json.RawMessage{value} // for example an object
 }
 
 func (j *shownJob) unwrap(envelope json.RawMessage) {
@@ -74,7 +75,7 @@ func (j *shownJob) unwrap(envelope json.RawMessage) {
 	}
 }
 
-// hide takes out what is not to be shown, before a template or JSON sees it.
+// hide removes what the configuration hides, before a template or JSON uses the job.
 func (h *Dashboard) hide(job *shownJob) {
 	switch {
 	case job.Bad && h.hides():
@@ -89,7 +90,7 @@ func (h *Dashboard) hide(job *shownJob) {
 	}
 }
 
-// hideRaw is what may be shown of a value that stands in Redis.
+// hideRaw returns the part of a value in Redis that may be shown.
 func (h *Dashboard) hideRaw(value string, isList bool) string {
 	first := strings.TrimSpace(value)
 	switch {
@@ -101,10 +102,10 @@ func (h *Dashboard) hideRaw(value string, isList bool) string {
 	return string(h.redact(json.RawMessage(first)))
 }
 
-// hides tells whether anything is kept from readers.
+// hides reports whether the configuration hides any arguments.
 func (h *Dashboard) hides() bool { return h.cfg.HideArgs || len(h.cfg.RedactKeys) > 0 }
 
-// Line is the arguments on one line, as exact JSON text.
+// Line returns the arguments on one line, as exact JSON text.
 func (j shownJob) Line() string {
 	if j.Text != "" {
 		return j.Text
@@ -116,7 +117,7 @@ func (j shownJob) Line() string {
 	return strings.Join(parts, ", ")
 }
 
-// Tree is the arguments on many lines.
+// Tree returns the arguments on several lines.
 func (j shownJob) Tree() string {
 	if j.Text != "" {
 		return j.Text
@@ -131,8 +132,8 @@ func (j shownJob) Tree() string {
 	return out.String()
 }
 
-// redact replaces the values of the keys that are not to be shown. Everything
-// else stays as it is written: numbers are not rounded, keys keep their order.
+// redact replaces the values of the hidden keys. Everything else stays as it is
+// written: numbers are not rounded, and keys keep their order.
 func (h *Dashboard) redact(value json.RawMessage) json.RawMessage {
 	if len(h.cfg.RedactKeys) == 0 || len(value) == 0 {
 		return value
@@ -165,12 +166,12 @@ func (h *Dashboard) redactObject(value json.RawMessage) json.RawMessage {
 		name, ok := key.(string)
 		var member json.RawMessage
 		if err != nil || !ok || d.Decode(&member) != nil {
-			return []byte(`"[unreadable]"`) // better nothing than what was to be hidden
+			return []byte(`"[unreadable]"`) // hide all rather than show a hidden value
 		}
 		if slices.ContainsFunc(h.cfg.RedactKeys, func(k string) bool { return strings.EqualFold(k, name) }) {
 			member = []byte(`"[redacted]"`)
 		}
-		spelled, _ := json.Marshal(name) // a string
+		spelled, _ := json.Marshal(name) // cannot fail: a string
 		parts = append(parts, slices.Concat(spelled, []byte(": "), h.redact(member)))
 	}
 	return slices.Concat([]byte("{"), bytes.Join(parts, []byte(", ")), []byte("}"))

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// logins makes it slow to guess a password: the answer to a failed sign-in comes
-// late, and while many wait for theirs, other passwords are not looked at.
-// Credentials that were right before are never held up.
+// logins slows down guessing of passwords. The answer to a failed sign-in is delayed,
+// and while many such answers are waiting, unknown credentials are refused without a
+// check. Credentials that were accepted before are never delayed.
 type logins struct {
-	waiting chan struct{} // has an element for each failed sign-in that waits
+	waiting chan struct{} // one element per delayed answer
 
 	mu    sync.Mutex
-	right map[[sha256.Size]byte]bool // digests of headers that were let in
+	right map[[sha256.Size]byte]bool // digests of accepted Authorization headers
 }
 
 const (
 	loginDelay    = time.Second
-	loginsWaiting = 20  // at most
-	loginsKnown   = 200 // digests that are kept
+	loginsWaiting = 20  // delayed answers, at most
+	loginsKnown   = 200 // digests, at most
 )
 
 func newLogins() *logins {
 	return &logins{waiting: make(chan struct{}, loginsWaiting), right: map[[sha256.Size]byte]bool{}}
 }
 
-// authenticate asks cfg.Auth. A request that brings credentials which are refused
-// is logged, without the password, and waits.
+// authenticate calls cfg.Auth. If it refuses credentials, authenticate logs that
+// without the password, and delays the answer.
 func (l *logins) authenticate(cfg Config, r *http.Request) (Access, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -54,7 +54,7 @@ func (l *logins) authenticate(cfg Config, r *http.Request) (Access, error) {
 	return access, err
 }
 
-// wait holds up the answer to a failed sign-in, unless too many wait already.
+// wait delays the answer to a failed sign-in, unless too many are waiting already.
 func (l *logins) wait(r *http.Request) {
 	select {
 	case l.waiting <- struct{}{}:

@@ -16,8 +16,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// statsText is Ruby's page for programs, byte for byte; its order of the queues
-// is that of the names.
+// statsText serves Ruby's page for programs, byte for byte, with the queues in order
+// of their names.
 //
 // Ruby: Resque::Server's /stats.txt.
 func (h *Dashboard) statsText(q *request) error {
@@ -41,7 +41,7 @@ func (h *Dashboard) statsText(q *request) error {
 	return nil
 }
 
-// metrics is for Prometheus.
+// metrics serves the numbers for Prometheus.
 func (h *Dashboard) metrics(q *request) error {
 	var out strings.Builder
 	family := func(name, kind, help string) {
@@ -53,7 +53,7 @@ func (h *Dashboard) metrics(q *request) error {
 	defer cancel()
 	snap, err := h.snapshot(ctx)
 	if err != nil {
-		h.cfg.Logger.Warn("dashboard has no metrics", "err", err)
+		h.cfg.Logger.Warn("dashboard cannot read metrics", "err", err)
 		out.WriteString("resque_up 0\n")
 		send(q, http.StatusOK, []byte(out.String()))
 		return nil
@@ -66,7 +66,7 @@ func (h *Dashboard) metrics(q *request) error {
 			fmt.Fprintf(&out, "resque_queue_size{queue=%s} %d\n", label(r.Name), r.Size)
 		}
 	}
-	family("resque_queue_oldest_seconds", "gauge", "How long the next job has been waiting, where its payload says since when.")
+	family("resque_queue_oldest_seconds", "gauge", "How long the next job has been waiting, if its payload has the time.")
 	for _, r := range rows {
 		if r.Oldest > 0 {
 			fmt.Fprintf(&out, "resque_queue_oldest_seconds{queue=%s} %.0f\n", label(r.Name), r.Oldest.Seconds())
@@ -94,10 +94,11 @@ func (h *Dashboard) metrics(q *request) error {
 	return nil
 }
 
-// probeTimeout bounds what a load balancer and Prometheus wait for.
+// probeTimeout is how long a load balancer or Prometheus waits at most.
 const probeTimeout = 2 * time.Second
 
-// label spells a label's value. Bytes that are no UTF-8 would lose the whole scrape.
+// label quotes the value of a label. Invalid UTF-8 is escaped, because it would
+// invalidate the whole scrape.
 func label(value string) string {
 	if !utf8.ValidString(value) {
 		value = strings.Trim(strconv.QuoteToASCII(value), `"`)
@@ -105,12 +106,12 @@ func label(value string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(value) + `"`
 }
 
-// health answers a load balancer: whether Redis is there.
+// health tells a load balancer whether Redis can be read.
 func (h *Dashboard) health(q *request) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	ctx, cancel := context.WithTimeout(q.Context(), probeTimeout)
 	defer cancel()
-	if _, err := h.client.Stat(ctx, "processed"); err != nil { // PING says nothing of the right to read
+	if _, err := h.client.Stat(ctx, "processed"); err != nil { // PING works without the right to read
 		h.cfg.Logger.Warn("dashboard is not healthy", "err", err)
 		fault, _ := resque.Explain(err)
 		q.w.WriteHeader(http.StatusServiceUnavailable)
@@ -124,7 +125,8 @@ func (h *Dashboard) health(q *request) error {
 //go:embed openapi.json
 var openAPI []byte
 
-// openapi describes the dashboard's JSON. TestOpenAPI holds it to the handlers.
+// openapi serves the description of the dashboard's JSON. TestOpenAPI keeps it in
+// step with the handlers.
 func (h *Dashboard) openapi(q *request) error {
 	q.w.Header().Set("Content-Type", "application/json")
 	send(q, http.StatusOK, openAPI)

@@ -13,10 +13,10 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// contract is openapi.json.
+// contract is the parsed openapi.json.
 type contract struct{ doc map[string]any }
 
-// response is the schema of an answer of a path as it is described.
+// response returns the schema of the answer of a path.
 func (c contract) response(t *testing.T, method, path, status string) map[string]any {
 	t.Helper()
 	var node any = c.doc
@@ -31,7 +31,7 @@ func (c contract) response(t *testing.T, method, path, status string) map[string
 	return nil
 }
 
-// check holds a value against a schema.
+// check compares a value with a schema.
 func (c contract) check(t *testing.T, at string, schema map[string]any, value any) {
 	t.Helper()
 	if ref, ok := schema["$ref"].(string); ok {
@@ -79,7 +79,7 @@ func (c contract) check(t *testing.T, at string, schema map[string]any, value an
 	assert.True(t, !isList || slices.Contains(kinds, any(kind)), "%s is %s, described as %v", at, kind, kinds)
 }
 
-// What the handlers answer is as openapi.json says.
+// The handlers' answers match openapi.json.
 func TestAnswersAreAsDescribed(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

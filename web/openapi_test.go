@@ -16,10 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// To write it anew: go test ./web -run OpenAPI -args -update-openapi.
+// To write openapi.json: go test ./web -run OpenAPI -args -update-openapi.
 var updateOpenAPI = flag.Bool("update-openapi", false, "write openapi.json from the routes and their types")
 
-// described is what the document says of a page: what it is, and its query.
+// described is the part of the document that the code does not have: a summary, the
+// type of the content, and the parameters.
 type described struct {
 	summary string
 	content any
@@ -28,76 +29,77 @@ type described struct {
 
 const filterQuery = "class queue exception q since retried"
 
-// describedPages are the pages that are there as JSON, by their patterns.
+// describedPages are the pages by their patterns.
 var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"":                          {"Overview", overviewPage{}, ""},
 	"overview":                  {"Overview", overviewPage{}, ""},
 	"queues":                    {"Queues", queuesPage{}, "q sort empty page"},
 	"queues/:queue":             {"Jobs of a queue", queuePage{}, "q class dir size page start from"},
-	"working":                   {"Jobs in hand", workingPage{}, "page"},
-	"working/:id":               {"One job in hand", workerPage{}, ""},
+	"working":                   {"Running jobs", workingPage{}, "page"},
+	"working/:id":               {"One running job", workerPage{}, ""},
 	"workers":                   {"Workers by host", workersPage{}, "page"},
 	"workers/all":               {"Workers by host", workersPage{}, "page"},
-	"workers/:id":               {"One worker; of a host's name, its workers", workerPage{}, ""},
-	"failed":                    {"Failures; what matches a filter; groups of them", failedPage{}, filterQuery + " view order page start upto below from count"},
-	"failed/:queue":             {"The same of one list", failedPage{}, filterQuery + " view order page start upto below from count"},
+	"workers/:id":               {"One worker, or the workers of a host", workerPage{}, ""},
+	"failed":                    {"Failures of all lists, filtered or grouped", failedPage{}, filterQuery + " view order page start upto below from count"},
+	"failed/:queue":             {"Failures of one list, filtered or grouped", failedPage{}, filterQuery + " view order page start upto below from count"},
 	"failures/:id":              {"One failure", failurePage{}, ""},
 	"failures/:id.json":         {"One failure", failurePage{}, ""},
-	"stats":                     {"Numbers", statsPage{}, ""},
-	"stats/resque":              {"Numbers", statsPage{}, ""},
-	"stats/redis":               {"What Redis says of itself", statsPage{}, ""},
+	"stats":                     {"Statistics", statsPage{}, ""},
+	"stats/resque":              {"Statistics", statsPage{}, ""},
+	"stats/redis":               {"The server's INFO", statsPage{}, ""},
 	"stats/keys":                {"Keys of the namespace", statsPage{}, "cursor"},
-	"stats/keys/:key":           {"Part of a key", statsPage{}, "from"},
-	"trash":                     {"What was removed and can be brought back", trashPage{}, ""},
-	"ops/:id":                   {"How far an operation is", operationPage{}, ""},
-	"ops/:id.json":              {"How far an operation is", operationPage{}, ""},
-	"stats.txt":                 {summary: "Ruby's numbers for programs, as text"},
-	"metrics":                   {summary: "Numbers for Prometheus, as text"},
-	"healthz":                   {summary: "Whether Redis answers, as text; 503 where it does not"},
+	"stats/keys/:key":           {"Part of a key's value", statsPage{}, "from"},
+	"trash":                     {"Removed jobs and failures that can be restored", trashPage{}, ""},
+	"ops/:id":                   {"The progress of an operation", operationPage{}, ""},
+	"ops/:id.json":              {"The progress of an operation", operationPage{}, ""},
+	"stats.txt":                 {summary: "Ruby's statistics for programs, as text"},
+	"metrics":                   {summary: "Metrics for Prometheus, as text"},
+	"healthz":                   {summary: "Whether Redis answers, as text; 503 if it does not"},
 	"openapi.json":              {summary: "This document", content: map[string]any{}},
-	"failed/requeue/:id":        {summary: "Ruby's path: a page that asks"},
-	"failed/remove/:id":         {summary: "Ruby's path: a page that asks"},
-	"failed/:queue/requeue/:id": {summary: "Ruby's path: a page that asks"},
-	"failed/:queue/remove/:id":  {summary: "Ruby's path: a page that asks"},
+	"failed/requeue/:id":        {summary: "Ruby's path: a page that asks for confirmation"},
+	"failed/remove/:id":         {summary: "Ruby's path: a page that asks for confirmation"},
+	"failed/:queue/requeue/:id": {summary: "Ruby's path: a page that asks for confirmation"},
+	"failed/:queue/remove/:id":  {summary: "Ruby's path: a page that asks for confirmation"},
 }
 
-// describedActions are what changes something: what it does, and its form.
+// describedActions are the requests that change something, with the fields of their
+// forms.
 var describedActions = map[string]described{ //nolint:gochecknoglobals // a table
-	"queues/:queue/remove":        {summary: "Empty a queue and forget it", query: "sure count typed"},
+	"queues/:queue/remove":        {summary: "Empty a queue and remove it from the list of queues", query: "sure count typed"},
 	"queues/:queue/clear":         {summary: "Empty a queue", query: "sure count typed"},
 	"queues/:queue/pause":         {summary: "Pause a queue"},
-	"queues/:queue/resume":        {summary: "Let a queue go on"},
+	"queues/:queue/resume":        {summary: "Resume a queue"},
 	"queues/:queue/jobs/remove":   {summary: "Remove jobs", query: "ids sure count typed"},
 	"queues/:queue/jobs/move":     {summary: "Move jobs to the end of another queue", query: "ids to"},
-	"queues/:queue/jobs/matching": {summary: "Remove all jobs that match", query: "class q sure count typed"},
+	"queues/:queue/jobs/matching": {summary: "Remove all jobs of a queue that match the filter", query: "class q sure count typed"},
 	"workers/pause":               {summary: "Pause all workers", query: "sure"},
-	"workers/resume":              {summary: "Let all workers go on"},
+	"workers/resume":              {summary: "Resume all workers"},
 	"workers/prune":               {summary: "Prune all stale workers", query: "sure"},
 	"workers/:id/prune":           {summary: "Prune a stale worker", query: "sure"},
-	"failed/clear":                {summary: "Remove all that match, or all", query: filterQuery + " sure count typed"},
-	"failed/:queue/clear":         {summary: "The same of one list", query: filterQuery + " sure count typed"},
-	"failed/clear_retried":        {summary: "Remove all that were retried", query: filterQuery + " sure count typed"},
+	"failed/clear":                {summary: "Remove all failures that match the filter", query: filterQuery + " sure count typed"},
+	"failed/:queue/clear":         {summary: "Remove all failures of one list that match the filter", query: filterQuery + " sure count typed"},
+	"failed/clear_retried":        {summary: "Remove all failures that were retried", query: filterQuery + " sure count typed"},
 	"failed/requeue":              {summary: "Retry failures", query: "ids to remove"},
 	"failed/remove":               {summary: "Remove failures", query: "ids sure count typed"},
-	"failed/requeue/all":          {summary: "Retry all that match and were not retried yet", query: filterQuery + " again remove to sure count typed"},
-	"failed/:queue/requeue/all":   {summary: "The same of one list", query: filterQuery + " again remove to sure count typed"},
+	"failed/requeue/all":          {summary: "Retry all failures that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
+	"failed/:queue/requeue/all":   {summary: "Retry all failures of one list that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
 	"failed/requeue/:id":          {summary: "Retry a failure", query: "queue args remove again sure"},
 	"failed/:queue/requeue/:id":   {summary: "Retry a failure", query: "queue args remove again sure"},
 	"failed/remove/:id":           {summary: "Remove a failure", query: "sure"},
 	"failed/:queue/remove/:id":    {summary: "Remove a failure", query: "sure"},
 	"ops/:id/cancel":              {summary: "Stop an operation"},
-	"trash/:id/restore":           {summary: "Bring back what was removed"},
-	"settings":                    {summary: "Keep a reader's choices in cookies", query: "theme refresh"},
+	"trash/:id/restore":           {summary: "Restore what one action removed"},
+	"settings":                    {summary: "Store the user's choices in cookies", query: "theme refresh"},
 }
 
-// inBackground are the actions that may go on when they have answered.
+// inBackground are the actions that may continue after they have answered.
 var inBackground = []string{ //nolint:gochecknoglobals // a table
 	"queues/:queue/jobs/matching", "failed/clear", "failed/:queue/clear", "failed/clear_retried", "failed/requeue/all", "failed/:queue/requeue/all",
 }
 
 type object = map[string]any
 
-// schemas are those of the contents, by the names of their types.
+// schemas holds the schemas of the contents by the names of their types.
 type schemas object
 
 func (s schemas) of(t reflect.Type) object {
@@ -109,7 +111,7 @@ func (s schemas) of(t reflect.Type) object {
 	case t == reflect.TypeFor[json.RawMessage]():
 		return object{}
 	}
-	switch t.Kind() { //nolint:exhaustive // those that contents have
+	switch t.Kind() { //nolint:exhaustive // the kinds that contents use
 	case reflect.Pointer:
 		return object{"anyOf": []any{s.of(t.Elem()), object{"type": "null"}}}
 	case reflect.Slice:
@@ -122,7 +124,7 @@ func (s schemas) of(t reflect.Type) object {
 		return object{"type": "string"}
 	case reflect.Struct:
 		if _, ok := s[t.Name()]; !ok {
-			s[t.Name()] = object{} // it may have itself in it
+			s[t.Name()] = object{} // the type may contain itself
 			properties := object{}
 			s.fields(t, properties)
 			s[t.Name()] = object{"type": "object", "properties": properties, "additionalProperties": false}
@@ -162,7 +164,7 @@ func document(t *testing.T, routes []route) object {
 	parameter := regexp.MustCompile(`:(\w+)`)
 	for _, r := range routes {
 		if strings.HasSuffix(r.pattern, ".poll") || r.pattern == "assets/:name" || r.pattern == "overview/:id" {
-			continue // for the pages themselves
+			continue // used only by the pages
 		}
 		table, code := describedPages, "200"
 		if r.method == "POST" {
@@ -177,12 +179,12 @@ func document(t *testing.T, routes []route) object {
 		}
 		parameters := named("path", strings.Join(names, " "))
 		content := object{"text/plain": object{"schema": object{"type": "string"}}}
-		responses := object{"default": object{"description": "Why not", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}}
+		responses := object{"default": object{"description": "The problem", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}}
 		switch {
 		case r.method == "POST":
 			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
 			if slices.Contains(inBackground, r.pattern) {
-				responses["202"] = object{"description": "It goes on in the background: operation is its page", "content": content}
+				responses["202"] = object{"description": "It continues in the background; operation is the path of its page", "content": content}
 			}
 			if d.query != "" {
 				form := object{}
@@ -195,7 +197,7 @@ func document(t *testing.T, routes []route) object {
 				operation["requestBody"] = object{"content": object{"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": form}}}}
 			}
 			if r.right != "" {
-				operation["description"] = "Takes the right " + string(r.right) + "."
+				operation["description"] = "Needs the right " + string(r.right) + "."
 			}
 		case strings.Contains(d.summary, "asks"):
 			content = object{"text/html": object{"schema": object{"type": "string"}}}
@@ -228,13 +230,13 @@ func document(t *testing.T, routes []route) object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "goresque dashboard", "version": "1",
-			"description": "Every page answers in JSON to Accept: application/json. Paths are below the mount. What asks first wants sure=1 and, above 100, count and typed.",
+			"description": "Every page answers with JSON to Accept: application/json. Paths are relative to the dashboard's mount. An action that needs confirmation takes sure=1. For more than 100 entries it also takes their number, as count and typed.",
 		},
 		"paths": paths, "components": object{"schemas": object(s)},
 	}
 }
 
-// problemCodes are those that problem.go names.
+// problemCodes returns the codes in problem.go.
 func problemCodes(t *testing.T) []string {
 	t.Helper()
 	source, err := os.ReadFile("problem.go")
@@ -246,7 +248,6 @@ func problemCodes(t *testing.T) []string {
 	return codes
 }
 
-// Each problem says what is wrong in words of its own.
 func TestEveryProblemIsDescribed(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
@@ -254,13 +255,12 @@ func TestEveryProblemIsDescribed(t *testing.T) {
 		d := problemCode(code).describe()
 		assert.GreaterOrEqual(t, d.status, 400, code)
 		assert.NotEmpty(t, d.advice, code)
-		assert.False(t, seen[d.title], "%s has another one's title", code)
+		assert.False(t, seen[d.title], "%s has the title of another problem", code)
 		seen[d.title] = true
 	}
 	assert.Greater(t, len(seen), 15)
 }
 
-// openapi.json says what the routes are and what they answer.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	want, err := json.MarshalIndent(document(t, (&Dashboard{}).table()), "", " ")

@@ -10,11 +10,11 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// bulkAct acts on many failures and tells how far it is.
+// bulkAct acts on many failures or jobs and reports its progress to tell.
 type bulkAct func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error)
 
-// operation is a bulk act that goes on when its page is left. It ends with the
-// process; what is left undone then can be begun again.
+// operation is a bulk action that continues when the user leaves its page. It ends
+// with the process. Starting the same action again does the rest.
 type operation struct {
 	id, name, user string
 	cancel         context.CancelFunc
@@ -25,8 +25,8 @@ type operation struct {
 	err      error
 }
 
-// operations are those of this process, one at a time, and the last ones that
-// are over.
+// operations holds the running operation of this process, if any, and the last
+// finished ones. Only one can run at a time.
 type operations struct {
 	mu      sync.Mutex
 	current *operation
@@ -35,19 +35,20 @@ type operations struct {
 
 func newOperations() *operations { return &operations{} }
 
-// errBusy is told to who begins an operation while one is running.
+// errBusy is returned by begin while another operation is running.
 var errBusy = errors.New("web: another operation is running")
 
-// operationsKept is how many finished operations can still be looked at.
+// operationsKept is the number of operations whose pages are kept.
 const operationsKept = 50
 
-// quickly is how long an action waits for its operation before it shows its page.
+// quickly is how long an action waits for its operation before it shows the
+// operation's page.
 const quickly = 80 * time.Millisecond
 
-// operationTimeout bounds an operation.
+// operationTimeout is the longest time that an operation may run.
 const operationTimeout = time.Hour
 
-// begin starts act in the background, unless another one is running.
+// begin starts act in the background, unless another operation is running.
 func (all *operations) begin(name, user string, act bulkAct, done func(resque.BulkProgress, error)) (*operation, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -65,7 +66,7 @@ func (all *operations) begin(name, user string, act bulkAct, done func(resque.Bu
 	if len(all.last) > operationsKept {
 		all.last = all.last[1:]
 	}
-	go func() { // it ends by itself, by its button, or by the time limit
+	go func() { // ends when act returns: finished, cancelled by the user, or at the time limit
 		defer cancel()
 		p, err := act(ctx, o.tell)
 		done(p, err)
@@ -74,7 +75,7 @@ func (all *operations) begin(name, user string, act bulkAct, done func(resque.Bu
 	return o, nil
 }
 
-// stop ends the operation that is running, and waits for it.
+// stop cancels the running operation and waits for it.
 func (all *operations) stop() {
 	all.mu.Lock()
 	o := all.current

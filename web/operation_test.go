@@ -19,7 +19,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// many puts n failures into the list at once.
+// many adds n failures to the list at once.
 func (s *site) many(n int) {
 	s.t.Helper()
 	const part = 1000
@@ -39,8 +39,8 @@ func (s *site) length(key string) int {
 	return n
 }
 
-// A long operation has a page, goes on without its reader, is one at a time, can
-// be stopped, and begun again.
+// A long operation has its own page and continues without it. Only one runs at a
+// time. It can be stopped and started again.
 func TestAnOperationInTheBackground(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -63,21 +63,21 @@ func TestAnOperationInTheBackground(t *testing.T) {
 		return slow.get(op + ".json").told(t)["Over"] == true
 	}, waitLong, tick)
 	told := slow.get(op + ".json").told(t)
-	if told["Cancelled"] == true { // it may have been faster
+	if told["Cancelled"] == true { // it may have finished before
 		assert.Less(t, s.length("resque:queue:exports"), 20_000)
 		present(t, slow.get(op).Body.String(), "Stopped", op)
 	}
-	slow.post("/failed/requeue/all", "sure=1") // on it goes
+	slow.post("/failed/requeue/all", "sure=1") // starts again and does the rest
 	require.Eventually(t, func() bool { return s.length("resque:queue:exports") == 20_000 }, waitLong, tick)
-	assert.Equal(t, 20_000, s.length("resque:failed"), "they stay, as retried")
+	assert.Equal(t, 20_000, s.length("resque:failed"), "they stay, marked as retried")
 }
 
-// acting is a text that the commands have by which an operation acts on failures,
-// and those by which pages are read have not.
+// acting is a text that occurs in the commands by which an operation acts on
+// failures, and not in those by which pages are read.
 const acting = "goresque:removed:"
 
-// Run samples while nobody looks, so that the first page has a graph, and ends
-// the operation that is running.
+// Run takes samples while no page is open, so that the first page has a graph. When
+// it ends, it cancels the running operation.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -88,7 +88,7 @@ func TestRun(t *testing.T) {
 	web.Quickly(s.dashboard, 0)
 	go func() { end <- s.dashboard.Run(ctx) }()
 	require.Eventually(t, func() bool { return web.Samples(s.dashboard) == 1 }, waitLong, tick)
-	present(t, s.get("/overview").Body.String(), "The graph begins", "one sample is no rate")
+	present(t, s.get("/overview").Body.String(), "The graph appears", "one sample gives no rate")
 	s.do("SET", "resque:stat:processed", 50)
 	web.AgeSamples(s.dashboard, 4*time.Second)
 	web.Forget(s.dashboard)
@@ -103,7 +103,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, true, s.get(op + ".json").told(t)["Over"], "it is over when Run returns")
 }
 
-func TestRunBearsRedisAway(t *testing.T) {
+func TestRunRetriesWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	log := &lineCounter{what: "cannot read the state of resque"}
 	proxy := redistest.Start(t).Proxy(t)
@@ -115,13 +115,13 @@ func TestRunBearsRedisAway(t *testing.T) {
 	go func() { ran <- dashboard.Run(ctx) }()
 	require.Eventually(t, func() bool { return refused() > 2 }, waitLong, tick)
 	end()
-	require.Eventually(t, func() bool { return web.Samples(dashboard) == 1 }, waitLong, tick, "it tries on")
+	require.Eventually(t, func() bool { return web.Samples(dashboard) == 1 }, waitLong, tick, "Run retries")
 	cancel()
 	require.NoError(t, <-ran)
 	assert.EqualValues(t, 1, log.n.Load())
 }
 
-// lineCounter counts the lines of a log that have a text.
+// lineCounter counts the log lines that contain a text.
 type lineCounter struct {
 	what string
 	n    atomic.Int32

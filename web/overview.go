@@ -3,15 +3,15 @@ package web
 // overviewPage is the content of the first page.
 type overviewPage struct {
 	Queues  []queueRow
-	More    int // queues that are not shown
+	More    int // number of queues that are not shown
 	Failed  []failedRow
-	Working []workerRow // some of them
-	Busy    int         // so many there are
+	Working []workerRow // the first of the running jobs
+	Busy    int         // number of running jobs
 	Workers int
 	Graph   graph
 }
 
-// How much the overview shows.
+// The number of queues and running jobs that the overview shows.
 const overviewQueues, overviewWorking = 50, 50
 
 // Ruby: Resque::Server's /overview.

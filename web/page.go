@@ -22,22 +22,22 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// page is what every page has, whatever its content.
+// page is what all pages have in common.
 type page struct {
-	Title   string // of the page
-	Name    string // of the dashboard
+	Title   string // the page's title
+	Name    string // the dashboard's title
 	BackURL string
 	Extra   []Tab
 	Tab     string
 	Base    string
-	Here    string // the page's own address, below the mount
+	Here    string // the page's address below the mount
 	User    string
 	Write   bool // may change things
 	Theme   string
-	Refresh int // seconds; 0 for not
+	Refresh int // seconds; 0 for never
 	Flash   *flash
-	Summary *summary // nil where Redis is away
-	Bare    bool     // only what a refresh swaps
+	Summary *summary // nil if Redis does not answer
+	Bare    bool     // only the parts that a refresh replaces
 	Only    bool     // only the content, for a dialog
 	Now     time.Time
 
@@ -47,23 +47,24 @@ type page struct {
 	access Access
 }
 
-// view is a page with its content: what a template gets.
+// view is the data of a template: a page and its content.
 type view struct {
 	page
 	Content any
 }
 
-// May reports whether the reader has a right: what they may not do has no button.
+// May reports whether the user has a right. Templates show a button only if the user
+// has the right for it.
 func (p page) May(right Right) bool { return p.access.May(right) }
 
-// View is the page without its content, for parts of templates.
+// View returns the page without its content, for shared parts of templates.
 func (v view) View() page { return v.page }
 
-// Asset is the address of a file that comes with the dashboard.
+// Asset returns the address of one of the dashboard's files.
 func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.names[name] }
 
-// page begins a page. Its summary costs no round trip where another viewer has
-// just had one.
+// page returns the common part of a page. Its summary costs no round trip if a
+// snapshot was read within the last second.
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
@@ -79,7 +80,7 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	return p
 }
 
-// pages are the templates.
+// pages holds the parsed templates.
 type pages struct{ byName map[string]*template.Template }
 
 func loadPages(a *assets) (*pages, error) {
@@ -113,17 +114,18 @@ func loadPages(a *assets) (*pages, error) {
 	return p, nil
 }
 
-// escape has a template made safe now, which html/template does when it is first
-// executed: no reader waits for it, and a mistake in it is one of New.
+// escape makes html/template check and escape a template now instead of at its first
+// execution. So a mistake in a template is an error of New, and no request pays for
+// the work.
 func escape(tmpl *template.Template) error {
 	var unsafe *template.Error
 	if err := tmpl.Execute(io.Discard, nil); errors.As(err, &unsafe) {
 		return unsafe
 	}
-	return nil // what it says of nil is no matter
+	return nil // errors from executing with nil data do not matter
 }
 
-// functions are what templates call.
+// functions returns the functions that templates call.
 func functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"t":         t,
@@ -146,7 +148,8 @@ func functions(a *assets) template.FuncMap {
 	}
 }
 
-// write answers with a page. A refresh whose page has not changed gets 304.
+// write answers with a page. The answer to a refresh is 304 if the page has not
+// changed.
 func (p *pages) write(q *request, status int, name string, v view) {
 	var out bytes.Buffer
 	if err := p.byName[name].Execute(&out, v); err != nil {
@@ -168,12 +171,12 @@ func (p *pages) write(q *request, status int, name string, v view) {
 	send(q, status, body)
 }
 
-// send sends a body, compressed where the client takes that.
+// send sends a body, compressed if the client accepts gzip.
 func send(q *request, status int, body []byte) {
 	if len(body) > 1<<10 && strings.Contains(q.Header.Get("Accept-Encoding"), "gzip") {
 		q.w.Header().Set("Content-Encoding", "gzip")
 		q.w.WriteHeader(status)
-		z, _ := gzip.NewWriterLevel(q.w, gzip.BestSpeed) // a level there is
+		z, _ := gzip.NewWriterLevel(q.w, gzip.BestSpeed) // a valid level
 		_, _ = z.Write(body)                             // the client may be gone
 		_ = z.Close()
 		return
@@ -183,7 +186,7 @@ func send(q *request, status int, body []byte) {
 	_, _ = q.w.Write(body) // the client may be gone
 }
 
-// show answers with a page, or with its content as JSON where that was asked for.
+// show answers with a page, or with its content as JSON if the client asked for that.
 func (h *Dashboard) show(q *request, name, title, tab string, content any) error {
 	if q.wantsJSON() {
 		body, err := json.MarshalIndent(content, "", "  ")
@@ -198,7 +201,7 @@ func (h *Dashboard) show(q *request, name, title, tab string, content any) error
 	return nil
 }
 
-// grouped is a number with its thousands apart.
+// grouped formats a number with commas between the thousands.
 func grouped(n any) string {
 	text := fmt.Sprint(n)
 	sign := ""
@@ -211,7 +214,7 @@ func grouped(n any) string {
 	return sign + text
 }
 
-// spanText is a length of time in its largest unit.
+// spanText formats a duration in its largest unit.
 func spanText(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -227,7 +230,7 @@ func spanText(d time.Duration) string {
 	}
 }
 
-// cut is text without what is over the limit.
+// cut shortens text to limit bytes.
 func cut(limit int, text string) string {
 	if len(text) <= limit {
 		return text
@@ -235,21 +238,22 @@ func cut(limit int, text string) string {
 	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
-// dict gives a part of a template several values.
+// dict returns a map of its arguments, so that a part of a template can get several
+// values.
 func dict(pairs ...any) (map[string]any, error) {
 	d := make(map[string]any, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		name, ok := pairs[i].(string)
 		if !ok {
-			return nil, fmt.Errorf("dict: %v is no name", pairs[i])
+			return nil, fmt.Errorf("dict: key %v is not a string", pairs[i])
 		}
 		d[name] = pairs[i+1]
 	}
 	return d, nil
 }
 
-// queuePath is the address of a queue's page. A name that no path can have goes
-// behind a question mark.
+// queuePath returns the address of a queue's page. A name that cannot be a path
+// segment is put into the query.
 func queuePath(name string) string {
 	if isPlainName(name) {
 		return "queues/" + url.PathEscape(name)
@@ -257,7 +261,7 @@ func queuePath(name string) string {
 	return "queues?name=" + url.QueryEscape(name)
 }
 
-// shownName is a queue's name as people see it.
+// shownName returns the name of a queue as pages show it.
 func shownName(name string) string {
 	if strings.TrimSpace(name) == "" {
 		return t("(no name)")
@@ -265,26 +269,26 @@ func shownName(name string) string {
 	return name
 }
 
-// isPlainName tells whether a queue's name can be a segment of a path: browsers
-// take some for their own.
+// isPlainName reports whether a queue's name can be a path segment. Browsers
+// resolve "." and "..", so they cannot.
 func isPlainName(name string) bool { return name != "" && name != "." && name != ".." }
 
-// first are at most the first n of a list.
+// first returns at most the first n elements of a list.
 func first(n int, list any) any {
 	v := reflect.ValueOf(list)
 	return v.Slice(0, min(n, v.Len())).Interface()
 }
 
-// pager is which part of a list a page shows. It keeps every other parameter of
-// the address.
+// pager is the part of a list that a page shows. Its links keep the other parameters
+// of the address.
 type pager struct {
-	First, Last, Total int64 // shown are those from First on, before Last
+	First, Last, Total int64 // the page shows the entries from First to Last, without Last
 	Page, Pages        int64
-	Numbers            []int64 // pages to link to; 0 for a gap
+	Numbers            []int64 // page numbers to link to; 0 is a gap
 	values             url.Values
 }
 
-// newPager reads "page", or Ruby's "start".
+// newPager reads the parameter "page", or Ruby's "start".
 func newPager(q *request, total, size int64) pager {
 	pages := max((total+size-1)/size, 1)
 	page := q.number("page", q.number("start", 0, 0, total)/size+1, 1, pages)
@@ -306,7 +310,7 @@ func newPager(q *request, total, size int64) pager {
 	return p
 }
 
-// To is the address of a page of the list.
+// To returns the address of a page of the list.
 func (p pager) To(page int64) string {
 	values := url.Values{}
 	for name, value := range p.values {
@@ -316,9 +320,8 @@ func (p pager) To(page int64) string {
 	return "?" + values.Encode()
 }
 
-// t is a text of the interface in the reader's language. The English text is its
-// name: every text that people read goes through here, so that a catalogue of
-// another language has one place to be looked up.
+// t returns a text of the user interface. All texts pass through t, so that
+// translations can be added in one place; the English text is the key.
 func t(text string, args ...any) string {
 	if len(args) == 0 {
 		return text
@@ -326,7 +329,8 @@ func t(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
-// tn is t for a number of things: one or several forms, as "1 job|%s jobs".
+// tn is t for a number of things. forms has the singular and the plural, as in "1
+// job|%s jobs".
 func tn(forms string, n int64) string {
 	one, several, _ := strings.Cut(forms, "|")
 	if n == 1 {

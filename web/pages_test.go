@@ -19,7 +19,7 @@ func TestEveryPageAnswers(t *testing.T) {
 	}
 }
 
-// pagePaths are all kinds of pages, over what fill made.
+// pagePaths has one path for each kind of page, with the data of fill.
 var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/", "/overview", "/queues", "/queues?sort=size&empty=hide", "/queues/exports", "/queues/mailers", "/queues/search_index?page=3",
 	"/queues/exports?q=421", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers",

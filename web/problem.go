@@ -10,11 +10,11 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// problemCode names a kind of problem. It stands in the JSON of an answer, so that
-// programs can tell problems apart.
+// problemCode is a kind of problem. JSON answers contain it, so that programs can
+// distinguish problems.
 type problemCode string
 
-// The kinds of problems. Each has its status and its text in describe.
+// The kinds of problems. describe returns the status and text of each.
 const (
 	problemHost        problemCode = "host-not-served"
 	problemSignIn      problemCode = "sign-in-needed"
@@ -41,8 +41,7 @@ const (
 	problemInternal    problemCode = "internal"
 )
 
-// description is what an answer says of a problem: the status, what is wrong, and
-// what to do.
+// description is the answer to a problem: the status, what is wrong, and what to do.
 type description struct {
 	status        int
 	title, advice string
@@ -51,61 +50,61 @@ type description struct {
 func (c problemCode) describe() description {
 	switch c {
 	case problemHost:
-		return description{http.StatusMisdirectedRequest, t("This address is not served"), t("The dashboard answers only the host names in its AllowedHosts. Ask its administrator to add this one.")}
+		return description{http.StatusMisdirectedRequest, t("This host name is not served"), t("The dashboard serves only the host names in its AllowedHosts setting. Ask its administrator to add this one.")}
 	case problemSignIn:
-		return description{http.StatusUnauthorized, t("Please sign in"), t("A name and a password are needed.")}
+		return description{http.StatusUnauthorized, t("Please sign in"), t("This dashboard needs a user name and a password.")}
 	case problemSignIns:
 		return description{http.StatusTooManyRequests, t("Too many failed sign-ins"), t("Wait a few seconds and try again.")}
 	case problemNoAccess:
-		return description{http.StatusForbidden, t("You may not see this"), t("Ask the administrator of this dashboard for access.")}
+		return description{http.StatusForbidden, t("You do not have access"), t("Ask the administrator of this dashboard for access.")}
 	case problemReadOnly:
-		return description{http.StatusForbidden, t("You may look, but not change anything"), t("Ask the administrator of this dashboard for more rights.")}
+		return description{http.StatusForbidden, t("You have read-only access"), t("Nothing was changed. Ask the administrator of this dashboard for more rights.")}
 	case problemRight:
-		return description{http.StatusForbidden, t("You may not do that"), t("You may change some things here, but not this. Ask the administrator of this dashboard for more rights.")}
+		return description{http.StatusForbidden, t("You may not do this"), t("Your account does not have the right that this action needs. Ask the administrator of this dashboard for more rights.")}
 	case problemOrigin:
-		return description{http.StatusForbidden, t("This came from another site"), t("Only forms of the dashboard itself may change something. Go back and try it there.")}
+		return description{http.StatusForbidden, t("The request came from another site"), t("Only the dashboard's own pages may change something. Open the dashboard and try again there.")}
 	case problemNoPage:
-		return description{http.StatusNotFound, t("There is no such page"), t("The address may be old or mistyped.")}
+		return description{http.StatusNotFound, t("This page does not exist"), t("The address may be old or mistyped.")}
 	case problemMethod:
-		return description{http.StatusMethodNotAllowed, t("This address does not take that method"), t("Use the buttons of the dashboard; /openapi.json lists the methods.")}
+		return description{http.StatusMethodNotAllowed, t("This address does not accept that method"), t("Use the buttons of the dashboard. Programs find the methods in /openapi.json.")}
 	case problemForm:
-		return description{http.StatusBadRequest, t("Something is missing or cannot be read"), t("Go back, correct it, and try again.")}
+		return description{http.StatusBadRequest, t("The form is incomplete or invalid"), t("A value is missing or cannot be read. Go back, correct it, and try again.")}
 	case problemTooLarge:
-		return description{http.StatusRequestEntityTooLarge, t("The form is too large"), t("A form may have 1 MB. Nothing was done.")}
+		return description{http.StatusRequestEntityTooLarge, t("The form is too large"), t("A form can have at most 1 MB. Nothing was changed.")}
 	case problemConfirm:
-		return description{http.StatusBadRequest, t("This needs a confirmation"), t("Send sure=1, and count and typed above 100 entries.")}
+		return description{http.StatusBadRequest, t("Confirmation required"), t("Send the request again with sure=1. For more than 100 entries, also send their number as count and typed.")}
 	case problemChanged:
-		return description{http.StatusConflict, t("It was changed meanwhile"), t("Nothing was done. Go back and look again.")}
+		return description{http.StatusConflict, t("It has changed since the page was loaded"), t("Nothing was changed. Go back, reload the page, and try again.")}
 	case problemNotPruned:
-		return description{http.StatusConflict, t("The worker was not pruned"), t("It is alive, or it was pruned before. Look at the list of workers again.")}
+		return description{http.StatusConflict, t("The worker was not pruned"), t("It is still alive, or it was pruned already. Reload the list of workers.")}
 	case problemDamaged:
-		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("There is no job in it that could be retried. It can be looked at and removed.")}
+		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be retried. You can view it and remove it.")}
 	case problemGone:
-		return description{http.StatusGone, t("It is not there any more"), t("It was retried, removed or cleared meanwhile.")}
+		return description{http.StatusGone, t("This no longer exists"), t("It was retried, removed or cleared in the meantime.")}
 	case problemNoWorker:
-		return description{http.StatusNotFound, t("There is no such worker or host"), t("It has stopped or was pruned; its heartbeat and registration are not there any more.")}
+		return description{http.StatusNotFound, t("This worker or host is not registered"), t("It has stopped or was pruned.")}
 	case problemNoKey:
-		return description{http.StatusNotFound, t("There is no such key"), t("It is not there any more, or never was.")}
+		return description{http.StatusNotFound, t("This key does not exist"), t("It was deleted or has expired, or the address is mistyped.")}
 	case problemBusy:
-		return description{http.StatusConflict, t("Another operation is running"), t("One operation on many failures or jobs runs at a time. Try again when it has finished.")}
+		return description{http.StatusConflict, t("Another operation is running"), t("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
 	case problemNoOperation:
-		return description{http.StatusGone, t("Nothing is known of this operation"), t("The dashboard was restarted since, or another instance runs it. What was done stays done; start it again for the rest.")}
+		return description{http.StatusGone, t("This operation is unknown"), t("The dashboard was restarted, or another instance of it runs the operation. What was done stays done. Start the operation again to do the rest.")}
 	case problemRedis:
-		return description{http.StatusServiceUnavailable, t("Redis does not answer"), t("Jobs and workers cannot be shown. This page tries again by itself.")}
+		return description{http.StatusServiceUnavailable, t("Redis does not answer"), t("Jobs and workers cannot be shown. This page retries by itself.")}
 	case problemRefused:
-		return description{http.StatusInternalServerError, t("Redis refused what this page needs"), t("The log of the dashboard has its answer.")}
+		return description{http.StatusInternalServerError, t("Redis refused a command"), t("The dashboard's log has the error from Redis.")}
 	case problemInternal:
-		return description{http.StatusInternalServerError, t("This page failed"), t("The dashboard has a fault here; its log has the details.")}
+		return description{http.StatusInternalServerError, t("Internal error"), t("The dashboard's log has the details.")}
 	}
 	return problemInternal.describe()
 }
 
-// problem is why a request is not answered as it was meant.
+// problem is the error for a request that cannot be answered as intended.
 type problem struct {
 	code   problemCode
-	cause  error  // for the log alone
-	title  string // of this one; empty for that of the code
-	advice string // the same
+	cause  error  // logged, not shown
+	title  string // replaces the code's title if not empty
+	advice string // replaces the code's advice if not empty
 }
 
 func (p *problem) Error() string {
@@ -121,7 +120,7 @@ func (p *problem) status() int { return p.code.describe().status }
 
 func fail(code problemCode, cause error) error { return &problem{code: code, cause: cause} }
 
-// problemOf finds the problem that an error is.
+// problemOf returns the problem for an error.
 func problemOf(err error) *problem {
 	var p *problem
 	var tooLarge *http.MaxBytesError
@@ -147,20 +146,20 @@ func problemOf(err error) *problem {
 	return &problem{code: code, cause: err}
 }
 
-// redisProblem is what keeps Redis from doing what a page needs: 503 if waiting can
-// help.
+// redisProblem returns the problem for a Redis error. The status is 503 if waiting
+// can help.
 func redisProblem(fault resque.Fault, err error) *problem {
 	p := &problem{code: problemRefused, cause: err, title: fault.Cause, advice: fault.Advice}
 	if fault.Temporary {
-		p.code, p.advice = problemRedis, p.advice+" "+t("This page tries again by itself.")
+		p.code, p.advice = problemRedis, p.advice+" "+t("This page retries by itself.")
 	}
 	return p
 }
 
-// refuse answers with a problem, as a page or as JSON.
+// refuse answers with an error page, or with the problem as JSON.
 func (h *Dashboard) refuse(q *request, err error) {
 	if errors.Is(err, context.Canceled) && q.Context().Err() != nil {
-		return // the reader is gone
+		return // the client is gone
 	}
 	p := problemOf(err)
 	d := p.code.describe()
@@ -182,7 +181,7 @@ func (h *Dashboard) refuse(q *request, err error) {
 	})
 }
 
-// message is a page that only says something.
+// message is the content of an error page.
 type message struct {
 	Title, Advice string
 	Retry         bool

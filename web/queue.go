@@ -14,13 +14,13 @@ import (
 
 // jobRow is a job in a queue.
 type jobRow struct {
-	ID       string // position and digest: what a form names it by
+	ID       string // position and digest, as forms send it
 	Position int64
 	Waiting  time.Duration
 	shownJob
 }
 
-// ShownJob is the row's job, for templates.
+// ShownJob returns the row's job, for templates.
 func (r jobRow) ShownJob() shownJob { return r.shownJob }
 
 // queuePage is the content of one queue's page.
@@ -29,15 +29,15 @@ type queuePage struct {
 	Jobs   []jobRow
 	Pager  pager
 	Filter jobFilter
-	Newest bool   // dir=desc: what came last is first
-	Size   int64  // jobs a page
-	Looked int64  // jobs that were looked at for the filter, on the pages before, too
-	Next   string // address of what the filter finds further on
-	Found  int64  // that match, up to here
+	Newest bool   // dir=desc: newest job first
+	Size   int64  // jobs per page
+	Looked int64  // jobs checked against the filter, including those of earlier pages
+	Next   string // address of the next page of matching jobs
+	Found  int64  // matching jobs so far
 	Others []string
 }
 
-// Sizes are how many jobs a page may have.
+// Sizes returns the page sizes to choose from.
 func (queuePage) Sizes() []int64 { return []int64{25, 50, 100} }
 
 // Ruby: Resque::Server's /queues/:id.
@@ -71,7 +71,7 @@ func (h *Dashboard) queue(q *request) error {
 	return h.show(q, "queue", name, "queues", content)
 }
 
-// pageJobs reads one page by position.
+// pageJobs reads one page of jobs by position.
 func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) error {
 	content.Pager = newPager(q, content.Queue.Size, content.Size)
 	first, last := content.Pager.First, content.Pager.First+content.Size
@@ -97,10 +97,10 @@ func (h *Dashboard) jobRow(job resque.QueuedJob, now time.Time) jobRow {
 	return row
 }
 
-// maxIDs is how many entries one form may name.
+// maxIDs is the largest number of entries that a form can name.
 const maxIDs = 1000
 
-// chosen returns the jobs that a form names.
+// chosen returns the ids of the selected jobs.
 func chosen(q *request) ([]resque.QueuedJobID, error) {
 	texts := q.PostForm["ids"]
 	if len(texts) == 0 || len(texts) > maxIDs {
@@ -116,21 +116,21 @@ func chosen(q *request) ([]resque.QueuedJobID, error) {
 	return ids, nil
 }
 
-// jobFilter says which jobs of a queue are meant.
+// jobFilter selects jobs of a queue.
 type jobFilter struct{ Class, Text string }
 
 func (f jobFilter) isEmpty() bool { return f == jobFilter{} }
 
-// IsEmpty tells that all jobs are meant.
+// IsEmpty reports whether the filter matches all jobs.
 func (f jobFilter) IsEmpty() bool { return f.isEmpty() }
 
-// Hidden are the filter's fields for a form that acts on what it passes.
+// Hidden returns the filter as fields of a form that acts on matching jobs.
 func (f jobFilter) Hidden() map[string]string {
 	return map[string]string{"class": f.Class, "q": f.Text}
 }
 
-// passes tells whether a job is meant. The class is that of the job, for Rails's
-// jobs not that of their wrapper; the text may stand anywhere in the payload.
+// passes reports whether the filter matches a job. For Rails jobs, Class is the class
+// of the job, not of its wrapper. Text can be anywhere in the payload.
 func (h *Dashboard) passes(f jobFilter, raw []byte) bool {
 	if f.Text != "" && !bytes.Contains(bytes.ToLower(raw), []byte(strings.ToLower(f.Text))) {
 		return false
@@ -138,12 +138,12 @@ func (h *Dashboard) passes(f jobFilter, raw []byte) bool {
 	return f.Class == "" || readJob(raw).Class == f.Class
 }
 
-// filterJobs looks for the jobs that the filter passes, in parts, as long as the
-// time allows, from where an earlier page ended.
+// filterJobs reads the queue in parts and collects matching jobs, until the page is
+// full or scanBudget has passed. It starts at the end of the previous page.
 func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) error {
 	const part = 1000
 	size := content.Queue.Size
-	at := q.number("from", 0, 0, size) // looked at so far
+	at := q.number("from", 0, 0, size) // jobs checked so far
 	content.Found = q.number("found", 0, 0, 1<<40)
 	for begun := time.Now(); at < size && time.Since(begun) < scanBudget; {
 		first, last := at, min(at+part, size)
@@ -169,7 +169,7 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 				return nil
 			}
 		}
-		if len(jobs) == 0 { // workers were faster
+		if len(jobs) == 0 { // workers took the rest
 			at = size
 		}
 	}
@@ -177,7 +177,7 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 	return nil
 }
 
-// conclude says how far the page came, and where it goes on.
+// conclude sets how many jobs were checked, and the address of the next page.
 func (c *queuePage) conclude(values url.Values, at int64) {
 	c.Looked = at
 	if at < c.Queue.Size {

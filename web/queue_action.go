@@ -8,7 +8,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// removeQueue empties a queue and makes it unknown.
+// removeQueue empties a queue and removes it from the list of queues.
 //
 // Ruby: Resque::Server's POST /queues/:id/remove.
 func (h *Dashboard) removeQueue(q *request) error { return h.emptyQueue(q, true) }
@@ -30,7 +30,7 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	if forget {
 		act, ask = "remove", question{Title: t("Remove queue %s?", name), Yes: t("Remove"), Count: size}
 	}
-	ask.Text = tn("1 job waits there.|%s jobs wait there.", size)
+	ask.Text = tn("The 1 job in it is removed.|The %s jobs in it are removed.", size)
 	if !q.isSure() {
 		return h.ask(q, ask)
 	}
@@ -48,17 +48,17 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	return q.back("queues", done, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
-// pauseQueue and resumeQueue are honoured by Go's workers, and by Ruby's with the
+// pauseQueue and resumeQueue affect Go workers, and Ruby workers that use the
 // resque-pause plugin.
 func (h *Dashboard) pauseQueue(q *request) error {
 	return h.switchPause(q, "pause", q.params["queue"], t("Paused queue %s.", q.params["queue"]))
 }
 
 func (h *Dashboard) resumeQueue(q *request) error {
-	return h.switchPause(q, "resume", q.params["queue"], t("Queue %s goes on.", q.params["queue"]))
+	return h.switchPause(q, "resume", q.params["queue"], t("Resumed queue %s.", q.params["queue"]))
 }
 
-// removeJobs removes the chosen jobs of a queue.
+// removeJobs removes the selected jobs of a queue.
 func (h *Dashboard) removeJobs(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (h *Dashboard) removeJobs(q *request) error {
 	return h.tookJobs(q, "remove jobs", name, p, err, t("Removed"))
 }
 
-// moveJobs moves the chosen jobs of a queue to the end of another.
+// moveJobs moves the selected jobs of a queue to the end of another.
 func (h *Dashboard) moveJobs(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -100,13 +100,13 @@ func (h *Dashboard) tookJobs(q *request, act, target string, p resque.BulkProgre
 	h.forget()
 	f := flash{Text: verb + " " + tn("1 job.|%s jobs.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
 	if p.Gone > 0 {
-		f.Text += " " + tn("1 was gone already.|%s were gone already.", p.Gone)
+		f.Text += " " + tn("1 no longer existed.|%s no longer existed.", p.Gone)
 	}
 	h.trim(q.Context(), p.Trash)
 	return q.back("queues/"+url.PathEscape(q.params["queue"]), f, map[string]any{"done": p.Done, "missing": p.Gone, "trash": p.Trash})
 }
 
-// removeMatching removes the jobs of a queue that the form's filter passes, in the
+// removeMatching removes the jobs of a queue that match the form's filter, in the
 // background.
 func (h *Dashboard) removeMatching(q *request) error {
 	if err := q.mayWrite(); err != nil {
@@ -126,7 +126,7 @@ func (h *Dashboard) removeMatching(q *request) error {
 		}
 		return h.ask(q, question{
 			Title: tn("Remove 1 job?|Remove %s jobs?", n), Yes: t("Remove"), Count: n, Hidden: filter.Hidden(),
-			Text: t("Those in queue %s that are like that.", name),
+			Text: t("All jobs in queue %s that match the filter are removed.", name),
 		})
 	}
 	return h.operate(q, "remove jobs", name, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// jobs puts jobs into a queue.
+// jobs adds jobs to a queue.
 func (s *site) jobs(queue string, jobs ...string) {
 	s.t.Helper()
 	s.do("SADD", "resque:queues", queue)
@@ -22,7 +22,7 @@ func (s *site) jobs(queue string, jobs ...string) {
 	}
 }
 
-// jobIDs are the ids of the jobs on a queue's page.
+// jobIDs returns the ids of the jobs on a queue's page.
 func (s *site) jobIDs(queue string) []string {
 	s.t.Helper()
 	var ids []string
@@ -48,12 +48,12 @@ func TestClearAndRemoveAQueue(t *testing.T) {
 		s.jobs(name, four...)
 		path := "/queues/" + pathEscape(name)
 		ask := s.post(path+"/clear", "")
-		present(t, ask.Body.String(), "4 jobs wait there.", "it asks")
+		present(t, ask.Body.String(), "The 4 jobs in it are removed.", "it asks")
 		assert.Len(t, s.list("resque:queue:"+name), 4)
 		a := s.submit(ask, nil)
 		assert.Equal(t, "Removed 4 jobs from queue "+name+". Undo", s.says(a))
 		assert.Empty(t, s.list("resque:queue:"+name))
-		assert.True(t, s.isQueue(name), "its name stays")
+		assert.True(t, s.isQueue(name), "the queue stays in the list")
 		s.jobs(name, `{"class":"New","args":[]}`)
 		require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
 		assert.Equal(t, append(four[:4:4], `{"class":"New","args":[]}`), s.list("resque:queue:"+name), "in front, in order")
@@ -80,7 +80,7 @@ func TestWhatIsRemovedExpires(t *testing.T) {
 			return
 		}
 	}
-	t.Error("nothing is kept")
+	t.Error("removed jobs are not kept")
 }
 
 func TestRemoveJobs(t *testing.T) {
@@ -90,7 +90,7 @@ func TestRemoveJobs(t *testing.T) {
 	ids := s.jobIDs("exports")
 	require.Len(t, ids, 4)
 	a := s.post("/queues/exports/jobs/remove", "ids="+ids[2])
-	assert.Equal(t, "Removed 1 job. Undo", s.says(a), "a damaged one, too")
+	assert.Equal(t, "Removed 1 job. Undo", s.says(a), "a damaged job")
 	assert.Equal(t, []string{four[0], four[1], four[3]}, s.list("resque:queue:exports"))
 	require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
 	assert.ElementsMatch(t, four, s.list("resque:queue:exports"))
@@ -100,8 +100,8 @@ func TestRemoveJobs(t *testing.T) {
 	ask := s.post("/queues/exports/jobs/remove", "ids="+strings.Join(ids[:3], "&ids="))
 	present(t, ask.Body.String(), "Remove 3 jobs?", "several")
 	a = s.submit(ask, nil)
-	assert.Equal(t, "Removed 2 jobs. 1 was gone already. Undo", s.says(a))
-	assert.Equal(t, []string{four[3]}, s.list("resque:queue:exports"), "those that were meant, though they moved")
+	assert.Equal(t, "Removed 2 jobs. 1 no longer existed. Undo", s.says(a))
+	assert.Equal(t, []string{four[3]}, s.list("resque:queue:exports"), "the selected jobs, at their new positions")
 	for _, form := range []string{"", "ids=x", "ids=-1-ab", "ids=1"} {
 		a := s.post("/queues/exports/jobs/remove", form)
 		require.Less(t, a.Code, 500, form)
@@ -136,7 +136,7 @@ func TestQueuePageFiltersAndPages(t *testing.T) {
 		present(t, s.get("/queues/exports"+query).Body.String(), want, query)
 	}
 	present(t, s.get("/queues/exports?page=3").Body.String(), "1 min", "how long it waits")
-	present(t, s.get("/queues/exports?q=nothing").Body.String(), "No job is like that", "none")
+	present(t, s.get("/queues/exports?q=nothing").Body.String(), "No job matches the filter", "none")
 	absent(t, s.get("/queues/exports?q=mail").Body.String(), ">A<", "the others")
 }
 
@@ -147,7 +147,7 @@ func TestPauses(t *testing.T) {
 	assert.Equal(t, "Paused queue exports.", s.says(s.post("/queues/exports/pause", "")))
 	assert.EqualValues(t, 1, s.do("EXISTS", "resque:pause:queue:exports"))
 	present(t, s.get("/queues/exports").Body.String(), ">paused<", "the queue")
-	assert.Equal(t, "Queue exports goes on.", s.says(s.post("/queues/exports/resume", "")))
+	assert.Equal(t, "Resumed queue exports.", s.says(s.post("/queues/exports/resume", "")))
 	assert.EqualValues(t, 0, s.do("EXISTS", "resque:pause:queue:exports"))
 	ask := s.post("/workers/pause", "back=queues")
 	present(t, ask.Body.String(), "Pause all workers?", "it asks")
@@ -190,12 +190,12 @@ func TestPrune(t *testing.T) {
 		assert.Equal(t, http.StatusConflict, a.Code, id)
 	}
 	assert.Empty(t, s.list("resque:failed"))
-	absent(t, s.get("/workers/"+alive).Body.String(), "/prune", "no button for one that beats")
+	absent(t, s.get("/workers/"+alive).Body.String(), "/prune", "no button for a live worker")
 	page := s.get("/workers/" + dead)
 	present(t, page.Body.String(), "/prune", "a button")
 
 	ask := s.post("/workers/"+dead+"/prune", "")
-	s.do("HSET", "resque:workers:heartbeat", dead, ago(0)) // it beats while somebody reads the question
+	s.do("HSET", "resque:workers:heartbeat", dead, ago(0)) // a heartbeat arrives before the question is answered
 	assert.Equal(t, http.StatusConflict, s.submit(ask, nil).Code)
 	assert.EqualValues(t, 1, s.do("SISMEMBER", "resque:workers", dead))
 	s.do("HSET", "resque:workers:heartbeat", dead, ago(6*time.Minute))
@@ -215,9 +215,9 @@ func TestPruneAllStale(t *testing.T) {
 	s.worker("h:1:x", ago(2*time.Minute), working("x", "A", "[]", 0))
 	s.worker("h:2:x", ago(90*time.Second), "")
 	s.worker("h:3:x", ago(time.Second), "")
-	s.do("HSET", "resque:workers:heartbeat", "h:4:x", ago(time.Hour)) // left by somebody
+	s.do("HSET", "resque:workers:heartbeat", "h:4:x", ago(time.Hour)) // a heartbeat without a worker
 	ask := s.post("/workers/prune", "back=workers")
-	present(t, ask.Body.String(), "Prune 3 stale workers?", "it says how many")
+	present(t, ask.Body.String(), "Prune 3 stale workers?", "the question has the number")
 	assert.Equal(t, "Pruned 3 workers.", s.says(s.submit(ask, nil)))
 	assert.EqualValues(t, 1, s.do("SCARD", "resque:workers"))
 	assert.EqualValues(t, 1, s.do("HLEN", "resque:workers:heartbeat"))
@@ -237,21 +237,21 @@ func TestStates(t *testing.T) {
 	}
 	assert.Equal(t, map[string]float64{"working": 5, "idle": 6, "stale": 2, "silent": 1}, states)
 	page := text(t, s.get("/overview").Body.String())
-	assert.Contains(t, page, "2 workers have not been heard of for long")
-	assert.Contains(t, page, "Jobs wait where no worker looks: archive")
-	assert.Contains(t, page, "probably lost")
+	assert.Contains(t, page, "2 workers are stale")
+	assert.Contains(t, page, "No worker takes jobs from archive")
+	assert.Contains(t, page, "worker probably dead")
 	s.worker("all.example.com~go:1:*,!archive", ago(0), "")
 	web.Forget(s.dashboard)
-	assert.Contains(t, text(t, s.get("/overview").Body.String()), "no worker looks: archive", "it is excluded")
+	assert.Contains(t, text(t, s.get("/overview").Body.String()), "No worker takes jobs from archive", "the worker excludes the queue")
 	s.worker("all.example.com~go:2:arc*", ago(0), "")
 	web.Forget(s.dashboard)
-	assert.NotContains(t, text(t, s.get("/overview").Body.String()), "no worker looks")
+	assert.NotContains(t, text(t, s.get("/overview").Body.String()), "No worker takes jobs from")
 }
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{Refresh: 10 * time.Second})
-	present(t, s.get("/").Body.String(), `data-refresh="10"`, "the dashboard's")
+	present(t, s.get("/").Body.String(), `data-refresh="10"`, "the default")
 	a := s.post("/settings", url.Values{"theme": {"dark"}, "refresh": {"0"}, "back": {"failed?page=2"}}.Encode())
 	assert.Equal(t, "./failed?page=2", a.Header().Get("Location"))
 	var cookies []string
@@ -259,7 +259,7 @@ func TestSettings(t *testing.T) {
 		cookies = append(cookies, c.Name+"="+c.Value)
 	}
 	page := s.get("/", "Cookie: "+strings.Join(cookies, "; ")).Body.String()
-	present(t, page, `data-theme="dark"`, "the reader's")
-	present(t, page, `data-refresh="0"`, "the reader's")
+	present(t, page, `data-theme="dark"`, "the user's choice")
+	present(t, page, `data-refresh="0"`, "the user's choice")
 	assert.Contains(t, openOn(t, s.server, web.Config{Refresh: -1}).get("/").Body.String(), `data-refresh="0"`)
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// positions are those of the jobs on a queue's page, and where it goes on.
+// positions returns the positions of the jobs on a queue's page, and the address of
+// the next page.
 func (s *site) positions(path string) (positions []int, next string) {
 	s.t.Helper()
 	told := s.get(path, "Accept: application/json").told(s.t)
@@ -26,7 +27,7 @@ func (s *site) positions(path string) (positions []int, next string) {
 	return positions, told["Next"].(string)
 }
 
-// mixed puts jobs of two classes into a queue, every third of the second.
+// mixed adds jobs of two classes to a queue. Every third job has the second class.
 func (s *site) mixed(queue string, n int) []string {
 	s.t.Helper()
 	jobs := make([]string, n)
@@ -52,7 +53,7 @@ func TestQueueOrdersAndSizes(t *testing.T) {
 	}
 }
 
-// A filter fills pages one after the other, in either order, each job once.
+// A filter fills one page after the other, in either order, and shows each job once.
 func TestQueueFilterGoesOn(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{PerPage: 4})
@@ -73,8 +74,8 @@ func TestQueueFilterGoesOn(t *testing.T) {
 		}
 		assert.Equal(t, want, all, query)
 	}
-	present(t, text(t, s.get("/queues/exports?class=Mail").Body.String()), "4 found among the first 12 looked at.", "how far it came")
-	present(t, text(t, s.get("/queues/exports?class=Mail&size=100").Body.String()), "10 found in all.", "to the end")
+	present(t, text(t, s.get("/queues/exports?class=Mail").Body.String()), "4 matches among the first 12 jobs.", "the jobs checked so far")
+	present(t, text(t, s.get("/queues/exports?class=Mail&size=100").Body.String()), "10 matches in the whole queue.", "to the end")
 }
 
 func TestRemoveMatchingJobs(t *testing.T) {
@@ -83,7 +84,7 @@ func TestRemoveMatchingJobs(t *testing.T) {
 	jobs := s.mixed("exports", 1700)
 	isMail := func(job string) bool { return strings.Contains(job, "Mail") }
 	ask := s.post("/queues/exports/jobs/matching", "class=Mail")
-	present(t, ask.Body.String(), "Remove 566 jobs?", "it says how many")
+	present(t, ask.Body.String(), "Remove 566 jobs?", "the question has the number")
 	assert.Len(t, s.list("resque:queue:exports"), 1700)
 	told := s.post("/queues/exports/jobs/matching", "class=Mail&sure=1", "Accept: application/json").told(t)
 	if op, running := told["operation"]; running {
@@ -98,7 +99,8 @@ func TestRemoveMatchingJobs(t *testing.T) {
 	present(t, s.post("/queues/exports/jobs/matching", "").Body.String(), "Clear queue exports?", "no filter means all")
 }
 
-// Workers take jobs from the front meanwhile: what is removed is what was meant.
+// Workers take jobs from the front while jobs are removed. Only matching jobs are
+// removed.
 func TestRemoveMatchingWhileWorkersTake(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{KeepRemoved: -1})
@@ -118,14 +120,13 @@ func TestRemoveMatchingWhileWorkersTake(t *testing.T) {
 		require.Eventually(t, func() bool { return s.get("/" + op.(string) + ".json").told(t)["Over"] == true }, waitLong, tick)
 	}
 	others := <-taken
-	s.post("/queues/exports/jobs/matching", "class=Mail&sure=1") // what moved past it just then
+	s.post("/queues/exports/jobs/matching", "class=Mail&sure=1") // the jobs that moved during the first pass
 	left := s.list("resque:queue:exports")
-	assert.Len(t, slices.DeleteFunc(slices.Clone(left), func(job string) bool { return strings.Contains(job, "Mail") }), 2000-others, "no other was removed")
-	assert.Len(t, left, 2000-others, "all that were meant are gone")
+	assert.Len(t, slices.DeleteFunc(slices.Clone(left), func(job string) bool { return strings.Contains(job, "Mail") }), 2000-others, "no other job was removed")
+	assert.Len(t, left, 2000-others, "all matching jobs are removed")
 }
 
-// The application says how arguments are shown, links to its own pages, and has
-// tabs.
+// The application formats arguments and adds links and tabs.
 func TestExtensions(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{
@@ -155,7 +156,7 @@ func TestExtensions(t *testing.T) {
 		assert.Contains(t, links(t, page), "https://grafana.example.com/", path)
 		assert.Contains(t, links(t, page), "/admin", path)
 	}
-	present(t, s.get("/queues/exports").Body.String(), "1.0", "an empty answer leaves them")
+	present(t, s.get("/queues/exports").Body.String(), "1.0", "an empty text leaves the arguments as they are")
 	assert.Contains(t, links(t, s.get("/queues/exports").Body.String()), "../stats/redis")
 
 	hidden := openOn(t, s.server, web.Config{HideArgs: true, FormatArgs: func(web.Job) string { return "seen" }})

@@ -9,17 +9,17 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// queueRow is a queue as pages show it.
+// queueRow is a queue in a table of queues.
 type queueRow struct {
 	Name    string
 	Size    int64
 	Paused  bool
-	Damage  string        `json:",omitempty"` // why it cannot be read
-	Workers int           // that work it
-	Oldest  time.Duration // how long the next job has been waiting; 0 where nobody wrote it
+	Damage  string        `json:",omitempty"` // why the queue cannot be read
+	Workers int           // number of workers that serve the queue
+	Oldest  time.Duration // how long the next job has been waiting; 0 if its payload has no time
 	Next    string        // the next job's class
-	Line    string        // how its size changed, as points of a line
-	Drain   time.Duration // until it is empty at this pace; 0 where it does not get shorter
+	Line    string        // points of a line that shows how the size changed
+	Drain   time.Duration // time until the queue is empty at the present rate; 0 if it does not shrink
 }
 
 func (h *Dashboard) queueRows(snap moment) []queueRow {
@@ -28,7 +28,7 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Queue]}
 		row.Line, row.Drain = h.rates.trend(state.Queue, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
-			row.Drain = 0 // nobody goes on with it
+			row.Drain = 0 // no worker takes its jobs
 		}
 		if state.Err != nil {
 			row.Damage = state.Err.Error()
@@ -42,8 +42,7 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 	return rows
 }
 
-// waited is how long a job has been waiting, by its payload; 0 where that does not
-// say it.
+// waited returns how long a job has been waiting, or 0 if its payload has no time.
 func waited(job *resque.Payload, now time.Time) time.Duration {
 	at, ok := waitingSince(job)
 	if !ok {
@@ -59,7 +58,7 @@ func waitingSince(job *resque.Payload) (at time.Time, ok bool) {
 	return job.WaitingSince()
 }
 
-// failedRow is a list of failures.
+// failedRow is a list of failures and its length.
 type failedRow struct {
 	Name string
 	Size int64
@@ -81,12 +80,12 @@ type queuesPage struct {
 	Failed []failedRow
 	Filter string
 	Sort   string
-	Hidden int // empty ones that are not shown
+	Hidden int // number of empty queues that are not shown
 	All    bool
 	Pager  pager
 }
 
-// queuesAtOnce is how many queues a page lists.
+// queuesAtOnce is the number of queues on a page.
 const queuesAtOnce = 200
 
 // Ruby: Resque::Server's /queues.

@@ -9,8 +9,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// rates keeps what the counters and the queues' sizes were, to tell how fast they
-// change. Nothing is written by that.
+// rates keeps past values of the counters and queue sizes, to compute how fast they
+// change. It writes nothing to Redis.
 type rates struct {
 	mu      sync.Mutex
 	samples []sample
@@ -30,10 +30,10 @@ type queueSize struct {
 
 const (
 	rateWindow = 10 * time.Minute
-	rateStep   = 4 * time.Second // samples are not closer than this
+	rateStep   = 4 * time.Second // shortest time between two samples
 	sizeWindow = 30 * time.Minute
 	sizeStep   = 30 * time.Second
-	sizeQueues = 2000 // of more queues no sizes are kept
+	sizeQueues = 2000 // with more queues, sizes are not kept
 )
 
 func (r *rates) sample(snap resque.Snapshot) {
@@ -55,7 +55,7 @@ func (r *rates) sampleSizes(snap resque.Snapshot) {
 		return
 	}
 	r.sized = snap.Now
-	known := make(map[string][]queueSize, len(snap.Queues)) // what is gone is forgotten
+	known := make(map[string][]queueSize, len(snap.Queues)) // without queues that no longer exist
 	for _, q := range snap.Queues {
 		sizes := append(r.sizes[q.Queue], queueSize{snap.Now, q.Size})
 		for len(sizes) > 1 && snap.Now.Sub(sizes[0].at) > sizeWindow {
@@ -66,7 +66,7 @@ func (r *rates) sampleSizes(snap resque.Snapshot) {
 	r.sizes = known
 }
 
-// now is the rate of the last half minute, empty where it is not known yet.
+// now returns the rate of the last half minute, or "" if it is not known yet.
 func (r *rates) now() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *rates) now() string {
 
 func perSecond(a, b sample) string {
 	seconds := b.at.Sub(a.at).Seconds()
-	if b.processed < a.processed || seconds <= 0 { // it was cleared
+	if b.processed < a.processed || seconds <= 0 { // the counter was cleared
 		return ""
 	}
 	return rateText(float64(b.processed-a.processed) / seconds)
@@ -101,8 +101,9 @@ func rateText(rate float64) string {
 	}
 }
 
-// trend is how a queue's size changed, as a small line, and how long it takes to
-// empty at the pace of the last minutes: 0 where it does not get shorter.
+// trend returns the points of a line that shows how a queue's size changed, and the
+// time until the queue is empty at the rate of the last minutes. drain is 0 if the
+// queue does not shrink.
 func (r *rates) trend(queue string, now time.Time, size int64) (line string, drain time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,7 +114,7 @@ func (r *rates) trend(queue string, now time.Time, size int64) (line string, dra
 	return sparkline(sizes), drainTime(sizes, now, size)
 }
 
-// The size of a queue's small line.
+// The size of the line in the table of queues.
 const sparkWidth, sparkHeight = 60.0, 16.0
 
 func sparkline(sizes []queueSize) string {
@@ -130,7 +131,7 @@ func sparkline(sizes []queueSize) string {
 	return string(points)
 }
 
-// drainWindow is over how long the pace of a queue is taken.
+// drainWindow is the time over which the rate of a queue is measured.
 const drainWindow = 5 * time.Minute
 
 func drainTime(sizes []queueSize, now time.Time, size int64) time.Duration {
@@ -147,12 +148,12 @@ func drainTime(sizes []queueSize, now time.Time, size int64) time.Duration {
 	return 0
 }
 
-// graph is the rates of the last minutes as lines of an SVG.
+// graph is the rates of the last minutes as lines of an SVG image.
 type graph struct {
-	Processed, Failed []string   // each the points of a line; a gap begins another
-	Most              string     // what the top stands for
-	Known             bool       // there is something to draw
-	Rows              []graphRow // the same as a table
+	Processed, Failed []string   // the points of each line; a gap starts a new line
+	Most              string     // the rate at the top of the graph
+	Known             bool       // false if there is nothing to draw
+	Rows              []graphRow // the same values for a table
 }
 
 type graphRow struct {
@@ -160,11 +161,11 @@ type graphRow struct {
 	Processed, Failed string
 }
 
-// The size of the graph's drawing.
+// The size of the graph in SVG units.
 const graphWidth, graphHeight = 600.0, 80.0
 
-// ratePoint is the rates until a moment. A gap stands for a counter that was
-// cleared.
+// ratePoint is the rates between two samples. gap means that a counter was cleared
+// between them.
 type ratePoint struct {
 	at                time.Time
 	processed, failed float64

@@ -21,7 +21,7 @@ func TestRates(t *testing.T) {
 	assert.Empty(t, r.now())
 	assert.False(t, r.graph().Known)
 	look(0, 100, 0)
-	assert.Empty(t, r.now(), "one look is no rate")
+	assert.Empty(t, r.now(), "one sample gives no rate")
 	look(time.Second, 900, 0)
 	assert.Len(t, r.samples, 1, "too soon")
 	look(9*time.Second, 105, 1)
@@ -32,7 +32,7 @@ func TestRates(t *testing.T) {
 	require.Len(t, g.Rows, 2)
 	assert.Equal(t, "100", g.Most)
 	assert.Equal(t, "100", g.Rows[1].Processed)
-	look(10*time.Second, 3, 0) // somebody cleared the counters
+	look(10*time.Second, 3, 0) // the counters were cleared
 	assert.Empty(t, perSecond(r.samples[2], r.samples[3]))
 	look(10*time.Second, 13, 0)
 	look(10*time.Second, 23, 0)
@@ -61,15 +61,15 @@ func TestTrend(t *testing.T) {
 	assert.Empty(t, line)
 	assert.Zero(t, drain)
 	_, drain = r.trend("q", at, 0)
-	assert.Zero(t, drain, "it is empty")
+	assert.Zero(t, drain, "the queue is empty")
 	for range 100 {
 		at = at.Add(time.Minute)
 		r.sample(resque.Snapshot{Now: at, Queues: []resque.QueueState{{Queue: "q"}}})
 	}
-	assert.NotContains(t, r.sizes, "grows", "what is gone is forgotten")
+	assert.NotContains(t, r.sizes, "grows", "removed queues are not kept")
 	assert.LessOrEqual(t, len(r.sizes["q"]), 31)
 	r.sample(resque.Snapshot{Now: at.Add(time.Hour), Queues: make([]resque.QueueState, sizeQueues+1)})
-	assert.Len(t, r.sizes, 1, "of too many queues no sizes are kept")
+	assert.Len(t, r.sizes, 1, "with too many queues, sizes are not kept")
 }
 
 func TestFrames(t *testing.T) {
@@ -84,7 +84,7 @@ func TestFrames(t *testing.T) {
 	assert.False(t, shown[0].App)
 	assert.True(t, shown[1].App)
 	shown, folded = frames(lines[3:])
-	assert.Len(t, shown, 3, "of libraries alone, all")
+	assert.Len(t, shown, 3, "all lines, if none is the application's")
 	assert.Empty(t, folded)
 	shown, _ = frames(nil)
 	assert.Empty(t, shown)
@@ -100,7 +100,7 @@ func TestTexts(t *testing.T) {
 	} {
 		assert.Equal(t, want, spanText(d))
 	}
-	assert.Equal(t, "ä…", cut(3, "ää"), "no half letters")
+	assert.Equal(t, "ä…", cut(3, "ää"), "no half characters")
 	assert.Equal(t, "1 job", tn("1 job|%s jobs", 1))
 	assert.Equal(t, "1,000 jobs", tn("1 job|%s jobs", 1000))
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// fill puts what a middling shop has into the Redis: for screenshots, the
-// accessibility check and the tests that visit every page.
+// fill adds the data of a shop of medium size, for screenshots, the accessibility
+// check and the tests that visit every page.
 func (s *site) fill() {
 	s.t.Helper()
 	s.fillQueues()
@@ -100,7 +100,7 @@ func (s *site) fillFailures() {
 	}
 }
 
-// removed has something in the trash.
+// removed adds removed entries.
 func (s *site) removed() {
 	s.t.Helper()
 	s.post("/failed/remove/"+s.ids()[3], "")

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// here is the page's own address below the mount, for forms that lead back.
+// here returns the page's address below the mount, for forms that lead back to it.
 func (q *request) here() string {
 	if q.URL.RawQuery == "" {
 		return q.path
@@ -25,8 +25,8 @@ func (q *request) isFragment() bool {
 	return q.Header.Get("X-Fragment") != "" || q.poll
 }
 
-// isDialog tells that the dashboard's script asks, which shows a question in a dialog
-// over the page that it comes from.
+// isDialog reports whether the dashboard's script sent the request. The script shows
+// a question in a dialog over the page.
 func (q *request) isDialog() bool { return q.Header.Get("X-Dialog") != "" }
 
 func (q *request) wantsJSON() bool {
@@ -34,14 +34,14 @@ func (q *request) wantsJSON() bool {
 		return true
 	}
 	first, _, _ := strings.Cut(q.Header.Get("Accept"), ",")
-	kind, _, _ := mime.ParseMediaType(strings.TrimSpace(first)) // empty where there is none
+	kind, _, _ := mime.ParseMediaType(strings.TrimSpace(first)) // empty if the header is missing
 	return kind == "application/json"
 }
 
-// isXHR tells that jQuery asks, as in Ruby's front end.
+// isXHR reports whether jQuery sent the request, as in Ruby's front end.
 func (q *request) isXHR() bool { return q.Header.Get("X-Requested-With") == "XMLHttpRequest" }
 
-// number reads a number of the query, between least and most.
+// number returns a number from the query, limited to least and most.
 func (q *request) number(name string, otherwise, least, most int64) int64 {
 	n, err := strconv.ParseInt(q.FormValue(name), 10, 64)
 	if err != nil {
@@ -50,7 +50,8 @@ func (q *request) number(name string, otherwise, least, most int64) int64 {
 	return min(max(n, least), most)
 }
 
-// may refuses who has the level but not the right; "" is none in particular.
+// may returns an error if the user does not have the right. The right "" is always
+// allowed.
 func (q *request) may(right Right) error {
 	switch {
 	case right == "", q.access.May(right):
@@ -61,7 +62,8 @@ func (q *request) may(right Right) error {
 	return fail(problemRight, nil)
 }
 
-// mayWrite is the guard of everything that changes something.
+// mayWrite returns an error if the user may not change anything, and reads the form.
+// Every handler that changes something calls it first.
 func (q *request) mayWrite() error {
 	if q.access.Level < Write {
 		return fail(problemReadOnly, nil)
@@ -69,14 +71,14 @@ func (q *request) mayWrite() error {
 	return q.readForm()
 }
 
-// readForm reads the whole form, of either kind. FormValue alone takes a form that
-// is too large or broken for an empty one.
+// readForm reads the whole form, in either encoding. FormValue alone would treat a
+// form that is too large or invalid as empty.
 func (q *request) readForm() error {
 	err := q.ParseForm()
 	if kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
 		err = q.ParseMultipartForm(maxBody)
 	}
-	if err == nil { // a body of another kind is not read, but it is not let pass either
+	if err == nil { // a body of another type is not parsed, but its size is checked
 		_, err = io.Copy(io.Discard, q.Body)
 	}
 	var tooLarge *http.MaxBytesError
@@ -89,15 +91,15 @@ func (q *request) readForm() error {
 	return fail(problemForm, err)
 }
 
-// The cookies keep what a reader chose, and what the next page is to say. None
-// says who they are.
+// Cookies hold the user's choices and the message for the next page. No cookie
+// identifies a user.
 const (
 	themeCookie   = "resque_theme"
 	refreshCookie = "resque_refresh"
 	flashCookie   = "resque_flash"
 )
 
-// theme is "light" or "dark" where the reader chose one, else "auto".
+// theme returns "light" or "dark" if the user chose one, otherwise "auto".
 func (q *request) theme() string {
 	if c, err := q.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
 		return c.Value
@@ -114,19 +116,19 @@ func (h *Dashboard) refresh(q *request) int {
 	return max(int(h.cfg.Refresh/time.Second), 0)
 }
 
-// flash is what the page after an action says.
+// flash is the message that the page after an action shows.
 type flash struct {
 	Text  string
 	Bad   bool     `json:",omitempty"`
-	Trash []string `json:",omitempty"` // what can be brought back
+	Trash []string `json:",omitempty"` // what Undo can restore
 
-	Operation bool `json:"-"` // nothing is said: it goes on, on a page of its own
+	Operation bool `json:"-"` // the operation still runs and has its own page: no message
 }
 
 func (q *request) setFlash(f flash) {
 	text, err := json.Marshal(f)
-	if err != nil || len(text) > 2000 { // a cookie has limits
-		text, _ = json.Marshal(flash{Text: f.Text, Bad: f.Bad}) // two plain fields
+	if err != nil || len(text) > 2000 { // browsers limit the size of a cookie
+		text, _ = json.Marshal(flash{Text: f.Text, Bad: f.Bad}) // cannot fail: plain fields
 	}
 	q.setCookie(flashCookie, base64.RawURLEncoding.EncodeToString(text), 60)
 }
@@ -152,13 +154,13 @@ func (q *request) setCookie(name, value string, maxAge int) {
 	})
 }
 
-// back answers an action: with the page that the form names, and there what was
-// done; or with that as JSON.
+// back answers an action. It redirects to the page that the form names and shows f
+// there, or answers with result as JSON.
 func (q *request) back(otherwise string, f flash, result any) error {
 	if q.wantsJSON() {
 		body, err := json.Marshal(result)
 		if err != nil {
-			return err //nolint:wrapcheck // of plain values
+			return err //nolint:wrapcheck // plain values
 		}
 		q.w.Header().Set("Content-Type", "application/json")
 		status := http.StatusOK
@@ -175,19 +177,19 @@ func (q *request) back(otherwise string, f flash, result any) error {
 	if !isLocal(target) {
 		target = otherwise
 	}
-	if q.isDialog() { // a script does not see where a redirect leads
+	if q.isDialog() { // a script does not see the target of a redirect
 		q.w.Header().Set("X-Location", q.base+target)
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	// Set by hand: http.Redirect would make it absolute.
+	// http.Redirect would make the address absolute.
 	q.w.Header().Set("Location", q.base+target)
 	q.w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 
-// isLocal tells whether an address that came with a form is one below the mount:
-// anything else could lead to another site.
+// isLocal reports whether an address from a form is below the mount. Any other
+// address could lead to another site.
 func isLocal(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil || target == "" || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(target, "/") ||
@@ -202,7 +204,7 @@ func isLocal(target string) bool {
 	return true
 }
 
-// settings keeps what a reader chose.
+// settings stores the user's choices in cookies.
 func (h *Dashboard) settings(q *request) error {
 	if err := q.readForm(); err != nil {
 		return err

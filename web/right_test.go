@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// takes is the right that an action takes.
+// takes returns the right that an action needs.
 func takes(path string) web.Right {
 	switch {
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
@@ -31,8 +31,8 @@ func takes(path string) web.Right {
 	return web.RightRemove
 }
 
-// Who lacks a right is refused what takes it and sees no button for it; everything
-// else works.
+// A user without a right sees no button that needs it, and such actions are refused.
+// Everything else works.
 func TestSingleRights(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -48,14 +48,14 @@ func TestSingleRights(t *testing.T) {
 				if takes(path) == denied {
 					a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
 					require.Equal(t, http.StatusForbidden, a.Code, path)
-					present(t, a.Body.String(), "You may not do that", "%s", path)
+					present(t, a.Body.String(), "You may not do this", "%s", path)
 					refused++
 				}
 			}
 			assert.Positive(t, refused)
 			for _, path := range append(slices.Clone(pagePaths), s.href("/failed", "failures/")) {
 				if strings.HasPrefix(path, "/failed/re") {
-					continue // Ruby's questions
+					continue // GET pages that ask for confirmation
 				}
 				page := parse(t, s.get(path).Body.String())
 				for _, form := range elements(page, "form") {

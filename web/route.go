@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// route is a path of the dashboard. A segment of pattern that begins with a
-// colon stands for any one segment. Ruby's front end has most of them, in this
-// order of precedence: a literal segment before a parameter. http.ServeMux cannot
-// hold them all: it takes some for ambiguous.
+// route is a path of the dashboard. A segment of pattern that begins with a colon
+// matches any one segment. Most routes are those of Ruby's front end. They are tried
+// in order: a literal segment comes before a parameter. http.ServeMux cannot hold
+// them all, because it considers some of them ambiguous.
 type route struct {
 	method, pattern string
 	serve           func(q *request) error
-	right           Right // that it takes, beside the level
+	right           Right // needed in addition to the level
 }
 
-// segments splits a path as it was sent, so that a slash in a name, as %2F, is
-// no separator. One slash at the end is as none.
+// segments splits an escaped path, so that an escaped slash (%2F) in a name does not
+// separate. One trailing slash is ignored.
 func segments(u *url.URL) ([]string, error) {
 	path := strings.TrimPrefix(u.EscapedPath(), "/")
 	path = strings.TrimSuffix(path, "/")
@@ -25,15 +25,15 @@ func segments(u *url.URL) ([]string, error) {
 	for i, part := range parts {
 		plain, err := url.PathUnescape(part)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // told as a path that is not there
+			return nil, err //nolint:wrapcheck // the caller answers that the page does not exist
 		}
 		parts[i] = plain
 	}
 	return parts, nil
 }
 
-// base is the way from a page back to where the dashboard is mounted: all links
-// are relative, so that it need not know where that is.
+// base returns the relative path from a page to the dashboard's root. All links are
+// relative, so the dashboard need not know its mount.
 func base(u *url.URL) string {
 	depth := strings.Count(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
 	if depth == 0 {
@@ -42,8 +42,8 @@ func base(u *url.URL) string {
 	return strings.Repeat("../", depth)
 }
 
-// match finds the route of a path, and what stands for its parameters. allowed
-// are the methods of the routes whose pattern matches, for an answer 405.
+// match finds the route of a path and the values of its parameters. allowed are the
+// methods of all routes with a matching pattern, for an answer with 405.
 func match(routes []route, method string, path []string) (found *route, params map[string]string, allowed []string) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -61,8 +61,8 @@ func match(routes []route, method string, path []string) (found *route, params m
 	return nil, nil, allowed
 }
 
-// matchJSON finds the route of a page whose last segment has ".json" behind its
-// name. A name of a queue or a key may end like that itself, and is no such page.
+// matchJSON finds the route of a page whose last segment is followed by ".json". The
+// name of a queue or a key may end in ".json" itself; match has found that before.
 func matchJSON(routes []route, method string, path []string) (found *route, params map[string]string, ok bool) {
 	last := len(path) - 1
 	plain, ok := strings.CutSuffix(path[last], ".json")
@@ -107,8 +107,9 @@ func dotted(suffix string) string {
 	return "." + suffix
 }
 
-// table has every path. Ruby's come first in each group; what changes something
-// is a POST, of which Ruby has some as GET: those ask here.
+// table returns all routes. Ruby's come first in each group. Everything that changes
+// something is a POST; where Ruby uses GET for a change, our GET asks for
+// confirmation.
 func (h *Dashboard) table() []route {
 	get := func(pattern string, serve func(*request) error) route {
 		return route{http.MethodGet, pattern, serve, ""}

@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// Every path of Ruby's front end, and those of ours, with what it answers.
+// All paths of Ruby's front end and ours, with their answers.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -35,7 +35,7 @@ func TestRoutes(t *testing.T) {
 		{"HEAD", "/", 200, ""},
 		{"GET", "/queues", 200, "a/b"},
 		{"GET", "/queues/", 200, "a/b"},
-		{"GET", "/queues/exports", 200, "No job waits here"},
+		{"GET", "/queues/exports", 200, "queue is empty"},
 		{"GET", "/queues/a%2Fb", 200, "Slashed"},
 		{"GET", "/queues/a%2Fb/", 200, "Slashed"},
 		{"GET", "/queues/a%2fb?start=0", 200, "Slashed"},
@@ -43,49 +43,49 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/queues/jobs.poll", 200, "<h1>jobs.poll"},
 		{"GET", "/queues?name=..", 200, "<h1>.."},
 		{"GET", "/queues?name=", 200, "(no name)"},
-		{"GET", "/queues/nobody", 200, "No job waits here"},
+		{"GET", "/queues/unknown", 200, "queue is empty"},
 		{"GET", "/working", 200, "Exporter"},
 		{"GET", "/working/web-1.prod:4212:*", 200, "web-1.prod"},
 		{"GET", "/workers", 200, "4212"},
 		{"GET", "/workers/all", 200, "4212"},
 		{"GET", "/workers/web-1.prod", 200, "4212"},
-		{"GET", "/workers/web-1.prod:4212:*", 200, "In hand"},
-		{"GET", "/workers/web-1.prod:4212:%2A", 200, "In hand"},
-		{"GET", "/workers/nobody", 404, "no such worker"},
+		{"GET", "/workers/web-1.prod:4212:*", 200, "Running job"},
+		{"GET", "/workers/web-1.prod:4212:%2A", 200, "Running job"},
+		{"GET", "/workers/unknown", 404, "is not registered"},
 		{"GET", "/failed", 200, "Exporter"},
 		{"GET", "/failed/", 200, "Exporter"},
 		{"GET", "/failed?start=0&class=Exporter&order=asc", 200, "Exporter"},
 		{"GET", "/failed/failed", 200, "Exporter"},
-		{"GET", "/failed/nobody_failed", 404, "no such page"},
+		{"GET", "/failed/unknown_failed", 404, "page does not exist"},
 		{"GET", "/failed/requeue/0", 200, "Retry this job?"},
-		{"GET", "/failed/requeue/7", 410, "not there any more"},
+		{"GET", "/failed/requeue/7", 410, "no longer exists"},
 		{"GET", "/failed/remove/1", 200, "Remove this failure?"},
 		{"GET", "/failed/failed/requeue/0", 200, "Retry this job?"},
 		{"GET", "/failed/failed/remove/0", 200, "Remove this failure?"},
-		{"GET", "/failed/remove/nonsense", 404, "no such page"},
-		{"GET", "/failures/nonsense", 404, "no such page"},
-		{"GET", "/failures/0-0123456789abcdef", 410, "not there any more"},
+		{"GET", "/failed/remove/nonsense", 404, "page does not exist"},
+		{"GET", "/failures/nonsense", 404, "page does not exist"},
+		{"GET", "/failures/0-0123456789abcdef", 410, "no longer exists"},
 		{"GET", "/stats", 200, "processed"},
 		{"GET", "/stats/resque", 200, "processed"},
 		{"GET", "/stats/keys", 200, "queue:a/b"},
 		{"GET", "/stats/keys/queue:a%2Fb", 200, "Slashed"},
-		{"GET", "/stats/keys/nothing", 404, "no such key"},
+		{"GET", "/stats/keys/nothing", 404, "key does not exist"},
 		{"GET", "/stats.txt", 200, "resque.pending=1"},
 		{"GET", "/metrics", 200, "resque_up 1"},
 		{"GET", "/healthz", 200, "ok"},
-		{"GET", "/key", 404, "no such page"},
-		{"GET", "/key/failed", 404, "no such page"},
-		{"GET", "/nothing", 404, "no such page"},
-		{"GET", "/queues//", 404, "no such page"},
+		{"GET", "/key", 404, "page does not exist"},
+		{"GET", "/key/failed", 404, "page does not exist"},
+		{"GET", "/nothing", 404, "page does not exist"},
+		{"GET", "/queues//", 404, "page does not exist"},
 		{"GET", "/%zz", 404, ""},
-		{"GET", "/ops/unknown", 410, "Nothing is known"},
-		{"GET", "/assets/none.css", 404, "no such page"},
-		{"GET", "/failed/clear", 404, "no such page"},
-		{"POST", "/overview", 405, "does not take that method"},
-		{"PUT", "/failed/clear", 405, "does not take that method"},
-		{"DELETE", "/queues/exports", 405, "does not take that method"},
-		{"GET", "/queues/exports/remove", 405, "does not take that method"},
-		{"OPTIONS", "/failed", 405, "does not take that method"},
+		{"GET", "/ops/unknown", 410, "operation is unknown"},
+		{"GET", "/assets/none.css", 404, "page does not exist"},
+		{"GET", "/failed/clear", 404, "page does not exist"},
+		{"POST", "/overview", 405, "does not accept that method"},
+		{"PUT", "/failed/clear", 405, "does not accept that method"},
+		{"DELETE", "/queues/exports", 405, "does not accept that method"},
+		{"GET", "/queues/exports/remove", 405, "does not accept that method"},
+		{"OPTIONS", "/failed", 405, "does not accept that method"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +112,7 @@ func TestMethodNotAllowedNamesTheMethods(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.ask(http.MethodHead, "/failed", "").Code)
 }
 
-// A fragment is what a refresh swaps: no head, no navigation.
+// A fragment is the part that a refresh replaces: it has no head and no navigation.
 func TestFragments(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -134,17 +134,17 @@ func TestFragments(t *testing.T) {
 	assert.Equal(t, http.StatusNotModified, again.Code)
 	assert.Empty(t, again.Body.String())
 	s.do("SADD", "resque:queues", "another")
-	web.Age(s.dashboard, -time.Hour) // viewers share what is not a second old
+	web.Age(s.dashboard, -time.Hour) // a snapshot is shared for a second
 	assert.Equal(t, http.StatusNotModified, s.get("/queues", "X-Fragment: 1", "If-None-Match: "+tag).Code)
 	web.Age(s.dashboard, time.Hour+time.Second)
 	changed := s.get("/queues", "X-Fragment: 1", "If-None-Match: "+tag)
 	assert.Equal(t, http.StatusOK, changed.Code)
 	assert.Contains(t, changed.Body.String(), "another")
-	assert.Empty(t, s.get("/queues").Header().Get("ETag"), "a whole page says when it was made")
+	assert.Empty(t, s.get("/queues").Header().Get("ETag"), "a whole page contains its time")
 }
 
-// Whole pages work below any mount: each link and form of each page is followed,
-// as a browser would, and must lead below the mount.
+// Pages work below any mount. Each link and form of each page is followed like in a
+// browser, and must lead below the mount.
 func TestMounts(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -175,7 +175,7 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// crawl follows all links from the mount on.
+// crawl follows all links from the mount.
 func crawl(t *testing.T, prefix string, handler http.Handler) {
 	t.Helper()
 	seen := map[string]bool{}

@@ -24,8 +24,8 @@ func quoted(text string) string {
 	return string(b)
 }
 
-// TestScreenshots is for people: it takes a picture of every page, in light, in
-// dark, and on a telephone.
+// TestScreenshots takes a picture of every page for people to look at: in light, in
+// dark, and on a phone.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	if *screenshots == "" {
@@ -63,7 +63,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-// TestPicturesOfTheDocumentation takes those of docs/img.
+// TestPicturesOfTheDocumentation takes the pictures in docs/img.
 func TestPicturesOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	if *screenshots == "" {

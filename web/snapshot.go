@@ -9,26 +9,26 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// snapshotAge is how old a snapshot may be: viewers share one.
+// snapshotAge is the greatest age of a snapshot. Requests within that time share it.
 const snapshotAge = time.Second
 
-// moment is a snapshot with what every page concludes from it, once for all that
-// are shown of it.
+// moment is a snapshot with the values that every page computes from it. They are
+// computed once per snapshot.
 type moment struct {
 	resque.Snapshot
-	served  map[string]int // workers by queue
-	summary *summary       // not to be changed
+	served  map[string]int // number of workers per queue
+	summary *summary       // shared: must not be modified
 }
 
-// snapshots keeps the last snapshot.
+// snapshots holds the last snapshot.
 type snapshots struct {
 	mu    sync.Mutex
 	last  moment
 	taken time.Time
 }
 
-// snapshot is the state of Resque, at most a second old. Who asks while one is
-// being read waits for it instead of reading another.
+// snapshot returns the state of Resque, at most one second old. A caller that comes
+// while a snapshot is being read waits for that one.
 func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	s := &h.snapshots
 	s.mu.Lock()
@@ -46,22 +46,23 @@ func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	return s.last, nil
 }
 
-// forget has the next page read again: something was changed.
+// forget discards the snapshot after a change, so that the next page shows the
+// change.
 func (h *Dashboard) forget() {
 	h.snapshots.mu.Lock()
 	defer h.snapshots.mu.Unlock()
 	h.snapshots.taken = time.Time{}
 }
 
-// summary is the strip on every page.
+// summary is the strip of numbers on every page.
 type summary struct {
 	Pending, Failed, Processed int64
 	Workers, Working, Stale    int
 	Paused                     bool
 	PerSecond                  string
-	OldestAt                   time.Time // since when the longest waiting job waits, where jobs say it
+	OldestAt                   time.Time // when the longest waiting job was enqueued; zero if unknown
 	RoundTrip                  time.Duration
-	Unserved                   []string // queues with jobs that no worker works
+	Unserved                   []string // queues with jobs but without a worker
 	Damage                     []string // keys that cannot be read, and why
 }
 
@@ -100,13 +101,13 @@ func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summ
 	return s
 }
 
-// isAway reports whether an error came from Redis or from the way to it.
+// isAway reports whether an error came from Redis or from the connection to it.
 func isAway(err error) bool {
 	_, ok := resque.Explain(err)
 	return ok
 }
 
-// RoundTripText is how long Redis took to answer, in words that say when that is long.
+// RoundTripText returns how long Redis took to answer, and says so if that was slow.
 func (s *summary) RoundTripText() string {
 	text := fmt.Sprintf("%.1f ms", float64(s.RoundTrip.Microseconds())/1000)
 	if s.RoundTrip > slowRoundTrip {
@@ -115,5 +116,5 @@ func (s *summary) RoundTripText() string {
 	return text
 }
 
-// slowRoundTrip is from when on Redis is called slow.
+// slowRoundTrip is the round trip time above which Redis is called slow.
 const slowRoundTrip = 100 * time.Millisecond

@@ -7,7 +7,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// statsPage is the content of the pages of numbers.
+// statsPage is the content of the Stats pages.
 type statsPage struct {
 	Tab      string // resque, redis or keys
 	Rows     []statRow
@@ -15,7 +15,7 @@ type statsPage struct {
 	Keys     []resque.KeyInfo
 	Key      *resque.KeyValue
 	Next     string
-	Eviction string // the server's policy, where it may evict
+	Eviction string // the server's maxmemory-policy, if it may evict keys
 }
 
 type statRow struct {
@@ -77,12 +77,12 @@ func (h *Dashboard) redisStats(q *request) error {
 	return h.show(q, "stats", t("Redis"), "stats", content)
 }
 
-// keysAtOnce is about how many keys a page lists.
+// keysAtOnce is the approximate number of keys on a page.
 const keysAtOnce = 200
 
-// Ruby: Resque::Server's /stats/keys, which asks for all of them at once.
+// Ruby: Resque::Server's /stats/keys, which lists all keys on one page.
 func (h *Dashboard) keys(q *request) error {
-	cursor, _ := strconv.ParseUint(q.FormValue("cursor"), 10, 64) // anything else is the beginning
+	cursor, _ := strconv.ParseUint(q.FormValue("cursor"), 10, 64) // invalid: start from the beginning
 	keys, next, err := h.client.ScanKeys(q.Context(), cursor, keysAtOnce)
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// Ruby's bytes, but for the order of the queues, which there is Redis's.
+// The bytes are Ruby's, except for the order of the queues. In Ruby it is that of the
+// set in Redis.
 func TestStatsText(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -24,7 +25,7 @@ func TestStatsText(t *testing.T) {
 	s.jobs("exports", "a")
 	s.jobs("empty")
 	s.do("SET", "resque:stat:processed", 125731)
-	s.do("SET", "resque:stat:failed", 99) // Ruby tells the list's length
+	s.do("SET", "resque:stat:failed", 99) // Ruby shows the length of the list
 	s.failures(3)
 	s.worker("h:1:*", ago(0), working("mail", "A", "[]", 0))
 	s.worker("h:2:*", ago(0), "")
@@ -51,7 +52,7 @@ func TestMetrics(t *testing.T) {
 	assert.Regexp(t, `resque_queue_oldest_seconds\{queue="mailers"\} 19\d\n`, a.Body.String())
 }
 
-// Every page is there as JSON, with the same content.
+// Every page is available as JSON, with the same content.
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
@@ -119,8 +120,8 @@ func TestKeys(t *testing.T) {
 func TestRedisThatEvicts(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
-	redistest.Require(t, "redis", s.server.Real) // the embedded server evicts nothing
-	absent(t, s.get("/stats/redis").Body.String(), "may evict", "by default")
+	redistest.Require(t, "redis", s.server.Real) // the embedded server does not evict keys
+	absent(t, s.get("/stats/redis").Body.String(), "may delete keys", "by default")
 	s.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
 	present(t, s.get("/stats/redis").Body.String(), "allkeys-lru", "a warning")
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// trashPage is the content of the list of what was removed.
+// trashPage is the content of the list of removed entries.
 type trashPage struct {
 	Trash []trashRow
-	Kept  time.Duration // 0 where nothing is
+	Kept  time.Duration // 0 if removed entries are not kept
 }
 
 // trashRow is what one action removed from a list of failures or a queue.
@@ -23,7 +23,7 @@ type trashRow struct {
 	Until   time.Time
 }
 
-// trashed is the page of what was removed and can be brought back.
+// trashed serves the list of removed entries that can be restored.
 func (h *Dashboard) trashed(q *request) error {
 	all, err := h.client.Trash(q.Context())
 	if err != nil {
@@ -40,21 +40,21 @@ func (h *Dashboard) trashed(q *request) error {
 		}
 		content.Trash = append(content.Trash, row)
 	}
-	return h.show(q, "trash", t("Removed lately"), "trash", content)
+	return h.show(q, "trash", t("Recently removed"), "trash", content)
 }
 
-// trim keeps what was removed within its limit. That it could not is told to the
-// log alone: what was asked for is done.
+// trim deletes the oldest removed entries above the limit. An error is only logged,
+// because the action itself succeeded.
 func (h *Dashboard) trim(ctx context.Context, tokens []string) {
 	if len(tokens) == 0 {
 		return
 	}
 	if err := h.client.TrimTrash(ctx, h.cfg.KeepAtMost); err != nil {
-		h.cfg.Logger.Warn("dashboard cannot trim what was removed", "err", err)
+		h.cfg.Logger.Warn("dashboard cannot delete old removed entries", "err", err)
 	}
 }
 
-// restore brings back what was removed.
+// restore puts removed entries back.
 func (h *Dashboard) restore(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -66,5 +66,5 @@ func (h *Dashboard) restore(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("failed", flash{Text: tn("Brought 1 back.|Brought %s back.", n)}, map[string]any{"done": n})
+	return q.back("failed", flash{Text: tn("Restored 1 entry.|Restored %s entries.", n)}, map[string]any{"done": n})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// trash is what the page of removed things lists.
+// trash returns the rows of the page of removed entries.
 func (s *site) trash() []map[string]any {
 	s.t.Helper()
 	var rows []map[string]any
@@ -23,7 +23,7 @@ func (s *site) trash() []map[string]any {
 	return rows
 }
 
-// ageTrash makes what was removed a minute older.
+// ageTrash makes removed entries a minute older.
 func (s *site) ageTrash() {
 	s.t.Helper()
 	tokens, err := redis.Strings(s.do("ZRANGE", "resque:goresque:trashes", 0, -1), nil)
@@ -33,13 +33,13 @@ func (s *site) ageTrash() {
 	}
 }
 
-// Everything that is removed is on one page, until it is brought back.
+// Removed entries are listed until they are restored.
 func TestTrash(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(6)
 	s.jobs("exports", four...)
-	present(t, s.get("/trash").Body.String(), "Nothing was removed lately", "at first")
+	present(t, s.get("/trash").Body.String(), "Nothing was removed recently", "at first")
 	s.post("/failed/remove/"+s.ids()[0], "")
 	s.post("/failed/requeue/"+s.ids()[0], "remove=1")
 	s.post("/failed/requeue/"+s.ids()[0], "")
@@ -59,7 +59,7 @@ func TestTrash(t *testing.T) {
 	assert.Equal(t, 6, strings.Count(page, "/restore"))
 	before := dump(t, s)
 	s.get("/trash")
-	assert.Equal(t, before, dump(t, s), "looking changes nothing")
+	assert.Equal(t, before, dump(t, s), "viewing changes nothing")
 	for _, row := range rows {
 		require.Equal(t, http.StatusSeeOther, s.post("/trash/"+pathEscape(row["Token"].(string))+"/restore", "").Code)
 	}
@@ -68,7 +68,8 @@ func TestTrash(t *testing.T) {
 	assert.Empty(t, s.trash())
 }
 
-// The oldest goes when there is too much; the last action's stays, however much.
+// Above the limit the oldest entries are deleted. The last action's entries always
+// stay.
 func TestTrashHasALimit(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{KeepAtMost: 5})
@@ -85,8 +86,8 @@ func TestTrashHasALimit(t *testing.T) {
 	s.trashHolds(9)
 }
 
-// trashHolds waits until one action's entries are all that can be brought back: an
-// act in the background may be slow.
+// trashHolds waits until exactly these entries can be restored. An action in the
+// background may be slow.
 func (s *site) trashHolds(entries float64) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
@@ -95,7 +96,7 @@ func (s *site) trashHolds(entries float64) {
 	}, waitLong, tick)
 }
 
-// Every action keeps to the limit, not only those on all failures.
+// Every action applies the limit, not only those on all failures.
 func TestEveryActionKeepsToTheTrashLimit(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(s *site) answer{
@@ -118,17 +119,17 @@ func TestEveryActionKeepsToTheTrashLimit(t *testing.T) {
 			s.jobs("exports", four...)
 			require.Equal(t, http.StatusSeeOther, act(s).Code)
 			rows := s.trash()
-			require.Len(t, rows, 1, "with those of before there are more than 4")
+			require.Len(t, rows, 1, "with the earlier entries there are more than 4")
 			assert.Less(t, rows[0]["Entries"], 5.0)
 			assert.EqualValues(t, 1, s.do("ZCARD", "resque:goresque:trashes"))
 			left, err := redis.Strings(s.do("KEYS", "resque:goresque:trash:*"), nil)
 			require.NoError(t, err)
-			assert.Len(t, left, 1, "nothing is left of what was dropped")
+			assert.Len(t, left, 1, "no keys of the deleted entries remain")
 		})
 	}
 }
 
-// What has expired is not listed, nor what is no trash.
+// Expired entries are not listed, and neither are keys of other kinds.
 func TestTrashThatIsGone(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

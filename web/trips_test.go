@@ -18,8 +18,8 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// counter is a connection that counts how often it waits for Redis: once for a
-// command, once for many that are sent together.
+// counter is a connection that counts round trips. Commands that are sent together
+// count once.
 type counter struct {
 	redis.Conn
 	trips *atomic.Int64
@@ -54,12 +54,12 @@ func (c *counter) ReceiveWithTimeout(timeout time.Duration) (any, error) {
 }
 
 func (c *counter) add(command string) {
-	if command != "" { // the pool tidies up
+	if command != "" { // the pool's own calls have no command
 		c.trips.Add(1)
 	}
 }
 
-// counted is a dashboard that counts.
+// counted returns a dashboard that counts its round trips.
 func counted(t *testing.T, server *redistest.Server) (*web.Dashboard, *atomic.Int64) {
 	t.Helper()
 	trips := new(atomic.Int64)
@@ -75,8 +75,8 @@ func counted(t *testing.T, server *redistest.Server) (*web.Dashboard, *atomic.In
 	return dashboard, trips
 }
 
-// A page asks Redis in at most three round trips, whatever there is. Looking for
-// what a filter passes goes on in parts, and listing keys is a scan.
+// A page needs at most three round trips, whatever the amount of data. A filter reads
+// in parts, and the list of keys is a scan.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -90,7 +90,7 @@ func TestRoundTrips(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			var trips int64
-			for range 2 { // a script that Redis does not know is sent a second time
+			for range 2 { // the first time, Redis does not know the scripts
 				dashboard, n := counted(t, server)
 				require.Equal(t, http.StatusOK, ask(t, dashboard, http.MethodGet, path, "").Code)
 				trips = n.Load()
@@ -98,7 +98,7 @@ func TestRoundTrips(t *testing.T) {
 			most := int64(3)
 			switch {
 			case path == "/stats/keys":
-				most = 4 // one more to find them
+				most = 4 // one more to find the keys
 			case strings.Contains(path, "q=") || strings.Contains(path, "class=") || strings.Contains(path, "groups"):
 				most = 9 // 315 failures in parts
 			}
@@ -108,8 +108,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// Viewers share a snapshot.
-func TestViewersShareASnapshot(t *testing.T) {
+func TestRequestsShareASnapshot(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	dashboard, trips := counted(t, server)

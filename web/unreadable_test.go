@@ -13,9 +13,8 @@ import (
 	"github.com/goresque/goresque/web"
 )
 
-// A Redis user without the right to read is told so, on every page and to every
-// probe.
-func TestNoRightToReadIsNotNothing(t *testing.T) {
+// If the Redis user has no right to read, every page and every probe says so.
+func TestMissingReadRightIsReported(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.failures(3)
@@ -34,7 +33,7 @@ func TestNoRightToReadIsNotNothing(t *testing.T) {
 		a := ask(t, dashboard, http.MethodGet, path, "")
 		require.Equal(t, http.StatusInternalServerError, a.Code, "%s: waiting does not help", path)
 		present(t, a.Body.String(), "The Redis user lacks a right", "%s", path)
-		absent(t, a.Body.String(), "Nothing has failed", "%s", path)
+		absent(t, a.Body.String(), "No failures.", "%s", path)
 	}
 	told := ask(t, dashboard, http.MethodGet, "/failed.json", "").told(t)
 	assert.Equal(t, "redis-refused", told["code"])
@@ -42,7 +41,7 @@ func TestNoRightToReadIsNotNothing(t *testing.T) {
 	assert.Contains(t, ask(t, dashboard, http.MethodGet, "/metrics", "").Body.String(), "resque_up 0")
 }
 
-// A key of another type hides nothing but itself, and every page says which it is.
+// A key of another type hides only itself, and every page names it.
 func TestKeysOfAnotherTypeAreNamed(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, server *redistest.Server) {
@@ -54,9 +53,9 @@ func TestKeysOfAnotherTypeAreNamed(t *testing.T) {
 		for _, path := range []string{"/overview", "/failed", "/queues", "/queues/zset", "/queues/sound"} {
 			a := s.get(path)
 			require.Equal(t, http.StatusOK, a.Code, path)
-			present(t, text(t, a.Body.String()), `the key "resque:failed" is of another type`, "%s", path)
-			present(t, text(t, a.Body.String()), `the key "resque:queue:zset" is of another type`, "%s", path)
-			absent(t, a.Body.String(), "Nothing has failed", "%s", path)
+			present(t, text(t, a.Body.String()), `the key "resque:failed" does not have Resque's type`, "%s", path)
+			present(t, text(t, a.Body.String()), `the key "resque:queue:zset" does not have Resque's type`, "%s", path)
+			absent(t, a.Body.String(), "No failures.", "%s", path)
 		}
 		present(t, s.get("/queues/sound").Body.String(), "Sound", "the other queue")
 		metrics := s.get("/metrics").Body.String()
@@ -66,7 +65,7 @@ func TestKeysOfAnotherTypeAreNamed(t *testing.T) {
 	})
 }
 
-// A queue's name that is not UTF-8 is spelled out: the scrape stays valid.
+// A queue's name that is not UTF-8 is escaped, so that the scrape stays valid.
 func TestMetricsAreUTF8(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

@@ -18,9 +18,9 @@ type workerRow struct {
 	Queues        []string
 	State         string // working, idle, stale, silent (no heartbeat known), or broken
 	Beat          time.Time
-	BeatText      string // where it is no time
+	BeatText      string // the heartbeat's text if it is not a time
 	Silent        time.Duration
-	Queue         string // of the job in hand
+	Queue         string // of the running job
 	RunAt         time.Time
 	Running       time.Duration
 	Job           *shownJob
@@ -29,8 +29,8 @@ type workerRow struct {
 	Failed        int64
 }
 
-// busyWorkers are those that have a running job, the longest running first; those
-// that do not say since when come last.
+// busyWorkers returns the workers with a running job, the longest running first. Jobs
+// without a start time come last.
 func busyWorkers(snap moment) []resque.RegisteredWorker {
 	var busy []resque.RegisteredWorker
 	for _, w := range snap.Workers {
@@ -55,8 +55,8 @@ func (h *Dashboard) busyRows(busy []resque.RegisteredWorker, now time.Time) []wo
 	return rows
 }
 
-// rowWithJob is a worker with its running job. A record that cannot be read is
-// shown as it is.
+// rowWithJob returns the row of a worker with its running job. A record that cannot
+// be read is shown as raw text.
 func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerRow {
 	r := h.row(w)
 	switch {
@@ -76,14 +76,14 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 	return r
 }
 
-// row is a worker without its job.
+// row returns the row of a worker without its job.
 func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
 	r := workerRow{
 		ID: w.ID, Host: w.Host, Queues: w.Queues, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed,
 		Beat: w.Heartbeat, Silent: w.Silence,
 	}
 	parts, _ := wire.ParseWorkerID(w.ID)
-	r.PID = parts.Number // with the slot
+	r.PID = parts.Number // includes the slot
 	if w.Heartbeat.IsZero() {
 		r.BeatText = w.HeartbeatText
 	}
@@ -100,16 +100,15 @@ func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
 	return r
 }
 
-// isStale reports whether a worker has been silent for so long that it counts as
-// dead.
+// isStale reports whether a worker's last heartbeat is older than StaleAfter.
 func (h *Dashboard) isStale(w resque.RegisteredWorker) bool {
 	return !w.Heartbeat.IsZero() && w.Silence > h.cfg.StaleAfter
 }
 
-// servedQueues counts for each queue the live workers that work it.
+// servedQueues returns the number of registered workers that serve each queue.
 func servedQueues(snap resque.Snapshot) map[string]int {
 	served := map[string]int{}
-	byList := map[string]int{} // many workers have the same queues
+	byList := map[string]int{} // many workers have the same list of queues
 	for _, w := range snap.Workers {
 		if w.Registered {
 			byList[strings.Join(w.Queues, ",")]++
@@ -126,8 +125,8 @@ func servedQueues(snap resque.Snapshot) map[string]int {
 	return served
 }
 
-// works tells whether a worker of these queues, patterns and exclusions takes a
-// queue's jobs. Go's workers are registered with their patterns alone.
+// works reports whether a worker with these queues, patterns and exclusions takes
+// jobs from a queue. Go workers register only their patterns.
 func works(given []string, queue string) bool {
 	excluded := slices.ContainsFunc(given, func(g string) bool {
 		pattern, ok := strings.CutPrefix(g, "!")
@@ -136,14 +135,14 @@ func works(given []string, queue string) bool {
 	return !excluded && slices.ContainsFunc(given, func(g string) bool { return g == queue || fnmatch.Match(g, queue) })
 }
 
-// workingPage is the content of the list of jobs in hand.
+// workingPage is the content of the list of running jobs.
 type workingPage struct {
 	Working []workerRow
 	Workers int
 	Pager   pager
 }
 
-// workersAtOnce is how many workers a page lists.
+// workersAtOnce is the number of workers on a page.
 const workersAtOnce = 200
 
 // Ruby: Resque::Server's /working.
@@ -161,7 +160,7 @@ func (h *Dashboard) working(q *request) error {
 // workersPage is the content of the list of workers.
 type workersPage struct {
 	Hosts []hostRow
-	Only  string // the one host that was asked for
+	Only  string // show only this host, if not empty
 	Stale int
 	Pager pager
 }
@@ -181,7 +180,7 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	if err != nil {
 		return err
 	}
-	workers := slices.Clone(snap.Workers) // viewers share the snapshot's
+	workers := slices.Clone(snap.Workers) // the snapshot is shared
 	if host != "" {
 		workers = slices.DeleteFunc(workers, func(w resque.RegisteredWorker) bool { return w.Host != host })
 	}
@@ -212,8 +211,8 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	return h.show(q, "workers", t("Workers"), "workers", content)
 }
 
-// details reads what a snapshot leaves out of workers. What they run stays that of
-// the snapshot, so that a page is of one moment.
+// details reads the values that a snapshot does not contain. The running jobs stay
+// those of the snapshot, so that the whole page shows the same moment.
 func (h *Dashboard) details(ctx context.Context, workers []resque.RegisteredWorker) ([]resque.RegisteredWorker, error) {
 	ids := make([]string, len(workers))
 	for i, w := range workers {
@@ -223,14 +222,14 @@ func (h *Dashboard) details(ctx context.Context, workers []resque.RegisteredWork
 	if err != nil {
 		return nil, err
 	}
-	workers = slices.Clone(workers) // viewers share the snapshot's
+	workers = slices.Clone(workers) // the snapshot is shared
 	for i, w := range read {
 		workers[i].Started, workers[i].Processed, workers[i].Failed = w.Started, w.Processed, w.Failed
 	}
 	return workers, nil
 }
 
-// count adds a worker of the host, shown or not.
+// count counts a worker of the host, whether the page shows it or not.
 func (r *hostRow) count(w workerRow) {
 	r.Total++
 	switch w.State {
@@ -247,7 +246,7 @@ type workerPage struct {
 	Started time.Time
 }
 
-// worker is the page of a worker, or of a host, which Ruby has at the same path.
+// worker serves the page of a worker, or of a host. Ruby has both at the same path.
 //
 // Ruby: Resque::Server's /workers/:id.
 func (h *Dashboard) worker(q *request) error {
@@ -261,7 +260,7 @@ func (h *Dashboard) worker(q *request) error {
 		if slices.ContainsFunc(snap.Workers, func(w resque.RegisteredWorker) bool { return w.Host == id }) {
 			return h.workersOf(q, id)
 		}
-		if q.poll { // or a name that ends so
+		if q.poll { // the id itself ends in ".poll"
 			q.poll, q.params["id"] = false, id+".poll"
 			return h.worker(q)
 		}
@@ -275,7 +274,7 @@ func (h *Dashboard) worker(q *request) error {
 	return h.show(q, "worker", id, "workers", content)
 }
 
-// job is the page of a job in hand.
+// job serves the page of a running job.
 //
 // Ruby: Resque::Server's /working/:id.
 func (h *Dashboard) job(q *request) error { return h.worker(q) }

@@ -1,6 +1,6 @@
 package web
 
-// pauseAll and resumeAll are honoured by every worker, Ruby's and Go's.
+// pauseAll and resumeAll affect all workers, Ruby's and Go's.
 func (h *Dashboard) pauseAll(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -8,17 +8,17 @@ func (h *Dashboard) pauseAll(q *request) error {
 	if !q.isSure() {
 		return h.ask(q, question{
 			Title: t("Pause all workers?"), Yes: t("Pause"),
-			Text: t("They finish the jobs in hand and take no more, Ruby's and Go's alike, until somebody lets them go on."),
+			Text: t("All workers, in Ruby and in Go, finish their running jobs and take no new ones until they are resumed."),
 		})
 	}
 	return h.switchPause(q, "pause", "", t("Paused all workers."))
 }
 
 func (h *Dashboard) resumeAll(q *request) error {
-	return h.switchPause(q, "resume", "", t("All workers go on."))
+	return h.switchPause(q, "resume", "", t("Resumed all workers."))
 }
 
-// pruneOne settles the job of a dead worker and removes what is left of it.
+// pruneOne deals with the job of a dead worker and unregisters the worker.
 func (h *Dashboard) pruneOne(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (h *Dashboard) pruneOne(q *request) error {
 	if !q.isSure() {
 		return h.ask(q, question{
 			Title: t("Prune worker %s?", id), Yes: t("Prune"),
-			Text: t("Its job, if it has one, goes to the failures, and its registration is removed. A worker that is alive is left alone."),
+			Text: t("If the worker was running a job, the job is recorded as failed. Then the worker is removed from the list. A worker that is alive is not pruned."),
 		})
 	}
 	done, err := h.client.PruneWorker(q.Context(), id, h.cfg.StaleAfter)
@@ -49,7 +49,7 @@ func count(done bool) int {
 	return 0
 }
 
-// pruneStale does the same for all that are stale.
+// pruneStale prunes all stale workers.
 func (h *Dashboard) pruneStale(q *request) error {
 	if err := q.mayWrite(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (h *Dashboard) pruneStale(q *request) error {
 	if !q.isSure() {
 		return h.ask(q, question{
 			Title: tn("Prune 1 stale worker?|Prune %s stale workers?", int64(len(stale))), Yes: t("Prune"), Sample: stale,
-			Text: t("Their jobs go to the failures, and their registrations are removed."),
+			Text: t("The jobs that they were running are recorded as failed. Then the workers are removed from the list."),
 		})
 	}
 	var done int64

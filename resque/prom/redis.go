@@ -53,7 +53,7 @@ func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 		client: client, cfg: cfg,
 		up:        desc("resque_up", "Whether Redis answers."),
 		size:      desc("resque_queue_size", "Jobs waiting in a queue.", "queue"),
-		oldest:    desc("resque_queue_oldest_seconds", "How long the next job has been waiting, where its payload says since when.", "queue"),
+		oldest:    desc("resque_queue_oldest_seconds", "How long the next job has been waiting, if its payload has the time.", "queue"),
 		workers:   desc("resque_workers", "Workers by state.", "state"),
 		failures:  desc("resque_failures", "Failures in a list.", "list"),
 		processed: desc("resque_processed_total", "Jobs that ended."),

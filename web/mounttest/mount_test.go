@@ -1,6 +1,5 @@
-// Package mounttest mounts the dashboard on the routers that applications have, as
-// docs/dashboard.md shows it. It is a module of its own, so that the routers stay
-// out of the library's.
+// Package mounttest mounts the dashboard on common routers, as docs/dashboard.md
+// shows. It is a separate module, so that the library does not depend on the routers.
 package mounttest
 
 import (
@@ -22,7 +21,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// routers mount a dashboard below a prefix, "" being the root.
+// routers mount a dashboard below a prefix; "" is the root.
 func routers() map[string]func(prefix string, dashboard http.Handler) http.Handler {
 	return map[string]func(string, http.Handler) http.Handler{
 		"net/http": func(prefix string, dashboard http.Handler) http.Handler {
@@ -56,7 +55,7 @@ func routers() map[string]func(prefix string, dashboard http.Handler) http.Handl
 
 const oddQueue = "a/b c?d#e%f"
 
-// fill has something of each kind, and names that a path must escape.
+// fill adds data of each kind, and names that a path must escape.
 func fill(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	c := server.Conn(t)
@@ -71,8 +70,8 @@ func fill(t *testing.T, server *redistest.Server) {
 	}
 }
 
-// Every link of every page leads below the mount and to a page, an asset or a form;
-// what is posted goes back to a page; names with a slash arrive.
+// Every link of every page leads below the mount and to a page, an asset or a form.
+// Forms lead back to a page. Names with a slash arrive.
 func TestMounts(t *testing.T) {
 	t.Parallel()
 	for name, mount := range routers() {
@@ -121,7 +120,7 @@ func visit(t *testing.T, handler http.Handler, prefix string) {
 	assert.True(t, odd, "the queue with the odd name was visited")
 	for _, path := range []string{"exports", url.PathEscape(oddQueue)} {
 		address := site.URL + prefix + "/queues/" + path + "/pause"
-		assert.True(t, forms[address], "there is a form for %s", address)
+		assert.True(t, forms[address], "a form for %s exists", address)
 		status, body, header := ask(t, http.MethodPost, address, "back=queues")
 		require.Equal(t, http.StatusSeeOther, status, "%s: %.200s", address, body)
 		at, err := url.Parse(address)
@@ -142,13 +141,13 @@ func ask(t *testing.T, method, address, form string) (status int, body string, h
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	require.NoError(t, err)
-	defer func() { _ = answer.Body.Close() }() // it is read
+	defer func() { _ = answer.Body.Close() }() // the body was read
 	text, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
 	return answer.StatusCode, string(text), answer.Header
 }
 
-// addresses are where a page leads to, and where its forms go.
+// addresses returns the addresses of a page's links and forms.
 func addresses(t *testing.T, at *url.URL, page string) (pages, posts []*url.URL) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page))

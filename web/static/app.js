@@ -1,5 +1,5 @@
-// The dashboard works without this. With it, pages refresh themselves, rows can be
-// selected in ranges, and keys do what buttons do.
+// The dashboard works without this script. With it, pages refresh themselves, a range
+// of rows can be selected, and there are keyboard shortcuts.
 "use strict";
 const root = document.documentElement, body = document.body;
 root.classList.add("js");
@@ -9,7 +9,7 @@ let every = Number(body.dataset.refresh) || 0, wait = 0, timer = 0, tag = "", la
 const clock = (d) => d.toLocaleTimeString();
 const span = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 
-// The server says when, this says how long ago, by the reader's clock.
+// The server sends times; this shows how long ago they were, by the browser's clock.
 function tellTimes() {
   for (const t of document.querySelectorAll("time[data-ago], time[data-for]")) {
     const text = span(Math.max(0, (Date.now() - Date.parse(t.dateTime)) / 1000)) + ("ago" in t.dataset ? " ago" : "");
@@ -17,7 +17,7 @@ function tellTimes() {
   }
 }
 
-// A refresh must not take away what the reader is at.
+// busy returns why a refresh would disturb the user, or "".
 function busy() {
   if (document.hidden) return "hidden";
   if (document.querySelector("dialog[open]")) return "a dialog is open";
@@ -27,11 +27,11 @@ function busy() {
   return "";
 }
 
-const was = new WeakMap(); // the regions as the server sent them
+const was = new WeakMap(); // the regions as the server sent them, to detect changes
 const key = (e) => e.dataset.key || e.querySelector("summary, a")?.textContent || "";
 
-// swap puts the new regions in the place of those that changed. Details that are
-// open, the focus and the place on the page stay.
+// swap replaces the regions that have changed. Open details, the focus and the scroll
+// position stay.
 function swap(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   for (const now of document.querySelectorAll("[data-live]")) {
@@ -71,7 +71,7 @@ async function refresh() {
       live.textContent = every ? `Updated ${clock(lastGood)}.` : "";
     } catch {
       wait = Math.min(Math.max(wait * 2, 1), 30);
-      live.textContent = `Not updating since ${clock(lastGood)}: trying again in ${wait} s.`;
+      live.textContent = `No update since ${clock(lastGood)}. Retrying in ${wait} s.`;
     }
   }
   plan();
@@ -84,14 +84,14 @@ function plan() {
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden && every) refresh(); });
 
-// Choices are taken as they are made.
+// A choice of theme or refresh applies at once.
 document.querySelector(".choices").addEventListener("change", (e) => {
   if (e.target.name === "theme") root.dataset.theme = e.target.value;
   if (e.target.name === "refresh") { every = Number(e.target.value); wait = 0; plan(); live.textContent = ""; }
   fetch(e.currentTarget.action, { method: "POST", body: new URLSearchParams(new FormData(e.currentTarget)), redirect: "manual" });
 });
 
-// Select a range with shift, or all of the page.
+// Select a range of rows with shift, or all rows of the page.
 let lastBox = null;
 document.addEventListener("click", (e) => {
   const box = e.target;
@@ -111,10 +111,10 @@ function copy(text) {
 document.addEventListener("submit", (e) => {
   const form = e.target, button = e.submitter;
   if (!form.matches("[data-select]") || button?.closest("[data-row]")) return;
-  if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = "Select some rows first."; }
+  if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = "Select at least one row first."; }
 });
 
-// What asks first, asks in a dialog over the page; without this it is a page.
+// Questions appear in a dialog over the page; without this script they are pages.
 const asking = document.getElementById("ask");
 async function send(form, button) {
   const to = button?.hasAttribute("formaction") ? button.formAction : form.getAttribute("action");
@@ -129,7 +129,7 @@ async function send(form, button) {
     asking.replaceChildren(ask);
     asking.setAttribute("aria-label", ask.querySelector("h1").textContent);
     asking.showModal();
-  } catch { live.textContent = "It could not be sent. Try again."; }
+  } catch { live.textContent = "The request could not be sent. Try again."; }
   button?.removeAttribute("aria-busy");
 }
 asking.addEventListener("click", (e) => { if (e.target === asking || e.target.closest("a")) { e.preventDefault(); asking.close(); } });
@@ -140,7 +140,7 @@ document.addEventListener("submit", (e) => {
   if (e.submitter?.getAttribute("aria-busy") !== "true") send(form, e.submitter);
 });
 
-// Keys, unless the reader has switched them off or is typing.
+// Keyboard shortcuts, unless the user has switched them off or is typing.
 const help = document.getElementById("help"), keysBox = help.querySelector("[data-keys]");
 keysBox.checked = localStorage.getItem("resque-keys") !== "off";
 keysBox.addEventListener("change", () => localStorage.setItem("resque-keys", keysBox.checked ? "on" : "off"));
