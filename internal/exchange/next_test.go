@@ -313,8 +313,9 @@ func TestUntilEmptyEndsAllGoroutines(t *testing.T) {
 	})
 }
 
-// Nor do they end while a slot is not registered: no call looks for its jobs.
-func TestUntilEmptyGoesOnWhenASlotCannotRegister(t *testing.T) {
+// With UntilEmpty the goroutines do not end while a slot is not registered, because no
+// call reserves jobs for it.
+func TestUntilEmptyContinuesIfASlotCannotRegister(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(func(_ *script, free []store.Slot) (store.Exchanged, error) {
@@ -386,7 +387,7 @@ func TestAPerformedJobRestoresTheOrderOfQueues(t *testing.T) {
 	})
 }
 
-// A queue that jobs were put back to may be gone meanwhile.
+// A queue to which jobs were put back may no longer be among the queues.
 func TestReorderAddsNoQueue(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, []string{"c", "b", "a"}, reorder([]string{"a", "b", "c"}, []string{"gone", "b", "a"}))

@@ -155,7 +155,7 @@ func TestTrackIsFastAgainAfterItFindsAJob(t *testing.T) {
 	})
 }
 
-// growing is a watch that tells of new names of queues.
+// growing is a watch that reports new queue names.
 type growing struct {
 	*trackedQueue
 	names []string
@@ -179,9 +179,9 @@ func (g *growing) Wait(ctx context.Context) (renamed bool, err error) {
 	return true, err
 }
 
-// A new queue that a pattern matches is worked as soon as Redis tells of it, however
-// new the list of known queues is.
-func TestANewQueueIsSeenAtOnce(t *testing.T) {
+// When Redis reports a new queue that a pattern matches, its jobs are taken at once, even
+// if the list of known queues is younger than QueuesMaxAge.
+func TestANewQueueIsLookedAtAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := &growing{trackedQueue: &trackedQueue{told: make(chan struct{}, 1)}, names: []string{"a"}}

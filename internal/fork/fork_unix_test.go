@@ -469,8 +469,8 @@ func TestCloseEndsChildrenThatAreStarting(t *testing.T) {
 	f.requireNoChild(t)
 }
 
-// A handler may have left something behind that keeps its process from ending.
-func TestAChildThatDoesNotEndIsKilledInTheEnd(t *testing.T) {
+// A handler may keep its process from ending.
+func TestARetiredChildThatDoesNotEndIsKilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Config{})
 	require.NoError(t, os.WriteFile(f.dies, []byte("linger"), 0o600))

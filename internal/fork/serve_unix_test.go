@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The parent may tell a job to end when the child has read it and not begun it.
-func TestAJobThatIsToldToEndBeforeItBegins(t *testing.T) {
+// The parent may stop a job that the child has read but not begun.
+func TestAJobMayBeStoppedBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	s := &server{cause: errStopped}
 	s.set(true, nil)
@@ -26,13 +26,13 @@ func TestAJobThatIsToldToEndBeforeItBegins(t *testing.T) {
 	s.set(true, nil)
 	next, cancel := context.WithCancelCause(t.Context())
 	s.set(true, cancel)
-	require.NoError(t, next.Err(), "the next job is not told to end")
+	require.NoError(t, next.Err(), "the next job is not stopped")
 	assert.False(t, s.isReturned())
 }
 
-// A process that a job starts must neither keep the pipes open nor take itself for
-// a child.
-func TestWhatAJobStartsGetsNoPipes(t *testing.T) {
+// A process that a job starts must not keep the pipes open, and IsChild must be false in
+// it.
+func TestProcessesOfAJobDoNotInheritThePipes(t *testing.T) {
 	t.Parallel()
 	f := open(t, Config{})
 	report, err := f.slot(t).Perform(t.Context(), nil, f.job("inherits"), noStop)

@@ -230,8 +230,8 @@ func TestAnotherPushLeadsIfTheContextOfTheFirstHasEnded(t *testing.T) {
 	})
 }
 
-// A round trip that carried all that waits would hold Redis up.
-func TestARoundTripCarriesOnlySoManyPushes(t *testing.T) {
+// A round trip with all waiting pushes could block Redis.
+func TestARoundTripHasALimitedNumberOfPushes(t *testing.T) {
 	t.Parallel()
 	const megabyte = 1 << 20
 	assert.Equal(t, 512, store.Gathered(make([]int, 600)...))

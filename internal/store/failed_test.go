@@ -113,9 +113,9 @@ func TestFailInQueuePushesToTheQueuesList(t *testing.T) {
 	})
 }
 
-// Restoring makes the list of a queue's failures known again. The one of all queues
-// is never in that set.
-func TestRestoreMakesOnlyQueuesListsKnown(t *testing.T) {
+// Restoring adds the failure list of a queue to failed_queues. The list of all queues is
+// never in that set.
+func TestRestoreAddsOnlyTheListsOfQueuesToFailedQueues(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		for _, list := range []string{store.Failed, "exports_failed"} {

@@ -159,8 +159,8 @@ func TestNoJobIsLostWhileRedisIsFull(t *testing.T) {
 	assert.Equal(t, "b", f.list(t, "resque:queue:q")[0])
 }
 
-// Jobs whose records Redis refuses to write go back to their queue as they stood.
-func TestJobsWithoutRecordsGoBackInOrder(t *testing.T) {
+// If Redis refuses to write records, their jobs are put back in their queue in order.
+func TestJobsWithoutRecordsArePutBackInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	f.register(t, names("w%d", 4)...)

@@ -102,7 +102,7 @@ func (k *KeyInfo) scan(replies []any) {
 type KeyValue struct {
 	KeyInfo
 	Values []string // of a hash or a sorted set: names and values alternate
-	Next   string   // where the next part begins; empty if this is the last
+	Next   string   // from for the next part; empty if this is the last part
 }
 
 // ErrNoKey is the error about a key that does not exist.

@@ -50,8 +50,8 @@ func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 	})
 }
 
-// Another program may push what stood in a record or a failure: the payload that an
-// unreadable one holds is the job's, however long it is.
+// Another program may push the payload of a record or a failure. If it is an unreadable
+// payload, the job gets the bytes that it contains, whatever their length.
 func TestAnUnreadablePayloadInAQueueIsRestored(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {

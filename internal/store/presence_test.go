@@ -163,9 +163,9 @@ func TestWatchSeesEachChange(t *testing.T) {
 	})
 }
 
-// The pool keeps the connections of a watch that was closed: whoever gets them next
-// must not be sent messages.
-func TestAClosedWatchGivesConnectionsBackAsTheyWere(t *testing.T) {
+// The pool keeps the connections of a closed watch. They must not receive messages when
+// they are used again.
+func TestClosingAWatchStopsTrackingOnItsConnections(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	flags := func() string {

@@ -156,8 +156,8 @@ func (w *Watch) Close() {
 
 // AwaitJob waits until a queue holds a job, at most for atMost. It is for servers
 // that do not support client tracking, and uses a connection while it waits. It does
-// not change the list, but for Redis each success is a write. It returns at once if
-// the queue holds a job.
+// not change the list, although Redis counts each success as a write. It returns at
+// once if the queue holds a job.
 func (s *Store) AwaitJob(ctx context.Context, queue string, atMost time.Duration) (found bool, err error) {
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {

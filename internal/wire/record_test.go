@@ -46,7 +46,7 @@ func TestRecordGuardIsTheBeginningOfTheRecord(t *testing.T) {
 	assert.Equal(t, string(guard), string(r.Guard))
 }
 
-// A guard without the time would fit another job that the same worker reserves.
+// A guard without run_at would also match the next record of the same worker.
 func TestRecordGuardHasTheTime(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -59,7 +59,7 @@ func TestRecordGuardHasTheTime(t *testing.T) {
 	}
 }
 
-// A job may be of the class that unreadable payloads are recorded under.
+// A job of any program may have the class <unreadable>.
 func TestRestorePayloadLeavesOtherPayloads(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{`[]`, `["a","b"]`, `[null]`, `[1]`, `[{"base64":1}]`, `[{}]`} {
