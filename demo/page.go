@@ -17,7 +17,7 @@ var pageFiles embed.FS
 
 const (
 	exportsPerPage = 50
-	flashCreated   = "created" // the cookie has this name, the page a sentence
+	flashCreated   = "created" // the name in the cookie; the page shows a sentence
 )
 
 // indexView is what the list of exports shows.

@@ -37,7 +37,7 @@ func TestBrowserFollowsProblemExports(t *testing.T) {
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), browsertest.Visible("In this server right now"),
 		// The script stores what the page shows while the browser waits for the answer.
 		browsertest.Becomes(`setInterval(() => { if (`+counts(1, 0)+`) sessionStorage.seen = "yes" }, 50) > 0`),
-		stops(), browsertest.Becomes(status503), browsertest.Visible("Your export was cut off"), browsertest.Visible("of 1,000 rows, now wasted"), browsertest.Visible("No export has been built"))
+		stops(), browsertest.Becomes(status503), browsertest.Visible("Your export was cut off"), browsertest.Visible("of 1,000 rows, now wasted"), browsertest.Visible("No worker has built an export yet"))
 	assert.Equal(t, "yes", ask[string](t, ctx, `sessionStorage.seen ?? "no"`))
 
 	see(t, ctx, chromedp.Navigate(f.web.URL+"/problem"), stubborn(), browsertest.Becomes(status503), mark(), browsertest.Becomes(counts(0, 1)),

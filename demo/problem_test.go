@@ -70,7 +70,7 @@ func TestProblemIsCutOff(t *testing.T) {
 	assert.ErrorIs(t, a.Err, context.DeadlineExceeded)
 	assert.LessOrEqual(t, a.Rows-a.Wasted, 1, "rows after the answer")
 
-	for _, want := range []string{"No export has been built", "Do it in the background instead", `action="/exports"`, `name="token"`, "The job checks its context"} {
+	for _, want := range []string{"No worker has built an export yet", "Do it in the background instead", `action="/exports"`, `name="token"`, "The job checks its context"} {
 		assert.Contains(t, got.body, want)
 	}
 	waits, burns := f.counters(t)
@@ -276,7 +276,7 @@ func TestProblemShowsTheTimesOfABackgroundExport(t *testing.T) {
 
 	// The record does not store when a second run was requested.
 	require.NoError(t, f.exports.db.Model(e).Update("attempt", 2).Error)
-	assert.Contains(t, f.do(t, "GET", "/problem").body, "No export has been built")
+	assert.Contains(t, f.do(t, "GET", "/problem").body, "No worker has built an export yet")
 }
 
 func TestEveryPageLinksTheThreeModes(t *testing.T) {

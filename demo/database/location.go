@@ -18,9 +18,9 @@ const (
 	File       = "demo.sqlite3"
 )
 
-// Location is a SQLite file or a PostgreSQL database. The zero value is neither.
+// Location is an SQLite file or a PostgreSQL database. The zero value is neither.
 type Location struct {
-	Path  string // of a SQLite file, absolute
+	Path  string // of an SQLite file, absolute
 	Shown string // its DATABASE_URL, without the password
 
 	postgres *pgx.ConnConfig

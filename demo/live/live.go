@@ -41,7 +41,7 @@ type Item struct {
 	JSON        any
 }
 
-// Feed answers pages that wait for changes. Run must run.
+// Feed answers requests that wait for changes. It finds changes only while Run runs.
 type Feed struct {
 	cfg   Config
 	watch *watcher

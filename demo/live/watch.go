@@ -26,8 +26,8 @@ func newWatcher(cfg Config) *watcher {
 	return &watcher{cfg: cfg, poke: make(chan struct{}, 1), ended: make(chan struct{}), looked: make(chan struct{})}
 }
 
-// wait waits for a version higher than the given one, or for a version that has
-// fallen, and returns true. It returns false if ctx or the watcher ends first.
+// wait waits until the version is higher than the given one or falls, and returns
+// true. It returns false if ctx or the watcher ends first.
 func (w *watcher) wait(ctx context.Context, version int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if err != nil && !quiet && ctx.Err() == nil {
 			w.cfg.Log.Error("looking for changes failed", "err", err)
 		}
-		quiet = err != nil // log only the first of several errors
+		quiet = err != nil // log only the first of consecutive errors
 	}
 }
 

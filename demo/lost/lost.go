@@ -1,5 +1,5 @@
-// Package lost marks exports as failed if their worker was killed, and deletes files
-// that have expired.
+// Package lost marks exports as failed if their job is lost, for example because the
+// worker was killed, and deletes files that have expired.
 package lost
 
 import (
@@ -47,7 +47,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		if err != nil && !quiet && ctx.Err() == nil {
 			s.Log.Warn("sweeping exports failed", "err", err)
 		}
-		quiet = err != nil // log only the first of several errors
+		quiet = err != nil // log only the first of consecutive errors
 	}
 }
 

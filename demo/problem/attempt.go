@@ -17,12 +17,12 @@ import (
 	"github.com/goresque/goresque/demo/words"
 )
 
-// The limits for all visitors together. They let a visitor see the problem and
-// prevent a real one.
+// The limits for all visitors together. They are high enough to show the problem, and
+// low enough not to cause a real one.
 const (
 	longest      = 10 // seconds
-	mostAttempts = 20 // running at the same time
-	MostStubborn = 2  // running at the same time
+	mostAttempts = 20 // at the same time
+	MostStubborn = 2  // stubborn attempts at the same time
 )
 
 // Attempt is an export inside a request. It is cut off if its request gets a 503 or

@@ -38,8 +38,8 @@ func (l *lane) stretch(class string, from, to time.Duration) {
 func lanes(attempts []Attempt, ready []*record.Record) []lane {
 	all := []lane{
 		{Title: "In the request, by a job that stops", Empty: "Not tried since the demo was started."},
-		{Title: "In the request, by a job that does not stop", Empty: "Not tried since the demo was started."},
-		{Title: "In the background, by a worker", Empty: "No export has been built at the first attempt yet."},
+		{Title: "In the request, by a job that goes on", Empty: "Not tried since the demo was started."},
+		{Title: "In the background, by a worker", Empty: "No worker has built an export yet. Retried exports are not shown."},
 	}
 	for _, a := range attempts {
 		l := &all[0]
