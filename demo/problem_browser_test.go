@@ -98,8 +98,10 @@ func TestProblemScreenshots(t *testing.T) {
 			req, err := http.NewRequestWithContext(crowd, http.MethodPost, f.web.URL+"/problem", nil)
 			require.NoError(t, err)
 			go func() {
-				if resp, err := f.http.Do(req); err == nil {
-					resp.Body.Close()
+				for crowd.Err() == nil { // each request ends after a second
+					if resp, err := f.http.Do(req.Clone(crowd)); err == nil {
+						resp.Body.Close()
+					}
 				}
 			}()
 		}
