@@ -13,10 +13,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/goresque/goresque/demo/command"
 	"github.com/goresque/goresque/demo/customers"
@@ -39,7 +41,8 @@ type fixture struct {
 	app     *webApp
 	cfg     webConfig
 	web     *httptest.Server
-	http    *http.Client // keeps cookies, follows no redirects
+	http    *http.Client                      // keeps cookies, follows no redirects
+	onQuery atomic.Pointer[func(tx *gorm.DB)] // called after each query and insert
 }
 
 func setUp(t *testing.T, rows int, seconds float64) *fixture {
@@ -50,6 +53,14 @@ func setUp(t *testing.T, rows int, seconds float64) *fixture {
 func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	t.Helper()
 	f := &fixture{exports: testDatabase(t, filepath.Join(t.TempDir(), "demo.sqlite3"), cfg.rows)}
+	// gorm's callbacks can be registered only while no other goroutine uses them.
+	hook := func(tx *gorm.DB) {
+		if fn := f.onQuery.Load(); fn != nil {
+			(*fn)(tx)
+		}
+	}
+	require.NoError(t, f.exports.db.Callback().Query().After("gorm:after_query").Register("test", hook))
+	require.NoError(t, f.exports.db.Callback().Create().After("gorm:after_create").Register("test", hook))
 	var err error
 	f.redis, err = embedded.Start("")
 	require.NoError(t, err)
