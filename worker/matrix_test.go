@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
 )
@@ -67,7 +68,7 @@ func points() []point {
 		{"wait", pushing, "EXISTS", 1, "arming again"},
 		{"heartbeat", idling, "PING", 1, "checking the presence"},
 		{"heartbeat", idling, "TIME", 1, "of a beat or a sweep"},
-		{"heartbeat", idling, "HSET", 1, ""},
+		{"heartbeat", idling, "EVALSHA beat", 1, ""},
 		{"sweep", idling, "HGETALL", 1, ""},
 		{"retire", stopping, "EVALSHA retire", 1, "answered NOSCRIPT"},
 		{"retire", stopping, "EVAL retire", 1, ""},
@@ -103,9 +104,16 @@ func scripted(keys, args []string) string {
 		return "finish+reserve"
 	case keys[0] == "resque:workers" && (args[0] == "0" || args[0] == "1"):
 		return "register"
+	case keys[0] == "resque:workers" && isTime(args[0]):
+		return "beat"
 	default:
 		return "retire"
 	}
+}
+
+func isTime(text string) bool {
+	_, err := wire.ParseTime(text)
+	return err == nil
 }
 
 // lived is what came of one run.

@@ -70,12 +70,12 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 		}
 		if taken[0] {
 			r.ids = append(r.ids, id)
-			return r.settleLeftover(ctx, id)
+			return r.finishLeftover(ctx, id)
 		}
 		if twin {
 			return nil
 		}
-		alive, err := r.dead.settle(ctx, id, r.presence != nil)
+		alive, err := r.dead.takeOver(ctx, id, r.presence != nil)
 		if err != nil || alive {
 			return err
 		}
@@ -83,10 +83,10 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 	return nil
 }
 
-// settleLeftover settles a record under an id of ours that has no registration:
+// finishLeftover finishes the job of a record under an id of ours that has no registration:
 // what is left of a worker that died after somebody had pruned it.
-func (r *registry) settleLeftover(ctx context.Context, id string) error {
-	found, err := r.dead.settleRecord(ctx, id)
+func (r *registry) finishLeftover(ctx context.Context, id string) error {
+	found, err := r.dead.finishRecord(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -15,17 +15,17 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// sweeper settles the jobs of workers that died and removes what is left of
-// them, at the start and at every heartbeat's interval. Any number of sweepers
-// may run: one of them ends each dead worker.
+// sweeper prunes dead workers: it finishes their jobs and removes their keys, at the
+// start and about once per heartbeat interval. Several sweepers may run at the same time;
+// each dead worker is pruned once.
 type sweeper struct {
-	backend undertaker
+	backend pruner
 	handler resque.Handler
 	cfg     Config
 }
 
-// undertaker is what a sweeper needs of the store.
-type undertaker interface {
+// pruner has the methods of the store that a sweeper uses.
+type pruner interface {
 	Heartbeats(ctx context.Context) (beats map[string]string, now time.Time, err error)
 	Present(ctx context.Context, process string) (tokens []string, ok bool, err error)
 	LockPruning(ctx context.Context, token string, expiry time.Duration) (ok bool, err error)
@@ -38,8 +38,8 @@ type undertaker interface {
 	Requeue(queue string, payload []byte) []store.Effect
 }
 
-// run sweeps until ctx ends, never touching own. Each wait is of another length,
-// so that the sweepers of a fleet spread.
+// run sweeps until ctx ends, and never prunes own. The waits have jitter, so that the
+// sweepers of many workers do not run at the same time.
 func (s *sweeper) run(ctx context.Context, own []string) {
 	every := s.cfg.HeartbeatInterval
 	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/2 + rnd.N(every) {
@@ -49,9 +49,8 @@ func (s *sweeper) run(ctx context.Context, own []string) {
 	}
 }
 
-// sweep ends the workers that are dead now. The lock is Ruby's, and is taken
-// only when there is work: a Ruby worker that boots meanwhile finds it held and
-// prunes nothing.
+// sweep prunes the workers that are dead now. It takes Ruby's lock only if there are any,
+// because a Ruby worker that boots while the lock is held prunes nothing.
 //
 // Ruby: Resque::Worker#prune_dead_workers.
 func (s *sweeper) sweep(ctx context.Context, own []string) error {
@@ -79,27 +78,27 @@ func (s *sweeper) sweep(ctx context.Context, own []string) error {
 	if ok, err := s.backend.LockPruning(ctx, token, 10*time.Second); err != nil || !ok {
 		return err
 	}
-	defer func() { _ = s.backend.UnlockPruning(context.WithoutCancel(ctx), token) }() // it expires
+	defer func() { _ = s.backend.UnlockPruning(context.WithoutCancel(ctx), token) }() // on error the lock expires
 	var wrong []error
 	slices.Sort(dead)
 	for _, id := range dead {
 		if _, err := s.prune(ctx, id, beats[id]); err != nil {
-			wrong = append(wrong, err) // the others are pruned all the same
+			wrong = append(wrong, err) // and prune the others
 		}
 	}
 	return errors.Join(wrong...)
 }
 
-// dead reports whether a worker is dead. A Go worker whose process has a named
-// connection open is alive, whatever its heartbeat says: Redis's clock may have
-// jumped, or Redis was away. Without the connection it is dead after two heartbeat
-// intervals. A worker of another implementation, and a Go worker if Redis does not
-// list its clients, is dead after PruneAfter, as in Ruby.
+// dead reports whether a worker is dead. A Go worker whose process has a named connection
+// open is alive, even if its heartbeat is old: Redis's clock may have jumped, or Redis
+// was unreachable. Without the connection it is dead after two heartbeat intervals. A
+// worker of another implementation, and a Go worker if Redis refuses to list its clients,
+// is dead after PruneAfter, as in Ruby.
 func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (bool, error) {
 	heard, err := wire.ParseTime(beat)
 	if err != nil {
 		s.cfg.Logger.Warn("a worker's heartbeat cannot be read", "worker", id, "err", err)
-		return false, nil //nolint:nilerr // it is told, and no reason to stop sweeping
+		return false, nil //nolint:nilerr // it is logged, and the other workers are swept
 	}
 	silent := now.Sub(heard.Time)
 	if process, ok := processOf(id); ok && silent > min(2*s.cfg.HeartbeatInterval, s.cfg.PruneAfter) {
@@ -111,10 +110,10 @@ func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (boo
 	return silent > s.cfg.PruneAfter, nil
 }
 
-// settle ends the worker that has an id which we are to take, unless it seems to
-// be alive after all: by its heartbeat, where Redis does not list connections or
-// where named says that ours, and so perhaps its, could not be named.
-func (s *sweeper) settle(ctx context.Context, id string, named bool) (alive bool, err error) {
+// takeOver prunes a worker whose id this process wants, unless it may be alive. Its
+// heartbeat decides that if Redis refuses to list its clients, or if named is false: this
+// process could not name its connection, so the other one may have had the same problem.
+func (s *sweeper) takeOver(ctx context.Context, id string, named bool) (alive bool, err error) {
 	beats, now, err := s.backend.Heartbeats(ctx)
 	if err != nil {
 		return false, err
@@ -131,8 +130,8 @@ func (s *sweeper) settle(ctx context.Context, id string, named bool) (alive bool
 	return false, err
 }
 
-// settleRecord settles the job in the record of an id that is ours.
-func (s *sweeper) settleRecord(ctx context.Context, id string) (found bool, err error) {
+// finishRecord finishes the job in the record of an id of this process.
+func (s *sweeper) finishRecord(ctx context.Context, id string) (found bool, err error) {
 	beats, _, err := s.backend.Heartbeats(ctx)
 	if err != nil {
 		return false, err
@@ -144,9 +143,9 @@ func (s *sweeper) settleRecord(ctx context.Context, id string) (found bool, err 
 	return s.prune(ctx, id, beats[id])
 }
 
-// prune ends one dead worker: its job by OnCrash, then every trace of it.
+// prune prunes one dead worker: it finishes its job as OnCrash says and removes its keys.
 func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err error) {
-	const tries = 5 // its record may change under our eyes: a reserve that was delayed
+	const tries = 5 // a delayed reserve may change the record
 	for range tries {
 		r, err := s.backend.Record(ctx, id)
 		if err != nil {
@@ -175,10 +174,10 @@ func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err er
 	return false, fmt.Errorf("pruning worker %q: its record keeps changing", id)
 }
 
-// crashMemory is how long a job's crashes are remembered.
+// crashMemory is how long the crashes of a job are counted.
 const crashMemory = 24 * time.Hour
 
-// fate is what becomes of the job in a dead worker's record.
+// fate decides what happens to the job in a dead worker's record.
 func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Effect, fate string, err error) {
 	if len(r.Text) == 0 {
 		return nil, "none", nil
@@ -200,8 +199,8 @@ func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Eff
 
 const failed = "failed"
 
-// lostJob is the error of the job in a dead worker's record. It names the one
-// inside a wrapper that the handler knows.
+// lostJob returns the error of the job in a dead worker's record. If the handler knows the
+// wrapper of the job, the error has the class of the job inside.
 func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
 	lost := &resque.DeadWorkerError{Worker: r.Worker}
 	if job, err := resque.ParsePayload(r.Queue, r.Raw); err == nil {
@@ -213,7 +212,7 @@ func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
 	return lost
 }
 
-// tellHooks tells a job's failure hooks of its worker's death.
+// tellHooks calls the failure hooks of a job whose worker died.
 func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
 	job, err := resque.ParsePayload(r.Queue, r.Raw)
 	if err != nil {
@@ -221,7 +220,7 @@ func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
 	}
 	job.Worker = r.Worker
 	lost := s.lostJob(r)
-	if err := resque.FailureHooks(resque.WithPayload(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same one means that none went wrong
+	if err := resque.FailureHooks(resque.WithPayload(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same error means that no hook failed
 		s.cfg.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", r.Worker, "err", err)
 	}
 }

@@ -20,27 +20,27 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// graveyard is a Redis with workers that may be dead, and a sweeper for them.
-type graveyard struct {
+// deadWorkers is a Redis with workers that may be dead, and a sweeper for them.
+type deadWorkers struct {
 	redis.Conn
 	store *store.Store
 	dead  *sweeper
 }
 
-func dig(t *testing.T, s *redistest.Server, cfg Config) *graveyard {
+func dig(t *testing.T, s *redistest.Server, cfg Config) *deadWorkers {
 	t.Helper()
 	cfg.Queues = []string{"exports"}
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg, err := cfg.withDefaults()
 	require.NoError(t, err)
 	st := store.New(s.Open(t))
-	return &graveyard{Conn: s.Conn(t), store: st, dead: &sweeper{backend: st, cfg: cfg}}
+	return &deadWorkers{Conn: s.Conn(t), store: st, dead: &sweeper{backend: st, cfg: cfg}}
 }
 
 const recorded = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`
 
-// plant registers a worker with a record, heard so long ago.
-func (g *graveyard) plant(t *testing.T, id, record string, silent time.Duration) {
+// plant registers a worker with a record and a heartbeat of the given age.
+func (g *deadWorkers) plant(t *testing.T, id, record string, silent time.Duration) {
 	t.Helper()
 	now, err := g.store.Now(t.Context())
 	require.NoError(t, err)
@@ -56,14 +56,14 @@ func (g *graveyard) plant(t *testing.T, id, record string, silent time.Duration)
 	}
 }
 
-func (g *graveyard) known(t *testing.T, id string) bool {
+func (g *deadWorkers) known(t *testing.T, id string) bool {
 	t.Helper()
 	known, err := redis.Bool(g.Do("SISMEMBER", "resque:workers", id))
 	require.NoError(t, err)
 	return known
 }
 
-func (g *graveyard) list(t *testing.T, key string) []string {
+func (g *deadWorkers) list(t *testing.T, key string) []string {
 	t.Helper()
 	values, err := redis.Strings(g.Do("LRANGE", "resque:"+key, 0, -1))
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestSweepLeavesWhatRubyLeaves(t *testing.T) {
 		space := golden.Dump(t, g.Conn)
 		ruby := golden.Load(t, "prune_expired_heartbeat").Keyspace
 		assert.Equal(t, ruby["resque:failed"], space["resque:failed"])
-		assert.Len(t, space, 1, "every other trace is gone, and the lock given back")
+		assert.Len(t, space, 1, "all other keys are removed, and the lock is released")
 	})
 }
 
@@ -93,7 +93,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	_, err := g.Do("HSET", "resque:workers:heartbeat", "odd:1:exports", "yesterday")
 	require.NoError(t, err)
 	g.plant(t, "older-client:1:exports", recorded, time.Hour)
-	_, err = g.Do("HDEL", "resque:workers:heartbeat", "older-client:1:exports") // it never beats
+	_, err = g.Do("HDEL", "resque:workers:heartbeat", "older-client:1:exports") // it has no heartbeat
 	require.NoError(t, err)
 
 	require.NoError(t, g.dead.sweep(t.Context(), []string{"own~go:1:exports"}))
@@ -103,7 +103,8 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	assert.Empty(t, g.list(t, "failed"))
 }
 
-// A Go worker tells by its connection that it lives, and so may be taken sooner.
+// The connection of a Go worker shows that it is alive. Without it, the worker is pruned
+// earlier than a Ruby worker.
 func TestSweepTakesGoWorkersSooner(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.StartReal(t), Config{})
@@ -123,8 +124,7 @@ func TestSweepTakesGoWorkersSooner(t *testing.T) {
 	assert.Len(t, g.list(t, "failed"), 2)
 }
 
-// A jump of Redis's clock makes every heartbeat old. A worker that is connected is
-// alive all the same.
+// When Redis's clock jumps, all heartbeats become old. A connected worker is still alive.
 func TestSweepSparesConnectedWorkersWhateverTheirHeartbeat(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.StartReal(t), Config{})
@@ -142,7 +142,7 @@ func TestSweepSparesConnectedWorkersWhateverTheirHeartbeat(t *testing.T) {
 	assert.Empty(t, g.list(t, "failed"))
 }
 
-// One dead worker that cannot be pruned must not keep the others from it.
+// One dead worker that cannot be pruned must not keep the others from being pruned.
 func TestSweepPrunesTheOthersIfOneCannotBePruned(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -186,7 +186,7 @@ func TestManySweepersEndADeadWorkerOnce(t *testing.T) {
 			beats, _, err := g.store.Heartbeats(t.Context())
 			require.NoError(t, err)
 			var all sync.WaitGroup
-			for range 10 { // without the lock, which only keeps most of them from trying
+			for range 10 { // without the lock, which is not needed for correctness
 				all.Go(func() {
 					_, err := g.dead.prune(t.Context(), "gone:1:exports", beats["gone:1:exports"])
 					assert.NoError(t, err)
@@ -219,7 +219,7 @@ func TestAWorkerThatIsHeardAgainIsNotPruned(t *testing.T) {
 	g.plant(t, "slow:1:exports", recorded, time.Hour)
 	beats, _, err := g.store.Heartbeats(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, g.store.Beat(t.Context(), []string{"slow:1:exports"})) // between the look and the act
+	require.NoError(t, g.store.Beat(t.Context(), []string{"slow:1:exports"})) // between the read of the heartbeat and the prune
 	done, err := g.dead.prune(t.Context(), "slow:1:exports", beats["slow:1:exports"])
 	require.NoError(t, err)
 	assert.False(t, done)
@@ -227,7 +227,7 @@ func TestAWorkerThatIsHeardAgainIsNotPruned(t *testing.T) {
 	assert.Empty(t, g.list(t, "failed"))
 }
 
-// A job that takes its worker with it is not to take them all.
+// A job that crashes its worker must not crash all workers.
 func TestRequeueCrashedGivesUp(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -252,8 +252,8 @@ func TestRequeueCrashedGivesUp(t *testing.T) {
 	})
 }
 
-// What Ruby could not read must end up in the failures in a form that it can.
-func TestSweepReadsWhatIsUnreadable(t *testing.T) {
+// A record that Ruby cannot read becomes a failure that Ruby can read.
+func TestSweepFailsUnreadableRecordsReadably(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.Start(t), Config{})
 	for id, record := range map[string]string{
@@ -272,7 +272,7 @@ func TestSweepReadsWhatIsUnreadable(t *testing.T) {
 	}
 }
 
-// A dead worker's job is named as the handler knows it.
+// The failure of a dead worker's Rails job has the class of the job inside.
 func TestSweepNamesJobsOfRails(t *testing.T) {
 	t.Parallel()
 	const rails = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["ExportJob"]}}`

@@ -12,19 +12,19 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// listless is a store whose Redis lists no connections.
-type listless struct{ *store.Store }
+// noClientList is a store whose Redis refuses CLIENT LIST.
+type noClientList struct{ *store.Store }
 
-func (listless) Present(context.Context, string) (tokens []string, ok bool, err error) {
+func (noClientList) Present(context.Context, string) (tokens []string, ok bool, err error) {
 	return nil, false, nil
 }
 
-// If Redis refuses CLIENT LIST, nothing is known of connections, and Go workers are
-// judged as others are: by their heartbeats alone.
+// If Redis refuses CLIENT LIST, connections are unknown, and Go workers are judged by their
+// heartbeats only, like other workers.
 func TestSweepWithoutConnections(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.Start(t), Config{})
-	g.dead.backend = listless{g.store}
+	g.dead.backend = noClientList{g.store}
 	g.plant(t, "web~go:1:exports", recorded, 3*time.Minute)
 	g.plant(t, "web~go:2:exports", recorded, time.Hour)
 	require.NoError(t, g.dead.sweep(t.Context(), nil))
@@ -33,7 +33,7 @@ func TestSweepWithoutConnections(t *testing.T) {
 	assert.Len(t, g.list(t, "failed"), 1)
 }
 
-// So is the worker whose id a starting one would take.
+// The same is true for a worker whose id a starting worker wants.
 func TestStartWithoutConnections(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -43,9 +43,9 @@ func TestStartWithoutConnections(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := dig(t, redistest.Start(t), Config{})
-			g.dead.backend = listless{g.store}
+			g.dead.backend = noClientList{g.store}
 			g.plant(t, "web~go:1:exports", recorded, test.silent)
-			alive, err := g.dead.settle(t.Context(), "web~go:1:exports", true)
+			alive, err := g.dead.takeOver(t.Context(), "web~go:1:exports", true)
 			require.NoError(t, err)
 			assert.Equal(t, test.alive, alive)
 			assert.Equal(t, test.alive, g.known(t, "web~go:1:exports"))

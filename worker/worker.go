@@ -29,7 +29,7 @@ type backend interface {
 	exchange.Backend
 	effects
 	registrar
-	undertaker
+	pruner
 }
 
 var _ backend = (*store.Store)(nil)

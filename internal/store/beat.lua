@@ -1,9 +1,10 @@
--- Records that workers are alive, and registers those again whose registration
--- is gone: pruned while their process was stopped, or lost with the whole
--- database.
+-- Writes the heartbeats of workers. It registers workers again that are no longer
+-- registered: they were pruned while their process was stopped, or the database was
+-- flushed.
 --
 -- KEYS  workers, workers:heartbeat, then each worker's started time
--- ARGV  the heartbeat, the started time, then each worker's id
+-- ARGV  the heartbeat, the started time for workers that are registered again, then
+--       each worker's id
 -- returns how many were registered again
 
 local again = 0

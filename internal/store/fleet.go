@@ -11,8 +11,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// WorkerState is what Redis holds of a worker, as it stands there; what is not
-// there, or is of another type, is empty.
+// WorkerState has the values that Redis has of a worker. A value that does not exist, or
+// whose key has another type, is empty.
 type WorkerState struct {
 	ID                 string
 	Registered         bool
@@ -21,9 +21,9 @@ type WorkerState struct {
 	Record             Record
 }
 
-// Fleet is what Redis holds of the registered workers and of those that have only
-// a heartbeat left, sorted by their ids, and what its clock says. It takes two
-// round trips however many there are.
+// Fleet returns the states of all workers that are registered or have a heartbeat, sorted
+// by id, and the time on Redis's clock. It takes two round trips, regardless of the number
+// of workers.
 //
 // Ruby: Resque::Worker.all, .working and .all_heartbeats.
 func (s *Store) Fleet(ctx context.Context) (workers []WorkerState, now time.Time, err error) {
@@ -47,13 +47,13 @@ func (s *Store) Fleet(ctx context.Context) (workers []WorkerState, now time.Time
 		return s.states(c, workers)
 	})
 	if err != nil {
-		return nil, now, fmt.Errorf("reading what the workers do: %w", err)
+		return nil, now, fmt.Errorf("reading the states of the workers: %w", err)
 	}
 	return workers, now, nil
 }
 
-// WorkerStates are what Redis holds of the workers with these ids, and what its
-// clock says, in one round trip.
+// WorkerStates returns the states of the workers with the given ids, and the time on
+// Redis's clock. It takes one round trip.
 //
 // Ruby: Resque::Worker.find and .exists?.
 func (s *Store) WorkerStates(ctx context.Context, ids []string) (workers []WorkerState, now time.Time, err error) {
@@ -93,7 +93,7 @@ func (s *Store) WorkerStates(ctx context.Context, ids []string) (workers []Worke
 		return fillStates(workers)(rest[1], nil)
 	})
 	if err != nil {
-		return nil, now, fmt.Errorf("reading what %d workers do: %w", len(ids), err)
+		return nil, now, fmt.Errorf("reading the states of %d workers: %w", len(ids), err)
 	}
 	return workers, now, nil
 }
@@ -111,8 +111,8 @@ func registered(ids []string, beats map[string]string) []WorkerState {
 	return workers
 }
 
-// states fills in what stands under keys of the workers' own. MGET has nothing
-// for a key of another type, so that one damaged worker does not hide the rest.
+// states reads the values that have a key for each worker. MGET returns nil for a key of
+// another type, so one damaged worker does not hide the others.
 func (s *Store) states(c conn, workers []WorkerState) error {
 	if len(workers) == 0 {
 		return nil
@@ -120,33 +120,33 @@ func (s *Store) states(c conn, workers []WorkerState) error {
 	return fillStates(workers)(c.do("MGET", s.stateKeys(workers)...))
 }
 
-// stateKeys are the keys of the workers' own.
+// stateKeys returns the keys of the values that states reads.
 func (s *Store) stateKeys(workers []WorkerState) []any {
-	words := make([]any, 0, keysOfState*len(workers))
+	keys := make([]any, 0, keysOfState*len(workers))
 	for _, w := range workers {
-		words = append(words, s.keys.worker(w.ID), s.keys.started(w.ID),
+		keys = append(keys, s.keys.worker(w.ID), s.keys.started(w.ID),
 			s.keys.stat("processed:"+w.ID), s.keys.stat("failed:"+w.ID))
 	}
-	return words
+	return keys
 }
 
 const keysOfState = 4
 
-// workerKeys are the keys of their records alone.
+// workerKeys returns the keys of the workers' records.
 func (s *Store) workerKeys(workers []WorkerState) []any {
-	words := make([]any, len(workers))
+	keys := make([]any, len(workers))
 	for i, w := range workers {
-		words[i] = s.keys.worker(w.ID)
+		keys[i] = s.keys.worker(w.ID)
 	}
-	return words
+	return keys
 }
 
-// fillStates takes what MGET answered for stateKeys.
+// fillStates returns a function that fills in the reply of MGET for stateKeys.
 func fillStates(workers []WorkerState) func(reply any, err error) error {
 	return func(reply any, err error) error {
 		values, err := redis.ByteSlices(reply, err)
 		if err == nil && len(values) != keysOfState*len(workers) {
-			err = fmt.Errorf("MGET answered %d values for %d workers", len(values), len(workers))
+			err = fmt.Errorf("MGET returned %d values for %d workers", len(values), len(workers))
 		}
 		if err != nil {
 			return err

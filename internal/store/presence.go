@@ -8,12 +8,12 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Presence is a connection whose name tells others that a process lives: as
-// long as it is open, the process is there. One goroutine uses it.
+// Presence is a connection with a name that shows other processes that this process is
+// alive. It is not safe for concurrent use.
 type Presence struct{ conn conn }
 
-// Announce opens a connection in the name of process and token, a random text
-// that no other start of the same process has.
+// Announce opens a connection named after process and token. The token must be a random
+// text, which is different for each start of the process.
 func (s *Store) Announce(ctx context.Context, process, token string) (*Presence, error) {
 	rc, err := s.rdb.Conn(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Store) Announce(ctx context.Context, process, token string) (*Presence,
 	return &Presence{conn: conn{Conn: rc}}, nil
 }
 
-// Check makes sure that the connection still stands.
+// Check returns an error if the connection is broken.
 func (p *Presence) Check() error {
 	if _, err := p.conn.do("PING"); err != nil {
 		return fmt.Errorf("checking a named connection: %w", err)
@@ -34,14 +34,15 @@ func (p *Presence) Check() error {
 	return nil
 }
 
-// Close ends the presence, in name first: a pool may keep the connection.
+// Close removes the name of the connection and closes it. Removing the name is necessary
+// because a pool may keep the connection open.
 func (p *Presence) Close() {
 	_, _ = p.conn.do("CLIENT", "SETNAME", "")
 	p.conn.Close()
 }
 
-// Present are the tokens under which a process is present. ok is false where
-// Redis does not say: not every server lets everybody list its clients.
+// Present returns the tokens of a process whose connections are open. ok is false if
+// Redis refuses to list its clients, as some servers do.
 func (s *Store) Present(ctx context.Context, process string) (tokens []string, ok bool, err error) {
 	var list string
 	err = s.with(ctx, func(c conn) (err error) {
@@ -64,8 +65,8 @@ func (s *Store) Present(ctx context.Context, process string) (tokens []string, o
 	return tokens, true, nil
 }
 
-// presenceName is what a process's connection is called, up to its token. Names
-// may hold only visible ASCII.
+// presenceName returns the name of a process's connection without the token. Redis allows
+// only printable ASCII characters, without spaces, in names.
 func (s *Store) presenceName(process string) string {
 	name := "goresque:" + s.rdb.Key(process) + ":"
 	return strings.Map(func(r rune) rune {

@@ -19,8 +19,8 @@ var (
 	releaseLua string
 )
 
-// Heartbeats are when workers were last heard, as their fields say, and what
-// Redis's clock says now.
+// Heartbeats returns the text of each worker's last heartbeat by worker id, and the time
+// on Redis's clock.
 //
 // Ruby: Resque::DataStore::WorkerAccess#all_heartbeats.
 func (s *Store) Heartbeats(ctx context.Context) (beats map[string]string, now time.Time, err error) {
@@ -37,19 +37,19 @@ func (s *Store) Heartbeats(ctx context.Context) (beats map[string]string, now ti
 	return beats, now, nil
 }
 
-// Record is what stands in a worker's record.
+// Record is a worker's record: the job that it is performing.
 type Record struct {
 	Worker  string
 	Queue   string
-	Payload []byte // as it is in the record, readable for Ruby
-	Raw     []byte // as it was in the queue
-	Text    []byte // the whole record; empty when there is none
-	RunAt   string // as text; empty if there is none, or the record is damaged
-	Damage  error  // why the record cannot be read
+	Payload []byte // the bytes in the record, which Ruby can read
+	Raw     []byte // the bytes that were in the queue
+	Text    []byte // the whole record; empty if there is none
+	RunAt   string // the text of run_at; empty if it is missing or the record is damaged
+	Damage  error  // why the record cannot be parsed
 }
 
-// Record reads what a worker is doing. A record that cannot be read is returned
-// as an unreadable payload of no queue, so that it can be failed all the same.
+// Record returns the record of a worker. If the record cannot be parsed, its whole text
+// is returned as an unreadable payload without a queue, so that the job can be failed.
 //
 // Ruby: Resque::DataStore::WorkerAccess#get_worker_payload.
 func (s *Store) Record(ctx context.Context, worker string) (Record, error) {
@@ -81,21 +81,21 @@ func readRecord(worker string, text []byte) Record {
 	return r
 }
 
-// Pruned says what came of an attempt to prune.
+// Pruned is the result of an attempt to prune a worker.
 type Pruned int
 
-// What can come of an attempt to prune.
+// The results of Prune.
 const (
-	NotPruned Pruned = iota // it lives, or somebody else was first
-	PrunedNow
-	RecordChanged // look at its record again
+	NotPruned     Pruned = iota // the worker is alive, or another process has pruned it
+	PrunedNow                   // the worker is pruned
+	RecordChanged               // the record has changed and must be read again
 )
 
-// Prune ends a dead worker in one step: it removes every trace of it and runs
-// effects for the job in its record, unless the worker was heard since beat, its
-// heartbeat's text as the caller saw it, or the record is not r any more.
+// Prune removes a dead worker in one step: it removes all its keys and runs effects for
+// the job in its record. It does nothing if the heartbeat is no longer beat, the text
+// that the caller has read, or if the record is no longer r.
 //
-// Ruby: Resque::Worker#unregister_worker, whose steps are separate there.
+// Ruby: Resque::Worker#unregister_worker, which takes several steps.
 func (s *Store) Prune(ctx context.Context, r Record, beat string, effects []Effect) (Pruned, error) {
 	id := r.Worker
 	var c call
@@ -126,9 +126,9 @@ func (s *Store) Prune(ctx context.Context, r Record, beat string, effects []Effe
 	return PrunedNow, nil
 }
 
-// LockPruning takes the lock that Ruby's workers prune under, for at most expiry;
-// ok is false when somebody has it. UnlockPruning gives it back: Ruby keeps it
-// for a minute, and a Ruby worker that boots meanwhile prunes nothing.
+// LockPruning takes the lock that Ruby's workers hold while they prune, for at most
+// expiry. ok is false if another process holds it. The caller should release it with
+// UnlockPruning: a Ruby worker that boots while the lock is held prunes nothing.
 //
 // Ruby: Resque::DataStore::WorkerAccess#acquire_pruning_dead_worker_lock.
 func (s *Store) LockPruning(ctx context.Context, token string, expiry time.Duration) (ok bool, err error) {
@@ -143,19 +143,19 @@ func (s *Store) LockPruning(ctx context.Context, token string, expiry time.Durat
 	return ok, nil
 }
 
-// UnlockPruning gives the lock back if it is still the one taken with token.
+// UnlockPruning releases the lock if it was taken with token.
 func (s *Store) UnlockPruning(ctx context.Context, token string) error {
 	err := s.with(ctx, func(c conn) error {
 		_, err := c.script(s.scripts.release, 1, s.keys.pruningLock(), token)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("giving the pruning lock back: %w", err)
+		return fmt.Errorf("releasing the pruning lock: %w", err)
 	}
 	return nil
 }
 
-// Crashes is how often a payload's worker has died of late.
+// Crashes returns how many times the worker of a payload has died; see Crashed.
 func (s *Store) Crashes(ctx context.Context, payload []byte) (int, error) {
 	n := 0
 	err := s.with(ctx, func(c conn) (err error) {
@@ -166,7 +166,7 @@ func (s *Store) Crashes(ctx context.Context, payload []byte) (int, error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("counting crashes: %w", err)
+		return 0, fmt.Errorf("reading the number of crashes: %w", err)
 	}
 	return n, nil
 }

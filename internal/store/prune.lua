@@ -1,13 +1,14 @@
--- Ends a dead worker: settles the job in its record and removes every trace of
--- it, once, however many try. It does nothing for a worker that has been heard
--- since the caller looked, or whose record is another by now.
+-- Prunes a dead worker: finishes the job in its record and removes all its keys. Of
+-- several calls, one prunes the worker. It does nothing if the worker's heartbeat or
+-- record has changed since the caller read them.
 --
 -- KEYS  workers, workers:heartbeat, the worker's record, its started time, its
---       two counters, then each effect's and counter's key
--- ARGV  the worker's id, its heartbeat as the caller saw it ('' for none), then
+--       two counters, then the keys of the effects and counters of the outcome
+-- ARGV  the worker's id,
+--       the heartbeat that the caller has read ('' for none),
 --       the outcome (see outcome.lua): its guard is the whole record, '' for none
--- returns 1 done, 0 somebody else was first or the worker lives, -1 look again:
---         the record has changed, or an error's text
+-- returns 1 if the worker is pruned now, 0 if it is alive or was pruned before, -1 if
+--         its record has changed, or the text of an error
 
 next_key, next_arg = 7, 3
 local guard, effects, from, to = outcome()

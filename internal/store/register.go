@@ -18,9 +18,9 @@ var (
 	beatLua string
 )
 
-// Register makes workers known, with a heartbeat on Redis's clock, and returns
-// for each whether it is the caller's now. Ids that somebody has already are
-// taken only with force.
+// Register registers workers, with a heartbeat on Redis's clock, and reports for each
+// whether the caller has its id now. Ids that are already registered are taken only with
+// force.
 //
 // Ruby: Resque::DataStore::WorkerAccess#register_worker.
 func (s *Store) Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error) {
@@ -48,9 +48,9 @@ func (s *Store) Register(ctx context.Context, workers []string, started time.Tim
 	return taken, nil
 }
 
-// Beat records that workers are alive, on Redis's clock. One whose registration is
-// gone is registered again: it was pruned while its process was stopped, or the
-// database was emptied.
+// Beat writes the heartbeats of workers, with the time on Redis's clock. It registers
+// workers again that are no longer registered: they were pruned while their process was
+// stopped, or the database was flushed.
 //
 // Ruby: Resque::DataStore::WorkerAccess#heartbeat!.
 func (s *Store) Beat(ctx context.Context, workers []string) error {
@@ -74,7 +74,7 @@ func (s *Store) Beat(ctx context.Context, workers []string) error {
 	return nil
 }
 
-// Workers are the ids of all registered workers.
+// Workers returns the ids of all registered workers.
 //
 // Ruby: Resque::DataStore::WorkerAccess#worker_ids.
 func (s *Store) Workers(ctx context.Context) ([]string, error) {
@@ -89,7 +89,7 @@ func (s *Store) Workers(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// WorkerExists tells whether a worker is registered.
+// WorkerExists reports whether a worker is registered.
 //
 // Ruby: Resque::DataStore::WorkerAccess#worker_exists?.
 func (s *Store) WorkerExists(ctx context.Context, id string) (bool, error) {

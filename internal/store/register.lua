@@ -1,10 +1,12 @@
--- Registers worker ids that nobody else has, each with a heartbeat: a
--- registration without one is never pruned.
+-- Registers worker ids that are not registered, each with a heartbeat: a worker without
+-- a heartbeat would never be pruned.
 --
 -- KEYS  workers, workers:heartbeat, then each worker's started time
--- ARGV  '1' to take ids that are registered, too; the heartbeat; the started
---       time; then each worker's id
--- returns {1 or 0, …}: whether each id is the caller's now
+-- ARGV  '1' to take also ids that are registered,
+--       the heartbeat,
+--       the started time,
+--       then each worker's id
+-- returns for each id 1 if the caller has it now, else 0
 
 local taken = {}
 for i = 4, #ARGV do

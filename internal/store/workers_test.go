@@ -71,15 +71,15 @@ func TestTimesHaveRubysLayouts(t *testing.T) {
 	assert.Equal(t, "2026/01/15 11:34:56 UTC", wire.FormatFailedAt(time.Date(2026, 1, 15, 12, 34, 56, 789, time.FixedZone("CET", 3600))))
 }
 
-// A worker that was pruned while it was stopped, or whose database was emptied, is
-// seen again at its next heartbeat.
+// A worker that was pruned while it was stopped, or whose database was flushed, registers
+// again with its next heartbeat.
 func TestBeatRegistersAgain(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, goWorker)
 		started := f.get(t, "resque:worker:"+goWorker+":started")
 		require.NoError(t, f.Beat(t.Context(), []string{goWorker}))
-		assert.Equal(t, started, f.get(t, "resque:worker:"+goWorker+":started"), "it was registered")
+		assert.Equal(t, started, f.get(t, "resque:worker:"+goWorker+":started"), "a registered worker keeps its started time")
 		f.do(t, "FLUSHDB")
 		require.NoError(t, f.Beat(t.Context(), []string{goWorker}))
 		known, err := f.WorkerExists(t.Context(), goWorker)
