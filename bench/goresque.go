@@ -105,7 +105,7 @@ func (g *goresque) enqueueMany(ctx context.Context, n int) error {
 	}
 	// Older versions of the client do not have it.
 	many, ok := any(g.client).(interface {
-		EnqueueAll(ctx context.Context, jobs []resque.Job) (int, error)
+		EnqueueAll(ctx context.Context, jobs []resque.Job) (resque.Receipts, error)
 	})
 	if !ok {
 		return errUnsupported{"this version of the client has no EnqueueAll"}

@@ -47,9 +47,9 @@ that begin with a dash.`,
 				if front {
 					enqueue = client.EnqueueFront
 				}
-				queued, err := enqueue(ctx, job)
-				if err == nil || queued {
-					env.printEnqueued(queuedJSON{queued, job.Queue, payload}, asJSON)
+				receipt, err := enqueue(ctx, job)
+				if err == nil || receipt.Enqueued() {
+					env.printEnqueued(queuedJSON{receipt.Enqueued(), job.Queue, payload}, asJSON)
 				}
 				return err
 			})

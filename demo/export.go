@@ -42,7 +42,7 @@ func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
 
 // enqueuer is the part of a resque.Client that an export needs.
 type enqueuer interface {
-	Enqueue(ctx context.Context, job resque.Job) (queued bool, err error)
+	Enqueue(ctx context.Context, job resque.Job) (resque.Receipt, error)
 }
 
 // PerformLengthyComputation builds the export's file. A second call starts from the

@@ -27,12 +27,12 @@ type jobs struct {
 	err error
 }
 
-func (j *jobs) Enqueue(_ context.Context, job resque.Job) (bool, error) {
+func (j *jobs) Enqueue(_ context.Context, job resque.Job) (resque.Receipt, error) {
 	if j.err != nil {
-		return false, j.err
+		return resque.Receipt{}, j.err
 	}
 	j.got = append(j.got, job)
-	return true, nil
+	return resque.Receipt{State: resque.Queued, Queue: job.Queue}, nil
 }
 
 func TestAsyncPopulate(t *testing.T) {

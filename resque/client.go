@@ -73,59 +73,59 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// Enqueue places job at the end of its queue and returns once Redis has answered.
-// queued is false without an error where a hook has vetoed it. It never tries
-// twice: an error that wraps ErrMaybeQueued leaves open whether the job is queued;
-// with any other error it is not, unless queued is true and the error an
-// AfterEnqueue hook's.
+// Enqueue places job at the end of its queue and returns when Redis has answered.
+// It never tries twice. If the error wraps [ErrMaybeQueued], the job may be in the
+// queue; with any other error it is not, unless the receipt says so: then the error
+// is that of an [AfterEnqueue] hook.
 //
 // Ruby: Resque.enqueue.
-func (c *Client) Enqueue(ctx context.Context, job Job) (queued bool, err error) {
+func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return c.enqueueBy(ctx, job, c.enqueue)
 }
 
-// EnqueueFront places job at the front of its queue, as the next one to be taken.
+// EnqueueFront places job at the front of its queue: it is the next one to be
+// performed. Otherwise it is like [Client.Enqueue].
 //
-// Ruby: Resque.enqueue_front, which Resque 3.0.0 has but does not heed.
-func (c *Client) EnqueueFront(ctx context.Context, job Job) (queued bool, err error) {
-	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (bool, error) {
+// Ruby: Resque.enqueue_front, which Resque 3.0.0 has but ignores.
+func (c *Client) EnqueueFront(ctx context.Context, job Job) (Receipt, error) {
+	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
 		return c.pushJob(ctx, job, c.store.PushFront)
 	})
 }
 
-// EnqueueTo places job on queue instead of its own.
+// EnqueueTo places job at the end of queue instead of its class's queue.
 //
 // Ruby: Resque.enqueue_to.
-func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (queued bool, err error) {
+func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt, error) {
 	return c.Enqueue(ctx, job.To(queue))
 }
 
-// ErrMaybeQueued is wrapped by errors of Enqueue that leave open whether the
-// job is in the queue: the connection broke after the job was sent.
+// ErrMaybeQueued is wrapped by the error of [Client.Enqueue] if the job may be in
+// the queue: the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
 
-func (c *Client) enqueue(ctx context.Context, job Job) (bool, error) {
+func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return c.pushJob(ctx, job, c.store.Push)
 }
 
 // pushJob is what hooks are around.
 //
 // Ruby: Resque::Job.create.
-func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context, string, []byte) error) (bool, error) {
+func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context, string, []byte) error) (Receipt, error) {
 	if err := job.validate(); err != nil {
-		return false, err
+		return Receipt{}, err
 	}
 	payload, err := c.appendPayload(nil, job)
 	if err != nil {
-		return false, err
+		return Receipt{}, err
 	}
 	if c.cfg.Inline != nil {
 		return c.performInline(ctx, job.Queue, payload)
 	}
 	if err := push(ctx, job.Queue, payload); err != nil {
-		return false, enqueueError(job, err)
+		return Receipt{}, enqueueError(job, err)
 	}
-	return true, nil
+	return Receipt{State: Queued, Queue: job.Queue}, nil
 }
 
 func enqueueError(job Job, err error) error {
@@ -152,14 +152,14 @@ func (nowhere) Conn(context.Context) (redis.Conn, error) {
 func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
 // performInline performs a payload as a worker would, in this goroutine, with the
-// route's failure hooks. A job that a hook has kept from being performed counts as
-// enqueued.
+// route's failure hooks. A job that a hook keeps from being performed counts as
+// performed.
 //
 // Ruby: Resque::Job.create with Resque.inline?, which raises what perform raised.
-func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (bool, error) {
+func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (Receipt, error) {
 	job, err := ParsePayload(queue, payload)
 	if err != nil {
-		return false, err
+		return Receipt{}, err
 	}
 	inside, err := Unwrap(c.cfg.Inline, job)
 	if err == nil {
@@ -167,10 +167,10 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 		err = c.performInTime(ctx, job)
 	}
 	if err == nil || errors.Is(err, ErrDontPerform) {
-		return true, nil
+		return Receipt{State: Performed, Queue: queue}, nil
 	}
 	err = FailureHooks(WithPayload(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
-	return false, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
+	return Receipt{}, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
 }
 
 // performInTime performs a job under its class's time limit, as a worker does.
@@ -189,24 +189,24 @@ func (c *Client) performInTime(ctx context.Context, job *Payload) error {
 	return err
 }
 
-// EnqueuePayload places a payload on queue as it is: for what has come from a
-// queue before and goes back with some of its bytes replaced. Members that
-// others have added stay in it. Errors are those of Enqueue, and an
-// *UnreadableError where payload is no job.
-func (c *Client) EnqueuePayload(ctx context.Context, queue string, payload []byte) (queued bool, err error) {
+// EnqueuePayload places payload at the end of queue as it is: for a payload that
+// came from a queue and goes back with some of its bytes replaced. Members that
+// others have added stay in it. Errors are those of [Client.Enqueue], and an
+// [*UnreadableError] if payload is not a job.
+func (c *Client) EnqueuePayload(ctx context.Context, queue string, payload []byte) (Receipt, error) {
 	r, err := ParsePayload(queue, payload)
 	if err != nil {
-		return false, err
+		return Receipt{}, err
 	}
 	job := Job{Queue: queue, Class: r.Class}
 	if err := job.validate(); err != nil {
-		return false, err
+		return Receipt{}, err
 	}
 	if c.cfg.Inline != nil {
 		return c.performInline(ctx, queue, payload)
 	}
 	if err := c.store.Push(ctx, queue, payload); err != nil {
-		return false, enqueueError(job, err)
+		return Receipt{}, enqueueError(job, err)
 	}
-	return true, nil
+	return Receipt{State: Queued, Queue: queue}, nil
 }

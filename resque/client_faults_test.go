@@ -26,10 +26,10 @@ func clientOf(t *testing.T, url string) *resque.Client {
 func TestEnqueueWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	addr := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
-	queued, err := clientOf(t, "redis://:s3cret@"+addr).Enqueue(t.Context(), exported)
+	receipt, err := clientOf(t, "redis://:s3cret@"+addr).Enqueue(t.Context(), exported)
 	require.EqualError(t, err, `resque: enqueueing Exporter: pushing to queue "exports": `+
 		"connecting to Redis at redis://:xxxxx@"+addr+": dial tcp "+addr+": connect: connection refused")
-	assert.False(t, queued)
+	assert.False(t, receipt.Enqueued())
 	assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
 }
 
@@ -45,9 +45,9 @@ func TestEnqueueWithTheWrongPassword(t *testing.T) {
 		assert.NotContains(t, err.Error(), "s3cret")
 	}
 	for _, login := range []string{":right@", "right@", "default:right@"} {
-		queued, err := clientOf(t, "redis://"+login+s.URL[len("redis://"):]).Enqueue(t.Context(), exported)
+		receipt, err := clientOf(t, "redis://"+login+s.URL[len("redis://"):]).Enqueue(t.Context(), exported)
 		require.NoError(t, err)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	}
 }
 
@@ -57,14 +57,14 @@ func TestEnqueueWhoseReplyIsLost(t *testing.T) {
 		proxy := s.Proxy(t)
 		client := clientOf(t, proxy.URL)
 		proxy.Cut()
-		queued, err := client.Enqueue(t.Context(), exported)
+		receipt, err := client.Enqueue(t.Context(), exported)
 		require.ErrorIs(t, err, resque.ErrMaybeQueued)
-		assert.False(t, queued)
+		assert.False(t, receipt.Enqueued())
 		assert.Equal(t, []any{`{"class":"Exporter","args":[1]}`}, golden.Dump(t, s.Conn(t))["resque:queue:exports"].Value)
 
-		queued, err = client.Enqueue(t.Context(), exported)
+		receipt, err = client.Enqueue(t.Context(), exported)
 		require.NoError(t, err, "the broken connection is not used again")
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	})
 }
 
@@ -75,10 +75,10 @@ func TestEnqueueThatRedisRefuses(t *testing.T) {
 	c := s.Conn(t)
 	refused := func(t *testing.T, want string) {
 		t.Helper()
-		queued, err := client.Enqueue(t.Context(), exported)
+		receipt, err := client.Enqueue(t.Context(), exported)
 		require.ErrorContains(t, err, want)
 		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
-		assert.False(t, queued)
+		assert.False(t, receipt.Enqueued())
 	}
 	_, err := c.Do("CONFIG", "SET", "maxmemory", 1)
 	require.NoError(t, err)
@@ -103,10 +103,10 @@ func TestEnqueueThatRedisRefusesByHalf(t *testing.T) {
 		c := s.Conn(t)
 		_, err := c.Do("SET", "resque:queues", "x")
 		require.NoError(t, err)
-		queued, err := s.Client(t).Enqueue(t.Context(), exported)
+		receipt, err := s.Client(t).Enqueue(t.Context(), exported)
 		require.ErrorIs(t, err, resque.ErrMaybeQueued)
 		require.ErrorContains(t, err, "the job is in the queue, but the queue is not known: WRONGTYPE")
-		assert.False(t, queued)
+		assert.False(t, receipt.Enqueued())
 		n, err := redis.Int(c.Do("LLEN", "resque:queue:exports"))
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
@@ -123,10 +123,10 @@ func TestEnqueueHonoursTheContext(t *testing.T) {
 		expired, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
 		defer cancel()
 		for _, ctx := range []context.Context{ended, expired} {
-			queued, err := client.Enqueue(ctx, exported)
+			receipt, err := client.Enqueue(ctx, exported)
 			require.ErrorIs(t, err, ctx.Err())
 			require.NotErrorIs(t, err, resque.ErrMaybeQueued, "nothing was sent")
-			assert.False(t, queued)
+			assert.False(t, receipt.Enqueued())
 		}
 		assert.Empty(t, golden.Dump(t, s.Conn(t)))
 	})
@@ -141,15 +141,15 @@ func TestEnqueueDoesNotOutlastItsDeadline(t *testing.T) {
 		release := proxy.Hold()
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		queued, err := client.Enqueue(ctx, exported)
+		receipt, err := client.Enqueue(ctx, exported)
 		require.ErrorIs(t, err, resque.ErrMaybeQueued)
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-		assert.False(t, queued)
+		assert.False(t, receipt.Enqueued())
 
 		release() // now the late reply must not be taken for another's
 		require.NoError(t, client.Redis().Ping(t.Context()))
-		queued, err = client.Enqueue(t.Context(), exported)
+		receipt, err = client.Enqueue(t.Context(), exported)
 		require.NoError(t, err)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	})
 }

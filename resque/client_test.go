@@ -20,15 +20,15 @@ func TestEnqueueIsRubys(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		recording string
-		enqueue   func(ctx context.Context, client *resque.Client) (bool, error)
+		enqueue   func(ctx context.Context, client *resque.Client) (resque.Receipt, error)
 	}{
-		{"enqueue", func(ctx context.Context, client *resque.Client) (bool, error) {
+		{"enqueue", func(ctx context.Context, client *resque.Client) (resque.Receipt, error) {
 			return client.Enqueue(ctx, resque.Define2[int, string]("Exporter", "exports").Job(1, "a"))
 		}},
-		{"enqueue_no_args", func(ctx context.Context, client *resque.Client) (bool, error) {
+		{"enqueue_no_args", func(ctx context.Context, client *resque.Client) (resque.Receipt, error) {
 			return client.Enqueue(ctx, resque.Define0("Exporter", "exports").Job())
 		}},
-		{"enqueue_to", func(ctx context.Context, client *resque.Client) (bool, error) {
+		{"enqueue_to", func(ctx context.Context, client *resque.Client) (resque.Receipt, error) {
 			job := resque.Define1[options]("Exporter", "exports").Job(options{7, []any{nil, true, 1.0}})
 			return client.EnqueueTo(ctx, "urgent", job)
 		}},
@@ -43,9 +43,10 @@ func TestEnqueueIsRubys(t *testing.T) {
 				if s.Real {
 					commands = s.Monitor(t)
 				}
-				queued, err := c.enqueue(t.Context(), client)
+				receipt, err := c.enqueue(t.Context(), client)
 				require.NoError(t, err)
-				assert.True(t, queued)
+				assert.Equal(t, resque.Queued, receipt.State)
+				assert.Contains(t, []string{"exports", "urgent"}, receipt.Queue)
 				assert.Equal(t, want.Commands, commands())
 				assert.Equal(t, want.Keyspace, golden.Dump(t, s.Conn(t)))
 			})
@@ -71,9 +72,9 @@ func TestEnqueueRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			queued, err := client.Enqueue(t.Context(), c.job)
+			receipt, err := client.Enqueue(t.Context(), c.job)
 			require.EqualError(t, err, c.says)
-			assert.False(t, queued)
+			assert.False(t, receipt.Enqueued())
 			assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
 			if c.is != nil {
 				assert.ErrorIs(t, err, c.is)
@@ -123,9 +124,9 @@ func TestFromPool(t *testing.T) {
 	assert.Equal(t, "a pool", rdb.String())
 	client, err := resque.New(rdb, resque.Config{})
 	require.NoError(t, err)
-	queued, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A"})
+	receipt, err := client.Enqueue(t.Context(), resque.Job{Queue: "q", Class: "A"})
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 	require.NoError(t, client.Close())
 	assert.Equal(t, "redis://localhost:6379", func() string {
 		rdb, err := resque.Open(resque.RedisConfig{})
@@ -151,9 +152,9 @@ func TestInlineHooks(t *testing.T) {
 			}))
 	}
 	for class, want := range map[string]error{"Fine": nil, "Not": nil, "Fails": boom} {
-		queued, err := inline(t, mux).Enqueue(t.Context(), resque.Job{Queue: "q", Class: class})
+		receipt, err := inline(t, mux).Enqueue(t.Context(), resque.Job{Queue: "q", Class: class})
 		require.ErrorIs(t, err, want, class)
-		assert.Equal(t, want == nil, queued, class)
+		assert.Equal(t, want == nil, receipt.Enqueued(), class)
 	}
 	assert.Equal(t, []string{"Fails: boom"}, failed)
 }
@@ -242,17 +243,17 @@ func TestInline(t *testing.T) {
 	assert.Nil(t, client.Redis())
 	ctx := context.WithValue(t.Context(), key{}, "value")
 
-	queued, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Fine", Args: []any{1}})
+	receipt, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Fine", Args: []any{1}})
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 	for class, says := range map[string]string{
 		"Fails":  "resque: performing Fails inline: boom",
 		"Panics": "resque: performing Panics inline: panic: boom",
 		"Nobody": "resque: performing Nobody inline: uninitialized constant Nobody (no Go handler is registered for this class)",
 	} {
-		queued, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: class})
+		receipt, err := client.Enqueue(ctx, resque.Job{Queue: "q", Class: class})
 		require.EqualError(t, err, says)
-		assert.False(t, queued)
+		assert.False(t, receipt.Enqueued())
 		assert.NotErrorIs(t, err, resque.ErrMaybeQueued)
 		assert.Equal(t, class != "Nobody", errors.Is(err, boom))
 	}

@@ -49,9 +49,9 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 		three.Job(at, []byte{0, 255}, map[string]int{"a": 1}), four.Job(nil, true, 1e20, "x"),
 	} {
 		assert.Equal(t, "q", job.Queue)
-		queued, err := client.Enqueue(t.Context(), job)
+		receipt, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err, job.Class)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	}
 	assert.Equal(t, []any{
 		[]any(nil),

@@ -11,7 +11,7 @@
 //
 //	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://localhost:6379"})
 //	client, err := resque.New(rdb, resque.Config{})
-//	queued, err := client.Enqueue(ctx, Exporter.Job(export.ID))
+//	receipt, err := client.Enqueue(ctx, Exporter.Job(export.ID))
 //
 // Who does it registers a function, and runs a worker of package worker:
 //

@@ -15,38 +15,37 @@ const (
 	chunkBytes = 1 << 20
 )
 
-// EnqueueAll places jobs on their queues, in their order, in chunks of 1,000 jobs
-// or a megabyte, each of which takes one round trip. It returns how many are
-// queued: fewer than there are jobs where hooks have vetoed some. ctx is looked at
-// before each chunk. The first chunk that fails is the last one, and the error is
-// a *BulkError that says how far it came. In inline mode each job is performed in
-// turn.
-func (c *Client) EnqueueAll(ctx context.Context, jobs []Job) (queued int, err error) {
+// EnqueueAll enqueues jobs in their order, in chunks of 1,000 jobs or a megabyte,
+// each of which takes one round trip. It returns the receipt of each job, also with
+// an error: see [Receipts.Enqueued]. ctx is looked at before each chunk. The first
+// chunk that fails is the last one, and the error is a [*BulkError] that says how
+// far it came. An inline client performs the jobs one after the other.
+func (c *Client) EnqueueAll(ctx context.Context, jobs []Job) (Receipts, error) {
+	receipts := make(Receipts, len(jobs))
 	b := chunk{client: c, place: map[string]int{}}
 	for from := 0; from < len(jobs); {
 		b.reset()
+		b.receipts = receipts[from:]
 		b.run(ctx, jobs[from:])
-		queued += b.queued
 		if b.err != nil {
-			return queued, b.failure(from)
+			return receipts, b.failure(from)
 		}
 		from += b.taken
 	}
-	return queued, nil
+	return receipts, nil
 }
 
-// BulkError says how far EnqueueAll came. The jobs before From are queued, or were
-// vetoed; those of To and after it are not.
+// BulkError says how far [Client.EnqueueAll] came. The jobs before From are queued
+// or vetoed; those from To on are not queued.
 type BulkError struct {
-	// From and To are where in the jobs the chunk that failed begins and ends.
+	// From and To are where the chunk that failed begins and ends in the jobs.
 	From, To int
 
-	// Queued is how many of the chunk are queued for certain.
+	// Queued is how many jobs of the chunk are certainly queued.
 	Queued int
 
-	// Queues are those for which no job of the chunk is queued or, where
-	// the error wraps ErrMaybeQueued, it is not known. What went to other queues
-	// is queued.
+	// Queues are those that got no job of the chunk or, if the error wraps
+	// ErrMaybeQueued, may have got them. The jobs for other queues are queued.
 	Queues []string
 
 	Err error
@@ -66,10 +65,11 @@ type chunk struct {
 	batches []store.Batch
 	place   map[string]int // in batches, by queue
 	taken   int            // jobs that were looked at
-	queued  int
-	failed  []string // queues
+	failed  []string       // queues
 	sent    bool
 	err     error
+
+	receipts Receipts // of the jobs from the chunk's first one on
 }
 
 func (b *chunk) reset() {
@@ -78,7 +78,7 @@ func (b *chunk) reset() {
 	}
 	b.batches = b.batches[:0]
 	clear(b.place)
-	b.buf, b.taken, b.queued, b.failed, b.sent = b.buf[:0], 0, 0, nil, false
+	b.buf, b.taken, b.failed, b.sent = b.buf[:0], 0, nil, false
 }
 
 func (b *chunk) full() bool { return b.taken >= chunkJobs || len(b.buf) >= chunkBytes }
@@ -92,10 +92,10 @@ func (b *chunk) run(ctx context.Context, jobs []Job) {
 		jobs = jobs[1:]
 		b.taken++
 		if !b.client.hooked(job) {
-			b.add(ctx, job)
+			b.add(ctx, b.taken-1, job)
 			continue
 		}
-		if b.runInside(ctx, job, jobs) {
+		if b.runInside(ctx, b.taken-1, job, jobs) {
 			return
 		}
 	}
@@ -104,34 +104,36 @@ func (b *chunk) run(ctx context.Context, jobs []Job) {
 	}
 }
 
-// runInside takes job through its hooks and, inside of them, what follows it;
-// false where a hook has vetoed the job, and what follows is still to be taken.
-func (b *chunk) runInside(ctx context.Context, job Job, rest []Job) (went bool) {
-	_, err := b.client.enqueueBy(ctx, job, func(within context.Context, job Job) (bool, error) {
+// runInside takes job, which is number at of the chunk, through its hooks and,
+// inside them, the jobs after it. It returns false if a hook has vetoed job: then
+// the jobs after it are still to be taken.
+func (b *chunk) runInside(ctx context.Context, at int, job Job, rest []Job) (went bool) {
+	receipt, err := b.client.enqueueBy(ctx, job, func(within context.Context, job Job) (Receipt, error) {
 		if went { // a hook that has called next before
 			return b.client.enqueue(within, job)
 		}
 		went = true
-		if b.add(within, job); b.err == nil {
+		if b.add(within, at, job); b.err == nil {
 			b.run(ctx, rest)
 		}
 		if b.err != nil && (!b.sent || slices.Contains(b.failed, job.Queue)) {
-			return false, b.err
+			return Receipt{}, b.err
 		}
-		return true, nil
+		return b.receipts[at], nil
 	})
+	if !went {
+		b.receipts[at] = receipt
+	}
 	if b.err == nil {
 		b.err = err
 	}
 	return went
 }
 
-// add puts a job into the chunk.
-func (b *chunk) add(ctx context.Context, job Job) {
+// add puts a job into the chunk. Its receipt says Queued from now on: see failure.
+func (b *chunk) add(ctx context.Context, at int, job Job) {
 	if b.client.cfg.Inline != nil {
-		if _, b.err = b.client.enqueue(ctx, job); b.err == nil {
-			b.queued++
-		}
+		b.receipts[at], b.err = b.client.enqueue(ctx, job)
 		return
 	}
 	if b.err = job.validate(); b.err != nil {
@@ -141,18 +143,19 @@ func (b *chunk) add(ctx context.Context, job Job) {
 	if b.buf, b.err = b.client.appendPayload(b.buf, job); b.err != nil {
 		return
 	}
-	at, known := b.place[job.Queue]
+	in, known := b.place[job.Queue]
 	if !known {
-		at = len(b.batches)
-		b.place[job.Queue] = at
-		if at < cap(b.batches) {
-			b.batches = b.batches[:at+1] // with room for payloads
-			b.batches[at].Queue = job.Queue
+		in = len(b.batches)
+		b.place[job.Queue] = in
+		if in < cap(b.batches) {
+			b.batches = b.batches[:in+1] // with room for payloads
+			b.batches[in].Queue = job.Queue
 		} else {
 			b.batches = append(b.batches, store.Batch{Queue: job.Queue})
 		}
 	}
-	b.batches[at].Payloads = append(b.batches[at].Payloads, b.buf[from:len(b.buf):len(b.buf)])
+	b.batches[in].Payloads = append(b.batches[in].Payloads, b.buf[from:len(b.buf):len(b.buf)])
+	b.receipts[at] = Receipt{State: Queued, Queue: job.Queue}
 }
 
 func (b *chunk) send(ctx context.Context) {
@@ -165,19 +168,26 @@ func (b *chunk) send(ctx context.Context) {
 		if err != nil {
 			errs = append(errs, maybeQueued(err))
 			b.failed = append(b.failed, b.batches[i].Queue)
-			continue
 		}
-		b.queued += len(b.batches[i].Payloads)
 	}
 	b.err = errors.Join(errs...)
 }
 
+// failure returns the error of a chunk that failed, and clears the receipts of the
+// jobs that were not queued.
 func (b *chunk) failure(from int) *BulkError {
-	e := &BulkError{From: from, To: from + b.taken, Queued: b.queued, Queues: b.failed, Err: b.err}
+	e := &BulkError{From: from, To: from + b.taken, Queues: b.failed, Err: b.err}
 	if !b.sent {
 		for _, batch := range b.batches {
 			e.Queues = append(e.Queues, batch.Queue)
 		}
 	}
+	taken := b.receipts[:b.taken]
+	for i, receipt := range taken {
+		if receipt.State == Queued && slices.Contains(e.Queues, receipt.Queue) {
+			taken[i] = Receipt{}
+		}
+	}
+	e.Queued = taken.Enqueued()
 	return e
 }

@@ -52,9 +52,9 @@ func TestEnqueueAllKeepsOrder(t *testing.T) {
 		jobs := exporters(2500)
 		jobs = append(jobs, resque.Job{Queue: "mail", Class: "Mailer", Args: []any{0}})
 		jobs = append(jobs, exporter(2500), resque.Job{Queue: "mail", Class: "Mailer", Args: []any{1}})
-		queued, err := client.EnqueueAll(t.Context(), jobs)
+		receipts, err := client.EnqueueAll(t.Context(), jobs)
 		require.NoError(t, err)
-		assert.Equal(t, len(jobs), queued)
+		assert.Equal(t, len(jobs), receipts.Enqueued())
 		assert.Equal(t, upTo(2501), numbers(t, client, "exports"))
 		assert.Equal(t, upTo(2), numbers(t, client, "mail"))
 		queues, err := client.Queues(t.Context())
@@ -66,9 +66,9 @@ func TestEnqueueAllKeepsOrder(t *testing.T) {
 func TestEnqueueAllOfNothing(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartEmbedded(t)
-	queued, err := s.Client(t).EnqueueAll(t.Context(), nil)
+	receipts, err := s.Client(t).EnqueueAll(t.Context(), nil)
 	require.NoError(t, err)
-	assert.Zero(t, queued)
+	assert.Zero(t, receipts.Enqueued())
 	assert.Empty(t, golden.Dump(t, s.Conn(t)))
 }
 
@@ -90,9 +90,9 @@ func TestEnqueueAllTakesOneRoundTripAChunk(t *testing.T) {
 		}, 3},
 	} {
 		before := trips.Load()
-		queued, err := client.EnqueueAll(t.Context(), c.jobs)
+		receipts, err := client.EnqueueAll(t.Context(), c.jobs)
 		require.NoError(t, err)
-		assert.Len(t, c.jobs, queued)
+		assert.Len(t, c.jobs, receipts.Enqueued())
 		assert.Equal(t, c.want, trips.Load()-before, c.name)
 	}
 }
@@ -105,9 +105,9 @@ func TestEnqueueAllSaysHowFarItCame(t *testing.T) {
 		client := s.Client(t)
 		jobs := exporters(1300)
 		jobs[1200].Args = []any{math.NaN()}
-		queued, err := client.EnqueueAll(t.Context(), jobs)
+		receipts, err := client.EnqueueAll(t.Context(), jobs)
 		require.EqualError(t, err, "resque: enqueueing jobs 1000 to 1200: resque: Exporter: argument 1: NaN not allowed in JSON (of these 0 are queued)")
-		assert.Equal(t, 1000, queued)
+		assert.Equal(t, 1000, receipts.Enqueued())
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, 1000, bulk.From)
@@ -122,13 +122,13 @@ func TestEnqueueAllSaysHowFarItCame(t *testing.T) {
 		client := s.Client(t)
 		redisDo(t, s, "SET", "resque:queue:text", "x")
 		jobs := append(exporters(3), resque.Job{Queue: "text", Class: "A"}, exporter(3), resque.Job{Queue: "text", Class: "B"})
-		queued, err := client.EnqueueAll(t.Context(), jobs)
+		receipts, err := client.EnqueueAll(t.Context(), jobs)
 		require.ErrorContains(t, err, `pushing 2 jobs to queue "text": WRONGTYPE`)
 		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, &resque.BulkError{From: 0, To: 6, Queued: 4, Queues: []string{"text"}, Err: bulk.Err}, bulk)
-		assert.Equal(t, 4, queued)
+		assert.Equal(t, 4, receipts.Enqueued())
 		assert.Equal(t, upTo(4), numbers(t, client, "exports"))
 	})
 	t.Run("an answer that is lost", func(t *testing.T) {
@@ -137,9 +137,9 @@ func TestEnqueueAllSaysHowFarItCame(t *testing.T) {
 		proxy := s.Proxy(t)
 		client := clientOf(t, proxy.URL)
 		proxy.Cut()
-		queued, err := client.EnqueueAll(t.Context(), exporters(1500))
+		receipts, err := client.EnqueueAll(t.Context(), exporters(1500))
 		require.ErrorIs(t, err, resque.ErrMaybeQueued)
-		assert.Zero(t, queued)
+		assert.Zero(t, receipts.Enqueued())
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, 1000, bulk.To)
@@ -151,10 +151,10 @@ func TestEnqueueAllSaysHowFarItCame(t *testing.T) {
 	t.Run("Redis away", func(t *testing.T) {
 		t.Parallel()
 		client := clientOf(t, "redis://"+net.JoinHostPort("127.0.0.1", redistest.FreePort(t)))
-		queued, err := client.EnqueueAll(t.Context(), exporters(2))
+		receipts, err := client.EnqueueAll(t.Context(), exporters(2))
 		require.ErrorContains(t, err, "connection refused")
 		require.NotErrorIs(t, err, resque.ErrMaybeQueued)
-		assert.Zero(t, queued)
+		assert.Zero(t, receipts.Enqueued())
 	})
 }
 
@@ -169,10 +169,10 @@ func TestEnqueueAllHeedsItsContext(t *testing.T) {
 		}
 		return true, nil
 	}))
-	queued, err := client.EnqueueAll(ctx, exporters(3000))
+	receipts, err := client.EnqueueAll(ctx, exporters(3000))
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, resque.ErrMaybeQueued)
-	assert.Equal(t, 1000, queued)
+	assert.Equal(t, 1000, receipts.Enqueued())
 	assert.Len(t, numbers(t, s.Client(t), "exports"), 1000)
 }
 
@@ -191,9 +191,9 @@ func TestEnqueueAllCallsHooks(t *testing.T) {
 			calls = append(calls, fmt.Sprint("after ", job.Args[0], ", queued ", n))
 			return err
 		}))
-	queued, err := client.EnqueueAll(t.Context(), exporters(4))
+	receipts, err := client.EnqueueAll(t.Context(), exporters(4))
 	require.NoError(t, err)
-	assert.Equal(t, 3, queued, "one was vetoed")
+	assert.Equal(t, 3, receipts.Enqueued(), "one was vetoed")
 	assert.Equal(t, []string{
 		"before 0", "before 1", "before 2", "before 3",
 		"after 3, queued 3", "after 2, queued 3", "after 0, queued 3",
@@ -201,9 +201,9 @@ func TestEnqueueAllCallsHooks(t *testing.T) {
 	assert.Equal(t, []int{0, 2, 3}, numbers(t, watched, "exports"))
 
 	calls = nil
-	queued, err = client.EnqueueAll(t.Context(), exporters(2500)) // several chunks
+	receipts, err = client.EnqueueAll(t.Context(), exporters(2500)) // several chunks
 	require.NoError(t, err)
-	assert.Equal(t, 2499, queued)
+	assert.Equal(t, 2499, receipts.Enqueued())
 	assert.Len(t, calls, 2500+2499)
 }
 
@@ -224,17 +224,17 @@ func TestEnqueueAllWithHooksThatFail(t *testing.T) {
 		var told []error
 		client := hooked(t, s,
 			func(next resque.EnqueueFunc) resque.EnqueueFunc {
-				return func(ctx context.Context, job resque.Job) (bool, error) {
-					queued, err := next(ctx, job)
+				return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
+					receipt, err := next(ctx, job)
 					told = append(told, err)
-					assert.False(t, queued)
-					return queued, err
+					assert.Zero(t, receipt)
+					return receipt, err
 				}
 			},
 			resque.BeforeEnqueue(func(_ context.Context, job resque.Job) (bool, error) { return true, at(2)(job) }))
-		queued, err := client.EnqueueAll(t.Context(), exporters(4))
+		receipts, err := client.EnqueueAll(t.Context(), exporters(4))
 		require.ErrorIs(t, err, boom)
-		assert.Zero(t, queued)
+		assert.Zero(t, receipts.Enqueued())
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, 3, bulk.To)
@@ -245,9 +245,9 @@ func TestEnqueueAllWithHooksThatFail(t *testing.T) {
 		t.Parallel()
 		s := redistest.StartEmbedded(t)
 		client := hooked(t, s, resque.AfterEnqueue(func(_ context.Context, job resque.Job) error { return at(2)(job) }))
-		queued, err := client.EnqueueAll(t.Context(), exporters(1500))
+		receipts, err := client.EnqueueAll(t.Context(), exporters(1500))
 		require.ErrorIs(t, err, boom)
-		assert.Equal(t, 1000, queued)
+		assert.Equal(t, 1000, receipts.Enqueued())
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
 		assert.Equal(t, &resque.BulkError{To: 1000, Queued: 1000, Err: boom}, bulk)
@@ -258,16 +258,16 @@ func TestEnqueueAllWithHooksThatFail(t *testing.T) {
 		redisDo(t, s, "SET", "resque:queue:text", "x")
 		told := map[string][]string{}
 		client := hooked(t, s, func(next resque.EnqueueFunc) resque.EnqueueFunc {
-			return func(ctx context.Context, job resque.Job) (bool, error) {
-				queued, err := next(ctx, job)
-				told[job.Queue] = append(told[job.Queue], fmt.Sprint(queued, err == nil))
-				return queued, err
+			return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
+				receipt, err := next(ctx, job)
+				told[job.Queue] = append(told[job.Queue], fmt.Sprint(receipt.Enqueued(), err == nil))
+				return receipt, err
 			}
 		})
 		jobs := append(exporters(2), resque.Job{Queue: "text", Class: "A"}, exporter(2), resque.Job{Queue: "text", Class: "B"})
-		queued, err := client.EnqueueAll(t.Context(), jobs)
+		receipts, err := client.EnqueueAll(t.Context(), jobs)
 		require.ErrorContains(t, err, "WRONGTYPE")
-		assert.Equal(t, 3, queued)
+		assert.Equal(t, 3, receipts.Enqueued())
 		assert.Equal(t, map[string][]string{
 			"exports": {"true true", "true true", "true true"}, "text": {"false false", "false false"},
 		}, told, "the hooks of the jobs that are queued are told so")
@@ -276,9 +276,9 @@ func TestEnqueueAllWithHooksThatFail(t *testing.T) {
 		t.Parallel()
 		s := redistest.StartEmbedded(t)
 		client := hooked(t, s, func(next resque.EnqueueFunc) resque.EnqueueFunc {
-			return func(ctx context.Context, job resque.Job) (bool, error) {
+			return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
 				if _, err := next(ctx, job); err != nil {
-					return false, err
+					return resque.Receipt{}, err
 				}
 				return next(ctx, job)
 			}
@@ -300,8 +300,8 @@ func TestEnqueueAllInline(t *testing.T) {
 		}
 		return nil
 	})
-	queued, err := inline(t, mux).EnqueueAll(t.Context(), exporters(5))
+	receipts, err := inline(t, mux).EnqueueAll(t.Context(), exporters(5))
 	require.ErrorContains(t, err, "performing Exporter inline: boom (of these 2 are queued)")
-	assert.Equal(t, 2, queued)
+	assert.Equal(t, 2, receipts.Enqueued())
 	assert.Equal(t, []string{"0", "1", "2"}, performed)
 }

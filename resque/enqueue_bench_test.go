@@ -19,9 +19,9 @@ func BenchmarkEnqueueAll(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		queued, err := client.EnqueueAll(b.Context(), jobs)
+		receipts, err := client.EnqueueAll(b.Context(), jobs)
 		require.NoError(b, err)
-		require.Len(b, jobs, queued)
+		require.Len(b, jobs, receipts.Enqueued())
 		b.StopTimer()
 		_, err = c.Do("DEL", "resque:queue:exports")
 		require.NoError(b, err)

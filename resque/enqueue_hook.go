@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// EnqueueFunc places a job, as Client.Enqueue does.
-type EnqueueFunc func(ctx context.Context, job Job) (queued bool, err error)
+// EnqueueFunc enqueues a job, as [Client.Enqueue] does.
+type EnqueueFunc func(ctx context.Context, job Job) (Receipt, error)
 
-// EnqueueMiddleware wraps how jobs are placed. Not to call next, and to return
-// false without an error, is a veto. next gets the context and the job you pass
-// it; EnqueueAll calls the next job's middleware inside of this one's next, so
-// that all of a chunk are on their way at once.
+// EnqueueMiddleware wraps how jobs are enqueued. To veto a job, return a [Receipt]
+// whose State is [Vetoed], and do not call next. next gets the context and the job that you pass it. [Client.EnqueueAll] calls the
+// middleware of the next job inside this one's next, so that the jobs of a chunk
+// are sent together.
 type EnqueueMiddleware func(next EnqueueFunc) EnqueueFunc
 
-// BeforeEnqueue is middleware that asks hook whether a job may be placed. Nothing
-// is when it says no, or returns an error, which Enqueue then returns; hooks that
-// come after it are not asked.
+// BeforeEnqueue is middleware that asks hook whether a job may be enqueued. If ok is
+// false the job is [Vetoed]; an error is that of Enqueue. In both cases nothing is
+// enqueued, and the hooks after this one are not called.
 //
 // Ruby: before_enqueue, of which every one is called, whatever the others say.
 func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error)) EnqueueMiddleware {
@@ -24,17 +24,21 @@ func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error))
 		return nil
 	}
 	return func(next EnqueueFunc) EnqueueFunc {
-		return func(ctx context.Context, job Job) (bool, error) {
-			if ok, err := hook(ctx, job); !ok || err != nil {
-				return false, err
+		return func(ctx context.Context, job Job) (Receipt, error) {
+			ok, err := hook(ctx, job)
+			if err != nil {
+				return Receipt{}, err
+			}
+			if !ok {
+				return Receipt{State: Vetoed, Queue: job.Queue}, nil
 			}
 			return next(ctx, job)
 		}
 	}
 }
 
-// AfterEnqueue is middleware that calls hook after a job was placed. An error of
-// hook is Enqueue's, with queued true all the same.
+// AfterEnqueue is middleware that calls hook after a job was enqueued. An error of
+// hook is that of Enqueue; the receipt still says that the job was enqueued.
 //
 // Ruby: after_enqueue.
 func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddleware {
@@ -42,12 +46,12 @@ func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddlewa
 		return nil
 	}
 	return func(next EnqueueFunc) EnqueueFunc {
-		return func(ctx context.Context, job Job) (bool, error) {
-			queued, err := next(ctx, job)
-			if err == nil && queued {
+		return func(ctx context.Context, job Job) (Receipt, error) {
+			receipt, err := next(ctx, job)
+			if err == nil && receipt.Enqueued() {
 				err = hook(ctx, job)
 			}
-			return queued, err
+			return receipt, err
 		}
 	}
 }
@@ -122,15 +126,19 @@ func (c *Client) hooked(job Job) bool {
 	return len(c.cfg.EnqueueHooks) > 0 || len(job.hooks.enqueues()) > 0
 }
 
-// enqueueBy places job by place, with the client's hooks outermost, then the
+// enqueueBy enqueues job by place, with the client's hooks outermost, then the
 // class's.
-func (c *Client) enqueueBy(ctx context.Context, job Job, place EnqueueFunc) (bool, error) {
+func (c *Client) enqueueBy(ctx context.Context, job Job, place EnqueueFunc) (Receipt, error) {
 	if !c.hooked(job) {
 		return place(ctx, job)
 	}
-	return wrapEnqueue(c.cfg.EnqueueHooks, func(ctx context.Context, job Job) (bool, error) {
+	receipt, err := wrapEnqueue(c.cfg.EnqueueHooks, func(ctx context.Context, job Job) (Receipt, error) {
 		return wrapEnqueue(job.hooks.enqueues(), place)(ctx, job)
 	})(ctx, job)
+	if receipt.State == "" && err == nil {
+		receipt = Receipt{State: Vetoed, Queue: job.Queue}
+	}
+	return receipt, err
 }
 
 func wrapEnqueue(middleware []EnqueueMiddleware, fn EnqueueFunc) EnqueueFunc {

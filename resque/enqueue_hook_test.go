@@ -25,11 +25,11 @@ func hooked(t *testing.T, s *redistest.Server, hooks ...resque.EnqueueMiddleware
 // noting is middleware that notes when it is called.
 func noting(calls *[]string, name string) resque.EnqueueMiddleware {
 	return func(next resque.EnqueueFunc) resque.EnqueueFunc {
-		return func(ctx context.Context, job resque.Job) (bool, error) {
+		return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
 			*calls = append(*calls, name)
-			queued, err := next(ctx, job)
-			*calls = append(*calls, fmt.Sprint(name, " ", queued))
-			return queued, err
+			receipt, err := next(ctx, job)
+			*calls = append(*calls, fmt.Sprint(name, " ", receipt.Enqueued()))
+			return receipt, err
 		}
 	}
 }
@@ -43,9 +43,9 @@ func TestEnqueueHooksAreNested(t *testing.T) {
 	one := resque.Define1[int]("Exporter", "exports", noting(&calls, "class 1"))
 	two := resque.Define1[int]("Exporter", "exports", noting(&calls, "class 1"), noting(&calls, "class 2"))
 
-	queued, err := client.Enqueue(t.Context(), two.Job(1))
+	receipt, err := client.Enqueue(t.Context(), two.Job(1))
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 	assert.Equal(t, []string{
 		"client 1", "client 2", "class 1", "class 2",
 		"class 2 true", "class 1 true", "client 2 true", "client 1 true",
@@ -68,14 +68,14 @@ func TestEnqueueHooksMayChangeTheJob(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartEmbedded(t)
 	client := hooked(t, s, func(next resque.EnqueueFunc) resque.EnqueueFunc {
-		return func(ctx context.Context, job resque.Job) (bool, error) {
+		return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
 			job.Queue = "tenant-7"
 			return next(ctx, job)
 		}
 	})
-	queued, err := client.Enqueue(t.Context(), resque.Job{Class: "A"}) // without a queue of its own
+	receipt, err := client.Enqueue(t.Context(), resque.Job{Class: "A"}) // without a queue of its own
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 	assert.Equal(t, 1, len(collect(t, client.Peek(t.Context(), "tenant-7", 0, -1))))
 }
 
@@ -98,9 +98,9 @@ func TestEnqueueHooksErrors(t *testing.T) {
 			t.Parallel()
 			s := redistest.StartEmbedded(t)
 			client := hooked(t, s, c.hook)
-			queued, err := client.Enqueue(t.Context(), exporter(1))
+			receipt, err := client.Enqueue(t.Context(), exporter(1))
 			require.ErrorIs(t, err, c.err)
-			assert.Equal(t, c.queued, queued)
+			assert.Equal(t, c.queued, receipt.Enqueued())
 			size, err := client.Size(t.Context(), "exports")
 			require.NoError(t, err)
 			assert.Equal(t, c.waiting, size)
@@ -157,9 +157,9 @@ func TestEnqueueFront(t *testing.T) {
 		_, err := client.Enqueue(t.Context(), exporter(1))
 		require.NoError(t, err)
 		calls = nil
-		queued, err := client.EnqueueFront(t.Context(), exporter(0))
+		receipt, err := client.EnqueueFront(t.Context(), exporter(0))
 		require.NoError(t, err)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 		assert.Equal(t, []string{"hook", "hook true"}, calls)
 		assert.Equal(t, []int{0, 1}, numbers(t, client, "exports"))
 		_, err = client.EnqueueFront(t.Context(), resque.Job{Queue: "new", Class: "A"})

@@ -71,13 +71,13 @@ func ExampleLogEnqueue() {
 
 func ExampleTimeEnqueue() {
 	client, end := embeddedClient(resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{
-		resque.TimeEnqueue(func(_ context.Context, job resque.Job, took time.Duration, queued bool, err error) {
-			fmt.Println(job.InnerClass(), queued, err, took < time.Minute)
+		resque.TimeEnqueue(func(_ context.Context, job resque.Job, took time.Duration, receipt resque.Receipt, err error) {
+			fmt.Println(job.InnerClass(), receipt.State, err, took < time.Minute)
 		}),
 	}})
 	defer end()
 	_, _ = client.Enqueue(context.Background(), Exporter.Job(42))
-	// Output: Exporter true <nil> true
+	// Output: Exporter queued <nil> true
 }
 
 func ExampleRecoverEnqueue() {
@@ -86,8 +86,8 @@ func ExampleRecoverEnqueue() {
 		resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { panic("no such customer") }),
 	}})
 	defer end()
-	queued, err := client.Enqueue(context.Background(), Exporter.Job(42))
-	fmt.Println(queued, err)
+	receipt, err := client.Enqueue(context.Background(), Exporter.Job(42))
+	fmt.Println(receipt.Enqueued(), err)
 	// Output: false panic: no such customer
 }
 

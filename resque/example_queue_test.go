@@ -38,14 +38,14 @@ func ExampleClient_EnqueueAll() {
 	for id := range int64(2500) {
 		jobs = append(jobs, Exporter.Job(id))
 	}
-	queued, err := client.EnqueueAll(ctx, jobs) // in three round trips
-	fmt.Println(queued, err)
+	receipts, err := client.EnqueueAll(ctx, jobs) // in three round trips
+	fmt.Println(receipts.Enqueued(), err)
 
 	jobs[1200].Args = []any{func() {}} // there is no JSON for that
-	queued, err = client.EnqueueAll(ctx, jobs)
+	receipts, err = client.EnqueueAll(ctx, jobs)
 	var bulk *resque.BulkError
 	if errors.As(err, &bulk) {
-		fmt.Println(queued, "are queued, and of jobs", bulk.From, "to", bulk.To-1, "there are", bulk.Queued)
+		fmt.Println(receipts.Enqueued(), "are queued, and of jobs", bulk.From, "to", bulk.To-1, "there are", bulk.Queued)
 	}
 	// Output:
 	// 2500 <nil>
@@ -114,13 +114,13 @@ func ExampleBeforeEnqueue() {
 			return job.Args[0] != int64(13), nil
 		}))
 	for _, id := range []int64{12, 13} {
-		queued, err := client.Enqueue(context.Background(), exporter.Job(id))
-		fmt.Println(queued, err)
+		receipt, err := client.Enqueue(context.Background(), exporter.Job(id))
+		fmt.Println(receipt.State, err)
 	}
 	// Output:
 	// queued: Exporter [12]
-	// true <nil>
-	// false <nil>
+	// queued <nil>
+	// vetoed <nil>
 }
 
 func ExampleClient_Workers() {

@@ -30,11 +30,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	queued, err := client.Enqueue(context.Background(), Exporter.Job(42))
-	fmt.Println(queued, err)
+	receipt, err := client.Enqueue(context.Background(), Exporter.Job(42))
+	fmt.Println(receipt.State, err)
 	// Output:
 	// exporting 42
-	// true <nil>
+	// performed <nil>
 }
 
 func ExampleDefine1() {
@@ -77,11 +77,11 @@ func ExampleClient_Enqueue() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	queued, err := client.Enqueue(ctx, Exporter.Job(42))
+	receipt, err := client.Enqueue(ctx, Exporter.Job(42))
 	if errors.Is(err, resque.ErrMaybeQueued) {
 		fmt.Println("the connection broke: enqueueing again may do it twice")
 	}
-	fmt.Println(queued, err)
+	fmt.Println(receipt.State, err)
 
 	conn, err := rdb.Conn(ctx)
 	if err != nil {
@@ -92,7 +92,7 @@ func ExampleClient_Enqueue() {
 	waiting, err := redis.Strings(conn.Do("LRANGE", rdb.Key("queue", "exports"), 0, -1))
 	fmt.Println(waiting, err)
 	// Output:
-	// true <nil>
+	// queued <nil>
 	// [{"class":"Exporter","args":[42]}] <nil>
 }
 
@@ -113,15 +113,15 @@ func ExampleJSONProfile() {
 		fmt.Println(err)
 		return
 	}
-	queued, err := client.Enqueue(context.Background(), job)
-	fmt.Println(queued, err)
+	receipt, err := client.Enqueue(context.Background(), job)
+	fmt.Println(receipt.State, err)
 	// Output:
 	// plain {"class":"Mailer","args":["<ann@example.com>",1.0e-10]} <nil>
 	// rails {"class":"Mailer","args":["\u003cann@example.com\u003e",1.0e-10]} <nil>
 	// plain-2.15 {"class":"Mailer","args":["<ann@example.com>",1e-10]} <nil>
 	// rails-2.15 {"class":"Mailer","args":["\u003cann@example.com\u003e",1e-10]} <nil>
 	// enqueued: {"class":"Mailer","args":["\u003cann@example.com\u003e",1.0e-10]}
-	// true <nil>
+	// performed <nil>
 }
 
 func ExampleMux() {

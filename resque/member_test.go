@@ -52,7 +52,7 @@ func TestMembersTravel(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		client := hooked(t, s, func(next resque.EnqueueFunc) resque.EnqueueFunc {
-			return func(ctx context.Context, job resque.Job) (bool, error) {
+			return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
 				return next(ctx, job.WithMember("trace", "t"))
 			}
 		})

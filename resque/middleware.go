@@ -33,12 +33,12 @@ func LogPerform(log *slog.Logger) Middleware {
 // LogEnqueue is middleware that logs each job that is enqueued, and never its
 // arguments. nil is slog.Default().
 func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
-	return TimeEnqueue(func(ctx context.Context, job Job, took time.Duration, queued bool, err error) {
+	return TimeEnqueue(func(ctx context.Context, job Job, took time.Duration, receipt Receipt, err error) {
 		log := cmp.Or(log, slog.Default()).With("class", job.InnerClass(), "queue", job.Queue, "duration", took)
 		switch {
 		case err != nil:
-			log.ErrorContext(ctx, "enqueueing a job went wrong", "queued", queued, "err", err)
-		case queued:
+			log.ErrorContext(ctx, "enqueueing a job went wrong", "queued", receipt.Enqueued(), "err", err)
+		case receipt.Enqueued():
 			log.InfoContext(ctx, "job enqueued")
 		default:
 			log.InfoContext(ctx, "job not enqueued: a hook said so")
@@ -65,13 +65,13 @@ func TimePerform(observe func(ctx context.Context, job *Payload, took time.Durat
 // TimeEnqueue is middleware that tells observe how long it took to place each
 // job. In EnqueueAll that is until its chunk was sent, and in inline mode until it
 // was performed.
-func TimeEnqueue(observe func(ctx context.Context, job Job, took time.Duration, queued bool, err error)) EnqueueMiddleware {
+func TimeEnqueue(observe func(ctx context.Context, job Job, took time.Duration, receipt Receipt, err error)) EnqueueMiddleware {
 	return func(next EnqueueFunc) EnqueueFunc {
-		return func(ctx context.Context, job Job) (bool, error) {
+		return func(ctx context.Context, job Job) (Receipt, error) {
 			begun := time.Now()
-			queued, err := next(ctx, job)
-			observe(ctx, job, time.Since(begun), queued, err)
-			return queued, err
+			receipt, err := next(ctx, job)
+			observe(ctx, job, time.Since(begun), receipt, err)
+			return receipt, err
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TimeEnqueue(observe func(ctx context.Context, job Job, took time.Duration, 
 // compares bytes would not find the job: see Job.WithMember. Jobs of Rails say it
 // anyway.
 func StampEnqueuedAt(next EnqueueFunc) EnqueueFunc {
-	return func(ctx context.Context, job Job) (bool, error) {
+	return func(ctx context.Context, job Job) (Receipt, error) {
 		if job.Class != activeJobWrapper {
 			job = job.WithMember("enqueued_at", time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 		}
@@ -113,7 +113,7 @@ func RecoverPerform(next Handler) Handler {
 // caller's of Enqueue. The job is then not queued, unless the middleware panicked
 // after it was.
 func RecoverEnqueue(next EnqueueFunc) EnqueueFunc {
-	return func(ctx context.Context, job Job) (queued bool, err error) {
+	return func(ctx context.Context, job Job) (receipt Receipt, err error) {
 		defer func() {
 			if v := recover(); v != nil {
 				err = &PanicError{Value: v, Stack: debug.Stack()}

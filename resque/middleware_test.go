@@ -25,18 +25,24 @@ import (
 func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 	t.Parallel()
 	rails := activejob.Define1[int]("ExportJob", "exports")
-	ways := map[string]func(context.Context, *resque.Client) (bool, error){
-		"Enqueue": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, exporter(1)) },
-		"EnqueueTo": func(ctx context.Context, c *resque.Client) (bool, error) {
+	ways := map[string]func(context.Context, *resque.Client) (resque.Receipt, error){
+		"Enqueue": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
+			return c.Enqueue(ctx, exporter(1))
+		},
+		"EnqueueTo": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
 			return c.EnqueueTo(ctx, "exports", exporter(1))
 		},
-		"EnqueueFront": func(ctx context.Context, c *resque.Client) (bool, error) { return c.EnqueueFront(ctx, exporter(1)) },
-		"EnqueueAll": func(ctx context.Context, c *resque.Client) (bool, error) {
-			n, err := c.EnqueueAll(ctx, []resque.Job{exporter(1)})
-			return n == 1, err
+		"EnqueueFront": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
+			return c.EnqueueFront(ctx, exporter(1))
 		},
-		"ActiveJob": func(ctx context.Context, c *resque.Client) (bool, error) { return c.Enqueue(ctx, rails.Job(1)) },
-		"a route": func(ctx context.Context, c *resque.Client) (bool, error) {
+		"EnqueueAll": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
+			receipts, err := c.EnqueueAll(ctx, []resque.Job{exporter(1)})
+			return receipts[0], err
+		},
+		"ActiveJob": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
+			return c.Enqueue(ctx, rails.Job(1))
+		},
+		"a route": func(ctx context.Context, c *resque.Client) (resque.Receipt, error) {
 			return c.Enqueue(ctx, resque.Route{Class: "Exporter", Queue: "exports"}.Job(1))
 		},
 	}
@@ -50,15 +56,15 @@ func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 				t.Parallel()
 				var seen []string
 				cfg.EnqueueHooks = []resque.EnqueueMiddleware{resque.TimeEnqueue(
-					func(_ context.Context, job resque.Job, took time.Duration, queued bool, err error) {
+					func(_ context.Context, job resque.Job, took time.Duration, receipt resque.Receipt, err error) {
 						assert.Positive(t, took)
-						seen = append(seen, fmt.Sprint(job.InnerClass(), " ", job.Queue, " ", queued, " ", err))
+						seen = append(seen, fmt.Sprint(job.InnerClass(), " ", job.Queue, " ", receipt.Enqueued(), " ", err))
 					})}
 				client, err := resque.New(s.Open(t), cfg)
 				require.NoError(t, err)
-				queued, err := enqueue(t.Context(), client)
+				receipt, err := enqueue(t.Context(), client)
 				require.NoError(t, err)
-				assert.True(t, queued)
+				assert.True(t, receipt.Enqueued())
 				class := "Exporter"
 				if name == "ActiveJob" {
 					class = "ExportJob"
@@ -141,16 +147,16 @@ func TestAPanicIsRecordedAsWithoutMiddleware(t *testing.T) {
 func TestRecoverEnqueue(t *testing.T) {
 	t.Parallel()
 	explode := func(resque.EnqueueFunc) resque.EnqueueFunc {
-		return func(context.Context, resque.Job) (bool, error) { panic(errors.New("oh")) }
+		return func(context.Context, resque.Job) (resque.Receipt, error) { panic(errors.New("oh")) }
 	}
 	client := hooked(t, redistest.StartEmbedded(t), resque.RecoverEnqueue, explode)
-	queued, err := client.Enqueue(t.Context(), exporter(1))
-	assert.False(t, queued)
+	receipt, err := client.Enqueue(t.Context(), exporter(1))
+	assert.False(t, receipt.Enqueued())
 	var panicked *resque.PanicError
 	require.ErrorAs(t, err, &panicked)
 	assert.NotEmpty(t, panicked.Stack)
-	n, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), exporter(2)})
-	assert.Zero(t, n)
+	receipts, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(1), exporter(2)})
+	assert.Zero(t, receipts.Enqueued())
 	require.ErrorAs(t, err, &panicked)
 }
 

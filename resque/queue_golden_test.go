@@ -81,9 +81,9 @@ func clientScenarios() []clientScenario {
 			t.Helper()
 			vetoed := resque.Define1[int]("Exporter", "exports",
 				resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
-			queued, err := client.Enqueue(t.Context(), vetoed.Job(1))
+			receipt, err := client.Enqueue(t.Context(), vetoed.Job(1))
 			require.NoError(t, err)
-			assert.False(t, queued)
+			assert.False(t, receipt.Enqueued())
 			return nil
 		}},
 		{name: "enqueue_no_queue", act: func(t *testing.T, client *resque.Client) any {
@@ -175,9 +175,9 @@ func TestInlineIsRubys(t *testing.T) {
 		performed++
 		return nil
 	})
-	queued, err := inline(t, mux).Enqueue(t.Context(), exporter(1))
+	receipt, err := inline(t, mux).Enqueue(t.Context(), exporter(1))
 	require.NoError(t, err)
-	assert.JSONEq(t, string(want.Result), asJSON(t, queued))
+	assert.JSONEq(t, string(want.Result), asJSON(t, receipt.Enqueued()))
 	assert.Equal(t, 1, performed)
 }
 

@@ -123,9 +123,9 @@ func TestEnqueuePayload(t *testing.T) {
 	})})
 	require.NoError(t, err)
 	payload := ` {"x":1,"class":"J" , "args":[1.50]}`
-	queued, err := client.EnqueuePayload(t.Context(), "q", []byte(payload))
+	receipt, err := client.EnqueuePayload(t.Context(), "q", []byte(payload))
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 	assert.Equal(t, payload, got)
 	_, err = client.EnqueuePayload(t.Context(), "q", []byte(`[]`))
 	var unreadable *resque.UnreadableError

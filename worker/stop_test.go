@@ -325,9 +325,9 @@ func TestHooksOfAWorker(t *testing.T) {
 // between.
 func together(t *testing.T, s *redistest.Server, jobs []resque.Job) {
 	t.Helper()
-	n, err := s.Client(t).EnqueueAll(t.Context(), jobs)
+	receipts, err := s.Client(t).EnqueueAll(t.Context(), jobs)
 	require.NoError(t, err)
-	require.Len(t, jobs, n)
+	require.Len(t, jobs, receipts.Enqueued())
 }
 
 func TestHooksUntilEmpty(t *testing.T) {

@@ -61,9 +61,9 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 	} {
 		assert.Equal(t, "q", job.Queue)
 		assert.Equal(t, activejob.JobWrapper, job.Class)
-		queued, err := client.Enqueue(t.Context(), job)
+		receipt, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	}
 	assert.Equal(t, []any{
 		[]any(nil),

@@ -8,7 +8,7 @@
 //	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
 //
 //	mux.Handle(ExportJob.Handler(func(ctx context.Context, exportID int64) error { … }))
-//	queued, err := client.Enqueue(ctx, ExportJob.Job(42))
+//	receipt, err := client.Enqueue(ctx, ExportJob.Job(42))
 //
 // Rails puts all its jobs into one class, [JobWrapper]. A mux looks inside, so
 // that logs, limits, middleware and failures name the Rails class. Jobs of Rails

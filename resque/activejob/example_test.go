@@ -29,11 +29,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	queued, err := client.Enqueue(context.Background(), ExportJob.Job(42))
-	fmt.Println(queued, err)
+	receipt, err := client.Enqueue(context.Background(), ExportJob.Job(42))
+	fmt.Println(receipt.State, err)
 	// Output:
 	// exporting 42 from exports after 0 attempts
-	// true <nil>
+	// performed <nil>
 }
 
 // What Rails put on a queue, performed by parameters of Go's types.
@@ -174,8 +174,9 @@ func ExampleInside() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(client.Enqueue(context.Background(), export.Job(42)))
+	receipt, err := client.Enqueue(context.Background(), export.Job(42))
+	fmt.Println(receipt.State, err)
 	// Output:
 	// to be enqueued: ExportJob [42]
-	// false <nil>
+	// vetoed <nil>
 }

@@ -39,9 +39,9 @@ func TestEnqueueHooks(t *testing.T) {
 	mux.Handle(four.Handler(func(context.Context, int, int, int, int) error { performed++; return nil }))
 	client := inline(t, mux)
 	for _, job := range []resque.Job{zero.Job(), one.Job(1), two.Job(1, 2), three.Job(1, 2, 3), four.Job(1, 2, 3, 4)} {
-		queued, err := client.Enqueue(t.Context(), job)
+		receipt, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
-		assert.True(t, queued)
+		assert.True(t, receipt.Enqueued())
 	}
 	assert.Equal(t, 5, performed)
 	assert.Equal(t, []any{
@@ -60,9 +60,9 @@ func TestEnqueueHooks(t *testing.T) {
 	route, _ := mux.Route("J1")
 	told = nil
 	for _, job := range []resque.Job{one.Job(13), one.UncheckedJob(13), route.Job(13)} {
-		queued, err := client.Enqueue(t.Context(), job)
+		receipt, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
-		assert.False(t, queued, "the veto is not heeded")
+		assert.False(t, receipt.Enqueued(), "the veto is not heeded")
 	}
 	assert.Len(t, told, 3*4, "those of inner hooks")
 	assert.Equal(t, 5, performed)

@@ -58,9 +58,9 @@ func BenchmarkPerform(b *testing.B) {
 func BenchmarkEnqueue(b *testing.B) {
 	for name, kind := range kinds() {
 		b.Run(name, func(b *testing.B) {
-			enqueue := func(_ context.Context, job resque.Job) (bool, error) {
+			enqueue := func(_ context.Context, job resque.Job) (resque.Receipt, error) {
 				_, err := job.Encode()
-				return true, err
+				return resque.Receipt{State: resque.Queued}, err
 			}
 			if kind != nil {
 				enqueue = kind().Enqueue(enqueue)

@@ -77,7 +77,7 @@ func New(cfg Config) *Tracing {
 // It makes a span of kind producer for each job that is enqueued. If enqueueing
 // fails, the span's status is error. A veto by a hook is not an error.
 func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
-	return func(ctx context.Context, job resque.Job) (queued bool, err error) {
+	return func(ctx context.Context, job resque.Job) (receipt resque.Receipt, err error) {
 		queue := text(job.Queue)
 		ctx, span := t.tracer.Start(ctx, "enqueue "+queue, trace.WithSpanKind(trace.SpanKindProducer),
 			trace.WithAttributes(
@@ -89,17 +89,17 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 		if t.cfg.Carry {
 			t.cfg.Propagator.Inject(ctx, carrier{&job})
 		}
-		queued, err = next(ctx, job)
+		receipt, err = next(ctx, job)
 		switch {
 		case err != nil:
 			span.SetAttributes(semconv.ErrorTypeKey.String(text(resque.ExceptionName(err))))
 			span.SetStatus(codes.Error, text(fmt.Sprint(err))) // the error's Error method may panic
-		case queued:
+		case receipt.Enqueued():
 			span.SetAttributes(outcomeKey.String("queued"))
 		default:
 			span.SetAttributes(outcomeKey.String("vetoed"))
 		}
-		return queued, err
+		return receipt, err
 	}
 }
 

@@ -65,9 +65,9 @@ func (b *bench) work(ctx context.Context, cfg worker.Config) {
 
 func (b *bench) enqueue(job resque.Job) {
 	b.t.Helper()
-	queued, err := b.client.Enqueue(b.t.Context(), job)
+	receipt, err := b.client.Enqueue(b.t.Context(), job)
 	require.NoError(b.t, err)
-	require.True(b.t, queued)
+	require.True(b.t, receipt.Enqueued())
 }
 
 // waiting returns the payloads in the queue.
@@ -204,10 +204,10 @@ func TestEnqueueAllMakesASpanForEachJob(t *testing.T) {
 	b := newBench(t, otel.Config{Carry: true})
 	b.mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 	ctx, request := b.tracer.Start(t.Context(), "request")
-	n, err := b.client.EnqueueAll(ctx, []resque.Job{exporter.Job(1), exporter.Job(2), exporter.Job(3)})
+	receipts, err := b.client.EnqueueAll(ctx, []resque.Job{exporter.Job(1), exporter.Job(2), exporter.Job(3)})
 	require.NoError(t, err)
 	request.End()
-	require.Equal(t, 3, n)
+	require.Equal(t, 3, receipts.Enqueued())
 	b.work(t.Context(), worker.Config{})
 	parents := map[trace.SpanID]bool{}
 	for _, span := range b.named("enqueue exports") {
@@ -317,9 +317,9 @@ func TestVetoIsNotAnErrorButAFailedEnqueueIs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	veto := resque.Define1[int64]("Exporter", "exports", resque.BeforeEnqueue(func(context.Context, resque.Job) (bool, error) { return false, nil }))
-	queued, err := b.client.Enqueue(t.Context(), veto.Job(1))
+	receipt, err := b.client.Enqueue(t.Context(), veto.Job(1))
 	require.NoError(t, err)
-	assert.False(t, queued)
+	assert.False(t, receipt.Enqueued())
 	span := b.only("enqueue exports")
 	assert.Equal(t, "vetoed", attributes(span)["messaging.resque.outcome"])
 	assert.Equal(t, codes.Unset, span.Status.Code)
@@ -433,9 +433,9 @@ func TestZeroConfigUsesTheGlobalProvider(t *testing.T) {
 	mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
 	client, err := resque.New(nil, resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{tracing.Enqueue}})
 	require.NoError(t, err)
-	queued, err := client.Enqueue(t.Context(), exporter.Job(1))
+	receipt, err := client.Enqueue(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
-	assert.True(t, queued)
+	assert.True(t, receipt.Enqueued())
 }
 
 // Because of one invalid text, an exporter would fail to send a whole batch.
@@ -448,7 +448,9 @@ func TestInvalidUTF8IsReplaced(t *testing.T) {
 	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { return errors.New("no \xff") })
 	job := &resque.Payload{Class: "Exporter", Queue: "q\xff", Worker: "host:1:q\xff", Raw: []byte(`{"class":"Exporter","args":[]}`)}
 	require.Error(t, mux.Perform(t.Context(), job))
-	_, err := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return false, errors.New("no \xff") })(
+	_, err := tracing.Enqueue(func(context.Context, resque.Job) (resque.Receipt, error) {
+		return resque.Receipt{}, errors.New("no \xff")
+	})(
 		t.Context(), resque.Job{Class: "Exporter\xff", Queue: "q\xff"})
 	require.Error(t, err)
 	require.Len(t, spans.GetSpans(), 2)
@@ -473,10 +475,12 @@ func TestErrorMethodThatPanicsIsRecorded(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
 	tracing := otel.New(otel.Config{TracerProvider: sdk.NewTracerProvider(sdk.WithSyncer(spans))})
 	var nilError *resque.UnknownClassError
-	place := tracing.Enqueue(func(context.Context, resque.Job) (bool, error) { return true, nilError })
+	place := tracing.Enqueue(func(context.Context, resque.Job) (resque.Receipt, error) {
+		return resque.Receipt{State: resque.Queued}, nilError
+	})
 	assert.NotPanics(t, func() {
-		queued, err := place(t.Context(), exporter.Job(1))
-		assert.True(t, queued)
+		receipt, err := place(t.Context(), exporter.Job(1))
+		assert.True(t, receipt.Enqueued())
 		assert.Equal(t, nilError, err)
 	})
 	require.Len(t, spans.GetSpans(), 1)

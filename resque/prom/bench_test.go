@@ -41,9 +41,9 @@ func BenchmarkPerform(b *testing.B) {
 func BenchmarkEnqueue(b *testing.B) {
 	for _, count := range []bool{false, true} {
 		b.Run(fmt.Sprintf("counted=%v", count), func(b *testing.B) {
-			enqueue := func(_ context.Context, job resque.Job) (bool, error) {
+			enqueue := func(_ context.Context, job resque.Job) (resque.Receipt, error) {
 				_, err := job.Encode()
-				return true, err
+				return resque.Receipt{State: resque.Queued}, err
 			}
 			if count {
 				enqueue = prom.NewJobs(prom.JobsConfig{}).Enqueue(enqueue)

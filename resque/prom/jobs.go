@@ -107,18 +107,18 @@ func (j *Jobs) performed(ctx context.Context, job *resque.Payload, took time.Dur
 
 // Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.
 func (j *Jobs) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
-	return func(ctx context.Context, job resque.Job) (bool, error) {
-		queued, err := next(ctx, job)
-		j.placing.WithLabelValues(j.class(job.InnerClass()), label(job.Queue), placed(queued, err)).Inc()
-		return queued, err
+	return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
+		receipt, err := next(ctx, job)
+		j.placing.WithLabelValues(j.class(job.InnerClass()), label(job.Queue), placed(receipt, err)).Inc()
+		return receipt, err
 	}
 }
 
 // placed returns the outcome of enqueueing a job. A queued job counts as queued
 // even if a hook has returned an error after that.
-func placed(queued bool, err error) string {
+func placed(receipt resque.Receipt, err error) string {
 	switch {
-	case queued:
+	case receipt.Enqueued():
 		return "queued"
 	case err != nil:
 		return "failed"

@@ -103,7 +103,7 @@ func requireFails(t *testing.T, stops bool, message string, test func(t *fake)) 
 
 func enqueue(t *testing.T, client *resque.Client, jobs ...resque.Job) {
 	t.Helper()
-	queued, err := client.EnqueueAll(t.Context(), jobs)
+	receipts, err := client.EnqueueAll(t.Context(), jobs)
 	require.NoError(t, err)
-	require.Len(t, jobs, queued)
+	require.Len(t, jobs, receipts.Enqueued())
 }
