@@ -81,6 +81,33 @@ func TestFailureBackendsAreToldFirst(t *testing.T) {
 	assert.EqualValues(t, 1, do(t, c, "LLEN", "resque:failed"))
 }
 
+// A job may fail after the worker was told to stop. Its backends need a context that
+// lives.
+func TestFailureBackendsAreToldWhileTheWorkerStops(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	enqueue(t, s, failing()...)
+	var w *worker.Worker
+	stopping := make(chan struct{})
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error {
+		w.Quit()
+		<-stopping
+		return errors.New("boom")
+	})
+	told := make(chan error, 1)
+	w = newWorker(t, s, mux, worker.Config{
+		Queues: []string{"exports"}, Hooks: worker.Hooks{Shutdown: func() { close(stopping) }},
+		FailureBackends: []resque.FailureBackend{resque.FailureBackendFunc(func(ctx context.Context, _ resque.Failure) error {
+			told <- ctx.Err()
+			return nil
+		})},
+	})
+	require.NoError(t, <-goRun(t, w))
+	require.Len(t, told, 1)
+	require.NoError(t, <-told)
+}
+
 func TestFailureBackendsKeepNothingFromGoingOn(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

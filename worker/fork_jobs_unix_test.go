@@ -36,6 +36,7 @@ func forkJobs() *resque.Mux {
 		"Print":    printBoth,
 		"Polite":   func(ctx context.Context, _, what string) error { return polite(ctx, what) },
 		"Stubborn": func(ctx context.Context, _, what string) error { return polite(context.WithoutCancel(ctx), what) },
+		"Fails":    failWhenTold,
 		"Busy":     busy,
 		"Look":     look,
 		"Deaf":     deaf,
@@ -115,6 +116,12 @@ func polite(ctx context.Context, length string) error {
 	case <-time.After(limit):
 		return nil
 	}
+}
+
+// failWhenTold fails with an error of its own when it is told to end.
+func failWhenTold(ctx context.Context, _, what string) error {
+	<-ctx.Done()
+	return &traced{what}
 }
 
 // busy never lets go of its thread.

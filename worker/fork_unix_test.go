@@ -334,6 +334,24 @@ func TestRequeueFromAChildTellsNoHooks(t *testing.T) {
 	assert.Zero(t, number(t, s.Conn(t), "resque:stat:processed"))
 }
 
+// A job that fails for another reason while its worker stops is a failure.
+func TestAFailureInAChildThatIsToldToEndTellsTheHooks(t *testing.T) {
+	t.Parallel()
+	sheet := newSheet(t)
+	s := redistest.Start(t)
+	enqueue(t, s, sheet.job("Fails", "full disk"))
+	w := newWorker(t, s, forkJobs(), worker.Config{
+		Queues: []string{"q"}, ForkPerJob: true, StopTimeout: time.Nanosecond, StopGrace: time.Minute, OnShutdown: worker.RequeueInterrupted,
+	})
+	ended := goRun(t, w)
+	eventually(t, func() bool { return sheet.count("Fails in ") == 1 }, "it begins")
+	w.Term()
+	require.NoError(t, <-ended)
+	assert.Equal(t, 1, sheet.count("hook in "), "the hook is told")
+	assert.EqualValues(t, 0, do(t, s.Conn(t), "LLEN", "resque:queue:q"))
+	assert.EqualValues(t, 1, do(t, s.Conn(t), "LLEN", "resque:failed"))
+}
+
 // An order to end that comes with the job, or before it, is obeyed.
 func TestTermAsTheChildGetsTheJob(t *testing.T) {
 	t.Parallel()

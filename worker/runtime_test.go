@@ -94,6 +94,23 @@ func TestRestartSettlesWhatTheDeadOneLeft(t *testing.T) {
 	}
 }
 
+// The record goes with the registration of its worker, which is this one's by then.
+func TestAWorkerThatSettledARecordIsRegistered(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	id := fmt.Sprintf("%s~go:%d:exports", host, os.Getpid())
+	do(t, c, "SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`)
+	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}})
+	goRun(t, w)
+	ready(t, w)
+	assert.Equal(t, []string{id}, registered(t, c))
+	assert.EqualValues(t, 1, do(t, c, "HEXISTS", "resque:workers:heartbeat", id))
+	assert.EqualValues(t, 1, do(t, c, "EXISTS", "resque:worker:"+id+":started"))
+}
+
 func TestAPrunedWorkerRegistersAgain(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
