@@ -3,6 +3,7 @@ package resque_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,9 @@ func TestFailuresByPages(t *testing.T) {
 	p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{From: 2, Below: 4}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, resque.BulkProgress{Total: 2, Seen: 2, Done: 2}, p)
+	p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{From: 100}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, resque.BulkProgress{}, p, "there are none so far on")
 	assert.Equal(t, "98765410", page(0, 0))
 }
 
@@ -413,12 +417,14 @@ func TestFailureGroupsAreNotTooMany(t *testing.T) {
 	for i := range 1200 {
 		records = append(records, failure("no "+strings.Repeat("a", i%40)+strings.Repeat("b", i/40), ""))
 	}
+	records = slices.Insert(records, 0, records[1199]) // the oldest is like the newest, which has a group
 	f := newFailed(t, redistest.Start(t), records...)
 	groups, err := f.Groups(t.Context(), resque.FailureFilter{})
 	require.NoError(t, err)
 	assert.Len(t, groups, 1001)
 	assert.EqualValues(t, 200, groups[0].Count)
 	assert.Empty(t, groups[0].Message)
+	assert.EqualValues(t, 2, groups[1].Count, "groups that there are go on to grow")
 }
 
 // Rails puts all its jobs into one class. They are found, and counted, by their own.

@@ -111,6 +111,25 @@ func TestQueueRemovesMatching(t *testing.T) {
 	})
 }
 
+// What is pushed after the removal has begun stays.
+func TestRemoveMatchingLeavesWhatIsPushedMeanwhile(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client, c := s.Client(t), s.Conn(t)
+		fillQueue(t, c, "q", 10)
+		late := []byte(`{"class":"A1","args":["late"]}`)
+		every := func(resque.QueuedJob) bool { return true }
+		p, err := client.Queue("q").RemoveMatching(t.Context(), resque.RemoveOptions{}, every, func(p resque.BulkProgress) {
+			if p.Done == 10 {
+				assert.NoError(t, client.Push(t.Context(), "q", late))
+			}
+		})
+		require.NoError(t, err)
+		assert.Equal(t, resque.BulkProgress{Total: 10, Seen: 10, Done: 10}, p)
+		assert.Equal(t, []string{string(late)}, waitingIn(t, c, "q"))
+	})
+}
+
 func TestQueuedJobIDsThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "1", "-1-0123456789abcdef", "1-0123", "x-0123456789abcdef"} {
