@@ -37,8 +37,12 @@ func TestRates(t *testing.T) {
 	look(10*time.Second, 13, 0)
 	look(10*time.Second, 23, 0)
 	assert.Len(t, r.graph().Processed, 2, "a gap, not a fall")
+	look(10*time.Second, 33, 2)
+	look(10*time.Second, 43, 1) // the failures' alone
+	look(10*time.Second, 53, 1)
+	assert.Len(t, r.graph().Processed, 3)
 	for range 200 {
-		look(10*time.Second, 23, 0)
+		look(10*time.Second, 53, 1)
 	}
 	assert.LessOrEqual(t, len(r.samples), 62, "ten minutes are kept")
 	assert.Equal(t, "0", r.now())

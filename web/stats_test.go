@@ -137,6 +137,9 @@ func TestAssets(t *testing.T) {
 		require.Equal(t, http.StatusOK, plain.Code, path)
 		assert.Equal(t, "public, max-age=31536000, immutable", plain.Header().Get("Cache-Control"))
 		assert.Equal(t, "gzip", small.Header().Get("Content-Encoding"))
+		for _, answer := range []http.Header{plain.Header(), small.Header()} {
+			assert.Equal(t, "Accept-Encoding", answer.Get("Vary"), "a cache keeps them apart")
+		}
 		raw += plain.Body.Len()
 		zipped += small.Body.Len()
 		z, err := gzip.NewReader(small.Body)

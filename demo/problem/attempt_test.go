@@ -41,12 +41,15 @@ func TestRunningAttemptsAreBounded(t *testing.T) {
 	for _, a := range p.all {
 		p.end(a, nil)
 	}
+	long, err := add(true)
+	require.NoError(t, err)
 	for range 3 * mostAttempts {
 		a, err := add(false)
 		require.NoError(t, err)
 		p.end(a, nil)
 	}
-	assert.LessOrEqual(t, len(p.Look()), mostAttempts+1, "attempts that have ended are still stored")
+	assert.LessOrEqual(t, len(p.Look()), mostAttempts+2, "attempts that have ended are still stored")
+	assert.Contains(t, p.all, long, "an attempt that runs must be ended with the server")
 }
 
 func TestLanesShareOneScale(t *testing.T) {
