@@ -247,7 +247,8 @@ func TestRedaction(t *testing.T) {
 	s := open(t, web.Config{RedactKeys: []string{"password", "TOKEN"}})
 	hidden := openOn(t, s.server, web.Config{HideArgs: true})
 	s.do("SADD", "resque:queues", "exports")
-	s.do("RPUSH", "resque:queue:exports", job, `{"class":"Bad","password":"geheim4"`, `[{"password":"geheim5"}]`)
+	s.do("RPUSH", "resque:queue:exports", job, `{"class":"Bad","password":"geheim4"`, `[{"password":"geheim5"}]`,
+		`"args":[{"password":"geheim8"}]}`)
 	s.worker("host:1:exports", ago(0), `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":`+job+`}`)
 	s.worker("host:2:exports", ago(0), `{"password":"geheim6"`)
 	s.fail(strings.Replace(record("SignUp", "[]", "E", "no", "exports", time.Now(), ""), `"args":[]`, job[len(`{"class":"SignUp",`):len(job)-1], 1),
