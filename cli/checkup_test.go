@@ -72,7 +72,7 @@ func TestWorkWarnsOfEviction(t *testing.T) {
 				times = 1
 				assert.Contains(t, stderr.String(), `"policy":"`+policy+`"`)
 			}
-			assert.Equal(t, times, strings.Count(stderr.String(), "set its maxmemory-policy to noeviction"), stderr.String())
+			assert.Equal(t, times, strings.Count(stderr.String(), "set maxmemory-policy to noeviction"), stderr.String())
 			assert.NotContains(t, stderr.String(), "clocks")
 		})
 	}

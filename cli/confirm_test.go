@@ -16,7 +16,7 @@ func TestConfirm(t *testing.T) {
 	for _, test := range []struct {
 		name, answer string
 		yes, asks    bool
-		want, wrong  bool // done; the call is wrong
+		want, wrong  bool // confirmed; a usage error
 	}{
 		{name: "--yes", yes: true, want: true},
 		{name: "--yes on a terminal", yes: true, asks: true, want: true},
@@ -27,7 +27,7 @@ func TestConfirm(t *testing.T) {
 		{name: "no", asks: true, answer: "n\n"},
 		{name: "enter", asks: true, answer: "\n"},
 		{name: "something else", asks: true, answer: "yup\n"},
-		{name: "nobody answers", asks: true, wrong: true},
+		{name: "standard input has ended", asks: true, wrong: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,7 @@ func TestConfirm(t *testing.T) {
 			assert.Equal(t, test.want, err == nil)
 			assert.Equal(t, test.wrong, errors.As(err, &usage))
 			if test.wrong {
-				require.ErrorContains(t, err, "remove 3 failures: say --yes")
+				require.ErrorContains(t, err, "remove 3 failures: confirm with --yes")
 			}
 			if test.asks && !test.yes {
 				assert.Contains(t, said.String(), "Remove 3 failures? [y/N] ")

@@ -4,8 +4,8 @@ package cli
 
 import "syscall"
 
-// detached makes a process leave the terminal's session.
+// detached starts a process in a new session, without the terminal.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
-// apart makes a process lead a group of its own.
+// apart starts a process in a new process group.
 func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,5 +1,5 @@
-// Package cli is the goresque command as a package, so that anybody can build
-// it with their own jobs, in ten lines of main:
+// Package cli is the goresque command as a package. With it you build the same
+// command with your own jobs:
 //
 //	func main() {
 //		mux := resque.NewMux()
@@ -7,7 +7,8 @@
 //		os.Exit(cli.Main(cli.App{Mux: mux}))
 //	}
 //
-// It plays the part of Ruby's rake environment resque:work. Flags win over
-// environment variables, which are Ruby's where Ruby has them, and those over
-// defaults. The exit status is 0 for success, 1 for failure, 2 for a wrong call.
+// It takes the place of Ruby's rake environment resque:work. Flags override
+// environment variables, and these override defaults. The variables have Ruby's
+// names, if Ruby has them. The exit status is 0 for success, 1 for failure and 2 for
+// wrong usage.
 package cli

@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// The table of docs/operations.md has every flag and variable of every command.
+// The table in docs/operations.md has every flag and variable of every command.
 func TestOperationsNamesEveryFlag(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")
@@ -26,7 +26,7 @@ func TestOperationsNamesEveryFlag(t *testing.T) {
 	for i, found := range append(ofFailed, top...) {
 		command := found[1]
 		if command == "completion" || command == "help" {
-			continue // cobra's own
+			continue // from cobra
 		}
 		call := []string{command, "--help"}
 		if i < len(ofFailed) {
@@ -56,7 +56,7 @@ func TestVerbosity(t *testing.T) {
 		{"VERBOSE=1", false},
 		{"LOGGING=true", false},
 		{"VVERBOSE=1", true},
-		{"VVERBOSE=false", true}, // Ruby asks only whether it is set
+		{"VVERBOSE=false", true}, // Ruby only checks whether it is set
 		{"VVERBOSE=", false},
 	} {
 		t.Run(test.environ, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestVerbosity(t *testing.T) {
 	}
 }
 
-// In JSON a length of time is a number of seconds.
+// In JSON, a duration is a number of seconds.
 func TestDurationsAreSecondsInJSON(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// enqueueCommand places one job on a queue.
+// enqueueCommand enqueues one job.
 //
 // Ruby: Resque.enqueue_to.
 func enqueueCommand(env *Env, mux *resque.Mux) *cobra.Command {
@@ -20,22 +20,22 @@ func enqueueCommand(env *Env, mux *resque.Mux) *cobra.Command {
 	var front, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "enqueue CLASS [ARG…]",
-		Short: "Place a job on a queue",
-		Long: `Places a job on a queue, for any worker of the same Redis, Go or Ruby. Each ARG
-is read as JSON and, where it is none, taken as a string. Put -- before arguments
-that begin with a dash.`,
+		Short: "Enqueue a job",
+		Long: `Adds a job to a queue, for any worker on the same Redis, in Go or Ruby. Each ARG is
+parsed as JSON; an ARG that is not JSON is a string. Put -- before arguments that
+begin with a dash.`,
 		Example: `  goresque enqueue -q exports Exporter 42
   goresque enqueue --front Exporter 42
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			route, ok := mux.Route(args[0]) // with the class's hooks
+			route, ok := mux.Route(args[0]) // includes the hooks of the class
 			if !ok {
 				route.Class = args[0]
 			}
 			route.Queue = cmp.Or(queue, route.Queue)
 			if route.Queue == "" {
-				return UsageErrorf("no queue for class %s: say goresque enqueue -q QUEUE %s …", args[0], args[0])
+				return UsageErrorf("no queue for class %s: use goresque enqueue -q QUEUE %s …", args[0], args[0])
 			}
 			job := route.Job(arguments(args[1:])...)
 			payload, err := job.Encode()
@@ -55,13 +55,13 @@ that begin with a dash.`,
 			})
 		},
 	}
-	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: that of the class, where this command knows it)")
-	cmd.Flags().BoolVar(&front, "front", false, "as the next job to be taken, instead of the last")
+	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: the queue of the class, if this command knows the class)")
+	cmd.Flags().BoolVar(&front, "front", false, "put the job at the front of the queue")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: queued, queue, payload")
 	return cmd
 }
 
-// queuedJSON is what came of it, as --json has it.
+// queuedJSON is the result as --json prints it.
 type queuedJSON struct {
 	Queued  bool            `json:"queued"`
 	Queue   string          `json:"queue"`
@@ -75,7 +75,7 @@ func (e *Env) printEnqueued(q queuedJSON, asJSON bool) {
 	case q.Queued:
 		fmt.Fprintf(e.Stdout, "queued on %s: %s\n", q.Queue, q.Payload)
 	default:
-		fmt.Fprintf(e.Stdout, "not queued, as a hook of the class says: %s\n", q.Payload)
+		fmt.Fprintf(e.Stdout, "not queued, because a hook of the class refused it: %s\n", q.Payload)
 	}
 }
 
@@ -87,8 +87,8 @@ func arguments(words []string) []any {
 	return args
 }
 
-// argument is a shell's word as a job's argument: JSON, spelled anew as Ruby
-// spells it, or else a string.
+// argument returns a word of the command line as an argument of a job: JSON, spelled
+// as Ruby spells it, or otherwise a string.
 func argument(word string) any {
 	if text, err := rubyjson.Respell(nil, []byte(word)); err == nil {
 		return json.RawMessage(text)

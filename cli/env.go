@@ -16,20 +16,20 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Env is a command's surroundings: what it reads and where it writes.
+// Env is the environment of a command: its variables, its input and its outputs.
 type Env struct {
 	Stdout, Stderr io.Writer
 
 	vars      map[string]string
-	argv      *argv // of the process, where this is its command
+	argv      *argv // memory for the title; nil if Main does not run the command
 	redisURL  string
 	namespace string
 
 	skipVerify bool
 	caFile     string
 	stdin      io.Reader
-	asks       bool // stdin is somebody at a terminal
-	called     bool // arguments and flags were right, and the command began
+	asks       bool // stdin is a terminal
+	called     bool // arguments and flags were valid, and the command started
 }
 
 func newEnv(environ []string, stdout, stderr io.Writer) *Env {
@@ -41,18 +41,19 @@ func newEnv(environ []string, stdout, stderr io.Writer) *Env {
 	return &Env{Stdout: stdout, Stderr: stderr, vars: vars, stdin: os.Stdin, asks: terminal(os.Stdin)}
 }
 
-// Getenv is an environment variable's value, empty where it is not set.
+// Getenv returns the value of an environment variable, or "" if it is not set.
 func (e *Env) Getenv(name string) string { return e.vars[name] }
 
-// Redis says which Redis to use: --redis or REDIS_URL, --namespace or
-// RESQUE_NAMESPACE, and what the flags about TLS say. Its URL is empty when nobody named one.
+// Redis returns the configuration of Redis from --redis or REDIS_URL, --namespace or
+// RESQUE_NAMESPACE, and the TLS flags. Its URL is empty if neither the flag nor the
+// variable is set.
 func (e *Env) Redis() resque.RedisConfig {
 	return resque.RedisConfig{
 		URL: e.redisURL, Namespace: e.namespace, TLSSkipVerify: e.skipVerify, TLSCAFile: e.caFile, Logger: e.Logger(),
 	}
 }
 
-// OpenRedis opens that Redis and makes sure that it answers.
+// OpenRedis opens the Redis that Redis returns, and checks that it answers.
 func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	rdb, err := resque.Open(e.Redis())
 	if err != nil {
@@ -65,7 +66,7 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	return rdb, nil
 }
 
-// explain writes the cause of an error of Redis and what to do about it.
+// explain prints the cause of a Redis error and what to do about it.
 func (e *Env) explain(err error) {
 	fault, ok := resque.Explain(err)
 	if !ok {
@@ -80,10 +81,10 @@ func (e *Env) explain(err error) {
 	}
 }
 
-// Logger writes to the command's standard error: text on a terminal, JSON
-// otherwise. VVERBOSE adds what is only of interest when looking for a fault.
-// VERBOSE and LOGGING change nothing: Ruby's worker is silent without them, and
-// this one always writes what they ask for.
+// Logger returns a logger that writes to standard error: text on a terminal,
+// otherwise JSON. VVERBOSE adds debug lines. VERBOSE and LOGGING have no effect:
+// Ruby's worker logs nothing without them, and this one always logs what they turn
+// on.
 //
 // Ruby: Resque::Worker#verbose= and #very_verbose=.
 func (e *Env) Logger() *slog.Logger {
@@ -95,7 +96,7 @@ func (e *Env) Logger() *slog.Logger {
 		return slog.New(slog.NewTextHandler(e.Stderr, options))
 	}
 	options.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
-		if a.Value.Kind() == slog.KindDuration { // for programs, which would have it in nanoseconds
+		if a.Value.Kind() == slog.KindDuration { // programs would otherwise get nanoseconds
 			a.Value = slog.Float64Value(a.Value.Duration().Seconds())
 		}
 		return a
@@ -112,9 +113,8 @@ func terminal(w any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// FromEnv lets a flag take its value from the first of the environment
-// variables that is set, when the flag itself is not given. The flag's help
-// names them.
+// FromEnv makes a flag take its value from the first of the environment variables
+// that is set, if the flag itself is not given. The flag's help lists the variables.
 func FromEnv(cmd *cobra.Command, flag string, variables ...string) {
 	f := cmd.Flag(flag)
 	if f == nil {
@@ -129,27 +129,27 @@ func FromEnv(cmd *cobra.Command, flag string, variables ...string) {
 
 const annotation = "goresque_env"
 
-// refuseEmpty refuses flags that were given without a value, as --class "$CLASS"
-// is when CLASS is not set: what was meant to narrow would mean everything.
+// refuseEmpty refuses flags with an empty value, such as --class "$CLASS" if CLASS is
+// not set. Without the value, a filter would match everything.
 func refuseEmpty(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
 		if f.Name == "exec" {
-			return // it says what it wants
+			return // has its own error
 		}
 		if several, ok := f.Value.(pflag.SliceValue); ok {
 			values = several.GetSlice()
 		}
 		blank := func(text string) bool { return strings.TrimSpace(text) == "" }
 		if len(values) == 0 || slices.ContainsFunc(values, blank) {
-			err = errors.Join(err, UsageErrorf("--%s is empty: give it a value or leave it out", f.Name))
+			err = errors.Join(err, UsageErrorf("--%s is empty: give it a value or omit it", f.Name))
 		}
 	})
 	return err
 }
 
-// fill gives the flags that were not given what the environment has for them.
+// fill sets the flags that were not given from the environment.
 func (e *Env) fill(cmd *cobra.Command) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -158,7 +158,8 @@ func (e *Env) fill(cmd *cobra.Command) error {
 		}
 		for _, name := range f.Annotations[annotation] {
 			if value := e.Getenv(name); value != "" {
-				// Ruby asks only whether it is set, but for this one.
+				// Ruby only checks whether the variable is set, except for
+				// FORK_PER_JOB.
 				if f.Value.Type() == "bool" && (name != "FORK_PER_JOB" || value != "false") {
 					value = "true"
 				}

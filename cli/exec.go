@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// execRoutes gives mux the classes that commands perform.
+// execRoutes adds the classes of --exec to mux.
 func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env *Env) error {
 	for _, pair := range pairs {
 		class, command, ok := strings.Cut(pair, "=")
@@ -23,10 +23,10 @@ func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env 
 			return UsageErrorf("--exec %q: want CLASS=COMMAND, such as --exec 'Thumbnail=./thumbnail.sh'", pair)
 		}
 		if _, taken := mux.Route(class); taken {
-			return UsageErrorf("--exec %q: class %s has a handler already", pair, class)
+			return UsageErrorf("--exec %q: class %s already has a handler", pair, class)
 		}
 		if mux.Wraps(class) {
-			return UsageErrorf("--exec %q: %s has jobs of other classes inside, which this command performs: name one of those", pair, class)
+			return UsageErrorf("--exec %q: %s is a wrapper for jobs of other classes: use the class of the job inside", pair, class)
 		}
 		c := &shellJob{command: command, termTimeout: termTimeout, env: env}
 		mux.HandleFunc(class, c.perform)
@@ -34,21 +34,21 @@ func execRoutes(mux *resque.Mux, pairs []string, termTimeout time.Duration, env 
 	return nil
 }
 
-// shellJob performs jobs by a shell command, in any language: the payload is on
-// its standard input, exit status 0 is success, and otherwise the last line of
-// its standard error says what went wrong.
+// shellJob performs jobs with a shell command, in any language. The command gets the
+// payload on standard input. Exit status 0 is success; otherwise the last line of
+// standard error is the error message.
 type shellJob struct {
 	command     string
 	termTimeout time.Duration
 	env         *Env
 }
 
-// longestArgs is the longest RESQUE_ARGS: an environment has limits. Standard
-// input has the arguments, too.
+// longestArgs is the largest length of RESQUE_ARGS, because the size of an
+// environment is limited. The payload on standard input always has the arguments.
 const longestArgs = 64 << 10
 
-// perform runs the command under a supervisor, see superviseCommand. When ctx
-// ends the command gets TERM and, after the term timeout, KILL.
+// perform runs the command under a supervisor, see superviseCommand. When ctx ends,
+// the command gets TERM and, after the term timeout, KILL.
 func (s *shellJob) perform(ctx context.Context, job *resque.Payload) error {
 	p, err := startSupervised(ctx, s.command, s.environ(job), job.Raw, s.env)
 	if err != nil {
@@ -73,13 +73,13 @@ func (s *shellJob) perform(ctx context.Context, job *resque.Payload) error {
 	}
 }
 
-// ended is the error of a command that has ended.
+// ended returns the error for a command that has ended.
 func (s *shellJob) ended(ctx context.Context, p *supervised, killed bool) error {
 	switch {
 	case p.how.OK:
 		return nil
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), resque.ErrTerm):
-		return context.Cause(ctx) // its time was over
+		return context.Cause(ctx) // for example its time limit
 	case killed, ctx.Err() == nil && p.how.Signaled:
 		return &resque.DirtyExitError{Message: "Child process received unhandled signal " + p.how.Text}
 	case ctx.Err() != nil:
@@ -89,7 +89,7 @@ func (s *shellJob) ended(ctx context.Context, p *supervised, killed bool) error 
 }
 
 func (s *shellJob) environ(job *resque.Payload) []string {
-	vars := slices.DeleteFunc(os.Environ(), func(pair string) bool { // it would stay where the arguments are too long
+	vars := slices.DeleteFunc(os.Environ(), func(pair string) bool { // the worker's own value must not stay if the arguments are too long
 		return strings.HasPrefix(pair, "RESQUE_ARGS=")
 	})
 	vars = append(vars, "RESQUE_CLASS="+job.Class, "RESQUE_QUEUE="+job.Queue, "RESQUE_WORKER="+job.Worker)
@@ -108,7 +108,7 @@ func (s *shellJob) environ(job *resque.Payload) []string {
 	return vars
 }
 
-// exit is how a command ended.
+// exit describes how a command ended.
 type exit struct {
 	Text         string // "pid 42 exit 1" or "pid 42 SIGTERM (signal 15)"
 	OK, Signaled bool
@@ -119,12 +119,11 @@ func exitOf(ended *os.ProcessState) exit {
 	return exit{Text: text, OK: ended.Success(), Signaled: signaled}
 }
 
-// exitError is the error of a command that went wrong.
-// It does not have the command itself, which may hold secrets: a failure is stored
-// and shown.
+// exitError is the error of a command that failed. It does not contain the command,
+// which may have secrets: failures are stored and shown.
 type exitError struct{ status, stderr string }
 
-// Error is the last line that the command wrote to its standard error.
+// Error returns the last line that the command wrote to standard error.
 func (e *exitError) Error() string {
 	lines := e.lines()
 	if len(lines) == 0 {
@@ -133,10 +132,10 @@ func (e *exitError) Error() string {
 	return lines[len(lines)-1]
 }
 
-// ExceptionName is what the failure is recorded under.
+// ExceptionName returns the exception that the failure is recorded with.
 func (e *exitError) ExceptionName() string { return "ExitError" }
 
-// Backtrace is the end of what the command wrote to its standard error.
+// Backtrace returns the last lines that the command wrote to standard error.
 func (e *exitError) Backtrace() []string {
 	lines := e.lines()
 	return append(lines[max(0, len(lines)-50):], "command: "+e.status)
@@ -152,7 +151,7 @@ func (e *exitError) lines() []string {
 	return lines
 }
 
-// tail keeps the end of what is written to it and hands all of it on.
+// tail passes on what is written to it and keeps the end.
 type tail struct {
 	to   interface{ Write(p []byte) (int, error) }
 	kept []byte
@@ -165,7 +164,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	if over := len(t.kept) - tailLength; over > 0 {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
-	_, _ = t.to.Write(p) // the job does not fail over who reads along
+	_, _ = t.to.Write(p) // an error here must not fail the job
 	return len(p), nil
 }
 

@@ -21,13 +21,13 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// execFailure is what a command's failure left.
+// execFailure is the part of a failure that the tests compare.
 type execFailure struct {
 	Exception, Error string
 	Backtrace        []string
 }
 
-// execRun is a worker that performs jobs of class Shell by a command.
+// execRun is a worker that performs jobs of class Shell with a command.
 type execRun struct {
 	s              *redistest.Server
 	c              redis.Conn
@@ -36,7 +36,8 @@ type execRun struct {
 	dir            string
 }
 
-// startExec starts it on payloads, with job for the command. Its directory is a new one.
+// startExec starts a worker with payloads in its queue and command for the jobs, in a
+// new directory.
 func startExec(t *testing.T, job string, environ []string, payloads ...string) *execRun {
 	t.Helper()
 	r := &execRun{s: redistest.Start(t), stdout: &strings.Builder{}, stderr: &strings.Builder{}, dir: t.TempDir()}
@@ -58,7 +59,7 @@ func startExec(t *testing.T, job string, environ []string, payloads ...string) *
 	return r
 }
 
-// execDrain performs payloads and returns what is left.
+// execDrain performs payloads and returns the failures.
 func execDrain(t *testing.T, command string, environ []string, payloads ...string) (*execRun, []execFailure) {
 	t.Helper()
 	r := startExec(t, command, append(environ, "INTERVAL=0"), payloads...)
@@ -94,7 +95,7 @@ func (r *execRun) read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// wait waits until the command has written a file, with text in it.
+// wait waits until the command has written a file that is not empty.
 func (r *execRun) wait(t *testing.T, file string) string {
 	t.Helper()
 	eventually(t, func() bool {
@@ -104,8 +105,7 @@ func (r *execRun) wait(t *testing.T, file string) string {
 	return r.read(t, file)
 }
 
-// places runs a test with jobs of the worker's own process and with a process per
-// job.
+// places runs a test with jobs in the worker's process and with a process per job.
 func places(t *testing.T, test func(t *testing.T, environ []string)) {
 	t.Helper()
 	for name, environ := range map[string][]string{"in process": nil, "a process per job": {"FORK_PER_JOB=true"}} {
@@ -145,7 +145,7 @@ func TestExecFails(t *testing.T) {
 		failed                          int
 	}{
 		{"last line", `echo one >&2; echo "two é" >&2; printf '\n  \n' >&2; exit 3`, "ExitError", "^two é$", 1},
-		{"says nothing", `: s3cret; exit 3`, "ExitError", `^the command ended with pid \d+ exit 3 and wrote nothing to standard error$`, 1},
+		{"writes nothing", `: s3cret; exit 3`, "ExitError", `^the command ended with pid \d+ exit 3 and wrote nothing to standard error$`, 1},
 		{"not UTF-8", `printf '\377x' >&2; false`, "ExitError", "^\uFFFDx$", 1},
 		{"no such command", `/nowhere/to/be/found`, "ExitError", "not found", 1},
 		{"killed by the system", `kill -KILL $$`, "Resque::DirtyExit", `^Child process received unhandled signal pid \d+ SIGKILL \(signal 9\)$`, 0},
@@ -158,7 +158,7 @@ func TestExecFails(t *testing.T) {
 				t.Helper()
 				r, failed := execDrain(t, test.command, environ, job)
 				require.Len(t, failed, 1)
-				assert.NotContains(t, failed[0].Error+strings.Join(failed[0].Backtrace, "\n"), "s3cret", "the command itself is not stored")
+				assert.NotContains(t, failed[0].Error+strings.Join(failed[0].Backtrace, "\n"), "s3cret", "the command is not stored")
 				assert.Equal(t, test.exception, failed[0].Exception)
 				assert.Regexp(t, test.error, failed[0].Error)
 				assert.Equal(t, test.failed, r.stat(t, "failed"))
@@ -193,14 +193,14 @@ func TestExecWithMuch(t *testing.T) {
 		t.Helper()
 		r, failed := execDrain(t, `echo ${#RESQUE_ARGS} >>lengths`, environ, long, longer, huge)
 		require.Empty(t, failed)
-		assert.Equal(t, "65536\n0\n0\n", r.read(t, "lengths"), "and nobody read standard input")
+		assert.Equal(t, "65536\n0\n0\n", r.read(t, "lengths"), "and the command did not read standard input")
 		r, failed = execDrain(t, `wc -c >length`, environ, huge)
 		require.Empty(t, failed)
 		assert.Equal(t, strconv.Itoa(len(huge)), strings.TrimSpace(r.read(t, "length")))
 	})
 }
 
-func TestExecIsTold(t *testing.T) {
+func TestExecGetsSignals(t *testing.T) {
 	t.Parallel()
 	const sleeps = `echo $$ >pid; sleep 50`
 	for _, test := range []struct {
@@ -211,9 +211,9 @@ func TestExecIsTold(t *testing.T) {
 	}{
 		{"TERM, obedient", sleeps, "Resque::TermException", []string{"TERM_CHILD=1"}, syscall.SIGTERM, 1, 1},
 		{"TERM, stubborn", `trap '' TERM; ` + sleeps, "Resque::DirtyExit", []string{"TERM_CHILD=1", "RESQUE_TERM_TIMEOUT=1"}, syscall.SIGTERM, 1, 0},
-		{"TERM, ends well", `trap 'exit 0' TERM; echo $$ >pid; while :; do sleep 0.1; done`, "", []string{"TERM_CHILD=1"}, syscall.SIGTERM, 1, 0},
+		{"TERM, exits with 0", `trap 'exit 0' TERM; echo $$ >pid; while :; do sleep 0.1; done`, "", []string{"TERM_CHILD=1"}, syscall.SIGTERM, 1, 0},
 		{"TERM, goes back", sleeps, "", []string{"TERM_CHILD=1", "RESQUE_ON_SHUTDOWN=requeue"}, syscall.SIGTERM, 0, 0},
-		{"TERM, stubborn, goes back", `trap '' TERM; ` + sleeps, "", []string{"TERM_CHILD=1", "RESQUE_TERM_TIMEOUT=1", "RESQUE_ON_SHUTDOWN=requeue"}, syscall.SIGTERM, 0, 0},
+		{"TERM, stubborn, requeued", `trap '' TERM; ` + sleeps, "", []string{"TERM_CHILD=1", "RESQUE_TERM_TIMEOUT=1", "RESQUE_ON_SHUTDOWN=requeue"}, syscall.SIGTERM, 0, 0},
 		{"USR1", sleeps, "Resque::TermException", []string{"TERM_CHILD=1"}, syscall.SIGUSR1, 1, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -249,7 +249,7 @@ func (r *execRun) pid(t *testing.T) int {
 	return pid
 }
 
-// requireGroupEnded waits until no process of a command's group runs.
+// requireGroupEnded waits until no process of a command's group is running.
 func requireGroupEnded(t *testing.T, pid int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -259,26 +259,26 @@ func requireGroupEnded(t *testing.T, pid int) {
 			}
 		}
 		return true
-	}, patience, 50*time.Millisecond, "the command goes on")
+	}, patience, 50*time.Millisecond, "the command is still running")
 }
 
 // processOf is a process as the system lists it.
 type processOf struct {
 	pid, parent string
-	state       byte // Z has ended
+	state       byte // Z: has ended
 }
 
-// processes are all that run, as /proc tells or, if there is none, ps.
+// processes returns all processes, from /proc or, if it is missing, from ps.
 func processes(t *testing.T) (all []processOf) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	require.NoError(t, err)
 	for _, name := range stats {
 		stat, err := os.ReadFile(name)
-		if err != nil { // it has ended meanwhile
+		if err != nil { // the process has ended since
 			continue
 		}
-		text := string(stat) // such as "42 (a name) S 1 42 42 …"
+		text := string(stat) // for example "42 (a name) S 1 42 42 …"
 		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 		all = append(all, processOf{filepath.Base(filepath.Dir(name)), fields[1], fields[0][0]})
 	}
@@ -296,7 +296,7 @@ func processes(t *testing.T) (all []processOf) {
 
 func TestExecTimeout(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]string{"obedient": `echo $$ >pid; sleep 50`, "stubborn": `trap '' TERM; echo $$ >pid; sleep 50`} {
+	for name, command := range map[string]string{"ends at TERM": `echo $$ >pid; sleep 50`, "stubborn": `trap '' TERM; echo $$ >pid; sleep 50`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			places(t, func(t *testing.T, environ []string) {
@@ -310,7 +310,7 @@ func TestExecTimeout(t *testing.T) {
 	}
 }
 
-// What a command leaves in the background ends with it.
+// Processes that a command leaves in the background end with it.
 func TestExecLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	places(t, func(t *testing.T, environ []string) {
@@ -333,7 +333,7 @@ func TestExecEndsWithAWorkerThatIsKilled(t *testing.T) {
 	})
 }
 
-func TestExecIsSpelled(t *testing.T) {
+func TestInvalidExecFlags(t *testing.T) {
 	t.Parallel()
 	for _, pair := range []string{"", "Shell", "=true", " =true", "Shell=", "Shell=  "} {
 		got := run(t, nil, nil, "work", "-q", "jobs", "--exec", pair)
@@ -342,8 +342,8 @@ func TestExecIsSpelled(t *testing.T) {
 	}
 	got := run(t, nil, nil, "work", "-q", "jobs", "--exec", "A=true", "--exec", "A=false")
 	assert.Equal(t, 2, got.status)
-	assert.Contains(t, got.stderr, "class A has a handler already")
+	assert.Contains(t, got.stderr, "class A already has a handler")
 	got = run(t, nil, nil, "supervise", "true")
-	assert.Equal(t, 2, got.status, "it would end this process's group")
-	assert.Contains(t, got.stderr, "supervise is for work --exec alone")
+	assert.Equal(t, 2, got.status, "it would kill this process's group")
+	assert.Contains(t, got.stderr, "supervise is only for work --exec")
 }

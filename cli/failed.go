@@ -10,17 +10,17 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// failedCommand lists and acts on the jobs that failed.
+// failedCommand lists, shows, retries and removes failures.
 //
 // Ruby: Resque::Failure, and the Failed tab of its front end.
 func failedCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "failed",
-		Short: "List, show, retry and remove jobs that failed",
-		Long: `Lists, shows, retries and removes jobs that failed. A failure is named as list
-prints it, by its position and a digest of its record: where another failure has
-taken its place meanwhile, nothing is done.`,
-		Args: cobra.NoArgs, // with RunE: a subcommand that is none is told
+		Short: "List, show, retry and remove failed jobs",
+		Long: `Lists, shows, retries and removes failed jobs. The id of a failure, as list prints it,
+is its position and a digest of its record. If another failure is at that position
+now, nothing is done.`,
+		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -30,36 +30,36 @@ taken its place meanwhile, nothing is done.`,
 	return cmd
 }
 
-// filterFlags say which failures are meant.
+// filterFlags are the flags that select failures.
 type filterFlags struct {
 	filter       resque.FailureFilter
 	since, until instant
 	backend      choice
 }
 
-// backends are Ruby's names for where failures are kept.
+// backends returns Ruby's names for the failure backends.
 func backends() []string { return []string{"redis", "redis_multi_queue"} }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	set := cmd.Flags()
-	set.StringVar(&f.filter.Class, "class", "", "only those of this job class")
-	set.StringVar(&f.filter.Queue, "queue", "", "only those from this queue")
-	set.StringVar(&f.filter.Exception, "exception", "", "only those with this exception")
-	set.StringVar(&f.filter.Text, "text", "", "only those with this in their class, arguments, error, backtrace, worker or queue")
-	set.Var(&f.since, "since", "only those that failed then or later: a date, or how long ago, such as 2h or 7d")
-	set.Var(&f.until, "until", "only those that failed before")
+	set.StringVar(&f.filter.Class, "class", "", "only failures of this job class")
+	set.StringVar(&f.filter.Queue, "queue", "", "only failures from this queue")
+	set.StringVar(&f.filter.Exception, "exception", "", "only failures with this exception")
+	set.StringVar(&f.filter.Text, "text", "", "only failures with this text in their class, arguments, error, backtrace, worker or queue")
+	set.Var(&f.since, "since", "only failures since this time: a date, or an age such as 2h or 7d")
+	set.Var(&f.until, "until", "only failures before this time: a date, or an age such as 2h or 7d")
 	f.addLists(cmd)
 }
 
-// addLists adds the flags that say which lists are meant.
+// addLists adds the flags that select lists of failures.
 func (f *filterFlags) addLists(cmd *cobra.Command) {
 	f.backend.of = backends()
-	cmd.Flags().StringVar(&f.filter.List, "list", "", "only those in this list, such as failed or exports_failed")
-	cmd.Flags().Var(&f.backend, "failure-backend", "redis is the list failed alone (default: the lists of queues, too)")
+	cmd.Flags().StringVar(&f.filter.List, "list", "", "only failures in this list, such as failed or exports_failed")
+	cmd.Flags().Var(&f.backend, "failure-backend", "redis: only the list failed (default: also the lists of queues)")
 	FromEnv(cmd, "failure-backend", "FAILURE_BACKEND")
 }
 
-// read is the filter that the flags make.
+// read returns the filter that the flags describe.
 func (f *filterFlags) read() resque.FailureFilter {
 	filter := f.filter
 	filter.Since, filter.Until = f.since.at, f.until.at
@@ -69,15 +69,15 @@ func (f *filterFlags) read() resque.FailureFilter {
 	return filter
 }
 
-// given tells whether a filter was given at all.
+// given reports whether any filter was given.
 func (f *filterFlags) given() bool {
 	filter := f.read()
 	filter.List = ""
 	return filter != resque.FailureFilter{} || f.filter.List != ""
 }
 
-// withFailures calls fn with the failures of the Redis that the command was told
-// of. The context ends at INT and TERM.
+// withFailures calls fn with the failures in the command's Redis. The context ends at
+// INT and TERM.
 func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *resque.Failures) error) error {
 	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error {
 		ctx, stop := untilSignal(ctx)
@@ -85,15 +85,15 @@ func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *
 		err := fn(ctx, client.Failures())
 		switch {
 		case errors.Is(err, resque.ErrNoFailureList):
-			return UsageErrorf("%w; goresque failed list shows them", err)
+			return UsageErrorf("%w; 'goresque failed list' shows the failures", err)
 		case errors.Is(err, resque.ErrFailureRequeued):
-			return fmt.Errorf("%w; --again does it once more", err)
+			return fmt.Errorf("%w; use --again to retry it again", err)
 		}
 		return err
 	})
 }
 
-// parseIDs reads failures' names.
+// parseIDs parses the ids of failures.
 func parseIDs(args []string) ([]resque.FailureID, error) {
 	ids := make([]resque.FailureID, len(args))
 	for i, arg := range args {

@@ -13,7 +13,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// actFlags are those of commands that act on failures, named or all that match.
+// actFlags are the flags of commands that act on failures, either named ones or all
+// that match.
 type actFlags struct {
 	filterFlags
 	all, yes bool
@@ -22,18 +23,19 @@ type actFlags struct {
 func (f *actFlags) add(cmd *cobra.Command, all string) {
 	f.filterFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.all, "all", false, all)
-	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask for confirmation")
 }
 
-// check reads the failures' names and tells mistakes in which are meant.
+// check parses the ids and refuses combinations of ids, filters and --all that have
+// no clear meaning.
 func (f *actFlags) check(args []string) ([]resque.FailureID, error) {
 	switch {
 	case f.all && len(args) > 0:
-		return nil, UsageErrorf("give failures by their ids, or --all, not both")
+		return nil, UsageErrorf("give either ids of failures or --all, not both")
 	case !f.all && len(args) == 0:
-		return nil, UsageErrorf("which failures? Give their ids as 'goresque failed list' prints them, or --all with or without filters")
+		return nil, UsageErrorf("no failures named: give ids as 'goresque failed list' prints them, or --all with or without filters")
 	case !f.all && f.given():
-		return nil, UsageErrorf("filters such as --class go with --all")
+		return nil, UsageErrorf("filters such as --class need --all")
 	}
 	return parseIDs(args)
 }
@@ -44,10 +46,10 @@ func failedRetryCommand(env *Env) *cobra.Command {
 	var args string
 	cmd := &cobra.Command{
 		Use:   "retry ID…",
-		Short: "Place jobs that failed on their queues again",
-		Long: `Places jobs that failed on their queues again, with the payload that they had. The
-failures stay, marked as retried, unless --remove is given. Those that were retried
-before are left alone unless --again is given.`,
+		Short: "Retry failed jobs",
+		Long: `Puts failed jobs back on their queues, with the same payload. The failures stay in the
+list, marked as retried, unless --remove is given. Failures that were retried before
+are skipped unless --again is given.`,
 		Example: `  goresque failed retry 17-2fd4e1c67a2d28fc
   goresque failed retry 17-2fd4e1c67a2d28fc --args '[42, "csv"]'
   goresque failed retry --all --exception Net::ReadTimeout --since 2h --to-queue slow`,
@@ -76,22 +78,22 @@ before are left alone unless --again is given.`,
 			})
 		},
 	}
-	flags.add(cmd, "all that the filters pass")
-	cmd.Flags().StringVar(&how.Queue, "to-queue", "", "the queue to place them on (default: where they were)")
-	cmd.Flags().StringVar(&args, "args", "", "other arguments, as a JSON array")
-	cmd.Flags().BoolVar(&how.Again, "again", false, "also those that were retried before")
-	cmd.Flags().BoolVar(&how.Remove, "remove", false, "remove the failures instead of marking them")
+	flags.add(cmd, "all failures that match the filters")
+	cmd.Flags().StringVar(&how.Queue, "to-queue", "", "the queue to put the jobs on (default: the queue they were on)")
+	cmd.Flags().StringVar(&args, "args", "", "new arguments, as a JSON array")
+	cmd.Flags().BoolVar(&how.Again, "again", false, "also retry failures that were retried before")
+	cmd.Flags().BoolVar(&how.Remove, "remove", false, "remove the failures instead of marking them as retried")
 	return cmd
 }
 
-// newArgs reads --args; nil where it is not given.
+// newArgs parses --args. It returns nil if the flag is not given.
 func newArgs(text string) ([]any, error) {
 	if text == "" {
 		return nil, nil
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal([]byte(text), &items); err != nil || items == nil {
-		return nil, UsageErrorf("--args wants a JSON array, such as '[42, \"csv\"]', got %q", text)
+		return nil, UsageErrorf("--args must be a JSON array, such as '[42, \"csv\"]', got %q", text)
 	}
 	args := make([]any, len(items))
 	for i, item := range items {
@@ -109,7 +111,7 @@ func failedRemoveCommand(env *Env) *cobra.Command {
 	var keep seconds
 	cmd := &cobra.Command{
 		Use:   "remove ID…",
-		Short: "Remove jobs that failed from the list",
+		Short: "Remove failed jobs from the list",
 		Example: `  goresque failed remove 17-2fd4e1c67a2d28fc
   goresque failed remove --all --class Exporter --until 30d --yes`,
 		RunE: func(cmd *cobra.Command, named []string) error {
@@ -130,7 +132,7 @@ func failedRemoveCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	flags.add(cmd, "all that the filters pass")
+	flags.add(cmd, "all failures that match the filters")
 	addKeep(cmd, &keep)
 	return cmd
 }
@@ -141,7 +143,7 @@ func failedClearCommand(env *Env) *cobra.Command {
 	var retried, yes bool
 	cmd := &cobra.Command{
 		Use:   "clear",
-		Short: "Remove all jobs that failed, or all that were retried",
+		Short: "Remove all failed jobs, or all that were retried",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter := flags.read()
@@ -155,19 +157,19 @@ func failedClearCommand(env *Env) *cobra.Command {
 	}
 	flags.addLists(cmd)
 	addKeep(cmd, &keep)
-	cmd.Flags().BoolVar(&retried, "retried", false, "only those that were retried")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&retried, "retried", false, "only failures that were retried")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	return cmd
 }
 
 func addKeep(cmd *cobra.Command, keep *seconds) {
-	cmd.Flags().Var(keep, "keep", "how long 'failed restore' can bring them back (default: it cannot)")
+	cmd.Flags().Var(keep, "keep", "how long 'failed restore' can restore them (default: not at all)")
 }
 
 func failedRestoreCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore TRASH",
-		Short: "Bring back what was removed with --keep",
+		Short: "Restore failures that were removed with --keep",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
@@ -186,7 +188,7 @@ func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.Remo
 	return e.acted(p, "removed", err)
 }
 
-// confirmAll asks with the number of failures that are meant.
+// confirmAll asks for confirmation with the number of matching failures.
 func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, filter resque.FailureFilter, yes bool) error {
 	if yes {
 		return nil
@@ -198,7 +200,8 @@ func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, f
 	return e.confirm(false, "%s %d failure(s)", what, n)
 }
 
-// progress tells on a terminal how far it is, not more than a few times a second.
+// progress returns a function that prints the progress on a terminal, at most a few
+// times a second.
 func (e *Env) progress() func(resque.BulkProgress) {
 	if !terminal(e.Stderr) {
 		return nil
@@ -212,14 +215,14 @@ func (e *Env) progress() func(resque.BulkProgress) {
 	}
 }
 
-// acted says what came of it.
+// acted prints the result.
 func (e *Env) acted(p resque.BulkProgress, verb string, err error) error {
 	said := fmt.Sprintf("%s %d", verb, p.Done)
 	if p.Gone > 0 {
-		said += fmt.Sprintf(", %d already gone", p.Gone)
+		said += fmt.Sprintf(", %d no longer existed", p.Gone)
 	}
 	if p.Refused > 0 {
-		said += fmt.Sprintf(", %d could not be", p.Refused)
+		said += fmt.Sprintf(", %d skipped (damaged or already retried)", p.Refused)
 	}
 	if p.Done > 0 || err == nil {
 		fmt.Fprintln(e.Stdout, said)

@@ -18,13 +18,13 @@ func failedListCommand(env *Env) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the jobs that failed, the newest first",
+		Short: "List the failed jobs, newest first",
 		Example: `  goresque failed list --class Exporter --since 2h
   goresque failed list --json --limit 0 | jq .error`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return UsageErrorf("limit is %d; it must not be negative (0 is none)", limit)
+				return UsageErrorf("limit is %d; it must not be negative (0 means no limit)", limit)
 			}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
 				if groups {
@@ -40,7 +40,7 @@ func failedListCommand(env *Env) *cobra.Command {
 						return err
 					}
 					if n++; limit > 0 && n > limit {
-						fmt.Fprintf(env.Stderr, "There are more than these %d: --limit 0 lists all.\n", limit)
+						fmt.Fprintf(env.Stderr, "Only the first %d are listed: --limit 0 lists all.\n", limit)
 						return nil
 					}
 					env.listFailure(job, asJSON)
@@ -53,10 +53,10 @@ func failedListCommand(env *Env) *cobra.Command {
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&oldestFirst, "oldest-first", false, "the oldest first")
-	cmd.Flags().IntVar(&limit, "limit", 25, "how many at most; 0 for all")
-	cmd.Flags().BoolVar(&groups, "groups", false, "count them by class and exception instead")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&oldestFirst, "oldest-first", false, "list the oldest first")
+	cmd.Flags().IntVar(&limit, "limit", 25, "maximum number of failures; 0 for all")
+	cmd.Flags().BoolVar(&groups, "groups", false, "count failures by class and exception instead")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
 
@@ -64,7 +64,7 @@ func failedShowCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Show one job that failed, with its backtrace",
+		Short: "Show one failed job, with its backtrace",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := parseIDs(args)
@@ -85,11 +85,11 @@ func failedShowCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
 
-// failureJSON is a failure as --json has it.
+// failureJSON is a failure as --json prints it.
 type failureJSON struct {
 	ID        string            `json:"id"`
 	FailedAt  *time.Time        `json:"failed_at"`
@@ -103,12 +103,12 @@ type failureJSON struct {
 	Backtrace []string          `json:"backtrace"`
 	Worker    string            `json:"worker"`
 	Payload   json.RawMessage   `json:"payload"`
-	ActiveJob *railsJSON        `json:"active_job,omitempty"` // of a job of Rails
+	ActiveJob *railsJSON        `json:"active_job,omitempty"` // only for a Rails job
 	Damage    string            `json:"damage,omitempty"`
-	Raw       string            `json:"raw,omitempty"` // of a damaged one
+	Raw       string            `json:"raw,omitempty"` // only if damaged
 }
 
-// railsJSON is the Rails job inside of a payload.
+// railsJSON is the Rails job inside a payload.
 type railsJSON struct {
 	Class      string            `json:"class"`
 	ID         string            `json:"job_id"`
@@ -125,7 +125,7 @@ func asRailsJSON(failure resque.FailedJob) *railsJSON {
 	return &railsJSON{Class: job.Class, ID: data.ID, Executions: data.Executions, Arguments: job.Args}
 }
 
-// class is the one that an operator looks for.
+// class returns the class of the job, for Rails jobs not that of the wrapper.
 func class(failure resque.FailedJob) string {
 	if job, ok := activejob.Failed(failure); ok {
 		return job.Class
@@ -133,7 +133,7 @@ func class(failure resque.FailedJob) string {
 	return failure.Class
 }
 
-// listFailure writes a failure on a line of its own.
+// listFailure prints a failure on one line.
 func (e *Env) listFailure(job resque.FailedJob, asJSON bool) {
 	switch {
 	case asJSON:
@@ -196,7 +196,7 @@ func (e *Env) showFailure(job resque.FailedJob) {
 }
 
 func (e *Env) showRails(job *railsJSON) {
-	args, _ := json.Marshal(job.Arguments) // they come from JSON
+	args, _ := json.Marshal(job.Arguments) // cannot fail: parsed from JSON
 	fmt.Fprintf(e.Stdout, "%-10s %s (attempts before: %d)\n%-10s %s\n",
 		"job id", harmless(job.ID), job.Executions, "arguments", harmless(string(args)))
 }
@@ -219,7 +219,7 @@ func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.
 
 func when(at time.Time) string {
 	if at.IsZero() {
-		return "at no time that can be read"
+		return "unknown time"
 	}
 	return at.UTC().Format("2006-01-02 15:04:05 UTC")
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// failedCLI is the command beside a server with failures.
+// failedCLI runs the command with a server that has failures.
 type failedCLI struct {
 	environ []string
 	redis   redis.Conn
@@ -43,7 +43,7 @@ func (f failedCLI) run(t *testing.T, args ...string) call {
 	return run(t, nil, f.environ, append([]string{"failed"}, args...)...)
 }
 
-// ok is what a call that must succeed says.
+// ok runs a command that must succeed, and returns its output.
 func (f failedCLI) ok(t *testing.T, args ...string) string {
 	t.Helper()
 	got := f.run(t, args...)
@@ -58,7 +58,7 @@ func (f failedCLI) list(t *testing.T, key string) []string {
 	return items
 }
 
-// id is that of the failure which list shows with a text.
+// id returns the id of the failure that list shows with a text.
 func (f failedCLI) id(t *testing.T, text string) string {
 	t.Helper()
 	for line := range strings.Lines(f.ok(t, "list", "--limit", "0")) {
@@ -134,7 +134,7 @@ func TestFailedShow(t *testing.T) {
 	assert.Contains(t, gone.stderr, "not there any more")
 }
 
-// A job of Rails is named by its own class, by which it is found, too.
+// A Rails job is shown and found by its own class.
 func TestFailedOfRails(t *testing.T) {
 	t.Parallel()
 	rails := `{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"ExportJob","job_id":"0b9a","executions":2,"arguments":[42,{"a":"\u001b[31m"}]}]}`
@@ -154,7 +154,7 @@ func TestFailedOfRails(t *testing.T) {
 	}
 	var j map[string]any
 	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "list", "--json", "--class", "ExportJob")), &j))
-	assert.Equal(t, activejob.JobWrapper, j["class"], "as it is in the record")
+	assert.Equal(t, activejob.JobWrapper, j["class"], "as in the record")
 	assert.Equal(t, map[string]any{
 		"class": "ExportJob", "job_id": "0b9a", "executions": 2.0, "arguments": []any{42.0, map[string]any{"a": "\x1b[31m"}},
 	}, j["active_job"])
@@ -175,7 +175,7 @@ func TestFailedRetry(t *testing.T) {
 
 	refused := f.run(t, "retry", "--all", "--class", "Exporter")
 	assert.Equal(t, 2, refused.status)
-	assert.Contains(t, refused.stderr, "retry 1 failure(s): say --yes", "those retried before are not counted")
+	assert.Contains(t, refused.stderr, "retry 1 failure(s): confirm with --yes", "failures that were retried before are not counted")
 	assert.Equal(t, "retried 1\n", f.ok(t, "retry", "--all", "--class", "Exporter", "--yes"))
 	assert.Equal(t, "retried 1\n", f.ok(t, "retry", "--all", "--remove", "--yes"))
 	assert.Len(t, f.list(t, "failed"), 2)
@@ -197,7 +197,7 @@ func TestFailedRemoveAndClear(t *testing.T) {
 	assert.Equal(t, "removed 2\n", f.ok(t, "remove", "--yes", one, junk))
 	gone := f.run(t, "remove", "--yes", one, f.id(t, "two"))
 	assert.Equal(t, 1, gone.status)
-	assert.Equal(t, "removed 1, 1 already gone\n", gone.stdout)
+	assert.Equal(t, "removed 1, 1 no longer existed\n", gone.stdout)
 	assert.Contains(t, gone.stderr, one)
 	assert.Len(t, f.list(t, "failed"), 1)
 
@@ -215,7 +215,7 @@ func TestFailedRemoveAndClear(t *testing.T) {
 	assert.Equal(t, 1, f.run(t, strings.Fields(undo)...).status)
 }
 
-func TestFailedWrongCalls(t *testing.T) {
+func TestFailedUsageErrors(t *testing.T) {
 	t.Parallel()
 	f := newFailedCLI(t)
 	for _, test := range []struct {
@@ -226,7 +226,7 @@ func TestFailedWrongCalls(t *testing.T) {
 		{"show", "accepts 1 arg"},
 		{"retry", "or --all"},
 		{"retry --all 0-0123456789abcdef", "not both"},
-		{"remove --class A 0-0123456789abcdef", "go with --all"},
+		{"remove --class A 0-0123456789abcdef", "need --all"},
 		{"retry 0-0123456789abcdef --args {}", "JSON array"},
 		{"retry 0-0123456789abcdef --args null", "JSON array"},
 		{"list --since tomorrow", "want a time"},

@@ -17,8 +17,8 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// Every command says what is wrong by its cause, and asks whether Redis runs only
-// where nothing answers.
+// Every command reports the cause of a fault. It asks whether Redis is running only
+// if nothing answers.
 func TestCommandsNameTheCauseOfAFault(t *testing.T) {
 	t.Parallel()
 	for _, server := range redistest.FaultyServers() {
@@ -45,7 +45,7 @@ func TestCommandsNameTheCauseOfAFault(t *testing.T) {
 	}
 }
 
-// A worker that is started beside a Redis that is loading waits for it.
+// A worker that is started while Redis is loading waits for it.
 func TestWorkWaitsWhileRedisLoads(t *testing.T) {
 	t.Parallel()
 	s, loaded := redistest.Loading(t)
@@ -54,15 +54,15 @@ func TestWorkWaitsWhileRedisLoads(t *testing.T) {
 	go func() {
 		ended <- cli.App{}.Run(t.Context(), []string{"work"}, []string{"REDIS_URL=" + s.URL, "QUEUE=a", "INTERVAL=0"}, log, log)
 	}()
-	eventually(t, func() bool { return strings.Contains(log.String(), "redis is not ready, trying again") }, "it waits")
+	eventually(t, func() bool { return strings.Contains(log.String(), "redis is not ready, retrying") }, "it waits")
 	assert.Contains(t, log.String(), "Redis is loading its data")
 	loaded()
 	assert.Equal(t, 0, <-ended, log.String())
 	assert.Contains(t, log.String(), "redis is ready")
-	assert.Equal(t, 1, strings.Count(log.String(), "redis is not ready"), "it says so once")
+	assert.Equal(t, 1, strings.Count(log.String(), "redis is not ready"), "logged once")
 }
 
-func TestWorkDoesNotWaitForWhatWillNotChange(t *testing.T) {
+func TestWorkDoesNotWaitForPermanentFaults(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t, "--requirepass", "s3cret")
 	got := run(t, nil, []string{"REDIS_URL=" + s.URL, "QUEUE=a"}, "work")
@@ -70,10 +70,10 @@ func TestWorkDoesNotWaitForWhatWillNotChange(t *testing.T) {
 	assert.Contains(t, got.stderr, "Redis refused the user or the password")
 }
 
-// A filter that is given but empty would mean everything.
-func TestAnEmptyFlagIsAWrongCall(t *testing.T) {
+// A filter that is given but empty would match everything.
+func TestEmptyFlagIsUsageError(t *testing.T) {
 	t.Parallel()
-	environ := []string{"REDIS_URL=127.0.0.1:1"} // nothing is asked of it
+	environ := []string{"REDIS_URL=127.0.0.1:1"} // never connected
 	for _, command := range []string{"retry", "remove"} {
 		for _, flag := range []string{"class", "queue", "exception", "text", "list"} {
 			for _, value := range []string{"", " "} {
@@ -102,13 +102,13 @@ func TestAnEmptyFlagIsAWrongCall(t *testing.T) {
 	}
 }
 
-func TestExecOfAWrapperIsAWrongCall(t *testing.T) {
+func TestExecOfWrapperIsUsageError(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
 	mux.Handle(activejob.Define1[int64]("ExportJob", "exports").Handler(func(context.Context, int64) error { return nil }))
 	got := run(t, mux, []string{"QUEUE=a"}, "work", "--exec", "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper=cat")
 	assert.Equal(t, 2, got.status)
-	assert.Contains(t, got.stderr, "jobs of other classes inside")
+	assert.Contains(t, got.stderr, "a wrapper for jobs of other classes")
 }
 
 // syncBuffer is a log that is read while it is written.
@@ -129,7 +129,7 @@ func (b *syncBuffer) String() string {
 	return b.text.String()
 }
 
-// faultOf finds the words of a code by an answer that has it.
+// faultOf returns the text for a fault's code.
 func faultOf(code resque.FaultCode) (resque.Fault, bool) {
 	for _, text := range []string{"LOADING", "MASTERDOWN", "BUSY", "NOAUTH", "NOPERM", "WRONGTYPE", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MOVED", "CLUSTERDOWN"} {
 		if fault, _ := resque.Explain(redis.Error(text)); fault.Code == code {

@@ -10,13 +10,13 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// choice is a flag that takes one of a few words.
+// choice is a flag whose value is one of a few words.
 type choice struct {
 	value string
 	of    []string
 }
 
-// Set takes one of the words.
+// Set sets the value to one of the words.
 func (c *choice) Set(text string) error {
 	if !slices.Contains(c.of, text) {
 		return fmt.Errorf("want %s, got %q", strings.Join(c.of, " or "), text)
@@ -30,13 +30,13 @@ func (c *choice) String() string { return c.value }
 // Type names the value in the flag's help.
 func (c *choice) Type() string { return strings.Join(c.of, "|") }
 
-// count is a flag that takes a number.
+// count is a flag whose value is a number.
 type count struct {
 	value int
-	given bool // by the flag or its variable
+	given bool // set by the flag or its variable
 }
 
-// Set reads a number.
+// Set parses a number.
 func (c *count) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -51,14 +51,14 @@ func (c *count) String() string { return strconv.Itoa(c.value) }
 // Type names the value in the flag's help.
 func (c *count) Type() string { return "int" }
 
-// seconds is a flag's length of time, in seconds as in Resque's variables or
+// seconds is a flag whose value is a duration, in seconds as in Resque's variables or
 // with a unit as in Go.
 type seconds struct {
 	value float64
-	given bool // by the flag or its variable, and not the default
+	given bool // set by the flag or its variable, not the default
 }
 
-// Set reads "5", "0.5" or "500ms".
+// Set parses "5", "0.5" or "500ms".
 func (s *seconds) Set(text string) error {
 	value, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *seconds) Set(text string) error {
 		}
 		value = d.Seconds()
 	}
-	// Not a comparison alone: NaN is neither.
+	// NaN must be refused: every comparison with it is false.
 	if !(value >= 0 && value <= 1e9) {
 		return fmt.Errorf("want 0 or more seconds, got %q", text)
 	}
@@ -85,18 +85,18 @@ func (s *seconds) duration() time.Duration {
 	return time.Duration(s.value * float64(time.Second))
 }
 
-// positive is the duration for settings whose zero value means a default: 0 of
-// the flag's is none.
+// positive returns the duration for settings whose zero value means the default. A
+// flag value of 0 becomes the shortest duration.
 func (s *seconds) positive() time.Duration { return max(s.duration(), time.Nanosecond) }
 
-// instant is a flag's point in time: a date, or how long ago.
+// instant is a flag whose value is a time: a date, or an age.
 type instant struct {
 	at   time.Time
 	text string
 }
 
-// Set reads "2026-01-15", "2026-01-15 12:00", "2026-01-15T12:00:00Z", "90m" or
-// "7d". Dates without a zone are in the local one.
+// Set parses "2026-01-15", "2026-01-15 12:00", "2026-01-15T12:00:00Z", "90m" or "7d".
+// Dates without a zone are in the local zone.
 func (i *instant) Set(text string) error {
 	at, err := parseInstant(text, time.Now())
 	if err != nil {
@@ -132,5 +132,5 @@ func parseInstant(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("want a time, such as 2026-01-15 or '2026-01-15 12:00', or how long ago, such as 90m or 7d, got %q", text)
+	return time.Time{}, fmt.Errorf("want a time such as 2026-01-15 or '2026-01-15 12:00', or an age such as 90m or 7d, got %q", text)
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// A terminal that is closed ends a worker as TERM does: its job is finished and
-// its registration is gone.
+// Closing the terminal ends a worker as TERM does: its job finishes and it
+// unregisters.
 func TestHangUpStopsAWorkerAsTermDoes(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -37,7 +37,7 @@ func TestHangUpStopsAWorkerAsTermDoes(t *testing.T) {
 	assert.Empty(t, keys)
 }
 
-func TestWorkersPassesHangUpOn(t *testing.T) {
+func TestWorkersForwardsHangUp(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=2"}, "workers")
@@ -61,14 +61,14 @@ func TestHangUpStaysIgnoredUnderNohup(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))
 	_, err := s.Client(t).Enqueue(t.Context(), resque.Job{Queue: "slow", Class: "Slow", Args: []any{"1ms"}})
 	require.NoError(t, err)
-	eventually(t, func() bool { return processed(t, s) == 1 }, "it works on")
+	eventually(t, func() bool { return processed(t, s) == 1 }, "the worker continues")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
-	assert.False(t, signal.Ignored(syscall.SIGHUP), "or this test shows nothing")
+	assert.False(t, signal.Ignored(syscall.SIGHUP), "otherwise this test shows nothing")
 }
 
-// What reads the log may end at any time.
-func TestTheEndOfTheLogsReaderEndsNothing(t *testing.T) {
+// The reader of the log may end at any time.
+func TestWorkContinuesWithoutReaderOfLog(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"work", "workers", "a process per job"} {
 		t.Run(command, func(t *testing.T) {
@@ -85,11 +85,11 @@ func TestTheEndOfTheLogsReaderEndsNothing(t *testing.T) {
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			eventually(t, func() bool { return slots(t, s) == 1 }, "the worker")
 			require.NoError(t, stderr.Close())
-			for range 2 { // each writes its line
+			for range 2 { // each job logs a line
 				_, err := s.Client(t).Enqueue(t.Context(), resque.Job{Queue: "slow", Class: "Slow", Args: []any{"1ms"}})
 				require.NoError(t, err)
 			}
-			eventually(t, func() bool { return processed(t, s) == 2 }, "it works on")
+			eventually(t, func() bool { return processed(t, s) == 2 }, "the worker continues")
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 			require.NoError(t, cmd.Wait())
 			assert.Zero(t, slots(t, s))
@@ -100,8 +100,8 @@ func TestTheEndOfTheLogsReaderEndsNothing(t *testing.T) {
 	}
 }
 
-// A signal that comes before the connection stands ends the command without a
-// word about Redis, and without a dump of goroutines.
+// A signal while the command connects ends it without an error about Redis and
+// without a dump of goroutines.
 func TestSignalsWhileConnectingEndQuietly(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {

@@ -14,9 +14,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// serveHealth answers Kubernetes' probes on addr until end is called: /healthz
-// while the process is there, /readyz while it is registered and Redis answers.
-// Redis being away is no reason to restart a worker, which waits for it.
+// serveHealth answers Kubernetes' probes on addr until end is called. /healthz
+// answers while the process runs. /readyz answers 200 if the worker is registered and
+// Redis answers. If Redis does not answer, the worker waits for it, so that is not a
+// reason to restart the worker.
 func serveHealth(ctx context.Context, addr string, rdb *resque.Redis, w *worker.Worker) (end func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -34,14 +35,14 @@ func serveHealth(ctx context.Context, addr string, rdb *resque.Redis, w *worker.
 			http.Error(rw, "not registered", http.StatusServiceUnavailable)
 		case err != nil:
 			fault, _ := resque.Explain(err)
-			http.Error(rw, strings.ToLower(cmp.Or(fault.Cause, "Redis cannot be asked")), http.StatusServiceUnavailable)
+			http.Error(rw, strings.ToLower(cmp.Or(fault.Cause, "Redis does not answer")), http.StatusServiceUnavailable)
 		default:
 			fmt.Fprintln(rw, "ok")
 		}
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) }) // ends when it is closed
+	serving.Go(func() { _ = server.Serve(listener) }) // returns when the server is closed
 	return func() {
 		_ = server.Close()
 		serving.Wait()

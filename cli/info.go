@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// infoCommand counts what is there.
+// infoCommand prints the numbers of jobs, queues and workers.
 //
 // Ruby: Resque.info.
 func infoCommand(env *Env) *cobra.Command {
@@ -31,7 +31,7 @@ func infoCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as a JSON object, with Ruby's names")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object, with Ruby's names")
 	return cmd
 }
 

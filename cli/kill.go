@@ -14,11 +14,11 @@ import (
 
 // killCommand kills a worker's process and unregisters all its slots.
 //
-// Ruby: resque kill, which kills a pid whatever host it is of.
+// Ruby: resque kill, which kills the pid even if the worker is on another host.
 func killCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "kill ID",
-		Short: "Kill a worker of this host; the jobs in its hands fail",
+		Short: "Kill a worker on this host; its running jobs fail",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pid, process, err := local(args[0])
@@ -32,22 +32,22 @@ func killCommand(env *Env) *cobra.Command {
 	}
 }
 
-// local reads the id of a worker of this host. The ids of all slots of its process
-// have the same process.
+// local parses the id of a worker on this host. The ids of all slots of a process
+// have the same process part.
 func local(id string) (pid int, process string, err error) {
 	parts, ok := wire.ParseWorkerID(id)
 	if !ok {
-		return 0, "", UsageErrorf("%q is not a worker's id, such as 'goresque list' shows", id)
+		return 0, "", UsageErrorf("%q is not a worker id: 'goresque list' shows the ids", id)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return 0, "", fmt.Errorf("asking for the host's name: %w", err)
+		return 0, "", fmt.Errorf("reading the host name: %w", err)
 	}
 	if parts.Host != host {
-		return 0, "", fmt.Errorf("worker %s is of host %s, and this is %s: kill it there", id, parts.Host, host)
+		return 0, "", fmt.Errorf("worker %s runs on host %s, and this is %s: run the command there", id, parts.Host, host)
 	}
 	if parts.PID() <= 1 {
-		return 0, "", UsageErrorf("%q names no process that can be killed", id)
+		return 0, "", UsageErrorf("%q does not contain a process id that can be killed", id)
 	}
 	return parts.PID(), parts.Process(), nil
 }
@@ -63,7 +63,7 @@ func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process
 			slots = append(slots, w.ID)
 		}
 	}
-	if len(slots) == 0 { // the pid may be anybody's by now
+	if len(slots) == 0 { // another process may have the pid now
 		return fmt.Errorf("no worker of process %d is registered", pid)
 	}
 	p, err := os.FindProcess(pid)

@@ -18,7 +18,7 @@ func listCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the registered workers, Go's and Ruby's",
+		Short: "List the registered workers, in Go and Ruby",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
@@ -37,11 +37,11 @@ func listCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
 
-// workerJSON is a worker as --json has it. What is not known is null, or zero.
+// workerJSON is a worker as --json prints it. Unknown values are null or zero.
 type workerJSON struct {
 	ID        string      `json:"id"`
 	Host      string      `json:"host"`

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sources calls visit with every node of the packages that a worker is made of.
+// sources calls visit with every node of the packages that make up a worker.
 func sources(t *testing.T, visit func(file string, node ast.Node)) {
 	t.Helper()
 	for _, root := range []string{"../worker", "../cli", "../internal", "../resque"} {
@@ -45,8 +45,8 @@ func text(node ast.Expr) (string, bool) {
 	return value, err == nil
 }
 
-// called is the name of the method, and its first argument if that is a text. A
-// context before it does not count, nor in the method's name.
+// called returns the name of the method and its first argument if that is a string. A
+// leading context argument and the suffix Context of the name are ignored.
 func called(node ast.Node) (method, first string, ok bool) {
 	call, isCall := node.(*ast.CallExpr)
 	if !isCall || len(call.Args) == 0 {
@@ -65,7 +65,8 @@ func called(node ast.Node) (method, first string, ok bool) {
 	return method, first, ok
 }
 
-// messages are what is logged: of slog's methods, and of an outage's two ends.
+// messages returns the logged messages: those of slog's methods, and the two of an
+// outage.
 func messages(node ast.Node) []string {
 	if pair, ok := node.(*ast.KeyValueExpr); ok {
 		key, isName := pair.Key.(*ast.Ident)
@@ -80,7 +81,7 @@ func messages(node ast.Node) []string {
 	return nil
 }
 
-// lines are the log lines that docs/operations.md explains. One that ends with …
+// lines returns the log lines that docs/operations.md explains. A line that ends in …
 // stands for all that begin with it.
 func lines(t *testing.T) []string {
 	t.Helper()
@@ -103,8 +104,7 @@ func lines(t *testing.T) []string {
 	return explained
 }
 
-// Every log line of a worker is explained, and nothing is explained that is not
-// logged any more.
+// Every log line of a worker is explained, and every explained line is still logged.
 func TestOperationsExplainsEveryLogLine(t *testing.T) {
 	t.Parallel()
 	explained := lines(t)
@@ -124,11 +124,11 @@ func TestOperationsExplainsEveryLogLine(t *testing.T) {
 	})
 	assert.Greater(t, found, 20, "the messages are still found")
 	for _, line := range explained {
-		assert.True(t, used[line], "%q is explained, and logged by nobody", line)
+		assert.True(t, used[line], "%q is explained, but never logged", line)
 	}
 }
 
-// Variables without a flag are in the table of docs/operations.md, too.
+// Variables without a flag are also in the table of docs/operations.md.
 func TestOperationsNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/operations.md")

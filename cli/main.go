@@ -12,36 +12,36 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// App is a command: goresque's, or one of your own with your jobs.
+// App is a command: goresque, or your own command with your jobs.
 type App struct {
-	// Mux has the jobs that work performs. nil means none.
+	// Mux has the handlers of the jobs that the work command performs. nil means
+	// none.
 	Mux *resque.Mux
 
-	// NoTitle leaves the process's title alone, and so spares work its second
-	// start (see Main).
+	// NoTitle keeps the title of the process unchanged. Then work does not start the
+	// program a second time (see Main).
 	NoTitle bool
 
-	// Commands make further commands, beside cli's own.
+	// Commands return further commands, in addition to those of package cli.
 	Commands []func(env *Env) *cobra.Command
 }
 
-// Main runs app with the arguments and the environment of this process and
-// returns its exit status.
+// Main runs app with the arguments and the environment of this process and returns
+// its exit status.
 //
-// On Linux, work shows what it is doing as the title of the process, in ps and
-// top. The title needs room, and for that work starts the program again, once:
-// the same process id, arguments, environment and standard files. What main does
-// before it calls Main is then done twice, without its deferred calls in between,
-// and with blanks behind os.Args[0] the second time; let it do little, or set
+// On Linux, the work command shows its state as the title of the process, in ps and
+// top. The title needs room. To get it, work starts the program once more, with the
+// same process id, arguments, environment and standard files. So everything that main
+// does before it calls Main runs twice, without its deferred calls in between, and in
+// the second start os.Args[0] ends in spaces. Do little before Main, or set
 // App.NoTitle.
 func Main(app App) int {
-	argv := takeArgv() // it restores arguments and environment
+	argv := takeArgv() // restores the arguments and the environment
 	return app.run(context.Background(), os.Args[1:], newEnv(os.Environ(), os.Stdout, os.Stderr), argv)
 }
 
-// Run runs app with the arguments and the environment ("NAME=value") given and
-// returns the exit status. Commands that go on until they are stopped end when
-// ctx does.
+// Run runs app with the given arguments and environment ("NAME=value") and returns
+// the exit status. Commands that run until they are stopped end when ctx does.
 func (a App) Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return a.run(ctx, args, newEnv(environ, stdout, stderr), nil)
 }
@@ -73,12 +73,12 @@ func (a App) root(env *Env) *cobra.Command {
 	}
 	root := &cobra.Command{
 		Use:           "goresque",
-		Short:         "Go speaks Resque: work, enqueue and watch Resque jobs",
+		Short:         "Go speaks Resque: perform, enqueue and manage Resque jobs",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmd.ValidateFlagGroups(); err != nil {
-				return err //nolint:wrapcheck // cobra's own words name the flags
+				return err //nolint:wrapcheck // cobra's text names the flags
 			}
 			if err := refuseEmpty(cmd); err != nil {
 				return err
@@ -92,7 +92,7 @@ func (a App) root(env *Env) *cobra.Command {
 	root.PersistentFlags().StringVarP(&env.redisURL, "redis", "r", "", "Redis to use, such as redis://localhost:6379/0 or host:port:db")
 	root.PersistentFlags().StringVarP(&env.namespace, "namespace", "N", "", `namespace of the keys (default "resque")`)
 	root.PersistentFlags().BoolVar(&env.skipVerify, "tls-skip-verify", false, "accept any certificate of a rediss:// server")
-	root.PersistentFlags().StringVar(&env.caFile, "tls-ca-file", "", "PEM file of the authorities to trust instead of the system's")
+	root.PersistentFlags().StringVar(&env.caFile, "tls-ca-file", "", "PEM file of certificate authorities to trust instead of the system's")
 	FromEnv(root, "tls-skip-verify", "RESQUE_TLS_SKIP_VERIFY")
 	FromEnv(root, "tls-ca-file", "RESQUE_TLS_CA_FILE")
 	FromEnv(root, "redis", "REDIS_URL")
@@ -109,15 +109,15 @@ func (a App) root(env *Env) *cobra.Command {
 	return root
 }
 
-// usageError is a wrong call: exit status 2.
+// usageError is an error in the usage of the command: exit status 2.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
 func (e *usageError) Unwrap() error { return e.err }
 
-// UsageErrorf returns an error that says the command was called wrongly; the command
-// then exits with status 2.
+// UsageErrorf returns an error that reports wrong usage. The command then exits with
+// status 2.
 func UsageErrorf(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// call is one call of the command and what came of it.
+// call is the result of one call of the command.
 type call struct {
 	status         int
 	stdout, stderr string
 }
 
-// run calls the command; each of environ is "NAME=value".
+// run calls the command; each element of environ is "NAME=value".
 func run(t *testing.T, mux *resque.Mux, environ []string, args ...string) call {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -31,7 +31,7 @@ func run(t *testing.T, mux *resque.Mux, environ []string, args ...string) call {
 	return call{status, stdout.String(), stderr.String()}
 }
 
-func TestWrongCalls(t *testing.T) {
+func TestExitStatusOfErrors(t *testing.T) {
 	t.Parallel()
 	away := "REDIS_URL=redis://ann:secret@127.0.0.1:1"
 	for _, test := range []struct {
@@ -42,7 +42,7 @@ func TestWrongCalls(t *testing.T) {
 		says    []string
 	}{
 		{"no queue names both ways", nil, []string{"work"}, 2, []string{"QUEUE=exports goresque work", "--queue exports"}},
-		{"only commas", nil, []string{"work", "-q", " , "}, 2, []string{"no queue to work"}},
+		{"only commas", nil, []string{"work", "-q", " , "}, 2, []string{"no queue given"}},
 		{"unknown command", nil, []string{"worx"}, 2, []string{`unknown command "worx"`, "work", "--help"}},
 		{"unknown flag", nil, []string{"work", "--nope"}, 2, []string{"--nope", "goresque work --help"}},
 		{"bad interval", []string{"INTERVAL=soon"}, []string{"work", "-q", "a"}, 2, []string{`INTERVAL="soon"`, "number of seconds"}},
@@ -92,7 +92,7 @@ func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 	}
 }
 
-// A class of Rails goes into Rails' wrapper, whatever the queue.
+// A Rails class is enqueued in Rails' wrapper, whatever the queue.
 func TestEnqueueWrapsJobsOfRails(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
@@ -123,7 +123,7 @@ func TestEnqueueTakesDashesAfterDashes(t *testing.T) {
 	assert.Equal(t, "queued on q: {\"class\":\"A\",\"args\":[-1,\"-x\",1.0e+20,\"nope\"]}\n", got.stdout)
 }
 
-func TestFlagsWinOverEnvironment(t *testing.T) {
+func TestFlagsOverrideEnvironment(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	environ := []string{"REDIS_URL=127.0.0.1:1", "RESQUE_NAMESPACE=other"}
@@ -144,7 +144,7 @@ func TestWorkDrainsAndLogsOneLineAJob(t *testing.T) {
 	for _, id := range []string{"1", "2"} {
 		require.Equal(t, 0, run(t, mux, []string{"REDIS_URL=" + s.URL}, "enqueue", "Exporter", id).status)
 	}
-	// QUEUES wins over QUEUE, as in Ruby.
+	// QUEUES overrides QUEUE, as in Ruby.
 	got := run(t, mux, []string{"REDIS_URL=" + s.URL, "INTERVAL=0", "QUEUES=exports", "QUEUE=nothing"}, "work")
 	require.Equal(t, 0, got.status, got.stderr)
 	assert.Equal(t, []int64{1, 2}, performed)

@@ -61,7 +61,7 @@ func TestListKillRemove(t *testing.T) {
 
 	other := run(t, nil, environ, "kill", "elsewhere~go:12:mail")
 	assert.Equal(t, 1, other.status)
-	assert.Contains(t, other.stderr, "is of host elsewhere")
+	assert.Contains(t, other.stderr, "runs on host elsewhere")
 	host, err := os.Hostname()
 	require.NoError(t, err)
 	for id, status := range map[string]int{"nonsense": 2, host + ":x:q": 2, host + ":1:q": 2, host + ":999999999:q": 1} {
@@ -69,7 +69,7 @@ func TestListKillRemove(t *testing.T) {
 	}
 }
 
-// Anybody can register as anything.
+// Any id can be registered.
 func TestKillAmongStrangeWorkers(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -83,7 +83,7 @@ func TestKillAmongStrangeWorkers(t *testing.T) {
 	assert.Equal(t, "** process 999999999 is not running\n** removed "+process+"-2:?[2Jq\n** removed "+process+":q\n", killed.stdout)
 }
 
-func TestARedisThatRefusesIsNotSaidToBeAway(t *testing.T) {
+func TestRefusalIsNotReportedAsUnreachable(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
 	_, err := s.Conn(t).Do("CONFIG", "SET", "requirepass", "secret")

@@ -13,17 +13,17 @@ import (
 func pauseCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "pause [QUEUE]",
-		Short: "Have all workers take no more jobs, or none of one queue",
-		Long: `Has all workers, Go's and Ruby's, take no more jobs until 'resume'; those in hand
-go on. With QUEUE, none of that queue: Ruby's workers obey that where they have
-the resque-pause plugin.`,
+		Short: "Stop all workers from taking jobs, or from taking jobs of one queue",
+		Long: `Stops all workers, in Go and Ruby, from taking jobs until 'resume'. Running jobs are
+not affected. With QUEUE, only that queue is paused; Ruby workers need the
+resque-pause plugin for that.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if len(args) == 0 {
-					return env.done(client.Pause(ctx), "paused: no worker takes a job")
+					return env.done(client.Pause(ctx), "paused all workers")
 				}
-				return env.done(client.PauseQueue(ctx, args[0]), "paused: no worker takes a job of queue "+printable(args[0]))
+				return env.done(client.PauseQueue(ctx, args[0]), "paused queue "+printable(args[0]))
 			})
 		},
 	}
@@ -33,12 +33,12 @@ the resque-pause plugin.`,
 func resumeCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume [QUEUE]",
-		Short: "Have the workers take jobs again, after pause",
+		Short: "Let workers take jobs again after pause",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if len(args) == 0 {
-					return env.done(client.Resume(ctx), "resumed; queues that are paused by themselves stay so")
+					return env.done(client.Resume(ctx), "resumed all workers; queues that were paused by name stay paused")
 				}
 				return env.done(client.ResumeQueue(ctx, args[0]), "resumed queue "+printable(args[0]))
 			})
@@ -46,7 +46,7 @@ func resumeCommand(env *Env) *cobra.Command {
 	}
 }
 
-// withClient calls fn with a client of the Redis that the command was told of.
+// withClient calls fn with a client of the command's Redis.
 func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
 	rdb, err := e.OpenRedis(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, clien
 	return fn(ctx, client)
 }
 
-// done says that something was done, unless err says that it was not.
+// done prints said, unless err is set.
 func (e *Env) done(err error, said string) error {
 	if err == nil {
 		fmt.Fprintln(e.Stdout, said)

@@ -19,34 +19,34 @@ func peekCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "peek QUEUE",
-		Short: "Show the next jobs of a queue, and leave them there",
+		Short: "Show the next jobs of a queue without removing them",
 		Example: `  goresque peek exports
   goresque peek exports --start -5
   goresque peek exports --count 0 --json | jq .args`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if count < 0 {
-				return UsageErrorf("count is %d; it must not be negative (0 is all)", count)
+				return UsageErrorf("count is %d; it must not be negative (0 means all)", count)
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				return env.peek(ctx, client, args[0], start, count, asJSON)
 			})
 		},
 	}
-	cmd.Flags().IntVar(&start, "start", 0, "the first position; negative ones count from the end")
-	cmd.Flags().IntVar(&count, "count", 10, "how many at most; 0 for all")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: queue, class, args, payload")
+	cmd.Flags().IntVar(&start, "start", 0, "the first position; a negative one counts from the end")
+	cmd.Flags().IntVar(&count, "count", 10, "maximum number of jobs; 0 for all")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line: queue, class, args, payload")
 	return cmd
 }
 
-// waitingJSON is a job in a queue as --json has it.
+// waitingJSON is a job in a queue as --json prints it.
 type waitingJSON struct {
 	Queue   string            `json:"queue"`
 	Class   string            `json:"class"`
 	Args    []json.RawMessage `json:"args"`
 	Payload json.RawMessage   `json:"payload"`
 	Damage  string            `json:"damage,omitempty"`
-	Raw     string            `json:"raw,omitempty"` // of a damaged one
+	Raw     string            `json:"raw,omitempty"` // only if damaged
 }
 
 func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, start, count int, asJSON bool) error {
@@ -82,7 +82,7 @@ func asWaitingJSON(job *resque.Payload, unreadable *resque.UnreadableError) wait
 	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Raw}
 }
 
-// argsText are arguments as they stand in a payload.
+// argsText returns arguments as they are written in a payload.
 func argsText(args []json.RawMessage) string {
 	text := []byte("[")
 	for i, arg := range args {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 )
 
-// printJSON writes v on one line, with < and > as they are.
+// printJSON prints v as JSON on one line, without escaping < and >.
 func (e *Env) printJSON(v any) {
 	encoder := json.NewEncoder(e.Stdout)
 	encoder.SetEscapeHTML(false)
@@ -16,7 +16,7 @@ func (e *Env) printJSON(v any) {
 	}
 }
 
-// oneLine is a text's beginning, on one line.
+// oneLine returns the beginning of a text, on one line.
 func oneLine(text string, most int) string {
 	runes := []rune(harmless(strings.Join(strings.Fields(text), " ")))
 	if len(runes) > most {
@@ -25,7 +25,7 @@ func oneLine(text string, most int) string {
 	return string(runes)
 }
 
-// harmless keeps what an error says from steering the terminal.
+// harmless replaces characters that could control the terminal.
 func harmless(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {

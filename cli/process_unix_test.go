@@ -24,10 +24,10 @@ import (
 )
 
 // patience is how long a test waits for another process. Only a failing test waits
-// so long.
+// that long.
 const patience = time.Minute
 
-// command is the test binary as goresque, with environ added.
+// command returns the test binary as goresque, with environ added.
 func command(environ []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(append(os.Environ(), "CLI_TEST_COMMAND=1"), environ...)
@@ -46,7 +46,7 @@ func eventually(t *testing.T, condition func() bool, what string) {
 	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
 }
 
-func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
+func TestWorkersRunsSeveralAndForwardsSignals(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=3"}, "workers", "--concurrency", "2")
@@ -61,7 +61,7 @@ func TestWorkersRunsSeveralAndHandsSignalsOn(t *testing.T) {
 		require.NoError(t, err)
 		group, err := syscall.Getpgid(pid)
 		require.NoError(t, err)
-		assert.Equal(t, pid, group, "a signal to our group reaches it through us alone")
+		assert.Equal(t, pid, group, "only this process forwards a signal to the group")
 	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
@@ -76,7 +76,7 @@ func TestWorkersDoNotShareAnAddress(t *testing.T) {
 	assert.Contains(t, string(out), "only one process can listen")
 }
 
-func TestWorkersTellsOfAProcessThatEnds(t *testing.T) {
+func TestWorkersLogsAProcessThatEnds(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow", "COUNT=2"}, "workers")
@@ -94,16 +94,16 @@ func TestWorkersTellsOfAProcessThatEnds(t *testing.T) {
 	defer late.Stop()
 	told := false
 	for lines := bufio.NewScanner(stderr); !told && lines.Scan(); {
-		told = strings.Contains(lines.Text(), "a worker process has ended") && strings.Contains(lines.Text(), "signal: killed")
+		told = strings.Contains(lines.Text(), "worker process ended and is not replaced") && strings.Contains(lines.Text(), "signal: killed")
 	}
-	assert.True(t, told, "while the other one works")
+	assert.True(t, told, "while the other process works")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	_, _ = io.Copy(io.Discard, stderr)
 	require.Error(t, cmd.Wait())
 }
 
-// Each command is a flag of its own again, commas and quotes included.
-func TestWorkersHandsCommandsOn(t *testing.T) {
+// Each command is passed on as one flag, including commas and quotes.
+func TestWorkersPassesExecFlagsOn(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	environ := []string{"REDIS_URL=" + s.URL, "QUEUE=shell", "INTERVAL=0"}
@@ -115,8 +115,8 @@ func TestWorkersHandsCommandsOn(t *testing.T) {
 	assert.Contains(t, string(out), "two\n")
 }
 
-// However it is spelled, the process in the background must not go there again,
-// and again. That would end with this test's Redis.
+// In every spelling of the flag, the process in the background must not start another
+// one in the background.
 func TestBackgroundOnce(t *testing.T) {
 	t.Parallel()
 	for _, flag := range []string{"--background", "--background=true", "--background=1"} {
@@ -136,8 +136,8 @@ func TestBackgroundOnce(t *testing.T) {
 	}
 }
 
-// requireDetached wants a process that leads a session of its own: the terminal's
-// end is not its end.
+// requireDetached checks that a process leads its own session, so that it outlives
+// the terminal.
 func requireDetached(t *testing.T, pid string) {
 	t.Helper()
 	number, err := strconv.Atoi(pid)
@@ -145,14 +145,14 @@ func requireDetached(t *testing.T, pid string) {
 	group, err := syscall.Getpgid(number)
 	require.NoError(t, err)
 	assert.Equal(t, number, group)
-	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil { // only Linux tells
+	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil { // only on Linux
 		_, fields, _ := strings.Cut(string(stat), ") ")
 		assert.Equal(t, pid, strings.Fields(fields)[3], "the session")
 	}
 }
 
-// Nobody sees what a process in the background says.
-func TestWhatIsWrongIsToldBeforeTheBackground(t *testing.T) {
+// No one sees the errors of a process in the background.
+func TestBackgroundReportsErrorsFirst(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -200,7 +200,7 @@ func TestBackgroundAndPIDFile(t *testing.T) {
 	assert.Zero(t, slots(t, s))
 }
 
-// The command returns when the file names the new process, and not the old one.
+// When the command returns, the file names the new process.
 func TestBackgroundReturnsWithTheNewPIDInItsFile(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -254,16 +254,16 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, syscall.Kill(s.PID, syscall.SIGKILL))
 	eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable }, "not ready without Redis")
 	status, _ = get("/healthz")
-	assert.Equal(t, http.StatusOK, status, "no reason to restart it")
+	assert.Equal(t, http.StatusOK, status, "the worker need not be restarted")
 }
 
-func TestWorkersChecksItsCall(t *testing.T) {
+func TestWorkersUsageErrors(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
-		// As a process of its own: one that is not refused would start this binary,
-		// which in here is the tests, over and over.
+		// In a separate process: a call that is not refused would start this binary,
+		// which is the tests, again and again.
 		cmd := command(nil, append([]string{"workers"}, args...)...)
-		_ = cmd.Run() // ProcessState tells
+		_ = cmd.Run() // the result is in ProcessState
 		assert.Equal(t, 2, cmd.ProcessState.ExitCode(), strings.Join(args, " "))
 	}
 }

@@ -41,12 +41,12 @@ func queuesCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line: queue, size")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line: queue, size")
 	cmd.AddCommand(removeQueueCommand(env))
 	return cmd
 }
 
-// queueJSON is a queue as --json has it.
+// queueJSON is a queue as --json prints it.
 type queueJSON struct {
 	Queue string `json:"queue"`
 	Size  int    `json:"size"`
@@ -59,7 +59,7 @@ func removeQueueCommand(env *Env) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "remove QUEUE…",
-		Short: "Remove queues with every job in them",
+		Short: "Remove queues and all jobs in them",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
@@ -70,7 +70,7 @@ func removeQueueCommand(env *Env) *cobra.Command {
 				var wrong error
 				for _, name := range args {
 					if !slices.Contains(known, name) {
-						wrong = errors.Join(wrong, fmt.Errorf("there is no queue %q: 'goresque queues' lists them", name))
+						wrong = errors.Join(wrong, fmt.Errorf("queue %q does not exist: 'goresque queues' lists the queues", name))
 						continue
 					}
 					wrong = errors.Join(wrong, env.removeQueue(ctx, client, name, yes))
@@ -79,7 +79,7 @@ func removeQueueCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	return cmd
 }
 

@@ -34,8 +34,8 @@ func TestQueuesAndPeek(t *testing.T) {
 	environ := []string{"REDIS_URL=" + s.URL}
 	assert.Equal(t, "None\n", ok(t, environ, "queues"))
 	assert.Empty(t, ok(t, environ, "queues", "--json"))
-	assert.Equal(t, "None\n", ok(t, environ, "peek", "nobody"))
-	assert.Empty(t, ok(t, environ, "peek", "nobody", "--json"))
+	assert.Equal(t, "None\n", ok(t, environ, "peek", "unknown"))
+	assert.Empty(t, ok(t, environ, "peek", "unknown", "--json"))
 
 	ok(t, environ, "enqueue", "-q", "mail", "Mailer", "a<b>", `{"n": 12345678901234567890}`)
 	ok(t, environ, "enqueue", "-q", "mail", "Mailer")
@@ -57,7 +57,7 @@ func TestQueuesAndPeek(t *testing.T) {
 	do(t, s, "SET", "resque:queue:odd\x1b", "x")
 	broken := run(t, nil, environ, "queues")
 	assert.Equal(t, 1, broken.status)
-	assert.Equal(t, "        3  mail\n", broken.stdout, "the others are shown")
+	assert.Equal(t, "        3  mail\n", broken.stdout, "the other queues are shown")
 	assert.Contains(t, broken.stderr, "WRONGTYPE")
 	assert.Equal(t, 1, run(t, nil, environ, "peek", "odd\x1b").status)
 	assert.Equal(t, 2, run(t, nil, environ, "peek", "mail", "--count", "-1").status)
@@ -73,13 +73,13 @@ func TestQueuesRemove(t *testing.T) {
 	}
 	refused := run(t, nil, environ, "queues", "remove", "a")
 	assert.Equal(t, 2, refused.status)
-	assert.Contains(t, refused.stderr, "this would remove queue a with its jobs (2): say --yes")
+	assert.Contains(t, refused.stderr, "this would remove queue a with its jobs (2): confirm with --yes")
 	assert.Contains(t, ok(t, environ, "queues"), "2  a")
 
-	got := run(t, nil, environ, "queues", "remove", "a", "nobody", "b", "--yes")
+	got := run(t, nil, environ, "queues", "remove", "a", "unknown", "b", "--yes")
 	assert.Equal(t, 1, got.status)
 	assert.Equal(t, "** removed queue a with its jobs (2)\n** removed queue b with its jobs (1)\n", got.stdout)
-	assert.Contains(t, got.stderr, `there is no queue "nobody": 'goresque queues' lists them`)
+	assert.Contains(t, got.stderr, `queue "unknown" does not exist: 'goresque queues' lists the queues`)
 	assert.Equal(t, "        1  c\n", ok(t, environ, "queues"))
 	assert.Equal(t, 2, run(t, nil, environ, "queues", "remove").status)
 }
@@ -112,8 +112,8 @@ func TestEnqueueFrontAndJSON(t *testing.T) {
 	assert.Equal(t, "A [\"<b>\"]\nA [1]\n", ok(t, environ, "peek", "q"))
 }
 
-// The hooks of a class that the command knows are called, and a veto is told.
-func TestEnqueueTellsAVeto(t *testing.T) {
+// The hooks of a class that the command knows are called, and a refusal is reported.
+func TestEnqueueReportsAVeto(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	vetoed := resque.Define1[int]("A", "q",
@@ -121,7 +121,7 @@ func TestEnqueueTellsAVeto(t *testing.T) {
 	mux := resque.NewMux()
 	mux.Handle(vetoed.Handler(func(context.Context, int) error { return nil }))
 	for _, test := range []struct{ flag, want string }{
-		{"--front=false", "not queued, as a hook of the class says: {\"class\":\"A\",\"args\":[1]}\n"},
+		{"--front=false", "not queued, because a hook of the class refused it: {\"class\":\"A\",\"args\":[1]}\n"},
 		{"--json", "{\"queued\":false,\"queue\":\"q\",\"payload\":{\"class\":\"A\",\"args\":[1]}}\n"},
 	} {
 		got := run(t, mux, []string{"REDIS_URL=" + s.URL}, "enqueue", "A", "1", test.flag)

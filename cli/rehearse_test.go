@@ -16,8 +16,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// Another worker's pidfile stays what it is until this one begins.
-func TestTryPIDFileLeavesWhatIsThere(t *testing.T) {
+// Another worker's pid file stays unchanged until this one starts.
+func TestTryPIDFileKeepsContent(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "worker.pid")
 	require.NoError(t, os.WriteFile(file, []byte("4212"), 0o600))
@@ -28,8 +28,8 @@ func TestTryPIDFileLeavesWhatIsThere(t *testing.T) {
 	require.Error(t, tryPIDFile(filepath.Join(file, "below")))
 }
 
-// A worker that is not registered is not ready, though Redis answers, and the
-// address is free again at the end.
+// A worker that is not registered is not ready, even if Redis answers. At the end the
+// address is free again.
 func TestHealthOfAWorkerThatIsNotRegistered(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -10,7 +10,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// deadAfter is the silence after which a worker is taken for dead, as in Resque.
+// deadAfter is the age of a heartbeat at which a worker is considered dead, as in
+// Resque.
 const deadAfter = 5 * time.Minute
 
 // removeCommand unregisters a worker.
@@ -20,7 +21,7 @@ func removeCommand(env *Env) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "remove ID",
-		Short: "Unregister a worker that is gone; a job in its hand fails",
+		Short: "Unregister a worker that is gone; its running job fails",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
@@ -29,13 +30,13 @@ func removeCommand(env *Env) *cobra.Command {
 					return err
 				}
 				if found && !force && w.Working && !w.Heartbeat.IsZero() && w.Silence < deadAfter {
-					return fmt.Errorf("worker %s is running a job, and was alive %v ago: the job would be recorded as failed and go on; stop the worker or use 'goresque kill', or remove it all the same with --force",
+					return fmt.Errorf("worker %s is running a job, and its last heartbeat was %v ago: the job would be recorded as failed and still run; stop the worker, use 'goresque kill', or remove it anyway with --force",
 						printable(args[0]), w.Silence.Round(time.Second))
 				}
 				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+printable(args[0]))
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also a worker that is alive and running a job")
+	cmd.Flags().BoolVar(&force, "force", false, "also remove a worker that is alive and running a job")
 	return cmd
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// A job that goes on would be recorded as failed.
-func TestRemoveRefusesAWorkerThatIsAtWork(t *testing.T) {
+// Otherwise a job that still runs would be recorded as failed.
+func TestRemoveRefusesAWorkingWorker(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	c := s.Conn(t)

@@ -8,14 +8,14 @@ import (
 )
 
 // UntilSignal returns a context that ends at the first INT, TERM, QUIT or HUP. A
-// TERM, QUIT or HUP after that changes nothing: supervisors send them to a group
-// and to its members. An INT after that ends the process at once. A HUP that was
-// ignored when the process started stays ignored, as nohup wants it, and PIPE is
-// ignored until stop is called: the end of the log's reader ends nothing. Call
+// second INT ends the process at once. A second TERM, QUIT or HUP has no effect,
+// because supervisors send them to a group and also to its members. If HUP was
+// ignored when the process started, as under nohup, it stays ignored. PIPE is ignored
+// until stop is called, so the process continues if the reader of its log ends. Call
 // stop when done.
 func UntilSignal(ctx context.Context) (_ context.Context, stop func()) {
 	piped := make(chan os.Signal, 1)
-	signal.Notify(piped, syscall.SIGPIPE) // not Ignore: a process that is started would inherit that
+	signal.Notify(piped, syscall.SIGPIPE) // not Ignore: child processes would inherit that
 	ctx, end := untilSignal(ctx)
 	return ctx, func() {
 		end()
@@ -23,7 +23,8 @@ func UntilSignal(ctx context.Context) (_ context.Context, stop func()) {
 	}
 }
 
-// untilSignal is UntilSignal for commands that write to a pipe and end with it.
+// untilSignal is UntilSignal for commands whose output may be a pipe: they end at
+// PIPE.
 func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	interrupts, terms := make(chan os.Signal, 1), make(chan os.Signal, 1)
@@ -37,7 +38,7 @@ func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
 		case <-terms:
 		case <-ctx.Done():
 		}
-		signal.Stop(interrupts) // from now on an INT has its usual effect
+		signal.Stop(interrupts) // the next INT ends the process
 		cancel()
 	}()
 	return ctx, func() {
@@ -47,7 +48,7 @@ func untilSignal(ctx context.Context) (_ context.Context, stop func()) {
 	}
 }
 
-// unlessIgnored leaves out HUP if it is ignored.
+// unlessIgnored removes HUP from signals if it is ignored.
 func unlessIgnored(signals ...os.Signal) []os.Signal {
 	var left []os.Signal
 	for _, s := range signals {

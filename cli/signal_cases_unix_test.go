@@ -9,7 +9,7 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 )
 
-// signalCases are Ruby's recorded ones and ours. Ruby's default is a process per
+// signalCases are Ruby's recorded cases and ours. Ruby's default is a process per
 // job, ours is not.
 func signalCases(t *testing.T) []golden.SignalCase {
 	t.Helper()
@@ -19,7 +19,7 @@ func signalCases(t *testing.T) []golden.SignalCase {
 		if c.Env["FORK_PER_JOB"] == "" {
 			c.Env["FORK_PER_JOB"] = "true"
 		}
-		if c.Case == "TERM, no fork, TERM_CHILD, stubborn" { // here Ruby waits for ever
+		if c.Case == "TERM, no fork, TERM_CHILD, stubborn" { // Ruby waits forever in this case
 			c.SecondsToExit, c.Log = 4, []string{"start 6"}
 			c.Failed = []golden.SignalFailure{{Exception: "Resque::DirtyExit", Error: "Job still being processed", Class: "Stubborn"}}
 		}
@@ -28,7 +28,8 @@ func signalCases(t *testing.T) []golden.SignalCase {
 	return append(cases, ourSignalCases()...)
 }
 
-// ourSignalCases are in process, where Ruby has none recorded, or does nothing.
+// ourSignalCases are cases that are not recorded from Ruby, or in which Ruby does
+// nothing.
 func ourSignalCases() []golden.SignalCase {
 	term := map[string]string{"TERM_CHILD": "1"}
 	rescued := []string{"start 3", "rescued Resque::TermException SIGTERM"}
@@ -72,7 +73,7 @@ func ourSignalCases() []golden.SignalCase {
 			Log: rescued, Failed: exception, LeftInQueue: 1, Processed: 1, FailedCount: 1,
 		},
 		{
-			Case: "ours: USR1, then works on", Job: "Polite", JobSeconds: 3, Signals: []any{"USR1", 1.5, "QUIT"}, SecondsToExit: 1.5,
+			Case: "ours: USR1, then continues", Job: "Polite", JobSeconds: 3, Signals: []any{"USR1", 1.5, "QUIT"}, SecondsToExit: 1.5,
 			Log: append(rescued, "start 0.1", "done"), Failed: exception, Processed: 2, FailedCount: 1,
 		},
 		{

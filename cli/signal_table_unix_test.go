@@ -24,10 +24,10 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// TestSignalTable runs the command through what Ruby's worker was recorded to do.
-// A signal to the whole process group, as foreman, Heroku and systemd send it,
-// ends as one to the worker alone. The cases take seconds and no work: many run at
-// once.
+// TestSignalTable repeats with the command what Ruby's worker was recorded to do. A
+// signal to the whole process group, as foreman, Heroku and systemd send it, has the
+// same result as one to the worker alone. The cases mostly wait, so many run at the
+// same time.
 func TestSignalTable(t *testing.T) {
 	t.Parallel()
 	type observation struct {
@@ -62,7 +62,7 @@ func TestSignalTable(t *testing.T) {
 	}
 	running.Wait()
 	for _, o := range all {
-		// On a busy machine a case can be out of time by chance: alone it is in time.
+		// On a busy machine a case can be late by chance. It is then repeated alone.
 		for try := 0; try < 5 && o.err == nil && !o.seen.inTime(o.want); try++ {
 			t.Logf("%s: again, it was late: %v, %v", o.name, o.seen.late, o.seen.took)
 			s := redistest.Start(t)
@@ -76,7 +76,7 @@ func TestSignalTable(t *testing.T) {
 	}
 }
 
-// observed is what became of a worker and its job.
+// observed is what happened to a worker and its job.
 type observed struct {
 	took, late  time.Duration // late: how much more than 0.3 s after the job's start the first signal came
 	status      syscall.WaitStatus
@@ -98,7 +98,7 @@ func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	t.Logf("| %s | %s after %.1f s | %s after %.1f s |", want.Case,
 		outcome(want.Failed, want.Processed, want.FailedCount, want.LeftInQueue), want.SecondsToExit,
 		outcome(seen.failed, seen.processed, seen.failedCount, len(seen.queue)), seen.took.Seconds())
-	// Ruby looks at its child every 0.1 s, and the recording is rounded to that.
+	// Ruby checks its child every 0.1 s, and the recording is rounded to that.
 	assert.GreaterOrEqual(t, seen.took+seen.late+100*time.Millisecond, jobs.Span(want.SecondsToExit), "it ended too early")
 	assert.LessOrEqual(t, seen.took, jobs.Span(want.SecondsToExit)+2*time.Second, "it ended too late")
 	if want.TermSignal != 0 {
@@ -106,7 +106,7 @@ func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	} else {
 		assert.Zero(t, seen.status, "exit status")
 	}
-	assert.Equal(t, want.Log, seen.log, "what the jobs said")
+	assert.Equal(t, want.Log, seen.log, "what the jobs logged")
 	if want.LogAfterPause != nil {
 		assert.Equal(t, want.LogAfterPause, seen.paused)
 	}
@@ -116,11 +116,11 @@ func requireCase(t *testing.T, want golden.SignalCase, seen observed) {
 	assert.Equal(t, want.FailedCount, seen.failedCount, "failed")
 	assert.Equal(t, want.WorkersLeft, seen.workersLeft, "workers left")
 	if want.LeftInQueue == 2 {
-		assert.Equal(t, payload(want.Job, want.JobSeconds), seen.queue[0], "back at the front, as it was")
+		assert.Equal(t, payload(want.Job, want.JobSeconds), seen.queue[0], "back at the front, unchanged")
 	}
 }
 
-// outcome is what became of a job, in few words.
+// outcome describes what happened to a job in a few words.
 func outcome(failed []golden.SignalFailure, processed, count, left int) string {
 	text := "done"
 	if processed == 0 {
@@ -132,7 +132,8 @@ func outcome(failed []golden.SignalFailure, processed, count, left int) string {
 	return fmt.Sprintf("%s, processed %d, failed %d, left %d,", text, processed, count, left)
 }
 
-// observe does what a case says. Testing has no part in it: it runs beside others.
+// observe runs a case. It does not use testing.T, because it runs at the same time as
+// other cases.
 func observe(c redis.Conn, cmd *exec.Cmd, want golden.SignalCase, group bool) (seen observed, err error) {
 	for _, job := range []string{payload(want.Job, want.JobSeconds), payload("Polite", 0.1)} {
 		if _, err := c.Do("RPUSH", "resque:queue:jobs", job); err != nil {
@@ -174,7 +175,7 @@ func observe(c redis.Conn, cmd *exec.Cmd, want golden.SignalCase, group bool) (s
 			return seen, err
 		}
 	}
-	_ = cmd.Wait() // ProcessState tells
+	_ = cmd.Wait() // the result is in ProcessState
 	seen.took = time.Since(first)
 	seen.status = cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return seen, seen.read(c)
@@ -187,7 +188,7 @@ func target(cmd *exec.Cmd, group bool) int {
 	return cmd.Process.Pid
 }
 
-// signalWorker is a worker that leads a process group of its own.
+// signalWorker is a worker that leads its own process group.
 func signalWorker(bin string, s *redistest.Server, env map[string]string) *exec.Cmd {
 	cmd := exec.Command(bin, "work")
 	cmd.Env = append(os.Environ(), "REDIS_URL="+s.URL, "QUEUE=jobs")
@@ -201,7 +202,7 @@ func signalWorker(bin string, s *redistest.Server, env map[string]string) *exec.
 	return cmd
 }
 
-// read reads what is left in Redis.
+// read reads the state in Redis after the case.
 func (o *observed) read(c redis.Conn) (err error) {
 	var bad error
 	o.log, err = redis.Strings(c.Do("LRANGE", "log", 0, -1))

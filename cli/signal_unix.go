@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// forwardedSignals are the signals that the workers command passes on to its processes.
+// forwardedSignals returns the signals that the workers command forwards to its
+// processes.
 func forwardedSignals() []os.Signal {
 	return unlessIgnored(
 		syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP,

@@ -22,8 +22,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// TestMain lets the test binary be the command itself, for tests that need a
-// process to send signals to.
+// TestMain makes the test binary act as the command, for tests that need a process to
+// send signals to.
 func TestMain(m *testing.M) {
 	if os.Getenv("CLI_TEST_COMMAND") == "" {
 		os.Exit(m.Run())
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return err
 		}
-		println("begun") //nolint:forbidigo // to standard error, where the test listens
+		println("begun") //nolint:forbidigo // to standard error, which the test reads
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -46,7 +46,8 @@ func TestMain(m *testing.M) {
 	os.Exit(cli.Main(cli.App{Mux: mux}))
 }
 
-// working starts the command on a job of some length and returns once it runs.
+// working starts the command with a job of some duration and returns when the job
+// runs.
 func working(t *testing.T, s *redistest.Server, length string) *exec.Cmd {
 	t.Helper()
 	client := s.Client(t)
@@ -74,7 +75,7 @@ func working(t *testing.T, s *redistest.Server, length string) *exec.Cmd {
 	return nil
 }
 
-func TestSignalsFinishTheJobInHand(t *testing.T) {
+func TestSignalsFinishTheRunningJob(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
 		t.Run(sig.String(), func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestSignalsFinishTheJobInHand(t *testing.T) {
 			assert.Equal(t, 1, processed)
 			keys, err := redis.Strings(c.Do("KEYS", "resque:worker*"))
 			require.NoError(t, err)
-			assert.Empty(t, keys, "it has unregistered")
+			assert.Empty(t, keys, "the worker has unregistered")
 		})
 	}
 }

@@ -20,22 +20,22 @@ import (
 	"github.com/goresque/goresque/internal/proc"
 )
 
-// A command that performs a job runs under a supervisor: this program again,
-// which leads a process group of its own. The worker keeps a pipe to it, and the
-// end of the pipe, because the job is over or because the worker was killed,
-// ends the whole group. Over a second pipe the supervisor says how the command
-// ended.
+// A command that performs a job runs under a supervisor: this program started again,
+// as the leader of a new process group. The worker holds one end of a pipe to it.
+// When that end is closed, because the job has ended or the worker was killed, the
+// supervisor ends the whole group. Through a second pipe the supervisor reports how
+// the command ended.
 
 // supervised is a command under a supervisor, as the job sees it.
 type supervised struct {
 	cmd    *exec.Cmd
-	life   *os.File // its end is the group's
+	life   *os.File // closing it ends the group
 	stderr *tail
 	done   chan struct{} // closed when the command has ended
-	how    exit          // once it is done
+	how    exit          // valid after done is closed
 
 	mu   sync.Mutex
-	over bool // the group has ended; its number may be another's by now
+	over bool // the group has ended; another group may have its number now
 }
 
 func startSupervised(ctx context.Context, command string, environ []string, payload []byte, env *Env) (*supervised, error) {
@@ -45,7 +45,7 @@ func startSupervised(ctx context.Context, command string, environ []string, payl
 	}
 	theirs, life, err := os.Pipe()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was doing
+		return nil, err //nolint:wrapcheck // the caller adds the context
 	}
 	statuses, report, err := os.Pipe()
 	if err != nil {
@@ -53,12 +53,12 @@ func startSupervised(ctx context.Context, command string, environ []string, payl
 		return nil, err //nolint:wrapcheck // as above
 	}
 	p := &supervised{life: life, stderr: &tail{to: env.Stderr}, done: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, "supervise", command) // its pipe ends it
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, "supervise", command) // it ends when the pipe is closed
 	p.cmd.Env = environ
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = bytes.NewReader(payload), env.Stdout, p.stderr
 	p.cmd.ExtraFiles = []*os.File{theirs, report}
 	p.cmd.SysProcAttr = apart()
-	p.cmd.WaitDelay = time.Second // for what has left the group and still holds standard error
+	p.cmd.WaitDelay = time.Second // a process that left the group may still hold standard error
 	err = p.cmd.Start()
 	_, _ = theirs.Close(), report.Close()
 	if err != nil {
@@ -69,20 +69,20 @@ func startSupervised(ctx context.Context, command string, environ []string, payl
 	return p, nil
 }
 
-// wait waits for the command's end, which done tells.
+// wait waits until the command has ended, then closes done.
 func (p *supervised) wait(statuses io.ReadCloser) {
 	defer close(p.done)
 	defer func() { _ = statuses.Close() }()
 	told := json.NewDecoder(statuses).Decode(&p.how)
 	p.end()
-	_ = p.cmd.Wait() // ProcessState tells
-	if told != nil { // the supervisor itself was ended
+	_ = p.cmd.Wait() // the result is in ProcessState
+	if told != nil { // the supervisor itself was killed
 		p.how = exitOf(p.cmd.ProcessState)
 	}
 }
 
-// end ends the group, which its supervisor does unless it was ended itself. It
-// is not reaped yet, so that the number is still the group's.
+// end kills the group. The supervisor does so too, unless it was killed itself. The
+// supervisor has not been waited for yet, so the group's number is still valid.
 func (p *supervised) end() {
 	p.signal(true)
 	p.mu.Lock()
@@ -90,7 +90,7 @@ func (p *supervised) end() {
 	p.over = true
 }
 
-// signal sends TERM, or KILL, to all of the group.
+// signal sends TERM or KILL to the whole group.
 func (p *supervised) signal(kill bool) {
 	sig := syscall.SIGTERM
 	if kill {
@@ -99,13 +99,13 @@ func (p *supervised) signal(kill bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.over {
-		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // a group that has ended needs none
+		_ = syscall.Kill(-p.cmd.Process.Pid, sig) // the group may have ended
 	}
 }
 
 func (p *supervised) close() { _ = p.life.Close() }
 
-// superviseCommand is the supervisor. It is started by shellJob alone.
+// superviseCommand is the supervisor. Only shellJob starts it.
 func superviseCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "supervise COMMAND",
@@ -117,12 +117,12 @@ func superviseCommand() *cobra.Command {
 
 func supervise(command string) error {
 	if syscall.Getpgrp() != os.Getpid() || !isPipe(3) || !isPipe(4) {
-		return UsageErrorf("supervise is for work --exec alone: it ends its whole process group")
+		return UsageErrorf("supervise is only for work --exec, because it kills its whole process group")
 	}
 	life, report := os.NewFile(3, "life"), os.NewFile(4, "report")
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
-	dropped := make(chan os.Signal, 1) // for the command; one that is full drops
+	dropped := make(chan os.Signal, 1) // signals are for the command: ignored here, because the channel is never read
 	signal.Notify(dropped, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP,
 		syscall.SIGUSR1, syscall.SIGUSR2)
 	cmd := exec.CommandContext(context.Background(), "sh", "-c", command)
@@ -131,13 +131,13 @@ func supervise(command string) error {
 		return fmt.Errorf("starting the shell: %w", err)
 	}
 	go func() {
-		_, _ = io.Copy(io.Discard, life) // until the other end is closed
+		_, _ = io.Copy(io.Discard, life) // returns when the worker's end is closed
 		endGroup()
 	}()
-	_ = cmd.Wait()                                               // ProcessState tells
-	_ = json.NewEncoder(report).Encode(exitOf(cmd.ProcessState)) // fails only when nobody listens
+	_ = cmd.Wait()                                               // the result is in ProcessState
+	_ = json.NewEncoder(report).Encode(exitOf(cmd.ProcessState)) // fails only if the worker is gone
 	_ = report.Close()
-	endGroup() // what the command left behind ends with it
+	endGroup() // also ends what the command has left running
 	return nil
 }
 
@@ -146,5 +146,5 @@ func isPipe(fd int) bool {
 	return syscall.Fstat(fd, &about) == nil && about.Mode&syscall.S_IFMT == syscall.S_IFIFO
 }
 
-// endGroup ends this process and all that the command has started.
+// endGroup kills this process and everything that the command has started.
 func endGroup() { _ = syscall.Kill(0, syscall.SIGKILL) }

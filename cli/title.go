@@ -11,8 +11,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// title is what ps shows of a process that works, for people. nil is none: a
-// process that is not the command's own keeps what it has.
+// title is the title of a work process that ps shows. It is nil if the process is not
+// the command's own; then the title stays unchanged.
 //
 // Ruby: Resque::Worker#procline.
 type title struct {
@@ -21,8 +21,8 @@ type title struct {
 	log    *slog.Logger
 }
 
-// beginTitle makes room for a title, which starts the process again: to be
-// called once it is clear that it works, and before it does anything.
+// beginTitle makes room for a title, which starts the process again. Call it when it
+// is certain that the process will work, and before it does anything else.
 func (e *Env) beginTitle() *title {
 	if e.argv == nil {
 		return nil
@@ -40,20 +40,20 @@ func (t *title) set(text string) {
 	t.log.Debug("title", "text", line)
 }
 
-// line is a whole title. Unlike Ruby's, the first one has the prefix, too.
+// line returns a whole title. Unlike Ruby's, the first title also has the prefix.
 func (t *title) line(text string) string {
 	return printable(t.prefix + "goresque-" + Version + ": " + text)
 }
 
-// follow has worker tell of its state.
+// follow makes the worker report its state to the title.
 func (t *title) follow(cfg *worker.Config) {
 	if t != nil {
 		cfg.OnState = func(s worker.State) { t.set(doing(s)) }
 	}
 }
 
-// doing puts a worker's state in Ruby's words. Several jobs in hand are told by
-// the one that has been running longest, and how many there are beside it.
+// doing describes a worker's state in Ruby's words. For several running jobs it names
+// the one that has been running longest, and the number of the others.
 //
 // Ruby: Resque::Worker#work, #work_one_job and #perform_with_fork.
 func doing(s worker.State) string {
@@ -90,7 +90,7 @@ func processing(jobs []worker.Working) string {
 	return fmt.Sprintf("Processing %s since %d [%s%s]", strings.Join(queues, ","), first.Since.Unix(), first.Class, more)
 }
 
-// printable is text without what would disturb a terminal or end a title.
+// printable replaces characters that would disturb a terminal or end a title.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

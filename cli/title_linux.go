@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	// titleRoom is how long a title may be, in bytes.
+	// titleRoom is the room for a title, in bytes.
 	titleRoom = 1024
-	// titleMarker tells the second start what the first one was called. It names
-	// the process, too, so that it means nothing to another that inherits it.
+	// titleMarker passes the command's names from the first to the second start. It
+	// contains the process id, so that another process which inherits it ignores it.
 	titleMarker = "GORESQUE_TITLE"
-	// commFile has the name that top and pgrep know a process by.
+	// commFile contains the name by which top and pgrep know a process.
 	commFile = "/proc/self/comm"
 )
 
 // argv is the memory that ps reads: the arguments of this process as the kernel
-// put them. Go's os.Args are strings in that memory, so a title must not touch
-// any but the first, and the first must be long enough: the process is started
-// again for that, once.
+// placed them. Go's os.Args are strings in that memory, so a title may only overwrite
+// the first one, which must be long enough. To make it so, the process is started
+// again once.
 type argv struct {
-	memory []byte // all arguments with their NULs; nil where there is no room
+	memory []byte // all arguments with their NULs; nil without room for a title
 	again  bool   // this is the second start
 }
 
-// takeArgv recognizes the second start. It restores what the first one looked
-// like: the command's name, in os.Args and as top shows it, and the environment.
+// takeArgv detects the second start. It restores the command's name, in os.Args and
+// in top, and the environment.
 func takeArgv() *argv {
 	marker, ok := os.LookupEnv(titleMarker)
 	if !ok {
@@ -42,14 +42,15 @@ func takeArgv() *argv {
 		return &argv{}
 	}
 	a := &argv{memory: argvMemory(), again: true}
-	_ = os.WriteFile(commFile, []byte(parts[1]), 0) // only looks: it says "exe" now
+	_ = os.WriteFile(commFile, []byte(parts[1]), 0) // only for display: the name is "exe" after the second start
 	os.Args[0] = parts[2]
 	return a
 }
 
-// grow starts this process again with room for titles, text being the first one.
-// The same program, process id, open files, arguments and environment: nothing
-// must have been begun yet. It returns where that is impossible or done already.
+// grow starts this process again with room for titles; text is the first one.
+// Program, process id, open files, arguments and environment stay the same, so
+// nothing may have been started yet. It returns if that is impossible or was already
+// done.
 func (a *argv) grow(text string) {
 	if a.again || len(os.Args) == 0 {
 		return
@@ -60,15 +61,15 @@ func (a *argv) grow(text string) {
 	args[0] += strings.Repeat(" ", titleRoom-len(args[0]))
 	comm, err := os.ReadFile(commFile)
 	if err != nil {
-		return // there is no /proc
+		return // no /proc
 	}
 	marker := titleMarker + "=" + strconv.Itoa(os.Getpid()) + "\n" + strings.TrimSpace(string(comm)) + "\n" + os.Args[0]
-	_ = syscall.Exec("/proc/self/exe", args, append(os.Environ(), marker)) // if it returns, there are no titles
+	_ = syscall.Exec("/proc/self/exe", args, append(os.Environ(), marker)) // if it returns, titles are not shown
 }
 
-// write makes text the title. Where the last byte of all arguments is not NUL,
-// the kernel takes it that a program wrote a title, and shows no more than the
-// text up to the first NUL. That byte belongs to no Go string.
+// write sets the title. If the last byte of all arguments is not NUL, the kernel
+// assumes that the program wrote a title, and shows only the text up to the first
+// NUL. No Go string contains that byte.
 func (a *argv) write(text string) {
 	if a.memory == nil {
 		return
@@ -78,8 +79,9 @@ func (a *argv) write(text string) {
 	a.memory[len(a.memory)-1] = '.'
 }
 
-// argvMemory is the memory of os.Args, if it is what the kernel says it is and
-// the first argument has room: somebody may have replaced os.Args meanwhile.
+// argvMemory returns the memory of os.Args if the kernel reports the same address and the
+// first argument has room. Otherwise another package may have replaced os.Args, and
+// it returns nil.
 func argvMemory() []byte {
 	if len(os.Args) == 0 || len(os.Args[0]) != titleRoom {
 		return nil
@@ -89,7 +91,7 @@ func argvMemory() []byte {
 	if err != nil {
 		return nil
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // from the third on
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // starting with the third field
 	const argStart, argEnd = 48 - 3, 49 - 3
 	if len(fields) <= argEnd {
 		return nil

@@ -22,9 +22,9 @@ import (
 
 const goresque = "goresque-" + cli.Version + ": "
 
-// shown is what ps shows of a process: blanks stand for NULs.
+// shown returns the title of a process as ps shows it, with spaces for NULs.
 func shown(pid int) string {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // it may have ended
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // the process may have ended
 	return strings.ReplaceAll(strings.TrimSuffix(string(text), "\x00"), "\x00", " ")
 }
 
@@ -62,10 +62,10 @@ func TestTitleFollowsTheWorker(t *testing.T) {
 	eventuallyShows(t, pid, "shop-"+goresque+"Waiting for slow,jobs")
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, strconv.Itoa(pid), string(text), "the process is the one that was started")
+	assert.Equal(t, strconv.Itoa(pid), string(text), "the process id is unchanged")
 	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
 	require.NoError(t, err)
-	require.Len(t, ids, 3, "the flags after the title are whole")
+	require.Len(t, ids, 3, "the flags after the title are unchanged")
 	assert.Regexp(t, `~go:\d+-\d:slow,jobs$`, ids[0])
 
 	push(t, s, "slow", `{"class":"Slow","args":["2s"]}`)
@@ -85,7 +85,7 @@ func TestTitleFollowsTheWorker(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// What the second start finds is what the first one had.
+// The second start finds the same environment as the first.
 func TestSecondStartChangesNothingElse(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -107,7 +107,7 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	require.NoError(t, err)
 	assert.Equal(t, "shop-worker\n", string(name), "as top and pgrep know it")
-	assert.Equal(t, ignored(t, os.Getpid())|1, ignored(t, pid), "what this process ignores, and HUP")
+	assert.Equal(t, ignored(t, os.Getpid())|1, ignored(t, pid), "the signals that this process ignores, and HUP")
 
 	push(t, s, "jobs", `{"class":"Self","args":[]}`)
 	push(t, s, "jobs", `{"class":"Env","args":[]}`)
@@ -115,7 +115,7 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	eventually(t, func() bool {
 		log, err = redis.Strings(s.Conn(t).Do("LRANGE", "log", 0, -1))
 		return err == nil && len(log) == 2
-	}, "what the job says of itself")
+	}, "the job's output")
 	assert.Equal(t, "./some name|work|--queue|jobs|--timeout|77|--exec|Env=env >&2; grep Sig /proc/self/status >&2", log[0])
 	assert.NotContains(t, log[1], "GORESQUE_TITLE")
 	assert.Contains(t, log[1], "CLI_TEST_COMMAND=1")
@@ -129,7 +129,7 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 	assert.Contains(t, stderr.String(), "RESQUE_CLASS=Env")
 	assert.Contains(t, stderr.String(), "SigBlk:\t0000000000000000\n")
-	assert.NotContains(t, stderr.String(), "GORESQUE_TITLE", "what a job starts knows nothing of it")
+	assert.NotContains(t, stderr.String(), "GORESQUE_TITLE", "processes started by a job do not inherit it")
 }
 
 func status(t *testing.T, pid int, fields ...string) (found []string) {
@@ -147,7 +147,7 @@ func status(t *testing.T, pid int, fields ...string) (found []string) {
 	return found
 }
 
-// ignored are the signals that a process ignores, a bit each.
+// ignored returns the signals that a process ignores, as a bit mask.
 func ignored(t *testing.T, pid int) uint64 {
 	t.Helper()
 	_, mask, _ := strings.Cut(strings.TrimSpace(status(t, pid, "SigIgn")[0]), "\t")
@@ -156,7 +156,7 @@ func ignored(t *testing.T, pid int) uint64 {
 	return bits
 }
 
-// A marker of another process, inherited, is none.
+// An inherited marker of another process is ignored.
 func TestTitleMarkerOfAnotherProcess(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -222,8 +222,8 @@ func TestBackgroundHasATitle(t *testing.T) {
 	assert.Equal(t, strconv.Itoa(pid), string(text))
 }
 
-// This process is the tests', and Run is not Main.
-func TestRunLeavesTheTitleAlone(t *testing.T) {
+// This process runs the tests, and Run is not Main.
+func TestRunKeepsTheTitle(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	before := shown(os.Getpid())

@@ -2,8 +2,7 @@
 
 package cli
 
-// argv is where a title would be written; other systems show the command as it
-// was called.
+// argv does nothing: other systems show the command as it was called.
 type argv struct{}
 
 func takeArgv() *argv { return &argv{} }

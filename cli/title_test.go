@@ -10,7 +10,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-func TestTitlesSayWhatAWorkerDoes(t *testing.T) {
+func TestTitleOfEachState(t *testing.T) {
 	t.Parallel()
 	at := func(second int64, queue, class string) worker.Working {
 		return worker.Working{Queue: queue, Class: class, Since: time.Unix(1700000000+second, 5)}

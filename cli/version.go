@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Version is the version of goresque, as the process title and `version` say it.
+// Version is the version of goresque that the process title and the version command
+// show.
 const Version = "0.1.0"
 
 func versionCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which goresque this is",
+		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(env.Stdout, "goresque %s (%s, %s/%s)\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -35,9 +35,9 @@ func webCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "web",
 		Short: "Serve the dashboard",
-		Long: `Serves the dashboard until INT or TERM. Without a password it prints one for this
-run. Beyond this machine it listens only with a password that you set, and wants
-TLS before it: the password is sent with each request.`,
+		Long: `Serves the dashboard until INT or TERM. If you do not set a password, it prints one
+that is valid for this run. To listen on an address that other machines can reach,
+set a password, and put TLS in front: browsers send the password with each request.`,
 		Example: "  goresque web\n  RESQUE_WEB_PASSWORD=… goresque web --addr :5678 --host resque.example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,7 +45,7 @@ TLS before it: the password is sent with each request.`,
 			defer stop()
 			err := env.withClient(ctx, func(ctx context.Context, client *resque.Client) error { return o.run(ctx, env, client) })
 			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				return nil // it was told to stop before it began
+				return nil // stopped before the start
 			}
 			return err
 		},
@@ -53,14 +53,14 @@ TLS before it: the password is sent with each request.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.addr, "addr", "127.0.0.1", "host:port, host or port to listen on (default port: PORT, or 5678)")
 	flags.StringVar(&o.user, "user", "resque", "name to sign in with")
-	flags.StringVar(&o.password, "password", "", "password to sign in with; others can read it in the list of processes, so rather set the variable")
-	flags.BoolVar(&o.noAuth, "no-auth", false, "let everybody in who reaches it; on loopback only")
-	flags.BoolVar(&o.readOnly, "read-only", false, "show everything, change nothing")
-	flags.StringVar(&o.title, "title", "", "name in the corner, to tell dashboards apart")
-	flags.StringSliceVar(&o.hosts, "host", nil, "host name to answer to; may be repeated (default: on loopback its own names, elsewhere all)")
+	flags.StringVar(&o.password, "password", "", "password to sign in with; prefer the variable, because the list of processes shows flags")
+	flags.BoolVar(&o.noAuth, "no-auth", false, "allow access without a password; only on loopback")
+	flags.BoolVar(&o.readOnly, "read-only", false, "allow reading only")
+	flags.StringVar(&o.title, "title", "", "title of the pages, to distinguish several dashboards")
+	flags.StringSliceVar(&o.hosts, "host", nil, "host name to serve; may be repeated (default: on loopback its own names, otherwise all)")
 	flags.StringSliceVar(&o.origins, "trusted-origin", nil, "origin of a proxy that changes the Host header, such as https://jobs.example.com; may be repeated")
-	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are not shown; may be repeated")
-	flags.BoolVar(&o.hideArgs, "hide-args", false, "show no arguments at all")
+	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are hidden; may be repeated")
+	flags.BoolVar(&o.hideArgs, "hide-args", false, "hide all arguments")
 	FromEnv(cmd, "addr", "RESQUE_WEB_ADDR")
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")
 	FromEnv(cmd, "password", "RESQUE_WEB_PASSWORD")
@@ -69,8 +69,8 @@ TLS before it: the password is sent with each request.`,
 	return cmd
 }
 
-// listenAddress reads "host:port", "host", ":port" or "port". port is for what has
-// none.
+// listenAddress parses "host:port", "host", ":port" or "port". port is the default
+// port.
 func listenAddress(addr, port string) string {
 	if addr != "" && strings.Trim(addr, "0123456789") == "" {
 		return net.JoinHostPort("127.0.0.1", addr)
@@ -94,10 +94,10 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	tcp, ok := listener.Addr().(*net.TCPAddr)
 	loopback := ok && tcp.IP.IsLoopback()
 	if !loopback && (o.password == "" || o.noAuth) {
-		return UsageErrorf("%s can be reached by others: set a password with RESQUE_WEB_PASSWORD, or listen on 127.0.0.1", o.addr)
+		return UsageErrorf("other machines can reach %s: set a password with RESQUE_WEB_PASSWORD, or listen on 127.0.0.1", o.addr)
 	}
 	if loopback && len(o.hosts) == 0 {
-		host, _, _ := net.SplitHostPort(o.addr) // it was listened to
+		host, _, _ := net.SplitHostPort(o.addr) // cannot fail: Listen accepted it
 		o.hosts = []string{"localhost", "127.0.0.1", "::1", host}
 	}
 	log := env.Logger()
@@ -112,19 +112,20 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	return serveDashboard(ctx, listener, dashboard, log)
 }
 
-// auth lets in whom the flags name; without a password it makes and tells one.
+// auth returns the Auth that the flags describe. Without a password it generates one
+// and prints it.
 func (o *webOptions) auth(env *Env) web.Auth {
 	if o.noAuth {
 		return web.AllowEveryone()
 	}
 	if o.password == "" {
 		o.password = strings.ToLower(rand.Text())[:20]
-		fmt.Fprintf(env.Stdout, "Sign in as %s with %s, which holds until this ends; set RESQUE_WEB_PASSWORD for one that stays.\n", o.user, o.password)
+		fmt.Fprintf(env.Stdout, "Sign in as %s with the password %s. It is valid until this command ends; set RESQUE_WEB_PASSWORD to choose your own.\n", o.user, o.password)
 	}
 	return web.BasicAuth(o.user, o.password)
 }
 
-// serveDashboard serves until ctx ends, then lets the requests in hand finish.
+// serveDashboard serves until ctx ends, then lets open requests finish.
 func serveDashboard(ctx context.Context, l net.Listener, dashboard *web.Dashboard, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -134,12 +135,12 @@ func serveDashboard(ctx context.Context, l net.Listener, dashboard *web.Dashboar
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	var all sync.WaitGroup
-	all.Go(func() { _ = dashboard.Run(ctx) }) // it returns nil
+	all.Go(func() { _ = dashboard.Run(ctx) }) // always returns nil
 	all.Go(func() {
 		<-ctx.Done()
 		grace, end := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer end()
-		_ = server.Shutdown(grace) // what is left is closed below
+		_ = server.Shutdown(grace) // the remaining connections are closed below
 		_ = server.Close()
 	})
 	err := server.Serve(l)

@@ -18,7 +18,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// said is what a command writes, while it runs.
+// said collects the output of a command while it runs.
 type said struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -36,8 +36,8 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
-// dashboard runs goresque web until the test ends, and returns its address and
-// what it said.
+// dashboard runs goresque web until the test ends, and returns its address and its
+// output.
 func dashboard(t *testing.T, vars []string, args ...string) (url string, out *said) {
 	t.Helper()
 	out = &said{}
@@ -76,7 +76,7 @@ func TestWebWithAOneTimePassword(t *testing.T) {
 	url, out := dashboard(t, []string{"REDIS_URL=" + server.URL}, "--title", "Shop")
 	status, _ := visit(t, http.MethodGet, url+"overview", nil)
 	assert.Equal(t, http.StatusUnauthorized, status)
-	words := regexp.MustCompile(`Sign in as (\S+) with ([a-z0-9]{20}),`).FindStringSubmatch(out.String())
+	words := regexp.MustCompile(`Sign in as (\S+) with the password ([a-z0-9]{20})\.`).FindStringSubmatch(out.String())
 	require.NotNil(t, words, out.String())
 	signIn := func(r *http.Request) { r.SetBasicAuth(words[1], words[2]) }
 	status, page := visit(t, http.MethodGet, url+"overview", signIn)
@@ -88,7 +88,7 @@ func TestWebWithAOneTimePassword(t *testing.T) {
 	assert.Equal(t, http.StatusMisdirectedRequest, status, "another name for loopback")
 }
 
-func TestWebWithAPasswordAndToLookAt(t *testing.T) {
+func TestWebWithAPasswordAndReadOnly(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	vars := []string{"REDIS_URL=" + server.URL, "RESQUE_WEB_USER=ann", "RESQUE_WEB_PASSWORD=sesame", "RESQUE_WEB_READ_ONLY=1"}
@@ -121,16 +121,16 @@ func TestWebShowsNoSecrets(t *testing.T) {
 	}
 }
 
-func TestWebRefusesToBeOpenToOthers(t *testing.T) {
+func TestWebRefusesToBeOpenToOtherMachines(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	for _, args := range [][]string{{"--addr", "0.0.0.0:0"}, {"--addr", ":0"}, {"--addr", "0.0.0.0:0", "--no-auth"}} {
 		got := run(t, nil, []string{"REDIS_URL=" + server.URL}, append([]string{"web"}, args...)...)
 		assert.Equal(t, 2, got.status, "%v", args)
-		assert.Contains(t, got.stderr, "can be reached by others")
+		assert.Contains(t, got.stderr, "other machines can reach")
 	}
 	got := run(t, nil, []string{"REDIS_URL=" + server.URL, "RESQUE_WEB_PASSWORD=sesame"}, "web", "--addr", "0.0.0.0:0", "--no-auth")
-	assert.Equal(t, 2, got.status, "a password that is not asked for protects nothing: %s", got.stderr)
+	assert.Equal(t, 2, got.status, "a password together with --no-auth: %s", got.stderr)
 	got = run(t, nil, []string{"REDIS_URL=" + server.URL}, "web", "--addr", "nonsense")
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stderr, "choose another address")

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// workCommand performs jobs until it is told to stop.
+// workCommand performs jobs until it is stopped.
 //
 // Ruby: rake resque:work.
 func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
@@ -22,13 +22,13 @@ func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "work",
 		Short: "Perform the jobs of one or more queues",
-		Long: `Performs the jobs of one or more queues, until INT, TERM, QUIT or HUP: then it takes
-no more, finishes those in hand, or ends them with --term-child, and exits. A
-second INT ends it at once. USR1 ends the jobs in hand, USR2 pauses, CONT resumes.
+		Long: `Performs the jobs of one or more queues until INT, TERM, QUIT or HUP. Then it takes no
+more jobs, finishes the running jobs (or cancels them, with --term-child), and exits.
+A second INT ends it at once. USR1 cancels the running jobs, USR2 pauses the worker
+and CONT resumes it.
 
-It logs to standard error, debug lines too where VVERBOSE is set. VERBOSE and
-LOGGING ask for what it always logs. RESQUE_PROCLINE_PREFIX stands before what
-ps shows.`,
+It logs to standard error. VVERBOSE adds debug lines; VERBOSE and LOGGING have no
+effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,7 @@ ps shows.`,
 			}
 			rdb, err := env.awaitRedis(ctx, cfg.Logger)
 			if ctx.Err() != nil {
-				return nil // it was told to stop before it began
+				return nil // stopped before the start
 			}
 			if err != nil {
 				return err
@@ -70,7 +70,7 @@ ps shows.`,
 			if ctx.Err() != nil {
 				return nil
 			}
-			stop() // the worker follows signals itself
+			stop() // the worker handles signals itself
 			return w.RunWithSignals(cmd.Context())
 		},
 	}
@@ -78,8 +78,8 @@ ps shows.`,
 	return cmd
 }
 
-// awaitRedis opens Redis and waits while it cannot serve but may later: it is
-// away, loading its data, or a replica without its master.
+// awaitRedis opens Redis. It waits as long as Redis is temporarily unavailable:
+// unreachable, loading its data, or a replica without its master.
 func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, error) {
 	wait, since := 100*time.Millisecond, time.Time{}
 	for {
@@ -96,7 +96,7 @@ func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, 
 		}
 		if since.IsZero() {
 			since = time.Now()
-			log.Error("redis is not ready, trying again", "err", err, "cause", fault.Cause, "advice", fault.Advice)
+			log.Error("redis is not ready, retrying", "err", err, "cause", fault.Cause, "advice", fault.Advice)
 		}
 		select {
 		case <-ctx.Done():
@@ -107,7 +107,7 @@ func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, 
 	}
 }
 
-// workInBackground makes sure that the worker can work, and starts it.
+// workInBackground checks that the worker can start, and starts it in the background.
 func (e *Env) workInBackground(ctx context.Context, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
 	rdb, err := e.OpenRedis(ctx)
 	if err != nil {
@@ -120,14 +120,14 @@ func (e *Env) workInBackground(ctx context.Context, mux *resque.Mux, cfg worker.
 	return e.daemonize(flags.pidfile)
 }
 
-// prepare makes a worker, and answers health checks until end is called.
+// prepare returns a worker, and answers health checks until end is called.
 func prepare(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config, health string) (w *worker.Worker, end func(), err error) {
 	client, err := resque.New(rdb, resque.Config{})
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(mux.Classes()) == 0 {
-		cfg.Logger.Warn("this command knows no job classes: every job will fail as unknown")
+		cfg.Logger.Warn("no job classes are registered: every job will fail as unknown")
 	}
 	checkup(ctx, store.New(rdb), cfg.Logger)
 	if w, err = worker.New(client, mux, cfg); err != nil {

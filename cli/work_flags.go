@@ -41,25 +41,25 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	f.backend = choice{value: "redis", of: backends()}
 	set := cmd.Flags()
 	f.stop.add(cmd)
-	set.StringVarP(&f.queues, "queue", "q", "", "queues to work, in order, with commas between; '*' and other patterns, '!name' excludes")
-	set.IntVarP(&f.concurrency, "concurrency", "c", 1, "how many jobs to perform at once")
-	set.VarP(&f.interval, "interval", "i", "how long to wait before looking again; 0 works until the queues are empty")
-	set.Var(&f.minInterval, "min-interval", "the shortest wait, after a job (default: the interval)")
-	set.Var(&f.maxInterval, "max-interval", "the longest wait (default: the interval)")
-	set.Var(&f.backoff, "backoff-interval", "how much longer to wait after each look that finds no job; needs --min-interval or --max-interval")
-	set.IntVar(&f.maxWaiting, "max-waiting", 16, "limit of connections that wait for news of jobs; 0 means none: only poll")
+	set.StringVarP(&f.queues, "queue", "q", "", "comma-separated queues in order of priority; '*' and other patterns are allowed, '!name' excludes")
+	set.IntVarP(&f.concurrency, "concurrency", "c", 1, "number of jobs to perform at the same time")
+	set.VarP(&f.interval, "interval", "i", "time between two polls of empty queues; 0 exits when the queues are empty")
+	set.Var(&f.minInterval, "min-interval", "shortest time between two polls, used after a job (default: the interval)")
+	set.Var(&f.maxInterval, "max-interval", "longest time between two polls (default: the interval)")
+	set.Var(&f.backoff, "backoff-interval", "time added after each poll that finds no job; needs --min-interval or --max-interval")
+	set.IntVar(&f.maxWaiting, "max-waiting", 16, "maximum number of connections that wait for new jobs; 0 means only poll")
 	set.Var(&f.heartbeat, "heartbeat-interval", "time between two heartbeats")
-	set.Var(&f.pruneAfter, "prune-interval", "age of the last heartbeat after which a worker is taken for dead")
+	set.Var(&f.pruneAfter, "prune-interval", "age of a heartbeat at which a worker is considered dead")
 	set.Var(&f.onCrash, "on-crash", "what happens to a dead worker's job: fail, or requeue")
-	set.Var(&f.crashLimit, "crash-limit", "how many workers may die in a day while they perform the same job, before it fails; needs --on-crash requeue")
+	set.Var(&f.crashLimit, "crash-limit", "number of workers that may die in a day while performing the same job before the job fails; needs --on-crash requeue")
 	set.Var(&f.unknownClass, "unknown-class", "what happens to a job whose class has no handler: fail, or put-back for other workers")
 	set.Var(&f.timeout, "timeout", "how long a job may take (default: no limit)")
-	set.Var(&f.onShutdown, "on-shutdown", "what happens to a job that is ended because the worker stops: fail, or requeue")
-	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis, the list failed, or redis_multi_queue, a list for each queue")
-	set.StringArrayVar(&f.exec, "exec", nil, "perform a class by a shell command: CLASS=COMMAND, which gets the payload on standard input; may be repeated")
+	set.Var(&f.onShutdown, "on-shutdown", "what happens to a job that is cancelled because the worker stops: fail, or requeue")
+	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis (the list failed) or redis_multi_queue (one list per queue)")
+	set.StringArrayVar(&f.exec, "exec", nil, "perform a class with a shell command: CLASS=COMMAND; it gets the payload on standard input; may be repeated")
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
-	set.BoolVar(&f.background, "background", false, "go on in the background, and return")
-	set.StringVar(&f.health, "health", "", "address to answer /healthz and /readyz on, such as :8080")
+	set.BoolVar(&f.background, "background", false, "run in the background")
+	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
 	for flag, variables := range map[string][]string{
 		"queue":              {"QUEUES", "QUEUE"},
 		"concurrency":        {"CONCURRENCY"},
@@ -87,12 +87,12 @@ func (f *workFlags) add(cmd *cobra.Command) {
 func (f *stopFlags) add(cmd *cobra.Command) {
 	f.termTimeout = seconds{value: 4}
 	set := cmd.Flags()
-	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, end the contexts of running jobs, and cut off the jobs that go on")
-	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish the running jobs without a limit")
-	set.Var(&f.preShutdown, "pre-shutdown-timeout", "how long running jobs may go on before their contexts end; needs --term-child")
-	set.Var(&f.termTimeout, "term-timeout", "how long a job may go on after its context ended, before it is cut off; needs --term-child, --fork-per-job or --exec")
+	set.BoolVar(&f.termChild, "term-child", false, "on TERM and INT, cancel running jobs instead of finishing them")
+	set.BoolVar(&f.gracefulTerm, "graceful-term", false, "on TERM, finish running jobs without a time limit")
+	set.Var(&f.preShutdown, "pre-shutdown-timeout", "how long running jobs may continue before they are cancelled; needs --term-child")
+	set.Var(&f.termTimeout, "term-timeout", "how long a cancelled job may continue before it is killed or abandoned; needs --term-child, --fork-per-job or --exec")
 	set.BoolVar(&f.forkPerJob, "fork-per-job", false, "perform each job in a child process")
-	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "how many jobs a child process performs before it is replaced (default 1); implies --fork-per-job")
+	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "number of jobs that a child process performs before it is replaced (default 1); implies --fork-per-job")
 	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "age at which a child process is replaced; implies --fork-per-job")
 	for flag, variables := range map[string][]string{
 		"term-child":           {"TERM_CHILD"},
@@ -151,7 +151,7 @@ func (f *workFlags) untilEmpty() bool {
 // config returns the configuration of a worker that the flags describe.
 func (f *workFlags) config() (worker.Config, error) {
 	if strings.Trim(f.queues, " ,") == "" {
-		return worker.Config{}, UsageErrorf("no queue to work: say QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
+		return worker.Config{}, UsageErrorf("no queue given: use QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
 	}
 	if f.concurrency < 1 {
 		return worker.Config{}, UsageErrorf("concurrency is %d; it must be at least 1", f.concurrency)
@@ -169,7 +169,7 @@ func (f *workFlags) config() (worker.Config, error) {
 		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
 	}
 	if f.heartbeat.value >= f.pruneAfter.value {
-		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are taken for dead",
+		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are considered dead",
 			f.heartbeat.value, f.pruneAfter.value)
 	}
 	cfg := worker.Config{

@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// parsed is the worker's config that flags make.
+// parsed returns the worker's config that flags make.
 func parsed(t *testing.T, flags string) (worker.Config, error) {
 	t.Helper()
 	var f workFlags
@@ -23,7 +23,8 @@ func parsed(t *testing.T, flags string) (worker.Config, error) {
 	return f.config()
 }
 
-// What Ruby's work does with the same numbers: end once there is nothing, or wait.
+// As Ruby's work with the same numbers: it either ends when the queues are empty, or
+// waits.
 func TestIntervals(t *testing.T) {
 	t.Parallel()
 	for flags, want := range map[string]struct {
@@ -32,11 +33,11 @@ func TestIntervals(t *testing.T) {
 	}{
 		"":                       {wait: 5 * time.Second},
 		"-i 0":                   {ends: true},
-		"-i 0 --min-interval 1":  {ends: true}, // the interval is the most, too
+		"-i 0 --min-interval 1":  {ends: true}, // the interval is also the longest wait
 		"-i 0 --max-interval 10": {ends: true},
 		"-i 5 --max-interval 0":  {ends: true, wait: 5 * time.Second},
 		"-i 5 --min-interval 0":  {wait: 5 * time.Second},
-		"-i 0 --min-interval 1 --max-interval 10": {wait: time.Nanosecond}, // the worker makes 1 s of it
+		"-i 0 --min-interval 1 --max-interval 10": {wait: time.Nanosecond}, // the worker raises it to 1 s
 	} {
 		cfg, err := parsed(t, flags)
 		require.NoError(t, err, flags)
@@ -45,7 +46,7 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-// The worker takes 0 for its default; a flag that says 0 means it.
+// For the worker, 0 means the default. For a flag, it means 0.
 func TestZeroSecondsAreNone(t *testing.T) {
 	t.Parallel()
 	cfg, err := parsed(t, "--max-interval 9 --backoff-interval 0 --term-child --pre-shutdown-timeout 0 --term-timeout 0")
@@ -55,7 +56,7 @@ func TestZeroSecondsAreNone(t *testing.T) {
 	assert.Equal(t, time.Nanosecond, cfg.StopGrace)
 }
 
-// How long a process for jobs lives is of no use without such processes.
+// The lifetime of a child process has no effect without child processes.
 func TestFlagsThatImplyAProcessPerJob(t *testing.T) {
 	t.Parallel()
 	for flags, want := range map[string]worker.Config{
@@ -81,11 +82,11 @@ func TestStopFlagsMapOntoConfig(t *testing.T) {
 	t.Parallel()
 	for flags, want := range map[string]worker.Config{
 		"":                                      {},
-		"--graceful-term":                       {}, // it is the default in process
+		"--graceful-term":                       {}, // the default in process
 		"--term-child":                          {StopTimeout: 1, StopGrace: 4 * time.Second},
 		"--term-child --term-timeout 2":         {StopTimeout: 1, StopGrace: 2 * time.Second},
 		"--term-child --graceful-term":          {StopTimeout: 1, StopGrace: 4 * time.Second, GracefulTerm: true},
-		"--exec A=b --term-timeout 2":           {}, // it is the command's
+		"--exec A=b --term-timeout 2":           {}, // applies to the command
 		"--fork-per-job":                        {ForkPerJob: true, KillChildren: true, StopGrace: 4 * time.Second},
 		"--fork-per-job --term-timeout 2":       {ForkPerJob: true, KillChildren: true, StopGrace: 2 * time.Second},
 		"--fork-per-job --graceful-term":        {ForkPerJob: true, KillChildren: true, StopGrace: 4 * time.Second, GracefulTerm: true},
@@ -135,10 +136,10 @@ func TestFlagsAndTheirFields(t *testing.T) {
 	}, cfg)
 	cfg, err = parsed(t, "--max-waiting 0")
 	require.NoError(t, err)
-	assert.Equal(t, -1, cfg.MaxWaiting, "none, and not the default")
+	assert.Equal(t, -1, cfg.MaxWaiting, "none, not the default")
 }
 
-// Where 0 cannot be meant, it is not silently the default.
+// A 0 that makes no sense is refused, instead of becoming the default.
 func TestZerosThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []string{"--crash-limit 0", "--crash-limit -1", "--heartbeat-interval 0", "--prune-interval 0", "--prune-interval 5 --heartbeat-interval 20", "--heartbeat-interval 300", "--concurrency 0"} {

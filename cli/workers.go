@@ -13,17 +13,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// workersCommand runs several processes of work, as COUNT says.
+// workersCommand runs COUNT work processes.
 //
 // Ruby: rake resque:workers.
 func workersCommand(env *Env) *cobra.Command {
 	count := 1
-	var flags workFlags // of work, which gets them as they are
+	var flags workFlags // passed on to work unchanged
 	cmd := &cobra.Command{
 		Use:   "workers",
-		Short: "Run COUNT processes of work",
-		Long: `Runs COUNT processes of work, with the same flags, and hands the signals on to
-them. It ends when all have ended. One process with --concurrency needs less.`,
+		Short: "Run several work processes",
+		Long: `Runs COUNT processes of 'work' with the same flags, and forwards signals to them. It
+ends when all of them have ended. One process with --concurrency needs less memory
+and fewer connections.`,
 		Example: "  COUNT=5 QUEUE='*' goresque workers",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,30 +35,30 @@ them. It ends when all have ended. One process with --concurrency needs less.`,
 				return err
 			}
 			if flags.background || flags.pidfile != "" {
-				return UsageErrorf("workers takes neither --background nor --pidfile: they are of one process")
+				return UsageErrorf("workers does not take --background or --pidfile: use them with 'goresque work'")
 			}
 			if flags.health != "" && count > 1 {
-				return UsageErrorf("only one process can listen on --health %s: use work --concurrency, or a count of 1", flags.health)
+				return UsageErrorf("only one process can listen on --health %s: use work --concurrency, or --count 1", flags.health)
 			}
 			return env.fleet(cmd, count)
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().IntVar(&count, "count", 1, "how many processes")
+	cmd.Flags().IntVar(&count, "count", 1, "number of processes")
 	FromEnv(cmd, "count", "COUNT")
 	return cmd
 }
 
-// fleet runs count processes of work until they have ended.
+// fleet runs count work processes until all have ended.
 func (e *Env) fleet(cmd *cobra.Command, count int) error {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding this command: %w", err)
+		return fmt.Errorf("finding this program: %w", err)
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwardedSignals()...)
 	defer signal.Stop(signals)
-	piped := make(chan os.Signal, 1) // the end of the log's reader ends nothing
+	piped := make(chan os.Signal, 1) // continue if the reader of the log ends
 	signal.Notify(piped, syscall.SIGPIPE)
 	defer signal.Stop(piped)
 
@@ -68,7 +69,7 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 	for i := range processes {
 		p := exec.CommandContext(cmd.Context(), self, args...)
 		p.Stdout, p.Stderr = e.Stdout, e.Stderr
-		p.SysProcAttr = apart() // a signal to the group reaches them through us, once
+		p.SysProcAttr = apart() // they get a signal to the group only once, from this process
 		for name, value := range e.vars {
 			p.Env = append(p.Env, name+"="+value)
 		}
@@ -78,8 +79,8 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 		}
 		processes[i] = p
 		running.Go(func() {
-			if err := p.Wait(); err != nil { // told at once: the others may go on for weeks
-				log.Error("a worker process has ended, and no other takes its place", "pid", p.Process.Pid, "err", err)
+			if err := p.Wait(); err != nil { // log at once: the others may run for weeks
+				log.Error("worker process ended and is not replaced", "pid", p.Process.Pid, "err", err)
 				ended[i] = fmt.Errorf("worker process %d: %w", p.Process.Pid, err)
 			}
 		})
@@ -96,14 +97,14 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 		case sig := <-signals:
 			for _, p := range processes {
 				if p != nil {
-					_ = p.Process.Signal(sig) // one that has ended needs none
+					_ = p.Process.Signal(sig) // the process may have ended
 				}
 			}
 		}
 	}
 }
 
-// workArgs are the arguments of work: the flags that this command was given.
+// workArgs returns the arguments for work: the flags that were given to this command.
 func (e *Env) workArgs(cmd *cobra.Command) []string {
 	args := []string{"work"}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -111,7 +112,7 @@ func (e *Env) workArgs(cmd *cobra.Command) []string {
 			return
 		}
 		values := []string{f.Value.String()}
-		if several, ok := f.Value.(pflag.SliceValue); ok { // such as --exec, each of which is a flag of its own
+		if several, ok := f.Value.(pflag.SliceValue); ok { // such as --exec: one flag per value
 			values = several.GetSlice()
 		}
 		for _, value := range values {

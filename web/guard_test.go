@@ -122,7 +122,7 @@ func TestReadersCannotChangeAnything(t *testing.T) {
 		a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
 		assert.Equal(t, http.StatusForbidden, a.Code, path)
 		assert.Contains(t, a.Body.String(), "read-only access")
-		require.Len(t, told, 1, "%s: OnAction hears of what was refused", path)
+		require.Len(t, told, 1, "%s: OnAction is called for a refused change", path)
 		assert.Equal(t, "everyone", told[0].User)
 		require.Error(t, told[0].Err)
 	}
@@ -388,7 +388,7 @@ func TestMessageIsLeftForTheNextPage(t *testing.T) {
 	page := s.get("/failed", cookie)
 	present(t, page.Body.String(), "Removed 1 failure.", "a page")
 	require.Len(t, page.Result().Cookies(), 1)
-	assert.Negative(t, page.Result().Cookies()[0].MaxAge, "told once")
+	assert.Negative(t, page.Result().Cookies()[0].MaxAge, "shown once")
 }
 
 // The dashboard's script gets only the question, and the target instead of a

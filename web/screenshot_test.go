@@ -50,7 +50,7 @@ func TestScreenshots(t *testing.T) {
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",
 			"stats-key": "/stats/keys/queue:exports", "missing": "/nothing",
 		} {
-			s.do("INCRBY", "resque:stat:processed", 20) // jobs go on
+			s.do("INCRBY", "resque:stat:processed", 20) // jobs are still being processed
 			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}},
 			})
