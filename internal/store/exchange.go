@@ -386,7 +386,11 @@ func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error
 		if err != nil {
 			return Reserved{}, fmt.Errorf("adopting the record of %q: %w", s.Worker, err)
 		}
-		return Reserved{Worker: s.Worker, Queue: r.Queue, Payload: r.Payload, Guard: r.Guard, Adopted: true}, nil
+		job := Reserved{Worker: s.Worker, Queue: r.Queue, Payload: r.Payload, Guard: r.Guard, Adopted: true}
+		if r.Damaged {
+			c.unreadable = append(c.unreadable, job)
+		}
+		return job, nil
 	}
 	return Reserved{
 		Worker:  s.Worker,

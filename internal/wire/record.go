@@ -16,8 +16,9 @@ type Record struct {
 	Queue   string
 	RunAt   string // the text of a string or a number; empty if it is neither
 	Payload []byte // the bytes that were in the queue
-	Stored  []byte // the bytes in the record
+	Stored  []byte // the bytes in the record; if Damaged, what they should be
 	Guard   []byte // the beginning of the record, unique for each reserve
+	Damaged bool   // Ruby cannot read the record: its payload is not JSON
 }
 
 // PayloadMember is the text between the guard and the payload of a record.
@@ -40,6 +41,9 @@ func ParseRecord(text []byte) (Record, error) {
 		Payload json.RawMessage `json:"payload"`
 	}
 	if err := json.Unmarshal(text, &fields); err != nil {
+		if r, ok := parseUnchecked(text); ok {
+			return r, nil
+		}
 		return Record{}, fmt.Errorf("parsing a worker's record: %w", err)
 	}
 	if len(fields.Payload) == 0 {
@@ -55,8 +59,31 @@ func ParseRecord(text []byte) (Record, error) {
 	if spliced, ok := bytes.CutSuffix(tail, []byte("}")); ok && bytes.Equal(bytes.TrimSpace(spliced), r.Stored) {
 		r.Stored = spliced
 	}
+	if rubyjson.ValidBelow(r.Stored, 1) != nil { // such as text that is not UTF-8
+		r.Payload, r.Stored, r.Damaged = r.Stored, UnreadablePayload(r.Stored), true
+		return r, nil
+	}
 	r.Payload = RestorePayload(r.Stored)
 	return r, nil
+}
+
+// parseUnchecked parses a record of goresque that is not JSON because its payload is
+// not: the script that reserves jobs does not check large payloads, and the worker
+// may have died before it rewrote the record.
+func parseUnchecked(text []byte) (r Record, ok bool) {
+	head, tail, found := bytes.Cut(text, []byte(PayloadMember))
+	raw, ends := bytes.CutSuffix(tail, []byte("}"))
+	var fields struct {
+		Queue string `json:"queue"`
+		RunAt string `json:"run_at"`
+	}
+	if !found || !ends || json.Unmarshal(append(bytes.TrimRight(bytes.Clone(head), ","), '}'), &fields) != nil || fields.RunAt == "" {
+		return Record{}, false
+	}
+	return Record{
+		Queue: fields.Queue, RunAt: fields.RunAt, Guard: head,
+		Payload: raw, Stored: UnreadablePayload(raw), Damaged: true,
+	}, true
 }
 
 // RecordRunAt parses only the run_at of a record, for callers that sort many records. It

@@ -12,6 +12,21 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
+func TestParseRecordOfAPayloadThatIsNotJSON(t *testing.T) {
+	t.Parallel()
+	const head = `{"queue":"a\"payload\":b","run_at":"2026-01-15T12:34:56Z",`
+	for _, payload := range []string{`{"class":"A","args":["`, "\xff\x00", `}`, "", `{"payload":"`, "{\"a\":\"\xff\"}"} {
+		r, err := wire.ParseRecord([]byte(head + `"payload":` + payload + "}"))
+		require.NoError(t, err, payload)
+		assert.True(t, r.Damaged, payload)
+		assert.Equal(t, `a"payload":b`, r.Queue)
+		assert.Equal(t, "2026-01-15T12:34:56Z", r.RunAt)
+		assert.Equal(t, head, string(r.Guard))
+		assert.Equal(t, payload, string(r.Payload))
+		assert.Equal(t, payload, string(wire.RestorePayload(r.Stored)))
+	}
+}
+
 func TestParseRecordReadsEveryImplementation(t *testing.T) {
 	t.Parallel()
 	const payload = `{"class":"A","args":[1.0]}`
