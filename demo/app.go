@@ -218,7 +218,7 @@ func (a *webApp) withRecord(action func(http.ResponseWriter, *http.Request, *rec
 // withID returns the export with an id, or nothing if it does not exist.
 func (x exports) withID(ctx context.Context, id int64) ([]*Export, error) {
 	e, err := x.find(ctx, id)
-	if _, missing := errors.AsType[*notFoundError](err); missing {
+	if errors.As(err, new(*notFoundError)) {
 		return nil, nil
 	}
 	return []*Export{e}, err

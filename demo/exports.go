@@ -159,7 +159,7 @@ func (a *exportsApp) withExport(action func(http.ResponseWriter, *http.Request, 
 			return err
 		}
 		export, err := a.exports.find(r.Context(), id)
-		if _, missing := errors.AsType[*notFoundError](err); missing {
+		if errors.As(err, new(*notFoundError)) {
 			return status.NotFound()
 		}
 		if err != nil {

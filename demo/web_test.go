@@ -50,7 +50,8 @@ func TestExportIsCreatedBuiltAndDownloaded(t *testing.T) {
 	last := seen[len(seen)-1]
 	assert.Equal(t, record.Ready, last.State)
 	assert.Equal(t, status.Progress{Done: 1000, Total: 1000}, last.Progress)
-	assert.Equal(t, new("/exports/1/download"), last.DownloadURL)
+	require.NotNil(t, last.DownloadURL)
+	assert.Equal(t, "/exports/1/download", *last.DownloadURL)
 	assert.Nil(t, last.Error)
 
 	done := f.do(t, "GET", "/exports").body

@@ -219,7 +219,7 @@ func TestInlineTimeout(t *testing.T) {
 	cancel()
 	_, err = client.Enqueue(ctx, resque.Job{Queue: "q", Class: "Caller"})
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotErrorAs(t, err, &timeout)
+	require.False(t, errors.As(err, &timeout))
 }
 
 func TestInline(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *site) says(a answer) string {
 	for _, div := range elements(parse(s.t, page.Body.String()), "div") {
 		if strings.HasPrefix(attr(div, "class"), "flash") {
 			var out strings.Builder
-			for n := range div.Descendants() {
+			for n := range descendants(div) {
 				if n.Type == html.TextNode {
 					out.WriteString(n.Data)
 				}

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"iter"
 	"strings"
 	"testing"
 
@@ -16,10 +17,26 @@ func parse(t testing.TB, page string) *html.Node {
 	return doc
 }
 
+// descendants returns the nodes below n, in the order of the page. Node.Descendants
+// would need a newer golang.org/x/net.
+func descendants(n *html.Node) iter.Seq[*html.Node] {
+	return func(yield func(*html.Node) bool) { visit(n, yield) }
+}
+
+// visit reports whether yield wants more.
+func visit(n *html.Node, yield func(*html.Node) bool) bool {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if !yield(c) || !visit(c, yield) {
+			return false
+		}
+	}
+	return true
+}
+
 // elements returns the elements of a page with the name, or all for "".
 func elements(doc *html.Node, name string) []*html.Node {
 	var found []*html.Node
-	for n := range doc.Descendants() {
+	for n := range descendants(doc) {
 		if n.Type == html.ElementNode && (name == "" || n.Data == name) {
 			found = append(found, n)
 		}
@@ -51,7 +68,7 @@ func links(t testing.TB, page string) []string {
 func text(t testing.TB, page string) string {
 	t.Helper()
 	var out strings.Builder
-	for n := range parse(t, page).Descendants() {
+	for n := range descendants(parse(t, page)) {
 		if n.Type == html.TextNode && n.Parent.Data != "script" {
 			out.WriteString(n.Data + " ")
 		}

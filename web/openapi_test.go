@@ -135,7 +135,8 @@ func (s schemas) of(t reflect.Type) object {
 }
 
 func (s schemas) fields(t reflect.Type, properties object) {
-	for f := range t.Fields() {
+	for i := range t.NumField() {
+		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-":

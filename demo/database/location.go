@@ -68,7 +68,8 @@ func postgresAt(text string) (Location, error) {
 	u.Scheme = "postgres"
 	cfg, err := pgx.ParseConfig(u.String())
 	if err != nil {
-		if bad, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
+		var bad *pgconn.ParseConfigError
+		if errors.As(err, &bad) {
 			bad.ConnString = withoutPassword(*u) // pgconn hides only some passwords
 		}
 		return Location{}, fmt.Errorf("DATABASE_URL: %w", err)

@@ -75,8 +75,8 @@ func (d *DB) Alone(ctx context.Context, fn func(tx *gorm.DB) error) error {
 // overtaken reports whether PostgreSQL refused a transaction because of another one.
 func overtaken(err error) bool {
 	const serializationFailure, deadlock = "40001", "40P01"
-	refused, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (refused.Code == serializationFailure || refused.Code == deadlock)
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == serializationFailure || refused.Code == deadlock)
 }
 
 // OneAtATime makes a PostgreSQL transaction wait until all others that called

@@ -56,11 +56,12 @@ func TestLanesShareOneScale(t *testing.T) {
 	t.Parallel()
 	begin := time.Now().Add(-time.Minute)
 	at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
+	started := at(1)
 	all := lanes([]Attempt{
 		{stubborn: true, Asked: begin, Answered: at(1), cut: true, Wasted: 250, Rows: 1000, Ended: at(5), Err: http.ErrHandlerTimeout},
 		{Asked: begin, Answered: at(1), cut: true, Ended: at(1)},
 		{Asked: begin, Answered: at(9), Ended: at(9)}, // older, so not shown
-	}, []*record.Record{{ID: 7, CreatedAt: begin, StartedAt: new(at(1)), UpdatedAt: at(4), Done: 1000, Bytes: 999}})
+	}, []*record.Record{{ID: 7, CreatedAt: begin, StartedAt: &started, UpdatedAt: at(4), Done: 1000, Bytes: 999}})
 	require.Len(t, all, 3)
 	for i, want := range [][]stretch{
 		{{"wait", 0, 20, 0, time.Second}},

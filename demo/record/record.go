@@ -176,7 +176,7 @@ func (r *Record) Remove(ctx context.Context) error {
 // deadlock. SQLite needs no lock, because its transactions start as writers.
 func lock(tx *gorm.DB, id int64) (*Record, error) {
 	r := &Record{}
-	return r, tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(r, id).Error
+	return r, tx.Clauses(clause.Locking{Strength: "UPDATE"}).Take(r, id).Error
 }
 
 func shorten(message string) string {

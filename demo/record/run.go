@@ -53,7 +53,8 @@ func (r *Record) begin(ctx context.Context, total int) error {
 		}
 		r.State, r.Message, r.SHA256 = Building, "", ""
 		r.Done, r.Total, r.Bytes = 0, total, 0
-		r.StartedAt, r.ExpiresAt = new(time.Now()), nil
+		started := time.Now()
+		r.StartedAt, r.ExpiresAt = &started, nil
 		r.Attempt++
 		if r.Version, err = nextVersion(tx); err != nil {
 			return err
@@ -78,7 +79,8 @@ func (r *Record) build(ctx context.Context, fill func(ctx context.Context, draft
 
 // finish marks the record as ready.
 func (r *Record) finish(ctx context.Context) error {
-	r.State, r.ExpiresAt = Ready, new(time.Now().UTC().Add(KeptFor)) // UTC, because SQLite compares times as text
+	expires := time.Now().UTC().Add(KeptFor) // UTC, because SQLite compares times as text
+	r.State, r.ExpiresAt = Ready, &expires
 	return r.report(ctx)
 }
 

@@ -70,10 +70,10 @@ func readForm(rw http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = r.ParseMultipartForm(most)
 	}
-	switch _, large := errors.AsType[*http.MaxBytesError](err); {
+	switch {
 	case err == nil, errors.Is(err, http.ErrNotMultipart), r.Method != http.MethodPost:
 		return nil
-	case large:
+	case errors.As(err, new(*http.MaxBytesError)):
 		return &Error{Status: http.StatusRequestEntityTooLarge, Title: "Form too large", Text: "The form is larger than 64 kB. Nothing was done."}
 	}
 	return &Error{Status: http.StatusBadRequest, Title: "Bad request", Text: "The form is not valid. Nothing was done."}
@@ -92,8 +92,8 @@ type errorJSON struct {
 }
 
 func (s *Site) refuse(rw http.ResponseWriter, r *http.Request, err error) {
-	page, ok := errors.AsType[*Error](err)
-	if !ok {
+	var page *Error
+	if !errors.As(err, &page) {
 		page = &Error{
 			Status: http.StatusInternalServerError, Title: "Something went wrong",
 			Text: "This is our fault, not yours. The cause is in the log; please try again.",

@@ -77,9 +77,11 @@ func NewJSON(r *record.Record, places map[int64]int) JSON {
 	}
 	switch r.State {
 	case record.Ready:
-		j.DownloadURL, j.Bytes, j.SHA256, j.ExpiresAt = new(Path(r)+"/download"), r.Bytes, r.SHA256, new(r.ExpiresAt.UTC())
+		download, expires := Path(r)+"/download", r.ExpiresAt.UTC()
+		j.DownloadURL, j.Bytes, j.SHA256, j.ExpiresAt = &download, r.Bytes, r.SHA256, &expires
 	case record.Failed:
-		j.Error = new(r.Message)
+		message := r.Message
+		j.Error = &message
 	default: // the other states have neither
 	}
 	return j

@@ -38,7 +38,8 @@ func TestTextDescribesEachState(t *testing.T) {
 }
 
 func withExpiry(r *record.Record) *record.Record {
-	r.ExpiresAt = new(time.Now())
+	expires := time.Now()
+	r.ExpiresAt = &expires
 	return r
 }
 

@@ -211,7 +211,8 @@ func sameArgs(t *testing.T, p Profile, g golden, args []any) {
 	t.Helper()
 	got, err := p.AppendArgs([]byte(`"args":`), args)
 	if g.Raises != "" {
-		encodeErr, ok := errors.AsType[*EncodeError](err)
+		var encodeErr *EncodeError
+		ok := errors.As(err, &encodeErr)
 		require.True(t, ok, "%v", err)
 		assert.Equal(t, `"args":`, string(got))
 		if strings.Contains(g.Raises, "not allowed") {
@@ -245,7 +246,8 @@ func sameNesting(t *testing.T, p Profile, g golden) {
 		assert.Len(t, got, g.Bytes-len(`{"class":"J","args":}`))
 		return
 	}
-	encodeErr, ok := errors.AsType[*EncodeError](err)
+	var encodeErr *EncodeError
+	ok := errors.As(err, &encodeErr)
 	require.True(t, ok, "%v", err)
 	assert.Contains(t, g.Raises, encodeErr.Reason)
 }

@@ -132,7 +132,8 @@ func TestAppendErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := Append([]byte("dst"), test.v)
-			encodeErr, ok := errors.AsType[*EncodeError](err)
+			var encodeErr *EncodeError
+			ok := errors.As(err, &encodeErr)
 			require.True(t, ok, "%v", err)
 			assert.Equal(t, test.path, encodeErr.Path)
 			assert.Equal(t, test.reason, encodeErr.Reason)
@@ -151,8 +152,7 @@ func TestEncodeErrorUnwraps(t *testing.T) {
 	_, err := Append(nil, []any{refuses{}})
 	require.ErrorIs(t, err, errRefused)
 	_, err = AppendArgs(nil, []any{1, json.RawMessage("x")})
-	_, ok := errors.AsType[*SyntaxError](err)
-	assert.True(t, ok)
+	assert.ErrorAs(t, err, new(*SyntaxError))
 }
 
 // The limit counts the object and the array around an argument, also if the

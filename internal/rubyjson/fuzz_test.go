@@ -32,7 +32,7 @@ func FuzzParsePayload(f *testing.F) {
 		readable := json.Valid(raw) && levels(raw) <= MaxNesting && utf8.Valid(raw) && !loneSurrogate(raw)
 		assert.Equal(t, readable, Valid(raw) == nil, "%q", raw)
 		if err != nil {
-			_, syntax := errors.AsType[*SyntaxError](err)
+			syntax := errors.As(err, new(*SyntaxError))
 			assert.Equal(t, !readable, syntax, "%q: %v", raw, err)
 			if readable {
 				assert.ErrorIs(t, err, wantParse(string(raw)))

@@ -39,7 +39,8 @@ func TestParseMatchesRecordedRuby(t *testing.T) {
 			err := Valid([]byte(raw))
 			_, parseErr := ParsePayload([]byte(raw))
 			if !accepted {
-				syntaxErr, ok := errors.AsType[*SyntaxError](err)
+				var syntaxErr *SyntaxError
+				ok := errors.As(err, &syntaxErr)
 				require.True(t, ok, "accepted %q", raw)
 				assert.LessOrEqual(t, syntaxErr.Offset, len(raw))
 				assert.Equal(t, err, parseErr)

@@ -113,14 +113,14 @@ func TestSyntaxError(t *testing.T) {
 		t.Run(test.raw[:min(len(test.raw), 20)], func(t *testing.T) {
 			t.Parallel()
 			err := Valid([]byte(test.raw))
-			got, ok := errors.AsType[*SyntaxError](err)
+			var got *SyntaxError
+			ok := errors.As(err, &got)
 			require.True(t, ok, "accepted %q", test.raw)
 			assert.Equal(t, SyntaxError{test.offset, test.reason}, *got)
 
 			wrapped := `{"class":"J","args":[` + test.raw
 			_, err = ParsePayload([]byte(wrapped))
-			_, ok = errors.AsType[*SyntaxError](err)
-			assert.True(t, ok, "accepted %q", wrapped)
+			assert.ErrorAs(t, err, new(*SyntaxError), "accepted %q", wrapped)
 		})
 	}
 	require.NoError(t, Valid([]byte(nested(100))))
