@@ -28,17 +28,13 @@ func writePID(file string, pid int) error {
 
 // rehearse returns the errors that a process in the background would have at its
 // start. No one would see them there.
-func rehearse(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
-	client, err := resque.New(rdb, resque.Config{})
-	if err != nil {
-		return err
-	}
+func rehearse(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
 	w, err := worker.New(client, mux, cfg)
 	if err != nil {
 		return UsageErrorf("%w", err)
 	}
 	if flags.health != "" {
-		end, err := serveHealth(ctx, flags.health, rdb, w)
+		end, err := serveHealth(ctx, flags.health, client.Redis(), w)
 		if err != nil {
 			return err
 		}

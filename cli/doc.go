@@ -1,14 +1,15 @@
-// Package cli is the goresque command as a package. With it you build the same
-// command with your own jobs:
+// Package cli is the goresque command as a package. [Main] runs it with your own jobs:
 //
-//	func main() {
+//	func main() { os.Exit(cli.Main(cli.App{Mux: jobs})) }
+//
+//	func jobs(_ context.Context, client *resque.Client) (*resque.Mux, error) {
 //		mux := resque.NewMux()
 //		mux.Handle(Exporter.Handler(export))
-//		os.Exit(cli.Main(cli.App{Mux: mux}))
+//		return mux, nil
 //	}
 //
-// It takes the place of Ruby's rake environment resque:work. Flags override
-// environment variables, and these override defaults. The variables have Ruby's
-// names, if Ruby has them. The exit status is 0 for success, 1 for failure and 2 for
-// wrong usage.
+// It corresponds to Ruby's rake environment resque:work. Flags take precedence over
+// environment variables, which have Ruby's names if Ruby has them, variables over the
+// settings of [App], and those over defaults. The exit status is 0 for success, 1 for
+// failure and 2 for a wrong call, such as an error of [UsageErrorf].
 package cli

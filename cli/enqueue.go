@@ -2,20 +2,18 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/internal/rubyjson"
-	"github.com/goresque/goresque/resque"
 )
 
 // enqueueCommand enqueues one job.
 //
 // Ruby: Resque.enqueue_to.
-func enqueueCommand(env *Env, mux *resque.Mux) *cobra.Command {
+func enqueueCommand(env *Env) *cobra.Command {
 	var queue string
 	var front, asJSON bool
 	cmd := &cobra.Command{
@@ -29,6 +27,15 @@ begin with a dash.`,
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := env.newClient(env.Redis())
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			mux, err := env.newMux(cmd.Context(), client)
+			if err != nil {
+				return err
+			}
 			route, ok := mux.Route(args[0]) // includes the hooks of the class
 			if !ok {
 				route.Class = args[0]
@@ -42,17 +49,18 @@ begin with a dash.`,
 			if err != nil {
 				return UsageErrorf("%w", err)
 			}
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				enqueue := client.Enqueue
-				if front {
-					enqueue = client.EnqueueFront
-				}
-				receipt, err := enqueue(ctx, job)
-				if err == nil || receipt.Enqueued() {
-					env.printEnqueued(queuedJSON{receipt.Enqueued(), job.Queue, payload}, asJSON)
-				}
+			if err := client.Redis().Ping(cmd.Context()); err != nil {
 				return err
-			})
+			}
+			enqueue := client.Enqueue
+			if front {
+				enqueue = client.EnqueueFront
+			}
+			receipt, err := enqueue(cmd.Context(), job)
+			if err == nil || receipt.Enqueued() {
+				env.printEnqueued(queuedJSON{receipt.Enqueued(), job.Queue, payload}, asJSON)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: the queue of the class, if this command knows the class)")

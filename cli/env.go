@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 type Env struct {
 	Stdout, Stderr io.Writer
 
+	app       App
 	vars      map[string]string
 	argv      *argv // memory for the title; nil if Main does not run the command
 	redisURL  string
@@ -44,16 +46,19 @@ func newEnv(environ []string, stdout, stderr io.Writer) *Env {
 // Getenv returns the value of an environment variable, or "" if it is not set.
 func (e *Env) Getenv(name string) string { return e.vars[name] }
 
-// Redis returns the configuration of Redis from --redis or REDIS_URL, --namespace or
-// RESQUE_NAMESPACE, and the TLS flags. Its URL is empty if neither the flag nor the
-// variable is set.
+// Redis returns the Redis to use: that of App.Redis with what the flags and variables
+// give, such as --redis or REDIS_URL. Its URL is empty if none is named.
 func (e *Env) Redis() resque.RedisConfig {
-	return resque.RedisConfig{
-		URL: e.redisURL, Namespace: e.namespace, TLSSkipVerify: e.skipVerify, TLSCAFile: e.caFile, Logger: e.Logger(),
-	}
+	cfg := e.app.Redis
+	cfg.URL = cmp.Or(e.redisURL, cfg.URL)
+	cfg.Namespace = cmp.Or(e.namespace, cfg.Namespace)
+	cfg.TLSSkipVerify = e.skipVerify || cfg.TLSSkipVerify
+	cfg.TLSCAFile = cmp.Or(e.caFile, cfg.TLSCAFile)
+	cfg.Logger = cmp.Or(cfg.Logger, e.Logger())
+	return cfg
 }
 
-// OpenRedis opens the Redis that Redis returns, and checks that it answers.
+// OpenRedis opens the Redis that [Env.Redis] returns, and checks that it answers.
 func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	rdb, err := resque.Open(e.Redis())
 	if err != nil {
@@ -64,6 +69,45 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 		return nil, err
 	}
 	return rdb, nil
+}
+
+// newClient returns a client of that Redis, which has no connection yet.
+func (e *Env) newClient(cfg resque.RedisConfig) (*resque.Client, error) {
+	rdb, err := resque.Open(cfg)
+	if err != nil {
+		return nil, UsageErrorf("%w", err)
+	}
+	client, err := resque.New(rdb, e.app.Client)
+	if err != nil {
+		_ = rdb.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// withClient calls fn with a client of that Redis, which answers.
+func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
+	client, err := e.newClient(e.Redis())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Redis().Ping(ctx); err != nil {
+		return err
+	}
+	return fn(ctx, client)
+}
+
+// newMux returns the jobs that the command knows.
+func (e *Env) newMux(ctx context.Context, client *resque.Client) (*resque.Mux, error) {
+	if e.app.Mux == nil {
+		return resque.NewMux(), nil
+	}
+	mux, err := e.app.Mux(ctx, client)
+	if err == nil && mux == nil {
+		err = errors.New("cli: App.Mux returned no mux")
+	}
+	return mux, err
 }
 
 // explain prints the cause of a Redis error and what to do about it.
@@ -127,7 +171,15 @@ func FromEnv(cmd *cobra.Command, flag string, variables ...string) {
 	f.Usage += " [" + strings.Join(variables, ", ") + "]"
 }
 
-const annotation = "goresque_env"
+// Annotations of a flag: the variables that it can take its value from, and the one
+// that it has it from.
+const (
+	annotation = "goresque_env"
+	takenFrom  = "goresque_taken_from"
+)
+
+// isGiven reports whether a flag is given, or one of its variables.
+func isGiven(f *pflag.Flag) bool { return f.Changed || f.Annotations[takenFrom] != nil }
 
 // refuseEmpty refuses flags with an empty value, such as --class "$CLASS" if CLASS is
 // not set. Without the value, a filter would match everything.
@@ -166,6 +218,7 @@ func (e *Env) fill(cmd *cobra.Command) error {
 				if bad := f.Value.Set(value); bad != nil {
 					err = UsageErrorf("%s=%q: %w", name, value, bad)
 				}
+				f.Annotations[takenFrom] = []string{name}
 				return
 			}
 		}

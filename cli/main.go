@@ -10,13 +10,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/worker"
 )
 
-// App is a command: goresque, or your own command with your jobs.
+// App is a command: goresque's, or your own with your jobs.
 type App struct {
-	// Mux has the handlers of the jobs that the work command performs. nil means
-	// none.
-	Mux *resque.Mux
+	// Mux returns the jobs that the command knows: work performs them, enqueue checks
+	// their arguments. Handlers can enqueue by client, which uses the Redis that the
+	// flags name. It has no connection yet, and is closed when the command ends. ctx
+	// is for the call only. Mux is called at most once in a process: a child process
+	// of work calls it again.
+	//
+	// Defaults to a mux without jobs.
+	Mux func(ctx context.Context, client *resque.Client) (*resque.Mux, error)
+
+	// Redis, Client and Worker are what the command starts from. Flags and variables
+	// that are given take precedence; what has no flag, such as TLS or hooks, stays as
+	// it is here.
+	Redis  resque.RedisConfig
+	Client resque.Config
+	Worker worker.Config
 
 	// NoTitle keeps the title of the process unchanged. Then work does not start the
 	// program a second time (see Main).
@@ -50,6 +63,7 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 	if !a.NoTitle {
 		env.argv = argv
 	}
+	env.app = a
 	root := a.root(env)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -67,10 +81,6 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 }
 
 func (a App) root(env *Env) *cobra.Command {
-	mux := a.Mux
-	if mux == nil {
-		mux = resque.NewMux()
-	}
 	root := &cobra.Command{
 		Use:           "goresque",
 		Short:         "Go speaks Resque: perform, enqueue and manage Resque jobs",
@@ -98,7 +108,7 @@ func (a App) root(env *Env) *cobra.Command {
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(
-		workCommand(env, mux), workersCommand(env), enqueueCommand(env, mux),
+		workCommand(env), workersCommand(env), enqueueCommand(env),
 		queuesCommand(env), peekCommand(env), infoCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),

@@ -23,11 +23,19 @@ type call struct {
 	stdout, stderr string
 }
 
+// knows returns an App.Mux for jobs that need no client. mux may be nil.
+func knows(mux *resque.Mux) func(context.Context, *resque.Client) (*resque.Mux, error) {
+	if mux == nil {
+		return nil
+	}
+	return func(context.Context, *resque.Client) (*resque.Mux, error) { return mux, nil }
+}
+
 // run calls the command; each element of environ is "NAME=value".
 func run(t *testing.T, mux *resque.Mux, environ []string, args ...string) call {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status := cli.App{Mux: mux}.Run(t.Context(), args, environ, &stdout, &stderr)
+	status := cli.App{Mux: knows(mux)}.Run(t.Context(), args, environ, &stdout, &stderr)
 	return call{status, stdout.String(), stderr.String()}
 }
 

@@ -46,20 +46,6 @@ func resumeCommand(env *Env) *cobra.Command {
 	}
 }
 
-// withClient calls fn with a client of the command's Redis.
-func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
-	rdb, err := e.OpenRedis(ctx)
-	if err != nil {
-		return err
-	}
-	defer rdb.Close()
-	client, err := resque.New(rdb, resque.Config{})
-	if err != nil {
-		return err
-	}
-	return fn(ctx, client)
-}
-
 // done prints said, unless err is set.
 func (e *Env) done(err error, said string) error {
 	if err == nil {

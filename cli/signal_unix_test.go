@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		}
 	}))
 	jobs.Add(mux)
-	os.Exit(cli.Main(cli.App{Mux: mux}))
+	os.Exit(cli.Main(cli.App{Mux: knows(mux)}))
 }
 
 // working starts the command with a job of some duration and returns when the job

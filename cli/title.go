@@ -45,10 +45,17 @@ func (t *title) line(text string) string {
 	return printable(t.prefix + "goresque-" + Version + ": " + text)
 }
 
-// follow makes the worker report its state to the title.
+// follow shows the worker's state, which cfg.OnState also gets.
 func (t *title) follow(cfg *worker.Config) {
-	if t != nil {
-		cfg.OnState = func(s worker.State) { t.set(doing(s)) }
+	if t == nil {
+		return
+	}
+	next := cfg.OnState
+	cfg.OnState = func(s worker.State) {
+		t.set(doing(s))
+		if next != nil {
+			next(s)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math/rand/v2"
@@ -17,7 +18,7 @@ import (
 // workCommand performs jobs until it is stopped.
 //
 // Ruby: rake resque:work.
-func workCommand(env *Env, mux *resque.Mux) *cobra.Command {
+func workCommand(env *Env) *cobra.Command {
 	var flags workFlags
 	cmd := &cobra.Command{
 		Use:   "work",
@@ -32,37 +33,35 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := flags.config()
+			cfg, err := flags.config(env.app.Worker)
 			if err != nil {
 				return err
 			}
-			if err := execRoutes(mux, flags.exec, flags.stop.termTimeout.positive(), env); err != nil {
-				return err
-			}
-			if worker.IsChild() {
-				return worker.ServeChild(cmd.Context(), mux)
-			}
-			cfg.Logger = env.Logger()
-			if !flags.background {
+			cfg.Logger = cmp.Or(cfg.Logger, env.Logger())
+			child := worker.IsChild()
+			if !child && !flags.background {
 				env.beginTitle().follow(&cfg)
 			}
 			ctx, stop := UntilSignal(cmd.Context())
 			defer stop()
-			if flags.background {
-				return env.workInBackground(ctx, mux, cfg, &flags)
-			}
-			rdb, err := env.awaitRedis(ctx, cfg.Logger)
-			if ctx.Err() != nil {
-				return nil // stopped before the start
-			}
+			client, mux, err := env.jobs(ctx, flags.exec, cmp.Or(cfg.StopGrace, flags.stop.termTimeout.positive()), child)
 			if err != nil {
-				return err
+				return unlessStopped(ctx, err)
 			}
-			defer rdb.Close()
+			defer client.Close()
+			switch {
+			case child:
+				return worker.ServeChild(cmd.Context(), mux)
+			case flags.background:
+				return env.workInBackground(ctx, client, mux, cfg, &flags)
+			}
+			if err := awaitRedis(ctx, client.Redis(), cfg.Logger); err != nil {
+				return unlessStopped(ctx, err)
+			}
 			if err := writePID(flags.pidfile, os.Getpid()); err != nil {
 				return err
 			}
-			w, end, err := prepare(ctx, rdb, mux, cfg, flags.health)
+			w, end, err := prepare(ctx, client, mux, cfg, flags.health)
 			if err != nil {
 				return err
 			}
@@ -78,21 +77,52 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 	return cmd
 }
 
-// awaitRedis opens Redis. It waits as long as Redis is temporarily unavailable:
-// unreachable, loading its data, or a replica without its master.
-func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, error) {
+// jobs returns the jobs to perform, those of shell commands included, and the client
+// that their handlers enqueue by. Both are for this process; a child process leaves
+// warnings about the address to its worker.
+func (e *Env) jobs(ctx context.Context, exec []string, grace time.Duration, child bool) (*resque.Client, *resque.Mux, error) {
+	at := e.Redis()
+	if child {
+		at.Logger = slog.New(slog.DiscardHandler)
+	}
+	client, err := e.newClient(at)
+	if err != nil {
+		return nil, nil, err
+	}
+	mux, err := e.newMux(ctx, client)
+	if err == nil {
+		err = execRoutes(mux, exec, grace, e)
+	}
+	if err != nil {
+		_ = client.Close()
+		return nil, nil, err
+	}
+	return client, mux, nil
+}
+
+// unlessStopped returns err, or nil if the command was stopped before its start.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// awaitRedis waits as long as Redis is temporarily unavailable: unreachable, loading
+// its data, or a replica without its master.
+func awaitRedis(ctx context.Context, rdb *resque.Redis, log *slog.Logger) error {
 	wait, since := 100*time.Millisecond, time.Time{}
 	for {
-		rdb, err := e.OpenRedis(ctx)
+		err := rdb.Ping(ctx)
 		if err == nil {
 			if !since.IsZero() {
 				log.Info("redis is ready", "duration", time.Since(since).Round(time.Millisecond))
 			}
-			return rdb, nil
+			return nil
 		}
 		fault, ok := resque.Explain(err)
 		if !ok || !fault.Temporary {
-			return nil, err
+			return err
 		}
 		if since.IsZero() {
 			since = time.Now()
@@ -100,7 +130,7 @@ func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, 
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(wait/2 + rand.N(wait/2)):
 			wait = min(2*wait, 5*time.Second)
 		}
@@ -108,34 +138,28 @@ func (e *Env) awaitRedis(ctx context.Context, log *slog.Logger) (*resque.Redis, 
 }
 
 // workInBackground checks that the worker can start, and starts it in the background.
-func (e *Env) workInBackground(ctx context.Context, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
-	rdb, err := e.OpenRedis(ctx)
-	if err != nil {
+func (e *Env) workInBackground(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
+	if err := client.Redis().Ping(ctx); err != nil {
 		return err
 	}
-	defer rdb.Close()
-	if err := rehearse(ctx, rdb, mux, cfg, flags); err != nil {
+	if err := rehearse(ctx, client, mux, cfg, flags); err != nil {
 		return err
 	}
 	return e.daemonize(flags.pidfile)
 }
 
 // prepare returns a worker, and answers health checks until end is called.
-func prepare(ctx context.Context, rdb *resque.Redis, mux *resque.Mux, cfg worker.Config, health string) (w *worker.Worker, end func(), err error) {
-	client, err := resque.New(rdb, resque.Config{})
-	if err != nil {
-		return nil, nil, err
-	}
+func prepare(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg worker.Config, health string) (w *worker.Worker, end func(), err error) {
 	if len(mux.Classes()) == 0 {
 		cfg.Logger.Warn("no job classes are registered: every job will fail as unknown")
 	}
-	checkup(ctx, store.New(rdb), cfg.Logger)
+	checkup(ctx, store.New(client.Redis()), cfg.Logger)
 	if w, err = worker.New(client, mux, cfg); err != nil {
 		return nil, nil, UsageErrorf("%w", err)
 	}
 	if health == "" {
 		return w, func() {}, nil
 	}
-	end, err = serveHealth(ctx, health, rdb, w)
+	end, err = serveHealth(ctx, health, client.Redis(), w)
 	return w, end, err
 }

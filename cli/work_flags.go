@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ type workFlags struct {
 	onCrash, unknownClass, onShutdown, backend  choice
 	stop                                        stopFlags
 	exec                                        []string
+
+	cmd *cobra.Command // whose flags they are
 }
 
 // stopFlags configure how work stops and in which process it performs jobs.
@@ -32,6 +35,7 @@ type stopFlags struct {
 }
 
 func (f *workFlags) add(cmd *cobra.Command) {
+	f.cmd = cmd
 	f.interval, f.backoff = seconds{value: 5}, seconds{value: 0.1}
 	f.crashLimit = count{value: 3}
 	f.heartbeat, f.pruneAfter = seconds{value: 60}, seconds{value: 300}
@@ -148,11 +152,67 @@ func (f *workFlags) untilEmpty() bool {
 	return most == 0 || max(f.interval.value, least) == 0
 }
 
-// config returns the configuration of a worker that the flags describe.
-func (f *workFlags) config() (worker.Config, error) {
-	if strings.Trim(f.queues, " ,") == "" {
+// config returns base with what the flags and their variables give. Flags that belong
+// together, such as those about stopping, replace base's settings together.
+func (f *workFlags) config(base worker.Config) (worker.Config, error) {
+	if strings.Trim(f.queues, " ,") == "" && (f.given("queue") || len(base.Queues) == 0) {
 		return worker.Config{}, UsageErrorf("no queue given: use QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
 	}
+	flags, err := f.worker()
+	if err != nil {
+		return worker.Config{}, err
+	}
+	cfg := base
+	if f.given("queue") || len(cfg.Queues) == 0 {
+		cfg.Queues = flags.Queues
+	}
+	set(&cfg.Concurrency, flags.Concurrency, f.given("concurrency"))
+	set(&cfg.MaxWaiting, flags.MaxWaiting, f.given("max-waiting"))
+	set(&cfg.HeartbeatInterval, flags.HeartbeatInterval, f.given("heartbeat-interval"))
+	set(&cfg.PruneAfter, flags.PruneAfter, f.given("prune-interval"))
+	set(&cfg.Timeout, flags.Timeout, f.given("timeout"))
+	set(&cfg.UnknownClass, flags.UnknownClass, f.given("unknown-class"))
+	set(&cfg.OnShutdown, flags.OnShutdown, f.given("on-shutdown"))
+	set(&cfg.FailureLists, flags.FailureLists, f.given("failure-backend"))
+
+	crash := f.given("on-crash", "crash-limit")
+	set(&cfg.OnCrash, flags.OnCrash, crash)
+	set(&cfg.CrashLimit, flags.CrashLimit, crash)
+
+	poll := f.given("interval", "min-interval", "max-interval", "backoff-interval")
+	set(&cfg.PollInterval, flags.PollInterval, poll)
+	set(&cfg.MinPollInterval, flags.MinPollInterval, poll)
+	set(&cfg.MaxPollInterval, flags.MaxPollInterval, poll)
+	set(&cfg.PollBackoff, flags.PollBackoff, poll)
+	set(&cfg.UntilEmpty, flags.UntilEmpty, poll)
+
+	stop := f.given("term-child", "graceful-term", "pre-shutdown-timeout", "term-timeout", "fork-per-job", "jobs-per-child", "minutes-per-child")
+	set(&cfg.StopTimeout, flags.StopTimeout, stop)
+	set(&cfg.StopGrace, flags.StopGrace, stop)
+	set(&cfg.GracefulTerm, flags.GracefulTerm, stop)
+	set(&cfg.ForkPerJob, flags.ForkPerJob, stop)
+	set(&cfg.KillChildren, flags.KillChildren, stop)
+	set(&cfg.JobsPerChild, flags.JobsPerChild, stop)
+	set(&cfg.ChildLifetime, flags.ChildLifetime, stop)
+	return cfg, nil
+}
+
+// set gives a setting the value of its flag if the flag is given, and the flag's
+// default if the setting has no value.
+func set[T comparable](setting *T, flag T, given bool) {
+	var none T
+	if given || *setting == none {
+		*setting = flag
+	}
+}
+
+// given reports whether one of the flags is given, or its variable.
+func (f *workFlags) given(flags ...string) bool {
+	return slices.ContainsFunc(flags, func(name string) bool { return isGiven(f.cmd.Flag(name)) })
+}
+
+// worker returns the configuration that the flags alone describe.
+func (f *workFlags) worker() (worker.Config, error) {
 	if f.concurrency < 1 {
 		return worker.Config{}, UsageErrorf("concurrency is %d; it must be at least 1", f.concurrency)
 	}

@@ -16,11 +16,17 @@ import (
 // parsed returns the worker's config that flags make.
 func parsed(t *testing.T, flags string) (worker.Config, error) {
 	t.Helper()
+	return parsedOver(t, worker.Config{}, "--queue q "+flags)
+}
+
+// parsedOver returns base with what flags give.
+func parsedOver(t *testing.T, base worker.Config, flags string) (worker.Config, error) {
+	t.Helper()
 	var f workFlags
 	cmd := &cobra.Command{}
 	f.add(cmd)
-	require.NoError(t, cmd.ParseFlags(strings.Fields("--queue q "+flags)))
-	return f.config()
+	require.NoError(t, cmd.ParseFlags(strings.Fields(flags)))
+	return f.config(base)
 }
 
 // As Ruby's work with the same numbers: it either ends when the queues are empty, or
@@ -147,4 +153,27 @@ func TestZerosThatAreRefused(t *testing.T) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(flags, "--"), " ")
 		assert.ErrorContains(t, err, name)
 	}
+}
+
+// Settings of the app stay unless a flag of the same kind is given.
+func TestFlagsOverAnAppsSettings(t *testing.T) {
+	t.Parallel()
+	base := worker.Config{
+		Queues: []string{"a", "b"}, Concurrency: 3, PollInterval: 2 * time.Second, MinPollInterval: time.Second, PollBackoff: 3, UntilEmpty: true,
+		MaxWaiting: -1, HeartbeatInterval: 7 * time.Second, PruneAfter: 80 * time.Second, OnCrash: worker.RequeueCrashed, CrashLimit: 6,
+		UnknownClass: worker.PutBackUnknown, Timeout: 11 * time.Second, StopTimeout: 12 * time.Second, StopGrace: 13 * time.Second,
+		OnShutdown: worker.RequeueInterrupted, FailureLists: resque.FailuresNowhere, FailureBackends: []resque.FailureBackend{nil},
+	}
+	cfg, err := parsedOver(t, base, "")
+	require.NoError(t, err)
+	base.MaxPollInterval = cfg.MaxPollInterval // the flag's default, which is the worker's
+	assert.Equal(t, base, cfg)
+
+	cfg, err = parsedOver(t, base, "-q c -c 1 --max-waiting 16 --heartbeat-interval 60 --prune-interval 300 --unknown-class fail "+
+		"--timeout 0 --on-shutdown fail --failure-backend redis --on-crash fail -i 5 --fork-per-job")
+	require.NoError(t, err)
+	assert.Equal(t, worker.Config{
+		Queues: []string{"c"}, Concurrency: 1, MaxWaiting: 16, HeartbeatInterval: time.Minute, PruneAfter: 5 * time.Minute, PollInterval: 5 * time.Second,
+		StopGrace: 4 * time.Second, ForkPerJob: true, KillChildren: true, FailureBackends: base.FailureBackends,
+	}, cfg)
 }

@@ -31,7 +31,7 @@ and fewer connections.`,
 			if count < 1 {
 				return UsageErrorf("count is %d; it must be at least 1", count)
 			}
-			if _, err := flags.config(); err != nil {
+			if _, err := flags.config(env.app.Worker); err != nil {
 				return err
 			}
 			if flags.background || flags.pidfile != "" {

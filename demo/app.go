@@ -38,7 +38,7 @@ import (
 func App(getenv func(string) string) cli.App {
 	jobs := &lazyDatabase{url: getenv("DATABASE_URL")}
 	return cli.App{
-		Mux: newMux(jobs.find),
+		Mux: func(context.Context, *resque.Client) (*resque.Mux, error) { return newMux(jobs.find), nil },
 		Commands: []func(env *cli.Env) *cobra.Command{func(env *cli.Env) *cobra.Command {
 			return command.New(env, command.App{Queue: Exporter.Queue(), Class: Exporter.Class(), Models: models(), Parts: parts})
 		}},

@@ -10,14 +10,25 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Ruby: module Greeter; @queue = :greetings; def self.perform(name).
-var greeter = resque.Define1[string]("Greeter", "greetings")
+var (
+	// Ruby: module Greeter; @queue = :greetings; def self.perform(name).
+	greeter = resque.Define1[string]("Greeter", "greetings")
+	// Ruby: module Printer; @queue = :lines; def self.perform(text).
+	printer = resque.Define1[string]("Printer", "lines")
+)
 
-func main() {
+func main() { os.Exit(cli.Main(cli.App{Mux: jobs})) }
+
+// jobs returns the jobs that work performs. client uses the Redis that the flags name.
+func jobs(_ context.Context, client *resque.Client) (*resque.Mux, error) {
 	mux := resque.NewMux()
-	mux.Handle(greeter.Handler(func(_ context.Context, name string) error {
-		fmt.Println("hello", name)
+	mux.Handle(greeter.Handler(func(ctx context.Context, name string) error {
+		_, err := client.Enqueue(ctx, printer.Job("hello "+name))
+		return err
+	}))
+	mux.Handle(printer.Handler(func(_ context.Context, text string) error {
+		fmt.Println(text)
 		return nil
 	}))
-	os.Exit(cli.Main(cli.App{Mux: mux}))
+	return mux, nil
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/goresque/goresque/cli"
@@ -12,7 +13,9 @@ import (
 )
 
 func main() {
-	mux := resque.NewMux()
-	jobs.Add(mux)
-	os.Exit(cli.Main(cli.App{Mux: mux}))
+	os.Exit(cli.Main(cli.App{Mux: func(context.Context, *resque.Client) (*resque.Mux, error) {
+		mux := resque.NewMux()
+		jobs.Add(mux)
+		return mux, nil
+	}}))
 }
