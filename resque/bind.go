@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // ArityError reports a payload with another number of arguments than its class
@@ -27,13 +31,17 @@ func (e *ArityError) ExceptionName() string { return "ArgumentError" }
 // ArgumentError reports an argument of another type than its class takes.
 type ArgumentError struct {
 	Class string
-	Index int // from 1
-	Want  string
-	Got   string // the argument's JSON, cut where it is long
-	Err   error  // what the decoder said
+	Index int    // from 1
+	Field string // the path inside the argument, such as "rows" or "only[1].id"; empty for the argument itself
+	Want  string // the Go type
+	Got   string // the JSON of the argument or the field, cut if it is long
+	Err   error  // the decoder's error
 }
 
 func (e *ArgumentError) Error() string {
+	if e.Field != "" {
+		return fmt.Sprintf("%s: argument %d, field %q: want %s, got %s", e.Class, e.Index, e.Field, e.Want, e.Got)
+	}
 	return fmt.Sprintf("%s: argument %d: want %s, got %s", e.Class, e.Index, e.Want, e.Got)
 }
 
@@ -54,10 +62,7 @@ func (p *Payload) Bind(targets ...any) error {
 	}
 	for i, target := range targets {
 		if err := bind(p.Args[i], target); err != nil {
-			return &ArgumentError{
-				Class: p.Class, Index: i + 1, Err: err,
-				Want: wanted(target), Got: excerpt(p.Args[i]),
-			}
+			return argumentErrorOf(p.Class, i, p.Args[i], target, err)
 		}
 	}
 	return nil
@@ -109,7 +114,62 @@ func nullable(target any) bool {
 	}
 }
 
-func wanted(target any) string { return reflect.TypeOf(target).Elem().String() }
+// argumentErrorOf describes why an argument, counted from 0, does not fit its target.
+func argumentErrorOf(class string, i int, arg json.RawMessage, target any, err error) *ArgumentError {
+	e := &ArgumentError{Class: class, Index: i + 1, Err: err, Want: reflect.TypeOf(target).Elem().String(), Got: excerpt(arg)}
+	var unfit *json.UnmarshalTypeError
+	if !errors.As(err, &unfit) {
+		return e
+	}
+	if path, value, ok := locate(arg, int(unfit.Offset)); ok && fits(path, unfit.Field) {
+		e.Field, e.Got = strings.TrimPrefix(path, "."), excerpt(value)
+	} else if unfit.Field != "" { // a type that decodes itself
+		e.Field, e.Got = unfit.Field, unfit.Value
+	}
+	if e.Field != "" {
+		e.Want = unfit.Type.String()
+	}
+	return e
+}
+
+// locate returns the value in raw that the decoder had read up to offset, and its path:
+// the innermost one that begins or ends there. ok is false if there is none.
+func locate(raw json.RawMessage, offset int) (path string, value json.RawMessage, ok bool) {
+	start := len(raw) - len(bytes.TrimLeft(raw, " \t\r\n"))
+	type part struct {
+		step       string
+		start, end int
+	}
+	var parts []part
+	if members, object := rubyjson.Members(raw); object {
+		for _, m := range members {
+			parts = append(parts, part{"." + m.Name, m.Start, m.End})
+		}
+	}
+	if items, array := rubyjson.Items(raw); array {
+		for i, item := range items {
+			parts = append(parts, part{"[" + strconv.Itoa(i) + "]", item.Start, item.End})
+		}
+	}
+	for _, p := range parts {
+		if p.start < offset && offset <= p.end {
+			inner, value, ok := locate(raw[p.start:p.end], offset-p.start)
+			return p.step + inner, value, ok
+		}
+	}
+	if container := raw[start] == '{' || raw[start] == '['; container {
+		return "", raw, offset == start+1
+	}
+	return "", raw, offset == len(bytes.TrimRight(raw, " \t\r\n"))
+}
+
+// fits reports whether a path ends in the field that the decoder names, whose name
+// has no indices and no keys of maps.
+func fits(path, field string) bool {
+	last := field[strings.LastIndexByte(field, '.')+1:]
+	return last == "" || slices.ContainsFunc(strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }),
+		func(step string) bool { return strings.EqualFold(step, last) })
+}
 
 // excerpt is an argument's text for a message, which ends up in a log line and
 // in the failures.

@@ -71,6 +71,23 @@ func (s *spoken) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// nested has structs inside, and a part that decodes itself.
+type nested struct {
+	Of  map[string][]options `json:"of"`
+	Own ownDecoder           `json:"own"`
+}
+
+type ownDecoder struct{ N int }
+
+func (o *ownDecoder) UnmarshalJSON(text []byte) error {
+	var plain struct {
+		N int `json:"n"`
+	}
+	err := json.Unmarshal(text, &plain)
+	o.N = plain.N
+	return err
+}
+
 // ending fails in the way that a decoder's own end looks like.
 type ending struct{}
 
@@ -90,7 +107,13 @@ func TestBindRefuses(t *testing.T) {
 		{"too large", `1,9223372036854775808`, []any{new(int64), new(int64)}, `Exporter: argument 2: want int64, got 9223372036854775808`},
 		{"too large for float64", `1e400`, []any{new(float64)}, `Exporter: argument 1: want float64, got 1e400`},
 		{"negative for uint", `-1`, []any{new(uint)}, `Exporter: argument 1: want uint, got -1`},
-		{"text inside a struct", `{"id":"x"}`, []any{new(options)}, `Exporter: argument 1: want resque_test.options, got {"id":"x"}`},
+		{"text inside a struct", `{"id":"x"}`, []any{new(options)}, `Exporter: argument 1, field "id": want int64, got "x"`},
+		{"in another case", ` { "ID" : 1.5 } `, []any{new(options)}, `Exporter: argument 1, field "ID": want int64, got 1.5`},
+		{"the second of two members", `{"id":1,"id":[2]}`, []any{new(options)}, `Exporter: argument 1, field "id": want int64, got [2]`},
+		{"deep inside", `{"of":{"a b":[{"id":1},{"id":{}}]}}`, []any{new(nested)}, `Exporter: argument 1, field "of.a b[1].id": want int64, got {}`},
+		{"a type that reads itself", `{"of":null,"own":{"n":"x"}}`, []any{new(nested)}, `Exporter: argument 1, field "own.n": want int, got string`},
+		{"an item", `[1,"x"]`, []any{new([]int)}, `Exporter: argument 1, field "[1]": want int, got "x"`},
+		{"a long field", `{"id":` + long + `}`, []any{new(options)}, `Exporter: argument 1, field "id": want int64, got "` + strings.Repeat("é", 29) + `…`},
 		{"too large for int8", `300`, []any{new(int8)}, `Exporter: argument 1: want int8, got 300`},
 		{"int for string", `1`, []any{new(string)}, `Exporter: argument 1: want string, got 1`},
 		{"null for string", `"a",null`, []any{new(string), new(string)}, `Exporter: argument 2: want string, got null`},

@@ -28,7 +28,9 @@ func Bind(job *resque.Payload, targets ...any) error {
 	}
 	for i, target := range targets {
 		if m := assign(job.Args[i], reflect.ValueOf(target).Elem()); m != nil {
-			return &resque.ArgumentError{Class: job.Class, Index: i + 1, Want: m.String(), Got: excerpt(m.got), Err: m.err}
+			return &resque.ArgumentError{
+				Class: job.Class, Index: i + 1, Field: strings.TrimPrefix(m.path, "."), Want: m.want, Got: excerpt(m.got), Err: m.err,
+			}
 		}
 	}
 	return nil
@@ -46,14 +48,6 @@ type mismatch struct {
 	want string
 	got  json.RawMessage
 	err  error
-}
-
-// String is what was wanted, and where.
-func (m *mismatch) String() string {
-	if m.path == "" {
-		return m.want
-	}
-	return m.want + " in " + m.path
 }
 
 func (m *mismatch) in(step string) *mismatch {

@@ -161,39 +161,39 @@ func TestBindSaysWhatIsWrong(t *testing.T) {
 		target any
 		want   string
 	}{
-		{`"x"`, new(int64), `want int64, got "x"`},
-		{`9223372036854775808`, new(int64), `want int64, got 9223372036854775808`},
-		{`1.5`, new(int), `want int, got 1.5`},
-		{`null`, new(int), `want int, got null`},
-		{`null`, new(time.Time), `want time.Time, got null`},
-		{`null`, new(string), `want string, got null`},
-		{`7`, new(string), `want string, got 7`},
-		{date, new(string), `want string, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
-		{`"yesterday"`, new(time.Time), `want time.Time, got "yesterday"`},
-		{serialized("Date", `"value":"x"`), new(activejob.Date), `want activejob.Date, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
-		{`"1.2.3"`, new(activejob.Decimal), `want activejob.Decimal, got "1.2.3"`},
-		{`"x"`, new(time.Duration), `want time.Duration, got "x"`},
-		{`1e999999`, new(time.Duration), `want time.Duration, got 1e999999`},
-		{`9223372036.854775808`, new(time.Duration), `want time.Duration, got 9223372036.854775808`},
-		{`1e30`, new(time.Duration), `want time.Duration, got 1e30`},
-		{`[1]`, new([2]int), `want [2]int, got [1]`},
-		{`{}`, new([]int), `want []int, got {}`},
-		{`[]`, new(base), `want activejob_test.base, got []`},
-		{date, new(base), `want activejob_test.base, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
-		{`{"id":"x"}`, new(base), `want int64 in .id, got "x"`},
-		{`{"only":["a",1]}`, new(filter), `want string in .only[1], got 1`},
-		{`{"a b":[{"id":{}}]}`, new(map[string][]base), `want int64 in ["a b"][0].id, got {}`},
-		{`{"1":1}`, new(map[int]int), `want map[int]int, got {"1":1}`},
-		{`1`, new(error), `want error, got 1`},
-		{`""`, new(shouted), `want activejob_test.shouted, got ""`},
-		{`1`, new(activejob.Symbol), `want activejob.Symbol, got 1`},
-		{`[]`, new(activejob.Keywords[base]), `want activejob_test.base, got []`},
-		{`"x"`, new(activejob.Hash), `want activejob.Hash, got "x"`},
+		{`"x"`, new(int64), `: want int64, got "x"`},
+		{`9223372036854775808`, new(int64), `: want int64, got 9223372036854775808`},
+		{`1.5`, new(int), `: want int, got 1.5`},
+		{`null`, new(int), `: want int, got null`},
+		{`null`, new(time.Time), `: want time.Time, got null`},
+		{`null`, new(string), `: want string, got null`},
+		{`7`, new(string), `: want string, got 7`},
+		{date, new(string), `: want string, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
+		{`"yesterday"`, new(time.Time), `: want time.Time, got "yesterday"`},
+		{serialized("Date", `"value":"x"`), new(activejob.Date), `: want activejob.Date, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
+		{`"1.2.3"`, new(activejob.Decimal), `: want activejob.Decimal, got "1.2.3"`},
+		{`"x"`, new(time.Duration), `: want time.Duration, got "x"`},
+		{`1e999999`, new(time.Duration), `: want time.Duration, got 1e999999`},
+		{`9223372036.854775808`, new(time.Duration), `: want time.Duration, got 9223372036.854775808`},
+		{`1e30`, new(time.Duration), `: want time.Duration, got 1e30`},
+		{`[1]`, new([2]int), `: want [2]int, got [1]`},
+		{`{}`, new([]int), `: want []int, got {}`},
+		{`[]`, new(base), `: want activejob_test.base, got []`},
+		{date, new(base), `: want activejob_test.base, got {"_aj_serialized":"ActiveJob::Serializers::DateSerializer","…`},
+		{`{"id":"x"}`, new(base), `, field "id": want int64, got "x"`},
+		{`{"only":["a",1]}`, new(filter), `, field "only[1]": want string, got 1`},
+		{`{"a b":[{"id":{}}]}`, new(map[string][]base), `, field "[\"a b\"][0].id": want int64, got {}`},
+		{`{"1":1}`, new(map[int]int), `: want map[int]int, got {"1":1}`},
+		{`1`, new(error), `: want error, got 1`},
+		{`""`, new(shouted), `: want activejob_test.shouted, got ""`},
+		{`1`, new(activejob.Symbol), `: want activejob.Symbol, got 1`},
+		{`[]`, new(activejob.Keywords[base]), `: want activejob_test.base, got []`},
+		{`"x"`, new(activejob.Hash), `: want activejob.Hash, got "x"`},
 	} {
 		err := activejob.Bind(reserved("0", c.arg), new(any), c.target)
 		var wrong *resque.ArgumentError
 		require.ErrorAs(t, err, &wrong, c.arg)
-		require.EqualError(t, err, "ExportJob: argument 2: "+c.want)
+		require.EqualError(t, err, "ExportJob: argument 2"+c.want)
 		assert.Equal(t, "ArgumentError", wrong.ExceptionName())
 		assert.Error(t, wrong.Err)
 	}
