@@ -71,7 +71,7 @@ build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque
 
 soak: ## kill a worker 50 times and Redis 10 times under load, stop Redis for 60 s, and check that no job is lost
-	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestNoJobIsLostToKillsOfRedis|TestRecovery)$$' \
+	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestNoJobIsLostToKillsOfRedis|TestWorkerRecoversFromFaultsOfRedis)$$' \
 		-args -kills=50 -rediskills=10 -outage=60s
 
 interop: ## test with Ruby's Resque and node-resque, and print how to install what is missing

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// declared are the names that the repository's code declares, each with the files
+// declared has the names that the repository's code declares, each with the files
 // that declare it: functions, types and fields as "Name", "pkg.Name", "Type.Name"
-// and "pkg.Type.Name". Files and packages are names, too.
+// and "pkg.Type.Name", and also the names of files and packages.
 type declared map[string][]string
 
 func (d declared) add(file string, names ...string) {
@@ -82,7 +82,7 @@ func receiver(expr ast.Expr) string {
 	}
 }
 
-// declarations reads all code but tests.
+// declarations reads all code except tests.
 func declarations(t *testing.T) declared {
 	t.Helper()
 	d := declared{}
@@ -117,7 +117,7 @@ func architecture(t *testing.T) string {
 	return string(page)
 }
 
-func TestArchitectureNamesWhatExists(t *testing.T) {
+func TestArchitectureNamesExist(t *testing.T) {
 	t.Parallel()
 	d := declarations(t)
 	found := 0
@@ -130,8 +130,8 @@ func TestArchitectureNamesWhatExists(t *testing.T) {
 	assert.Greater(t, found, 80, "the names are still found")
 }
 
-// The walk from a job's pop to its recorded end is short, and each function is in
-// the file that the page says.
+// The walk from a job's pop to its recorded result is short, and each function is in
+// the file that the page names.
 func TestArchitectureWalksAJobsLife(t *testing.T) {
 	t.Parallel()
 	d := declarations(t)

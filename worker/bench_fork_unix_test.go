@@ -14,8 +14,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// BenchmarkProcessPerJob performs jobs that do nothing, each in a process of its
-// own. kB-before and kB-after are the worker's resident memory.
+// BenchmarkProcessPerJob performs jobs that do nothing, each in a child process.
+// kB-before and kB-after are the worker's resident memory.
 func BenchmarkProcessPerJob(b *testing.B) {
 	for _, children := range []int{1, 10} {
 		b.Run(fmt.Sprintf("children=%d", children), func(b *testing.B) {

@@ -33,8 +33,8 @@ func background(b *testing.B, s *redistest.Server, mux *resque.Mux, slots int) {
 	require.Eventually(b, func() bool { return len(w.IDs()) == slots }, 10*time.Second, time.Millisecond)
 }
 
-// BenchmarkPickup is how long a plain RPUSH by somebody else takes to reach the
-// handler of an idle worker: half of such pushes take less than p50-µs.
+// BenchmarkPickup measures the time from an RPUSH by another client until an idle
+// worker calls the handler: half of the pushes take less than p50-µs.
 func BenchmarkPickup(b *testing.B) {
 	for _, slots := range []int{1, 25} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
@@ -50,7 +50,7 @@ func BenchmarkPickup(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
 				b.StopTimer()
-				<-time.After(5 * time.Millisecond) // it shall be idle again
+				<-time.After(5 * time.Millisecond) // until it is idle again
 				b.StartTimer()
 				pushed := time.Now()
 				_, err := c.Do("RPUSH", "resque:queue:exports", `{"class":"Exporter","args":[]}`)
@@ -64,14 +64,14 @@ func BenchmarkPickup(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle is how many commands a second an idle worker costs Redis, those
-// of its scripts included, with the intervals that a worker has by default.
+// BenchmarkIdle measures how many commands a second an idle worker sends to Redis,
+// including those of its scripts, with the default intervals.
 func BenchmarkIdle(b *testing.B) {
 	for _, slots := range []int{1, 100} {
 		b.Run(fmt.Sprintf("slots=%d", slots), func(b *testing.B) {
 			s := redistest.StartReal(b)
 			background(b, s, resque.NewMux(), slots)
-			<-time.After(time.Second) // what it does at its start is over
+			<-time.After(time.Second) // until it has started
 			stop := s.Monitor(b)
 			seconds := 0
 			for b.Loop() {

@@ -15,10 +15,9 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// TestACrowdWaitsForOneJob has 50 workers, each with connections of its own, idle
-// at one queue when one job is pushed. One performs it; the others look a few
-// times and are idle again.
-func TestACrowdWaitsForOneJob(t *testing.T) {
+// Fifty workers, each with its own connections, are idle when one job is pushed. One
+// performs it; the others look a few times and are idle again.
+func TestOneJobWakesFewIdleWorkers(t *testing.T) {
 	t.Parallel()
 	const crowd = 50
 	for name, waiting := range map[string]int{"key tracking": 0, "blocking moves": 1} {
@@ -53,8 +52,8 @@ func TestACrowdWaitsForOneJob(t *testing.T) {
 			assert.EqualValues(t, 1, performed.Load())
 			t.Logf("commands after one push to %d workers: %d, %v; then, while they wait: %d, %v",
 				crowd, sum(woken), woken, sum(after), after)
-			assert.LessOrEqual(t, sum(woken), 15*crowd, "somebody spins")
-			assert.LessOrEqual(t, sum(after), 2*crowd, "somebody spins")
+			assert.LessOrEqual(t, sum(woken), 15*crowd, "a worker polls without waiting")
+			assert.LessOrEqual(t, sum(after), 2*crowd, "a worker polls without waiting")
 		})
 	}
 }
@@ -75,7 +74,7 @@ func requireWaiting(t *testing.T, s *redistest.Server, blocked bool, want int) {
 	}, fmt.Sprintf("not all %d wait", want))
 }
 
-// counted is how often each command was performed, but for the test's own.
+// counted returns how often each command was performed, except by the test.
 func counted(commands [][]string) map[string]int {
 	n := map[string]int{}
 	for _, words := range commands {

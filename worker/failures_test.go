@@ -22,7 +22,7 @@ func failing() []resque.Job {
 	return []resque.Job{{Queue: "exports", Class: "Exporter", Args: []any{13}}}
 }
 
-func TestFailuresGoWhereTheyAreTold(t *testing.T) {
+func TestFailureListsDecideWhereFailuresAreRecorded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		lists             resque.FailureLists
@@ -50,9 +50,9 @@ func TestFailuresGoWhereTheyAreTold(t *testing.T) {
 	}
 }
 
-// A backend outside Redis knows of a failure before Redis does, so that no crash
-// comes between.
-func TestFailureBackendsAreToldFirst(t *testing.T) {
+// A backend outside Redis gets a failure before Redis does, so a crash between the two
+// loses nothing.
+func TestFailureBackendsGetFailuresBeforeRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, failing()...)
@@ -108,7 +108,7 @@ func TestFailureBackendsAreToldWhileTheWorkerStops(t *testing.T) {
 	require.NoError(t, <-told)
 }
 
-func TestFailureBackendsKeepNothingFromGoingOn(t *testing.T) {
+func TestFailureBackendsDoNotStopTheWorker(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, append(failing(), exporters(1)...)...)
@@ -125,7 +125,7 @@ func TestFailureBackendsKeepNothingFromGoingOn(t *testing.T) {
 				return nil
 			}),
 			resque.FailureBackendFunc(func(context.Context, resque.Failure) error {
-				<-release // whatever its context says
+				<-release // it ignores its context
 				return nil
 			}),
 		},

@@ -97,15 +97,14 @@ func TestNoJobIsLostOrDoneTwiceWhenAConnectionBreaks(t *testing.T) {
 					require.NoError(t, <-goRun(t, w))
 					require.GreaterOrEqual(t, calls.Load(), int64(k), "the fault never came")
 					c.requireOnce(t)
-					requireSettled(t, server, 16, 4)
+					requireFinished(t, server, 16, 4)
 				})
 			}
 		}
 	}
 }
 
-// TestNoJobIsLostWhenEveryOtherCallBreaks is the same with a line that hardly
-// holds at all.
+// The same with a connection that breaks at every other call.
 func TestNoJobIsLostWhenEveryOtherCallBreaks(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartReal(t)
@@ -121,12 +120,12 @@ func TestNoJobIsLostWhenEveryOtherCallBreaks(t *testing.T) {
 	w := newWorker(t, behind, c.mux(), worker.Config{Queues: []string{"exports"}, Concurrency: 3, UntilEmpty: true})
 	require.NoError(t, <-goRun(t, w))
 	c.requireOnce(t)
-	requireSettled(t, server, 12, 3)
+	requireFinished(t, server, 12, 3)
 }
 
-// TestJobsReservedAtTheLastMomentGoBack loses the reply that brings jobs, and
-// stops the worker before it can ask again: they were not begun.
-func TestJobsReservedAtTheLastMomentGoBack(t *testing.T) {
+// The reply that brings jobs is lost, and the worker stops before it can ask again:
+// the jobs were not begun.
+func TestJobsReservedDuringAStopAreReturned(t *testing.T) {
 	t.Parallel()
 	for slots, k := range map[int]int64{1: 2, 5: 3} { // the first call only loads the script
 		t.Run(fmt.Sprintf("%d slots", slots), func(t *testing.T) {
@@ -146,7 +145,7 @@ func TestJobsReservedAtTheLastMomentGoBack(t *testing.T) {
 			c := newTally(8)
 			w := newWorker(t, behind, c.mux(), worker.Config{Queues: []string{"exports"}, Concurrency: slots})
 			require.NoError(t, w.Run(ctx))
-			begun := len(c.times) // those that an answered call had brought
+			begun := len(c.times) // the jobs that an earlier call brought
 			require.LessOrEqual(t, begun, slots-1)
 			require.ElementsMatch(t, before[begun:], queue(t, server, "exports"))
 			requireGone(t, server.Conn(t))
@@ -155,8 +154,8 @@ func TestJobsReservedAtTheLastMomentGoBack(t *testing.T) {
 	}
 }
 
-// requireSettled asserts what Redis holds after a run that drained its queue.
-func requireSettled(t *testing.T, server *redistest.Server, processed, failed int) {
+// requireFinished asserts what Redis holds after a run that drained its queue.
+func requireFinished(t *testing.T, server *redistest.Server, processed, failed int) {
 	t.Helper()
 	c := server.Conn(t)
 	assert.EqualValues(t, processed, number(t, c, "resque:stat:processed"))
@@ -191,7 +190,7 @@ func queue(t *testing.T, server *redistest.Server, name string) []string {
 	return items
 }
 
-// eventually waits for what other goroutines or processes bring about.
+// eventually waits for an effect of other goroutines or processes.
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)

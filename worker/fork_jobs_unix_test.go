@@ -18,8 +18,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// forkJobs are the jobs of the tests of a process per job. Their first argument
-// is a file, to which they write what they do, and by whom.
+// forkJobs returns the jobs for tests of a process per job. They write what they do,
+// and in which process, to the file that is their first argument.
 func forkJobs() *resque.Mux {
 	mux := resque.NewMux()
 	mux.Use(worker.AfterFork(func(_ context.Context, job *resque.Payload) error {
@@ -92,7 +92,7 @@ func killOneself(_ context.Context, _, what string) error {
 	return nil
 }
 
-// traced is an error with a class and a backtrace of its own.
+// traced is an error with an exception name and a backtrace.
 type traced struct{ text string }
 
 func (e *traced) Error() string         { return e.text }
@@ -124,7 +124,7 @@ func failWhenTold(ctx context.Context, _, what string) error {
 	return &traced{what}
 }
 
-// busy never lets go of its thread.
+// busy never releases its thread.
 func busy(context.Context, string, string) error {
 	turns := 0
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); turns++ {
@@ -133,7 +133,7 @@ func busy(context.Context, string, string) error {
 	return nil
 }
 
-// look shows what a process that a job starts gets to know and to hold.
+// look writes the environment and the open files of a process that a job starts.
 func look(ctx context.Context, file, _ string) error {
 	out, err := exec.CommandContext(ctx, "sh", "-c", "env; ls -l /proc/self/fd").CombinedOutput()
 	if err != nil {

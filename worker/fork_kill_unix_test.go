@@ -27,8 +27,8 @@ func requireEnded(t *testing.T, pids []int) {
 		"children outlive their worker: %v", pids)
 }
 
-// Not even a child that is stuck in a busy loop, or stopped, outlives its worker.
-func TestChildrenNeverOutliveTheWorker(t *testing.T) {
+// A child ends with its worker even if it is in a busy loop or stopped.
+func TestChildrenEndWithTheWorker(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	for _, class := range []string{"", "Busy", "Stubborn", "Note"} {
@@ -77,9 +77,9 @@ func TestOneSpareIsKept(t *testing.T) {
 	require.NoError(t, <-w.done)
 }
 
-// Between being handed the job and accepting it a child has not begun: another
-// one performs the job, once.
-func TestAChildThatIsKilledBeforeItBegins(t *testing.T) {
+// A child that has got a job but not accepted it has not begun: another child performs
+// the job, once.
+func TestJobOfAChildKilledBeforeItBeginsRunsOnce(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	s := redistest.Start(t)
@@ -99,8 +99,8 @@ func TestAChildThatIsKilledBeforeItBegins(t *testing.T) {
 	require.NoError(t, <-w.done)
 }
 
-// A job that no child survives, being too large for them, is not begun for ever.
-func TestAJobThatEndsEachChildBeforeItBegins(t *testing.T) {
+// A job that ends each child, because it is too large for them, is not tried for ever.
+func TestJobFailsAfterFiveChildrenEndedBeforeIt(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	sheet := newSheet(t)
@@ -115,9 +115,9 @@ func TestAJobThatEndsEachChildBeforeItBegins(t *testing.T) {
 	require.NoError(t, <-w.done)
 }
 
-// A job may have to wait for a child. The worker can be told to stop meanwhile,
-// and goes on once there are children again.
-func TestNoChildIsToBeHad(t *testing.T) {
+// A job may have to wait for a child. The worker can be told to stop while it waits,
+// and continues when children start again.
+func TestWorkerWaitsForChildrenAndCanStop(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	for name, test := range map[string]struct {
@@ -170,7 +170,7 @@ func TestNoChildIsToBeHad(t *testing.T) {
 }
 
 // A deploy replaces the program's file while it runs.
-func TestChildrenOfAProgramThatWasReplaced(t *testing.T) {
+func TestChildrenRunTheReplacedProgram(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	program, err := os.ReadFile(os.Args[0])
@@ -216,7 +216,7 @@ func TestJobsInChildrenLeaveNothing(t *testing.T) {
 }
 
 // In a container a worker may be process 1.
-func TestWorkerIsProcessOne(t *testing.T) {
+func TestWorkerRunsAsProcessOne(t *testing.T) {
 	t.Parallel()
 	needProc(t)
 	unshare := []string{"unshare", "--pid", "--fork", "--mount-proc"}
@@ -238,10 +238,10 @@ func TestWorkerIsProcessOne(t *testing.T) {
 	requireGone(t, s.Conn(t))
 }
 
-// TERM may come at any moment: while the worker starts, between a pop and the
-// start of its job, in the middle of one. It ends in time, and each job is
-// performed, or in the queue, or recorded as cut off.
-func TestTermAtAnyMoment(t *testing.T) {
+// TERM may come while the worker starts, between a pop and the start of the job, or
+// during a job. The worker ends in time, and each job is performed, or in the queue, or
+// recorded as cut off.
+func TestTermAtAnyTimeLosesNoJob(t *testing.T) {
 	t.Parallel()
 	for i := range 12 {
 		group := i%2 == 0
@@ -263,7 +263,7 @@ func TestTermAtAnyMoment(t *testing.T) {
 			require.NoError(t, syscall.Kill(target, syscall.SIGTERM))
 			select {
 			case err := <-w.done:
-				if err != nil { // it had not come to listening to signals
+				if err != nil { // it did not handle signals yet
 					assert.Equal(t, "signal: terminated", err.Error())
 				}
 			case <-time.After(time.Minute):
@@ -272,16 +272,15 @@ func TestTermAtAnyMoment(t *testing.T) {
 			c := s.Conn(t)
 			left, processed := do(t, c, "LLEN", "resque:queue:q").(int64), number(t, c, "resque:stat:processed")
 			assert.EqualValues(t, jobs, left+processed, "lost, or counted twice")
-			assert.LessOrEqual(t, len(failures(t, c)), 2, "those in hand")
+			assert.LessOrEqual(t, len(failures(t, c)), 2, "running jobs")
 			assert.GreaterOrEqual(t, sheet.count("Note in ")+len(failures(t, c)), int(processed))
 			requireGone(t, c)
 		})
 	}
 }
 
-// A worker that Redis does not answer ends all the same, and what it had in hand
-// is not lost.
-func TestTermWhileRedisIsAway(t *testing.T) {
+// A worker that gets no answer from Redis ends, and its running jobs are not lost.
+func TestTermWhileRedisIsAwayLosesNoJob(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
 	sheet := newSheet(t)
@@ -305,7 +304,7 @@ func TestTermWhileRedisIsAway(t *testing.T) {
 	requireGone(t, c)
 }
 
-func TestPausedThenTerm(t *testing.T) {
+func TestTermStopsAPausedWorker(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	sheet := newSheet(t)

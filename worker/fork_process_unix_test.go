@@ -27,8 +27,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// forkConfig is what a worker in a process of its own is told: some of a Config,
-// and how many jobs to measure itself by.
+// forkConfig configures a worker in another process: fields of a Config, and the
+// number of jobs between two measurements.
 type forkConfig struct {
 	URL                               string
 	Concurrency, JobsPerChild         int
@@ -36,10 +36,10 @@ type forkConfig struct {
 	TermTimeout                       time.Duration
 	Measured                          int
 
-	argv, environ []string // how to start it, where not as this binary
+	argv, environ []string // the command line, if it is not this binary
 }
 
-// beForking is a worker with a process per job.
+// beForking runs a worker with a process per job.
 func beForking(ctx context.Context) error {
 	var told forkConfig
 	if err := json.Unmarshal([]byte(os.Getenv("WORKER_TEST_FORK")), &told); err != nil {
@@ -75,7 +75,7 @@ func beForking(ctx context.Context) error {
 	return w.RunWithSignals(ctx)
 }
 
-// measure performs jobs and says what the process has before and after.
+// measure performs jobs and prints what the process uses before and after.
 func measure(ctx context.Context, client *resque.Client, w *worker.Worker, jobs int) error {
 	for _, n := range []int{20, jobs} {
 		for range n {
@@ -99,8 +99,8 @@ func measure(ctx context.Context, client *resque.Client, w *worker.Worker, jobs 
 	return nil
 }
 
-// awaitNoChildren waits until this process has no children: one that does not end by
-// itself is killed after 5 s.
+// awaitNoChildren waits until this process has no children. A child that does not end
+// by itself is killed after 5 s.
 func awaitNoChildren(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -112,7 +112,7 @@ func awaitNoChildren(ctx context.Context) error {
 	return nil
 }
 
-// rss is the resident memory of this process, in KiB.
+// rss returns the resident memory of this process, in KiB.
 func rss() int {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -124,7 +124,7 @@ func rss() int {
 	return 0
 }
 
-// childrenOf are the processes whose parent is pid, zombies too.
+// childrenOf returns the processes whose parent is pid, including zombies.
 func childrenOf(pid int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -148,7 +148,7 @@ func readStat(path string) (pid, parent int, state string) {
 	return pid, parent, fields[0]
 }
 
-// lives tells whether a process is there and no zombie.
+// lives reports whether a process exists and is not a zombie.
 func lives(pid int) bool {
 	_, _, state := readStat(fmt.Sprintf("/proc/%d/stat", pid))
 	return state != "" && state != "Z" && state != "X"
@@ -160,7 +160,7 @@ func needProc(t *testing.T) {
 	redistest.Require(t, "proc", err == nil)
 }
 
-// forkWorker is a worker in a process of its own, which leads its group.
+// forkWorker is a worker in another process, which leads its process group.
 type forkWorker struct {
 	cmd  *exec.Cmd
 	pid  int // of the worker, which unshare may have started
@@ -201,8 +201,8 @@ func (w *forkWorker) signal(t *testing.T, sig syscall.Signal) {
 	require.NoError(t, syscall.Kill(w.pid, sig))
 }
 
-// spare waits until the worker has one child, and none other than but, and
-// returns it. It is ready some time later.
+// spare waits until the worker has one child, except those in but, and returns it. The
+// child may not be ready yet.
 func (w *forkWorker) spare(t *testing.T, but ...int) int {
 	t.Helper()
 	var children []int

@@ -40,7 +40,7 @@ func (s sheet) lines() []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// count is how many lines begin with text.
+// count returns how many lines begin with text.
 func (s sheet) count(text string) int {
 	n := 0
 	for _, line := range s.lines() {
@@ -51,7 +51,7 @@ func (s sheet) count(text string) int {
 	return n
 }
 
-// pids are the processes that performed jobs of a class, in order.
+// pids returns the processes that performed jobs of a class, in order.
 func (s sheet) pids(class string) []string {
 	var pids []string
 	for _, line := range s.lines() {
@@ -75,8 +75,8 @@ func forkUntilEmpty(t *testing.T, cfg worker.Config, jobs ...resque.Job) (*redis
 	return s, failures(t, s.Conn(t))
 }
 
-// However a job ends in its child, the worker records it and goes on.
-func TestEndsInAChild(t *testing.T) {
+// The worker records each way in which a job ends in a child, and continues.
+func TestWorkerRecordsEachEndInAChild(t *testing.T) {
 	t.Parallel()
 	here := fmt.Sprintf("hook in %d: ", os.Getpid())
 	for _, test := range []struct {
@@ -106,7 +106,7 @@ func TestEndsInAChild(t *testing.T) {
 			c := s.Conn(t)
 			assert.EqualValues(t, 2, number(t, c, "resque:stat:processed"))
 			assert.EqualValues(t, test.failed, number(t, c, "resque:stat:failed"))
-			assert.Equal(t, 1, min(1, sheet.count("Note in ")), "the worker goes on")
+			assert.Equal(t, 1, min(1, sheet.count("Note in ")), "the worker continues")
 			if test.exception == "" {
 				assert.Empty(t, failed)
 				assert.Zero(t, sheet.count("hook"))
@@ -124,8 +124,8 @@ func TestEndsInAChild(t *testing.T) {
 			case "Nope":
 				return // has no hooks
 			}
-			assert.Equal(t, 1, sheet.count("hook in "), "told once: %q", sheet.lines())
-			assert.Equal(t, test.parentHook, sheet.count(here) == 1, "told where the failure is recorded: %q", sheet.lines())
+			assert.Equal(t, 1, sheet.count("hook in "), "called once: %q", sheet.lines())
+			assert.Equal(t, test.parentHook, sheet.count(here) == 1, "called by the process that records the failure: %q", sheet.lines())
 		})
 	}
 }
@@ -171,7 +171,7 @@ func TestHooksAroundTheFork(t *testing.T) {
 	assert.Equal(t, 1, sheet.count(fmt.Sprintf("hook in %d", os.Getpid())), "%q", sheet.lines())
 }
 
-func TestChildrenAtTheSameTime(t *testing.T) {
+func TestSlotsHaveTheirOwnChildren(t *testing.T) {
 	t.Parallel()
 	sheet := newSheet(t)
 	s := redistest.Start(t)
@@ -253,7 +253,7 @@ func TestJobsPerChild(t *testing.T) {
 	}
 }
 
-func TestTimeoutInAChild(t *testing.T) {
+func TestTimeoutEndsAJobInAChild(t *testing.T) {
 	t.Parallel()
 	for _, class := range []string{"Polite", "Stubborn", "Busy", "Deaf", "Garbage"} {
 		t.Run(class, func(t *testing.T) {
@@ -264,8 +264,8 @@ func TestTimeoutInAChild(t *testing.T) {
 				sheet.job(class, "1m"), sheet.job("Note", ""))
 			assert.Less(t, time.Since(began), 20*time.Second)
 			require.Len(t, failed, 1)
-			assert.Equal(t, 1, sheet.count("Note in "), "the worker goes on")
-			if class == "Deaf" || class == "Garbage" { // they say no more: there is no need to wait for their time
+			assert.Equal(t, 1, sheet.count("Note in "), "the worker continues")
+			if class == "Deaf" || class == "Garbage" { // they report nothing more, so the worker need not wait for their time
 				assert.Contains(t, []string{"Timeout::Error", "Resque::DirtyExit"}, failed[0].Exception)
 				return
 			}
@@ -275,9 +275,9 @@ func TestTimeoutInAChild(t *testing.T) {
 	}
 }
 
-// A job may close the pipe, leave it to another process, or write over it: the
-// worker neither waits for ever nor takes garbage for an end.
-func TestBrokenPipesOfAChild(t *testing.T) {
+// A job may close the pipe, pass it to another process, or write to it: the worker does
+// not wait for ever, and does not take other bytes for a report.
+func TestChildWithABrokenPipeIsADirtyExit(t *testing.T) {
 	t.Parallel()
 	for _, class := range []string{"Deaf", "Heir", "Garbage"} {
 		t.Run(class, func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestBrokenPipesOfAChild(t *testing.T) {
 	}
 }
 
-func TestEndJobsInChildrenWithRequeueTellsTheHooks(t *testing.T) {
+func TestEndJobsInChildrenCallsFailureHooks(t *testing.T) {
 	t.Parallel()
 	sheet := newSheet(t)
 	s := redistest.Start(t)
@@ -316,8 +316,8 @@ func TestEndJobsInChildrenWithRequeueTellsTheHooks(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// A job that goes back to its queue is no failure.
-func TestRequeueFromAChildTellsNoHooks(t *testing.T) {
+// A job that returns to its queue is not a failure.
+func TestReturnedJobOfAChildCallsNoFailureHooks(t *testing.T) {
 	t.Parallel()
 	sheet := newSheet(t)
 	s := redistest.Start(t)
@@ -352,8 +352,8 @@ func TestAFailureInAChildThatIsToldToEndTellsTheHooks(t *testing.T) {
 	assert.EqualValues(t, 1, do(t, s.Conn(t), "LLEN", "resque:failed"))
 }
 
-// An order to end that comes with the job, or before it, is obeyed.
-func TestTermAsTheChildGetsTheJob(t *testing.T) {
+// A job also ends if it is told to before or while its child gets it.
+func TestTermWhileAChildGetsItsJobEndsTheJob(t *testing.T) {
 	t.Parallel()
 	sheet := newSheet(t)
 	s := redistest.Start(t)
@@ -395,7 +395,7 @@ func TestGrandchildrenGetNeitherPipesNorMarker(t *testing.T) {
 	assert.NotRegexp(t, regexp.MustCompile(` [34] -> pipe:`), text)
 }
 
-func TestPrintsOfAChildAreTheWorkers(t *testing.T) {
+func TestChildrenWriteToTheWorkersOutput(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	sheet := newSheet(t)
@@ -408,12 +408,12 @@ func TestPrintsOfAChildAreTheWorkers(t *testing.T) {
 	require.NoError(t, <-w.done)
 }
 
-func TestAProgramThatForgetsServeChildIsTold(t *testing.T) {
+func TestProgramWithoutServeChildGetsAnError(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	w := startForking(t, s, forkConfig{environ: []string{"WORKER_TEST_FORGETS=1"}})
 	require.Error(t, <-w.done)
 	assert.Positive(t, w.said.count("must call worker.ServeChild if worker.IsChild()"))
-	assert.Positive(t, w.said.count("it must call ServeChild and not Run"), "its children say so, too")
+	assert.Positive(t, w.said.count("it must call ServeChild and not Run"), "its children print the same")
 	requireGone(t, s.Conn(t))
 }

@@ -19,13 +19,13 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// raised is an error as the recordings' Ruby classes raise it.
+// raised is an error like those that the recorded Ruby classes raise.
 type raised struct{ class, message string }
 
 func (e raised) Error() string         { return e.message }
 func (e raised) ExceptionName() string { return e.class }
 
-// recordedMux performs what the recordings' classes did.
+// recordedMux performs the classes of the recordings.
 func recordedMux() *resque.Mux {
 	mux := resque.NewMux()
 	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
@@ -39,16 +39,16 @@ func recordedMux() *resque.Mux {
 		}
 	}))
 	mux.Handle(resque.Define1[int64]("Skipper", "exports").Handler(func(context.Context, int64) error {
-		return errors.New("performed all the same")
+		return errors.New("performed although it was vetoed")
 	}).Use(resque.BeforePerform(func(context.Context, *resque.Payload) error { return resque.ErrDontPerform })))
 	mux.Handle(resque.Define1[int64]("Mailer", "mail").Handler(func(context.Context, int64) error { return nil }))
 	return mux
 }
 
-// respelled is a text that Go writes otherwise than Ruby, and why.
+// respelled is a text that Go writes differently from Ruby, and the reason.
 type respelled struct{ goText, ruby, why string }
 
-// deviation is a command that one side has and the other has not, and why.
+// deviation is a command that only one side sends, and the reason.
 type deviation struct{ command, why string }
 
 const noFrames = "an error that is returned has no stack, as an exception that is raised has"
@@ -57,7 +57,7 @@ func frames() respelled {
 	return respelled{`"backtrace":[]`, `"backtrace":["{FRAME}"]`, noFrames}
 }
 
-// workScenario is a recording that a Go worker is to repeat.
+// workScenario is a recording that a Go worker repeats.
 type workScenario struct {
 	name      string
 	queues    []string
@@ -86,7 +86,7 @@ func workScenarios() []workScenario {
 			respelled: []respelled{frames(), {
 				"uninitialized constant Nope (no Go handler is registered for this class)",
 				`uninitialized constant Nope\n\n        constant = constant.const_missing(name)\n                           ^^^^^^^^^^^^^^`,
-				"Ruby's error_highlight quotes Ruby's source; ours says what to do",
+				"Ruby's error_highlight quotes Ruby's source; ours names the solution",
 			}},
 		},
 		{
@@ -104,8 +104,8 @@ func workScenarios() []workScenario {
 	}
 }
 
-// onlyRuby are the commands of every recorded worker that a Go worker has no
-// use for.
+// onlyRuby returns the commands of every recorded worker that a Go worker does not
+// need.
 func onlyRuby(id string) []deviation {
 	return []deviation{
 		{`hdel ["resque:workers:heartbeat" "` + id + `"]`, "Ruby clears the heartbeat of an earlier life under its pid first; ours is written over"},
@@ -113,8 +113,8 @@ func onlyRuby(id string) []deviation {
 	}
 }
 
-// writtenOver are the deletions of records that a slot's next job writes over in
-// the same step.
+// writtenOver returns the deletions of records that a slot's next job overwrites in the
+// same transaction.
 func writtenOver(id string, writes []string) []deviation {
 	var all []deviation
 	for _, w := range writes {
@@ -191,7 +191,7 @@ func TestWorkerInTheMiddleOfAJobLooksLikeRuby(t *testing.T) {
 }
 
 // TestPayloadThatIsNotJSONIsKept differs from Ruby's work_bad_json on purpose:
-// there the payload is gone and the worker dies before the next job.
+// Ruby loses the payload, and its worker ends before the next job.
 func TestPayloadThatIsNotJSONIsKept(t *testing.T) {
 	t.Parallel()
 	recording := golden.Load(t, "work_bad_json")
@@ -229,8 +229,8 @@ func recordedID(t *testing.T, s golden.Scenario) string {
 	return s.Commands[at][2]
 }
 
-// recordedSpace is the keyspace of a recording but for Ruby's pruning lock,
-// which it leaves to expire.
+// recordedSpace returns the keyspace of a recording without Ruby's pruning lock, which
+// expires.
 func recordedSpace(s golden.Scenario) map[string]golden.Value {
 	space := maps.Clone(s.Keyspace)
 	delete(space, "resque:pruning_dead_workers_in_progress")
@@ -249,8 +249,8 @@ func without(t *testing.T, writes []string, deviations []deviation) []string {
 	return writes
 }
 
-// respell puts Ruby's text in the place of Go's in commands and in a keyspace's
-// lists; false where it is in neither.
+// respell replaces Go's text by Ruby's in commands and in a keyspace's lists. It returns
+// false if neither has the text.
 func respell(commands [][]string, space map[string]golden.Value, r respelled) bool {
 	found := 0
 	put := func(text string) string {
@@ -282,8 +282,8 @@ func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, c
 	return w
 }
 
-// goRun runs w; the channel has what Run returned. A test that ends earlier
-// stops the worker.
+// goRun runs w and returns a channel with the error of Run. The end of the test stops
+// the worker.
 func goRun(t *testing.T, w *worker.Worker) <-chan error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)

@@ -13,14 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// quiet is the logger of workers whose lines a test does not read: they are
-// shown when the test fails.
+// quiet returns given, or a logger whose lines are shown if the test fails.
 func quiet(t *testing.T, given *slog.Logger) *slog.Logger {
 	t.Helper()
 	return cmp.Or(given, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
-// journal is a log that may be read while it is written.
+// journal is a log that can be read while it is written.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -32,7 +31,7 @@ func (j *journal) Write(p []byte) (int, error) {
 	return j.text.Write(p)
 }
 
-// count is how many lines have text in them.
+// count returns how often text is in the log.
 func (j *journal) count(text string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()

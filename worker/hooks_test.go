@@ -13,8 +13,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// As in Ruby, the hook runs while the worker is still there.
-func TestQueueEmptyBeforeTheWorkerLeaves(t *testing.T) {
+// As in Ruby, the worker is still registered when the hook runs.
+func TestQueueEmptyIsCalledWhileRegistered(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, exporters(1)...)
@@ -26,10 +26,10 @@ func TestQueueEmptyBeforeTheWorkerLeaves(t *testing.T) {
 	assert.Len(t, registered, 2)
 }
 
-// A worker that has left while a hook was called was told to stop all the same.
-func TestShutdownHookAfterALongHook(t *testing.T) {
+// Shutdown is also called if the worker was told to stop while a hook ran.
+func TestShutdownIsCalledAfterASlowHook(t *testing.T) {
 	t.Parallel()
-	for range 10 { // it was left to chance
+	for range 10 { // it depended on chance
 		s := redistest.Start(t)
 		enqueue(t, s, exporters(1)...)
 		d, client := &diary{}, s.Client(t)

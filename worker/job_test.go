@@ -21,7 +21,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// oneJob is an exchange that gives one job, and keeps how it ended.
+// oneJob is an exchange with one job. It keeps the job's outcome.
 type oneJob struct {
 	payload string
 	given   bool
@@ -39,12 +39,12 @@ func (x *oneJob) Next(_ context.Context, worker string, last *exchange.Finished)
 	return store.Reserved{Worker: worker, Queue: "exports", Payload: []byte(x.payload)}, true
 }
 
-// nowhere is a Redis that is not asked.
+// nowhere is a Redis that is never used.
 type nowhere struct{ store.Redis }
 
 func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
-// lone is a slot without a worker and without a Redis.
+// lone is a slot without a worker and a Redis.
 type lone struct {
 	*slot
 	exchange *oneJob
@@ -65,9 +65,9 @@ func newLone(handler resque.Handler, cfg Config) *lone {
 
 type contextKey struct{}
 
-// A job's failure hooks run after its context has ended, or while the worker stops:
-// theirs must not have ended, and has the values of Run's.
-func TestFailureHooksGetALiveContext(t *testing.T) {
+// A job's failure hooks run after its context has ended, or while the worker stops. The
+// hooks' context has not ended, and has the values of Run's context.
+func TestFailureHooksGetAContextThatHasNotEnded(t *testing.T) {
 	t.Parallel()
 	waits := func(ctx context.Context, _ *resque.Payload) error { <-ctx.Done(); return ctx.Err() }
 	for name, test := range map[string]struct {
@@ -121,7 +121,7 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 				slots.Wait()
 				assert.Equal(t, []error{test.want}, told)
 				assert.Len(t, l.exchange.ended, 1, "finished once")
-				backoff.Sleep(context.WithoutCancel(ctx), 2*time.Hour) // the handler that was given up returns
+				backoff.Sleep(context.WithoutCancel(ctx), 2*time.Hour) // the handler returns after the worker stopped waiting
 				assert.Len(t, told, 1)
 				assert.Len(t, l.exchange.ended, 1)
 				assert.Zero(t, l.stuck.Load())
@@ -130,9 +130,9 @@ func TestFailureHooksGetALiveContext(t *testing.T) {
 	}
 }
 
-// A worker that has begun to stop begins no job: the stopper may have looked for
-// running ones already. The job goes back, and nothing of it is left.
-func TestAJobIsNotBegunWhileTheWorkerStops(t *testing.T) {
+// A worker that has begun to stop begins no job, because the stopper may have looked for
+// running jobs already. The job returns to its queue.
+func TestJobIsNotBegunWhileTheWorkerStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		mux := resque.NewMux()
@@ -149,9 +149,9 @@ func TestAJobIsNotBegunWhileTheWorkerStops(t *testing.T) {
 	})
 }
 
-// A job that is over leaves no alarm; one that goes on after its context ended is
-// stuck until it returns.
-func TestAlarmsEndWithTheirJobs(t *testing.T) {
+// A job that still runs after its context ended is stuck until it returns. After that
+// no alarm is left.
+func TestStuckJobsAreCountedUntilTheyReturn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		takes, limit time.Duration
@@ -190,8 +190,8 @@ func TestAlarmsEndWithTheirJobs(t *testing.T) {
 	}
 }
 
-// A job goes back to its queue only if the worker stops, is told to requeue, and
-// the job ended because it was told to.
+// A job returns to its queue only if the worker stops, OnShutdown is RequeueInterrupted,
+// and the job ended because it was told to.
 func TestWhichJobsAreReturned(t *testing.T) {
 	t.Parallel()
 	own := errors.New("no disk")

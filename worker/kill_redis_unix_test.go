@@ -24,7 +24,7 @@ import (
 
 var redisKills = flag.Int("rediskills", 3, "how often TestNoJobIsLostToKillsOfRedis kills the server; make soak takes more")
 
-// producer enqueues jobs one after the other and notes what it was told of each.
+// producer enqueues jobs one after the other and records the result of each Enqueue.
 type producer struct {
 	client                *resque.Client
 	queued, maybe, turned []int64
@@ -80,9 +80,9 @@ func (l *ledger) count() int {
 }
 
 // TestNoJobIsLostToKillsOfRedis kills a redis-server that syncs each write to its
-// disk, again and again, while jobs are enqueued and performed. What Enqueue said
-// was queued is performed, each job once, and counted once, even so: the worker
-// lives, and asks again for what it was not answered.
+// disk, again and again, while jobs are enqueued and performed. Each job that Enqueue
+// reported as queued is performed and counted once, because the worker survives and
+// repeats calls that got no reply.
 func TestNoJobIsLostToKillsOfRedis(t *testing.T) {
 	t.Parallel()
 	durable := []string{"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}
@@ -122,7 +122,7 @@ func TestNoJobIsLostToKillsOfRedis(t *testing.T) {
 	p.account(t, c, book)
 }
 
-// idle tells whether no worker has a job in hand.
+// idle reports whether no worker has a running job.
 func idle(t *testing.T, c redis.Conn) bool {
 	t.Helper()
 	for _, id := range registered(t, c) {

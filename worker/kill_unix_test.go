@@ -25,8 +25,8 @@ import (
 
 var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the worker; make soak takes more")
 
-// TestMain lets the test binary be a worker, for the tests that kill one, and its
-// child.
+// TestMain runs the test binary as a worker, for tests that kill workers, or as a
+// worker's child.
 func TestMain(m *testing.M) {
 	_, broken := os.Stat(os.Getenv("WORKER_TEST_BROKEN"))
 	switch {
@@ -59,7 +59,7 @@ func exit(err error) {
 
 const killedSlots = 25
 
-// beKilled is a worker whose jobs write a ledger before anything else.
+// beKilled runs a worker whose jobs first write to a ledger.
 func beKilled(ctx context.Context, url string) error {
 	rdb, err := resque.Open(resque.RedisConfig{URL: url})
 	if err != nil {
@@ -84,7 +84,7 @@ func beKilled(ctx context.Context, url string) error {
 	}))
 	w, err := worker.New(client, mux, worker.Config{
 		Queues: []string{"exports"}, Concurrency: killedSlots, Logger: slog.New(slog.DiscardHandler),
-		// Short, so that the next life sweeps what the last one left.
+		// Short, so that the next process prunes the last one.
 		HeartbeatInterval: 200 * time.Millisecond, PruneAfter: time.Second, UntilEmpty: os.Getenv("WORKER_TEST_LAST") != "",
 	})
 	if err != nil {
@@ -94,8 +94,8 @@ func beKilled(ctx context.Context, url string) error {
 }
 
 // TestNoJobIsLostToKills kills a worker under load, again and again. Afterwards
-// each job is in the ledger, or was settled as its worker's death; only jobs in
-// hand at a kill may be both.
+// each job is in the ledger or failed because its worker died. Only jobs that ran at a
+// kill may be both.
 func TestNoJobIsLostToKills(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
@@ -120,7 +120,7 @@ func TestNoJobIsLostToKills(t *testing.T) {
 	}
 	last := process(t, s, "WORKER_TEST_LAST=1")
 	require.NoError(t, last.Wait())
-	settle(t, s)
+	pruneKilled(t, s)
 
 	ledger, err := redis.IntMap(c.Do("HGETALL", "ledger"))
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestNoJobIsLostToKills(t *testing.T) {
 	}
 	t.Logf("%d jobs, %d kills: %d failed for it, %d of them had begun", jobs, *kills, len(failed), twice)
 	require.Empty(t, lost, "jobs that are nowhere")
-	require.LessOrEqual(t, len(failed), *kills*killedSlots, "only jobs in hand at a kill fail")
+	require.LessOrEqual(t, len(failed), *kills*killedSlots, "only jobs that run at a kill fail")
 	require.LessOrEqual(t, twice, len(failed))
 	require.EqualValues(t, jobs, number(t, c, "resque:stat:processed")+int64(len(failed)), "each job is counted once")
 	requireGone(t, c)
@@ -155,8 +155,8 @@ func process(t *testing.T, s *redistest.Server, environ ...string) *exec.Cmd {
 	return cmd
 }
 
-// settle runs a worker until it has swept what the killed ones left.
-func settle(t *testing.T, s *redistest.Server) {
+// pruneKilled runs a worker until it has pruned the killed ones.
+func pruneKilled(t *testing.T, s *redistest.Server) {
 	t.Helper()
 	c := s.Conn(t)
 	w := newWorker(t, s, recordedMux(), worker.Config{

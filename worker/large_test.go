@@ -15,10 +15,10 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// One call copies only so many bytes of payloads, so that Redis is not held up.
-// The slots that it leaves free look again at once: here the next poll is an
-// hour away, and each job waits until all of them run.
-func TestLargeJobsFillEverySlot(t *testing.T) {
+// One call copies a limited number of bytes, so that it does not block Redis for long.
+// Slots that are still free look again at once: the next poll is an hour away, and each
+// job waits until all of them run.
+func TestLargeJobsUseAllSlots(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -57,8 +57,8 @@ func TestLargeJobsFillEverySlot(t *testing.T) {
 	})
 }
 
-// A large payload that Ruby could not read fails as a small one does, with its
-// bytes kept.
+// A large payload that Ruby could not read fails like a small one, and its bytes are
+// kept.
 func TestLargeUnreadablePayloadFails(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

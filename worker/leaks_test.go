@@ -14,8 +14,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// labelled runs fn in a goroutine of its own, which goroutines finds again by
-// name, and with it those that it starts: other tests run beside it.
+// labelled runs fn in a new goroutine. The function goroutines finds that goroutine, and
+// those that it starts, by name, because other tests run at the same time.
 func labelled(name string, fn func()) {
 	go pprof.Do(context.Background(), pprof.Labels("of", name), func(context.Context) { fn() })
 }
@@ -40,7 +40,7 @@ func goroutines(t *testing.T, name string) (count int, stacks string) {
 	return count, strings.Join(found, "\n\n")
 }
 
-// requireGoroutines waits until as many goroutines of a name are there as wanted.
+// requireGoroutines waits until there are as many goroutines of a name as wanted.
 func requireGoroutines(t *testing.T, name string, want int) {
 	t.Helper()
 	var (
@@ -58,8 +58,8 @@ func requireGoroutines(t *testing.T, name string, want int) {
 	}, "goroutines come or go")
 }
 
-// atRest waits until a worker waits for a push and asks Redis nothing else, and
-// returns how many goroutines it has then.
+// atRest waits until a worker waits for a push and makes no other call to Redis, and
+// returns the number of its goroutines.
 func atRest(t *testing.T, name string) (count int) {
 	t.Helper()
 	eventually(t, func() bool {
@@ -70,7 +70,7 @@ func atRest(t *testing.T, name string) (count int) {
 	return count
 }
 
-// clients are the connections that a server has, but for the one that asks.
+// clients returns the connections of a server, except the one that asks.
 type clients struct{ all, tracking, blocked, present int }
 
 func census(t *testing.T, s *redistest.Server) clients {
@@ -102,7 +102,7 @@ func census(t *testing.T, s *redistest.Server) clients {
 	return n
 }
 
-func TestGoroutinesAreFound(t *testing.T) {
+func TestGoroutinesAreCounted(t *testing.T) {
 	t.Parallel()
 	end, begun := make(chan struct{}), make(chan struct{})
 	labelled(t.Name(), func() {

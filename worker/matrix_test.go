@@ -23,18 +23,17 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// stage is how far a run of the matrix is.
+// stage is the progress of a run of the matrix.
 type stage int32
 
 const (
 	starting stage = iota // four jobs wait
 	idling                // they are done
 	pushing               // a fifth is pushed
-	stopping              // the sixth is in hand, and Redis has forgotten its scripts
+	stopping              // the sixth is running, and Redis has forgotten its scripts
 )
 
-// point is a command that the connection is cut at: the nth of its kind in a
-// stage.
+// point is a command at which the connection is cut: the nth of its kind in a stage.
 type point struct {
 	part string
 	at   stage
@@ -43,7 +42,7 @@ type point struct {
 	why  string
 }
 
-// points are all the commands of a worker's life, in its order.
+// points returns all commands of a worker from start to end, in order.
 func points() []point {
 	return []point{
 		{"register", starting, "CLIENT SETNAME", 1, "announcing the process"},
@@ -51,8 +50,8 @@ func points() []point {
 		{"register", starting, "TIME", 1, ""},
 		{"register", starting, "EVALSHA register", 1, "answered NOSCRIPT"},
 		{"register", starting, "EVAL register", 1, ""},
-		{"register", starting, "HGETALL", 1, "looking for what a dead one left"},
-		{"register", starting, "GET", 1, "looking for what a dead one left"},
+		{"register", starting, "HGETALL", 1, "looking for a record of a dead worker"},
+		{"register", starting, "GET", 1, "looking for a record of a dead worker"},
 		{"reserve", starting, "EVALSHA reserve", 1, "answered NOSCRIPT"},
 		{"reserve", starting, "EVAL reserve", 1, "brings job 1"},
 		{"reserve", pushing, "EVALSHA reserve", 1, "brings job 5"},
@@ -116,18 +115,18 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-// lived is what came of one run.
+// lived is the result of one run.
 type lived struct {
-	refused   bool // Run returned at the start, saying that Redis cannot be reached
+	refused   bool // Run returned at the start, because it could not reach Redis
 	performed map[int64]int
 	processed int64
 	failed    int64
 }
 
-// TestCutAtEveryCommand cuts the connection between a worker and Redis before,
-// in the middle of and after each command and each reply, and shows what becomes
-// of six jobs: always the same. A worker that cannot reach Redis at its start
-// says so, and takes no job; started again it performs them.
+// TestCutAtEveryCommand cuts the connection between a worker and Redis before, in the
+// middle of and after each command and each reply. Six jobs always end in the same way.
+// A worker that cannot reach Redis at its start returns an error and takes no job; when
+// it is started again, it performs them.
 func TestCutAtEveryCommand(t *testing.T) {
 	t.Parallel()
 	redistest.StartReal(t) // or skip
@@ -165,7 +164,7 @@ func TestCutAtEveryCommand(t *testing.T) {
 	}
 }
 
-// live is one worker's life with one cut.
+// live runs one worker with one cut.
 func (p point) live(t *testing.T, f fate) lived {
 	t.Helper()
 	server := redistest.StartReal(t)
@@ -200,17 +199,17 @@ func (p point) live(t *testing.T, f fate) lived {
 		}
 		ended <- err
 	}()
-	settled := func(n int64) {
+	finished := func(n int64) {
 		eventually(t, func() bool {
 			return number(t, c, "resque:stat:processed") == n
-		}, fmt.Sprintf("%d jobs are not settled", n))
+		}, fmt.Sprintf("%d jobs are not finished", n))
 	}
 	cutBy := func(s stage) {
 		if p.at == s {
 			eventually(t, func() bool { return closed(fired) }, "the cut never came")
 		}
 	}
-	settled(4)
+	finished(4)
 	cutBy(starting)
 	at.Store(int32(idling))
 	beats(t, c, w)
@@ -218,7 +217,7 @@ func (p point) live(t *testing.T, f fate) lived {
 	beats(t, c, w)
 	at.Store(int32(pushing))
 	do(t, c, "RPUSH", "resque:queue:exports", `{"class":"Exporter","args":[5]}`)
-	settled(5)
+	finished(5)
 	cutBy(pushing)
 	do(t, c, "RPUSH", "resque:queue:exports", `{"class":"Exporter","args":[6]}`)
 	<-inHand
@@ -228,7 +227,7 @@ func (p point) live(t *testing.T, f fate) lived {
 	close(release)
 	require.NoError(t, <-ended)
 	require.True(t, closed(fired), "the cut never came")
-	requireSettled(t, server, 6, 1)
+	requireFinished(t, server, 6, 1)
 	return lived{refused.Load(), performed.times, number(t, c, "resque:stat:processed"), number(t, c, "resque:stat:failed")}
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// midRun performs jobs and calls halfway, once, when half of them are done.
+// midRun performs jobs and calls halfway once, when half of them are done.
 func midRun(c *tally, halfway func()) *resque.Mux {
 	mux := resque.NewMux()
 	var once sync.Once
@@ -32,9 +32,8 @@ func midRun(c *tally, halfway func()) *resque.Mux {
 	return mux
 }
 
-// TestWorkerOutlastsARedisThatHangs has the server stopped and continued while
-// jobs are in hand.
-func TestWorkerOutlastsARedisThatHangs(t *testing.T) {
+// The server is stopped and continued while jobs are running.
+func TestWorkerSurvivesAStoppedRedis(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
 	server := redistest.StartReal(t)
@@ -52,12 +51,12 @@ func TestWorkerOutlastsARedisThatHangs(t *testing.T) {
 	require.NoError(t, syscall.Kill(server.PID, syscall.SIGCONT))
 	require.NoError(t, <-end)
 	c.requireOnce(t)
-	requireSettled(t, server, jobs, 0)
+	requireFinished(t, server, jobs, 0)
 }
 
-// TestWorkerOutlastsARedisThatDies has the server killed, and started again with
-// what it had on disk, while jobs are in hand.
-func TestWorkerOutlastsARedisThatDies(t *testing.T) {
+// The server is killed while jobs are running, and started again with its data from
+// disk.
+func TestWorkerSurvivesAKilledRedis(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
 	durable := []string{"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}
@@ -79,7 +78,7 @@ func TestWorkerOutlastsARedisThatDies(t *testing.T) {
 	go func() { end <- w.Run(ctx) }()
 
 	<-dead
-	eventually(t, func() bool { return log.count("redis is away") == 1 }, "nobody noticed")
+	eventually(t, func() bool { return log.count("redis is away") == 1 }, "the worker has not noticed")
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "redis://"), ":")
 	redistest.StartReal(t, append([]string{"--port", port}, durable...)...)
 	<-c.done
@@ -88,7 +87,7 @@ func TestWorkerOutlastsARedisThatDies(t *testing.T) {
 	require.NoError(t, <-end)
 
 	c.requireOnce(t)
-	requireSettled(t, server, jobs, 0)
+	requireFinished(t, server, jobs, 0)
 	assert.Equal(t, 1, log.count("redis is away"))
 	assert.Equal(t, 1, log.count("redis is back"))
 }

@@ -20,38 +20,38 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-var away = flag.Duration("outage", time.Second, "how long TestRecovery has Redis away; make soak takes longer")
+var away = flag.Duration("outage", time.Second, "how long Redis is away in TestWorkerRecoversFromFaultsOfRedis; make soak sets it")
 
-// patient is a worker whose Redis falls ill.
-type patient struct {
+// faulty is a worker whose Redis has faults.
+type faulty struct {
 	server   *redistest.Server
 	args     []string
-	proxy    *redistest.Proxy // where there is one
+	proxy    *redistest.Proxy // nil if there is none
 	heal     func()
 	client   *resque.Client
 	w        *worker.Worker
 	log      journal
 	stop     context.CancelFunc
 	ended    chan error
-	inHand   chan struct{}
+	running  chan struct{}
 	release  chan struct{}
 	finished atomic.Int64
 	tally    *tally
 }
 
-// trouble is what befalls a Redis while jobs are in hand.
+// trouble is a fault of Redis while jobs are running.
 type trouble struct {
 	name       string
 	args       func(t *testing.T) []string // of the server
 	proxied    bool
-	begin, end func(t *testing.T, p *patient)
+	begin, end func(t *testing.T, p *faulty)
 	lasts      time.Duration
-	unnoticed  bool // it may be over before anybody asks
+	unnoticed  bool // it may be over before the worker calls Redis
 }
 
 func troubles() []trouble {
-	commands := func(commands ...[]any) func(t *testing.T, p *patient) {
-		return func(t *testing.T, p *patient) {
+	commands := func(commands ...[]any) func(t *testing.T, p *faulty) {
+		return func(t *testing.T, p *faulty) {
 			t.Helper()
 			for _, words := range commands {
 				p.ask(t, words[0].(string), words[1:]...)
@@ -65,11 +65,11 @@ func troubles() []trouble {
 				t.Helper()
 				return []string{"--dir", t.TempDir(), "--appendonly", "yes", "--appendfsync", "always"}
 			},
-			begin: func(t *testing.T, p *patient) {
+			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				require.NoError(t, syscall.Kill(p.server.PID, syscall.SIGKILL))
 			},
-			end: func(t *testing.T, p *patient) { t.Helper(); p.restart(t) },
+			end: func(t *testing.T, p *faulty) { t.Helper(); p.restart(t) },
 		},
 		{
 			name: "LOADING",
@@ -77,28 +77,28 @@ func troubles() []trouble {
 				t.Helper()
 				return []string{"--dir", t.TempDir(), "--loading-process-events-interval-bytes", "1024"}
 			},
-			begin: func(t *testing.T, p *patient) {
+			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				p.ask(t, "EVAL", "for i = 1, 3000 do redis.call('SET', 'filler' .. i, 'x') end", 0)
 				c := p.server.Conn(t)
-				_, _ = c.Do("SHUTDOWN", "SAVE") // it says nothing, and is gone
+				_, _ = c.Do("SHUTDOWN", "SAVE") // it ends without a reply
 			},
-			end: func(t *testing.T, p *patient) {
+			end: func(t *testing.T, p *faulty) {
 				t.Helper()
 				p.restart(t, "--key-load-delay", "500") // µs for each key: 1.5 s
 				assert.NotZero(t, p.log.count("LOADING Redis is loading the dataset in memory"))
 			},
 		},
 		{
-			// It takes the timeouts to notice, 15 s of a call and 10 s of a
-			// connection that rested, however many rested.
+			// Timeouts notice it: 15 s for a call and 10 s for idle connections,
+			// whatever their number.
 			name: "half open", lasts: time.Second, proxied: true,
-			begin: func(t *testing.T, p *patient) {
+			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				p.rest(t, 10)
 				p.heal = p.proxy.Silence()
 			},
-			end: func(t *testing.T, p *patient) { t.Helper(); p.heal() },
+			end: func(t *testing.T, p *faulty) { t.Helper(); p.heal() },
 		},
 		{
 			name: "MASTERDOWN", lasts: 300 * time.Millisecond,
@@ -112,7 +112,7 @@ func troubles() []trouble {
 		},
 		{
 			name: "MAXCLIENTS", lasts: 300 * time.Millisecond,
-			begin: func(t *testing.T, p *patient) {
+			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				c := p.server.Conn(t)
 				do(t, c, "CONFIG", "SET", "maxclients", "1")
@@ -123,46 +123,45 @@ func troubles() []trouble {
 					_ = c.Close()
 				}
 			},
-			end: func(t *testing.T, p *patient) { t.Helper(); p.heal() },
+			end: func(t *testing.T, p *faulty) { t.Helper(); p.heal() },
 		},
 	}
 }
 
-// TestRecovery has Redis fall ill while three jobs are in hand. They finish
-// meanwhile, their ends are recorded once it is well, and afterwards the worker
-// is as it was: it is woken by pushes, its heart beats, and neither a goroutine
-// nor a connection has leaked.
-func TestRecovery(t *testing.T) {
+// Redis has a fault while three jobs are running. They end during the fault, and their
+// results are recorded after it. Then the worker is as before: pushes wake it, it sends
+// heartbeats, and no goroutine and no connection has leaked.
+func TestWorkerRecoversFromFaultsOfRedis(t *testing.T) {
 	t.Parallel()
 	for _, trouble := range troubles() {
 		t.Run(trouble.name, func(t *testing.T) {
 			t.Parallel()
-			p := admit(t, trouble)
+			p := startFaulty(t, trouble)
 			for id := range 6 {
 				p.push(t, id+1)
 			}
-			p.settled(t, 6)
+			p.requireCounted(t, 6)
 			p.requireWell(t)
 			before := atRest(t, t.Name())
 
 			for id := range 3 {
 				p.push(t, 101+id)
-				<-p.inHand
+				<-p.running
 			}
 			trouble.begin(t, p)
 			close(p.release)
-			eventually(t, func() bool { return p.finished.Load() == 9 }, "jobs in hand do not finish")
+			eventually(t, func() bool { return p.finished.Load() == 9 }, "running jobs do not end")
 			<-time.After(trouble.lasts)
 			trouble.end(t, p)
 			over := time.Now()
 
-			p.settled(t, 9)
+			p.requireCounted(t, 9)
 			t.Logf("the ends were recorded %v after it was over", time.Since(over).Round(time.Millisecond))
 			p.beats(t)
 			for id := range 5 {
 				p.push(t, 7+id)
 			}
-			p.settled(t, 14)
+			p.requireCounted(t, 14)
 			p.requireWell(t)
 			t.Logf("well again %v after it was over", time.Since(over).Round(time.Millisecond))
 			requireGoroutines(t, t.Name(), before)
@@ -170,15 +169,15 @@ func TestRecovery(t *testing.T) {
 				assert.Equal(t, 1, p.log.count("redis is away"))
 				assert.Equal(t, 1, p.log.count("redis is back"))
 			}
-			p.discharge(t)
+			p.requireStops(t)
 		})
 	}
 }
 
-// admit starts a worker with three slots, which only pushes wake.
-func admit(t *testing.T, trouble trouble) *patient {
+// startFaulty starts a worker with three slots, which only pushes wake.
+func startFaulty(t *testing.T, trouble trouble) *faulty {
 	t.Helper()
-	p := &patient{inHand: make(chan struct{}), release: make(chan struct{}), ended: make(chan error, 1), tally: newTally(14)}
+	p := &faulty{running: make(chan struct{}), release: make(chan struct{}), ended: make(chan error, 1), tally: newTally(14)}
 	if trouble.args != nil {
 		p.args = trouble.args(t)
 	}
@@ -193,7 +192,7 @@ func admit(t *testing.T, trouble trouble) *patient {
 		defer p.finished.Add(1)
 		p.tally.count(id)
 		if id > 100 {
-			p.inHand <- struct{}{}
+			p.running <- struct{}{}
 			<-p.release
 		}
 		return nil
@@ -212,8 +211,8 @@ func admit(t *testing.T, trouble trouble) *patient {
 	return p
 }
 
-// rest leaves connections in the pool of the worker.
-func (p *patient) rest(t *testing.T, count int) {
+// rest leaves idle connections in the pool of the worker.
+func (p *faulty) rest(t *testing.T, count int) {
 	t.Helper()
 	for range count {
 		c, err := p.client.Redis().Conn(t.Context())
@@ -223,15 +222,15 @@ func (p *patient) rest(t *testing.T, count int) {
 	}
 }
 
-// restart starts the server again where it was, with what it had on disk.
-func (p *patient) restart(t *testing.T, args ...string) {
+// restart starts the server again at its address, with its data from disk.
+func (p *faulty) restart(t *testing.T, args ...string) {
 	t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.server.URL, "redis://"), ":")
 	p.server.PID = redistest.StartReal(t, append(append([]string{"--port", port}, p.args...), args...)...).PID
 }
 
-// ask asks the server on a connection that is gone afterwards.
-func (p *patient) ask(t *testing.T, command string, args ...any) any {
+// ask sends a command on a new connection and closes it.
+func (p *faulty) ask(t *testing.T, command string, args ...any) any {
 	t.Helper()
 	c, err := redis.DialURLContext(t.Context(), p.server.URL)
 	require.NoError(t, err)
@@ -239,15 +238,15 @@ func (p *patient) ask(t *testing.T, command string, args ...any) any {
 	return do(t, c, command, args...)
 }
 
-func (p *patient) push(t *testing.T, id int) {
+func (p *faulty) push(t *testing.T, id int) {
 	t.Helper()
 	payload, err := resque.Job{Class: "Exporter", Queue: "exports", Args: []any{id}}.Encode()
 	require.NoError(t, err)
 	p.ask(t, "RPUSH", "resque:queue:exports", payload)
 }
 
-// settled waits until the ends of n jobs are counted.
-func (p *patient) settled(t *testing.T, n int64) {
+// requireCounted waits until n jobs are counted.
+func (p *faulty) requireCounted(t *testing.T, n int64) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		got, err := redis.Int64(p.ask(t, "GET", "resque:stat:processed"), nil)
@@ -255,7 +254,7 @@ func (p *patient) settled(t *testing.T, n int64) {
 	}, time.Minute, 10*time.Millisecond, "%d ends are not recorded", n)
 }
 
-func (p *patient) beats(t *testing.T) {
+func (p *faulty) beats(t *testing.T) {
 	t.Helper()
 	c, err := redis.DialURLContext(t.Context(), p.server.URL)
 	require.NoError(t, err)
@@ -263,13 +262,13 @@ func (p *patient) beats(t *testing.T) {
 	beats(t, c, p.w)
 }
 
-// mostConnections are the presence's, two that wait for pushes, those that slots,
-// heartbeat and sweeper need at the same time, and two that the pool may have
-// kept of an attempt to wait.
+// mostConnections counts the named connection, two that wait for pushes, those that
+// slots, heartbeat and sweeper need at the same time, and two that the pool may have
+// kept from an attempt to wait.
 const mostConnections = 3 + 3 + 2
 
-// requireWell waits until the worker waits for pushes and is present.
-func (p *patient) requireWell(t *testing.T) {
+// requireWell waits until the worker waits for pushes and its named connection is open.
+func (p *faulty) requireWell(t *testing.T) {
 	t.Helper()
 	var now clients
 	require.Eventually(t, func() bool {
@@ -278,8 +277,8 @@ func (p *patient) requireWell(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond, "%+v", &now)
 }
 
-// discharge stops the worker, of which nothing must be left.
-func (p *patient) discharge(t *testing.T) {
+// requireStops stops the worker, and asserts that nothing of it is left.
+func (p *faulty) requireStops(t *testing.T) {
 	t.Helper()
 	p.stop()
 	require.NoError(t, <-p.ended)
@@ -290,5 +289,5 @@ func (p *patient) discharge(t *testing.T) {
 		assert.Equal(t, 1, times, "job %d", id)
 	}
 	assert.Len(t, p.tally.times, 14)
-	requireSettled(t, p.server, 14, 0)
+	requireFinished(t, p.server, 14, 0)
 }

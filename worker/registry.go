@@ -12,8 +12,8 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// registry is the worker as others see it: its slots' ids, their heartbeats,
-// and a connection that tells that the process lives.
+// registry registers the slots, sends their heartbeats, and keeps a named
+// connection open, which shows other workers that the process is alive.
 type registry struct {
 	backend  registrar
 	dead     *sweeper
@@ -24,7 +24,7 @@ type registry struct {
 	presence *store.Presence
 }
 
-// registrar is what a registry needs of the store.
+// registrar has the methods of the store that a registry uses.
 type registrar interface {
 	Announce(ctx context.Context, process, token string) (*store.Presence, error)
 	Present(ctx context.Context, process string) (tokens []string, ok bool, err error)
@@ -34,9 +34,9 @@ type registrar interface {
 	Retire(ctx context.Context, workers []string) error
 }
 
-// enter registers the slots and returns their ids. An id that is taken belongs
-// to a live twin, a process with the same host name and pid in another
-// container, which keeps it; or to one that died, whose job is settled first.
+// enter registers the slots and returns their ids. If an id is taken by a live twin, a
+// process with the same host name and pid in another container, enter uses another
+// id. If it is taken by a dead worker, enter prunes that worker first.
 //
 // Ruby: Resque::Worker#startup.
 func (r *registry) enter(ctx context.Context) ([]string, error) {
@@ -62,7 +62,7 @@ func (r *registry) enter(ctx context.Context) ([]string, error) {
 
 // take registers one id, unless a twin has it.
 func (r *registry) take(ctx context.Context, id string, twin bool) error {
-	const tries = 3 // somebody else may be settling the same dead worker
+	const tries = 3 // another process may be pruning the same dead worker
 	for range tries {
 		taken, err := r.backend.Register(ctx, []string{id}, time.Now(), false)
 		if err != nil {
@@ -83,14 +83,15 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 	return nil
 }
 
-// finishLeftover finishes the job of a record under an id of ours that has no registration:
-// what is left of a worker that died after somebody had pruned it.
+// finishLeftover finishes the job in the record of an id that this process has just
+// registered. A worker with that id reserved the job after it had been pruned, and
+// died.
 func (r *registry) finishLeftover(ctx context.Context, id string) error {
 	found, err := r.dead.finishRecord(ctx, id)
 	if err != nil {
 		return err
 	}
-	if found { // its registration went with the record
+	if found { // the registration was removed with the record
 		if _, err := r.backend.Register(ctx, []string{id}, time.Now(), true); err != nil {
 			return err
 		}
@@ -98,8 +99,8 @@ func (r *registry) finishLeftover(ctx context.Context, id string) error {
 	return nil
 }
 
-// twin tells whether another process of this name is alive. Both twins see each
-// other when they start at the same time, since each announces itself first.
+// twin reports whether another live process has the name of this one. Twins that
+// start at the same time see each other, because each names its connection first.
 func (r *registry) twin(ctx context.Context) (bool, error) {
 	tokens, ok, err := r.backend.Present(ctx, r.process)
 	if err != nil {
@@ -111,8 +112,8 @@ func (r *registry) twin(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(tokens, func(token string) bool { return token != r.token }), nil
 }
 
-// beat says that the slots are alive until ctx ends. It must outlast every
-// trouble: a worker that falls silent is pruned, job and all.
+// beat sends the slots' heartbeats until ctx ends, whatever Redis answers: a worker
+// without heartbeats is pruned.
 //
 // Ruby: Resque::Worker#start_heartbeat.
 func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
@@ -138,8 +139,8 @@ func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
 	}
 }
 
-// renew announces the process again where its connection broke. Where that
-// fails, the next beat tries again.
+// renew opens the named connection again if it broke. If that fails, the next
+// heartbeat tries again.
 func (r *registry) renew(ctx context.Context) {
 	if r.presence != nil && r.presence.Check() == nil {
 		return
@@ -151,16 +152,16 @@ func (r *registry) renew(ctx context.Context) {
 }
 
 // leaveTimeout is how long a stopping worker tries to reach a Redis that does not
-// answer, before it leaves the rest to sweepers.
+// answer. Other workers then prune it.
 const leaveTimeout = 20 * time.Second
 
-// leave unregisters the slots, trying for a while where Redis is away: what is
-// left behind looks like a crash to others, as unsettled slots are to.
+// leave unregisters the slots, except the unfinished ones, whose last results are not
+// recorded: other workers prune those. It retries for leaveTimeout if Redis is away.
 //
 // Ruby: Resque::Worker#unregister_worker.
-func (r *registry) leave(ctx context.Context, unsettled ...string) error {
+func (r *registry) leave(ctx context.Context, unfinished ...string) error {
 	defer r.close()
-	ids := slices.DeleteFunc(slices.Clone(r.ids), func(id string) bool { return slices.Contains(unsettled, id) })
+	ids := slices.DeleteFunc(slices.Clone(r.ids), func(id string) bool { return slices.Contains(unfinished, id) })
 	if len(ids) == 0 {
 		return nil
 	}

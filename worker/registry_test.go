@@ -14,8 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// nameless is a store whose Redis lets nobody name a connection, though it
-// lists them.
+// nameless is a store whose Redis refuses to name connections, but lists them.
 type nameless struct{ *store.Store }
 
 func (nameless) Announce(context.Context, string, string) (*store.Presence, error) {
@@ -25,7 +24,7 @@ func (nameless) Announce(context.Context, string, string) (*store.Presence, erro
 // A worker that cannot announce itself must not take a twin that lives for dead:
 // neither one whose connection it sees, nor one that could not announce itself
 // either and was heard just now.
-func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
+func TestWorkersWithoutNamedConnectionKeepTheirTwins(t *testing.T) {
 	t.Parallel()
 	for name, announced := range map[string]bool{"announced": true, "nameless, too": false} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +59,7 @@ func TestNamelessWorkersSpareTheirTwins(t *testing.T) {
 	}
 }
 
-func TestLeavingDoesNotPutBackWhatWasPerformed(t *testing.T) {
+func TestLeavingDoesNotReturnPerformedJobs(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	c := s.Conn(t)
@@ -77,7 +76,7 @@ func TestLeavingDoesNotPutBackWhatWasPerformed(t *testing.T) {
 	require.NoError(t, r.leave(t.Context(), ids[0]))
 	waiting, err := redis.Int(c.Do("LLEN", "resque:queue:exports"))
 	require.NoError(t, err)
-	assert.Equal(t, 1, waiting, "that of the other slot, which nobody began")
+	assert.Equal(t, 1, waiting, "that of the other slot, which has not begun")
 	left, err := redis.Strings(c.Do("SMEMBERS", "resque:workers"))
 	require.NoError(t, err)
 	assert.Equal(t, ids[:1], left, "for the sweepers to find")

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// fate is what becomes of a request on its way to Redis.
+// fate is what happens to a request on its way to Redis.
 type fate int
 
 const (
@@ -123,8 +123,8 @@ func readRequest(in *bufio.Reader) (raw []byte, words []string, err error) {
 	return seen.Bytes(), words, err
 }
 
-// isExchange tells the script that settles and reserves from all others: it
-// alone looks whether the workers are paused.
+// isExchange reports whether a request runs the script that finishes and reserves:
+// only that one reads whether the workers are paused.
 func isExchange(request []string) bool {
 	switch strings.ToLower(request[0]) {
 	case "eval", "evalsha":

@@ -22,7 +22,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// registered are the ids of all registered workers.
+// registered returns the ids of all registered workers.
 func registered(t *testing.T, c redis.Conn) []string {
 	t.Helper()
 	ids, err := redis.Strings(c.Do("SMEMBERS", "resque:workers"))
@@ -30,15 +30,15 @@ func registered(t *testing.T, c redis.Conn) []string {
 	return ids
 }
 
-// ready waits until a worker that runs is registered.
+// ready waits until w is registered.
 func ready(t *testing.T, w *worker.Worker) {
 	t.Helper()
 	eventually(t, func() bool { return len(w.IDs()) > 0 }, "the worker is not registered")
 }
 
-// Two processes may have the same host name and pid, in two containers: here
-// they are two workers of one process.
-func TestTwinsKeepApart(t *testing.T) {
+// Processes in two containers may have the same host name and pid. Here they are
+// workers of one process.
+func TestTwinsUseDifferentIDs(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -61,8 +61,8 @@ func TestTwinsKeepApart(t *testing.T) {
 	})
 }
 
-// A worker that starts under the id of one that died settles its job first.
-func TestRestartSettlesWhatTheDeadOneLeft(t *testing.T) {
+// A worker that starts with the id of a dead one prunes that one first.
+func TestRestartPrunesADeadWorkerWithItsID(t *testing.T) {
 	t.Parallel()
 	for name, half := range map[string]bool{"registered": false, "pruned already, but for its record": true} {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestRestartSettlesWhatTheDeadOneLeft(t *testing.T) {
 			})
 			w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
 			require.NoError(t, w.Run(t.Context()))
-			assert.Zero(t, performed.Load(), "it is settled, not adopted")
+			assert.Zero(t, performed.Load(), "it fails and is not performed")
 			failed := fmt.Sprintf("%s", do(t, c, "LINDEX", "resque:failed", 0))
 			assert.Contains(t, failed, "Resque::PruneDeadWorkerDirtyExit")
 			assert.Contains(t, failed, id)
@@ -111,7 +111,7 @@ func TestAWorkerThatSettledARecordIsRegistered(t *testing.T) {
 	assert.EqualValues(t, 1, do(t, c, "EXISTS", "resque:worker:"+id+":started"))
 }
 
-func TestAPrunedWorkerRegistersAgain(t *testing.T) {
+func TestPrunedWorkerRegistersAgain(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	c := s.Conn(t)
@@ -162,11 +162,11 @@ func TestGoexitIsAFailureAndKeepsTheSlot(t *testing.T) {
 	enqueue(t, s, exporters(3)...)
 	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
 	require.NoError(t, w.Run(t.Context()))
-	requireSettled(t, s, 3, 1)
+	requireFinished(t, s, 3, 1)
 }
 
-// Jobs of unknown classes are left to others, without turning them round and
-// round meanwhile.
+// Jobs of unknown classes are left to other workers, and are not put back again and
+// again.
 func TestPutBackUnknown(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -189,7 +189,7 @@ func TestPutBackUnknown(t *testing.T) {
 		ready(t, w)
 		enqueue(t, s, exporters(1)...)
 		eventually(t, func() bool { return known.Load() == 1 }, "a known class behind unknown ones is not performed")
-		// Some 32 at each poll, then the slot rests until the next one.
+		// About 32 at each poll; then the slot waits for the next poll.
 		turned, began := log.count("put back"), time.Now()
 		eventually(t, func() bool { return log.count("put back") > turned+4*32 }, "it looks again")
 		assert.GreaterOrEqual(t, time.Since(began), 500*time.Millisecond, "it moves them round and round")
@@ -203,8 +203,8 @@ func TestPutBackUnknown(t *testing.T) {
 	})
 }
 
-// Queues that hold nothing but what is put back keep nobody from those after them.
-func TestPutBackLetsOtherQueuesHaveTheirTurn(t *testing.T) {
+// A queue in which all jobs are put back does not block the queues after it.
+func TestPutBackTriesOtherQueuesFirst(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -245,8 +245,7 @@ func scriptCalls(t *testing.T, c redis.Conn) int {
 	return n
 }
 
-// A push wakes an idle worker at once, whoever made it; the poll alone would
-// take an hour.
+// A push by any client wakes an idle worker at once. The next poll is an hour away.
 func TestPickupWithoutPolling(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -271,7 +270,7 @@ func TestPickupWithoutPolling(t *testing.T) {
 				require.Equal(t, q, <-done)
 			}
 		}
-		if s.Real { // a queue that nobody knew, and a pause that ends
+		if s.Real { // an unknown queue, and a pause that ends
 			do(t, c, "SADD", "resque:queues", "newer")
 			do(t, c, "RPUSH", "resque:queue:newer", `{"class":"Exporter","args":[]}`)
 			require.Equal(t, "newer", <-done)
@@ -294,8 +293,8 @@ func TestPickupWithoutPolling(t *testing.T) {
 	})
 }
 
-// An idle worker is cheap, however many slots it has.
-func TestIdleWorkerAsksLittle(t *testing.T) {
+// The number of slots does not change how many commands an idle worker sends.
+func TestIdleWorkerSendsFewCommands(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
 	w := newWorker(t, s, recordedMux(), worker.Config{Queues: []string{"exports"}, Concurrency: 100, PollInterval: 100 * time.Millisecond})
@@ -310,7 +309,7 @@ func TestIdleWorkerAsksLittle(t *testing.T) {
 	assert.LessOrEqual(t, len(asked), 60)
 }
 
-// A stop may come before the worker has begun, or half way.
+// A worker may be told to stop before or while it starts.
 func TestStoppedWhileStarting(t *testing.T) {
 	t.Parallel()
 	for calls := range 8 {
@@ -335,7 +334,7 @@ func TestStoppedWhileStarting(t *testing.T) {
 	}
 }
 
-// treacherous is an error whose every method panics.
+// treacherous is an error whose methods all panic.
 type treacherous struct{}
 
 func (*treacherous) Error() string   { panic("Error") }
@@ -343,9 +342,8 @@ func (*treacherous) Is(error) bool   { panic("Is") }
 func (*treacherous) As(any) bool     { panic("As") }
 func (e *treacherous) Unwrap() error { panic("Unwrap") }
 
-// What a handler returns is the user's, methods and all: it fails the job, not
-// the worker.
-func TestErrorsThatPanic(t *testing.T) {
+// Methods of a handler's error may panic. The job fails and the worker continues.
+func TestErrorsWithPanickingMethodsFailTheJob(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
@@ -365,5 +363,5 @@ func TestErrorsThatPanic(t *testing.T) {
 		Queues: []string{"exports"}, UntilEmpty: true, Timeout: 50 * time.Millisecond, UnknownClass: worker.PutBackUnknown,
 	})
 	require.NoError(t, w.Run(t.Context()))
-	requireSettled(t, s, 3, 3)
+	requireFinished(t, s, 3, 3)
 }

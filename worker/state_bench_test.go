@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// BenchmarkOnState is what a job costs with somebody who watches, and without.
+// BenchmarkOnState measures a job with OnState and without.
 func BenchmarkOnState(b *testing.B) {
 	for _, watched := range []bool{false, true} {
 		name := "unwatched"

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// states are what OnState was told, and when.
+// states are the states that OnState got, and when.
 type states struct {
 	mu   sync.Mutex
 	told []worker.State
@@ -43,7 +43,7 @@ func (s *states) eventually(t *testing.T, want func(worker.State) bool, what str
 	eventually(t, func() bool { state, calls := s.last(); return calls > 0 && want(state) }, what)
 }
 
-func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
+func TestOnStateGetsEachState(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -66,7 +66,7 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 
 		before := time.Now()
 		enqueue(t, s, resque.Job{Queue: "exports", Class: "Waits"})
-		seen.eventually(t, func(s worker.State) bool { return len(s.Working) == 1 && len(s.Queues) == 2 }, "a job in hand, and its queue known")
+		seen.eventually(t, func(s worker.State) bool { return len(s.Working) == 1 && len(s.Queues) == 2 }, "a job is running, and its queue is known")
 		state, _ := seen.last()
 		assert.Equal(t, []string{"exports", "mail"}, state.Queues)
 		job := state.Working[0]
@@ -87,8 +87,8 @@ func TestOnStateTellsWhatAWorkerDoes(t *testing.T) {
 	})
 }
 
-// However many jobs there are, OnState is called some times a second, and at
-// last with what is true then.
+// OnState is called a few times a second, however many jobs there are, and last with
+// the final state.
 func TestOnStateIsThrottled(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -111,7 +111,7 @@ func TestOnStateIsThrottled(t *testing.T) {
 	}
 }
 
-func TestOnStateMayPanic(t *testing.T) {
+func TestPanicInOnStateIsLogged(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	var log journal

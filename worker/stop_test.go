@@ -19,8 +19,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// gate is a handler that tells of each job and holds it until it is opened. It
-// ends with its context where it is obedient.
+// gate is a handler that reports each job and blocks it until the gate is opened. An
+// obedient one also returns when its context ends.
 type gate struct {
 	begun, open chan struct{}
 	ended       atomic.Int64
@@ -46,9 +46,8 @@ func (g *gate) mux(obedient bool) *resque.Mux {
 	return mux
 }
 
-// A job that ignores its end is given up: it is recorded, once, and its handler
-// goes on undisturbed.
-func TestGivingUpLeavesTheHandlerAlone(t *testing.T) {
+// A job that ignores the end of its context is recorded once, and its handler continues.
+func TestJobThatIgnoresItsContextIsADirtyExit(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(w *worker.Worker){
 		"after the term timeout": (*worker.Worker).Term,
@@ -88,8 +87,8 @@ func TestGivingUpLeavesTheHandlerAlone(t *testing.T) {
 	}
 }
 
-// Without StopTimeout a worker waits for its jobs; with it, it leaves them alone
-// until then.
+// Without StopTimeout a worker waits for its jobs. With it, their contexts do not end
+// before.
 func TestStopLeavesJobsAloneUntilStopTimeout(t *testing.T) {
 	t.Parallel()
 	for name, timeout := range map[string]time.Duration{"no limit": 0, "an hour": time.Hour} {
@@ -136,7 +135,7 @@ func TestStopTimeoutEndsJobs(t *testing.T) {
 	<-g.begun
 	w.Term()
 	require.NoError(t, <-ended)
-	requireSettled(t, s, 1, 1)
+	requireFinished(t, s, 1, 1)
 	failed := failures(t, s.Conn(t))
 	assert.Equal(t, "Resque::TermException", failed[0].Exception)
 	assert.Equal(t, "SIGTERM", failed[0].Error)
@@ -154,15 +153,15 @@ func TestGracefulTermAppliesStopTimeoutToInterruptOnly(t *testing.T) {
 	ended := goRun(t, w)
 	<-g.begun
 	w.Term()
-	<-g.begun // it drains; a third order is read after it waits
+	<-g.begun // it drains
 	assert.Zero(t, g.ended.Load())
 	w.Interrupt()
 	require.NoError(t, <-ended)
-	requireSettled(t, s, 1, 1)
+	requireFinished(t, s, 1, 1)
 }
 
-// A job that returns right at its deadline ends once, one way or the other.
-func TestAJobThatReturnsAtTheDeadline(t *testing.T) {
+// A job that returns right at its deadline is finished once, as done or as cut off.
+func TestJobThatReturnsAtTheDeadlineIsFinishedOnce(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	const rounds = 40
@@ -191,8 +190,7 @@ func TestAJobThatReturnsAtTheDeadline(t *testing.T) {
 	t.Logf("%d of %d were cut off", dirty, rounds)
 }
 
-// Each goes back to the front as it ends, so that those of several slots may
-// change places.
+// Each job returns to the front when it ends, so the order of several may change.
 func TestOnShutdownRequeueKeepsBytesAndFront(t *testing.T) {
 	t.Parallel()
 	for name, obedient := range map[string]bool{"obedient": true, "given up": false} {
@@ -225,7 +223,7 @@ func TestOnShutdownRequeueKeepsBytesAndFront(t *testing.T) {
 	}
 }
 
-func TestStuckGoesUpAndDown(t *testing.T) {
+func TestStuckCountsJobsThatIgnoreTheirContexts(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, exporters(1)...)
@@ -235,17 +233,17 @@ func TestStuckGoesUpAndDown(t *testing.T) {
 	ended := goRun(t, w)
 	<-g.begun
 	w.EndJobs()
-	w.EndJobs() // it is one job all the same
+	w.EndJobs() // it is still one job
 	eventually(t, func() bool { return w.Stuck() == 1 }, "stuck")
 	eventually(t, func() bool { return log.count("job is stuck") > 0 }, "told")
 	close(g.open)
 	eventually(t, func() bool { return w.Stuck() == 0 }, "not any more")
 	w.Quit()
 	require.NoError(t, <-ended)
-	requireSettled(t, s, 1, 0)
+	requireFinished(t, s, 1, 0)
 }
 
-func TestEndJobsGoesOn(t *testing.T) {
+func TestWorkerContinuesAfterEndJobs(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, exporters(2)...)
@@ -258,11 +256,11 @@ func TestEndJobsGoesOn(t *testing.T) {
 	close(g.open)
 	w.Quit()
 	require.NoError(t, <-ended)
-	requireSettled(t, s, 2, 1)
+	requireFinished(t, s, 2, 1)
 	assert.Equal(t, "Resque::TermException", failures(t, s.Conn(t))[0].Exception)
 }
 
-// diary is what hooks have written, in order.
+// diary has the lines that hooks have written, in order.
 type diary struct {
 	mu    sync.Mutex
 	lines []string
@@ -291,7 +289,7 @@ func (d *diary) hooks() worker.Hooks {
 	}
 }
 
-func TestHooksOfAWorker(t *testing.T) {
+func TestHooksAreCalledInOrder(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	d := &diary{}
@@ -303,7 +301,7 @@ func TestHooksOfAWorker(t *testing.T) {
 		eventually(t, func() bool { return d.text() == want }, want)
 	}
 	saw("first")
-	w.Resume() // nothing was paused: CONT comes from systemd's stop, too
+	w.Resume() // it is not paused: systemd's stop also sends CONT
 	together(t, s, exporters(3))
 	saw("first, empty")
 	w.Pause()
@@ -318,11 +316,10 @@ func TestHooksOfAWorker(t *testing.T) {
 	w.Term()
 	require.NoError(t, <-ended)
 	assert.Equal(t, "first, empty, pausing, resumed, empty, shutdown, exit", d.text())
-	requireSettled(t, s, 6, 0)
+	requireFinished(t, s, 6, 0)
 }
 
-// together enqueues jobs at once: one after the other, the queue may be empty in
-// between.
+// together enqueues all jobs in one call, so that the queue is not empty in between.
 func together(t *testing.T, s *redistest.Server, jobs []resque.Job) {
 	t.Helper()
 	receipts, err := s.Client(t).EnqueueAll(t.Context(), jobs)
@@ -351,8 +348,8 @@ func TestHooksUntilEmpty(t *testing.T) {
 	}
 }
 
-// As in Ruby, a paused worker that is to stop at empty queues stops.
-func TestPausedUntilEmpty(t *testing.T) {
+// As in Ruby, a paused worker with UntilEmpty returns.
+func TestPausedWorkerUntilEmptyReturns(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, exporters(2)...)
@@ -372,8 +369,8 @@ func TestPausedUntilEmpty(t *testing.T) {
 	requireGone(t, c)
 }
 
-// What is said to a Run that is over is not for the next one.
-func TestLateOrdersAreForgotten(t *testing.T) {
+// An order that comes after Run is not for the next Run.
+func TestOrdersAfterRunHaveNoEffect(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	var w *worker.Worker
@@ -385,10 +382,10 @@ func TestLateOrdersAreForgotten(t *testing.T) {
 	require.NoError(t, w.Run(ctx))
 	enqueue(t, s, exporters(3)...)
 	require.NoError(t, w.Run(t.Context()))
-	requireSettled(t, s, 3, 0)
+	requireFinished(t, s, 3, 0)
 }
 
-func TestHooksThatPanic(t *testing.T) {
+func TestPanicsOfHooksAreLogged(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	enqueue(t, s, exporters(2)...)
@@ -407,10 +404,10 @@ func TestHooksThatPanic(t *testing.T) {
 	for _, hook := range []string{"QueueEmpty", "BeforePause", "AfterPause", "Shutdown", "WorkerExit"} {
 		assert.Equal(t, 1, log.count("hook="+hook), hook)
 	}
-	requireSettled(t, s, 2, 0)
+	requireFinished(t, s, 2, 0)
 }
 
-func TestBeforeFirstForkDecides(t *testing.T) {
+func TestErrorOfBeforeFirstForkEndsRun(t *testing.T) {
 	t.Parallel()
 	no := errors.New("no disk")
 	for name, hook := range map[string]func(context.Context) error{
@@ -429,9 +426,8 @@ func TestBeforeFirstForkDecides(t *testing.T) {
 	}
 }
 
-// A job's failure hooks are told where its failure is recorded, in every way for
-// a job to fail, once.
-func TestFailureHooksInProcess(t *testing.T) {
+// Failure hooks are called once for each way in which a job fails.
+func TestFailureHooksAreCalledOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		perform resque.HandlerFunc
@@ -472,8 +468,8 @@ func TestFailureHooksInProcess(t *testing.T) {
 	}
 }
 
-// A dead worker's job tells the hooks of whoever sweeps it up.
-func TestFailureHooksOfTheSweeper(t *testing.T) {
+// The sweeper calls the failure hooks of a dead worker's job.
+func TestSweeperCallsFailureHooks(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	c := s.Conn(t)

@@ -84,7 +84,7 @@ func TestSweepLeavesWhatRubyLeaves(t *testing.T) {
 	})
 }
 
-func TestSweepSparesTheLiving(t *testing.T) {
+func TestSweepKeepsLiveWorkers(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.Start(t), Config{})
 	g.plant(t, "ruby:1:exports", recorded, 4*time.Minute)
@@ -105,7 +105,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 
 // The connection of a Go worker shows that it is alive. Without it, the worker is pruned
 // earlier than a Ruby worker.
-func TestSweepTakesGoWorkersSooner(t *testing.T) {
+func TestSweepPrunesDisconnectedGoWorkersSooner(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.StartReal(t), Config{})
 	g.plant(t, "web~go:1-1:exports", recorded, 3*time.Minute)
@@ -125,7 +125,7 @@ func TestSweepTakesGoWorkersSooner(t *testing.T) {
 }
 
 // When Redis's clock jumps, all heartbeats become old. A connected worker is still alive.
-func TestSweepSparesConnectedWorkersWhateverTheirHeartbeat(t *testing.T) {
+func TestSweepKeepsConnectedWorkersWithOldHeartbeats(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.StartReal(t), Config{})
 	ids := []string{"web~go:2-1:exports", "web~go:2-2:exports"}
@@ -176,7 +176,7 @@ func TestHeartbeatMustBeShorterThanPruneAfter(t *testing.T) {
 	}
 }
 
-func TestManySweepersEndADeadWorkerOnce(t *testing.T) {
+func TestManySweepersPruneADeadWorkerOnce(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -213,7 +213,7 @@ func TestSweepWaitsForTheLock(t *testing.T) {
 	assert.Equal(t, "ruby", holder)
 }
 
-func TestAWorkerThatIsHeardAgainIsNotPruned(t *testing.T) {
+func TestWorkerWithANewHeartbeatIsNotPruned(t *testing.T) {
 	t.Parallel()
 	g := dig(t, redistest.Start(t), Config{})
 	g.plant(t, "slow:1:exports", recorded, time.Hour)
@@ -228,7 +228,7 @@ func TestAWorkerThatIsHeardAgainIsNotPruned(t *testing.T) {
 }
 
 // A job that crashes its worker must not crash all workers.
-func TestRequeueCrashedGivesUp(t *testing.T) {
+func TestRequeueCrashedFailsAtCrashLimit(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
@@ -273,7 +273,7 @@ func TestSweepFailsUnreadableRecordsReadably(t *testing.T) {
 }
 
 // The failure of a dead worker's Rails job has the class of the job inside.
-func TestSweepNamesJobsOfRails(t *testing.T) {
+func TestSweepRecordsTheClassInsideRailsJobs(t *testing.T) {
 	t.Parallel()
 	const rails = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["ExportJob"]}}`
 	mux := resque.NewMux()
@@ -307,7 +307,7 @@ func TestProcessOf(t *testing.T) {
 	}
 }
 
-func TestSweepRecordsWhereItIsTold(t *testing.T) {
+func TestSweepUsesFailureLists(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()

@@ -14,9 +14,9 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// TestTroubleWithRedis has a server refuse or cut for a while, in the middle of
-// jobs. The worker stays, and each job is performed and counted once.
-func TestTroubleWithRedis(t *testing.T) {
+// A server refuses calls or breaks connections for a while during jobs. The worker
+// continues, and each job is performed and counted once.
+func TestWorkerSurvivesFaultsOfRedis(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name       string
@@ -70,7 +70,7 @@ func TestTroubleWithRedis(t *testing.T) {
 			stop()
 			require.NoError(t, <-ended)
 			assert.EqualValues(t, jobs, performed.Load(), "each once")
-			requireSettled(t, s, jobs, jobs/10)
+			requireFinished(t, s, jobs, jobs/10)
 			assert.LessOrEqual(t, log.count("redis is away"), 3, "told once")
 		})
 	}

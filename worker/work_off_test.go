@@ -21,7 +21,7 @@ func TestWorkOff(t *testing.T) {
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
 		client := s.Client(t)
-		var did []string // without a lock: the race detector says whose goroutine it is
+		var did []string // without a lock: the race detector finds another goroutine
 		mux := resque.NewMux()
 		mux.HandleFunc("Exporter", func(ctx context.Context, job *resque.Payload) error {
 			did = append(did, job.Class+string(job.Args[0]))
@@ -40,11 +40,11 @@ func TestWorkOff(t *testing.T) {
 		w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports", "*"}, Concurrency: 3, Hooks: worker.Hooks{
 			QueueEmpty: func() { empty++ }, WorkerExit: func() { exit++ },
 		}})
-		w.Quit() // heeded by a Run alone
+		w.Quit() // ignored by WorkOff
 		require.NoError(t, w.WorkOff(t.Context()))
 		assert.Equal(t, []string{"Exporter1", "Exporter2", "Mailer1", "Mailer2"}, did)
 		assert.Equal(t, []int{1, 1}, []int{empty, exit})
-		requireSettled(t, s, 4, 1)
+		requireFinished(t, s, 4, 1)
 		requireGone(t, s.Conn(t))
 		assert.Empty(t, w.IDs())
 	})
@@ -57,7 +57,7 @@ func TestWorkOffEndsWithItsContext(t *testing.T) {
 	mux := resque.NewMux()
 	mux.HandleFunc("Exporter", func(ctx context.Context, _ *resque.Payload) error {
 		cancel()
-		return ctx.Err() // the job in hand is left alone
+		return ctx.Err() // the running job continues
 	})
 	enqueue(t, s, exporters(3)...)
 	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}})
@@ -69,8 +69,8 @@ func TestWorkOffEndsWithItsContext(t *testing.T) {
 	requireGone(t, c)
 }
 
-// A test's FailNow ends the goroutine of the test, and everything else is put in
-// order on the way out.
+// A test's FailNow ends the goroutine of the test. WorkOff still finishes the job and
+// unregisters.
 func TestWorkOffAndGoexit(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -117,7 +117,7 @@ func TestWorkOffRefuses(t *testing.T) {
 	require.ErrorContains(t, first.WorkOff(t.Context()), "no license")
 }
 
-// A job that is the last one may bring more, and all slots are there for them.
+// The last job may enqueue more, and all slots still perform jobs.
 func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
@@ -128,13 +128,13 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 		together.Add(slots)
 		mux := resque.NewMux()
 		mux.HandleFunc("First", func(ctx context.Context, _ *resque.Payload) error {
-			<-time.After(50 * time.Millisecond) // the others find nothing meanwhile
+			<-time.After(50 * time.Millisecond) // until the others have found nothing
 			_, err := client.EnqueueAll(ctx, []resque.Job{{Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}, {Queue: "new", Class: "Part"}})
 			return err
 		})
 		mux.HandleFunc("Part", func(context.Context, *resque.Payload) error {
 			together.Done()
-			together.Wait() // for all three are performed at once
+			together.Wait() // all three run at the same time
 			return nil
 		})
 		enqueue(t, s, resque.Job{Queue: "first", Class: "First"})
@@ -149,10 +149,10 @@ func TestUntilEmptyKeepsItsSlots(t *testing.T) {
 	})
 }
 
-// Redis looks for no jobs of slots that somebody has unregistered: that there are
-// none for them does not mean that there are none. They look again at once, and
-// not at the next poll.
-func TestAWorkerUntilEmptyOutlastsItsRegistration(t *testing.T) {
+// Redis does not look for jobs for slots that another process has unregistered, so no
+// job does not mean that the queues are empty. The slots look again at once, and not
+// at the next poll.
+func TestUntilEmptyPerformsAllJobsIfUnregistered(t *testing.T) {
 	t.Parallel()
 	for name, work := range map[string]func(w *worker.Worker, ctx context.Context) error{
 		"Run":     (*worker.Worker).Run,
@@ -175,13 +175,13 @@ func TestAWorkerUntilEmptyOutlastsItsRegistration(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			require.NoError(t, work(w, ctx))
-			require.NoError(t, ctx.Err(), "it waits for nobody")
-			requireSettled(t, s, 3, 0)
+			require.NoError(t, ctx.Err(), "it waits for a poll")
+			requireFinished(t, s, 3, 0)
 		})
 	}
 }
 
-func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
+func TestStoppedWorkOffDoesNotCallQueueEmpty(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -195,9 +195,9 @@ func TestWorkOffTellsOfNoEmptyQueuesWhenItIsStopped(t *testing.T) {
 	assert.Zero(t, empty)
 }
 
-// What nobody here can perform is waiting, and is put back over and over: a worker
-// until empty leaves it to others, whether it works a queue or a pattern.
-func TestUntilEmptyLeavesWhatIsPutBack(t *testing.T) {
+// Jobs without a handler are put back again and again. A worker with UntilEmpty leaves
+// them to other workers, whether it has a queue or a pattern.
+func TestUntilEmptyReturnsIfAllJobsArePutBack(t *testing.T) {
 	t.Parallel()
 	for _, queues := range []string{"exports", "*"} {
 		t.Run(queues, func(t *testing.T) {

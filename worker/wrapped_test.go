@@ -15,9 +15,9 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// A job of Rails stands inside another. What becomes of it is said of the one
-// inside: the limit, the failure, the log.
-func TestJobsOfRails(t *testing.T) {
+// A job of Rails is wrapped in another. The time limit, the failure and the log use the
+// class of the job inside.
+func TestRailsJobsAreRecordedByTheirOwnClass(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
@@ -53,7 +53,7 @@ func TestJobsOfRails(t *testing.T) {
 	assert.Equal(t, 1, log.count(`msg="job failed" class=NopeJob`))
 }
 
-func TestUnknownJobsOfRailsArePutBack(t *testing.T) {
+func TestUnknownRailsJobsArePutBack(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	mux := resque.NewMux()
