@@ -312,7 +312,7 @@ func (c Config) validateQueues() error {
 	for _, q := range c.Queues {
 		switch {
 		case q == "!":
-			mistakes = append(mistakes, errors.New(`worker: queue "!" excludes nothing: name the queues after the !`))
+			mistakes = append(mistakes, errors.New(`worker: queue "!" excludes nothing: write the name of a queue after it`))
 		case !utf8.ValidString(q):
 			mistakes = append(mistakes, fmt.Errorf("worker: queue %q is not valid UTF-8", q))
 		case strings.Contains(q, ","): // worker ids separate queues by commas

@@ -1,7 +1,6 @@
 package worker_test
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -131,6 +130,6 @@ func TestNewAcceptsWhatWorks(t *testing.T) {
 			continue
 		}
 		_, err := worker.New(client, resque.NewMux(), cfg)
-		require.NoError(t, err, fmt.Sprint(i))
+		require.NoError(t, err, "%d", i)
 	}
 }

@@ -253,9 +253,9 @@ func beats(t *testing.T, c redis.Conn, w *worker.Worker) {
 	t.Helper()
 	for _, id := range w.IDs() {
 		do(t, c, "HDEL", "resque:workers:heartbeat", id)
-		require.Eventually(t, func() bool { // a minute: a line that is dead is noticed by timeouts
+		require.Eventually(t, func() bool { // a minute: timeouts notice a connection that fails silently
 			return do(t, c, "HEXISTS", "resque:workers:heartbeat", id) == int64(1)
-		}, time.Minute, 5*time.Millisecond, "the worker's heart does not beat")
+		}, time.Minute, 5*time.Millisecond, "the worker sends no heartbeat")
 	}
 }
 
