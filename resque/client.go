@@ -12,34 +12,37 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Config is how a client behaves. The zero value is Resque's own behaviour.
+// Config configures a [Client]. The zero value behaves as Resque does.
 type Config struct {
-	// Inline, where it is set, performs each job at once in the caller's
-	// goroutine instead of enqueueing it, and touches no Redis: for tests, and
-	// for places without one. The job goes through its JSON on the way, and has
-	// its class's time limit. Its error is Enqueue's, after its failure hooks.
+	// Inline, if not nil, performs each job at once in the caller's goroutine
+	// instead of enqueueing it, and does not use Redis. Use it in tests and in
+	// environments without Redis. The job is encoded to JSON and decoded again, and
+	// its class's [Timeout] applies. If the job fails, its failure hooks are called,
+	// and Enqueue returns the error.
 	//
 	// Ruby: Resque.inline.
 	Inline Handler
 
-	// JSON is whose spelling the jobs have in the queue. Defaults to JSONPlain.
+	// JSON is the spelling in which jobs are written. Defaults to [JSONPlain].
 	JSON JSONProfile
 
-	// EnqueueHooks are around every job that is enqueued, and DequeueHooks around
-	// every Dequeue, the first outermost, those of a definition inside of them.
+	// EnqueueHooks wrap every call that enqueues a job, and DequeueHooks every call
+	// that dequeues jobs. The first is outermost; those of a definition are inside
+	// of them.
 	EnqueueHooks []EnqueueMiddleware
 	DequeueHooks []DequeueMiddleware
 }
 
-// Client enqueues jobs, and reads and changes what is in the queues. It is safe
-// for concurrent use and has no goroutines.
+// Client enqueues jobs, and reads and changes queues, failures and workers. It is safe
+// for concurrent use and starts no goroutines.
 type Client struct {
 	rdb   *Redis
 	store *store.Store
 	cfg   Config
 }
 
-// New returns a client of rdb. With cfg.Inline set, rdb may be nil.
+// New returns a client of rdb. rdb may be nil if cfg.Inline is set. The error reports
+// all mistakes in cfg.
 func New(rdb *Redis, cfg Config) (*Client, error) {
 	_, err := cfg.JSON.spelling()
 	if slices.ContainsFunc(cfg.EnqueueHooks, func(m EnqueueMiddleware) bool { return m == nil }) {
@@ -54,18 +57,19 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 	cfg.EnqueueHooks, cfg.DequeueHooks = slices.Clone(cfg.EnqueueHooks), slices.Clone(cfg.DequeueHooks)
 	if rdb == nil {
 		if cfg.Inline == nil {
-			return nil, errors.New("resque: a client needs a Redis (see Open) unless its jobs are inline")
+			return nil, errors.New("resque: New: rdb is nil (open one with Open, or set Config.Inline)")
 		}
 		return &Client{store: store.New(nowhere{}), cfg: cfg}, nil
 	}
 	return &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}, nil
 }
 
-// Redis is where the client's connections come from: for workers, dashboards
-// and plugins. nil for an inline client without one.
+// Redis returns the source of the client's connections, for workers, dashboards and
+// plugins. It returns nil for an inline client that was created without one.
 func (c *Client) Redis() *Redis { return c.rdb }
 
-// Close closes the connections that are not in use.
+// Close closes idle connections. Those in use are closed when they are returned. The client
+// must not be used again.
 func (c *Client) Close() error {
 	if c.rdb == nil {
 		return nil
@@ -74,16 +78,16 @@ func (c *Client) Close() error {
 }
 
 // Enqueue places job at the end of its queue and returns when Redis has answered.
-// It never tries twice. If the error wraps [ErrMaybeQueued], the job may be in the
-// queue; with any other error it is not, unless the receipt says so: then the error
-// is that of an [AfterEnqueue] hook.
+// It never retries. If the error wraps [ErrMaybeQueued], the job may be in the queue.
+// With any other error the job is not queued, unless the receipt reports that it is:
+// then the error is from an [AfterEnqueue] hook.
 //
 // Ruby: Resque.enqueue.
 func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return c.enqueueBy(ctx, job, c.enqueue)
 }
 
-// EnqueueFront places job at the front of its queue: it is the next one to be
+// EnqueueFront places job at the front of its queue, so that it is the next to be
 // performed. Otherwise it is like [Client.Enqueue].
 //
 // Ruby: Resque.enqueue_front, which Resque 3.0.0 has but ignores.
@@ -93,7 +97,8 @@ func (c *Client) EnqueueFront(ctx context.Context, job Job) (Receipt, error) {
 	})
 }
 
-// EnqueueTo places job at the end of queue instead of its class's queue.
+// EnqueueTo places job at the end of queue instead of its own queue. Otherwise it is
+// like [Client.Enqueue].
 //
 // Ruby: Resque.enqueue_to.
 func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt, error) {
@@ -101,14 +106,14 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt,
 }
 
 // ErrMaybeQueued is wrapped by the error of [Client.Enqueue] if the job may be in
-// the queue: the connection broke after the job was sent.
+// the queue because the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
 
 func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return c.pushJob(ctx, job, c.store.Push)
 }
 
-// pushJob is what hooks are around.
+// pushJob enqueues job with push, or performs it inline. It calls no hooks.
 //
 // Ruby: Resque::Job.create.
 func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context, string, []byte) error) (Receipt, error) {
@@ -132,7 +137,7 @@ func enqueueError(job Job, err error) error {
 	return fmt.Errorf("resque: enqueueing %s: %w", job.Class, maybeQueued(err))
 }
 
-// maybeQueued adds ErrMaybeQueued to an error of a push unless it is certain that
+// maybeQueued adds ErrMaybeQueued to the error of a push, unless err shows that
 // nothing was queued.
 func maybeQueued(err error) error {
 	var notSent *store.NotSentError
@@ -142,7 +147,7 @@ func maybeQueued(err error) error {
 	return fmt.Errorf("%w: %w", ErrMaybeQueued, err)
 }
 
-// nowhere is where an inline client's Redis would be.
+// nowhere is the Redis of an inline client that has none. All its calls fail.
 type nowhere struct{}
 
 func (nowhere) Conn(context.Context) (redis.Conn, error) {
@@ -151,11 +156,11 @@ func (nowhere) Conn(context.Context) (redis.Conn, error) {
 
 func (nowhere) Key(parts ...string) string { return strings.Join(parts, ":") }
 
-// performInline performs a payload as a worker would, in this goroutine, with the
-// route's failure hooks. A job that a hook keeps from being performed counts as
+// performInline performs a payload as a worker would, in the calling goroutine, and
+// calls the route's failure hooks if it fails. With ErrDontPerform the job counts as
 // performed.
 //
-// Ruby: Resque::Job.create with Resque.inline?, which raises what perform raised.
+// Ruby: Resque::Job.create if Resque.inline?, which raises the error of perform.
 func (c *Client) performInline(ctx context.Context, queue string, payload []byte) (Receipt, error) {
 	job, err := ParsePayload(queue, payload)
 	if err != nil {
@@ -173,7 +178,7 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 	return Receipt{}, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)
 }
 
-// performInTime performs a job under its class's time limit, as a worker does.
+// performInTime performs a job within its class's Timeout, as a worker does.
 func (c *Client) performInTime(ctx context.Context, job *Payload) error {
 	route := routeOf(c.cfg.Inline, job.Class)
 	if route.Timeout <= 0 {
@@ -183,16 +188,16 @@ func (c *Client) performInTime(ctx context.Context, job *Payload) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, route.Timeout, timeout)
 	defer cancel()
 	err := Perform(ctx, c.cfg.Inline, job)
-	if err != nil && context.Cause(ctx) == error(timeout) && errors.Is(err, ctx.Err()) { //nolint:errorlint // it is ours or it is not
+	if err != nil && context.Cause(ctx) == error(timeout) && errors.Is(err, ctx.Err()) { //nolint:errorlint // only this very value is our timeout
 		return timeout
 	}
 	return err
 }
 
-// EnqueuePayload places payload at the end of queue as it is: for a payload that
-// came from a queue and goes back with some of its bytes replaced. Members that
-// others have added stay in it. Errors are those of [Client.Enqueue], and an
-// [*UnreadableError] if payload is not a job.
+// EnqueuePayload places payload at the end of queue without changing it. Use it to put
+// a payload that was read from a queue back with some of its bytes replaced, so that it
+// keeps members that other programs have added. No enqueue hook is called. It returns the errors
+// of [Client.Enqueue], and an [*UnreadableError] if payload is not a job.
 func (c *Client) EnqueuePayload(ctx context.Context, queue string, payload []byte) (Receipt, error) {
 	r, err := ParsePayload(queue, payload)
 	if err != nil {

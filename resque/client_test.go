@@ -64,11 +64,11 @@ func TestEnqueueRefuses(t *testing.T) {
 		is   error
 		says string
 	}{
-		{"no queue", resque.Job{Class: "Exporter"}, resque.ErrNoQueue, `resque: jobs must be placed onto a queue: none is given for class "Exporter"`},
+		{"no queue", resque.Job{Class: "Exporter"}, resque.ErrNoQueue, `resque: jobs must be placed onto a queue: class "Exporter" has no queue`},
 		{"no class", resque.Job{Queue: "q"}, resque.ErrNoClass, "resque: jobs must be given a class"},
 		{"nothing", resque.Job{}, resque.ErrNoQueue, "resque: jobs must be placed onto a queue"},
-		{"a queue that no record can name", resque.Job{Queue: "a\xff", Class: "A"}, nil, `resque: queue "a\xff" is not UTF-8`},
-		{"an argument that is no JSON", resque.Job{Queue: "q", Class: "A", Args: []any{func() {}}}, nil, "resque: A: argument 1: unsupported type func()"},
+		{"a queue that no record can name", resque.Job{Queue: "a\xff", Class: "A"}, nil, `resque: queue "a\xff" is not valid UTF-8`},
+		{"an argument without JSON", resque.Job{Queue: "q", Class: "A", Args: []any{func() {}}}, nil, "resque: A: argument 1: unsupported type func()"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +87,7 @@ func TestEnqueueRefuses(t *testing.T) {
 func TestNewNeedsARedis(t *testing.T) {
 	t.Parallel()
 	_, err := resque.New(nil, resque.Config{})
-	require.EqualError(t, err, "resque: a client needs a Redis (see Open) unless its jobs are inline")
+	require.EqualError(t, err, "resque: New: rdb is nil (open one with Open, or set Config.Inline)")
 }
 
 func TestEnqueueNamespace(t *testing.T) {

@@ -102,8 +102,8 @@ func TestTimeoutIsASettingOfEveryArity(t *testing.T) {
 
 func TestDefinePanics(t *testing.T) {
 	t.Parallel()
-	assert.PanicsWithValue(t, `resque: Define: a class and a queue are needed, got "", "q"`, func() { resque.Define0("", "q") })
-	assert.PanicsWithValue(t, `resque: Define: a class and a queue are needed, got "A", ""`, func() { resque.Define1[int]("A", "") })
+	assert.PanicsWithValue(t, `resque: Define: empty class or queue: class "", queue "q"`, func() { resque.Define0("", "q") })
+	assert.PanicsWithValue(t, `resque: Define: empty class or queue: class "A", queue ""`, func() { resque.Define1[int]("A", "") })
 	assert.Panics(t, func() { resque.Define2[int, int]("", "") })
 	assert.Panics(t, func() { resque.Define3[int, int, int]("", "q") })
 	assert.Panics(t, func() { resque.Define4[int, int, int, int]("A", "") })

@@ -1,28 +1,31 @@
-// Package resque enqueues Resque jobs and says how they are performed: the same
-// Redis, the same queues and the same bytes as Ruby's Resque, so that Go and
-// Ruby can share them.
+// Package resque enqueues Resque jobs and defines how they are performed. It uses
+// the same Redis keys and writes the same bytes as Ruby's Resque, so Go and Ruby
+// programs can share queues.
 //
-// A job is defined once, for both sides:
+// A definition describes a job for both sides, the code that enqueues it and the
+// code that performs it:
 //
 //	// Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
 //	var Exporter = resque.Define1[int64]("Exporter", "exports")
 //
-// Who wants it done enqueues it, and goes on at once:
+// To enqueue a job, create a [Client]. [Client.Enqueue] does not wait until the job
+// is performed:
 //
 //	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://localhost:6379"})
 //	client, err := resque.New(rdb, resque.Config{})
 //	receipt, err := client.Enqueue(ctx, Exporter.Job(export.ID))
 //
-// Who does it registers a function, and runs a worker of package worker:
+// To perform jobs, register a function with a [Mux] and run a worker from package
+// worker:
 //
 //	mux := resque.NewMux()
 //	mux.Handle(Exporter.Handler(func(ctx context.Context, exportID int64) error {
 //		…
 //	}))
 //
-// Beneath the definitions lies the plain form, for classes that are not known
-// at compile time: a [Job] to enqueue, [Mux.HandleFunc] to perform.
+// For classes that are not known at compile time, enqueue a [Job] and register a
+// function with [Mux.HandleFunc].
 //
-// Arguments should be small and plain, an id rather than a record: they are
-// stored as JSON, and the record will have changed by the time the job runs.
+// Arguments should be small and plain. Pass an id instead of a record: arguments
+// are stored as JSON, and the record may change before the job runs.
 package resque

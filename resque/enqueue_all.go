@@ -9,17 +9,17 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// How much EnqueueAll sends at once.
+// Limits of one chunk of EnqueueAll.
 const (
 	chunkJobs  = 1000
 	chunkBytes = 1 << 20
 )
 
-// EnqueueAll enqueues jobs in their order, in chunks of 1,000 jobs or a megabyte,
-// each of which takes one round trip. It returns the receipt of each job, also with
-// an error: see [Receipts.Enqueued]. ctx is looked at before each chunk. The first
-// chunk that fails is the last one, and the error is a [*BulkError] that says how
-// far it came. An inline client performs the jobs one after the other.
+// EnqueueAll enqueues jobs in order, in chunks of 1,000 jobs or a megabyte. Each chunk
+// takes one round trip. EnqueueAll returns the receipt of each job, even if it returns
+// an error: see [Receipts.Enqueued]. It checks ctx before each chunk and stops after the
+// first chunk that fails; the error is then a [*BulkError]. An inline client performs
+// the jobs one after the other.
 func (c *Client) EnqueueAll(ctx context.Context, jobs []Job) (Receipts, error) {
 	receipts := make(Receipts, len(jobs))
 	b := chunk{client: c, place: map[string]int{}}
@@ -35,41 +35,43 @@ func (c *Client) EnqueueAll(ctx context.Context, jobs []Job) (Receipts, error) {
 	return receipts, nil
 }
 
-// BulkError says how far [Client.EnqueueAll] came. The jobs before From are queued
-// or vetoed; those from To on are not queued.
+// BulkError reports which jobs [Client.EnqueueAll] has enqueued before it failed. The
+// jobs before From are queued or vetoed. The jobs from To on are not queued.
 type BulkError struct {
-	// From and To are where the chunk that failed begins and ends in the jobs.
+	// From and To are the indexes of the jobs in the chunk that failed: jobs[From:To].
 	From, To int
 
-	// Queued is how many jobs of the chunk are certainly queued.
+	// Queued is the number of jobs of the chunk that are certainly queued.
 	Queued int
 
-	// Queues are those that got no job of the chunk or, if the error wraps
-	// ErrMaybeQueued, may have got them. The jobs for other queues are queued.
+	// Queues are the queues to which no job of the chunk was added. If the error wraps
+	// ErrMaybeQueued, the jobs may have been added. The chunk's jobs for other queues
+	// are queued.
 	Queues []string
 
+	// Err is the reason.
 	Err error
 }
 
 func (e *BulkError) Error() string {
-	return fmt.Sprintf("resque: enqueueing jobs %d to %d: %v (of these %d are queued)", e.From, e.To-1, e.Err, e.Queued)
+	return fmt.Sprintf("resque: enqueueing jobs %d to %d: %v (%d of them are queued)", e.From, e.To-1, e.Err, e.Queued)
 }
 
-// Unwrap returns why the chunk failed.
+// Unwrap returns e.Err.
 func (e *BulkError) Unwrap() error { return e.Err }
 
-// chunk gathers jobs in one buffer, and sends it.
+// chunk collects payloads in one buffer and sends them to Redis.
 type chunk struct {
 	client  *Client
 	buf     []byte // the payloads, one after the other
 	batches []store.Batch
-	place   map[string]int // in batches, by queue
-	taken   int            // jobs that were looked at
-	failed  []string       // queues
+	place   map[string]int // index in batches, by queue
+	taken   int            // jobs that are in the chunk or were vetoed
+	failed  []string       // queues whose jobs could not be added
 	sent    bool
 	err     error
 
-	receipts Receipts // of the jobs from the chunk's first one on
+	receipts Receipts // receipts[0] belongs to the chunk's first job
 }
 
 func (b *chunk) reset() {
@@ -83,9 +85,9 @@ func (b *chunk) reset() {
 
 func (b *chunk) full() bool { return b.taken >= chunkJobs || len(b.buf) >= chunkBytes }
 
-// run takes jobs until the chunk is full, and sends it. Those that come after a job
-// with hooks are taken and sent inside of them: when the hooks are told that their
-// job is queued, it is.
+// run adds jobs until the chunk is full, and sends it. The jobs after one with hooks
+// are added and sent inside its hooks. When next returns to the hooks, their job has
+// therefore been sent.
 func (b *chunk) run(ctx context.Context, jobs []Job) {
 	for len(jobs) > 0 && b.err == nil && !b.full() {
 		job := jobs[0]
@@ -104,12 +106,12 @@ func (b *chunk) run(ctx context.Context, jobs []Job) {
 	}
 }
 
-// runInside takes job, which is number at of the chunk, through its hooks and,
-// inside them, the jobs after it. It returns false if a hook has vetoed job: then
-// the jobs after it are still to be taken.
+// runInside calls the hooks of job, which has index at in the chunk, and adds job and
+// the jobs after it inside of them. It returns false if a hook has vetoed job. The
+// caller must then add the jobs after it.
 func (b *chunk) runInside(ctx context.Context, at int, job Job, rest []Job) (went bool) {
 	receipt, err := b.client.enqueueBy(ctx, job, func(within context.Context, job Job) (Receipt, error) {
-		if went { // a hook that has called next before
+		if went { // the hook has called next more than once
 			return b.client.enqueue(within, job)
 		}
 		went = true
@@ -130,7 +132,8 @@ func (b *chunk) runInside(ctx context.Context, at int, job Job, rest []Job) (wen
 	return went
 }
 
-// add puts a job into the chunk. Its receipt says Queued from now on: see failure.
+// add adds a job to the chunk and sets its receipt to Queued. If sending fails, failure
+// clears the receipt.
 func (b *chunk) add(ctx context.Context, at int, job Job) {
 	if b.client.cfg.Inline != nil {
 		b.receipts[at], b.err = b.client.enqueue(ctx, job)
@@ -148,7 +151,7 @@ func (b *chunk) add(ctx context.Context, at int, job Job) {
 		in = len(b.batches)
 		b.place[job.Queue] = in
 		if in < cap(b.batches) {
-			b.batches = b.batches[:in+1] // with room for payloads
+			b.batches = b.batches[:in+1] // reuses the capacity of its Payloads
 			b.batches[in].Queue = job.Queue
 		} else {
 			b.batches = append(b.batches, store.Batch{Queue: job.Queue})
@@ -173,8 +176,8 @@ func (b *chunk) send(ctx context.Context) {
 	b.err = errors.Join(errs...)
 }
 
-// failure returns the error of a chunk that failed, and clears the receipts of the
-// jobs that were not queued.
+// failure returns the error of a chunk that failed and clears the receipts of jobs that
+// were not queued.
 func (b *chunk) failure(from int) *BulkError {
 	e := &BulkError{From: from, To: from + b.taken, Queues: b.failed, Err: b.err}
 	if !b.sent {

@@ -106,7 +106,7 @@ func TestEnqueueAllSaysHowFarItCame(t *testing.T) {
 		jobs := exporters(1300)
 		jobs[1200].Args = []any{math.NaN()}
 		receipts, err := client.EnqueueAll(t.Context(), jobs)
-		require.EqualError(t, err, "resque: enqueueing jobs 1000 to 1200: resque: Exporter: argument 1: NaN not allowed in JSON (of these 0 are queued)")
+		require.EqualError(t, err, "resque: enqueueing jobs 1000 to 1200: resque: Exporter: argument 1: NaN not allowed in JSON (0 of them are queued)")
 		assert.Equal(t, 1000, receipts.Enqueued())
 		var bulk *resque.BulkError
 		require.ErrorAs(t, err, &bulk)
@@ -301,7 +301,7 @@ func TestEnqueueAllInline(t *testing.T) {
 		return nil
 	})
 	receipts, err := inline(t, mux).EnqueueAll(t.Context(), exporters(5))
-	require.ErrorContains(t, err, "performing Exporter inline: boom (of these 2 are queued)")
+	require.ErrorContains(t, err, "performing Exporter inline: boom (2 of them are queued)")
 	assert.Equal(t, 2, receipts.Enqueued())
 	assert.Equal(t, []string{"0", "1", "2"}, performed)
 }

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// EnqueueFunc enqueues a job, as [Client.Enqueue] does.
+// EnqueueFunc is a function that enqueues a job, as [Client.Enqueue] does.
 type EnqueueFunc func(ctx context.Context, job Job) (Receipt, error)
 
-// EnqueueMiddleware wraps how jobs are enqueued. To veto a job, return a [Receipt]
-// whose State is [Vetoed], and do not call next. next gets the context and the job that you pass it. [Client.EnqueueAll] calls the
-// middleware of the next job inside this one's next, so that the jobs of a chunk
-// are sent together.
+// EnqueueMiddleware wraps a function that enqueues jobs. It may pass another context or
+// another job to next. To veto a job, it returns a [Receipt] whose State is [Vetoed] and
+// does not call next. [Client.EnqueueAll] calls the middleware of the following job
+// inside next, so that it can send the jobs of a chunk together.
 type EnqueueMiddleware func(next EnqueueFunc) EnqueueFunc
 
-// BeforeEnqueue is middleware that asks hook whether a job may be enqueued. If ok is
-// false the job is [Vetoed]; an error is that of Enqueue. In both cases nothing is
-// enqueued, and the hooks after this one are not called.
+// BeforeEnqueue returns middleware that calls hook before a job is enqueued. If hook
+// returns false, the job is [Vetoed]. If hook returns an error, Enqueue returns it. In
+// both cases the job is not enqueued, and later hooks are not called.
 //
-// Ruby: before_enqueue, of which every one is called, whatever the others say.
+// Ruby: before_enqueue. Ruby calls all hooks even if one of them vetoes the job.
 func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error)) EnqueueMiddleware {
 	if hook == nil {
 		return nil
@@ -37,8 +37,8 @@ func BeforeEnqueue(hook func(ctx context.Context, job Job) (ok bool, err error))
 	}
 }
 
-// AfterEnqueue is middleware that calls hook after a job was enqueued. An error of
-// hook is that of Enqueue; the receipt still says that the job was enqueued.
+// AfterEnqueue returns middleware that calls hook after a job is enqueued. If hook
+// returns an error, Enqueue returns it with a receipt that reports the job as enqueued.
 //
 // Ruby: after_enqueue.
 func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddleware {
@@ -56,17 +56,19 @@ func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddlewa
 	}
 }
 
-// DequeueFunc removes jobs, as Client.Dequeue and DequeueClass do.
+// DequeueFunc is a function that removes jobs, as [Client.Dequeue] and
+// [Client.DequeueClass] do.
 type DequeueFunc func(ctx context.Context, job Job) (removed int, ok bool, err error)
 
-// DequeueMiddleware wraps how jobs are removed. Not to call next, and to return ok
-// as false without an error, is a veto.
+// DequeueMiddleware wraps a function that removes jobs. To veto the removal, it returns
+// false and no error, and does not call next.
 type DequeueMiddleware func(next DequeueFunc) DequeueFunc
 
-// BeforeDequeue is middleware that asks hook whether jobs may be removed. job has
-// no arguments where all of its class are to go.
+// BeforeDequeue returns middleware that calls hook before jobs are removed. If hook
+// returns false or an error, no jobs are removed. job has no arguments if all jobs of
+// its class are to be removed.
 //
-// Ruby: before_dequeue, of which every one is called, whatever the others say.
+// Ruby: before_dequeue. Ruby calls all hooks even if one of them vetoes the removal.
 func BeforeDequeue(hook func(ctx context.Context, job Job) (ok bool, err error)) DequeueMiddleware {
 	if hook == nil {
 		return nil
@@ -81,8 +83,8 @@ func BeforeDequeue(hook func(ctx context.Context, job Job) (ok bool, err error))
 	}
 }
 
-// AfterDequeue is middleware that calls hook after jobs were removed, or none were
-// found. An error of hook is Dequeue's, with the jobs removed all the same.
+// AfterDequeue returns middleware that calls hook after jobs are removed, also if none
+// were found. If hook returns an error, Dequeue returns it; the jobs stay removed.
 //
 // Ruby: after_dequeue.
 func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddleware {
@@ -100,8 +102,8 @@ func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddlewa
 	}
 }
 
-// clientHooks are a definition's hooks, which travel with its jobs and never
-// change.
+// clientHooks are the enqueue and dequeue hooks of a definition. Its jobs point to
+// them. They never change.
 type clientHooks struct {
 	enqueue []EnqueueMiddleware
 	dequeue []DequeueMiddleware
@@ -121,13 +123,13 @@ func (h *clientHooks) dequeues() []DequeueMiddleware {
 	return h.dequeue
 }
 
-// hooked tells whether anything is called when job is enqueued.
+// hooked reports whether enqueueing job calls any hook.
 func (c *Client) hooked(job Job) bool {
 	return len(c.cfg.EnqueueHooks) > 0 || len(job.hooks.enqueues()) > 0
 }
 
-// enqueueBy enqueues job by place, with the client's hooks outermost, then the
-// class's.
+// enqueueBy enqueues job with place inside the client's hooks and the job's hooks. The
+// client's hooks are outermost.
 func (c *Client) enqueueBy(ctx context.Context, job Job, place EnqueueFunc) (Receipt, error) {
 	if !c.hooked(job) {
 		return place(ctx, job)

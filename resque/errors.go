@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// TimeoutError is why a job that took too long was ended.
+// TimeoutError is the error of a job that took longer than its time limit, and the
+// cause with which its context ends.
 type TimeoutError struct {
 	Class string
 	After time.Duration
@@ -16,12 +17,12 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s: execution expired after %v", e.Class, e.After)
 }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *TimeoutError) ExceptionName() string { return "Timeout::Error" }
 
-// ErrTerm is why a job was ended that was asked to, because its worker stops or
-// was told to end it: the cause of its context, and its error where the handler
-// returns the context's.
+// ErrTerm is the cause with which a job's context ends when its worker stops or is
+// told to cancel the job. It is also the job's error if the handler returns the error
+// of its context.
 //
 // Ruby: Resque::TermException.
 var ErrTerm error = termError{}
@@ -32,27 +33,29 @@ func (termError) Error() string { return "SIGTERM" }
 
 func (termError) ExceptionName() string { return "Resque::TermException" }
 
-// DeadWorkerError is the error of a job whose worker died with it in hand.
+// DeadWorkerError is the error of a job that was running when its worker died. It is
+// recorded when the worker is pruned.
 //
 // Ruby: Resque::PruneDeadWorkerDirtyExit.
 type DeadWorkerError struct {
 	Worker string
-	Class  string // empty where the payload names none
+	Class  string // empty if the payload does not contain one
 }
 
 func (e *DeadWorkerError) Error() string {
 	return fmt.Sprintf("Worker %s did not gracefully exit while processing %s", e.Worker, cmp.Or(e.Class, "<Unknown Job>"))
 }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *DeadWorkerError) ExceptionName() string { return "Resque::PruneDeadWorkerDirtyExit" }
 
-// DirtyExitError is the error of a job that was cut off with its worker.
+// DirtyExitError is the error of a job that did not finish because the process that
+// performed it ended.
 //
 // Ruby: Resque::DirtyExit.
 type DirtyExitError struct{ Message string }
 
 func (e *DirtyExitError) Error() string { return e.Message }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *DirtyExitError) ExceptionName() string { return "Resque::DirtyExit" }

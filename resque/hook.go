@@ -7,16 +7,15 @@ import (
 	"runtime/debug"
 )
 
-// ErrDontPerform is returned by a BeforePerform hook, or by any handler, to say
-// that the job is not to be performed and is no failure either. It counts as
-// processed.
+// ErrDontPerform may be returned by a [BeforePerform] hook or by any handler to skip
+// the job. The job does not fail. It counts as processed.
 //
 // Ruby: Resque::Job::DontPerform.
 var ErrDontPerform = errors.New("resque: do not perform this job")
 
-// BeforePerform is middleware that calls hook before each job. The job is not
-// performed when hook returns an error: it fails with it, unless the error is
-// ErrDontPerform.
+// BeforePerform returns middleware that calls hook before each job. If hook returns an
+// error, the job is not performed. It fails with that error, unless the error is
+// [ErrDontPerform].
 //
 // Ruby: before_perform.
 func BeforePerform(hook HandlerFunc) Middleware {
@@ -33,8 +32,8 @@ func BeforePerform(hook HandlerFunc) Middleware {
 	}
 }
 
-// AfterPerform is middleware that calls hook after each job that was performed
-// without an error. One that hook returns makes the job fail.
+// AfterPerform returns middleware that calls hook after each job that was performed
+// without an error. If hook returns an error, the job fails with it.
 //
 // Ruby: after_perform.
 func AfterPerform(hook HandlerFunc) Middleware {
@@ -51,10 +50,10 @@ func AfterPerform(hook HandlerFunc) Middleware {
 	}
 }
 
-// AroundPerform is middleware that calls hook instead of each job; hook calls
-// perform, or leaves it. What it returns is how the job ends.
+// AroundPerform returns middleware that calls hook instead of the handler. hook calls
+// perform to perform the job. The error that hook returns is the job's error.
 //
-// Ruby: around_perform, with perform for its yield.
+// Ruby: around_perform, which calls yield instead of perform.
 func AroundPerform(hook func(ctx context.Context, job *Payload, perform func(context.Context) error) error) Middleware {
 	if hook == nil {
 		return nil
@@ -66,23 +65,25 @@ func AroundPerform(hook func(ctx context.Context, job *Payload, perform func(con
 	}
 }
 
-// FailureHook is told that a job failed with err. What it returns is added to
-// the failure's text.
+// FailureHook is a function that is called when a job has failed with err. If it
+// returns an error, that error is added to the failure's text.
 //
 // Ruby: on_failure.
 type FailureHook func(ctx context.Context, job *Payload, err error) error
 
-// OnFailure returns hook as a [Setting].
+// OnFailure returns hook as a [Setting], so that a definition calls it when one of its
+// jobs fails.
 //
 // Ruby: on_failure.
 func OnFailure(hook func(ctx context.Context, job *Payload, err error) error) FailureHook {
 	return hook
 }
 
-// FailureHooks runs what a route has for failures, in order, and returns the
-// error to record: err, with what went wrong in a hook. Whoever records a
-// failure calls it: a worker for the jobs of its own and for those of children
-// and of other workers that died. h is usually a Mux.
+// FailureHooks calls the failure hooks of job's route in h, which is usually a [Mux],
+// in order. It returns the error to record: err or, if a hook returned an error or
+// panicked, err with the hook's error added. The hooks after that one are not called.
+// Call it before you record a failure. A worker calls it for the jobs that it and its
+// child processes perform, and for the jobs of workers that it prunes.
 //
 // Ruby: Resque::Job#run_failure_hooks.
 func FailureHooks(ctx context.Context, h Handler, job *Payload, err error) error {
@@ -97,8 +98,8 @@ func FailureHooks(ctx context.Context, h Handler, job *Payload, err error) error
 	return err
 }
 
-// routeOf is what h, usually a Mux, has for a class: nothing, where it has no
-// routes.
+// routeOf returns the route that h, which is usually a Mux, has for a class. It returns
+// the zero Route if h has no routes or none for the class.
 func routeOf(h Handler, class string) Route {
 	routes, ok := h.(interface {
 		Route(class string) (Route, bool)
@@ -119,8 +120,8 @@ func callHook(ctx context.Context, hook FailureHook, job *Payload, err error) (w
 	return hook(ctx, job, err)
 }
 
-// failureHookError is a job's error and the one of the hook that was told of it.
-// It is recorded under the job's.
+// failureHookError is a job's error together with the error of a failure hook. It
+// wraps only the job's error, so the failure is recorded with the job's exception.
 type failureHookError struct{ hook, cause error }
 
 func (e *failureHookError) Error() string {

@@ -10,19 +10,20 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// Job is a job to be enqueued: a class, its arguments, and the queue it goes
-// to. A definition's Job makes one whose arguments the compiler has checked.
+// Job is a job to enqueue: a class, its arguments and a queue. The Job methods of
+// the definitions, such as [Definition1.Job], return one whose arguments the compiler
+// has checked.
 type Job struct {
 	Queue string
 	Class string
 	Args  []any
 
-	hooks   *clientHooks // the definition's
+	hooks   *clientHooks // hooks of the definition
 	members []member     // see WithMember
 }
 
-// To returns the job with another queue than its own, for Client.Enqueue and
-// Client.EnqueueAll alike.
+// To returns a copy of the job with its queue set to queue. Use it with
+// [Client.Enqueue] or [Client.EnqueueAll].
 //
 // Ruby: Resque.enqueue_to.
 func (j Job) To(queue string) Job {
@@ -30,27 +31,32 @@ func (j Job) To(queue string) Job {
 	return j
 }
 
-// Errors of a job that cannot be enqueued as it is.
+// Errors of a job that cannot be enqueued.
 var (
-	// ErrNoQueue is Ruby's Resque::NoQueueError.
+	// ErrNoQueue is wrapped by the error if the job's queue is empty.
+	//
+	// Ruby: Resque::NoQueueError.
 	ErrNoQueue = errors.New("resque: jobs must be placed onto a queue")
-	// ErrNoClass is Ruby's Resque::NoClassError.
+	// ErrNoClass is wrapped by the error if the job's class is empty.
+	//
+	// Ruby: Resque::NoClassError.
 	ErrNoClass = errors.New("resque: jobs must be given a class")
 )
 
-// Payload is what stands in the queue for j, byte for byte what plain Ruby
-// writes, because Ruby's dequeue and locks compare bytes.
+// Encode returns the payload of j, byte for byte as Ruby without Rails writes it. The
+// bytes matter because Ruby's dequeue and locks compare them. For another
+// [JSONProfile], use [JSONProfile.AppendPayload].
 //
 // Ruby: Resque.encode.
 func (j Job) Encode() ([]byte, error) { return JSONPlain.AppendPayload(nil, j) }
 
-// argumentError names the argument that cannot be written, counted from 1 as
-// Bind counts them.
+// argumentError returns an error that names the argument that cannot be encoded. It
+// counts arguments from 1, as Bind does.
 func argumentError(class string, err error) error {
 	var e *rubyjson.EncodeError
 	if errors.As(err, &e) {
 		var named interface{ ExceptionName() string }
-		if errors.As(e.Err, &named) { // a job inside this one, which says of which class and where
+		if errors.As(e.Err, &named) { // a job inside this one: its error already names class and argument
 			return fmt.Errorf("resque: %w", e.Err)
 		}
 		index, inside, _ := strings.Cut(strings.TrimPrefix(e.Path, "["), "]")
@@ -62,7 +68,7 @@ func argumentError(class string, err error) error {
 	return fmt.Errorf("resque: %s: %w", class, err)
 }
 
-// validate checks what Ruby checks before it pushes.
+// validate returns an error if j has no queue, an invalid queue or no class.
 //
 // Ruby: Resque.validate.
 func (j Job) validate() error {
@@ -70,7 +76,7 @@ func (j Job) validate() error {
 	case j.Queue == "" && j.Class == "":
 		return ErrNoQueue
 	case j.Queue == "":
-		return fmt.Errorf("%w: none is given for class %q", ErrNoQueue, j.Class)
+		return fmt.Errorf("%w: class %q has no queue", ErrNoQueue, j.Class)
 	case j.Class == "":
 		return ErrNoClass
 	}
@@ -81,8 +87,8 @@ func validQueue(name string) error {
 	switch {
 	case name == "":
 		return ErrNoQueue
-	case !utf8.ValidString(name): // no worker's record could name it
-		return fmt.Errorf("resque: queue %q is not UTF-8", name)
+	case !utf8.ValidString(name): // a worker's record, which is JSON, could not contain it
+		return fmt.Errorf("resque: queue %q is not valid UTF-8", name)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func TestPushRefuses(t *testing.T) {
 	s := redistest.StartEmbedded(t)
 	client := s.Client(t)
 	require.ErrorIs(t, client.Push(t.Context(), "", []byte(`{}`)), resque.ErrNoQueue)
-	require.EqualError(t, client.Push(t.Context(), "a\xff", []byte(`{}`)), `resque: queue "a\xff" is not UTF-8`)
+	require.EqualError(t, client.Push(t.Context(), "a\xff", []byte(`{}`)), `resque: queue "a\xff" is not valid UTF-8`)
 	var unreadable *resque.UnreadableError
 	require.ErrorAs(t, client.Push(t.Context(), "q", []byte(`{"class"`)), &unreadable)
 	assert.Empty(t, golden.Dump(t, s.Conn(t)))

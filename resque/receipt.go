@@ -1,30 +1,31 @@
 package resque
 
-// ReceiptState is what became of a job that was to be enqueued.
+// ReceiptState is the result of enqueueing a job, as in [Receipt].
 type ReceiptState string
 
-// The states of a [Receipt]. More may be added: compare with the one you mean.
+// States of a [Receipt]. Later versions may add more, so compare with the state you
+// mean instead of excluding the others.
 const (
 	Queued    ReceiptState = "queued"    // the job is in its queue
 	Performed ReceiptState = "performed" // an inline client performed it
-	Vetoed    ReceiptState = "vetoed"    // a hook kept it from being enqueued
+	Vetoed    ReceiptState = "vetoed"    // a hook prevented it from being enqueued
 )
 
-// Receipt says what became of a job that was to be enqueued. The zero Receipt is
-// that of a job which was not enqueued because of an error.
+// Receipt is the result of enqueueing one job. The zero Receipt belongs to a job that
+// was not enqueued because of an error.
 type Receipt struct {
 	State ReceiptState
-	Queue string // the queue that the job was enqueued to, which a hook may have changed
+	Queue string // the job's queue, which a hook may have changed
 }
 
-// Enqueued reports whether the job was enqueued: it is in its queue or, with an
-// inline client, was performed.
+// Enqueued reports whether the job is in its queue or was performed by an inline
+// client.
 func (r Receipt) Enqueued() bool { return r.State == Queued || r.State == Performed }
 
-// Receipts are those of several jobs, in their order.
+// Receipts are the receipts of several jobs, in the order of the jobs.
 type Receipts []Receipt
 
-// Enqueued returns how many of the jobs were enqueued.
+// Enqueued returns the number of jobs that are in their queues or were performed.
 func (r Receipts) Enqueued() int {
 	n := 0
 	for _, receipt := range r {

@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// Setting is what belongs to a job class: an argument of its definition, or of
-// [Mux.HandleFunc]. Settings are [Timeout] and hooks: each [EnqueueMiddleware],
-// [DequeueMiddleware], [Middleware] and [FailureHook] is one. Hooks run in the
-// order in which they are given, the first outermost, inside of the client's and
-// the mux's own.
+// Setting is a setting of a job class. Pass settings to [Define1] or [Mux.HandleFunc].
+// [Timeout] returns one, and each hook is one: [EnqueueMiddleware], [DequeueMiddleware],
+// [Middleware] and [FailureHook]. Hooks run in the order in which they are given. The
+// first is outermost, inside of the hooks of the client and the mux.
 //
 //	var Exporter = resque.Define1[int64]("Exporter", "exports",
 //		resque.Timeout(10*time.Minute),
 //		resque.BeforeEnqueue(allowed),
-//		resque.OnFailure(tell),
+//		resque.OnFailure(notify),
 //	)
 //
-// A definition with a setting that cannot work panics, and names its class: with
-// two timeouts or a negative one, or with a hook that is nil.
+// Define1 and HandleFunc panic if a hook is nil, or if a timeout is given twice or is
+// not more than 0. The message names the class.
 type Setting interface {
 	apply(s *settings) error
 }
 
-// settings are what the settings of a class say together.
+// settings holds all settings of a class.
 type settings struct {
 	timeout time.Duration
 	perform []Middleware
@@ -31,7 +30,7 @@ type settings struct {
 	hooks   *clientHooks
 }
 
-// settingsOf panics if one of the settings cannot work: a mistake of the program.
+// settingsOf combines the settings of a class. It panics if one of them is invalid.
 func settingsOf(class string, given []Setting) settings {
 	var s settings
 	for i, setting := range given {
@@ -46,8 +45,8 @@ func settingsOf(class string, given []Setting) settings {
 	return s
 }
 
-// route returns the class's route with its settings. Without a handler it has
-// none, so that Mux.Handle panics at once and not each job later.
+// route returns the class's route with its settings. If handler is nil, the route's
+// Handler is nil even with middleware, so that Mux.Handle panics instead of each job.
 func (s settings) route(class, queue string, handler Handler) Route {
 	r := Route{Class: class, Queue: queue, Handler: handler, Timeout: s.timeout, failure: s.failure, hooks: s.hooks}
 	if handler == nil {
@@ -61,14 +60,15 @@ type settingError string
 func (e settingError) Error() string { return string(e) }
 
 const (
-	errNilSetting   settingError = "it is nil"
-	errNilHook      settingError = "the hook is nil"
-	errTwoTimeouts  settingError = "a Timeout is given twice"
-	errShortTimeout settingError = "a Timeout must be more than 0"
+	errNilSetting   settingError = "nil setting"
+	errNilHook      settingError = "nil hook"
+	errTwoTimeouts  settingError = "Timeout given twice"
+	errShortTimeout settingError = "Timeout must be more than 0"
 )
 
-// Timeout limits how long a job of the class may take: then its context ends, with
-// a [TimeoutError] as the cause. It wins over the worker's own limit.
+// Timeout returns a setting that limits how long a job of the class may take. When the
+// limit is reached, the job's context ends with a [*TimeoutError] as its cause. limit
+// must be more than 0. It takes precedence over the worker's limit.
 func Timeout(limit time.Duration) Setting { return timeout(limit) }
 
 type timeout time.Duration

@@ -16,9 +16,9 @@ import (
 func TestSettingsThatCannotWorkPanic(t *testing.T) {
 	t.Parallel()
 	for want, settings := range map[string][]resque.Setting{
-		`resque: class "Exporter": setting 1: a Timeout must be more than 0`: {resque.Timeout(-time.Second)},
-		`resque: class "Exporter": setting 2: a Timeout is given twice`:      {resque.Timeout(time.Hour), resque.Timeout(time.Minute)},
-		`resque: class "Exporter": setting 1: it is nil`:                     {nil},
+		`resque: class "Exporter": setting 1: Timeout must be more than 0`: {resque.Timeout(-time.Second)},
+		`resque: class "Exporter": setting 2: Timeout given twice`:         {resque.Timeout(time.Hour), resque.Timeout(time.Minute)},
+		`resque: class "Exporter": setting 1: nil setting`:                 {nil},
 	} {
 		assert.PanicsWithValue(t, want, func() { resque.Define0("Exporter", "exports", settings...) })
 		assert.PanicsWithValue(t, want, func() {
@@ -31,7 +31,7 @@ func TestSettingsThatCannotWorkPanic(t *testing.T) {
 		"BeforePerform": resque.BeforePerform(nil), "AfterPerform": resque.AfterPerform(nil),
 		"AroundPerform": resque.AroundPerform(nil), "OnFailure": resque.OnFailure(nil),
 	} {
-		assert.PanicsWithValue(t, `resque: class "Exporter": setting 1: the hook is nil`,
+		assert.PanicsWithValue(t, `resque: class "Exporter": setting 1: nil hook`,
 			func() { resque.Define0("Exporter", "exports", hook) }, name)
 	}
 	noop := resque.Define0("A", "q").Handler(func(context.Context) error { return nil })
