@@ -164,3 +164,18 @@ func TestBindOddArgs(t *testing.T) {
 		assert.Len(t, job.Args, want, payload)
 	}
 }
+
+func TestBindOfAFailedJob(t *testing.T) {
+	t.Parallel()
+	record := `{"failed_at":"2026/01/15 12:34:56 UTC","payload":{"class":"Exporter","args":[9007199254740993,"csv"]}}`
+	job := resque.ParseFailedJob("", 0, []byte(record))
+	var (
+		id     int64
+		format string
+	)
+	require.NoError(t, job.Bind(&id, &format))
+	assert.Equal(t, int64(9007199254740993), id)
+	assert.Equal(t, "csv", format)
+	require.EqualError(t, job.Bind(&id, &id), `Exporter: argument 2: want int64, got "csv"`)
+	require.EqualError(t, job.Bind(&id), "Exporter: wrong number of arguments (given 2, expected 1)")
+}

@@ -51,6 +51,11 @@ type FailedJob struct {
 // again: the payload of the record or, of an unreadable one, the bytes it holds.
 func (j FailedJob) Original() []byte { return wire.RestorePayload(j.Payload) }
 
+// Bind decodes the arguments into targets, as [Payload.Bind] does.
+func (j FailedJob) Bind(targets ...any) error {
+	return (&Payload{Class: j.Class, Args: j.Args}).Bind(targets...)
+}
+
 // ParseFailedJob reads a record that stands in a list at a position: for programs
 // that have it from Redis already. It never fails: what is wrong with the record
 // is in Damage.
