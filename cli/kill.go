@@ -16,7 +16,8 @@ import (
 //
 // Ruby: resque kill, which kills the pid even if the worker is on another host.
 func killCommand(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var flags pruneFlags
+	cmd := &cobra.Command{
 		Use:   "kill ID",
 		Short: "Kill a worker on this host; its running jobs fail",
 		Args:  cobra.ExactArgs(1),
@@ -26,10 +27,16 @@ func killCommand(env *Env) *cobra.Command {
 				return err
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				return kill(ctx, env, client, pid, process)
+				opts, err := flags.options(ctx, env, client)
+				if err != nil {
+					return err
+				}
+				return kill(ctx, env, client, pid, process, opts)
 			})
 		},
 	}
+	flags.add(cmd)
+	return cmd
 }
 
 // local parses the id of a worker on this host. The ids of all slots of a process
@@ -52,7 +59,7 @@ func local(id string) (pid int, process string, err error) {
 	return parts.PID(), parts.Process(), nil
 }
 
-func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process string) error {
+func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process string, opts resque.PruneOptions) error {
 	workers, err := client.Workers(ctx)
 	if err != nil {
 		return err
@@ -78,8 +85,9 @@ func kill(ctx context.Context, env *Env, client *resque.Client, pid int, process
 	default:
 		fmt.Fprintf(env.Stdout, "** killed process %d with its slots: %d\n", pid, len(slots))
 	}
+	opts.Force = true // Redis may still have the connection of the process
 	for _, id := range slots {
-		if err := client.RemoveWorker(ctx, id); err != nil && !errors.Is(err, resque.ErrNoWorker) {
+		if _, err := client.Prune(ctx, id, opts); err != nil && !errors.Is(err, resque.ErrNoWorker) {
 			return err
 		}
 		fmt.Fprintln(env.Stdout, "** removed "+printable(id))

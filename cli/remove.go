@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,24 +20,34 @@ const deadAfter = 5 * time.Minute
 // Ruby: resque remove.
 func removeCommand(env *Env) *cobra.Command {
 	var force bool
+	var flags pruneFlags
 	cmd := &cobra.Command{
 		Use:   "remove ID",
-		Short: "Unregister a worker that is gone; its running job fails",
+		Short: "Prune a dead worker: unregister it; its running job fails",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				opts, err := flags.options(ctx, env, client)
+				if err != nil {
+					return err
+				}
+				opts.Force = force
 				w, found, err := client.Worker(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				if found && !force && w.Working && !w.Heartbeat.IsZero() && w.Silence < deadAfter {
-					return fmt.Errorf("worker %s is running a job, and its last heartbeat was %v ago: the job would be recorded as failed and still run; stop the worker, use 'goresque kill', or remove it anyway with --force",
-						printable(args[0]), w.Silence.Round(time.Second))
+				if found && w.Working && !w.Heartbeat.IsZero() {
+					opts.Silent = deadAfter
 				}
-				return env.done(client.RemoveWorker(ctx, args[0]), "** removed "+printable(args[0]))
+				_, err = client.Prune(ctx, args[0], opts)
+				if errors.Is(err, resque.ErrWorkerAlive) && !force {
+					err = fmt.Errorf("%w; a running job would be recorded as failed and go on; stop the worker or use 'goresque kill', or prune it anyway with --force", err)
+				}
+				return env.done(err, "** removed "+printable(args[0]))
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also remove a worker that is alive and running a job")
+	cmd.Flags().BoolVar(&force, "force", false, "prune the worker even if it is alive")
+	flags.add(cmd)
 	return cmd
 }

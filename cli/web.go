@@ -25,6 +25,7 @@ type webOptions struct {
 	readOnly, noAuth            bool
 	hosts, origins, redact      []string
 	hideArgs                    bool
+	prune                       pruneFlags
 }
 
 // webCommand serves the dashboard.
@@ -65,6 +66,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")
 	FromEnv(cmd, "password", "RESQUE_WEB_PASSWORD")
 	FromEnv(cmd, "read-only", "RESQUE_WEB_READ_ONLY")
+	o.prune.add(cmd)
 	cmd.MarkFlagsMutuallyExclusive("password", "no-auth")
 	return cmd
 }
@@ -101,9 +103,14 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 		o.hosts = []string{"localhost", "127.0.0.1", "::1", host}
 	}
 	log := env.Logger()
+	prune, err := o.prune.options(ctx, env, client)
+	if err != nil {
+		return err
+	}
 	dashboard, err := web.New(client, web.Config{
 		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
 		RedactKeys: o.redact, HideArgs: o.hideArgs, Logger: log,
+		Prune: prune,
 	})
 	if err != nil {
 		return UsageErrorf("%w", err)

@@ -161,6 +161,9 @@ const (
 	FailuresNowhere
 )
 
+// Has reports whether l includes list.
+func (l FailureLists) Has(list FailureLists) bool { return l&list != 0 }
+
 // FailureBackend is told of failures, outside Redis: by a post to a webhook or a
 // line in an error tracker. A worker has any number of them, beside its
 // FailureLists.

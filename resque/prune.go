@@ -1,50 +1,256 @@
 package resque
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
-// PruneWorker removes what is left of a worker whose heartbeat is older than limit,
-// and fails the job in its record as Resque::PruneDeadWorkerDirtyExit. pruned is
-// false if the worker was heard since, or is not known.
-//
-// Ruby: Resque::Worker#prune_dead_workers, for one.
-func (c *Client) PruneWorker(ctx context.Context, id string, limit time.Duration) (pruned bool, err error) {
-	const tries = 5 // its record may change meanwhile
-	for range tries {
-		beats, now, err := c.store.Heartbeats(ctx)
-		if err != nil {
-			return false, err
-		}
-		heard := knownTime(beats[id])
-		if heard.IsZero() || now.Sub(heard) <= limit {
-			return false, nil
-		}
-		record, err := c.store.Record(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		done, err := c.store.Prune(ctx, record, beats[id], c.lost(record))
-		if err != nil || done != store.RecordChanged {
-			return done == store.PrunedNow, err
-		}
-	}
-	return false, fmt.Errorf("resque: pruning worker %q: its record keeps changing", id)
+var (
+	// ErrNoWorker is wrapped by errors about a worker that does not exist.
+	ErrNoWorker = errors.New("resque: no such worker")
+	// ErrWorkerAlive is wrapped by errors about a worker that is not pruned because it
+	// is alive.
+	ErrWorkerAlive = errors.New("resque: the worker is alive")
+)
+
+// PruneOptions are the options of [Client.Prune]. The zero value records a dead worker's
+// job as Resque does.
+type PruneOptions struct {
+	// Handler is usually the [Mux] of the workers. Prune performs no jobs with it: it
+	// calls the failure hooks of the job's class, and finds the class of a job that is
+	// in a wrapper, as Rails' jobs are. Without a Handler no hooks are called, and the
+	// error names the class of the wrapper.
+	Handler Handler
+
+	// Silent is how old the worker's heartbeat must be. A worker without a heartbeat
+	// that can be read is then not pruned.
+	//
+	// Defaults to 0, which means that its heartbeat does not matter.
+	Silent time.Duration
+
+	// Heartbeat is the text of the heartbeat that the worker must still have, if it is
+	// not nil. The caller knows that the worker is dead: Prune does not look for its
+	// connection.
+	Heartbeat *string
+
+	// Force also prunes a worker that is alive. Its job fails as Resque::DirtyExit. A
+	// live worker registers again and performs its job to the end, but that end is not
+	// recorded.
+	//
+	// Ruby: Resque.remove_worker.
+	Force bool
+
+	// CrashLimit is how many workers may die within a day while they perform the same
+	// job. With fewer, the job goes back to the front of its queue.
+	//
+	// Defaults to 0, which means that the job fails, as in Resque.
+	CrashLimit int
+
+	// FailureLists are the lists in Redis in which the failure is recorded.
+	//
+	// Defaults to [FailuresTogether], the list "failed".
+	FailureLists FailureLists
+
+	// FailureBackends are also given the failure, before it is recorded.
+	FailureBackends []FailureBackend
+
+	// Logger gets the errors of failure hooks and failure backends.
+	//
+	// Defaults to [slog.Default].
+	Logger *slog.Logger
 }
 
-// lost fails the job that a dead worker has in its record.
-func (c *Client) lost(r store.Record) []store.Effect {
-	if len(r.Text) == 0 {
+// Pruned is what Prune did with the job of a dead worker.
+type Pruned struct {
+	// Job is the job in the worker's record, nil if it had none. If it cannot be read,
+	// it has no class.
+	Job *Payload
+
+	// Class is the job's class, or that of the job in its wrapper.
+	Class string
+
+	// Requeued reports whether the job went back to its queue. Otherwise it failed.
+	Requeued bool
+}
+
+// Prune removes a dead worker and deals with the job in its record. Workers do so for the
+// dead workers that they find, and the dashboard and the command when a person asks for
+// it. Of several calls for the same worker, one prunes it. The others return an error that
+// wraps ErrNoWorker. For a worker that is alive, the error wraps ErrWorkerAlive: a Go
+// worker whose process has its connection to Redis open, unless Redis refuses to list
+// connections; see also [PruneOptions].
+//
+// Ruby: Resque::Worker#prune_dead_workers, for one worker.
+func (c *Client) Prune(ctx context.Context, id string, opts PruneOptions) (Pruned, error) {
+	if err := opts.Validate(); err != nil {
+		return Pruned{}, err
+	}
+	p := pruning{client: c, id: id, opts: opts}
+	p.opts.Logger = cmp.Or(opts.Logger, slog.Default())
+	p.opts.FailureLists = cmp.Or(opts.FailureLists, FailuresTogether)
+	const tries = 5 // the record and the heartbeat may change
+	for range tries {
+		beat, err := p.look(ctx)
+		if err != nil {
+			return Pruned{}, err
+		}
+		pruned, ok, err := p.prune(ctx, beat)
+		if err != nil || ok {
+			return pruned, err
+		}
+	}
+	return Pruned{}, fmt.Errorf("%w: its record or its heartbeat keeps changing: %q", ErrWorkerAlive, id)
+}
+
+// Validate returns all mistakes in o. Prune calls it.
+func (o PruneOptions) Validate() error {
+	var mistakes []error
+	if o.Silent < 0 {
+		mistakes = append(mistakes, fmt.Errorf("resque: PruneOptions.Silent is %v; it must not be negative", o.Silent))
+	}
+	if o.CrashLimit < 0 {
+		mistakes = append(mistakes, fmt.Errorf("resque: PruneOptions.CrashLimit is %d; it must not be negative", o.CrashLimit))
+	}
+	if slices.Contains(o.FailureBackends, nil) {
+		mistakes = append(mistakes, errors.New("resque: PruneOptions.FailureBackends has a nil backend"))
+	}
+	return errors.Join(mistakes...)
+}
+
+// pruning is one call of Prune.
+type pruning struct {
+	client *Client
+	id     string
+	opts   PruneOptions
+}
+
+// look returns the worker's heartbeat, or an error if the worker is alive or does not
+// exist.
+func (p *pruning) look(ctx context.Context) (beat string, err error) {
+	states, now, err := p.client.store.WorkerStates(ctx, []string{p.id})
+	if err != nil {
+		return "", err
+	}
+	w := states[0]
+	switch {
+	case !w.Registered && w.Heartbeat == "" && len(w.Record.Text) == 0:
+		return "", fmt.Errorf("%w: %q", ErrNoWorker, p.id)
+	case p.opts.Heartbeat != nil && w.Heartbeat != *p.opts.Heartbeat:
+		return "", fmt.Errorf("%w: it has sent a heartbeat: %q", ErrWorkerAlive, p.id)
+	case p.opts.Heartbeat != nil || p.opts.Force:
+		return w.Heartbeat, nil
+	case p.opts.Silent > 0:
+		heard := knownTime(w.Heartbeat)
+		if heard.IsZero() {
+			return "", fmt.Errorf("%w, or sends no heartbeats: %q", ErrWorkerAlive, p.id)
+		}
+		if silent := now.Sub(heard); silent <= p.opts.Silent {
+			return "", fmt.Errorf("%w: its last heartbeat was %v ago: %q", ErrWorkerAlive, max(silent, 0).Round(time.Second), p.id)
+		}
+	}
+	return w.Heartbeat, p.connected(ctx)
+}
+
+// connected returns an error if the worker is a Go worker whose process is connected.
+func (p *pruning) connected(ctx context.Context) error {
+	id, _ := wire.ParseWorkerID(p.id)
+	if !id.Go {
 		return nil
 	}
-	dead := &DeadWorkerError{Worker: r.Worker}
-	if job, err := ParsePayload(r.Queue, r.Raw); err == nil {
-		dead.Class = job.Class
+	tokens, known, err := p.client.store.Present(ctx, id.Process())
+	if err == nil && known && len(tokens) > 0 {
+		err = fmt.Errorf("%w: its process is connected to Redis: %q", ErrWorkerAlive, p.id)
 	}
-	job := &Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
-	return []store.Effect{c.store.Fail(NewFailure(job, dead, time.Now()).AppendJSON(nil))}
+	return err
+}
+
+// prune prunes the worker. ok is false if its record or its heartbeat has changed.
+func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok bool, err error) {
+	record, err := p.client.store.Record(ctx, p.id)
+	if err != nil {
+		return pruned, false, err
+	}
+	var effects []store.Effect
+	cause := error(nil)
+	if len(record.Text) > 0 {
+		pruned.Job, pruned.Class = p.job(record)
+		if effects, err = p.requeue(ctx, record); err != nil {
+			return pruned, false, err
+		}
+		if pruned.Requeued = effects != nil; !pruned.Requeued {
+			cause = p.cause(pruned.Class)
+			effects = p.fail(ctx, record, cause)
+		}
+	}
+	done, err := p.client.store.Prune(ctx, record, beat, effects)
+	if err != nil || done != store.PrunedNow {
+		return Pruned{}, false, err
+	}
+	if cause != nil && pruned.Job.Class != "" {
+		p.callHooks(ctx, pruned.Job, cause)
+	}
+	return pruned, true, nil
+}
+
+// job returns the job in a record, and its class or that of the job in its wrapper.
+func (p *pruning) job(r store.Record) (job *Payload, class string) {
+	job, err := ParsePayload(r.Queue, r.Raw)
+	if err != nil {
+		return &Payload{Queue: r.Queue, Raw: r.Payload, Worker: p.id}, ""
+	}
+	job.Worker = p.id
+	if inside, err := Unwrap(p.opts.Handler, job); err == nil {
+		return job, inside.Class
+	}
+	return job, job.Class
+}
+
+// crashMemory is how long the crashes of a job are counted.
+const crashMemory = 24 * time.Hour
+
+// requeue returns the effects that put the job back into its queue, nil if it fails.
+func (p *pruning) requeue(ctx context.Context, r store.Record) ([]store.Effect, error) {
+	if p.opts.CrashLimit == 0 || r.Queue == "" {
+		return nil, nil
+	}
+	to := p.client.store
+	crashes, err := to.Crashes(ctx, r.Raw)
+	if err != nil || crashes+1 >= p.opts.CrashLimit {
+		return nil, err
+	}
+	return append(to.Crashed(r.Raw, crashMemory), to.Requeue(r.Queue, r.Raw)...), nil
+}
+
+// cause returns the error that the job fails with.
+//
+// Ruby: Resque::Worker#unregister_worker.
+func (p *pruning) cause(class string) error {
+	if p.opts.Force {
+		return &DirtyExitError{Message: "Job still being processed"}
+	}
+	return &DeadWorkerError{Worker: p.id, Class: class}
+}
+
+// fail gives the job's failure to the backends and returns the effects that record it.
+func (p *pruning) fail(ctx context.Context, r store.Record, cause error) []store.Effect {
+	f := NewFailure(&Payload{Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
+	SaveFailure(ctx, p.opts.Logger, p.opts.FailureBackends, f)
+	lists := p.opts.FailureLists
+	return p.client.store.RecordFailure(f.Queue, f.AppendJSON(nil), lists.Has(FailuresTogether), lists.Has(FailuresByQueue))
+}
+
+// callHooks calls the failure hooks of the job's class.
+func (p *pruning) callHooks(ctx context.Context, job *Payload, cause error) {
+	err := FailureHooks(WithPayload(ctx, job), p.opts.Handler, job, cause)
+	if err != cause { //nolint:errorlint // the same error means that no hook failed
+		p.opts.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", err)
+	}
 }

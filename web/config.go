@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // Config configures a dashboard. Only Auth is required.
@@ -48,6 +50,14 @@ type Config struct {
 	//
 	// Defaults to 5 minutes, as in Resque.
 	StaleAfter time.Duration
+
+	// Prune is how dead workers are pruned, apart from Silent, Heartbeat and Force,
+	// which the dashboard sets. Without a Handler no failure hooks are called for their
+	// jobs, and Rails' jobs are recorded under the class of their wrapper: give it the
+	// Handler, the failure lists and the failure backends of your workers.
+	//
+	// Defaults to what Resque does: the job fails, in the list "failed".
+	Prune resque.PruneOptions
 
 	// KeepRemoved is how long removed jobs and failures can be restored. If it is
 	// negative, they are deleted at once.
@@ -113,7 +123,7 @@ type Action struct {
 // withDefaults returns c with its defaults filled in, or an error with all its
 // mistakes.
 func (c Config) withDefaults() (Config, error) {
-	mistakes := []error{checkAuth(c.Auth)}
+	mistakes := []error{checkAuth(c.Auth), c.Prune.Validate()}
 	if c.PerPage < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: PerPage is %d; it must be at least 1", c.PerPage))
 	}
@@ -130,6 +140,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.AllowedHosts = slices.Clone(c.AllowedHosts)
 	c.ExtraTabs = slices.Clone(c.ExtraTabs)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
+	c.Prune.Logger = cmp.Or(c.Prune.Logger, c.Logger)
 	if c.OnAction == nil {
 		log := c.Logger
 		c.OnAction = func(_ context.Context, a Action) {

@@ -30,6 +30,7 @@ const (
 	problemConfirm     problemCode = "confirmation-needed"
 	problemChanged     problemCode = "changed-meanwhile"
 	problemNotPruned   problemCode = "not-pruned"
+	problemAlive       problemCode = "worker-alive"
 	problemDamaged     problemCode = "record-damaged"
 	problemGone        problemCode = "gone"
 	problemNoWorker    problemCode = "no-such-worker"
@@ -76,7 +77,9 @@ func (c problemCode) describe() description {
 	case problemChanged:
 		return description{http.StatusConflict, t("It has changed since the page was loaded"), t("Nothing was changed. Go back, reload the page, and try again.")}
 	case problemNotPruned:
-		return description{http.StatusConflict, t("The worker was not pruned"), t("It is still alive, or it was pruned already. Reload the list of workers.")}
+		return description{http.StatusConflict, t("The worker was not pruned"), t("It no longer exists. It was pruned already. Reload the list of workers.")}
+	case problemAlive:
+		return description{http.StatusConflict, t("The worker is alive"), t("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
 	case problemDamaged:
 		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be retried. You can view it and remove it.")}
 	case problemGone:
@@ -119,6 +122,12 @@ func (p *problem) Unwrap() error { return p.cause }
 func (p *problem) status() int { return p.code.describe().status }
 
 func fail(code problemCode, cause error) error { return &problem{code: code, cause: cause} }
+
+// isProblem reports whether err is a problem of that kind.
+func isProblem(err error, code problemCode) bool {
+	var p *problem
+	return errors.As(err, &p) && p.code == code
+}
 
 // problemOf returns the problem for an error.
 func problemOf(err error) *problem {

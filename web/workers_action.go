@@ -1,5 +1,12 @@
 package web
 
+import (
+	"context"
+	"errors"
+
+	"github.com/goresque/goresque/resque"
+)
+
 // pauseAll and resumeAll affect all workers, Ruby's and Go's.
 func (h *Dashboard) pauseAll(q *request) error {
 	if err := q.mayWrite(); err != nil {
@@ -30,16 +37,27 @@ func (h *Dashboard) pruneOne(q *request) error {
 			Text: t("If the worker was running a job, the job is recorded as failed. Then the worker is removed from the list. A worker that is alive is not pruned."),
 		})
 	}
-	done, err := h.client.PruneWorker(q.Context(), id, h.cfg.StaleAfter)
+	done, err := h.prune(q.Context(), id)
 	h.report(q.Context(), q, "prune", id, int64(count(done)), err)
 	if err != nil {
 		return err
 	}
-	if !done {
-		return fail(problemNotPruned, nil)
-	}
 	h.forget()
 	return q.back("workers", flash{Text: t("Pruned %s.", id)}, map[string]any{"done": 1})
+}
+
+// prune prunes a worker that is silent, unless it is a Go worker that is connected.
+func (h *Dashboard) prune(ctx context.Context, id string) (done bool, err error) {
+	opts := h.cfg.Prune
+	opts.Silent, opts.Force, opts.Heartbeat = h.cfg.StaleAfter, false, nil
+	_, err = h.client.Prune(ctx, id, opts)
+	switch {
+	case errors.Is(err, resque.ErrWorkerAlive):
+		err = fail(problemAlive, err)
+	case errors.Is(err, resque.ErrNoWorker):
+		err = fail(problemNotPruned, err)
+	}
+	return err == nil, err
 }
 
 func count(done bool) int {
@@ -72,11 +90,10 @@ func (h *Dashboard) pruneStale(q *request) error {
 	}
 	var done int64
 	for _, id := range stale {
-		ok, wrong := h.client.PruneWorker(q.Context(), id, h.cfg.StaleAfter)
+		ok, wrong := h.prune(q.Context(), id)
 		done += int64(count(ok))
-		if wrong != nil {
-			err = wrong
-			break
+		if !isProblem(wrong, problemAlive) && !isProblem(wrong, problemNotPruned) { // and prune the others
+			err = errors.Join(err, wrong)
 		}
 	}
 	h.report(q.Context(), q, "prune", "stale workers", done, err)

@@ -133,7 +133,9 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 	if last == nil {
 		return s.exchange.Next(ctx, s.id, nil)
 	}
-	s.cfg.tell(ctx, last.failure)
+	if f := last.failure; f != nil {
+		resque.SaveFailure(ctx, s.cfg.Logger, s.cfg.FailureBackends, *f)
+	}
 	return s.exchange.Next(ctx, s.id, &last.Finished)
 }
 

@@ -1,11 +1,7 @@
 package worker
 
 import (
-	"context"
-	"fmt"
-	"runtime/debug"
 	"slices"
-	"time"
 
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
@@ -16,7 +12,7 @@ import (
 type effects interface {
 	Processed(worker string) []store.Effect
 	FailedCount(worker string) []store.Effect
-	pushes
+	RecordFailure(queue string, failure []byte, together, byQueue bool) []store.Effect
 	Requeue(queue string, payload []byte) []store.Effect
 	PutBack(queue string, payload []byte) []store.Effect
 }
@@ -57,7 +53,8 @@ func (o outcomes) cutOff(r store.Reserved, f resque.Failure) *finished {
 }
 
 func (o outcomes) failure(r store.Reserved, f resque.Failure, counted []store.Effect) *finished {
-	effects := slices.Concat(failureEffects(o.effects, o.lists, f), counted, o.effects.Processed(r.Worker))
+	recorded := o.effects.RecordFailure(f.Queue, f.AppendJSON(nil), o.lists.Has(resque.FailuresTogether), o.lists.Has(resque.FailuresByQueue))
+	effects := slices.Concat(recorded, counted, o.effects.Processed(r.Worker))
 	return &finished{exchange.Finish(r, effects), &f}
 }
 
@@ -73,72 +70,4 @@ func (o outcomes) putBack(r store.Reserved) *finished {
 	f := &finished{Finished: exchange.Finish(r, o.effects.PutBack(r.Queue, r.Payload))}
 	f.PutBack, f.Queue = true, r.Queue
 	return f
-}
-
-// pushes returns the writes that record a failure.
-type pushes interface {
-	Fail(failure []byte) store.Effect
-	FailInQueue(queue string, failure []byte) []store.Effect
-}
-
-// failureEffects returns the writes that record a failure in Redis.
-//
-// Ruby: Resque::Failure.create.
-func failureEffects(to pushes, lists resque.FailureLists, f resque.Failure) []store.Effect {
-	record := f.AppendJSON(nil)
-	var effects []store.Effect
-	if lists&resque.FailuresTogether != 0 {
-		effects = append(effects, to.Fail(record))
-	}
-	if lists&resque.FailuresByQueue != 0 {
-		effects = append(effects, to.FailInQueue(f.Queue, record)...)
-	}
-	return effects
-}
-
-// tellTimeout limits the time that a worker waits for failure backends.
-const tellTimeout = 5 * time.Second
-
-// tell calls Save of all failure backends at the same time. It is called before the
-// failure is recorded in Redis: if the process ends between the two, backends get
-// the failure twice rather than never. tell returns after tellTimeout even if a Save
-// ignores its context.
-func (c Config) tell(ctx context.Context, f *resque.Failure) {
-	if f == nil || len(c.FailureBackends) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
-	defer cancel()
-	saved := make(chan error, len(c.FailureBackends))
-	for _, backend := range c.FailureBackends {
-		go func() {
-			err := errGoexit
-			defer func() { saved <- err }()
-			err = save(ctx, backend, *f)
-		}()
-	}
-	for range c.FailureBackends {
-		select {
-		case err := <-saved:
-			if err != nil {
-				c.Logger.Error("a failure backend failed", "queue", f.Queue, "worker", f.Worker, "err", err)
-			}
-		case <-ctx.Done():
-			c.Logger.Error("a failure backend does not answer", "queue", f.Queue, "worker", f.Worker)
-			return
-		}
-	}
-}
-
-// save calls a backend's Save. It returns a panic of Save as an error.
-func save(ctx context.Context, backend resque.FailureBackend, f resque.Failure) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &resque.PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	if err = backend.Save(ctx, f); err != nil {
-		err = fmt.Errorf("%T: %w", backend, err)
-	}
-	return err
 }

@@ -60,7 +60,7 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	}
 	defer w.running.Unlock()
 	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
-	alone := &Worker{handler: w.handler, backend: w.backend, cfg: w.cfg}
+	alone := &Worker{client: w.client, handler: w.handler, backend: w.backend, cfg: w.cfg}
 	alone.cfg.UntilEmpty, alone.cfg.Concurrency, alone.cfg.MaxWaiting = true, 1, -1
 	taking, drain := context.WithCancel(ctx)
 	defer drain()
@@ -96,7 +96,7 @@ type run struct {
 func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
 	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Logger: w.cfg.Logger}
-	r.sweeper = &sweeper{backend: w.backend, handler: w.handler, cfg: w.cfg}
+	r.sweeper = &sweeper{client: w.client, backend: w.backend, handler: w.handler, cfg: w.cfg}
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg}
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
 	return r

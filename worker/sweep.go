@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	rnd "math/rand/v2"
 	"slices"
 	"time"
@@ -19,6 +18,7 @@ import (
 // start and about once per heartbeat interval. Several sweepers may run at the same time;
 // each dead worker is pruned once.
 type sweeper struct {
+	client  *resque.Client
 	backend pruner
 	handler resque.Handler
 	cfg     Config
@@ -31,11 +31,6 @@ type pruner interface {
 	LockPruning(ctx context.Context, token string, expiry time.Duration) (ok bool, err error)
 	UnlockPruning(ctx context.Context, token string) error
 	Record(ctx context.Context, worker string) (store.Record, error)
-	Prune(ctx context.Context, r store.Record, beat string, effects []store.Effect) (store.Pruned, error)
-	Crashes(ctx context.Context, payload []byte) (int, error)
-	Crashed(payload []byte, memory time.Duration) []store.Effect
-	pushes
-	Requeue(queue string, payload []byte) []store.Effect
 }
 
 // run sweeps until ctx ends, and never prunes own. The waits have jitter, so that the
@@ -143,84 +138,34 @@ func (s *sweeper) finishRecord(ctx context.Context, id string) (found bool, err 
 	return s.prune(ctx, id, beats[id])
 }
 
-// prune prunes one dead worker: it finishes its job as OnCrash says and removes its keys.
+// prune prunes one dead worker. done is false if it has sent a heartbeat since beat, or
+// if another process has pruned it.
 func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err error) {
-	const tries = 5 // a delayed reserve may change the record
-	for range tries {
-		r, err := s.backend.Record(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		effects, fate, err := s.fate(ctx, r)
-		if err != nil {
-			return false, err
-		}
-		pruned, err := s.backend.Prune(ctx, r, beat, effects)
-		if err != nil || pruned == store.NotPruned {
-			return false, err
-		}
-		if pruned == store.PrunedNow {
-			attrs := []any{"worker", id, "job", fate}
-			if class := s.lostJob(r).Class; class != "" {
-				attrs = append(attrs, "class", class, "queue", r.Queue)
-			}
-			s.cfg.Logger.Warn("pruned a dead worker", attrs...)
-			if fate == failed {
-				s.tellHooks(ctx, r)
-			}
-			return true, nil
-		}
+	opts := resque.PruneOptions{
+		Handler: s.handler, Heartbeat: &beat,
+		FailureLists: s.cfg.FailureLists, FailureBackends: s.cfg.FailureBackends, Logger: s.cfg.Logger,
 	}
-	return false, fmt.Errorf("pruning worker %q: its record keeps changing", id)
-}
-
-// crashMemory is how long the crashes of a job are counted.
-const crashMemory = 24 * time.Hour
-
-// fate decides what happens to the job in a dead worker's record.
-func (s *sweeper) fate(ctx context.Context, r store.Record) (effects []store.Effect, fate string, err error) {
-	if len(r.Text) == 0 {
-		return nil, "none", nil
+	if s.cfg.OnCrash == RequeueCrashed {
+		opts.CrashLimit = s.cfg.CrashLimit
 	}
-	if s.cfg.OnCrash == RequeueCrashed && r.Queue != "" {
-		crashes, err := s.backend.Crashes(ctx, r.Raw)
-		if err != nil {
-			return nil, "", err
-		}
-		if crashes+1 < s.cfg.CrashLimit {
-			return append(s.backend.Crashed(r.Raw, crashMemory), s.backend.Requeue(r.Queue, r.Raw)...), "requeued", nil
-		}
+	pruned, err := s.client.Prune(ctx, id, opts)
+	if errors.Is(err, resque.ErrNoWorker) || errors.Is(err, resque.ErrWorkerAlive) {
+		return false, nil
 	}
-	job := &resque.Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
-	f := resque.NewFailure(job, s.lostJob(r), time.Now())
-	s.cfg.tell(ctx, &f)
-	return failureEffects(s.backend, s.cfg.FailureLists, f), failed, nil
-}
-
-const failed = "failed"
-
-// lostJob returns the error of the job in a dead worker's record. If the handler knows the
-// wrapper of the job, the error has the class of the job inside.
-func (s *sweeper) lostJob(r store.Record) *resque.DeadWorkerError {
-	lost := &resque.DeadWorkerError{Worker: r.Worker}
-	if job, err := resque.ParsePayload(r.Queue, r.Raw); err == nil {
-		lost.Class = job.Class
-		if inside, err := resque.Unwrap(s.handler, job); err == nil {
-			lost.Class = inside.Class
-		}
-	}
-	return lost
-}
-
-// tellHooks calls the failure hooks of a job whose worker died.
-func (s *sweeper) tellHooks(ctx context.Context, r store.Record) {
-	job, err := resque.ParsePayload(r.Queue, r.Raw)
 	if err != nil {
-		return
+		return false, err
 	}
-	job.Worker = r.Worker
-	lost := s.lostJob(r)
-	if err := resque.FailureHooks(resque.WithPayload(ctx, job), s.handler, job, lost); err != error(lost) { //nolint:errorlint // the same error means that no hook failed
-		s.cfg.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", r.Worker, "err", err)
+	fate := "none"
+	if pruned.Job != nil {
+		fate = "failed"
 	}
+	if pruned.Requeued {
+		fate = "requeued"
+	}
+	attrs := []any{"worker", id, "job", fate}
+	if pruned.Class != "" {
+		attrs = append(attrs, "class", pruned.Class, "queue", pruned.Job.Queue)
+	}
+	s.cfg.Logger.Warn("pruned a dead worker", attrs...)
+	return true, nil
 }

@@ -33,8 +33,9 @@ func dig(t *testing.T, s *redistest.Server, cfg Config) *deadWorkers {
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	cfg, err := cfg.withDefaults()
 	require.NoError(t, err)
-	st := store.New(s.Open(t))
-	return &deadWorkers{Conn: s.Conn(t), store: st, dead: &sweeper{backend: st, cfg: cfg}}
+	client := s.Client(t)
+	st := store.New(client.Redis())
+	return &deadWorkers{Conn: s.Conn(t), store: st, dead: &sweeper{client: client, backend: st, cfg: cfg}}
 }
 
 const recorded = `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`

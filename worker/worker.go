@@ -13,6 +13,7 @@ import (
 // Worker reserves and performs jobs. New returns one. Several goroutines may call
 // its methods at the same time.
 type Worker struct {
+	client  *resque.Client
 	handler resque.Handler
 	backend backend
 	cfg     Config
@@ -52,7 +53,7 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 		return nil, err
 	}
 	return &Worker{
-		handler: handler, backend: store.New(client.Redis()), cfg: cfg,
+		client: client, handler: handler, backend: store.New(client.Redis()), cfg: cfg,
 		orders: make(chan order, 16),
 	}, nil
 }

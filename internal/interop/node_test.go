@@ -238,7 +238,8 @@ func TestDeadNodeWorkersJobIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, workers, 1, "without a heartbeat it must not be pruned")
 
-	require.NoError(t, client.RemoveWorker(t.Context(), "peer:7:mixed"))
+	_, err = client.Prune(t.Context(), "peer:7:mixed", resque.PruneOptions{Force: true})
+	require.NoError(t, err)
 	workers, err = client.Workers(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, workers)

@@ -22,6 +22,21 @@ func IsFailedList(name string) bool { return strings.HasSuffix(name, failedSuffi
 
 const failedSuffix = "_failed"
 
+// RecordFailure returns the effects that push the record of a failure to the list of all
+// failures, to that of its queue, or to both.
+//
+// Ruby: Resque::Failure.create.
+func (s *Store) RecordFailure(queue string, failure []byte, together, byQueue bool) []Effect {
+	var effects []Effect
+	if together {
+		effects = append(effects, s.Fail(failure))
+	}
+	if byQueue {
+		effects = append(effects, s.FailInQueue(queue, failure)...)
+	}
+	return effects
+}
+
 // Fail returns the effect that pushes a failure's record to Failed.
 //
 // Ruby: Resque::DataStore::FailedQueueAccess#push_to_failed_queue.
