@@ -10,25 +10,25 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// member is one that a payload has beside class and args.
+// member is a member of a payload other than class and args.
 type member struct {
 	name  string
 	value any
 }
 
-// WithMember returns the job with a member more in its payload, behind class and
-// args, in place of one of that name: for what travels with a job and is no
-// argument, such as a trace's context. Ruby performs such a job as any other. But
-// its bytes are others: what compares bytes, as Dequeue and Ruby's dequeue do,
-// finds the job only with the same members. The names class and args are errors
-// when the job is enqueued.
+// WithMember returns a copy of the job with a member added to its payload after class
+// and args. It replaces a member of the same name. Use it for data that belongs to the
+// job but is not an argument, such as the context of a trace. Ruby performs such a job
+// as any other. However, [Client.Dequeue] and Ruby's dequeue compare payloads byte by
+// byte and therefore find the job only if it is given with the same members. If name is
+// "class" or "args", enqueueing the job returns an error.
 func (j Job) WithMember(name string, value any) Job {
 	others := slices.DeleteFunc(slices.Clone(j.members), func(m member) bool { return m.name == name })
 	j.members = append(others, member{name, value})
 	return j
 }
 
-// appendMembers appends a job's members, each behind a comma.
+// appendMembers appends a job's members, each after a comma.
 func appendMembers(dst []byte, spell rubyjson.Profile, j Job) ([]byte, error) {
 	for _, m := range j.members {
 		if m.name == "class" || m.name == "args" {
@@ -36,7 +36,7 @@ func appendMembers(dst []byte, spell rubyjson.Profile, j Job) ([]byte, error) {
 		}
 		var err error
 		if dst, err = spell.AppendString(append(dst, ','), m.name); err != nil {
-			return dst, fmt.Errorf("resque: %s: the name of member %q: %w", j.Class, m.name, err)
+			return dst, fmt.Errorf("resque: %s: name of member %q: %w", j.Class, m.name, err)
 		}
 		if dst, err = spell.Append(append(dst, ':'), m.value); err != nil {
 			return dst, fmt.Errorf("resque: %s: member %q: %w", j.Class, m.name, err)
@@ -45,8 +45,8 @@ func appendMembers(dst []byte, spell rubyjson.Profile, j Job) ([]byte, error) {
 	return dst, nil
 }
 
-// Member is a member of the payload beside class and args, as it stands there:
-// what others have added, or WithMember.
+// Member returns the JSON of a member of the payload, such as one that was added by
+// [Job.WithMember] or another program. ok is false if the payload has no such member.
 func (p *Payload) Member(name string) (raw json.RawMessage, ok bool) {
 	spans, err := rubyjson.Spans(p.Raw, name)
 	if err != nil || spans[0].End == 0 {
@@ -55,12 +55,12 @@ func (p *Payload) Member(name string) (raw json.RawMessage, ok bool) {
 	return spans[0].Of(p.Raw), true
 }
 
-// activeJobWrapper is the class of all jobs of Rails. Package activejob knows the
-// rest of them.
+// activeJobWrapper is the class of all ActiveJob payloads. Package activejob handles
+// the rest of their format.
 const activeJobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
 
-// InnerClass is the class by which the job is known where it is performed: that
-// of the Rails job inside, where package activejob made it, else Class.
+// InnerClass returns the class that is performed. For a job made by package activejob,
+// this is the class of the Rails job inside, and otherwise Class.
 func (j Job) InnerClass() string {
 	if j.Class == activeJobWrapper && len(j.Args) == 1 {
 		if inside, ok := j.Args[0].(interface{ JobClass() string }); ok {
@@ -70,9 +70,9 @@ func (j Job) InnerClass() string {
 	return j.Class
 }
 
-// WaitingSince is when the job was enqueued, or was due where that was later. ok
-// is false where its payload does not say: Rails' do, others only where somebody
-// has added a member enqueued_at, as StampEnqueuedAt does.
+// WaitingSince returns the time at which the job was enqueued or, if that is later, due.
+// ok is false if the payload does not contain the time. Rails adds it to its jobs. Other
+// jobs have it only if they have a member enqueued_at, which [StampEnqueuedAt] adds.
 func (p *Payload) WaitingSince() (at time.Time, ok bool) {
 	spans, err := rubyjson.Spans(p.Raw, "enqueued_at", "class", "args")
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *Payload) WaitingSince() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// timeOf reads a time that is a text, or a number of seconds since 1970.
+// timeOf parses a time from a JSON string or a JSON number of seconds since 1970.
 func timeOf(raw []byte) (at time.Time, ok bool) {
 	read, _, _ := wire.ParseTimeJSON(raw)
 	return read.Time, !read.IsZero()

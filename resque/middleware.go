@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// LogPerform is middleware that logs how each job ended, in the words of a
-// worker's own log, and never its arguments. A worker has logged it already: this
-// is for inline clients, and for programs whose worker logs elsewhere. nil is
-// slog.Default().
+// LogPerform returns middleware that logs the result of each job with the messages of a
+// worker's log. It never logs arguments. Because a worker logs its jobs anyway, use
+// LogPerform with inline clients, or to log to another logger than the worker. If log is
+// nil, it uses [slog.Default].
 func LogPerform(log *slog.Logger) Middleware {
 	return TimePerform(func(ctx context.Context, job *Payload, took time.Duration, err error) {
 		log := cmp.Or(log, slog.Default()).With("class", job.Class, "queue", job.Queue, "worker", job.Worker, "duration", took)
@@ -30,8 +30,8 @@ func LogPerform(log *slog.Logger) Middleware {
 	})
 }
 
-// LogEnqueue is middleware that logs each job that is enqueued, and never its
-// arguments. nil is slog.Default().
+// LogEnqueue returns middleware that logs the result of enqueueing each job. It never
+// logs arguments. If log is nil, it uses [slog.Default].
 func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
 	return TimeEnqueue(func(ctx context.Context, job Job, took time.Duration, receipt Receipt, err error) {
 		log := cmp.Or(log, slog.Default()).With("class", job.InnerClass(), "queue", job.Queue, "duration", took)
@@ -46,41 +46,41 @@ func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
 	})
 }
 
-// TimePerform is middleware that tells observe how long each job took and how it
-// ended: what is inside of it, other middleware included. A panic is an error to
-// observe, and from there on.
+// TimePerform returns middleware that calls observe after each job with the job's
+// duration and error. The duration includes the middleware inside of this one. If the
+// job panics, observe and the middleware outside of this one get a [*PanicError].
 func TimePerform(observe func(ctx context.Context, job *Payload, took time.Duration, err error)) Middleware {
 	return func(next Handler) Handler {
 		next = RecoverPerform(next)
 		return HandlerFunc(func(ctx context.Context, job *Payload) (err error) {
-			begun := time.Now()
+			start := time.Now()
 			err = errGoexit
-			defer func() { observe(ctx, job, time.Since(begun), err) }()
+			defer func() { observe(ctx, job, time.Since(start), err) }()
 			err = next.Perform(ctx, job)
 			return err
 		})
 	}
 }
 
-// TimeEnqueue is middleware that tells observe how long it took to place each
-// job. In EnqueueAll that is until its chunk was sent, and in inline mode until it
-// was performed.
+// TimeEnqueue returns middleware that calls observe after each job is enqueued with the
+// time that this took. In [Client.EnqueueAll] that is the time until the job's chunk was
+// sent, and in an inline client the time until the job was performed.
 func TimeEnqueue(observe func(ctx context.Context, job Job, took time.Duration, receipt Receipt, err error)) EnqueueMiddleware {
 	return func(next EnqueueFunc) EnqueueFunc {
 		return func(ctx context.Context, job Job) (Receipt, error) {
-			begun := time.Now()
+			start := time.Now()
 			receipt, err := next(ctx, job)
-			observe(ctx, job, time.Since(begun), receipt, err)
+			observe(ctx, job, time.Since(start), receipt, err)
 			return receipt, err
 		}
 	}
 }
 
-// StampEnqueuedAt is middleware that adds the time to each payload, as a member
-// enqueued_at, which WaitingSince reads: so that metrics, traces and the dashboard
-// know how long a job has been waiting. It is in no payload by itself, since what
-// compares bytes would not find the job: see Job.WithMember. Jobs of Rails say it
-// anyway.
+// StampEnqueuedAt is middleware that adds the current time to each payload as a member
+// enqueued_at. Metrics, traces and the dashboard then show how long a job has waited:
+// see [Payload.WaitingSince]. Payloads do not contain the time by default because
+// programs that compare bytes would not find the job: see [Job.WithMember]. Payloads of
+// Rails contain it anyway, and StampEnqueuedAt leaves them unchanged.
 func StampEnqueuedAt(next EnqueueFunc) EnqueueFunc {
 	return func(ctx context.Context, job Job) (Receipt, error) {
 		if job.Class != activeJobWrapper {
@@ -90,13 +90,13 @@ func StampEnqueuedAt(next EnqueueFunc) EnqueueFunc {
 	}
 }
 
-// errGoexit is what middleware is told of a handler that ended its goroutine, as
-// t.FailNow does, instead of returning.
+// errGoexit is the error that TimePerform passes to observe if the handler ends its
+// goroutine, as t.FailNow does, instead of returning.
 var errGoexit = errors.New("the handler called runtime.Goexit")
 
-// RecoverPerform is middleware that returns a panic as a *PanicError. Perform does
-// so anyway, and so do workers and inline clients: this is for middleware outside
-// of it that is to see an error where otherwise the panic would pass it by.
+// RecoverPerform is middleware that returns a panic as a [*PanicError]. [Perform], workers
+// and inline clients also recover panics. Use RecoverPerform inside of other middleware
+// that should get an error from next instead of a panic.
 func RecoverPerform(next Handler) Handler {
 	return HandlerFunc(func(ctx context.Context, job *Payload) (err error) {
 		defer func() {
@@ -108,10 +108,10 @@ func RecoverPerform(next Handler) Handler {
 	})
 }
 
-// RecoverEnqueue is middleware that returns a panic as a *PanicError: of what
-// spells an argument, or of middleware inside of it. Without it the panic is the
-// caller's of Enqueue. The job is then not queued, unless the middleware panicked
-// after it was.
+// RecoverEnqueue is middleware that returns a panic as a [*PanicError]. It recovers
+// panics of middleware inside of it and of methods that encode arguments. Without it,
+// [Client.Enqueue] panics. A job whose enqueueing panics is not queued, unless
+// middleware panicked after it was queued.
 func RecoverEnqueue(next EnqueueFunc) EnqueueFunc {
 	return func(ctx context.Context, job Job) (receipt Receipt, err error) {
 		defer func() {

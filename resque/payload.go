@@ -9,24 +9,23 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// Payload is a job as it is stored: in a queue, in the record of the worker that
-// performs it, or in the list of failures. Handlers must not change it.
+// Payload is a job as it is stored in a queue, in the record of the worker that
+// performs it, or in the list of failures. Handlers must not modify it.
 type Payload struct {
 	Class  string
 	Queue  string
 	Worker string // the worker's id; empty in inline mode
 
-	// Args are the arguments as they stand in the payload. Bind turns them
-	// into Go values.
+	// Args are the arguments as JSON. [Payload.Bind] decodes them.
 	Args []json.RawMessage
 
-	// Raw is what stood in the queue, byte for byte, with whatever keys
-	// others have added.
+	// Raw is the JSON object as it was stored, byte for byte, with all members that
+	// other programs have added.
 	Raw []byte
 }
 
-// ParsePayload reads a payload that came from queue. The error says why the
-// payload is no job: not JSON, or not an object with a class.
+// ParsePayload parses a payload from queue. It returns an [*UnreadableError] if the
+// payload is not JSON, or not an object with a class. The result refers to payload.
 //
 // Ruby: Resque.decode and Resque::Job.new.
 func ParsePayload(queue string, payload []byte) (*Payload, error) {
@@ -37,8 +36,8 @@ func ParsePayload(queue string, payload []byte) (*Payload, error) {
 	return &Payload{Class: p.Class, Queue: queue, Args: p.Args, Raw: payload}, nil
 }
 
-// UnreadableError reports a payload that is not JSON, or not an object with a
-// class. Its job goes to the failures with the raw text kept.
+// UnreadableError reports a payload that is not JSON, or not an object with a class. A
+// worker records such a job as a failure and keeps its raw text.
 type UnreadableError struct {
 	Queue   string
 	Payload []byte // as it was in the queue
@@ -49,43 +48,45 @@ func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("unreadable payload in queue %q: %v", e.Queue, e.Err)
 }
 
-// Unwrap returns what is wrong with the payload.
+// Unwrap returns the reason why the payload cannot be parsed.
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *UnreadableError) ExceptionName() string { return "Resque::Helpers::DecodeException" }
 
 type payloadKey struct{}
 
-// FromContext returns the job that ctx is the context of: for handlers of a
-// definition, which get only the arguments. ok is false outside a job.
+// FromContext returns the job that is performed with ctx. Handlers of a definition,
+// which get only the arguments, use it. ok is false if ctx does not belong to a job.
 func FromContext(ctx context.Context) (job *Payload, ok bool) {
 	job, ok = ctx.Value(payloadKey{}).(*Payload)
 	return job, ok
 }
 
-// WithPayload returns a context whose FromContext is job. Workers call it.
+// WithPayload returns a copy of ctx for which [FromContext] returns job. Workers call
+// it.
 func WithPayload(ctx context.Context, job *Payload) context.Context {
 	return context.WithValue(ctx, payloadKey{}, job)
 }
 
-// PanicError is a panic of a handler, as an error.
+// PanicError is the error of a job whose handler panicked.
 type PanicError struct {
-	Value any
-	Stack []byte
+	Value any    // the value passed to panic
+	Stack []byte // as formatted by runtime/debug.Stack
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Unwrap returns the value the handler panicked with, where it is an error.
+// Unwrap returns e.Value if it is an error, and nil otherwise.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// Perform performs job by h in this goroutine and returns what came of it: a
-// panic as a *PanicError. FromContext finds the job in the handler's context. A
-// job inside another is found first (see Wrapper).
+// Perform performs job with h in the calling goroutine and returns the handler's
+// error, or a [*PanicError] if the handler panics. If the class of job is a [Wrapper],
+// Perform performs the job inside it. The handler gets a context for which
+// [FromContext] returns the job.
 //
 // Ruby: Resque::Job#perform.
 func Perform(ctx context.Context, h Handler, job *Payload) (err error) {

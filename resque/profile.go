@@ -6,31 +6,31 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// JSONProfile is whose JSON a client writes. Every Ruby and every goresque
-// reads them all, but what compares bytes (Ruby's dequeue, remove_delayed,
-// locks) finds only jobs in its own spelling: choose that of the Ruby programs
-// that share the queues.
+// JSONProfile is the spelling of the JSON that a client writes. Ruby and Go programs
+// read all profiles. However, Ruby's dequeue, remove_delayed and locks compare bytes and
+// find only jobs in their spelling. Choose the profile of the Ruby programs that share
+// the queues.
 type JSONProfile uint8
 
-// The profiles. See docs/wire.md for what each spells differently.
+// Profiles. docs/wire.md lists their differences.
 const (
-	// JSONPlain is Ruby without Rails, with the json gem up to 2.10.
+	// JSONPlain is the profile of Ruby without Rails and with the json gem up to 2.10.
 	JSONPlain JSONProfile = iota
 
-	// JSONRails is the same in a Rails app, 6.1 to 8.1: ActiveSupport writes
-	// <, >, & and U+2028 as escapes, times to the millisecond, and null for NaN
-	// and the infinities.
+	// JSONRails is the profile of Rails 6.1 to 8.1 with the json gem up to 2.10.
+	// ActiveSupport escapes <, >, & and U+2028, writes times with milliseconds, and
+	// writes NaN and infinities as null.
 	JSONRails
 
-	// JSONPlain215 is Ruby without Rails, with the json gem from 2.15 on, which
-	// spells large and small floats in another way.
+	// JSONPlain215 is the profile of Ruby without Rails and with the json gem from
+	// 2.15 on, which writes large and small floats differently.
 	JSONPlain215
 
-	// JSONRails215 is a Rails app with the json gem from 2.15 on.
+	// JSONRails215 is the profile of Rails with the json gem from 2.15 on.
 	JSONRails215
 )
 
-// String is the name of the profile.
+// String returns the name of the profile, such as "rails".
 func (p JSONProfile) String() string {
 	switch p {
 	case JSONPlain:
@@ -46,8 +46,8 @@ func (p JSONProfile) String() string {
 	}
 }
 
-// AppendPayload appends to dst what stands in the queue for j where p is the
-// client's profile. On an error it returns dst as it was.
+// AppendPayload appends the payload of j to dst, as a client with the profile p writes
+// it, and returns the extended slice. If it fails, it returns dst unchanged and an error.
 //
 // Ruby: Resque.encode.
 func (p JSONProfile) AppendPayload(dst []byte, j Job) ([]byte, error) {
@@ -83,11 +83,12 @@ func (p JSONProfile) spelling() (rubyjson.Profile, error) {
 	case JSONRails215:
 		return rubyjson.Rails215, nil
 	default:
-		return 0, fmt.Errorf("resque: no such profile: %v", p)
+		return 0, fmt.Errorf("resque: unknown JSON profile: %v", p)
 	}
 }
 
-// appendPayload is where every job that c enqueues, or looks for, is spelled.
+// appendPayload appends the payload of j in the client's profile. All payloads that c
+// enqueues or compares are made here.
 func (c *Client) appendPayload(dst []byte, j Job) ([]byte, error) {
 	return c.cfg.JSON.AppendPayload(dst, j)
 }

@@ -71,7 +71,7 @@ func TestOnlyRailsWritesNullForNaN(t *testing.T) {
 func TestUnknownProfile(t *testing.T) {
 	t.Parallel()
 	_, err := resque.New(nil, resque.Config{JSON: 9, Inline: resque.NewMux()})
-	require.EqualError(t, err, "resque: no such profile: JSONProfile(9)")
+	require.EqualError(t, err, "resque: unknown JSON profile: JSONProfile(9)")
 	_, err = resque.JSONProfile(9).AppendPayload(nil, resque.Job{Class: "J"})
-	require.EqualError(t, err, "resque: no such profile: JSONProfile(9)")
+	require.EqualError(t, err, "resque: unknown JSON profile: JSONProfile(9)")
 }

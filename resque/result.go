@@ -6,35 +6,35 @@ import (
 	"runtime/debug"
 )
 
-// Result is how performing a job ended: a word for logs, metrics and traces.
+// Result is the result of performing a job, as a word for logs, metrics and traces.
 type Result string
 
-// The results.
+// Results of performing a job.
 const (
-	// ResultSucceeded is a job that was performed.
+	// ResultSucceeded means that the handler returned without an error.
 	ResultSucceeded Result = "succeeded"
-	// ResultFailed is one that returned an error, panicked, or took too long.
+	// ResultFailed means that the job returned an error, panicked or took too long.
 	ResultFailed Result = "failed"
-	// ResultDropped is one that ErrDontPerform has kept from being performed.
+	// ResultDropped means that a hook or the handler returned [ErrDontPerform].
 	ResultDropped Result = "dropped"
-	// ResultCancelled is one that ended because it was told to, by its worker or by
-	// whoever called an inline client. A worker that stops puts it back, or
-	// records it as a failure: see worker.Config.OnShutdown.
+	// ResultCancelled means that the job ended because its worker or the caller of an
+	// inline client cancelled it. A worker that stops puts the job back or records it
+	// as a failure: see worker.Config.OnShutdown.
 	ResultCancelled Result = "cancelled"
 )
 
-// ResultOf is how a job ended whose handler was called with ctx and returned err.
-// reason is the error that a worker records and logs: the cause of ctx's end where
-// the handler returned that ctx has ended, else err.
+// ResultOf returns the result of a job whose handler was called with ctx and returned
+// err. reason is the error that a worker records and logs. It is the cause of ctx if
+// ctx has ended and err wraps the error of ctx, and err otherwise.
 func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 	defer func() {
-		if v := recover(); v != nil { // a method of the error, which is the user's
+		if v := recover(); v != nil { // methods of err are the user's code and may panic
 			result, reason = ResultFailed, &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
 	var late *TimeoutError
-	obeyed := err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
-	if reason = err; obeyed {
+	ended := err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
+	if reason = err; ended {
 		reason = context.Cause(ctx)
 	}
 	switch {
@@ -44,15 +44,16 @@ func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 		return ResultDropped, reason
 	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
 		return ResultFailed, reason
-	case obeyed || errors.Is(err, ErrTerm):
+	case ended || errors.Is(err, ErrTerm):
 		return ResultCancelled, reason
 	default:
 		return ResultFailed, reason
 	}
 }
 
-// ExceptionName is the class under which a failure with err is recorded, for the
-// logs, metrics and traces that name it, too. See NewFailure. It is empty for nil.
+// ExceptionName returns the exception class that a failure with err is recorded with:
+// see [NewFailure]. Logs, metrics and traces can use the same name. It returns "" if err
+// is nil.
 func ExceptionName(err error) string {
 	if err == nil {
 		return ""

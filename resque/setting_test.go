@@ -76,7 +76,7 @@ func TestNewRefusesNilHooks(t *testing.T) {
 		Inline: resque.NewMux(), JSON: 99,
 		EnqueueHooks: []resque.EnqueueMiddleware{nil}, DequeueHooks: []resque.DequeueMiddleware{nil},
 	})
-	require.ErrorContains(t, err, "no such profile")
+	require.ErrorContains(t, err, "unknown JSON profile")
 	require.ErrorContains(t, err, "resque: Config.EnqueueHooks has a nil hook")
 	require.ErrorContains(t, err, "resque: Config.DequeueHooks has a nil hook")
 }

@@ -5,36 +5,37 @@ import (
 	"runtime/debug"
 )
 
-// Wrapper is a class whose jobs have others inside, of classes of their own: so
-// Rails puts all jobs of ActiveJob into one class. Such a job is performed, and
-// named in logs, limits and middleware, as the one inside it; its payload stays
-// what stood in the queue.
+// Wrapper describes a class whose jobs contain a job of another class. For example,
+// Rails wraps all jobs of ActiveJob in one class. The inner job is performed, and logs,
+// limits and middleware use its class. Its Raw is still the payload that was in the
+// queue.
 type Wrapper struct {
+	// Class is the class of the outer job.
 	Class string
 
-	// Unwrap returns the job inside: with another Class and other Args, and else
-	// as it was given.
+	// Unwrap returns the inner job of a payload: a copy with its Class and Args
+	// replaced and all else unchanged.
 	Unwrap func(*Payload) (*Payload, error)
 
-	// Wrap returns the job to enqueue for one of a class in it, as Route.Job
-	// makes it. nil leaves it as it is.
+	// Wrap returns the job to enqueue for an inner job. [Route.Job] calls it. If it is
+	// nil, Route.Job returns the inner job.
 	Wrap func(Job) Job
 }
 
-// wrap registers the wrapper of a route, once for all the routes in it.
+// wrap registers the wrapper of a route. Several routes may have the same wrapper.
 func (m *Mux) wrap(r Route) {
 	switch w := r.Wrapper; {
 	case w == nil:
 	case w.Class == "" || w.Unwrap == nil:
-		panic(fmt.Sprintf("resque: Handle: the wrapper of class %q lacks a class or a function", r.Class))
+		panic(fmt.Sprintf("resque: Handle: wrapper of class %q has no Class or no Unwrap", r.Class))
 	case m.routes[w.Class].Handler != nil || w.Class == r.Class:
-		panic(fmt.Sprintf("resque: Handle: class %q is registered already, and cannot have %q inside", w.Class, r.Class))
+		panic(fmt.Sprintf("resque: Handle: class %q cannot wrap %q: it has a handler", w.Class, r.Class))
 	case m.wrappers[w.Class] == nil:
 		m.wrappers[w.Class] = w
 	}
 }
 
-// Unwrap is the job inside job, or job itself where its class is no wrapper.
+// Unwrap returns the job inside job, or job if its class is not a [Wrapper].
 func (m *Mux) Unwrap(job *Payload) (*Payload, error) {
 	w := m.wrappers[job.Class]
 	if w == nil {
@@ -47,9 +48,9 @@ func (m *Mux) Unwrap(job *Payload) (*Payload, error) {
 	return inside, nil
 }
 
-// Unwrap is the job that h would perform for job: the one inside it where h has
-// an Unwrap of its own, as a [Mux] has, and job itself otherwise. A panic is
-// returned as a *PanicError.
+// Unwrap returns the job that h performs for job. If h has an Unwrap method, as a [Mux]
+// does, it returns the result of that method, and job otherwise. If the method panics,
+// it returns a [*PanicError].
 func Unwrap(h Handler, job *Payload) (inside *Payload, err error) {
 	u, ok := h.(interface {
 		Unwrap(job *Payload) (*Payload, error)

@@ -105,8 +105,8 @@ func TestHandlePanicsOverWrappers(t *testing.T) {
 	assert.PanicsWithValue(t, `resque: Handle: class "Box" has other jobs inside`, func() { mux.HandleFunc("Box", perform) })
 	mux = resque.NewMux()
 	mux.HandleFunc("Box", perform)
-	assert.PanicsWithValue(t, `resque: Handle: class "Box" is registered already, and cannot have "Apple" inside`, func() { mux.Handle(boxed("Apple", perform)) })
-	assert.PanicsWithValue(t, `resque: Handle: the wrapper of class "Apple" lacks a class or a function`, func() {
+	assert.PanicsWithValue(t, `resque: Handle: class "Box" cannot wrap "Apple": it has a handler`, func() { mux.Handle(boxed("Apple", perform)) })
+	assert.PanicsWithValue(t, `resque: Handle: wrapper of class "Apple" has no Class or no Unwrap`, func() {
 		mux.Handle(resque.Route{Class: "Apple", Handler: resque.HandlerFunc(perform), Wrapper: &resque.Wrapper{Class: "B"}})
 	})
 }
