@@ -223,6 +223,32 @@ func TestOnShutdownRequeueKeepsBytesAndFront(t *testing.T) {
 	}
 }
 
+// A worker that stops may wait long for its jobs. Without heartbeats others would take it
+// for dead.
+func TestAStoppingWorkerStillBeats(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	enqueue(t, s, exporters(1)...)
+	g := newGate()
+	stopping := make(chan struct{})
+	w := newWorker(t, s, g.mux(false), worker.Config{
+		Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond, Hooks: worker.Hooks{Shutdown: func() { close(stopping) }},
+	})
+	ended := goRun(t, w)
+	open := sync.OnceFunc(func() { close(g.open) })
+	defer open()
+	<-g.begun
+	w.Quit()
+	<-stopping
+	for range 2 { // one beat may have begun before
+		do(t, c, "DEL", "resque:workers:heartbeat")
+		eventually(t, func() bool { return do(t, c, "EXISTS", "resque:workers:heartbeat") == int64(1) }, "no heartbeat")
+	}
+	open()
+	require.NoError(t, <-ended)
+}
+
 func TestStuckCountsJobsThatIgnoreTheirContexts(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
