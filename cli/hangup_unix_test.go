@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"os/exec"
@@ -138,7 +139,7 @@ func commandOf(s *redistest.Server, args ...string) *exec.Cmd {
 func processed(t *testing.T, s *redistest.Server) int {
 	t.Helper()
 	n, err := redis.Int(s.Conn(t).Do("GET", "resque:stat:processed"))
-	if err != redis.ErrNil {
+	if !errors.Is(err, redis.ErrNil) {
 		require.NoError(t, err)
 	}
 	return n

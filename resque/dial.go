@@ -114,7 +114,7 @@ func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
 	}
 	if d.speaksPlain(ctx) {
 		cancel()
-		<-done
+		_ = <-done // it was cancelled
 		return &faultError{FaultNoTLS, words, nil}
 	}
 	return <-done
@@ -181,7 +181,7 @@ func (g *greeting) Read(b []byte) (int, error) {
 	if g.refused = stranger(b[:n]); g.refused != nil {
 		return 0, g.refused
 	}
-	return n, err //nolint:wrapcheck // as above
+	return n, err
 }
 
 // Write reads what the server said before it hung up: after that it cannot be
@@ -198,7 +198,7 @@ func (g *greeting) Write(b []byte) (int, error) {
 	if _, told := g.Read(said); told != nil {
 		err = told
 	}
-	return n, err //nolint:wrapcheck // as above
+	return n, err
 }
 
 // SetReadDeadline fails with the refusal: redigo calls it before each answer that
@@ -228,7 +228,7 @@ func stranger(first []byte) error {
 	case bytes.HasPrefix(first, []byte("-ERR max number of clients")), bytes.HasPrefix(first, []byte("-DENIED ")):
 		// It hangs up after this, and has done nothing that it was asked.
 		line, _, _ := bytes.Cut(first[1:], []byte("\r\n"))
-		return redis.Error(line)
+		return redis.Error(line) //nolint:wrapcheck // the error is the server's own
 	case strings.IndexByte("+-:$*_#,(=~%>!", first[0]) >= 0: // the types of RESP2 and RESP3
 		return nil
 	case bytes.HasPrefix(first, []byte("HTTP/")):

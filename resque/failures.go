@@ -298,10 +298,10 @@ func (g *FailureGroup) add(r failureRecord) {
 		return
 	}
 	g.hours[hourOf(at.Time)]++
-	if g.Oldest.IsZero() || at.Time.Before(g.Oldest) {
+	if g.Oldest.IsZero() || at.Before(g.Oldest) {
 		g.Oldest = at.Time
 	}
-	if at.Time.After(g.Newest) {
+	if at.After(g.Newest) {
 		g.Newest = at.Time
 	}
 }

@@ -244,7 +244,7 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 }
 
 func (c FaultCode) serverFault() Fault {
-	switch c {
+	switch c { //nolint:exhaustive // the others are faults of the connection
 	case FaultLoading:
 		return Fault{Cause: "Redis is loading its data", Advice: "Wait until it is done: it was just started.", Temporary: true}
 	case FaultMasterDown:

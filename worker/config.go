@@ -312,7 +312,7 @@ func (c Config) validateQueues() error {
 	for _, q := range c.Queues {
 		switch {
 		case q == "!":
-			mistakes = append(mistakes, errors.New(`worker: queue "!" excludes nothing: write the name of a queue after it`))
+			mistakes = append(mistakes, errors.New(`worker: the queue name after "!" is missing`))
 		case !utf8.ValidString(q):
 			mistakes = append(mistakes, fmt.Errorf("worker: queue %q is not valid UTF-8", q))
 		case strings.Contains(q, ","): // worker ids separate queues by commas

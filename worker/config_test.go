@@ -26,7 +26,7 @@ func refusals() map[string]worker.Config {
 		`queue "a[bc" has a [ without a ]`:      {Queues: []string{"a[bc"}},
 		`queue "!x[a-" has a [ without a ]`:     {Queues: []string{"a", "!x[a-"}},
 		`queue "a\xff" is not valid UTF-8`:      {Queues: []string{"a\xff"}},
-		`queue "!" excludes nothing`:            {Queues: []string{"a", "!"}},
+		`the queue name after "!" is missing`:   {Queues: []string{"a", "!"}},
 
 		"Concurrency is -1; it must not be negative":        {Queues: q, Concurrency: -1},
 		"CrashLimit is -1; it must not be negative":         {Queues: q, CrashLimit: -1},
@@ -130,6 +130,6 @@ func TestNewAcceptsWhatWorks(t *testing.T) {
 			continue
 		}
 		_, err := worker.New(client, resque.NewMux(), cfg)
-		require.NoError(t, err, "%d", i)
+		require.NoError(t, err, i)
 	}
 }

@@ -43,24 +43,40 @@ func FaultyServers() []Faulty {
 // strangers are addresses at which no Redis answers, or not as it is spoken to.
 func strangers() []Faulty {
 	return []Faulty{
-		{Name: "nothing listens", Code: resque.FaultUnreachable, Start: func(t testing.TB) string { return "redis://127.0.0.1:" + FreePort(t) }},
-		{Name: "no socket", Code: resque.FaultUnreachable, Start: func(t testing.TB) string { return "unix://" + filepath.Join(t.TempDir(), "none.sock") }},
+		{Name: "nothing listens", Code: resque.FaultUnreachable, Start: func(t testing.TB) string {
+			t.Helper()
+			return "redis://127.0.0.1:" + FreePort(t)
+		}},
+		{Name: "no socket", Code: resque.FaultUnreachable, Start: func(t testing.TB) string {
+			t.Helper()
+			return "unix://" + filepath.Join(t.TempDir(), "none.sock")
+		}},
 		{Name: "unknown host", Code: resque.FaultHost, Start: func(testing.TB) string { return "redis://no-such-host.invalid:6379" }},
 		{Name: "an HTTP server", Code: resque.FaultNotRedis, Start: func(t testing.TB) string {
+			t.Helper()
 			s := httptest.NewServer(http.NotFoundHandler())
 			t.Cleanup(s.Close)
 			return "redis://" + s.Listener.Addr().String()
 		}},
-		{Name: "an SSH server", Code: resque.FaultNotRedis, Start: func(t testing.TB) string { return greets(t, "SSH-2.0-OpenSSH_9.2\r\n") }},
-		{Name: "hangs up", Code: resque.FaultClosed, Start: func(t testing.TB) string { return greets(t, "") }},
+		{Name: "an SSH server", Code: resque.FaultNotRedis, Start: func(t testing.TB) string {
+			t.Helper()
+			return greets(t, "SSH-2.0-OpenSSH_9.2\r\n")
+		}},
+		{Name: "hangs up", Code: resque.FaultClosed, Start: func(t testing.TB) string {
+			t.Helper()
+			return greets(t, "")
+		}},
 		{Name: "TLS spoken to in plain", Code: resque.FaultTLSExpected, Start: func(t testing.TB) string {
+			t.Helper()
 			port, _ := startTLS(t, "no")
 			return "redis://127.0.0.1:" + port
 		}},
 		{Name: "plain spoken to in TLS", Code: resque.FaultNoTLS, Start: func(t testing.TB) string {
+			t.Helper()
 			return strings.Replace(StartReal(t).URL, "redis:", "rediss:", 1)
 		}},
 		{Name: "a certificate of an unknown authority", Code: resque.FaultCertificate, Start: func(t testing.TB) string {
+			t.Helper()
 			port, _ := startTLS(t, "no")
 			return "rediss://127.0.0.1:" + port
 		}},
@@ -70,42 +86,66 @@ func strangers() []Faulty {
 // reluctant are servers that refuse all that Resque asks of them.
 func reluctant() []Faulty {
 	return []Faulty{
-		{Name: "loading", Code: resque.FaultLoading, Start: func(t testing.TB) string { s, _ := Loading(t); return s.URL }},
+		{Name: "loading", Code: resque.FaultLoading, Start: func(t testing.TB) string {
+			t.Helper()
+			s, _ := Loading(t)
+			return s.URL
+		}},
 		{Name: "a script runs", Code: resque.FaultBusy, Start: busy},
 		{Name: "a replica without its master", Code: resque.FaultMasterDown, WriteCode: resque.FaultReadOnly, Start: func(t testing.TB) string {
+			t.Helper()
 			return StartReal(t, "--replicaof", "127.0.0.1", FreePort(t), "--replica-serve-stale-data", "no").URL
 		}},
 		{Name: "no room for a client", Code: resque.FaultMaxClients, Start: func(t testing.TB) string {
+			t.Helper()
 			s := StartReal(t, "--maxclients", "1")
 			require.NoError(t, ask(s.Conn(t), "PING")) // it is there
 			return s.URL
 		}},
-		{Name: "a password is wanted", Code: resque.FaultPassword, Start: func(t testing.TB) string { return StartReal(t, "--requirepass", "s3cret").URL }},
+		{Name: "a password is wanted", Code: resque.FaultPassword, Start: func(t testing.TB) string {
+			t.Helper()
+			return StartReal(t, "--requirepass", "s3cret").URL
+		}},
 		{Name: "a wrong password", Code: resque.FaultPassword, Start: func(t testing.TB) string {
+			t.Helper()
 			return withUser(StartReal(t, "--requirepass", "s3cret").URL, ":guessed")
 		}},
 		{Name: "an unknown user", Code: resque.FaultPassword, Start: func(t testing.TB) string {
+			t.Helper()
 			return withUser(StartReal(t, "--requirepass", "s3cret").URL, "bob:guessed")
 		}},
-		{Name: "a password for a server without", Code: resque.FaultPassword, Start: func(t testing.TB) string { return withUser(StartReal(t).URL, ":guessed") }},
+		{Name: "a password for a server without", Code: resque.FaultPassword, Start: func(t testing.TB) string {
+			t.Helper()
+			return withUser(StartReal(t).URL, ":guessed")
+		}},
 		{Name: "a user without a right", Code: resque.FaultPermission, Start: func(t testing.TB) string {
+			t.Helper()
 			return withUser(StartReal(t, "--user", "ann", "on", ">w0rd", "~resque:*", "+ping", "+client").URL, "ann:w0rd")
 		}},
 		{Name: "a user of other keys", Code: resque.FaultPermission, Start: func(t testing.TB) string {
+			t.Helper()
 			return withUser(StartReal(t, "--user", "ann", "on", ">w0rd", "~other:*", "+@all").URL, "ann:w0rd")
 		}},
-		{Name: "no such database", Code: resque.FaultDatabase, Start: func(t testing.TB) string { return StartReal(t).URL + "/99" }},
+		{Name: "no such database", Code: resque.FaultDatabase, Start: func(t testing.TB) string {
+			t.Helper()
+			return StartReal(t).URL + "/99"
+		}},
 		{Name: "a key of another type", Code: resque.FaultType, Start: func(t testing.TB) string {
+			t.Helper()
 			s := StartReal(t)
 			require.NoError(t, ask(s.Conn(t), "MSET", "resque:queues", "x", "resque:failed", "x", "resque:workers", "x"))
 			return s.URL
 		}},
 		{Name: "renamed commands", Code: resque.FaultCommand, Start: func(t testing.TB) string {
+			t.Helper()
 			return StartReal(t, "--rename-command", "SMEMBERS", "", "--rename-command", "RPUSH", "").URL
 		}},
 		{Name: "a Sentinel", Code: resque.FaultCommand, Start: sentinel},
 		{Name: "a node of a cluster", Code: resque.FaultCluster, Start: clusterNode},
-		{Name: "a cluster that is down", Code: resque.FaultClusterDown, Start: func(t testing.TB) string { return StartReal(t, "--cluster-enabled", "yes").URL }},
+		{Name: "a cluster that is down", Code: resque.FaultClusterDown, Start: func(t testing.TB) string {
+			t.Helper()
+			return StartReal(t, "--cluster-enabled", "yes").URL
+		}},
 	}
 }
 
@@ -113,11 +153,18 @@ func reluctant() []Faulty {
 func writeRefusers() []Faulty {
 	return []Faulty{
 		{Name: "a replica", Code: resque.FaultReadOnly, Writes: true, Start: func(t testing.TB) string {
+			t.Helper()
 			return StartReal(t, "--replicaof", "127.0.0.1", FreePort(t)).URL
 		}},
-		{Name: "memory full", Code: resque.FaultMemory, Writes: true, Start: func(t testing.TB) string { return StartReal(t, "--maxmemory", "1").URL }},
+		{Name: "memory full", Code: resque.FaultMemory, Writes: true, Start: func(t testing.TB) string {
+			t.Helper()
+			return StartReal(t, "--maxmemory", "1").URL
+		}},
 		{Name: "disk full", Code: resque.FaultDisk, Writes: true, Start: unsaved},
-		{Name: "no replica", Code: resque.FaultReplicas, Writes: true, Start: func(t testing.TB) string { return StartReal(t, "--min-replicas-to-write", "1").URL }},
+		{Name: "no replica", Code: resque.FaultReplicas, Writes: true, Start: func(t testing.TB) string {
+			t.Helper()
+			return StartReal(t, "--min-replicas-to-write", "1").URL
+		}},
 	}
 }
 
@@ -142,6 +189,7 @@ func Loading(t testing.TB) (s *Server, done func()) {
 }
 
 func busy(t testing.TB) string {
+	t.Helper()
 	s := StartReal(t, "--busy-reply-threshold", "1")
 	c := s.Conn(t)
 	require.NoError(t, c.Send("EVAL", "while true do end", 0))
@@ -156,6 +204,7 @@ func busy(t testing.TB) string {
 
 // sentinel runs a Sentinel that watches a server.
 func sentinel(t testing.TB) string {
+	t.Helper()
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(StartReal(t).URL, "redis://"))
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "sentinel monitor mymaster 127.0.0.1 %s 1\n", port), 0o600))
@@ -169,6 +218,7 @@ func sentinel(t testing.TB) string {
 
 // clusterNode runs a node of a cluster whose other node has almost all slots.
 func clusterNode(t testing.TB) string {
+	t.Helper()
 	dir, port := t.TempDir(), FreePort(t)
 	nodes := fmt.Sprintf("%[1]s 127.0.0.1:%[3]s@1%[3]s myself,master - 0 0 1 connected 0\n"+
 		"%[2]s 127.0.0.1:1@2 master - 0 0 2 connected 1-16383\nvars currentEpoch 2 lastVoteEpoch 0\n",
@@ -186,6 +236,7 @@ func clusterNode(t testing.TB) string {
 
 // unsaved runs a server that could not save.
 func unsaved(t testing.TB) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "gone")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	s := StartReal(t, "--dir", dir, "--save", "3600 1")
@@ -201,6 +252,7 @@ func unsaved(t testing.TB) string {
 
 // startTLS runs a server that listens for TLS on port, and in plain on another.
 func startTLS(t testing.TB, clients string) (port string, certs Certificates) {
+	t.Helper()
 	certs, port = Certify(t), FreePort(t)
 	StartReal(t, "--tls-port", port, "--tls-ca-cert-file", certs.Authority,
 		"--tls-cert-file", certs.Certificate, "--tls-key-file", certs.Key, "--tls-auth-clients", clients)
@@ -222,6 +274,7 @@ func TrustAnyone() *tls.Config {
 
 // greets listens, says text to each that connects, and hangs up.
 func greets(t testing.TB, text string) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
@@ -245,7 +298,7 @@ func withUser(url, user string) string {
 
 func ask(c redis.Conn, command string, args ...any) error {
 	_, err := c.Do(command, args...)
-	return err
+	return err //nolint:wrapcheck // tests look at Redis's own words
 }
 
 // until looks again and again whether a server is in some state.

@@ -131,7 +131,7 @@ func (c conn) receive() (any, error) {
 
 // script runs s, and loads it if Redis does not have it.
 func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
-	var on redis.Conn = c.Conn
+	on := c.Conn
 	if c.wait != 0 {
 		on = timeoutConn(c)
 	}

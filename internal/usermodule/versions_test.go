@@ -63,11 +63,12 @@ func TestGetKeepsVersionsOfUser(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	m := module{t, t.TempDir()}
-	mod := "module example.com/shop\n\ngo 1.25\n\n"
+	var mod strings.Builder
+	mod.WriteString("module example.com/shop\n\ngo 1.25\n\n")
 	for _, path := range slices.Sorted(maps.Keys(required)) {
-		mod += "require " + path + " " + required[path] + "\n"
+		mod.WriteString("require " + path + " " + required[path] + "\n")
 	}
-	m.write("go.mod", mod+"\nreplace github.com/goresque/goresque => "+root+"\n")
+	m.write("go.mod", mod.String()+"\nreplace github.com/goresque/goresque => "+root+"\n")
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
 	m.write("go.sum", string(sums)) // so that fewer sums are looked up
