@@ -114,7 +114,7 @@ func TestFailedList(t *testing.T) {
 	assert.Equal(t, []any{"a.rb:1:in `b'"}, j["backtrace"])
 	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "list", "--json", "--text", "junk")), &j))
 	assert.Equal(t, "junk \x1b[31m\nred", j["raw"])
-	assert.Contains(t, j["damage"], "no failure's record")
+	assert.Contains(t, j["damage"], "not the record of a failure")
 }
 
 func TestFailedShow(t *testing.T) {
@@ -131,7 +131,7 @@ func TestFailedShow(t *testing.T) {
 	assert.Contains(t, damaged, "record     junk")
 	gone := f.run(t, "show", "0-0123456789abcdef")
 	assert.Equal(t, 1, gone.status)
-	assert.Contains(t, gone.stderr, "not there any more")
+	assert.Contains(t, gone.stderr, "no longer exists")
 }
 
 // A Rails job is shown and found by its own class.

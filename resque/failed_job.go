@@ -14,41 +14,42 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// FailedJob is a failure as it stands in a list, Go's or Ruby's. What a damaged
-// record does not say is left empty.
+// FailedJob is a failure in a list, written by Go or Ruby. Fields that are missing
+// from a damaged record are empty.
 type FailedJob struct {
 	ID         FailureID
-	FailedAt   time.Time // zero if it is unknown
-	Requeued   bool      // it was requeued before
-	RequeuedAt time.Time // zero if it is unknown
+	FailedAt   time.Time // zero if unknown
+	Requeued   bool      // whether it was requeued before
+	RequeuedAt time.Time // zero if unknown
 
-	// FailedAtText and RequeuedAtText are the times as the record has them. A time
-	// that cannot be read, or whose zone has a name that can mean several zones,
-	// is unknown, and no damage.
+	// FailedAtText and RequeuedAtText are the times as written in the record. A time
+	// that cannot be read, or whose zone name is ambiguous, is unknown; this does not
+	// make the record damaged.
 	FailedAtText, RequeuedAtText string
 
-	// Class and Args are the payload's; Class is "<unreadable>" for a payload
-	// that is no job. Of a job of Rails they are the wrapper's, and
-	// activejob.Failed has those inside.
+	// Class and Args are those of the payload. Class is "<unreadable>" if the payload
+	// is not a job. For a Rails job they are those of the wrapper; activejob.Failed
+	// returns those of the job inside.
 	Class string
 	Args  []json.RawMessage
 
-	Payload   json.RawMessage // as it is in the record
+	Payload   json.RawMessage // as written in the record
 	Exception string
 	Error     string
 	Backtrace []string
 	Worker    string
 	Queue     string
 
-	// Raw is the whole record, and Damage what is wrong with it: nil for a
-	// record as Resque writes them. A damaged one can be removed and, if its
-	// payload and queue are sound, requeued.
+	// Raw is the whole record. Damage is the error that describes what is wrong with
+	// it, or nil. A damaged failure can be removed. It can be requeued if its payload
+	// and queue are valid.
 	Raw    []byte
 	Damage error
 }
 
-// Original is the payload as it was in the queue, which requeueing puts there
-// again: the payload of the record or, of an unreadable one, the bytes it holds.
+// Original returns the payload as it was in the queue, which is what
+// [Failures.Requeue] pushes. For an unreadable payload it returns the original
+// bytes, not the JSON that the record holds in their place.
 func (j FailedJob) Original() []byte { return wire.RestorePayload(j.Payload) }
 
 // Bind decodes the arguments into targets, as [Payload.Bind] does.
@@ -56,14 +57,14 @@ func (j FailedJob) Bind(targets ...any) error {
 	return (&Payload{Class: j.Class, Args: j.Args}).Bind(targets...)
 }
 
-// ParseFailedJob reads a record that stands in a list at a position: for programs
-// that have it from Redis already. It never fails: what is wrong with the record
-// is in Damage.
+// ParseFailedJob returns the failure in a record that the caller has already read
+// from Redis, at a position in a list. An empty list means FailedList. It never
+// fails; Damage describes what is wrong with the record.
 func ParseFailedJob(list string, position int64, record []byte) FailedJob {
 	return parseRecord(record).job(newFailureID(cmp.Or(list, FailedList), position, record))
 }
 
-// The members of a record. Their order is that of members' names.
+// The members of a record, in the order of the names in parseRecord.
 const (
 	failedAt = iota
 	payload
@@ -75,12 +76,12 @@ const (
 	retriedAt
 )
 
-// failureRecord is a record of which only what is asked for is read: most are
-// passed over.
+// failureRecord is a record whose members are decoded only when needed, because a
+// filter skips most records.
 type failureRecord struct {
 	raw   []byte
-	spans []rubyjson.Span // nil where raw is no object
-	err   error           // why it is none
+	spans []rubyjson.Span // nil if raw is not an object
+	err   error           // why raw is not an object
 }
 
 func parseRecord(raw []byte) failureRecord {
@@ -89,7 +90,7 @@ func parseRecord(raw []byte) failureRecord {
 	return failureRecord{raw, spans, err}
 }
 
-// member is a member's bytes; nil for one that is null or not there.
+// member returns the bytes of a member, or nil if it is null or missing.
 func (r failureRecord) member(which int) []byte {
 	if r.spans == nil {
 		return nil
@@ -106,13 +107,13 @@ func (r failureRecord) text(which int) string {
 	return text
 }
 
-// time reads a member that is a time, and its text as it is in the record. ok is
-// false if it is neither a string nor a number.
+// time returns a member that is a time, and its text as written in the record. ok
+// is false if the member is neither a string nor a number.
 func (r failureRecord) time(which int) (at wire.Time, text string, ok bool) {
 	return wire.ParseTimeJSON(r.member(which))
 }
 
-// class is the payload's.
+// class returns the class of the payload.
 func (r failureRecord) class() string {
 	p, err := rubyjson.ParsePayload(r.member(payload))
 	if err != nil {
@@ -121,7 +122,7 @@ func (r failureRecord) class() string {
 	return p.Class
 }
 
-// inside is the class of the Rails job in the payload; empty where there is none.
+// inside returns the class of the Rails job in the payload, or "" if there is none.
 func (r failureRecord) inside() string {
 	p, err := rubyjson.ParsePayload(r.member(payload))
 	if err != nil || p.Class != activeJobWrapper || len(p.Args) != 1 {
@@ -137,7 +138,7 @@ func (r failureRecord) inside() string {
 
 func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }
 
-// job reads the whole record.
+// job returns the whole record decoded.
 func (r failureRecord) job(id FailureID) FailedJob {
 	j := FailedJob{
 		ID: id, Raw: r.raw, Payload: r.member(payload),
@@ -155,50 +156,50 @@ func (r failureRecord) job(id FailureID) FailedJob {
 	return j
 }
 
-// damage reads the backtrace and says what is wrong with the record.
+// damage reads the backtrace into j and returns what is wrong with the record.
 func (r failureRecord) damage(j *FailedJob) error {
 	if r.err != nil {
-		return fmt.Errorf("no failure's record: %w", r.err)
+		return fmt.Errorf("not the record of a failure: %w", r.err)
 	}
 	var found []error
 	if _, _, ok := r.time(failedAt); !ok {
-		found = append(found, errors.New("failed_at: no time"))
+		found = append(found, errors.New("failed_at: not a time"))
 	}
 	if j.Class == "" {
-		found = append(found, errors.New("payload: no job"))
+		found = append(found, errors.New("payload: not a job"))
 	}
 	for _, text := range []struct {
 		name  string
 		which int
 	}{{"exception", exception}, {"error", message}, {"worker", byWorker}, {"queue", fromQueue}} {
 		if _, ok := rubyjson.Text(r.member(text.which)); !ok {
-			found = append(found, fmt.Errorf("%s: no string", text.name))
+			found = append(found, fmt.Errorf("%s: not a string", text.name))
 		}
 	}
 	if value := r.member(frames); value != nil && json.Unmarshal(value, &j.Backtrace) != nil {
 		j.Backtrace = nil
-		found = append(found, errors.New("backtrace: no list of strings"))
+		found = append(found, errors.New("backtrace: not a list of strings"))
 	}
 	return errors.Join(found...)
 }
 
-// FailedList is the list of failures of all queues. Where failures are kept by
-// queue, each queue has its own: FailedListOf.
+// FailedList is the name of the list of failures of all queues. With
+// [FailuresByQueue] each queue has a list: see [FailedListOf].
 const FailedList = store.Failed
 
-// FailedListOf names the list of a queue's failures, where they are kept by
-// queue. Ruby's front end calls such a list a failed queue.
+// FailedListOf returns the name of the list that holds a queue's failures when
+// [FailuresByQueue] is used. Ruby's front end calls such a list a failed queue.
 //
 // Ruby: Resque::Failure.failure_queue_name.
 func FailedListOf(queue string) string { return store.FailedListOf(queue) }
 
-// FailureID names one failure: where it stands and what its record is. A
-// position alone would name another failure as soon as one in front is removed,
-// which is how Ruby's front end hits the wrong job.
+// FailureID identifies one failure by its position and the digest of its record. A
+// position alone would identify another failure as soon as one in front of it is
+// removed. In Ruby's front end that can retry or remove the wrong job.
 type FailureID struct {
 	List     string // FailedList, or FailedListOf a queue
-	Position int64  // in the list, the oldest being 0
-	Digest   string // of the record's bytes: 16 hexadecimal digits
+	Position int64  // in the list; 0 is the oldest failure
+	Digest   string // of the record's bytes, 16 hexadecimal digits
 }
 
 const digestLength = 16
@@ -207,8 +208,8 @@ func newFailureID(list string, position int64, record []byte) FailureID {
 	return FailureID{list, position, store.Digest(record)[:digestLength]}
 }
 
-// String is POSITION-DIGEST for a failure in FailedList, LIST:POSITION-DIGEST
-// for another. ParseFailureID reads it.
+// String returns POSITION-DIGEST for a failure in FailedList, and
+// LIST:POSITION-DIGEST for a failure in another list. [ParseFailureID] reads it.
 func (id FailureID) String() string {
 	text := strconv.FormatInt(id.Position, 10) + "-" + id.Digest
 	if id.List == FailedList || id.List == "" {
@@ -217,10 +218,10 @@ func (id FailureID) String() string {
 	return id.List + ":" + text
 }
 
-// ErrFailureID is wrapped by errors of ParseFailureID.
-var ErrFailureID = errors.New("resque: not a failure's id")
+// ErrFailureID is the error wrapped by the errors of [ParseFailureID].
+var ErrFailureID = errors.New("resque: invalid failure id")
 
-// ParseFailureID reads what FailureID.String has written.
+// ParseFailureID returns the FailureID whose [FailureID.String] is text.
 func ParseFailureID(text string) (FailureID, error) {
 	id := FailureID{List: FailedList}
 	rest := text
@@ -230,7 +231,7 @@ func ParseFailureID(text string) (FailureID, error) {
 	position, digest, _ := strings.Cut(rest, "-")
 	n, err := strconv.ParseInt(position, 10, 64)
 	if err != nil || n < 0 || len(digest) != digestLength || strings.Trim(digest, "0123456789abcdef") != "" {
-		return FailureID{}, fmt.Errorf("%w: %q; they look like 17-2fd4e1c67a2d28fc", ErrFailureID, text)
+		return FailureID{}, fmt.Errorf("%w %q (an id looks like 17-2fd4e1c67a2d28fc)", ErrFailureID, text)
 	}
 	id.Position, id.Digest = n, digest
 	return id, nil

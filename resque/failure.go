@@ -13,31 +13,33 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// Failure is a record in the list of failures, as Ruby's front end renders it.
+// Failure is a record in a list of failures. Ruby's front end can show it.
 //
 // Ruby: Resque::Failure::Redis#save.
 type Failure struct {
 	FailedAt  time.Time
 	Payload   json.RawMessage // as it was in the queue
-	Exception string          // a class, as Ruby has them
+	Exception string          // the name of an exception class, as in Ruby
 	Error     string
 	Backtrace []string
 	Worker    string
 	Queue     string
 
-	// Err is what Exception, Error and Backtrace were made of, for backends that
-	// want to know more. It is not recorded; of a job that a child performed it is
-	// only what the child has told.
+	// Err is the error from which Exception, Error and Backtrace were made. It is
+	// for failure backends and is not recorded in Redis. If a child process
+	// performed the job, Err holds only what the child process reported.
 	Err error
 }
 
-// NewFailure describes how job failed with err. Its exception is what err, or an
-// error that it wraps, says by a method ExceptionName() string, which should be a
-// Ruby class; else PanicError for a panic, or the Go type of the innermost error.
-// Its backtrace is what a method Backtrace() []string says, or the frames of a
-// panic; other errors have none. Where the payload is not JSON, the record holds
-// it as the argument of class "<unreadable>", so that the list stays readable and
-// nothing is lost.
+// NewFailure returns the failure of job with err.
+//
+// Exception is the result of the method ExceptionName() string of err or of an
+// error that it wraps; the method should return the name of a Ruby class. Without
+// that method, Exception is PanicError for a panic, and otherwise the Go type of
+// the innermost error. Backtrace is the result of the method Backtrace() []string,
+// or the stack of a panic; for other errors it is empty. If the payload is not
+// JSON, the record holds it as the argument of class "<unreadable>", so that the
+// list stays readable and the payload is not lost.
 func NewFailure(job *Payload, err error, at time.Time) Failure {
 	f := Failure{
 		FailedAt:  at,
@@ -55,8 +57,8 @@ func NewFailure(job *Payload, err error, at time.Time) Failure {
 	return f
 }
 
-// AppendJSON appends the record in Ruby's spelling and order of keys. The
-// payload is spliced in as it is.
+// AppendJSON appends the record to dst, with the keys in Ruby's order and the
+// texts escaped as Ruby does. It copies the payload unchanged.
 func (f Failure) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"failed_at":"`...)
 	dst = append(dst, wire.FormatFailedAt(f.FailedAt)...)
@@ -76,26 +78,27 @@ func (f Failure) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendText appends s as a JSON string, whatever it holds: a failure must not
-// get lost over the text of its error.
+// appendText appends s as a JSON string. Invalid UTF-8 is replaced, because the
+// text of an error must not cause a failure to be lost.
 func appendText(dst []byte, s string) []byte {
-	dst, _ = rubyjson.AppendString(dst, strings.ToValidUTF8(s, "\uFFFD")) // fails on nothing else
+	dst, _ = rubyjson.AppendString(dst, strings.ToValidUTF8(s, "\uFFFD")) // fails only on invalid UTF-8
 	return dst
 }
 
-// guarded is what fn says, or otherwise where it panics: a nil pointer returned
-// as an error, the classic mistake, must not end the worker.
-func guarded[T any](fn func() T, otherwise T) (said T) {
+// guarded returns the result of fn, or otherwise if fn panics. A nil pointer
+// returned as an error is a common mistake and must not crash the worker.
+func guarded[T any](fn func() T, otherwise T) (result T) {
 	defer func() {
 		if recover() != nil {
-			said = otherwise
+			result = otherwise
 		}
 	}()
 	return fn()
 }
 
-// readable tells whether Ruby's front end can show the payload: it must be an
-// object, with or without a class, and one level of nesting is the record's.
+// readable reports whether Ruby's front end can show the payload. The payload must
+// be an object, with or without a class, and may not use the deepest allowed level
+// of nesting, because the record adds one.
 func readable(payload []byte) bool {
 	if _, err := rubyjson.ParsePayload(payload); err != nil && !errors.Is(err, rubyjson.ErrNoClass) {
 		return false
@@ -103,8 +106,8 @@ func readable(payload []byte) bool {
 	return rubyjson.Valid(slices.Concat([]byte("["), payload, []byte("]"))) == nil
 }
 
-// exceptionName is the class a failure is recorded under: what the error, or
-// one it wraps, says of itself, else the Go type of the innermost error.
+// exceptionName returns the name under which a failure is recorded: that of err or
+// of an error that it wraps, otherwise the Go type of the innermost error.
 func exceptionName(err error) string {
 	var named interface{ ExceptionName() string }
 	if errors.As(err, &named) {
@@ -128,8 +131,9 @@ func exceptionName(err error) string {
 
 func typeName(err error) string { return strings.TrimLeft(reflect.TypeOf(err).String(), "*") }
 
-// backtrace has a panic's frames in Ruby's form, or those that the error has of
-// itself; others carry none. It is never nil: Ruby's front end joins it.
+// backtrace returns the error's own backtrace, or the stack of a panic in Ruby's
+// format, and otherwise an empty slice. The result is never nil, because Ruby's
+// front end joins it.
 func backtrace(err error) []string {
 	var traced interface{ Backtrace() []string }
 	if errors.As(err, &traced) {
@@ -142,44 +146,47 @@ func backtrace(err error) []string {
 	return []string{}
 }
 
-// FailureLists says in which lists of Redis a worker records failures. The
-// values can be combined.
+// FailureLists selects the lists in Redis to which a worker writes failures. The
+// values can be combined with |.
 type FailureLists uint8
 
-// Where failures are recorded.
+// The lists to which failures are written.
 const (
-	// FailuresTogether is FailedList for all of them.
+	// FailuresTogether writes all failures to FailedList.
 	//
 	// Ruby: Resque::Failure::Redis.
 	FailuresTogether FailureLists = 1 << iota
-	// FailuresByQueue is FailedListOf the queue that the job was on.
+	// FailuresByQueue writes a failure to the list of the job's queue: see
+	// [FailedListOf].
 	//
 	// Ruby: Resque::Failure::RedisMultiQueue.
 	FailuresByQueue
-	// FailuresNowhere is by itself: for those whose FailureBackends are all that
-	// they want. Nothing can be requeued then.
+	// FailuresNowhere writes failures to no list, for programs that use only a
+	// FailureBackend. Failures cannot be requeued then. It cannot be combined with
+	// the other values.
 	FailuresNowhere
 )
 
 // Has reports whether l includes list.
 func (l FailureLists) Has(list FailureLists) bool { return l&list != 0 }
 
-// FailureBackend is told of failures, outside Redis: by a post to a webhook or a
-// line in an error tracker. A worker has any number of them, beside its
+// FailureBackend is a receiver of failures outside Redis, such as a webhook or an
+// error tracker. A worker can have any number of them in addition to its
 // FailureLists.
 //
 // Ruby: Resque::Failure::Base, and Resque::Failure::Multiple for several.
 type FailureBackend interface {
-	// Save is called for each failure before it is recorded in Redis, by many
-	// goroutines at once, and again for the same one where recording was cut
-	// off: at least once, that is. It must return when ctx ends, which is after
-	// some seconds. Its error is logged, and keeps nothing from going on.
+	// Save is called for each failure before the failure is written to Redis. It is
+	// called at least once: again for the same failure if writing was interrupted.
+	// It must be safe for concurrent use, and return when ctx ends, which is after a
+	// few seconds. Its error is logged and otherwise ignored.
 	//
 	// Ruby: Resque::Failure::Base#save.
 	Save(ctx context.Context, failure Failure) error
 }
 
-// FailureBackendFunc is a function as a FailureBackend.
+// FailureBackendFunc is an adapter that allows a function to be used as a
+// FailureBackend.
 type FailureBackendFunc func(ctx context.Context, failure Failure) error
 
 var _ FailureBackend = FailureBackendFunc(nil)

@@ -12,22 +12,22 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// BulkProgress is how far an act on failures or waiting jobs is, or what came of it.
+// BulkProgress is the progress or the result of a call that changes several failures
+// or waiting jobs.
 type BulkProgress struct {
-	Total   int64 // how many there were to be looked at when it began
-	Seen    int64 // of them
-	Done    int64 // requeued or removed
-	Gone    int64 // removed or changed by others just then; nothing was done
-	Refused int64 // damaged, so that they could not be requeued
+	Total   int64 // entries to examine, counted when the call began
+	Seen    int64 // entries examined so far
+	Done    int64 // entries requeued, moved or removed
+	Gone    int64 // entries left unchanged because another process removed or changed them
+	Refused int64 // failures left unchanged because they cannot be requeued
 
-	// Trash is what Restore takes, one for each list of which failures were
-	// removed and kept.
+	// Trash holds the tokens that [Client.Restore] accepts, one for each list from
+	// which entries were removed and kept.
 	Trash []string
 }
 
-// How many acts, and about how many bytes of records, go into one call, during which
-// Redis serves no other client: to overwrite a record in the middle of 100,000
-// takes some 0.1 ms.
+// The limits of one call: acts, and bytes of records. Redis serves no other client
+// during a call. To overwrite a record in the middle of 100,000 takes about 0.1 ms.
 const (
 	actsAtOnce  = 50
 	bytesAtOnce = 1 << 20
@@ -40,27 +40,27 @@ type bulk struct {
 	tell func(BulkProgress)
 
 	f        *Failures
-	named    bool // by their ids
+	named    bool // whether the failures are given by id
 	list     string
 	trash    store.Trash
 	progress BulkProgress
-	errs     []error // of those named that could not be acted on
+	errs     []error // about given failures that could not be changed
 }
 
-// begin turns to a list.
+// begin starts work on a list.
 func (b *bulk) begin(f *Failures, list string) {
 	b.f, b.list, b.trash = f, list, newTrash(list, b.keep)
 }
 
-// planned is an act on the record at its place, which it leaves as after.
+// planned is an act on the record at its position. It changes the record to after.
 type planned struct {
 	located
 	store.FailedAct
-	after []byte // nil where it is removed
+	after []byte // nil if the record is removed
 }
 
-// plan says what to do with records. Those with which nothing can be done are
-// left out, and counted.
+// plan returns the acts for records. It omits and counts the records that cannot be
+// changed.
 func (b *bulk) plan(records []located) []planned {
 	plans := make([]planned, 0, len(records))
 	for _, at := range records {
@@ -80,15 +80,15 @@ func (b *bulk) plan(records []located) []planned {
 	return plans
 }
 
-// complain keeps the error about one failure, where each was named.
+// complain keeps the error about one failure if the failures are given by id.
 func (b *bulk) complain(id FailureID, err error) {
 	if b.named {
 		b.errs = append(b.errs, fmt.Errorf("failure %s: %w", id, err))
 	}
 }
 
-// run acts on plans, which are in the order of their positions, and returns what
-// was done and what was not there.
+// run runs plans, which must be sorted by position. It returns the plans that were
+// carried out, and those whose record was not at its position.
 func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, err error) {
 	acts := make([]store.FailedAct, len(plans))
 	for i, p := range plans {
@@ -115,7 +115,8 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 	return done, gone, err
 }
 
-// failedActs is the error of acts of which Redis said nothing.
+// failedActs returns the error of a call that failed. It wraps ErrMaybeQueued if
+// the call could have requeued a job and its result is unknown.
 func failedActs(acts []store.FailedAct, err error) error {
 	var notSent *store.NotSentError
 	requeues := slices.ContainsFunc(acts, func(a store.FailedAct) bool { return a.Queue != "" })
@@ -125,7 +126,7 @@ func failedActs(acts []store.FailedAct, err error) error {
 	return fmt.Errorf("resque: %w: %w", ErrMaybeQueued, err)
 }
 
-// matching acts on the failures that the filter passes.
+// matching runs b on the failures that match filter.
 func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) (BulkProgress, error) {
 	lists, err := f.lists(ctx, filter.List)
 	if err != nil {
@@ -150,7 +151,7 @@ func (f *Failures) matching(ctx context.Context, b *bulk, filter FailureFilter) 
 	return b.progress, nil
 }
 
-// through acts on all of a list, part by part.
+// through runs b on a whole list, part by part.
 func (b *bulk) through(ctx context.Context, w *walk, m matcher) error {
 	for {
 		part, err := w.next(ctx)
@@ -174,8 +175,9 @@ func (b *bulk) through(ctx context.Context, w *walk, m matcher) error {
 	}
 }
 
-// part acts on the plans of a part, some at a time. What was removed moves the
-// rest up. What was not there is looked for by its name.
+// part runs the plans of a part in chunks. Each removal moves the following records
+// forward by one position. A record that is not at its position is then searched for
+// by id.
 func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 	var lost []FailureID
 	var all []planned
@@ -208,7 +210,7 @@ func (b *bulk) part(ctx context.Context, w *walk, plans []planned) error {
 	return nil
 }
 
-// chunks cuts plans into what goes into one call each.
+// chunks splits plans into the plans of one call each.
 func chunks(plans []planned) iter.Seq[[]planned] {
 	return func(yield func([]planned) bool) {
 		for len(plans) > 0 {
@@ -225,8 +227,8 @@ func chunks(plans []planned) iter.Seq[[]planned] {
 	}
 }
 
-// selected acts on the failures that ids name. Those behind go first, so that
-// removing them moves none of the others.
+// selected runs b on the failures with the given ids. It starts at the end of the
+// list, so that removals do not move the remaining ones.
 func (f *Failures) selected(ctx context.Context, b *bulk, ids []FailureID) (BulkProgress, error) {
 	lists := map[string][]FailureID{}
 	for _, id := range ids {
@@ -251,8 +253,8 @@ func (f *Failures) selected(ctx context.Context, b *bulk, ids []FailureID) (Bulk
 	return b.progress, errors.Join(b.errs...)
 }
 
-// byName acts on failures by their ids. They are looked for again when they moved
-// between finding and acting.
+// byName runs b on failures given by id. It searches again for failures that moved
+// after they were found.
 func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 	const tries = 3
 	for range tries {
@@ -290,8 +292,8 @@ func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 	return nil
 }
 
-// inChunks acts on plans, the last ones first, so that removing some moves none of
-// the others. It returns those whose records were not there.
+// inChunks runs plans, the last ones first, so that removals do not move the
+// remaining records. It returns the plans whose record was not at its position.
 func (b *bulk) inChunks(ctx context.Context, plans []planned) (gone []planned, err error) {
 	for _, some := range slices.Backward(slices.Collect(chunks(plans))) {
 		_, missed, err := b.run(ctx, some)
@@ -303,8 +305,8 @@ func (b *bulk) inChunks(ctx context.Context, plans []planned) (gone []planned, e
 	return gone, nil
 }
 
-// find looks for a failure where id says, and then in front of that: others may
-// have been removed meanwhile. Records with the same bytes are the same to us.
+// find searches for a failure at its position and then in front of it, because
+// removals move it there. Records with the same bytes are interchangeable.
 func (f *Failures) find(ctx context.Context, id FailureID) (located, error) {
 	for _, span := range [][2]int64{{id.Position, id.Position}, {max(0, id.Position-maxPart), id.Position - 1}} {
 		if span[1] < span[0] {

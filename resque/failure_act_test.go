@@ -160,7 +160,7 @@ func TestRequeueRefuses(t *testing.T) {
 func TestDamagedRecordsAreListed(t *testing.T) {
 	t.Parallel()
 	records := map[string]string{
-		"not JSON": "no failure's record", "": "no failure's record", "[]": "not an object", "\xff\x00": "no failure's record",
+		"not JSON": "not the record of a failure", "": "not the record of a failure", "[]": "not an object", "\xff\x00": "not the record of a failure",
 		`{}`: "failed_at", `{"failed_at":7}`: "payload", `{"failed_at":[7]}`: "failed_at", "null": "not an object",
 		recordOf("null", ""): "payload", recordOf(`[1]`, ""): "payload", recordOf(`{"class":7}`, ""): "payload",
 		strings.Replace(failure("x", ""), `"IOError"`, "null", 1):          "exception: no string",

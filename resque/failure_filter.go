@@ -9,52 +9,56 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// FailureFilter says which failures are meant: those that have all that is
-// given. The zero filter means all.
+// FailureFilter selects failures. A failure must match every field that is set. The
+// zero FailureFilter matches all failures.
 type FailureFilter struct {
-	// List is one of Failures.Lists. Empty means all of them.
+	// List is the name of a list, one of those that [Failures.Lists] returns.
+	// Defaults to "", all lists.
 	List string
 
-	// Class, Queue and Exception are a failure's own, exactly. Of a job of Rails,
-	// Class is the wrapper's or that of the job inside.
+	// Class, Queue and Exception must equal those of the failure. For a Rails job,
+	// Class may be that of the wrapper or that of the job inside.
 	Class, Queue, Exception string
 
-	// Text is part of the class, an argument, the exception, the error, the
-	// backtrace, the worker or the queue, in whatever case.
+	// Text must occur in the class, an argument, the exception, the error, the
+	// backtrace, the worker or the queue. Case is ignored.
 	Text string
 
-	// Since and Until bound when it failed: from Since on, before Until.
+	// Since and Until limit the time of the failure: not before Since, and before
+	// Until. Each defaults to the zero time, no limit.
 	Since, Until time.Time
 
-	// From and Below bound their positions in a list: from From on, in front of
-	// Below. They make pages, and looking through a long list in several steps:
-	// Below the last one seen, the newest first. Default to 0, no bound.
+	// From and Below limit the position in a list: not below From, and below Below.
+	// They serve to read a long list in steps: with the newest failure first, set
+	// Below to the position of the last failure seen. Each defaults to 0, no limit.
 	From, Below int64
 
-	// Requeued picks those that were requeued before, or were not.
+	// Requeued selects failures by whether they were requeued before. Defaults to
+	// AnyRequeued.
 	Requeued RequeuedFilter
 }
 
-// RequeuedFilter says whether failures that were requeued before are meant.
+// RequeuedFilter selects failures by whether they were requeued before.
 type RequeuedFilter int
 
-// Which failures are meant.
+// The values of RequeuedFilter: all failures, only those that were requeued before,
+// and only those that were not.
 const (
 	AnyRequeued RequeuedFilter = iota
 	OnlyRequeued
 	NotRequeued
 )
 
-// all tells that the filter passes every record of its lists.
+// all reports whether the filter matches every record of its lists.
 func (f FailureFilter) all() bool {
 	f.List = ""
 	return f == FailureFilter{}
 }
 
-// matcher is a filter made ready for many records.
+// matcher is a filter prepared for many records.
 type matcher struct {
 	FailureFilter
-	plain []string // texts that stand in every record that matches
+	plain []string // texts that occur in every record that matches
 	text  string
 }
 
@@ -68,13 +72,14 @@ func newMatcher(f FailureFilter) matcher {
 	return m
 }
 
-// isPlain tells that JSON spells a text as it is, with or without Ruby.
+// isPlain reports whether text has the same spelling in JSON from any program, because
+// nothing in it is ever escaped.
 func isPlain(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\/<>&`, r) }) < 0
 }
 
-// match tells whether the filter passes a record. Most are sorted out by their
-// bytes alone.
+// match reports whether a record matches. It rejects most records without decoding
+// them.
 func (m matcher) match(raw []byte) (failureRecord, bool) {
 	if !m.likely(raw) {
 		return failureRecord{}, false
@@ -86,7 +91,7 @@ func (m matcher) match(raw []byte) (failureRecord, bool) {
 func (m matcher) likely(raw []byte) bool {
 	for _, text := range m.plain {
 		if !bytes.Contains(raw, []byte(text)) {
-			return bytes.Contains(raw, []byte(`\u00`)) // spelled another way, maybe
+			return bytes.Contains(raw, []byte(`\u00`)) // the text may be written with escapes
 		}
 	}
 	return true
@@ -114,7 +119,8 @@ func (m matcher) during(r failureRecord) bool {
 	return !at.IsZero() && !at.Earliest().Before(m.Since) && (m.Until.IsZero() || at.Latest().Before(m.Until))
 }
 
-// contains looks for the text in the values, not in the names of the members.
+// contains reports whether the text occurs in a value. The names of members do not
+// count.
 func (m matcher) contains(r failureRecord) bool {
 	if r.spans == nil {
 		return m.within(r.raw)
@@ -139,8 +145,8 @@ func (m matcher) contains(r failureRecord) bool {
 	return false
 }
 
-// within looks for the text in a value as it stands there and, where it has
-// escapes, in what it says.
+// within reports whether the text occurs in the bytes of a JSON value or, if they
+// have escapes, in the decoded strings.
 func (m matcher) within(value []byte) bool {
 	if bytes.Contains(bytes.ToLower(value), []byte(m.text)) {
 		return true
@@ -148,7 +154,7 @@ func (m matcher) within(value []byte) bool {
 	return bytes.IndexByte(value, '\\') >= 0 && strings.Contains(strings.ToLower(saysAll(value)), m.text)
 }
 
-// saysAll is every text in a JSON value.
+// saysAll returns every string in a JSON value, decoded.
 func saysAll(value []byte) string {
 	var all strings.Builder
 	for d := json.NewDecoder(bytes.NewReader(value)); ; {

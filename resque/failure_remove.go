@@ -12,24 +12,24 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// RemoveOptions is how failures are removed.
+// RemoveOptions are the options of the methods that remove failures or waiting jobs.
 type RemoveOptions struct {
-	// Keep is how long what is removed can be restored (see BulkProgress.Trash).
-	// Defaults to 0: it is gone.
+	// Keep is how long removed entries can be restored: see [BulkProgress].Trash.
+	// Defaults to 0: they cannot be restored.
 	Keep time.Duration
 }
 
-// Remove removes failures. One that is not there any more is told by the error,
-// and does not keep the others from being removed.
+// Remove removes the failures with the given ids. If some of them no longer exist,
+// it removes the others and returns an error that wraps ErrFailureChanged for each.
 //
 // Ruby: Resque::Failure.remove.
 func (f *Failures) Remove(ctx context.Context, how RemoveOptions, ids ...FailureID) (BulkProgress, error) {
 	return f.selected(ctx, &bulk{act: remove, keep: how.Keep}, ids)
 }
 
-// RemoveAll removes the failures that the filter passes among those that are
-// there now. progress and ctx are as in RequeueAll. Without more than a List in
-// the filter a list goes as a whole, at once.
+// RemoveAll removes the failures that match filter and exist when the call begins.
+// It uses progress and ctx as [Failures.RequeueAll] does. If filter sets at most
+// List, each list is removed in one step.
 //
 // Ruby: Resque::Failure.clear, Resque::Failure.clear_retried and
 // Resque::Failure.remove_queue.
@@ -64,22 +64,24 @@ func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter Fail
 
 func remove(failureRecord) (store.FailedAct, error) { return store.FailedAct{Remove: true}, nil }
 
-// newTrash names a new trash for a list's failures. The list is in its name, so
-// that Restore knows it.
+// newTrash returns a new trash for failures of a list. The token contains the name
+// of the list for Restore.
 func newTrash(list string, keep time.Duration) store.Trash {
 	return store.Trash{Token: rand.Text() + ":" + list, Keep: keep}
 }
 
-// ErrNoTrash is wrapped where there is nothing to restore any more.
-var ErrNoTrash = errors.New("resque: nothing there to restore")
+// ErrNoTrash is the error wrapped by [Client.Restore] and [Failures.Restore] if there
+// is nothing left to restore.
+var ErrNoTrash = errors.New("resque: nothing to restore")
 
-// Restore brings back what was removed to trash, one of BulkProgress.Trash, and
-// returns how many failures that were. They come to the front of their list, in
-// the order they had: as the oldest ones.
+// Restore puts removed failures back and returns how many it restored. trash is one
+// of [BulkProgress].Trash. The failures return to the front of their list, as the
+// oldest ones, in their previous order. The error wraps ErrNoTrash if nothing is
+// left.
 func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	_, list, ok := strings.Cut(trash, ":")
 	if !ok || list == "" {
-		return 0, fmt.Errorf("%w: %q names no list", ErrNoTrash, trash)
+		return 0, fmt.Errorf("%w: token %q does not name a list", ErrNoTrash, trash)
 	}
 	var restored int64
 	for {
@@ -96,17 +98,17 @@ func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	}
 }
 
-// How much one call looks at and removes, which everybody else waits for: see
-// actsAtOnce. The first ones of a list cost less to remove.
+// The records that one call examines and removes. Redis serves no other client during
+// a call: see actsAtOnce. Removing at the front of a list (retriedFirst) is cheaper.
 const (
 	retriedLooks    = 200
 	retriedRemovals = 50
 	retriedFirst    = 200
 )
 
-// clearRetried removes the failures that were retried in one pass, in which Redis
-// itself tells them by how Ruby and Go write them. What is written another way, or
-// moved meanwhile, is looked for afterwards.
+// clearRetried removes the failures that were requeued before. In a first pass a
+// script recognizes them by the spelling that Ruby and Go use. A second pass finds
+// those that have another spelling or moved during the first.
 //
 // Ruby: Resque::Failure.clear_retried.
 func (f *Failures) clearRetried(ctx context.Context, how RemoveOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
@@ -131,7 +133,7 @@ func (f *Failures) clearRetried(ctx context.Context, how RemoveOptions, filter F
 	return b.progress, nil
 }
 
-// clear is the pass through one list.
+// clear runs the first pass on one list.
 func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 	b.begin(f, list)
 	total, err := f.store.CountFailed(ctx, list)
@@ -165,7 +167,7 @@ func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 	return nil
 }
 
-// kept notes the trash, in which something is now.
+// kept registers the trash after the first entry was moved to it.
 func (b *bulk) kept(ctx context.Context) error {
 	if b.keep <= 0 || slices.Contains(b.progress.Trash, b.trash.Token) {
 		return nil

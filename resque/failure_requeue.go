@@ -14,42 +14,44 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// Errors about a failure that was to be requeued or removed.
+// The errors about a failure that cannot be found, requeued or removed.
 var (
-	// ErrFailureChanged is wrapped where the failure is not there any more:
-	// somebody has removed it, or requeued it meanwhile. Nothing was done.
-	ErrFailureChanged = errors.New("the failure is not there any more, or was changed")
-	// ErrFailureRequeued is wrapped where the failure was requeued before and
+	// ErrFailureChanged is the error wrapped if the failure does not exist: another
+	// process removed or requeued it. The call did not change it.
+	ErrFailureChanged = errors.New("the failure no longer exists, or was changed")
+	// ErrFailureRequeued is the error wrapped if the failure was requeued before and
 	// RequeueOptions.Again is not set.
 	ErrFailureRequeued = errors.New("the failure was requeued before")
-	// ErrFailureDamaged is wrapped where the record has no payload that a
-	// worker could take.
+	// ErrFailureDamaged is the error wrapped if the record does not hold a payload
+	// and a queue with which the job can be requeued.
 	ErrFailureDamaged = errors.New("the failure's record is damaged")
 )
 
-// RequeueOptions is how failures are requeued. The zero value is Ruby's way: the
-// payload goes to the end of its queue as it was, byte for byte, and the failure
-// stays with the time at which that was done.
+// RequeueOptions are the options of [Failures.Requeue] and [Failures.RequeueAll]. With
+// the zero value they do what Ruby does: the payload is pushed to the end of its
+// queue with the same bytes, and the failure is kept and marked with the time.
 type RequeueOptions struct {
-	// Queue is where the job goes. Defaults to where it was.
+	// Queue is the queue to which the job is pushed. Defaults to the queue that the
+	// record names.
 	Queue string
 
-	// Args take the place of the job's arguments; nil leaves them as they are.
-	// What else is in the payload stays.
+	// Args replaces the arguments of the job. The rest of the payload is kept.
+	// Defaults to nil: the arguments are kept.
 	Args []any
 
-	// Again requeues also what was requeued before, as Ruby does.
+	// Again allows failures that were requeued before to be requeued, as in Ruby.
 	Again bool
 
 	// Remove removes the failure instead of marking it.
 	Remove bool
 
-	// Keep is how long what Remove removes can be restored (see BulkProgress.Trash),
-	// which does not take the job off its queue again. Defaults to 0: it is gone.
+	// Keep is how long failures that Remove removed can be restored: see
+	// [BulkProgress].Trash. Restoring does not take the job off its queue. Defaults
+	// to 0: they cannot be restored.
 	Keep time.Duration
 }
 
-// keep is Keep where there is something to be kept.
+// keep returns Keep, or 0 if nothing is removed.
 func (how RequeueOptions) keep() time.Duration {
 	if !how.Remove {
 		return 0
@@ -57,9 +59,10 @@ func (how RequeueOptions) keep() time.Duration {
 	return how.Keep
 }
 
-// Requeue places the jobs of the failures on their queues again. What cannot be
-// is told by the error, one line each, and does not keep the others from it.
-// After an error that wraps ErrMaybeQueued the records tell which were requeued.
+// Requeue pushes the jobs of the failures with the given ids to their queues. If some
+// failures cannot be requeued, it requeues the others and returns an error with a
+// line for each. If the error wraps ErrMaybeQueued, read the failures again to see
+// which were requeued.
 //
 // Ruby: Resque::Failure.requeue.
 func (f *Failures) Requeue(ctx context.Context, how RequeueOptions, ids ...FailureID) (BulkProgress, error) {
@@ -69,13 +72,13 @@ func (f *Failures) Requeue(ctx context.Context, how RequeueOptions, ids ...Failu
 	return f.selected(ctx, &bulk{act: how.act, keep: how.keep()}, ids)
 }
 
-// RequeueAll requeues the failures that the filter passes, the oldest first,
-// among those that are there now. What cannot be is left and counted. progress,
-// where it is not nil, is told from time to time how far it is; when ctx ends, it
-// stops in between. Calling it again goes on where it stopped.
+// RequeueAll requeues the failures that match filter and exist when the call begins,
+// the oldest first. It skips and counts those that cannot be requeued. Unless progress
+// is nil, RequeueAll calls it after each part of a list. When ctx ends, RequeueAll
+// stops between two steps; another call continues from there.
 //
-// Ruby: Resque::Failure.requeue_all and Resque::Failure.requeue_queue, which
-// requeue what was requeued before, too.
+// Ruby: Resque::Failure.requeue_all and Resque::Failure.requeue_queue, which also
+// requeue failures that were requeued before.
 func (f *Failures) RequeueAll(ctx context.Context, how RequeueOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
 	if err := how.check(); err != nil {
 		return BulkProgress{}, err
@@ -97,8 +100,8 @@ func (how RequeueOptions) check() error {
 	return nil
 }
 
-// act is what requeueing does with a record. The bytes are cut and spliced where
-// they stand.
+// act returns the act that requeues the job of a record. It only cuts and splices the
+// bytes of the record.
 func (how RequeueOptions) act(r failureRecord) (store.FailedAct, error) {
 	a := store.FailedAct{Queue: how.Queue, Remove: how.Remove}
 	if r.retried() && !how.Again {
@@ -106,11 +109,11 @@ func (how RequeueOptions) act(r failureRecord) (store.FailedAct, error) {
 	}
 	value := r.member(payload)
 	if len(value) == 0 || value[0] != '{' {
-		return a, fmt.Errorf("%w: it has no payload", ErrFailureDamaged)
+		return a, fmt.Errorf("%w: it does not have a payload", ErrFailureDamaged)
 	}
 	if a.Queue == "" {
 		if a.Queue = r.text(fromQueue); a.Queue == "" {
-			return a, fmt.Errorf("%w: it names no queue", ErrFailureDamaged)
+			return a, fmt.Errorf("%w: it does not name a queue", ErrFailureDamaged)
 		}
 	}
 	at := r.spans[payload]
@@ -132,7 +135,7 @@ func (how RequeueOptions) act(r failureRecord) (store.FailedAct, error) {
 	return a, nil
 }
 
-// withArgs puts args in the place of a payload's.
+// withArgs returns payload with its arguments replaced by args.
 func withArgs(payload []byte, args []any) ([]byte, error) {
 	spans, err := rubyjson.Spans(payload, "args")
 	if err != nil {
@@ -153,8 +156,8 @@ func withArgs(payload []byte, args []any) ([]byte, error) {
 	return slices.Concat(payload[:end], []byte(comma+`"args":`), text, payload[end:]), nil
 }
 
-// mark says how the time of requeueing comes into a record: in the place of an
-// earlier one, or as the last member, where Ruby's hash has it.
+// mark returns the edit that writes the time of requeueing into a record. It replaces
+// an earlier time, or becomes the last member, as in Ruby.
 func mark(r failureRecord, now time.Time) (from, to int, insert []byte) {
 	text := `"` + wire.FormatFailedAt(now) + `"`
 	if at := r.spans[retriedAt]; at.End > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// order is that in which a list is gone through.
+// order is the order in which a list is read.
 type order int
 
 const (
@@ -18,13 +18,14 @@ const (
 	oldestFirst
 )
 
-// located is a record at its place.
+// located is a record with its position in the list.
 type located struct {
 	failureRecord
 	position int64
 }
 
-// records are those of one list that m passes, each read when it is its turn.
+// records returns an iterator over the records of one list that match m. It reads
+// them on demand.
 func (f *Failures) records(ctx context.Context, list string, m matcher, o order) iter.Seq2[located, error] {
 	return func(yield func(located, error) bool) {
 		w, err := newWalk(ctx, f.store, list, m.FailureFilter, o)
@@ -51,24 +52,25 @@ func (f *Failures) records(ctx context.Context, list string, m matcher, o order)
 	}
 }
 
-// walk goes through a list in parts, from one end to what was the other end when
-// it began. New failures come at the end, and change nothing. Some may be removed
-// in front meanwhile, and what is behind moves up: the newest first, that lets
-// some come a second time; the oldest first, the walk looks for what it saw last
-// and goes on behind it, and rather sees one twice than misses one.
+// walk reads a list in parts, from one end to the end that the other side had when it
+// began. New failures are appended and do not affect it. If failures in front are
+// removed during the walk, the ones behind move forward. With the newest first, the
+// walk may then read some twice. With the oldest first, it searches for the last
+// record that it read and continues behind it; in doubt it reads a record twice
+// rather than not at all.
 type walk struct {
 	store *store.Store
 	list  string
 	order order
-	at    int64 // where the next part begins or, the newest first, ends
-	left  int64 // how many are to be seen still
-	size  int64 // of the next part
+	at    int64 // start of the next part; its end if the newest come first
+	left  int64 // records still to be read
+	size  int64 // size of the next part
 
-	last [][]byte // of those seen, as they stand there now
+	last [][]byte // the latest records read, with the changes made to them since
 }
 
-// A part is small at first, for those who want a few, and later as large as
-// some memory allows.
+// The first part is small because many callers need only a few records. Later parts
+// grow up to a limit of records and of memory.
 const (
 	firstPart = 50
 	maxPart   = 1000
@@ -91,7 +93,7 @@ func newWalk(ctx context.Context, s *store.Store, list string, bounds FailureFil
 	return w, nil
 }
 
-// next reads a part, in the walk's order; an empty one is the end.
+// next reads the next part, in the walk's order. An empty part is the end.
 func (w *walk) next(ctx context.Context) ([]located, error) {
 	n := min(w.size, w.left)
 	if n == 0 {
@@ -124,7 +126,7 @@ func (w *walk) read(ctx context.Context, first, n int64) ([]located, error) {
 	return part, nil
 }
 
-// onwards reads the next n behind what was seen last.
+// onwards reads the next n records behind the last one that was read.
 func (w *walk) onwards(ctx context.Context, n int64) ([]located, error) {
 	if w.at == 0 || len(w.last) == 0 {
 		return w.read(ctx, w.at, n)
@@ -144,13 +146,13 @@ func (w *walk) onwards(ctx context.Context, n int64) ([]located, error) {
 			return w.read(ctx, w.at, n)
 		}
 	}
-	w.left += w.at - from // nothing is known again: all of it is seen again
+	w.left += w.at - from // no known record was found: read them all again
 	w.at = from
 	return w.read(ctx, w.at, n)
 }
 
-// grow makes the next part larger, or smaller where the records are large, and
-// keeps in mind what was seen.
+// grow increases the size of the next part, or reduces it if the records are large,
+// and remembers the records of part.
 func (w *walk) grow(part []located) {
 	size := int64(0)
 	for _, at := range part {
@@ -168,7 +170,7 @@ func (w *walk) grow(part []located) {
 	}
 }
 
-// acted tells what became of records of the last part.
+// acted adjusts the walk to the changes made to records of the last part.
 func (w *walk) acted(done []planned) {
 	if len(done) == 0 {
 		return
@@ -193,9 +195,8 @@ func (w *walk) acted(done []planned) {
 	w.last = kept
 }
 
-// merge makes one sequence of several lists', by when the jobs failed. Each is
-// in order by itself. A record without a readable time stays behind the one
-// before it.
+// merge returns the failures of several sorted lists as one sequence, sorted by the
+// time of failure. A record without a readable time stays behind its predecessor.
 func merge(lists []iter.Seq2[FailedJob, error], o order) iter.Seq2[FailedJob, error] {
 	if len(lists) == 1 {
 		return lists[0]
@@ -243,7 +244,7 @@ func (h *head) pull() {
 	}
 }
 
-// pick is the head whose turn it is; nil when all are at their ends.
+// pick returns the head that comes next, or nil if all lists are at their end.
 func pick(heads []*head, o order) *head {
 	var first *head
 	for _, h := range heads {

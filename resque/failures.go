@@ -13,22 +13,23 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Failures are the jobs that failed: in the list of all queues, and in the lists
-// of those queues whose failures are kept by queue. Both kinds may be there. It
-// is safe for concurrent use, and holds no more of a list than a part at a time.
+// Failures is the set of failed jobs in the list of all queues and in the lists of
+// single queues. Both kinds of list may exist. Failures is safe for concurrent use.
+// It reads lists in parts and never keeps a whole list in memory.
 //
 // Ruby: Resque::Failure.
 type Failures struct{ store *store.Store }
 
-// Failures reads and acts on the jobs that failed.
+// Failures returns the failed jobs, to read, requeue and remove them.
 func (c *Client) Failures() *Failures { return &Failures{store: c.store} }
 
-// ErrNoFailureList is wrapped by errors about a list that holds no failures.
+// ErrNoFailureList is the error wrapped if a name is not that of a list of failures.
 var ErrNoFailureList = errors.New("resque: no such list of failures")
 
-// Lists are the names of the lists: FailedList, then those of the queues,
-// sorted. A list may be empty. Names that Resque does not give to lists are left
-// out: clearing such a key could take the jobs of a queue.
+// Lists returns the names of the lists of failures: FailedList first, then those of
+// the queues, sorted. A list may be empty. It omits names that Resque does not give
+// to lists of failures, because clearing such a key could remove the jobs of a
+// queue.
 //
 // Ruby: Resque::Failure.queues.
 func (f *Failures) Lists(ctx context.Context) ([]string, error) {
@@ -40,8 +41,8 @@ func (f *Failures) Lists(ctx context.Context) ([]string, error) {
 	return append([]string{FailedList}, queues...), nil
 }
 
-// lists are those that a filter means. A name that is none of them is refused:
-// it may be any key, and what is in there may be no failures.
+// lists returns the lists that a filter selects. Any other name is an error: it
+// could be that of any key, whose entries may not be failures.
 func (f *Failures) lists(ctx context.Context, list string) ([]string, error) {
 	if list == FailedList {
 		return []string{list}, nil
@@ -56,8 +57,8 @@ func (f *Failures) lists(ctx context.Context, list string) ([]string, error) {
 	return []string{list}, nil
 }
 
-// Count is how many failures the filter passes. With no more than a List in it
-// that is asked of Redis alone; otherwise every record is looked at.
+// Count returns the number of failures that match filter. If filter sets at most
+// List, Redis returns the number; otherwise Count reads every record.
 //
 // Ruby: Resque::Failure.count.
 func (f *Failures) Count(ctx context.Context, filter FailureFilter) (int64, error) {
@@ -84,8 +85,8 @@ func (f *Failures) Count(ctx context.Context, filter FailureFilter) (int64, erro
 	return n, nil
 }
 
-// count looks through a list to its end. While one part is looked at, the next one
-// is read.
+// count counts the matching records of one list. It reads the next part while it
+// matches the previous one.
 func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, err error) {
 	w, err := newWalk(ctx, f.store, list, m.FailureFilter, newestFirst)
 	if err != nil {
@@ -103,7 +104,7 @@ func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, 
 			parts <- part
 		}
 	}()
-	for part := range parts { // to the end, so that nobody waits there
+	for part := range parts { // until it is closed, so that the sender never blocks
 		for _, at := range part {
 			if _, ok := m.match(at.raw); ok {
 				n++
@@ -113,16 +114,17 @@ func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, 
 	return n, err
 }
 
-// Newest are the failures that the filter passes, the newest first. An error
-// ends them. Records are read as they are asked for, so that the first ones of a
-// long list come at once; one whose place changes meanwhile may come twice.
+// Newest returns an iterator over the failures that match filter, the newest first.
+// It ends after an error. Records are read on demand, so that the first ones of a
+// long list are available immediately. A failure whose position changes during the
+// iteration may be yielded twice.
 //
-// Ruby: Resque::Failure.each, whose order is that within a page.
+// Ruby: Resque::Failure.each, whose order applies within a page.
 func (f *Failures) Newest(ctx context.Context, filter FailureFilter) iter.Seq2[FailedJob, error] {
 	return f.each(ctx, filter, newestFirst)
 }
 
-// Oldest are the failures that the filter passes, the oldest first.
+// Oldest is like [Failures.Newest], with the oldest failure first.
 //
 // Ruby: Resque::Failure.each with order "asc".
 func (f *Failures) Oldest(ctx context.Context, filter FailureFilter) iter.Seq2[FailedJob, error] {
@@ -148,7 +150,7 @@ func (f *Failures) each(ctx context.Context, filter FailureFilter, o order) iter
 	}
 }
 
-// jobs are the failures of one list.
+// jobs returns an iterator over the matching failures of one list.
 func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) iter.Seq2[FailedJob, error] {
 	return func(yield func(FailedJob, error) bool) {
 		for at, err := range f.records(ctx, list, m, o) {
@@ -163,8 +165,9 @@ func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) it
 	}
 }
 
-// Page returns up to count failures of a list from position first on, the oldest
-// being 0, in one round trip. A name that no list of failures has is refused.
+// Page returns up to count failures of a list, starting at position first, in one
+// round trip. Position 0 is the oldest failure. An empty list means FailedList. The
+// error wraps ErrNoFailureList if list cannot be the name of a list of failures.
 //
 // Ruby: Resque::Failure.all.
 func (f *Failures) Page(ctx context.Context, list string, first, count int64) ([]FailedJob, error) {
@@ -180,9 +183,9 @@ func (f *Failures) Page(ctx context.Context, list string, first, count int64) ([
 	return jobs, err
 }
 
-// Find is the failure that id names: there, or a little in front of it where
-// others were removed meanwhile. The error wraps ErrFailureChanged where it is
-// gone.
+// Find returns the failure with the given id. It also searches the positions in
+// front of the id's, because the failure moves there when others are removed. The
+// error wraps ErrFailureChanged if the failure is not found.
 //
 // Ruby: Resque::Failure.all with an offset.
 func (f *Failures) Find(ctx context.Context, id FailureID) (FailedJob, error) {
@@ -197,32 +200,33 @@ func (f *Failures) Find(ctx context.Context, id FailureID) (FailedJob, error) {
 	return at.job(newFailureID(id.List, at.position, at.raw)), nil
 }
 
-// FailureGroup is how often one class failed with one exception and, but for the
-// numbers in it, one message. A job of Rails counts for its class inside of the
-// wrapper.
+// FailureGroup is a group of failures with the same class, the same exception and
+// the same message, apart from numbers in the message. The class of a Rails job is
+// that of the job inside the wrapper.
 type FailureGroup struct {
 	Class, Exception string
 
-	// Message is how the errors begin, with an N for each number. It is empty where
-	// a class has too many kinds of them with one exception: those are one group.
+	// Message is the beginning of the errors, with an N in place of each number. When
+	// there are too many groups, the remaining failures of a class and exception are
+	// one group, and Message is empty.
 	Message string
 
 	Count          int64
-	Requeued       int64 // of them
+	Requeued       int64 // the part of Count that was requeued
 	Oldest, Newest time.Time
 
 	hours map[int64]int64 // failures by the hour since 1970
 }
 
-// messageLength is how much of an error tells groups apart, and groupsAtMost how
-// many groups there are before messages are left out.
+// messageLength is the number of bytes of an error that distinguish groups.
+// groupsAtMost is the number of groups from which messages are omitted.
 const (
 	messageLength = 120
 	groupsAtMost  = 1000
 )
 
-// Spread counts the failures of the group by when they failed, in so many equal
-// parts of the time from first to last, to the hour.
+// Spread divides the time from first to last into equal parts and returns the number
+// of the group's failures in each. Times are rounded down to the hour.
 func (g FailureGroup) Spread(first, last time.Time, parts int) []int64 {
 	counts := make([]int64, parts)
 	from, hours := hourOf(first), hourOf(last)-hourOf(first)+1
@@ -236,8 +240,8 @@ func (g FailureGroup) Spread(first, last time.Time, parts int) []int64 {
 
 func hourOf(at time.Time) int64 { return at.Unix() / int64(time.Hour/time.Second) }
 
-// Groups counts the failures that the filter passes by class, exception and the
-// beginning of the message, the most frequent first. Every record is looked at.
+// Groups returns the failures that match filter, grouped by class, exception and the
+// beginning of the message, the largest group first. It reads every record.
 func (f *Failures) Groups(ctx context.Context, filter FailureFilter) ([]FailureGroup, error) {
 	lists, err := f.lists(ctx, filter.List)
 	if err != nil {
@@ -269,7 +273,7 @@ func (f *Failures) Groups(ctx context.Context, filter FailureFilter) ([]FailureG
 	return sorted, nil
 }
 
-// foldNumbers is how a text begins, with an N for each number in it.
+// foldNumbers returns the beginning of a text, with an N in place of each number.
 func foldNumbers(text string) string {
 	var folded strings.Builder
 	inNumber := false
