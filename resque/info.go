@@ -5,20 +5,20 @@ import (
 	"iter"
 )
 
-// Info counts what is there.
+// Info is the number of jobs, queues and workers in a namespace.
 type Info struct {
-	Pending   int   // jobs in queues
-	Processed int64 // jobs that have ended, those that failed included
-	Queues    int
-	Workers   int
-	Working   int   // workers with a job in hand
-	Failed    int64 // failures in the list that Ruby's default backend keeps
-	Servers   []string
+	Pending   int      // jobs in queues
+	Processed int64    // finished jobs, including failed ones
+	Queues    int      // known queues
+	Workers   int      // registered workers
+	Working   int      // workers running a job
+	Failed    int64    // failures in FailedList
+	Servers   []string // the Redis server
 }
 
-// Info counts what is there, in two round trips.
+// Info returns the number of jobs, queues and workers, in two round trips.
 //
-// Ruby: Resque.info, which has the environment, too.
+// Ruby: Resque.info, which also returns the environment.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	o, err := c.store.Overview(ctx)
 	if err != nil {
@@ -31,9 +31,10 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	}, nil
 }
 
-// Keys are the keys below the namespace, without it, in no order. They are read as
-// they are asked for and never hold Redis for long; a key that is written
-// meanwhile may be missed, and one may come twice. An error is the end.
+// Keys returns an iterator over the keys of the namespace, without the namespace's
+// prefix, in no order. Keys are read on demand, in short calls that do not block
+// Redis. A key that is written during the iteration may be missed, and a key may be
+// yielded twice. The iterator ends after an error.
 //
 // Ruby: Resque.keys.
 func (c *Client) Keys(ctx context.Context) iter.Seq2[string, error] {
@@ -57,29 +58,31 @@ func (c *Client) Keys(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Stat is a counter's value: 0 where there is none. Resque's own are "processed"
-// and "failed", and both with a colon and a worker's id.
+// Stat returns the value of a counter, or 0 if the counter does not exist. Resque uses
+// the counters "processed" and "failed", and for each worker "processed:ID" and
+// "failed:ID".
 //
 // Ruby: Resque::Stat.get.
 func (c *Client) Stat(ctx context.Context, name string) (int64, error) {
 	return c.store.Stat(ctx, name)
 }
 
-// IncrStat adds by to a counter and returns its value.
+// IncrStat adds by to a counter and returns the new value.
 //
 // Ruby: Resque::Stat.incr.
 func (c *Client) IncrStat(ctx context.Context, name string, by int64) (int64, error) {
 	return c.store.IncrStat(ctx, name, by)
 }
 
-// DecrStat takes by from a counter and returns its value, which may be negative.
+// DecrStat subtracts by from a counter and returns the new value, which may be
+// negative.
 //
 // Ruby: Resque::Stat.decr, which raises NoMethodError in Resque 3.0.0.
 func (c *Client) DecrStat(ctx context.Context, name string, by int64) (int64, error) {
 	return c.store.IncrStat(ctx, name, -by)
 }
 
-// ClearStat sets a counter to 0 by removing it.
+// ClearStat removes a counter, so that its value is 0.
 //
 // Ruby: Resque::Stat.clear.
 func (c *Client) ClearStat(ctx context.Context, name string) error {

@@ -8,29 +8,29 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// ServerInfo returns what the server says of itself: the answer to INFO.
+// ServerInfo returns the server's reply to the command INFO.
 //
 // Ruby: Resque.redis.info.
 func (c *Client) ServerInfo(ctx context.Context) (string, error) { return c.store.Info(ctx) }
 
-// KeyInfo is a key below the namespace.
+// KeyInfo describes a key of the namespace.
 type KeyInfo struct {
-	Name string // without the namespace
-	Type string // as TYPE names it
-	Size int64  // entries, or the bytes of a string
-	TTL  time.Duration
+	Name string        // without the namespace's prefix
+	Type string        // the reply to the command TYPE
+	Size int64         // number of entries, or of bytes if the key is a string
+	TTL  time.Duration // 0 if the key does not expire
 }
 
-// KeyValue is a part of what a key holds.
+// KeyValue is a key and a part of its value.
 type KeyValue struct {
 	KeyInfo
-	Values []string // of a hash or a sorted set: name and value in turn
-	Next   string   // where the next part begins; empty at the end
+	Values []string // for a hash or a sorted set, names and values alternate
+	Next   string   // start of the next part for ReadKey, or "" at the end
 }
 
-// ScanKeys returns about count keys below the namespace, from a cursor on, 0 at
-// first. next is 0 at the end. It never holds Redis up for long, and a part may be
-// empty.
+// ScanKeys returns about count keys of the namespace. cursor is 0 in the first call and
+// next of the previous call after that. At the end, next is 0. A call is short and may
+// return no keys before the end.
 func (c *Client) ScanKeys(ctx context.Context, cursor uint64, count int) (keys []KeyInfo, next uint64, err error) {
 	found, next, err := c.store.ScanKeys(ctx, cursor, count)
 	for _, k := range found {
@@ -39,8 +39,9 @@ func (c *Client) ScanKeys(ctx context.Context, cursor uint64, count int) (keys [
 	return keys, next, err
 }
 
-// ReadKey returns up to count values of a key, from where an earlier part ended, ""
-// at first, in one round trip; ok is false if there is no such key.
+// ReadKey returns up to count values of a key, in one round trip. from is "" in the
+// first call and Next of the previous part after that. ok is false if the key does not
+// exist.
 func (c *Client) ReadKey(ctx context.Context, name, from string, count int64) (value KeyValue, ok bool, err error) {
 	v, err := c.store.Key(ctx, name, from, count)
 	if errors.Is(err, store.ErrNoKey) {

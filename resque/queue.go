@@ -10,11 +10,11 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// Push places payload, which must be JSON, at the end of queue as it is. No hooks
-// are called, and in inline mode nothing is performed. Errors are those of
-// Enqueue.
+// Push appends payload to queue unchanged. The payload must be JSON. Push calls no
+// hooks, and it does not perform the job in inline mode. It returns the same errors
+// as [Client.Enqueue].
 //
-// Ruby: Resque.push, which encodes what it is given.
+// Ruby: Resque.push, which encodes its argument.
 func (c *Client) Push(ctx context.Context, queue string, payload []byte) error {
 	if err := validQueue(queue); err != nil {
 		return err
@@ -28,10 +28,10 @@ func (c *Client) Push(ctx context.Context, queue string, payload []byte) error {
 	return nil
 }
 
-// Pop takes the next job off queue; ok is false where there is none. From then on
-// the job is in the caller's hands alone, and lost with them: workers take
-// jobs in another way. Where the error is an *UnreadableError, it has what was
-// popped.
+// Pop removes and returns the next job of queue; ok is false if the queue is empty.
+// Redis no longer holds the job, so it is lost if the caller fails to perform it;
+// workers reserve jobs in a way that does not lose them. If the payload cannot be
+// read, the error is an [*UnreadableError], which holds the payload.
 //
 // Ruby: Resque.pop, Resque.reserve and Resque::Job.reserve.
 func (c *Client) Pop(ctx context.Context, queue string) (job *Payload, ok bool, err error) {
@@ -43,15 +43,15 @@ func (c *Client) Pop(ctx context.Context, queue string) (job *Payload, ok bool, 
 	return job, err == nil, err
 }
 
-// Size is how many jobs are waiting in queue.
+// Size returns the number of jobs waiting in queue.
 //
 // Ruby: Resque.size.
 func (c *Client) Size(ctx context.Context, queue string) (int, error) {
 	return c.store.Size(ctx, queue)
 }
 
-// Queues are the names of all known queues, sorted. A queue is known from the
-// first job on until it is removed, empty or not.
+// Queues returns the names of all known queues, sorted. A queue is known from its
+// first job until it is removed, even while it is empty.
 //
 // Ruby: Resque.queues.
 func (c *Client) Queues(ctx context.Context) ([]string, error) {
@@ -60,8 +60,8 @@ func (c *Client) Queues(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// RemoveQueue removes queue with every job in it. It tells how many jobs there
-// were, and whether there was such a queue at all. A pause of the queue stays.
+// RemoveQueue removes queue and all its jobs. It returns the number of jobs, and
+// whether the queue existed. If the queue is paused, it stays paused.
 //
 // Ruby: Resque.remove_queue.
 func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int, known bool, err error) {
@@ -69,17 +69,17 @@ func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int, known
 	return jobs, known || jobs > 0, err
 }
 
-// peekPart is how many jobs are read at a time.
+// peekPart is the number of jobs read at a time.
 const peekPart = 200
 
-// Peek are count jobs of queue from position start on, the next one to be taken
-// being 0; they stay where they are. A negative start counts from the end, which
-// is -1, and a negative count means all that follow. Jobs are read as they are
-// asked for, some at a time, so that a queue may be of any length; those that
-// move meanwhile may be missed or come twice.
+// Peek returns an iterator over up to count jobs of queue, starting at position
+// start. It does not remove them. Position 0 is the next job that a worker takes. A
+// negative start counts from the end: -1 is the last job. A negative count means all
+// jobs that follow. Jobs are read on demand, in parts, so that a queue may have any
+// length. Jobs that move during the iteration may be missed or yielded twice.
 //
-// With an *UnreadableError comes a job that has only a queue and a payload, and
-// the next one follows. Any other error is the end.
+// If a payload cannot be read, Peek yields an [*UnreadableError] with a job that has
+// only Queue and Raw, and continues. It ends after any other error.
 //
 // Ruby: Resque.peek, whose count defaults to 1.
 func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.Seq2[*Payload, error] {
@@ -118,7 +118,8 @@ func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.
 	}
 }
 
-// readWaiting reads a payload, of which there is always something to show.
+// readWaiting is like ParsePayload, but also returns a job, with only Queue and Raw,
+// if the payload cannot be read.
 func readWaiting(queue string, payload []byte) (*Payload, error) {
 	job, err := ParsePayload(queue, payload)
 	if err != nil {
@@ -127,8 +128,8 @@ func readWaiting(queue string, payload []byte) (*Payload, error) {
 	return job, nil
 }
 
-// QueueSizes are how many jobs are waiting, by queue, in two round trips. A queue
-// that cannot be read is missing, and the error says so; the others are there.
+// QueueSizes returns the number of waiting jobs by queue, in two round trips. If some
+// queues cannot be read, it returns the others and an error.
 //
 // Ruby: Resque.queue_sizes.
 func (c *Client) QueueSizes(ctx context.Context) (map[string]int, error) {
@@ -147,27 +148,27 @@ func (c *Client) QueueSizes(ctx context.Context) (map[string]int, error) {
 	return sizes, wrong
 }
 
-// Sample is the size of a queue and the first jobs in it.
+// Sample is the size of a queue and its first jobs.
 type Sample struct {
 	Queue string
 	Size  int
 
-	// Jobs are the next to be taken. One without a class is unreadable, and
-	// has only its payload.
+	// Jobs are the next jobs that workers take. A job whose payload cannot be read
+	// has an empty Class, and only Queue and Raw are set.
 	Jobs []*Payload
 }
 
-// SampleQueues are all known queues, sorted by name, with up to size jobs of each.
-// Few queues are read at a time, so that there may be any number of them. With the
-// error of a queue that cannot be read comes its name, and the next one follows;
-// an error without one is the end.
+// SampleQueues returns an iterator over all known queues, sorted by name, with up to
+// size jobs of each. Queues are read in parts, so that there may be any number of
+// them. If one queue cannot be read, SampleQueues yields its name with the error and
+// continues. It ends after an error without the name of a queue.
 //
 // Ruby: Resque.sample_queues, whose size defaults to 1000.
 func (c *Client) SampleQueues(ctx context.Context, size int) iter.Seq2[Sample, error] {
 	return c.samples(ctx, max(size, 0))
 }
 
-// samples reads the queues in parts of some 10,000 jobs.
+// samples reads the queues in parts of about 10,000 jobs.
 func (c *Client) samples(ctx context.Context, size int) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		queues, err := c.Queues(ctx)
@@ -188,7 +189,7 @@ func (c *Client) samples(ctx context.Context, size int) iter.Seq2[Sample, error]
 			for _, s := range samples {
 				sample := Sample{Queue: s.Queue, Size: s.Size}
 				for _, payload := range s.Payloads {
-					job, _ := readWaiting(s.Queue, payload) // it has no class then
+					job, _ := readWaiting(s.Queue, payload) // an unreadable job has no class
 					sample.Jobs = append(sample.Jobs, job)
 				}
 				if !yield(sample, s.Err) {
@@ -199,23 +200,23 @@ func (c *Client) samples(ctx context.Context, size int) iter.Seq2[Sample, error]
 	}
 }
 
-// Pause stops all workers of the namespace from taking jobs, Go's and Ruby's.
-// Jobs in hand go on.
+// Pause stops all workers of the namespace, Go's and Ruby's, from taking jobs.
+// Running jobs continue.
 //
 // Ruby: the key pause-all-workers, which Resque::Worker#paused? reads.
 func (c *Client) Pause(ctx context.Context) error { return c.store.PauseAll(ctx, true) }
 
-// Resume lets the workers that Pause has stopped go on. Queues that are paused
-// by themselves stay so.
+// Resume lets workers take jobs again after [Client.Pause]. Queues paused by
+// [Client.PauseQueue] stay paused.
 func (c *Client) Resume(ctx context.Context) error { return c.store.PauseAll(ctx, false) }
 
-// PauseQueue stops Go's workers from taking jobs of queue, and Ruby's where they
-// have the resque-pause plugin.
+// PauseQueue stops workers from taking jobs from queue: Go's workers always, Ruby's
+// workers if they use the resque-pause plugin.
 func (c *Client) PauseQueue(ctx context.Context, queue string) error {
 	return c.store.PauseQueue(ctx, queue, true)
 }
 
-// ResumeQueue lets workers take jobs of queue again.
+// ResumeQueue lets workers take jobs from queue again.
 func (c *Client) ResumeQueue(ctx context.Context, queue string) error {
 	return c.store.PauseQueue(ctx, queue, false)
 }

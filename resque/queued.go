@@ -12,41 +12,41 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Queue shows and changes the jobs that wait in one queue, while workers take jobs
-// from its front. It is safe for concurrent use.
+// Queue is a queue whose waiting jobs can be read, moved and removed while workers
+// take jobs from its front. It is safe for concurrent use.
 type Queue struct {
 	store *store.Store
 	name  string
 }
 
-// Queue returns the queue of that name, which need not be known.
+// Queue returns the queue with that name. The queue need not exist.
 func (c *Client) Queue(name string) *Queue { return &Queue{store: c.store, name: name} }
 
-// QueuedJob is a job in a queue. ParsePayload reads its bytes.
+// QueuedJob is a job in a queue. [ParsePayload] reads Raw.
 type QueuedJob struct {
 	ID  QueuedJobID
 	Raw []byte
 }
 
-// QueuedJobID names a job in a queue: where it stood, and what its bytes are. A
-// position alone would name another job as soon as a worker takes one.
+// QueuedJobID identifies a job in a queue by its position and the digest of its
+// payload. A position alone would identify another job as soon as a worker takes one.
 type QueuedJobID struct {
-	Position int64  // in the queue, 0 being the next to be taken
-	Digest   string // of its bytes: 16 hexadecimal digits
+	Position int64  // in the queue; 0 is the next job that a worker takes
+	Digest   string // of the payload's bytes, 16 hexadecimal digits
 }
 
-// String returns POSITION-DIGEST, which ParseQueuedJobID reads.
+// String returns POSITION-DIGEST. [ParseQueuedJobID] reads it.
 func (id QueuedJobID) String() string { return strconv.FormatInt(id.Position, 10) + "-" + id.Digest }
 
-// ErrQueuedJobID is wrapped by errors of ParseQueuedJobID.
-var ErrQueuedJobID = errors.New("resque: invalid id of a queued job")
+// ErrQueuedJobID is the error wrapped by the errors of [ParseQueuedJobID].
+var ErrQueuedJobID = errors.New("resque: invalid queued job id")
 
-// ParseQueuedJobID reads what QueuedJobID.String returned.
+// ParseQueuedJobID returns the QueuedJobID whose [QueuedJobID.String] is text.
 func ParseQueuedJobID(text string) (QueuedJobID, error) {
 	position, digest, _ := strings.Cut(text, "-")
 	n, err := strconv.ParseInt(position, 10, 64)
 	if err != nil || n < 0 || len(digest) != digestLength {
-		return QueuedJobID{}, fmt.Errorf("%w: %q; they look like 17-2fd4e1c67a2d28fc", ErrQueuedJobID, text)
+		return QueuedJobID{}, fmt.Errorf("%w %q (an id looks like 17-2fd4e1c67a2d28fc)", ErrQueuedJobID, text)
 	}
 	return QueuedJobID{Position: n, Digest: digest}, nil
 }
@@ -59,8 +59,8 @@ func queuedJobs(first int64, raw [][]byte) []QueuedJob {
 	return jobs
 }
 
-// Page returns up to count jobs from position first on, and the size of the queue,
-// in one round trip.
+// Page returns up to count jobs, starting at position first, and the size of the
+// queue, in one round trip. Position 0 is the next job that a worker takes.
 //
 // Ruby: Resque.peek with Resque.size.
 func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob, size int64, err error) {
@@ -68,14 +68,14 @@ func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob,
 	return queuedJobs(first, raw), size, err
 }
 
-// find looks for a job where it was, and in front of that: workers take jobs from
-// there.
+// find searches for a job at its position and then in front of it, because the job
+// moves there as workers take others.
 func (q *Queue) find(ctx context.Context, id QueuedJobID) (raw []byte, ok bool, err error) {
 	const part, limit = 500, 10_000
 	for last := id.Position; last >= max(0, id.Position-limit); {
 		first := max(last-part+1, 0)
 		if last == id.Position {
-			first = last // where it was, most likely
+			first = last // most jobs have not moved
 		}
 		for at := first; at <= last; {
 			jobs, _, err := q.Page(ctx, at, last-at+1)
@@ -97,7 +97,7 @@ func (q *Queue) find(ctx context.Context, id QueuedJobID) (raw []byte, ok bool, 
 	return nil, false, nil
 }
 
-// found returns the bytes of the jobs that ids name and that are still there.
+// found returns the payloads of the jobs with the given ids that still exist.
 func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) {
 	var jobs [][]byte
 	for _, id := range ids {
@@ -112,9 +112,10 @@ func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) 
 	return jobs, nil
 }
 
-// Remove removes jobs. Those that are not there any more are counted as Gone.
+// Remove removes the jobs with the given ids. It counts jobs that are no longer in
+// the queue as Gone.
 //
-// Ruby: Resque.dequeue, which takes all jobs with the same bytes.
+// Ruby: Resque.dequeue, which removes all jobs with the same bytes.
 func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
 	jobs, err := q.found(ctx, ids)
@@ -129,8 +130,8 @@ func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobI
 	return p, err
 }
 
-// Move moves jobs to the end of another queue. Those that are not there any more
-// are counted as Gone.
+// Move moves the jobs with the given ids to the end of another queue. It counts jobs
+// that are no longer in this queue as Gone.
 func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkProgress, error) {
 	if err := validQueue(to); err != nil {
 		return BulkProgress{}, err
@@ -154,7 +155,7 @@ func taking(asked int, taken []bool) BulkProgress {
 	return p
 }
 
-// Clear removes all jobs of the queue, whose name stays known.
+// Clear removes all jobs of the queue. The queue itself stays known.
 func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
 	n, err := q.store.ClearQueue(ctx, q.name, trash)
@@ -165,12 +166,13 @@ func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, err
 	return p, err
 }
 
-// Forget makes the queue unknown if it is empty.
+// Forget removes the queue from the known queues if it is empty.
 //
-// Ruby: Resque.remove_queue, which empties it, too.
+// Ruby: Resque.remove_queue, which also removes its jobs.
 func (q *Queue) Forget(ctx context.Context) error { return q.store.ForgetQueue(ctx, q.name) }
 
-// Count returns how many jobs match passes. It reads the whole queue.
+// Count returns the number of jobs for which match returns true. It reads the whole
+// queue.
 func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64, err error) {
 	for first := int64(0); ; {
 		jobs, _, err := q.Page(ctx, first, queuePart)
@@ -186,9 +188,9 @@ func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64,
 	}
 }
 
-// RemoveMatching removes the jobs that match passes among those that are there now.
-// progress, if it is not nil, is called from time to time; when ctx ends, it stops
-// in between.
+// RemoveMatching removes the jobs for which match returns true and that are in the
+// queue when the call begins. Unless progress is nil, RemoveMatching calls it after
+// each part of the queue. When ctx ends, RemoveMatching stops between two steps.
 func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match func(QueuedJob) bool, progress func(BulkProgress)) (BulkProgress, error) {
 	if progress == nil {
 		progress = func(BulkProgress) {}
@@ -215,14 +217,14 @@ type queueRemoval struct {
 }
 
 const (
-	queuePart   = 500 // jobs that are read at once
-	queueAtOnce = 50  // that are removed in one step of Redis
-	queuePasses = 20
+	queuePart   = 500 // jobs read in one call
+	queueAtOnce = 50  // jobs removed in one call
+	queuePasses = 20  // passes at most through a queue
 )
 
-// run passes through the queue, and again until nothing is found: workers may have
-// taken jobs meanwhile, and what is behind those moved up and was passed over. Jobs
-// that come while it runs stay.
+// run makes passes through the queue until a pass finds nothing to remove. One pass
+// is not enough: when workers take jobs, the others move forward and the pass can
+// miss some. Jobs that are pushed during the call stay.
 func (r *queueRemoval) run(ctx context.Context) (BulkProgress, error) {
 	_, end, err := r.q.Page(ctx, 0, 1)
 	if err != nil {
@@ -263,7 +265,7 @@ func (r *queueRemoval) pass(ctx context.Context, end int64) error {
 	return nil
 }
 
-// remove removes jobs, each if it is still where it was.
+// remove removes those jobs that are still at their position.
 func (r *queueRemoval) remove(ctx context.Context, acts []store.FailedAct) (removed int64, err error) {
 	for some := range slices.Chunk(acts, queueAtOnce) {
 		for i := range some {

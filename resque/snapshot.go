@@ -5,52 +5,53 @@ import (
 	"time"
 )
 
-// Snapshot is what Resque is doing at one moment.
+// Snapshot is the state of a namespace at one moment.
 type Snapshot struct {
-	Queues   []QueueState      // by name
-	Failures []FailureListSize // "failed" first, then the lists of queues
+	Queues   []QueueState      // sorted by name
+	Failures []FailureListSize // FailedList first, then the lists of queues
 
-	// Workers are the registered ones, and those that have nothing left but a
-	// heartbeat. When they started and their counters are left out: WorkersByID
-	// reads them.
+	// Workers are the registered workers and those that have only a heartbeat left.
+	// The fields for the start of the worker and its counters are not set; use
+	// [Client.WorkersByID] to read them.
 	Workers []RegisteredWorker
 
-	Processed int64         // jobs that have ended, those that failed included
-	Failed    int64         // the counter, not the lengths of the lists
-	Paused    bool          // all workers are
+	Processed int64         // finished jobs, including failed ones
+	Failed    int64         // the counter of failed jobs, not the number of failures
+	Paused    bool          // whether all workers are paused: see Client.Pause
 	Now       time.Time     // by Redis's clock
-	RoundTrip time.Duration // of the first of the two
+	RoundTrip time.Duration // duration of the first of the two round trips
 
-	// Damage says which keys count as empty because they are of another type,
-	// beside those of single queues and lists of failures.
+	// Damage holds an error for each key that has the wrong type and counts as empty.
+	// For the key of a queue or of a list of failures, the error is in its Err instead.
 	Damage []error
 }
 
-// QueueState is a queue in a Snapshot.
+// QueueState is the state of a queue in a [Snapshot].
 type QueueState struct {
 	Queue  string
 	Size   int64
 	Paused bool
 
-	// Next is the job that is taken next, nil if there is none. One without a
-	// class is unreadable, and has only its payload.
+	// Next is the next job that a worker takes, or nil if the queue is empty. If its
+	// payload cannot be read, Class is empty and only Queue and Raw are set.
 	Next *Payload
 
-	// Err says why the queue counts as empty: its key is of another type.
+	// Err is not nil if the key of the queue has the wrong type. The queue then
+	// counts as empty.
 	Err error
 }
 
-// FailureListSize is how many failures a list has.
+// FailureListSize is the number of failures in a list.
 type FailureListSize struct {
 	List string
 	Size int64
-	Err  error // why the list counts as empty: its key is of another type
+	Err  error // not nil if the key of the list has the wrong type and counts as empty
 }
 
-// Snapshot reads what there is, in two round trips however many queues and
-// workers there are. A key of another type counts as empty, and an Err or Damage
-// says so; whatever else Redis refuses, such as a right that is missing, is the
-// error.
+// Snapshot returns the state of the namespace. It takes two round trips for any number
+// of queues and workers. A key of the wrong type counts as empty, and an Err field or
+// Damage reports it. Snapshot returns an error for anything else that Redis refuses,
+// such as a missing permission.
 func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	read, err := c.store.Snapshot(ctx)
 	if err != nil {
@@ -60,7 +61,7 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	for _, q := range read.Queues {
 		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused, Err: q.Err}
 		if q.Head != nil {
-			state.Next, _ = readWaiting(q.Name, q.Head) // it has no class then
+			state.Next, _ = readWaiting(q.Name, q.Head) // an unreadable job has no class
 		}
 		snap.Queues = append(snap.Queues, state)
 	}

@@ -9,19 +9,19 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Trashed is what one call removed from a list of failures or a queue, and what
-// Client.Restore can bring back.
+// Trashed is a set of entries that one call removed from a list of failures or a
+// queue, and that [Client.Restore] can put back.
 type Trashed struct {
-	Token   string // one of BulkProgress.Trash
-	List    string // the list of failures; empty for a queue
-	Queue   string // the queue; empty for a list
-	IsQueue bool   // a queue's name may be empty
-	Entries int64
-	Removed time.Time
-	Left    time.Duration // until it is gone for good
+	Token   string        // as in BulkProgress.Trash
+	List    string        // the list of failures, or "" for a queue
+	Queue   string        // the queue, or "" for a list of failures
+	IsQueue bool          // true for a queue, whose name may also be ""
+	Entries int64         // number of entries
+	Removed time.Time     // when they were removed
+	Left    time.Duration // how long they can still be restored
 }
 
-// Trash returns what can be restored, the latest first.
+// Trash returns the removed entries that can be restored, the latest call first.
 func (c *Client) Trash(ctx context.Context) ([]Trashed, error) {
 	kept, err := c.store.Trashes(ctx)
 	all := make([]Trashed, len(kept))
@@ -37,15 +37,16 @@ func (c *Client) Trash(ctx context.Context) ([]Trashed, error) {
 	return all, err
 }
 
-// TrimTrash drops the oldest of what can be restored, for good, while all of it
-// together has more entries than limit. What the last call removed stays.
+// TrimTrash deletes the oldest sets of removed entries until at most limit entries can
+// be restored. It never deletes the latest set.
 func (c *Client) TrimTrash(ctx context.Context, limit int64) error {
 	return c.store.TrimTrash(ctx, limit)
 }
 
-// Restore brings back what was removed to trash, one of BulkProgress.Trash, and returns
-// how many entries that were. They come to the front, in the order they had:
-// failures as the oldest ones, jobs as the next to be taken.
+// Restore puts removed entries back and returns how many it restored. trash is one of
+// [BulkProgress].Trash. The entries return to the front of their list or queue in
+// their previous order: failures become the oldest, jobs the next that workers take.
+// The error wraps ErrNoTrash if nothing is left.
 func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	queue, ok := store.TrashedList(trash)
 	if !ok {
@@ -66,8 +67,8 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	}
 }
 
-// newQueueTrash names a new trash for a queue's jobs; one that keeps nothing has no
-// name.
+// newQueueTrash returns a new trash for jobs of a queue. Its token is empty if nothing
+// is kept.
 func newQueueTrash(queue string, keep time.Duration) store.Trash {
 	if keep <= 0 {
 		return store.Trash{}

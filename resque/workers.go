@@ -9,46 +9,47 @@ import (
 	"github.com/goresque/goresque/internal/wire"
 )
 
-// RegisteredWorker is a worker as Redis knows it, Go's or Ruby's. What is missing
-// there, or cannot be read, is left zero.
+// RegisteredWorker is what Redis holds about a worker, Go's or Ruby's. A field that
+// is missing in Redis or cannot be read has its zero value.
 type RegisteredWorker struct {
 	ID string
 
-	// Host, PID and Queues are what the id says. A Go process with several slots
-	// has a worker for each, which Slot tells apart.
+	// Host, PID, Slot and Queues are parts of the id. A Go process registers a worker
+	// for each of its slots, and Slot distinguishes them.
 	Host   string
 	PID    int
 	Slot   int
 	Queues []string
-	Go     bool // it is a worker of ours
+	Go     bool // whether it is a goresque worker
 
-	// Registered is false for one that has nothing left but a heartbeat.
+	// Registered is false for a worker that has only a heartbeat left.
 	Registered bool
 
 	Started   time.Time
 	Heartbeat time.Time
-	Silence   time.Duration // since the heartbeat, on Redis's clock
+	Silence   time.Duration // time since the heartbeat, by Redis's clock
 
-	// HeartbeatText is the heartbeat as it is written, readable or not; empty if
-	// there is none.
+	// HeartbeatText is the heartbeat as written in Redis, even if it is not a time.
+	// It is empty if there is no heartbeat.
 	HeartbeatText string
 
-	Processed int64 // jobs that have ended, those that failed included
+	Processed int64 // finished jobs, including failed ones
 	Failed    int64
 
-	Working bool      // it has a job in hand
-	Job     *Payload  // that job, or nil
-	RunAt   time.Time // when it was taken
+	Working bool      // whether it is running a job
+	Job     *Payload  // the running job, or nil
+	RunAt   time.Time // when the worker took the job
 
-	// StartedText and RunAtText are those times as Redis has them, readable or not.
+	// StartedText and RunAtText are Started and RunAt as written in Redis, even if
+	// they are not times.
 	StartedText, RunAtText string
 
-	// Damage says why the record of the job in hand cannot be read; Job's payload
-	// then holds its text.
+	// Damage is the error that describes why the record of the running job cannot be
+	// read, or nil. If it is not nil, Job.Raw is the whole record.
 	Damage error
 }
 
-// State is Ruby's word for what the worker does.
+// State returns "working" if the worker is running a job, and "idle" otherwise.
 //
 // Ruby: Resque::Worker#state.
 func (w RegisteredWorker) State() string {
@@ -58,24 +59,25 @@ func (w RegisteredWorker) State() string {
 	return "idle"
 }
 
-// Workers are the registered workers, sorted by their ids, in two round trips
-// however many there are.
+// Workers returns the registered workers, sorted by id. It takes two round trips for
+// any number of workers.
 //
 // Ruby: Resque.workers and Resque::Worker.all.
 func (c *Client) Workers(ctx context.Context) ([]RegisteredWorker, error) {
 	return c.workers(ctx, func(w store.WorkerState) bool { return w.Registered })
 }
 
-// Working are the workers that have a job in hand.
+// Working returns the registered workers that are running a job, sorted by id.
 //
 // Ruby: Resque.working and Resque::Worker.working.
 func (c *Client) Working(ctx context.Context) ([]RegisteredWorker, error) {
 	return c.workers(ctx, func(w store.WorkerState) bool { return w.Registered && len(w.Record.Text) > 0 })
 }
 
-// SilentWorkers are the workers whose heartbeat is older than limit, for which
-// Ruby takes 5 minutes; also those that have a heartbeat and nothing else. A
-// worker that has none is not among them, as it may be of a kind that never has.
+// SilentWorkers returns the workers whose heartbeat is older than limit. Ruby uses a
+// limit of 5 minutes. The result includes workers that have only a heartbeat and are
+// not registered. It does not include workers without a heartbeat, because some kinds
+// of worker never have one.
 //
 // Ruby: Resque::Worker.all_workers_with_expired_heartbeats.
 func (c *Client) SilentWorkers(ctx context.Context, limit time.Duration) ([]RegisteredWorker, error) {
@@ -97,7 +99,7 @@ func (c *Client) workers(ctx context.Context, wanted func(store.WorkerState) boo
 	return workers, nil
 }
 
-// Worker is the registered worker of that id; ok is false where there is none.
+// Worker returns the registered worker with that id; ok is false if there is none.
 //
 // Ruby: Resque::Worker.find.
 func (c *Client) Worker(ctx context.Context, id string) (w RegisteredWorker, ok bool, err error) {
@@ -108,8 +110,8 @@ func (c *Client) Worker(ctx context.Context, id string) (w RegisteredWorker, ok 
 	return workers[0], true, nil
 }
 
-// WorkersByID returns the workers with these ids, in one round trip. One that is
-// not known has only its id.
+// WorkersByID returns the workers with these ids, in the same order, in one round
+// trip. For an unknown worker only the fields that come from its id are set.
 //
 // Ruby: Resque::Worker.find, for each.
 func (c *Client) WorkersByID(ctx context.Context, ids ...string) ([]RegisteredWorker, error) {
@@ -124,15 +126,15 @@ func (c *Client) WorkersByID(ctx context.Context, ids ...string) ([]RegisteredWo
 	return workers, nil
 }
 
-// WorkerExists tells whether a worker of that id is registered.
+// WorkerExists reports whether a worker with that id is registered.
 //
 // Ruby: Resque::Worker.exists?.
 func (c *Client) WorkerExists(ctx context.Context, id string) (bool, error) {
 	return c.store.WorkerExists(ctx, id)
 }
 
-// Heartbeats are when workers were last heard, by id, on Redis's clock. One that
-// cannot be read is the zero time.
+// Heartbeats returns the time of each worker's last heartbeat, by worker id and by
+// Redis's clock. A heartbeat that cannot be read is the zero time.
 //
 // Ruby: Resque::Worker.all_heartbeats.
 func (c *Client) Heartbeats(ctx context.Context) (map[string]time.Time, error) {
@@ -164,14 +166,15 @@ func registeredWorker(s store.WorkerState, now time.Time) RegisteredWorker {
 	return w
 }
 
-// knownTime returns a time that any implementation has written, and zero if it
-// cannot be read.
+// knownTime returns a time written by any implementation of Resque, or the zero time
+// if it cannot be read.
 func knownTime(text string) time.Time {
 	at, _ := wire.ParseTime(text)
 	return at.Time
 }
 
-// inHand is the job of a record. Whatever stands there, it has a payload.
+// inHand returns the job of a worker's record. Its Raw is set even if the record
+// cannot be read.
 func inHand(record store.Record) *Payload {
 	if record.Damage != nil {
 		return &Payload{Worker: record.Worker, Raw: record.Text}
@@ -181,7 +184,7 @@ func inHand(record store.Record) *Payload {
 	return job
 }
 
-// readWorkerID reads what a worker's id says, as far as it can be read.
+// readWorkerID returns a worker with the fields that can be read from its id.
 //
 // Ruby: Resque::Worker.find, which raises there.
 func readWorkerID(id string) RegisteredWorker {
