@@ -109,11 +109,11 @@ func (how RequeueOptions) act(r failureRecord) (store.FailedAct, error) {
 	}
 	value := r.member(payload)
 	if len(value) == 0 || value[0] != '{' {
-		return a, fmt.Errorf("%w: it does not have a payload", ErrFailureDamaged)
+		return a, fmt.Errorf("%w: it has no payload", ErrFailureDamaged)
 	}
 	if a.Queue == "" {
 		if a.Queue = r.text(fromQueue); a.Queue == "" {
-			return a, fmt.Errorf("%w: it does not name a queue", ErrFailureDamaged)
+			return a, fmt.Errorf("%w: it names no queue", ErrFailureDamaged)
 		}
 	}
 	at := r.spans[payload]
