@@ -222,7 +222,7 @@ func TestFailedUsageErrors(t *testing.T) {
 		args string
 		says string
 	}{
-		{"show 17", "look like"},
+		{"show 17", "looks like"},
 		{"show", "accepts 1 arg"},
 		{"retry", "or --all"},
 		{"retry --all 0-0123456789abcdef", "not both"},

@@ -12,24 +12,24 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// advance is how a job's data changes from one attempt to the next.
+// advance is the change of a job's data from one attempt to the next.
 type advance struct {
 	exceptions string // the key in exception_executions
 	now        time.Time
 	wait       time.Duration
-	queue      string // empty: as it is
-	priority   *int   // nil: as it is
+	queue      string // "" keeps the current queue
+	priority   *int   // nil keeps the current priority
 }
 
-// edit is a stretch of a text and what comes in its place.
+// edit replaces the bytes from start to end.
 type edit struct {
 	start, end int
 	with       []byte
 }
 
-// next returns the payload of the next attempt: every byte stays but those of
-// the members that Rails changes. Members that are missing are not added, but
-// for executions, by which Rails counts.
+// next returns the payload of the next attempt. It changes only the members that Rails
+// changes and copies all other bytes. It does not add missing members, except
+// executions, which Rails uses to count attempts.
 //
 // Ruby: ActiveJob::Exceptions#retry_job and ActiveJob::Core#serialize.
 func (a advance) next(payload []byte) ([]byte, error) {
@@ -50,7 +50,7 @@ func (a advance) next(payload []byte) ([]byte, error) {
 	return append(out, payload[done:]...), nil
 }
 
-// dataStart is where the wrapper's one argument begins in its payload.
+// dataStart returns the offset of the wrapper's argument in its payload.
 func dataStart(payload []byte) int {
 	members, _ := rubyjson.Members(payload)
 	args := object{payload, members}.last("args")
@@ -58,7 +58,8 @@ func dataStart(payload []byte) int {
 	return args.Start + items[0].Start
 }
 
-// last is the member of that name that counts, or one of no length at 0.
+// last returns the last member with that name, which is the one that Ruby uses, or an
+// empty member at 0 if there is none.
 func (o object) last(name string) rubyjson.Member {
 	var found rubyjson.Member
 	for _, m := range o.members {
@@ -69,8 +70,7 @@ func (o object) last(name string) rubyjson.Member {
 	return found
 }
 
-// replace is the edit of a member's value, where there is such a member and its
-// value is one that Rails would have written.
+// replace returns the edit of a member's value, or none if there is no such member.
 func (o object) replace(name string, with []byte) []edit {
 	m := o.last(name)
 	if m.End == 0 {
@@ -91,8 +91,8 @@ func (a advance) executions(o object) []edit {
 	return []edit{{end, end, with}}
 }
 
-// counts counts the exception. If exception_executions is not an object, executions
-// alone counts: see Retry.attempts.
+// counts returns the edit that counts the exception. If exception_executions is not an
+// object, attempts are counted by executions only: see Retry.attempts.
 func (a advance) counts(o object) []edit {
 	m := o.last("exception_executions")
 	raw := m.Value(o.raw)
@@ -117,8 +117,8 @@ func (a advance) counts(o object) []edit {
 	return []edit{{at, at, with}}
 }
 
-// times sets the times in the form that the payload has them in: Rails before
-// 7.1 writes seconds, and no scheduled_at.
+// times returns the edits of the times, in the format of the payload. Rails before 7.1
+// writes whole seconds and does not write scheduled_at.
 func (a advance) times(o object) []edit {
 	layout := timeLayout
 	if old, ok := o.text("enqueued_at"); ok && !strings.Contains(old, ".") {

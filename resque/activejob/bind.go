@@ -12,12 +12,12 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Bind decodes a job's arguments into targets, which are pointers, one for each
-// argument. A hash goes into a struct, by its JSON tags, or into a map; a symbol,
-// a module, a decimal or a GlobalID also into a string; every kind of time also
-// into a time.Time; null into what can be nil. Keyword arguments may be missing
-// where the last target is a *[Keywords]. Errors are *[resque.ArityError] and
-// *[resque.ArgumentError].
+// Bind decodes the arguments of a job into targets, which must be pointers, one for
+// each argument. It decodes a hash into a struct, by its JSON tags, or into a map; a
+// symbol, a module, a decimal or a GlobalID also into a string; every kind of time also
+// into a time.Time; and null into types that can be nil. If the last target is a
+// *[Keywords], the job may have no keyword arguments. The error is a
+// [*resque.ArityError] or a [*resque.ArgumentError].
 func Bind(job *resque.Payload, targets ...any) error {
 	n := len(targets)
 	if n == len(job.Args)+1 && isKeywords(targets[n-1]) {
@@ -41,8 +41,8 @@ func isKeywords(target any) bool {
 	return ok
 }
 
-// mismatch is an argument, or a part of one, that does not fit. Its path grows
-// from the inside out.
+// mismatch is an argument, or a part of one, that cannot be decoded into its target.
+// Its path is built from the inside out.
 type mismatch struct {
 	path string
 	want string
@@ -57,7 +57,7 @@ func (m *mismatch) in(step string) *mismatch {
 	return m
 }
 
-var errKind = errors.New("another kind of value")
+var errKind = errors.New("different kind of value")
 
 func unfit(raw json.RawMessage, v reflect.Value) *mismatch {
 	return &mismatch{want: v.Type().String(), got: raw, err: errKind}
@@ -142,7 +142,7 @@ func unmarshal(raw json.RawMessage, v reflect.Value) *mismatch {
 	return nil
 }
 
-// hashOf finds the members of a hash, also of parameters of a request.
+// hashOf returns the members of a hash, or of the parameters of a request.
 func hashOf(raw json.RawMessage) (o object, ok bool) {
 	members, ok := rubyjson.Members(raw)
 	if !ok {
@@ -159,7 +159,7 @@ func hashOf(raw json.RawMessage) (o object, ok bool) {
 		}
 	}
 	_, known := decodeSerialized(serializer, o)
-	return o, !known // an Object's fields are those of a struct
+	return o, !known // the fields of an Object can be decoded into a struct
 }
 
 func assignStruct(raw json.RawMessage, v reflect.Value) *mismatch {
@@ -174,7 +174,7 @@ func assignStruct(raw json.RawMessage, v reflect.Value) *mismatch {
 			continue
 		}
 		field, ok := f.Of(v)
-		if value := m.Value(o.raw); ok && string(value) != "null" { // null leaves a field, as in encoding/json
+		if value := m.Value(o.raw); ok && string(value) != "null" { // null does not change a field, as in encoding/json
 			if m := assign(value, field).in(step(m.Name)); m != nil {
 				return m
 			}
@@ -183,8 +183,8 @@ func assignStruct(raw json.RawMessage, v reflect.Value) *mismatch {
 	return nil
 }
 
-// fieldFor finds the field of a name, as encoding/json does: exactly, or else in
-// another case.
+// fieldFor returns the field with that name. Like encoding/json, it prefers an exact
+// match to one that ignores case.
 func fieldFor(fields []rubyjson.Field, name string) (found rubyjson.Field, ok bool) {
 	for _, f := range fields {
 		if f.Name() == name {
@@ -236,8 +236,8 @@ func assignItems(raw json.RawMessage, v reflect.Value) *mismatch {
 	return nil
 }
 
-// excerpt is an argument's text for a message, which ends up in a log line and
-// in the failures.
+// excerpt returns the beginning of an argument for an error message, which is logged
+// and recorded in the failure.
 func excerpt(arg json.RawMessage) string {
 	const most = 60
 	if len(arg) <= most {

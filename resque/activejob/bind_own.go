@@ -10,12 +10,12 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// assignOwn decodes into what Rails has a serializer for. done is false for
-// other targets.
+// assignOwn decodes into the types for which Rails has a serializer, and into a few
+// common types. done is false for other targets.
 func assignOwn(raw json.RawMessage, v reflect.Value, target any) (done bool, m *mismatch) {
 	ok := true
 	switch target := target.(type) {
-	case *int64: // the commonest argument by far
+	case *int64: // by far the most common argument
 		n, err := strconv.ParseInt(string(raw), 10, 64)
 		if *target = n; err != nil {
 			return true, &mismatch{want: "int64", got: raw, err: err}
@@ -59,7 +59,7 @@ func assignOwn(raw json.RawMessage, v reflect.Value, target any) (done bool, m *
 	return true, nil
 }
 
-// as sets target to a value of its own type.
+// as sets target to value if the types are equal.
 func as[T any](value any, target *T) (ok bool) {
 	v, ok := value.(T)
 	if ok {
@@ -68,7 +68,8 @@ func as[T any](value any, target *T) (ok bool) {
 	return ok
 }
 
-// timeOf takes every kind of time, and text: plain Resque jobs have no other.
+// timeOf accepts every kind of time, and a string, which is how plain Resque jobs pass
+// times.
 func timeOf(value any) (t time.Time, ok bool) {
 	switch value := value.(type) {
 	case time.Time:
@@ -101,7 +102,7 @@ func durationOf(value any) (d time.Duration, ok bool) {
 	switch value := value.(type) {
 	case Duration:
 		return value.Std()
-	case json.Number: // a number of seconds, as wait: 90 is to Rails
+	case json.Number: // seconds, as in Rails' wait: 90
 		return Duration{Seconds: value}.Std()
 	}
 	return 0, false
@@ -119,7 +120,8 @@ func decimalOf(value any) (d Decimal, ok bool) {
 	return "", false
 }
 
-// isDecimal tells the text of a number without computing it: 1e999999 is long.
+// isDecimal reports whether text is a number. It does not compute the value, because
+// 1e999999 would take long.
 func isDecimal(text string) bool {
 	switch text {
 	case "NaN", "Infinity", "-Infinity":
@@ -131,7 +133,7 @@ func isDecimal(text string) bool {
 	return first != "" && '0' <= first[0] && first[0] <= '9' && rubyjson.Valid([]byte(text)) == nil
 }
 
-// namedOf takes a type that is a name, or the name as a string.
+// namedOf accepts a T, or a string.
 func namedOf[T ~string](value any) (name T, ok bool) {
 	if s, ok := value.(string); ok {
 		return T(s), true
@@ -140,7 +142,7 @@ func namedOf[T ~string](value any) (name T, ok bool) {
 	return name, ok
 }
 
-// textOf is the text of what is hardly more than a text.
+// textOf returns the text of a string or of a value that is a kind of string.
 func textOf(value any) (text string, ok bool) {
 	switch value := value.(type) {
 	case string:
@@ -157,8 +159,9 @@ func textOf(value any) (text string, ok bool) {
 	return "", false
 }
 
-// plainValue is what Rails wrapped, for a target that reads JSON by itself: the
-// text of a symbol, a decimal, a module, a date or a time.
+// plainValue returns the JSON string inside a serialized symbol, decimal, module, date,
+// time or GlobalID, for a target with its own unmarshaler. It returns other values
+// unchanged.
 func plainValue(raw json.RawMessage) json.RawMessage {
 	members, ok := rubyjson.Members(raw)
 	if !ok {

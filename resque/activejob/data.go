@@ -9,27 +9,27 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Data is what Rails keeps with a job beside its arguments. Members that a
-// version of Rails does not write have their zero values.
+// Data is the data of a Rails job, apart from its arguments. A field that the job's
+// version of Rails does not write has its zero value.
 //
 // Ruby: ActiveJob::Core#serialize.
 type Data struct {
-	Class      string // the Rails job's
-	ID         string // the same for all the job's attempts
-	Queue      string // queue_name, where Rails would enqueue it again
+	Class      string // the Rails class
+	ID         string // the same for all attempts of the job
+	Queue      string // queue_name, the queue to which Rails enqueues a retry
 	Priority   *int
 	Executions int            // attempts before this one
-	Exceptions map[string]int // how often each retry_on of Rails has caught one: [Net::ReadTimeout]
+	Exceptions map[string]int // failed attempts by retry_on, with keys such as [Net::ReadTimeout]
 	Locale     string
 	Timezone   string // Rails' name, such as Eastern Time (US & Canada)
 	EnqueuedAt time.Time
-	DueAt      time.Time // scheduled_at, from Rails 7.1 on
+	DueAt      time.Time // scheduled_at, which Rails 7.1 and later write
 
 	envelope object
 }
 
-// FromContext returns the data of the job that ctx is the context of. ok is
-// false outside a job, and in one that Rails did not wrap.
+// FromContext returns the data of the job whose handler received ctx. ok is false if
+// ctx is not that of a job, or if the job is not a wrapped Rails job.
 func FromContext(ctx context.Context) (data Data, ok bool) {
 	job, ok := resque.FromContext(ctx)
 	if !ok {
@@ -38,7 +38,7 @@ func FromContext(ctx context.Context) (data Data, ok bool) {
 	return DataOf(job)
 }
 
-// DataOf returns a job's data. ok is false for a job that Rails did not wrap.
+// DataOf returns the data of a job. ok is false if job is not a wrapped Rails job.
 func DataOf(job *resque.Payload) (data Data, ok bool) {
 	o, err := envelopeOf(job.Raw)
 	if err != nil {
@@ -52,7 +52,7 @@ func DataOf(job *resque.Payload) (data Data, ok bool) {
 	data.Timezone, _ = o.text("timezone")
 	data.Executions = o.count("executions")
 	if priority, ok := o.get("priority"); ok {
-		_ = json.Unmarshal(priority, &data.Priority) // what is no number is none
+		_ = json.Unmarshal(priority, &data.Priority) // not a number: no priority
 	}
 	data.EnqueuedAt = o.time("enqueued_at")
 	data.DueAt = o.time("scheduled_at")
@@ -66,15 +66,15 @@ func DataOf(job *resque.Payload) (data Data, ok bool) {
 	return data, true
 }
 
-// Member is any other member of the job's data, such as continuation, as it
-// stands in the payload.
+// Member returns any member of the job's data, such as continuation, with its bytes in
+// the payload. ok is false if there is no such member.
 func (d Data) Member(name string) (raw json.RawMessage, ok bool) { return d.envelope.get(name) }
 
-// maxCount is more than any limit of attempts, and leaves room to count on.
+// maxCount is larger than any limit of attempts, and small enough to add to.
 const maxCount = 1 << 30
 
-// count reads a counter of attempts. One that Rails cannot have written is 0 or
-// maxCount, so that counting on from it always comes to an end.
+// count returns a counter of attempts. A value that Rails cannot have written counts as
+// 0 or maxCount, so that a job with such a counter is not retried forever.
 func (o object) count(name string) int {
 	var n float64
 	if raw, ok := o.get(name); ok && json.Unmarshal(raw, &n) != nil {
@@ -83,8 +83,8 @@ func (o object) count(name string) int {
 	return int(max(0, min(n, maxCount)))
 }
 
-// time is lenient: a job is not lost over when it was enqueued, though Rails 7.1
-// and later refuse one whose time is none.
+// time returns a member that is a time, or the zero time if it is invalid. Rails 7.1
+// and later refuse a job with an invalid time; this package performs it.
 func (o object) time(name string) time.Time {
 	text, _ := o.text(name)
 	t, ok := parseTime(text)
@@ -94,7 +94,7 @@ func (o object) time(name string) time.Time {
 	return t
 }
 
-// wrapper is what mux looks into to find Rails' jobs.
+// wrapper returns the wrapper by which a mux finds the Rails jobs.
 func wrapper() *resque.Wrapper {
 	return &resque.Wrapper{Class: JobWrapper, Unwrap: unwrap, Wrap: wrap}
 }
@@ -123,7 +123,7 @@ func unwrap(job *resque.Payload) (*resque.Payload, error) {
 	}
 	items, ok := rubyjson.Items(arguments)
 	if !ok {
-		return nil, &EnvelopeError{"arguments of " + inside.Class + " are no array"}
+		return nil, &EnvelopeError{"arguments of " + inside.Class + " are not an array"}
 	}
 	inside.Args = make([]json.RawMessage, len(items))
 	for i, item := range items {
@@ -132,7 +132,7 @@ func unwrap(job *resque.Payload) (*resque.Payload, error) {
 	return &inside, nil
 }
 
-// envelopeOf finds the data in a wrapper's payload.
+// envelopeOf returns the job's data in the payload of a wrapper.
 func envelopeOf(payload []byte) (object, error) {
 	p, err := rubyjson.ParsePayload(payload)
 	if err != nil {
@@ -146,11 +146,11 @@ func envelopeOf(payload []byte) (object, error) {
 
 func argument(args []json.RawMessage) (object, error) {
 	if len(args) != 1 {
-		return object{}, &EnvelopeError{"it has not one argument"}
+		return object{}, &EnvelopeError{"it does not have exactly one argument"}
 	}
 	members, ok := rubyjson.Members(args[0])
 	if !ok {
-		return object{}, &EnvelopeError{"its argument is no object"}
+		return object{}, &EnvelopeError{"its argument is not an object"}
 	}
 	return object{args[0], members}, nil
 }

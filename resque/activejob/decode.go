@@ -8,11 +8,11 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Values are a job's arguments as Go values: nil, bool, string, json.Number
-// (which keeps integers exact), []any, time.Time, and the types of this package.
-// What Rails writes for other things, or will one day, is an [Object].
+// Values returns the arguments of a job as Go values: nil, bool, string, json.Number
+// (which keeps integers exact), []any, time.Time, and the types of this package. A
+// value of an unknown serializer is an [Object].
 //
-// Ruby: ActiveJob::Arguments.deserialize, but no record is loaded.
+// Ruby: ActiveJob::Arguments.deserialize, which also loads the records of GlobalIDs.
 func Values(job *resque.Payload) []any {
 	values := make([]any, len(job.Args))
 	for i, arg := range job.Args {
@@ -21,8 +21,8 @@ func Values(job *resque.Payload) []any {
 	return values
 }
 
-// decode reads an argument. It never fails: what is not as Rails writes it, is
-// left as the JSON that it is.
+// decode returns an argument as a Go value. It never fails: JSON that cannot be decoded
+// is returned as raw.
 func decode(raw json.RawMessage) any {
 	if len(raw) == 0 {
 		return raw
@@ -58,13 +58,13 @@ func decodeItems(raw json.RawMessage, items []rubyjson.Item) []any {
 	return values
 }
 
-// object is a JSON object and where its members are in it.
+// object is a JSON object with the positions of its members.
 type object struct {
 	raw     json.RawMessage
 	members []rubyjson.Member
 }
 
-// get is the last member of that name: the one that counts in Ruby.
+// get returns the last member with that name, which is the one that Ruby uses.
 func (o object) get(name string) (raw json.RawMessage, ok bool) {
 	for _, m := range o.members {
 		if m.Name == name {
@@ -82,7 +82,7 @@ func (o object) text(name string) (s string, ok bool) {
 	return rubyjson.Text(raw)
 }
 
-// pairs are the members but for those that are marks.
+// pairs returns the members that are not marks.
 func (o object) pairs(isMark func(string) bool) []Pair {
 	pairs := make([]Pair, 0, len(o.members))
 	at := map[string]int{}
@@ -115,8 +115,8 @@ func decodeObject(o object) any {
 	return Object{Serializer: serializer, Fields: o.pairs(func(name string) bool { return name == keySerialized })}
 }
 
-// decodeHash follows ActiveJob::Arguments#deserialize_hash: the first mark of
-// these counts, and marks are no keys.
+// decodeHash returns a hash as ActiveJob::Arguments#deserialize_hash does: the first of
+// the marks determines its kind, and that mark is not a key of the hash.
 func decodeHash(o object) Hash {
 	h := Hash{Kind: BareHash}
 	mark := ""
@@ -148,8 +148,8 @@ func decodeHash(o object) Hash {
 
 func truthy(raw json.RawMessage) bool { return string(raw) != "null" && string(raw) != "false" }
 
-// decodeSerialized reads what Rails' own serializers write. ok is false for
-// others, and for a form that none of the known versions writes.
+// decodeSerialized returns a value written by one of Rails' own serializers. ok is false
+// for other serializers, and for a format that no supported version of Rails writes.
 func decodeSerialized(serializer string, o object) (v any, ok bool) {
 	value, isText := o.text("value")
 	switch serializer {
@@ -178,7 +178,7 @@ func decodeSerialized(serializer string, o object) (v any, ok bool) {
 	return nil, false
 }
 
-// parseTime keeps the offset as it is written, whatever the local zone.
+// parseTime parses a time and keeps its offset, independent of the local zone.
 func parseTime(text string) (t time.Time, ok bool) {
 	t, err := time.ParseInLocation(time.RFC3339Nano, text, time.UTC)
 	return t, err == nil

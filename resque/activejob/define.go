@@ -7,7 +7,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// definition has the settings in a definition of package resque.
+// definition wraps a definition of package resque, which holds the settings.
 type definition struct{ plain resque.Definition0 }
 
 func define(class, queue string, settings []resque.Setting) definition {
@@ -17,14 +17,15 @@ func define(class, queue string, settings []resque.Setting) definition {
 	return definition{resque.Define0(class, queue, settings...)}
 }
 
-// Class is the job's class, as Rails spells it.
+// Class returns the name of the Rails class.
 func (d definition) Class() string { return d.plain.Class() }
 
-// Queue is where Job places it: with the app's prefix, if it has one.
+// Queue returns the name of the queue, including the prefix of the Rails app if it has
+// one.
 func (d definition) Queue() string { return d.plain.Queue() }
 
-// UncheckedJob returns a job whose arguments the compiler has not checked: for tools
-// that have a definition by an interface.
+// UncheckedJob returns a job whose arguments the compiler does not check. It is for
+// tools that use a definition through an interface.
 func (d definition) UncheckedJob(args ...any) resque.Job { return d.job(args...) }
 
 func (d definition) job(args ...any) resque.Job { return wrap(d.plain.UncheckedJob(args...)) }
@@ -38,8 +39,8 @@ func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
 	return r
 }
 
-// Route is the plain form beneath the definitions: fn performs the jobs of a
-// Rails class, and takes their arguments with [Bind] or [Values].
+// Route returns a route whose handler fn performs the jobs of a Rails class. Unlike a
+// definition's handler, fn decodes the arguments itself, with [Bind] or [Values].
 func Route(class string, fn func(ctx context.Context, job *resque.Payload) error) resque.Route {
 	r := resque.Route{Class: class, Wrapper: wrapper()}
 	if fn != nil {

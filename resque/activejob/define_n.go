@@ -14,10 +14,11 @@ func Define0(class, queue string, settings ...resque.Setting) Definition0 {
 	return Definition0{define(class, queue, settings)}
 }
 
-// Job returns a job to enqueue, with an id of its own.
+// Job returns a job to enqueue, with a new random id.
 func (d Definition0) Job() resque.Job { return d.job() }
 
-// Handler returns fn as this class's route, for Mux.Handle.
+// Handler returns the route that performs jobs of this class with fn, for
+// [resque.Mux.Handle].
 func (d Definition0) Handler(fn func(context.Context) error) resque.Route {
 	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		if err := Bind(job); err != nil {
@@ -27,7 +28,7 @@ func (d Definition0) Handler(fn func(context.Context) error) resque.Route {
 	})
 }
 
-// Definition1 is a Rails job with one argument; a struct serves for a hash.
+// Definition1 is a Rails job with one argument. For a hash, A can be a struct.
 type Definition1[A any] struct{ definition }
 
 // Define1 defines a Rails job with one argument.
@@ -35,19 +36,21 @@ type Definition1[A any] struct{ definition }
 //	// Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
 //	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
 //
-// A definition names a Rails job once for both sides, as [resque.Define1] does for
-// jobs of Resque itself, and takes the same settings. Hooks around enqueueing get
-// jobs of [JobWrapper]; [Inside] has the job inside.
+// A definition names a Rails job once, for enqueueing and for performing, as
+// [resque.Define1] does for plain Resque jobs. It accepts the same settings. The hooks
+// around enqueueing receive the wrapped job, of class [JobWrapper]; [Inside] returns
+// the job inside. Define1 panics if class or queue is empty.
 //
 // Ruby: before_enqueue, around_enqueue and after_enqueue of ActiveJob::Callbacks.
 func Define1[A any](class, queue string, settings ...resque.Setting) Definition1[A] {
 	return Definition1[A]{define(class, queue, settings)}
 }
 
-// Job returns a job to enqueue, with an id of its own.
+// Job returns a job to enqueue, with a new random id.
 func (d Definition1[A]) Job(a A) resque.Job { return d.job(a) }
 
-// Handler returns fn as this class's route, for Mux.Handle.
+// Handler returns the route that performs jobs of this class with fn, for
+// [resque.Mux.Handle].
 func (d Definition1[A]) Handler(fn func(context.Context, A) error) resque.Route {
 	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var a A
@@ -66,10 +69,11 @@ func Define2[A, B any](class, queue string, settings ...resque.Setting) Definiti
 	return Definition2[A, B]{define(class, queue, settings)}
 }
 
-// Job returns a job to enqueue, with an id of its own.
+// Job returns a job to enqueue, with a new random id.
 func (d Definition2[A, B]) Job(a A, b B) resque.Job { return d.job(a, b) }
 
-// Handler returns fn as this class's route, for Mux.Handle.
+// Handler returns the route that performs jobs of this class with fn, for
+// [resque.Mux.Handle].
 func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) resque.Route {
 	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (
@@ -91,10 +95,11 @@ func Define3[A, B, C any](class, queue string, settings ...resque.Setting) Defin
 	return Definition3[A, B, C]{define(class, queue, settings)}
 }
 
-// Job returns a job to enqueue, with an id of its own.
+// Job returns a job to enqueue, with a new random id.
 func (d Definition3[A, B, C]) Job(a A, b B, c C) resque.Job { return d.job(a, b, c) }
 
-// Handler returns fn as this class's route, for Mux.Handle.
+// Handler returns the route that performs jobs of this class with fn, for
+// [resque.Mux.Handle].
 func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) resque.Route {
 	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (
@@ -109,7 +114,8 @@ func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) r
 	})
 }
 
-// Definition4 is a Rails job with four arguments; beyond that, take the plain form.
+// Definition4 is a Rails job with four arguments. For more arguments use [Job] and
+// [Route].
 type Definition4[A, B, C, D any] struct{ definition }
 
 // Define4 defines a Rails job with four arguments.
@@ -117,10 +123,11 @@ func Define4[A, B, C, D any](class, queue string, settings ...resque.Setting) De
 	return Definition4[A, B, C, D]{define(class, queue, settings)}
 }
 
-// Job returns a job to enqueue, with an id of its own.
+// Job returns a job to enqueue, with a new random id.
 func (d Definition4[A, B, C, D]) Job(a A, b B, c C, e D) resque.Job { return d.job(a, b, c, e) }
 
-// Handler returns fn as this class's route, for Mux.Handle.
+// Handler returns the route that performs jobs of this class with fn, for
+// [resque.Mux.Handle].
 func (d Definition4[A, B, C, D]) Handler(fn func(context.Context, A, B, C, D) error) resque.Route {
 	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
 		var (

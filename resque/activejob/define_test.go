@@ -135,13 +135,13 @@ func TestWhatIsNoJobOfRails(t *testing.T) {
 	mux := resque.NewMux()
 	mux.Handle(activejob.Route("PlainJob", func(context.Context, *resque.Payload) error { return errors.New("performed") }))
 	for args, want := range map[string]string{
-		`[]`:                     "no job of ActiveJob: it has not one argument",
-		`[{},{}]`:                "no job of ActiveJob: it has not one argument",
-		`["x"]`:                  "no job of ActiveJob: its argument is no object",
-		`[{}]`:                   "no job of ActiveJob: job_class is missing",
-		`[{"job_class":7}]`:      "no job of ActiveJob: job_class is missing",
+		`[]`:                     "not an ActiveJob job: it does not have exactly one argument",
+		`[{},{}]`:                "not an ActiveJob job: it does not have exactly one argument",
+		`["x"]`:                  "not an ActiveJob job: its argument is not an object",
+		`[{}]`:                   "not an ActiveJob job: job_class is missing",
+		`[{"job_class":7}]`:      "not an ActiveJob job: job_class is missing",
 		`[{"job_class":"Nope"}]`: "uninitialized constant Nope (no Go handler is registered for this class)",
-		`[{"job_class":"PlainJob","arguments":{}}]`:   "no job of ActiveJob: arguments of PlainJob are no array",
+		`[{"job_class":"PlainJob","arguments":{}}]`:   "not an ActiveJob job: arguments of PlainJob are not an array",
 		`[{"job_class":"PlainJob","arguments":null}]`: "performed",
 		`[{"job_class":"PlainJob"}]`:                  "performed",
 		`[{"job_class":"PlainJob","arguments":[]}]`:   "performed", // accepts_minimal

@@ -1,8 +1,9 @@
-// Package activejob performs what a Rails app's perform_later put on a queue,
-// and enqueues jobs that Rails' workers perform: ActiveJob over Resque, as Rails
-// 6.1 to 8.1 write it.
+// Package activejob performs jobs that a Rails app enqueued with perform_later, and
+// enqueues jobs that Rails workers perform. It supports ActiveJob with the Resque
+// adapter in Rails 6.1 to 8.1.
 //
-// A job is defined once for both sides, as in package resque:
+// A definition names a job once, for enqueueing and for performing, as in package
+// resque:
 //
 //	// Ruby: class ExportJob < ApplicationJob; queue_as :exports; def perform(export_id)
 //	var ExportJob = activejob.Define1[int64]("ExportJob", "exports")
@@ -10,12 +11,13 @@
 //	mux.Handle(ExportJob.Handler(func(ctx context.Context, exportID int64) error { … }))
 //	receipt, err := client.Enqueue(ctx, ExportJob.Job(42))
 //
-// Rails puts all its jobs into one class, [JobWrapper]. A mux looks inside, so
-// that logs, limits, middleware and failures name the Rails class. Jobs of Rails
-// and of Resque itself can share a mux, a worker and a queue.
+// Rails enqueues all its jobs with one class, [JobWrapper], and puts the real class
+// inside. A mux unwraps such jobs, so that logs, limits, middleware and failures use
+// the Rails class. Rails jobs and plain Resque jobs can share a mux, a worker and a
+// queue.
 //
-// Arguments come as Go values, see [Bind] and [Values], and go to Rails with
-// what tells it a symbol from a string. A [Hash], a map or a struct serves for a
-// hash, [Keywords] for keyword arguments. What of the job's data a handler wants
-// beside the arguments, it asks [FromContext] for. [Retry] is retry_on.
+// [Bind] and [Values] decode arguments into Go values. Enqueued arguments keep the
+// difference between a symbol and a string. A hash is a [Hash], a map or a struct, and
+// keyword arguments are [Keywords]. [FromContext] returns the rest of the job's data,
+// such as its id. [Retry] is the counterpart of retry_on.
 package activejob

@@ -14,15 +14,15 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// SerializationError says why an argument cannot be passed to Rails.
+// SerializationError reports an argument that cannot be passed to Rails.
 //
 // Ruby: ActiveJob::SerializationError.
 type SerializationError struct {
-	Class  string // the job's, as Rails has it
-	Index  int    // of the argument, from 1
-	Path   string // inside the argument, such as .opts[2]; empty for the argument itself
+	Class  string // the Rails class of the job
+	Index  int    // number of the argument, from 1
+	Path   string // path inside the argument, such as .opts[2]; "" for the argument itself
 	Reason string
-	Err    error // what the value's own marshaler answered, or nil
+	Err    error // the cause, such as the error of a marshaler, or nil
 }
 
 func (e *SerializationError) Error() string {
@@ -32,14 +32,13 @@ func (e *SerializationError) Error() string {
 	return fmt.Sprintf("%s: argument %d: %s: %s", e.Class, e.Index, e.Path, e.Reason)
 }
 
-// Unwrap returns the cause, if a marshaler gave one.
+// Unwrap returns Err.
 func (e *SerializationError) Unwrap() error { return e.Err }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the name of the Rails class for this error.
 func (e *SerializationError) ExceptionName() string { return "ActiveJob::SerializationError" }
 
-// trouble is a SerializationError in the making: its path grows from the inside
-// out, on the way back.
+// trouble is an incomplete SerializationError. Its path is built from the inside out.
 type trouble struct {
 	path, reason string
 	err          error
@@ -61,7 +60,7 @@ func troublef(format string, args ...any) *trouble {
 // Ruby: ActiveJob::Arguments.serialize.
 type writer struct{ dst []byte }
 
-// value writes what needs no look at its kind, and hands the rest on.
+// value writes a value of a known type itself, and calls own or kind for the others.
 func (w *writer) value(v any, at rubyjson.Place) *trouble {
 	switch v := v.(type) {
 	case nil, bool, string, int, int64, float64, json.Number, big.Int, *big.Int:
@@ -83,14 +82,14 @@ func (w *writer) value(v any, at rubyjson.Place) *trouble {
 	return w.kind(reflect.ValueOf(v), at)
 }
 
-// own writes the types of this package.
+// own writes a value of one of this package's types. ok is false for other types.
 func (w *writer) own(v any, at rubyjson.Place) (t *trouble, ok bool) {
 	switch v := v.(type) {
 	case Symbol:
 		return w.serialized(at, symbolSerializer, string(v)), true
 	case Module:
 		if v == "" { // Ruby: Serializing an anonymous class is not supported
-			return troublef("a module needs a name"), true
+			return troublef("module has no name"), true
 		}
 		return w.serialized(at, moduleSerializer, string(v)), true
 	case Decimal:
@@ -108,7 +107,7 @@ func (w *writer) own(v any, at rubyjson.Place) (t *trouble, ok bool) {
 		}), true
 	case GlobalID:
 		if v.ID() == "" {
-			return troublef("a GlobalID needs an app, a model and an id, got %q", string(v)), true
+			return troublef("invalid GlobalID %q: it must have an app, a model and an id", string(v)), true
 		}
 		return w.members(at, []Pair{{Key: keyGlobalID, Value: string(v)}}), true
 	case Hash:
@@ -116,12 +115,12 @@ func (w *writer) own(v any, at rubyjson.Place) (t *trouble, ok bool) {
 	case Object:
 		return w.object(v, at), true
 	case interface{ keywords() any }:
-		return troublef("keyword arguments stand last, and not inside others"), true
+		return troublef("keyword arguments must be the last argument, and not inside another one"), true
 	}
 	return nil, false
 }
 
-// last writes the last argument, the one that may be keywords.
+// last writes the last argument, which may be keyword arguments.
 func (w *writer) last(v any, at rubyjson.Place) *trouble {
 	k, ok := v.(interface{ keywords() any })
 	if !ok {
@@ -151,7 +150,7 @@ func (w *writer) serialized(at rubyjson.Place, serializer, value string) *troubl
 }
 
 func (w *writer) timeWithZone(v TimeWithZone, at rubyjson.Place) *trouble {
-	if v.Zone == "" { // Rails 7 on would not find a zone without a name
+	if v.Zone == "" { // Rails 7 and later do not find a zone without a name
 		return w.serialized(at, timeSerializer, v.Format(timeLayout))
 	}
 	return w.members(at, []Pair{
@@ -173,7 +172,7 @@ func (w *writer) duration(d Duration, at rubyjson.Place) *trouble {
 
 func (w *writer) object(o Object, at rubyjson.Place) *trouble {
 	if o.Serializer == "" {
-		return troublef("an Object needs the name of its serializer")
+		return troublef("Object has no Serializer")
 	}
 	for _, f := range o.Fields {
 		if isReserved(f.Key) {
@@ -184,7 +183,7 @@ func (w *writer) object(o Object, at rubyjson.Place) *trouble {
 }
 
 func (w *writer) hash(h Hash, at rubyjson.Place) *trouble {
-	if h.Kind == KeywordHash { // elsewhere than at the end they are a hash like others
+	if h.Kind == KeywordHash { // only the last argument can be keyword arguments
 		h.Kind = AnyHash
 	}
 	return w.pairs(h.Pairs, h.Kind, at)
@@ -194,7 +193,7 @@ func reservedKey(key string) *trouble {
 	return troublef("Can't serialize a Hash with reserved key %q", key)
 }
 
-// pairs writes a hash of user data, and the mark of its kind.
+// pairs writes a hash of user data with the mark of its kind.
 func (w *writer) pairs(pairs []Pair, kind HashKind, at rubyjson.Place) *trouble {
 	symbols := []string{}
 	for _, p := range pairs {
@@ -215,12 +214,12 @@ func (w *writer) pairs(pairs []Pair, kind HashKind, at rubyjson.Place) *trouble 
 		marked = append(marked, Pair{Key: keyIndifferent, Value: true})
 	case BareHash:
 	default:
-		return troublef("no such kind of hash: %d", kind)
+		return troublef("invalid HashKind %d", kind)
 	}
 	return w.members(at, marked)
 }
 
-// members writes an object as it is given: its keys are not checked here.
+// members writes an object. It does not check the keys.
 func (w *writer) members(at rubyjson.Place, pairs []Pair) *trouble {
 	inside, err := at.Inside()
 	if err != nil {
@@ -243,7 +242,7 @@ func (w *writer) members(at rubyjson.Place, pairs []Pair) *trouble {
 	return nil
 }
 
-// step is a key in an error's path.
+// step returns a key in the form that it has in an error's path.
 func step(key string) string {
 	if strings.ContainsFunc(key, func(r rune) bool {
 		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

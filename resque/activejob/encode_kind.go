@@ -10,7 +10,7 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// kind writes what value does not know by its type.
+// kind writes a value by its reflect.Kind, for types that value does not know.
 func (w *writer) kind(v reflect.Value, at rubyjson.Place) *trouble {
 	t := v.Type()
 	switch {
@@ -42,17 +42,17 @@ func (w *writer) pointer(v reflect.Value, at rubyjson.Place) *trouble {
 	if v.IsNil() {
 		return w.plain(nil, at)
 	}
-	if rubyjson.HasOwnJSON(v.Type()) && !rubyjson.HasOwnJSON(v.Type().Elem()) { // the method is the pointer's
+	if rubyjson.HasOwnJSON(v.Type()) && !rubyjson.HasOwnJSON(v.Type().Elem()) { // the method has a pointer receiver
 		return w.marshaled(v, at)
 	}
-	inside, err := at.Inside() // it is no level of the text, but may lead to itself
+	inside, err := at.Inside() // a pointer is not a level of JSON, but it may form a cycle
 	if err != nil {
 		return &trouble{reason: err.Error(), err: err}
 	}
 	return w.value(v.Elem().Interface(), inside)
 }
 
-// boxed is v, or its address where the methods that write it are the pointer's.
+// boxed returns v, or its address if the methods that encode it have a pointer receiver.
 func boxed(v reflect.Value) any {
 	if v.CanAddr() && v.Kind() != reflect.Interface && !rubyjson.HasOwnJSON(v.Type()) && rubyjson.HasOwnJSON(reflect.PointerTo(v.Type())) {
 		return v.Addr().Interface()
@@ -81,7 +81,8 @@ func (w *writer) items(v reflect.Value, at rubyjson.Place) *trouble {
 	return nil
 }
 
-// mapPairs are a map's, sorted. Rails takes strings and symbols as keys.
+// mapPairs returns the pairs of a map, sorted by key. Rails accepts strings and symbols
+// as keys.
 func mapPairs(v reflect.Value) ([]Pair, *trouble) {
 	t := v.Type().Key()
 	if t.Kind() != reflect.String {
@@ -96,7 +97,8 @@ func mapPairs(v reflect.Value) ([]Pair, *trouble) {
 	return pairs, nil
 }
 
-// structPairs are a struct's members by its JSON tags, with symbols for keys.
+// structPairs returns the fields of a struct, named by its JSON tags, with symbols as
+// keys.
 func structPairs(v reflect.Value) []Pair {
 	var pairs []Pair
 	for _, f := range rubyjson.Fields(v.Type()) {
@@ -125,10 +127,10 @@ func (w *writer) keywords(v reflect.Value, at rubyjson.Place) *trouble {
 		}
 		return w.pairs(pairs, KeywordHash, at)
 	}
-	return troublef("keyword arguments are a struct or a map")
+	return troublef("keyword arguments must be a struct or a map")
 }
 
-// marshaled writes a value that spells itself as JSON.
+// marshaled writes a value that encodes itself as JSON.
 func (w *writer) marshaled(v reflect.Value, at rubyjson.Place) *trouble {
 	raw, err := rubyjson.Place{}.Append(nil, v.Interface())
 	if err != nil {
@@ -140,8 +142,8 @@ func (w *writer) marshaled(v reflect.Value, at rubyjson.Place) *trouble {
 	return w.foreign(raw, at)
 }
 
-// foreign writes somebody's JSON. Its objects are hashes to Rails, and what is
-// in them must not pass for more than that.
+// foreign writes JSON that the caller provides. Rails must read its objects as plain
+// hashes, so they may not contain reserved keys.
 func (w *writer) foreign(raw json.RawMessage, at rubyjson.Place) *trouble {
 	if bytes.IndexByte(raw, '{') < 0 {
 		return w.plain(raw, at)
@@ -155,7 +157,7 @@ func (w *writer) foreign(raw json.RawMessage, at rubyjson.Place) *trouble {
 	}
 	items, ok := rubyjson.Items(raw)
 	if !ok {
-		return w.plain(raw, at) // a string with a brace, or no JSON: then it says why
+		return w.plain(raw, at) // a string with a brace, or invalid JSON, for which plain returns an error
 	}
 	values := make([]any, len(items))
 	for i, item := range items {

@@ -4,11 +4,11 @@ import "errors"
 
 var errNoClass = errors.New("activejob: jobs must be given a class")
 
-// EnvelopeError reports a payload of Rails' wrapper class that has no job of
-// ActiveJob inside.
+// EnvelopeError reports a payload of class [JobWrapper] that does not contain an
+// ActiveJob job.
 type EnvelopeError struct{ Reason string }
 
-func (e *EnvelopeError) Error() string { return "no job of ActiveJob: " + e.Reason }
+func (e *EnvelopeError) Error() string { return "not an ActiveJob job: " + e.Reason }
 
-// ExceptionName is the nearest class that Rails has for it.
+// ExceptionName returns the name of the closest Rails exception class.
 func (e *EnvelopeError) ExceptionName() string { return "ActiveJob::DeserializationError" }

@@ -2,8 +2,8 @@ package activejob
 
 import "github.com/goresque/goresque/resque"
 
-// Inside returns the Rails job in a job to be enqueued, as hooks get it. ok is
-// false where it was made by nothing in this package.
+// Inside returns the Rails job inside a job to be enqueued, such as a hook receives.
+// ok is false if the job was not made by this package.
 func Inside(job resque.Job) (inside Job, ok bool) {
 	if job.Class != JobWrapper || len(job.Args) != 1 {
 		return Job{}, false
@@ -12,9 +12,10 @@ func Inside(job resque.Job) (inside Job, ok bool) {
 	return Job(e), ok
 }
 
-// Unwrap returns the Rails job in one of a queue or a worker's hand: with its own
-// Class and Args, which [Bind] and [Values] read, and else as it was. ok is false,
-// and the job as it was given, where Rails did not wrap it.
+// Unwrap returns the Rails job inside a job that was read from a queue or from a
+// worker. The result has the Class and Args of the Rails job, for [Bind] and [Values],
+// and is otherwise equal to job. If job is not a wrapped Rails job, Unwrap returns job
+// itself, and ok is false.
 func Unwrap(job *resque.Payload) (inside *resque.Payload, ok bool) {
 	if job.Class != JobWrapper {
 		return job, false
@@ -26,9 +27,9 @@ func Unwrap(job *resque.Payload) (inside *resque.Payload, ok bool) {
 	return inside, true
 }
 
-// Failed returns the Rails job of a failure, whose record names only the class
-// that all of them have in a queue. [DataOf] has the job's id and what else Rails
-// knows of it. ok is false where Rails did not wrap it.
+// Failed returns the Rails job of a failure, whose record has only the class
+// [JobWrapper]. [DataOf] returns the id and the other data of the job. ok is false if
+// the failed job is not a wrapped Rails job.
 func Failed(failure resque.FailedJob) (job *resque.Payload, ok bool) {
 	job, err := resque.ParsePayload(failure.Queue, failure.Original())
 	if err != nil {

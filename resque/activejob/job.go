@@ -10,37 +10,38 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Job is a job for a Rails worker, or for a Go worker that performs Rails' jobs:
-// the plain form beneath the definitions. Resque makes of it what a client
-// enqueues.
+// Job is a Rails job to enqueue, for a Rails worker or for a Go worker that performs
+// Rails jobs. Definitions make jobs with checked arguments; Job is for any class and
+// for the other fields. [Job.Resque] returns the job that a client enqueues.
 type Job struct {
-	Class string // the Rails job's, ExportJob
-	Queue string // in full, with the app's prefix if it has one
+	Class string // the Rails class, such as ExportJob
+	Queue string // the full name, including the app's prefix if it has one
 	Args  []any
 
-	// ID is the job's for its whole life, also through retries. Resque fills it
-	// with a random UUID where it is empty.
+	// ID identifies the job through all its attempts. Defaults to a random UUID.
 	ID string
 
-	// Priority is for other adapters; Resque has no priorities. nil is Rails' nil.
+	// Priority is the priority for other ActiveJob adapters. Resque ignores it.
+	// Defaults to nil, which Rails reads as nil.
 	Priority *int
 
-	// Locale and Timezone (Rails' name, such as UTC) are set while a Rails
-	// worker performs the job. Where they are empty, the app's own are.
+	// Locale and Timezone are in effect while a Rails worker performs the job. A time
+	// zone has Rails' name, such as UTC. Each defaults to that of the Rails app.
 	Locale, Timezone string
 
-	// EnqueuedAt is the present for Resque where it is zero, and ScheduledAt is
-	// left out: it is when the job is due, where that is later. Rails shows them
-	// and counts the job's wait by them.
+	// EnqueuedAt is the time at which the job was enqueued. Defaults to now.
+	// ScheduledAt is the time at which the job is due, if that is later. Defaults to
+	// none. Rails shows both times and computes from them how long the job waited.
 	EnqueuedAt, ScheduledAt time.Time
 }
 
-// Resque returns the job to enqueue, which is the same each time it is enqueued:
-// its id and its time are made here. Arguments are written when it is enqueued,
-// and an error in them is the client's then, a *SerializationError.
+// Resque returns the job for a client to enqueue. It sets the default id and time, so
+// that enqueueing the result again enqueues the same job. Arguments are encoded when
+// the client enqueues the job; the client then returns a [*SerializationError] if an
+// argument is invalid.
 //
-// Ruby: ActiveJob::Core#serialize, as of Rails 7.1 to 8.1. Rails 6.1 and 7.0 read
-// it, too.
+// Ruby: ActiveJob::Core#serialize, as in Rails 7.1 to 8.1. Rails 6.1 and 7.0 can also
+// read the result.
 func (j Job) Resque() resque.Job {
 	if j.ID == "" {
 		j.ID = uuid()
@@ -52,15 +53,15 @@ func (j Job) Resque() resque.Job {
 	return resque.Job{Queue: j.Queue, Class: JobWrapper, Args: []any{envelope(j)}}
 }
 
-// envelope is a Job as Rails writes it.
+// envelope is a Job that encodes itself as Rails does.
 type envelope Job
 
 var _ rubyjson.Appender = envelope{}
 
-// JobClass is what the client's middleware knows the job by.
+// JobClass returns the Rails class, for [resque.Job.InnerClass].
 func (e envelope) JobClass() string { return e.Class }
 
-// AppendRuby writes the job's data in the order of Rails' members.
+// AppendRuby appends the job's data to dst, with the members in Rails' order.
 func (e envelope) AppendRuby(dst []byte, at rubyjson.Place) ([]byte, error) {
 	if e.Class == "" {
 		return dst, errNoClass
@@ -88,7 +89,7 @@ func (e envelope) AppendRuby(dst []byte, at rubyjson.Place) ([]byte, error) {
 	return append(m.dst, '}'), nil
 }
 
-// members writes an object, and remembers the first error.
+// members writes an object and keeps the first error.
 type members struct {
 	dst []byte
 	at  rubyjson.Place
@@ -144,7 +145,7 @@ func orNil(s string) any {
 	return s
 }
 
-// stamp is a time as Rails 7.1 and later write it in a job's data.
+// stamp returns a time in the format of Rails 7.1 and later, or nil for the zero time.
 func stamp(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -152,12 +153,12 @@ func stamp(t time.Time) any {
 	return t.UTC().Format(timeLayout)
 }
 
-// uuid is a random one, of version 4.
+// uuid returns a random UUID, version 4.
 //
 // Ruby: SecureRandom.uuid.
 func uuid() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails: it ends the program before
+	_, _ = rand.Read(b[:]) // never returns an error: it crashes the program instead
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	text := hex.AppendEncode(make([]byte, 0, 36), b[:4])

@@ -2,13 +2,13 @@ package activejob
 
 import "strings"
 
-// JobWrapper is the class that all jobs of ActiveJob have in a queue.
+// JobWrapper is the class of all ActiveJob jobs in a queue.
 //
 // Ruby: ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper.
 const JobWrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper"
 
-// Keys with a meaning for Rails. They begin with reserved, and nobody's own
-// keys may.
+// Keys with a meaning for Rails. They begin with reserved. Other keys must not begin
+// with it.
 //
 // Ruby: ActiveJob::Arguments::RESERVED_KEYS.
 const (
@@ -38,7 +38,7 @@ const (
 
 const (
 	timeLayout     = "2006-01-02T15:04:05.000000000Z07:00"
-	dateTimeLayout = "2006-01-02T15:04:05.000000000-07:00" // has an offset in UTC too
+	dateTimeLayout = "2006-01-02T15:04:05.000000000-07:00" // also writes an offset for UTC
 )
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reserved) }

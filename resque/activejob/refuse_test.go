@@ -69,11 +69,11 @@ func TestRefusalsNameTheArgument(t *testing.T) {
 		{opts{json.RawMessage(`{"x":`)}, `argument 1: .raw: invalid JSON at byte 5: unexpected end, want a value`},
 		{activejob.Hash{Pairs: []activejob.Pair{{Key: "_aj_new_in_rails_9"}}}, `argument 1: Can't serialize a Hash with reserved key "_aj_new_in_rails_9"`},
 		{activejob.Object{Serializer: "S", Fields: []activejob.Pair{{Key: "_aj_serialized"}}}, `argument 1: Can't serialize a Hash with reserved key "_aj_serialized"`},
-		{activejob.Object{}, `argument 1: an Object needs the name of its serializer`},
-		{activejob.Hash{Kind: 9}, `argument 1: no such kind of hash: 9`},
+		{activejob.Object{}, `argument 1: Object has no Serializer`},
+		{activejob.Hash{Kind: 9}, `argument 1: invalid HashKind 9`},
 		{map[string]string{"\xff": ""}, `argument 1: ["\xff"]: source sequence is illegal/malformed utf-8`},
-		{[]any{activejob.Keywords[opts]{}}, `argument 1: [0]: keyword arguments stand last, and not inside others`},
-		{activejob.Keywords[int]{}, `argument 1: keyword arguments are a struct or a map`},
+		{[]any{activejob.Keywords[opts]{}}, `argument 1: [0]: keyword arguments must be the last argument, and not inside another one`},
+		{activejob.Keywords[int]{}, `argument 1: keyword arguments must be a struct or a map`},
 		{activejob.Keywords[map[int]int]{map[int]int{1: 1}}, `argument 1: Only string and symbol hash keys may be serialized as job arguments, but there is a int`},
 		{activejob.Duration{Seconds: "x"}, `argument 1: .value: invalid number "x"`},
 		{endless, `argument 1: nesting of 100 is too deep`},
@@ -86,7 +86,7 @@ func TestRefusalsNameTheArgument(t *testing.T) {
 		}
 	}
 	_, err := activejob.Job{Class: "J", Queue: "q", Args: []any{activejob.Keywords[opts]{}, 1}}.Resque().Encode()
-	require.ErrorContains(t, err, "J: argument 1: keyword arguments stand last")
+	require.ErrorContains(t, err, "J: argument 1: keyword arguments must be the last argument")
 	_, err = activejob.Job{Queue: "q"}.Resque().Encode()
 	require.ErrorContains(t, err, "activejob: jobs must be given a class")
 }

@@ -13,51 +13,57 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Retry is a retry_on: a job whose handler returns one of certain errors is
-// enqueued again, its attempts counted where Rails counts them, so that Ruby and
-// Go workers agree on how many are left. Once they are used up, or for any other
-// error, the job fails as it would without. A job that Rails did not wrap is not
-// retried, nor one whose context was ended by something other than its time
-// limit.
+// Retry is the counterpart of Rails' retry_on. If a handler returns one of the
+// configured errors, the job is enqueued again. Attempts are counted in the same place
+// as Rails counts them, so that Ruby and Go workers agree on how many are left. The
+// job fails after the last attempt, and after any other error. Retry does not retry a
+// job that Rails did not wrap, or one whose context was ended by anything other than
+// its time limit.
 //
-// The next attempt is enqueued before this one ends: a worker that dies between
-// the two leaves the job in hand to be settled, and there is one attempt more.
+// The next attempt is enqueued before the current one is finished. If the worker dies
+// between the two, the running job is treated like that of any dead worker, and there
+// is one attempt more.
 //
 // Ruby: ActiveJob::Exceptions.retry_on.
 type Retry struct {
 	// Client enqueues the attempts. It is required.
 	Client *resque.Client
 
-	// Exceptions are the classes that retry_on is given in Rails, in its order:
-	// together they are the name under which attempts are counted. An error fits
-	// by its ExceptionName. Defaults to StandardError, which fits every error.
+	// Exceptions are the names of the exception classes to retry, in the order of the
+	// Rails app's retry_on. Attempts are counted under all the names together. An
+	// error's name is the result of its method ExceptionName() string. Defaults to
+	// StandardError, which includes every error.
 	Exceptions []string
 
-	// Match chooses the errors instead, where it is set.
+	// Match reports whether to retry after an error. If it is set, Exceptions is only
+	// used to count attempts.
 	Match func(error) bool
 
-	// Attempts is how many there may be in all. Defaults to 5.
+	// Attempts is the maximum number of attempts, including the first. Defaults to 5.
 	Attempts int
 
-	// Wait is how long before the next attempt, n of them having failed. Defaults
-	// to 3 seconds, as in Rails, where Later is set, and else to none.
+	// Wait returns how long to wait before the next attempt, after n attempts have
+	// failed. Defaults to 3 seconds, as in Rails, if Later is set, and otherwise to no
+	// wait.
 	Wait func(n int) time.Duration
 
-	// Later enqueues an attempt that has to wait. Without it, an attempt that has
-	// to wait is an error, and the job fails.
+	// Later enqueues an attempt that must wait until a time. If Later is nil and an
+	// attempt must wait, the job fails with an error that says so.
 	Later func(ctx context.Context, at time.Time, queue string, payload []byte) error
 
-	// Queue and Priority are the next attempt's, where they are set.
+	// Queue and Priority are those of the next attempt. Each defaults to that of the
+	// current attempt.
 	Queue    string
 	Priority *int
 }
 
-// Middleware retries a route's jobs so, by the route's Use, or by the mux's those
-// of every class. Of several around one handler the innermost is asked first. It
-// panics without a Client.
+// Middleware returns a handler that retries the jobs of next. Pass Middleware to the
+// Use method of a route, or to that of a mux to retry jobs of every class. If a
+// handler has several Retry middlewares, the innermost decides first. Middleware
+// panics if Client is nil.
 func (r Retry) Middleware(next resque.Handler) resque.Handler {
 	if next == nil {
-		return nil // Handle panics over that
+		return nil // Mux.Handle panics because of the nil handler
 	}
 	if r.Client == nil {
 		panic("activejob: Retry: a Client is needed")
@@ -79,8 +85,8 @@ func (r Retry) Middleware(next resque.Handler) resque.Handler {
 	})
 }
 
-// fits tells whether err is one of those to retry. What the worker has ended is
-// not, as a SignalException is no StandardError in Ruby.
+// fits reports whether to retry after err. A job that the worker stopped is not
+// retried: in Ruby, a SignalException is not a StandardError.
 func (r Retry) fits(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		var timeout *resque.TimeoutError
@@ -100,7 +106,8 @@ func (r Retry) fits(ctx context.Context, err error) bool {
 	return errors.As(err, &named) && slices.Contains(r.Exceptions, named.ExceptionName())
 }
 
-// key is the text of Ruby's array of classes.
+// key returns the name under which attempts are counted: Ruby's text of the array of
+// classes.
 func (r Retry) key() string {
 	if len(r.Exceptions) == 0 {
 		return "[StandardError]"
@@ -108,7 +115,7 @@ func (r Retry) key() string {
 	return strings.ToValidUTF8("["+strings.Join(r.Exceptions, ", ")+"]", "\uFFFD")
 }
 
-// attempts is how many there have been, this one included.
+// attempts returns the number of attempts so far, including the current one.
 //
 // Ruby: ActiveJob::Exceptions#executions_for.
 func (r Retry) attempts(data Data) int {
@@ -119,8 +126,8 @@ func (r Retry) attempts(data Data) int {
 	return data.Exceptions[r.key()] + 1
 }
 
-// enqueueTimeout bounds the enqueueing of an attempt: the job's own context may
-// have ended.
+// enqueueTimeout is the limit for enqueueing an attempt, in place of the job's
+// context, which may have ended.
 const enqueueTimeout = 15 * time.Second
 
 func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) error {
@@ -143,14 +150,16 @@ func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) erro
 	case wait <= 0:
 		_, err = r.Client.EnqueuePayload(ctx, queue, payload)
 	case r.Later == nil:
-		err = errors.New("there is a Wait, but no Later to enqueue the job by")
+		err = errors.New("the attempt must wait, but Retry.Later is not set")
 	default:
 		err = r.Later(ctx, now.Add(wait), queue, payload)
 	}
 	return err
 }
 
-// PolynomiallyLonger is a Wait of Rails: n**4 + 2 seconds, without its jitter.
+// PolynomiallyLonger returns n**4 + 2 seconds. It is a value for [Retry].Wait.
+//
+// Ruby: wait: :polynomially_longer, which adds jitter.
 func PolynomiallyLonger(n int) time.Duration {
 	return time.Duration(n*n*n*n+2) * time.Second
 }

@@ -13,17 +13,17 @@ import (
 // Symbol is a Ruby symbol.
 type Symbol string
 
-// Module is the name of a Ruby class or module. Rails 6.1 writes the empty name
-// for one without a name; it cannot be enqueued.
+// Module is the name of a Ruby class or module. It is empty for a class without a
+// name, which Rails 6.1 can write. An empty Module cannot be enqueued.
 type Module string
 
-// Decimal is a BigDecimal, in digits: "1.10", "1e-20". Rails before 7.1 passes
-// decimals as plain strings, which bind to a Decimal too. It writes no Decimal,
-// and reads none: send it a string.
+// Decimal is a Ruby BigDecimal, in digits: "1.10", "1e-20". Rails before 7.1 writes
+// decimals as strings, which can also be bound to a Decimal. It cannot read a Decimal:
+// enqueue a string for it.
 type Decimal string
 
-// Rat is the exact value. ok is false for NaN and the infinities, and for what
-// are no digits.
+// Rat returns the exact value. ok is false for NaN, the infinities, and text that is
+// not a number.
 func (d Decimal) Rat() (r *big.Rat, ok bool) { return new(big.Rat).SetString(string(d)) }
 
 // Date is a Ruby Date: a day without a time of day or a zone.
@@ -33,50 +33,49 @@ type Date struct {
 	Day   int
 }
 
-// DateOf is the day of t, where t is.
+// DateOf returns the date of t, in t's location.
 func DateOf(t time.Time) Date {
 	year, month, day := t.Date()
 	return Date{year, month, day}
 }
 
-// In is the beginning of the day in a zone.
+// In returns the start of the day in zone.
 func (d Date) In(zone *time.Location) time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, zone)
 }
 
-// String is the day as in 2026-01-15.
+// String returns the date in the format 2026-01-15.
 func (d Date) String() string { return d.In(time.UTC).Format(time.DateOnly) }
 
-// DateTime is a Ruby DateTime, which Rails tells from a Time. A parameter that
-// is a time.Time takes both.
+// DateTime is a Ruby DateTime, which Rails distinguishes from a Time. A time.Time
+// parameter accepts both.
 type DateTime struct{ time.Time }
 
-// TimeWithZone is an ActiveSupport::TimeWithZone. A parameter that is a
-// time.Time takes it too.
+// TimeWithZone is an ActiveSupport::TimeWithZone. A time.Time parameter also accepts
+// it.
 type TimeWithZone struct {
-	time.Time // in Zone, where Go knows it, else with the offset that was given
+	time.Time // in Zone if Go knows the zone, otherwise with the offset in the argument
 
-	// Zone is the zone's name in the tz database, America/New_York. Rails 6.1
-	// does not tell it; then it is empty.
+	// Zone is the name in the tz database, such as America/New_York. It is empty in
+	// jobs from Rails 6.1, which does not write it.
 	Zone string
 }
 
-// Duration is an ActiveSupport::Duration. A month in it is a month, whichever
-// number of days that turns out to be. A parameter that is a time.Duration
-// takes it in seconds, as Rails counts them: 2629746 a month.
+// Duration is an ActiveSupport::Duration, which can contain calendar units such as
+// months. A time.Duration parameter also accepts it, as the number of seconds that
+// Rails computes: a month has 2629746 seconds.
 type Duration struct {
 	Seconds json.Number
 	Parts   []Part
 }
 
-// Part is a number of units: seconds, minutes, hours, days, weeks, months or
-// years.
+// Part is a number of seconds, minutes, hours, days, weeks, months or years.
 type Part struct {
 	Unit   Symbol
 	Number json.Number
 }
 
-// DurationOf is d as Rails has it, in seconds.
+// DurationOf returns d as a number of seconds.
 func DurationOf(d time.Duration) Duration {
 	var n json.Number
 	if d%time.Second == 0 {
@@ -87,10 +86,10 @@ func DurationOf(d time.Duration) Duration {
 	return Duration{Seconds: n, Parts: []Part{{"seconds", n}}}
 }
 
-// Std is d as a time.Duration, to the nanosecond. ok is false where it is too
-// long for one.
+// Std returns d as a time.Duration, truncated to the nanosecond. ok is false if d is
+// too long for a time.Duration or is not a number.
 func (d Duration) Std() (std time.Duration, ok bool) {
-	// First roughly: the exact value of 1e999999 takes its time.
+	// Check the approximate value first, because the exact value of 1e999999 takes long.
 	rough, err := strconv.ParseFloat(string(d.Seconds), 64)
 	if math.Abs(rough) < time.Nanosecond.Seconds() || err != nil || math.Abs(rough) > math.MaxInt64 {
 		return 0, err == nil && math.Abs(rough) < 1
@@ -104,18 +103,18 @@ func (d Duration) Std() (std time.Duration, ok bool) {
 	return time.Duration(n.Int64()), n.IsInt64()
 }
 
-// Range is a Ruby Range. Begin or End is nil where it has none.
+// Range is a Ruby Range. Begin or End is nil if the range is open at that side.
 type Range struct {
 	Begin, End any
 	ExcludeEnd bool // as in 1...3
 }
 
-// GlobalID names a record of a Rails app: gid://shop/Person/5. Nothing is
-// loaded by it; the handler knows where the app's records are.
+// GlobalID is the id of a record of a Rails app, such as gid://shop/Person/5. This
+// package does not load the record.
 type GlobalID string
 
-// NewGlobalID names the record of a model, app being the name of the Rails app
-// and id the record's, in several parts where its key has several.
+// NewGlobalID returns the GlobalID of a record. app is the name of the Rails app, model
+// the class of the record, and id its id. A composite id has several parts.
 func NewGlobalID(app, model string, id ...string) GlobalID {
 	var b strings.Builder
 	b.WriteString("gid://" + app + "/" + model)
@@ -130,10 +129,10 @@ func (g GlobalID) parts() []string {
 	return strings.Split(path, "/")
 }
 
-// App is the name of the Rails app.
+// App returns the name of the Rails app.
 func (g GlobalID) App() string { return g.parts()[0] }
 
-// Model is the record's class, Shop::Item.
+// Model returns the class of the record, such as Shop::Item.
 func (g GlobalID) Model() string {
 	if parts := g.parts(); len(parts) > 1 {
 		return parts[1]
@@ -141,7 +140,7 @@ func (g GlobalID) Model() string {
 	return ""
 }
 
-// ID is the record's id, its parts joined by a slash where it has several.
+// ID returns the id of the record. The parts of a composite id are joined by slashes.
 func (g GlobalID) ID() string {
 	parts := g.parts()
 	if len(parts) < 3 {
@@ -155,13 +154,13 @@ func (g GlobalID) ID() string {
 	return strings.Join(parts[2:], "/")
 }
 
-// Int64 is the record's id as a number, which most are.
+// Int64 returns the id of the record as a number. ok is false if it is not a number.
 func (g GlobalID) Int64() (id int64, ok bool) {
 	id, err := strconv.ParseInt(g.ID(), 10, 64)
 	return id, err == nil
 }
 
-// Hash is a Ruby hash, in its order.
+// Hash is a Ruby hash. Pairs keeps the order of its keys.
 type Hash struct {
 	Pairs []Pair
 	Kind  HashKind
@@ -170,22 +169,22 @@ type Hash struct {
 // Pair is a key and its value.
 type Pair struct {
 	Key    string
-	Symbol bool // the key is a symbol
+	Symbol bool // whether the key is a symbol
 	Value  any
 }
 
-// HashKind is what a hash was to Rails.
+// HashKind is the kind of a hash in Rails.
 type HashKind uint8
 
 // The kinds of hashes.
 const (
 	AnyHash         HashKind = iota // with string keys, symbol keys, or both
-	KeywordHash                     // keyword arguments: only as the last argument
+	KeywordHash                     // keyword arguments; only valid as the last argument
 	IndifferentHash                 // ActiveSupport::HashWithIndifferentAccess
-	BareHash                        // without a mark, not written by Rails itself: string keys
+	BareHash                        // with string keys and without a mark; Rails does not write it
 )
 
-// Get is the value of a key, be it a string or a symbol.
+// Get returns the value of a key, which may be a string or a symbol.
 func (h Hash) Get(key string) (value any, ok bool) {
 	for _, p := range h.Pairs {
 		if p.Key == key {
@@ -195,20 +194,20 @@ func (h Hash) Get(key string) (value any, ok bool) {
 	return nil, false
 }
 
-// Object is a value of a serializer that this package does not know, which is
-// how Rails apps pass classes of their own. Enqueued, it is read by the app's
-// serializer of that name.
+// Object is a value written by a serializer that this package does not know, such as a
+// custom serializer of the Rails app. When an Object is enqueued, the app reads it with
+// the serializer of that name.
 type Object struct {
-	Serializer string // a class, MoneySerializer
-	Fields     []Pair // what the serializer wrote, and reads
+	Serializer string // the class of the serializer, such as MoneySerializer
+	Fields     []Pair // the fields that the serializer writes and reads
 }
 
-// Get is the value of a field.
+// Get returns the value of a field.
 func (o Object) Get(field string) (value any, ok bool) { return Hash{Pairs: o.Fields}.Get(field) }
 
-// Keywords are keyword arguments: as the last parameter of a definition, with
-// a struct or a map for T. Enqueued, they come to perform as its keywords. A
-// job without any leaves Of as it is.
+// Keywords is the keyword arguments of a job. It must be the last parameter of a
+// definition, and T must be a struct or a map. Rails passes enqueued Keywords to
+// perform as keyword arguments. If a job has no keyword arguments, Of is not changed.
 type Keywords[T any] struct{ Of T }
 
 func (k Keywords[T]) keywords() any { return k.Of }
