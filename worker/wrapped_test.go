@@ -44,7 +44,7 @@ func TestRailsJobsAreRecordedByTheirOwnClass(t *testing.T) {
 		{payloads[0], `"exception":"Timeout::Error","error":"SlowJob: execution expired after 20ms"`},
 		{payloads[1], `"exception":"ArgumentError","error":"ExportJob: argument 1: want int64, got \"x\""`},
 		{payloads[2], `"exception":"NameError","error":"uninitialized constant NopeJob (no Go handler is registered for this class)"`},
-		{payloads[4], `"exception":"ActiveJob::DeserializationError","error":"not an ActiveJob job: its argument is no object"`},
+		{payloads[4], `"exception":"ActiveJob::DeserializationError","error":"not an ActiveJob job: its argument is not an object"`},
 	} {
 		assert.Contains(t, failed[i], `"payload":`+want.payload+`,`, "as it was popped")
 		assert.Contains(t, failed[i], want.text)
