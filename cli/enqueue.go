@@ -31,7 +31,7 @@ begin with a dash.`,
 			if err != nil {
 				return err
 			}
-			defer client.Close()
+			defer func() { _ = client.Close() }()
 			mux, err := env.newMux(cmd.Context(), client)
 			if err != nil {
 				return err

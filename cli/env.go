@@ -91,7 +91,7 @@ func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, clien
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := client.Redis().Ping(ctx); err != nil {
 		return err
 	}

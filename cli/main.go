@@ -15,8 +15,8 @@ import (
 
 // App is a command: goresque's, or your own with your jobs.
 type App struct {
-	// Mux returns the jobs that the command knows: work performs them, enqueue checks
-	// their arguments. Handlers can enqueue by client, which uses the Redis that the
+	// Mux returns the jobs that the command knows: work performs them, and enqueue
+	// knows their queues. Handlers can enqueue by client, which uses the Redis that the
 	// flags name. It has no connection yet, and is closed when the command ends. ctx
 	// is for the call only. Mux is called at most once in a process: a child process
 	// of work calls it again.

@@ -48,7 +48,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			if err != nil {
 				return unlessStopped(ctx, err)
 			}
-			defer client.Close()
+			defer func() { _ = client.Close() }()
 			switch {
 			case child:
 				return worker.ServeChild(cmd.Context(), mux)

@@ -114,7 +114,7 @@ func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
 	}
 	if d.speaksPlain(ctx) {
 		cancel()
-		_ = <-done // it was cancelled
+		<-done //nolint:errcheck // it was cancelled
 		return &faultError{FaultNoTLS, words, nil}
 	}
 	return <-done
@@ -181,7 +181,7 @@ func (g *greeting) Read(b []byte) (int, error) {
 	if g.refused = stranger(b[:n]); g.refused != nil {
 		return 0, g.refused
 	}
-	return n, err
+	return n, err //nolint:wrapcheck // as above
 }
 
 // Write reads what the server said before it hung up: after that it cannot be
