@@ -20,7 +20,7 @@ func waitingTexts(t *testing.T, client *resque.Client, queue string) []string {
 	t.Helper()
 	texts := []string{}
 	for job, err := range client.Peek(t.Context(), queue, 0, -1) {
-		require.NotNil(t, job, err) // an unreadable one has a payload, too
+		require.NotNil(t, job, err) // an unreadable job also has a payload
 		texts = append(texts, string(job.Raw))
 	}
 	return texts
@@ -49,7 +49,7 @@ func TestDequeueTakesExactBytes(t *testing.T) {
 		assert.Zero(t, removed)
 		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").Job())
 		require.NoError(t, err)
-		assert.Equal(t, 1, removed, "no arguments are arguments, too")
+		assert.Equal(t, 1, removed, "a job without arguments only matches one without arguments")
 		assert.Len(t, waitingTexts(t, client, "q"), 2)
 	})
 }
@@ -181,8 +181,8 @@ func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
 	})
 }
 
-// Whatever is pushed and popped meanwhile, each job is popped, removed, or left,
-// and none of another class is touched.
+// While other goroutines push and pop, each job is either popped, removed or left,
+// and no job of another class is removed.
 func TestDequeueClassBesideWorkersAndProducers(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)

@@ -54,7 +54,7 @@ func failOne(ctx context.Context, client *resque.Client, backends ...resque.Fail
 	return w.Run(ctx)
 }
 
-// withEmbedded calls fn with a client of a Redis of its own.
+// withEmbedded calls fn with a client of an embedded Redis.
 func withEmbedded(fn func(ctx context.Context, client *resque.Client) error) error {
 	server, err := embedded.Start("")
 	if err != nil {
@@ -75,7 +75,7 @@ func withEmbedded(fn func(ctx context.Context, client *resque.Client) error) err
 	return fn(ctx, client)
 }
 
-// A backend of one's own gets each failure, beside the list in Redis.
+// A custom backend receives each failure in addition to the list in Redis.
 func ExampleFailureBackend() {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer

@@ -9,7 +9,7 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// embeddedClient is a client of a Redis of its own; elsewhere, use yours.
+// embeddedClient returns a client of an embedded Redis. A program connects to its own.
 func embeddedClient(cfg resque.Config) (client *resque.Client, end func()) {
 	server, err := embedded.Start("")
 	if err != nil {
@@ -99,8 +99,8 @@ func ExampleClient_Dequeue() {
 	// 2 <nil>
 }
 
-// A hook of the class says whether a job may be queued, and one of the client is
-// told of all that were.
+// A hook of the class decides whether a job may be enqueued. A hook of the client is
+// called for each enqueued job.
 func ExampleBeforeEnqueue() {
 	client, end := embeddedClient(resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{
 		resque.AfterEnqueue(func(_ context.Context, job resque.Job) error {

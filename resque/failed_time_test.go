@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// A time that is written in another way, or unknown, is no damage: its text is kept.
+// A time in another format or an unknown zone does not make a record damaged. Its text is kept.
 func TestTimesInFailuresOfOthers(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)

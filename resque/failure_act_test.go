@@ -106,7 +106,7 @@ func TestRequeueElsewhere(t *testing.T) {
 	require.ErrorContains(t, err, "argument 2")
 }
 
-// A record that cannot be requeued says why, and keeps nobody else from it.
+// The error names the reason why a record cannot be requeued. The others are requeued.
 func TestRequeueRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -368,7 +368,7 @@ func TestBulkStopsWithTheContext(t *testing.T) {
 	assert.Len(t, f.list(t, "queue:exports"), 1000)
 }
 
-// Everybody acts at once. No job is requeued by more than one, nor lost.
+// Several goroutines requeue and remove at the same time. No job is requeued twice or lost.
 func TestActsInARace(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

@@ -57,7 +57,7 @@ func TestFailuresLeaveWhatRubyLeaves(t *testing.T) {
 	type failures = *resque.Failures
 	for _, test := range []struct {
 		name, list string
-		writes     bool // the commands that write are Ruby's, too
+		writes     bool // the writing commands must also equal Ruby's
 		act        func(t *testing.T, f failures) error
 	}{
 		{"failure_all", resque.FailedList, true, func(*testing.T, failures) error { return nil }},

@@ -17,7 +17,7 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// failedFixture is a list of failures on a server of its own.
+// failedFixture is a list of failures on a separate server.
 type failedFixture struct {
 	*resque.Failures
 	redis redis.Conn
@@ -115,7 +115,7 @@ func TestFailuresInOrder(t *testing.T) {
 	assert.EqualValues(t, 1+10+100, count)
 }
 
-// Somebody requeues what a walk has seen, which changes all that it knows.
+// Another process requeues the records that a walk has read, which changes all of them.
 func TestFailuresAreNotMissedWhileOthersChangeThem(t *testing.T) {
 	t.Parallel()
 	const n = 500
@@ -184,7 +184,7 @@ func TestFailuresOfNone(t *testing.T) {
 	assert.Zero(t, p)
 }
 
-// Somebody removes failures in front while they are gone through.
+// Another process removes failures in front of a walk.
 func TestFailuresAreNotMissedWhileOthersRemoveSome(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string]func(f failedFixture) func(func(resque.FailedJob, error) bool){
@@ -334,7 +334,7 @@ func TestFailuresOfSeveralLists(t *testing.T) {
 	assert.Equal(t, []string{"e", "", "d", "c", "b", "a"}, f.newest(t, resque.FailureFilter{}))
 }
 
-// What is no list of failures is not touched, whatever somebody puts into an id.
+// A key that is not a list of failures is never changed, whatever list an id names.
 func TestFailuresOfAKeyThatIsNoList(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t))

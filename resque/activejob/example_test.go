@@ -95,7 +95,7 @@ func ExampleRoute() {
 	// <nil>
 }
 
-// busyError is an error that Rails knows, too.
+// busyError is an error with the name of a class of the Rails app.
 type busyError struct{}
 
 func (busyError) Error() string         { return "the printer is busy" }

@@ -201,7 +201,7 @@ func TestEveryRecordedForm(t *testing.T) {
 					continue
 				}
 				values, ok := want[r.Name]
-				require.True(t, ok, "a new form: say what it is in Go: %s", r.Call)
+				require.True(t, ok, "a new form: add its Go value: %s", r.Call)
 				if own, ok := older[r.Name]; ok {
 					values = own
 				}

@@ -62,7 +62,7 @@ func TestEnqueueHooks(t *testing.T) {
 	for _, job := range []resque.Job{one.Job(13), one.UncheckedJob(13), route.Job(13)} {
 		receipt, err := client.Enqueue(t.Context(), job)
 		require.NoError(t, err)
-		assert.False(t, receipt.Enqueued(), "the veto is not heeded")
+		assert.False(t, receipt.Enqueued(), "the veto has no effect")
 	}
 	assert.Len(t, told, 3*4, "those of inner hooks")
 	assert.Equal(t, 5, performed)

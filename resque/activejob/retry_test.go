@@ -75,13 +75,13 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 		retry   activejob.Retry
 		fail    error
 	}{
-		"the attempts are used up":      {exhausted, activejob.Retry{Exceptions: []string{"ArgumentError"}, Attempts: 3}, rubyError("ArgumentError")},
-		"another error":                 {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, rubyError("ArgumentError")},
-		"an error without a class":      {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, errors.New("x")},
-		"Match says no":                 {exhausted, activejob.Retry{Match: func(error) bool { return false }}, errors.New("x")},
-		"a job of Resque":               {`{"class":"RetryJob","args":[]}`, activejob.Retry{}, errors.New("x")},
-		"executions, where no counts":   {`{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"RetryJob","executions":4}]}`, activejob.Retry{}, errors.New("x")},
-		"a wait, but nobody to wait by": {exhausted, activejob.Retry{Wait: activejob.PolynomiallyLonger, Match: anyError}, rubyError("ArgumentError")},
+		"the attempts are used up":  {exhausted, activejob.Retry{Exceptions: []string{"ArgumentError"}, Attempts: 3}, rubyError("ArgumentError")},
+		"another error":             {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, rubyError("ArgumentError")},
+		"an error without a class":  {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, errors.New("x")},
+		"Match says no":             {exhausted, activejob.Retry{Match: func(error) bool { return false }}, errors.New("x")},
+		"a job of Resque":           {`{"class":"RetryJob","args":[]}`, activejob.Retry{}, errors.New("x")},
+		"executions without counts": {`{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"RetryJob","executions":4}]}`, activejob.Retry{}, errors.New("x")},
+		"a wait without Later":      {exhausted, activejob.Retry{Wait: activejob.PolynomiallyLonger, Match: anyError}, rubyError("ArgumentError")},
 		"Later fails": {exhausted, activejob.Retry{Later: func(context.Context, time.Time, string, []byte) error {
 			return errors.New("no scheduler")
 		}}, rubyError("ArgumentError")},
