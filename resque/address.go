@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// ErrAddress is wrapped by errors about a Redis address that cannot be read.
+// ErrAddress is wrapped by the error of [Open] if RedisConfig.URL is not a valid address.
 var ErrAddress = errors.New("resque: not a Redis address")
 
-// address is where a Redis is, as one of Ruby's spellings says it.
+// address is a parsed RedisConfig.URL.
 type address struct {
-	network, where string // as net.Dial has them
+	network, where string // the arguments of net.Dial
 	tls            bool
 	user, password string
 	db             int
-	namespace      string // empty where the spelling has none
+	namespace      string // empty if the text has none
 
-	// digits is set if the namespace could be meant as a database.
+	// digits reports whether the namespace is a number and may be meant as a database.
 	digits bool
 }
 
-// String is the address without its password.
+// String returns the address without its password.
 func (a address) String() string {
 	if a.network == "unix" {
 		return "unix://" + a.where
@@ -46,11 +46,11 @@ func (a address) String() string {
 	return u.String()
 }
 
-// errEscape is about a text that would be quoted, were there not a password in it.
+// errEscape does not quote the text, because it may contain a password.
 var errEscape = fmt.Errorf("%w: the URL cannot be parsed (in a user or a password, write %% as %%25, / as %%2F, ? as %%3F, # as %%23)", ErrAddress)
 
-// parseAddress reads what Ruby's Resque.redis= takes. Errors never quote what
-// may be a password, or a part of one that was not escaped.
+// parseAddress parses the forms that Ruby's Resque.redis= accepts. Errors never quote
+// text that may be a password or part of a password that was not escaped.
 //
 // Ruby: Resque::DataStore and Resque.redis=.
 func parseAddress(text string) (address, error) {
@@ -59,9 +59,9 @@ func parseAddress(text string) (address, error) {
 	}
 	switch {
 	case strings.ContainsAny(text, " \t\r\n"):
-		return address{}, fmt.Errorf("%w: there is a blank or a line break in it", ErrAddress)
+		return address{}, fmt.Errorf("%w: it contains a space or a line break", ErrAddress)
 	case strings.ContainsAny(text[:1]+text[len(text)-1:], "\"'"):
-		return address{}, fmt.Errorf("%w: there are quotes around it", ErrAddress)
+		return address{}, fmt.Errorf("%w: it begins or ends with a quote (remove it)", ErrAddress)
 	case strings.HasPrefix(text, "/"):
 		return address{network: "unix", where: text}, nil
 	case strings.Contains(text, "://"), strings.HasPrefix(text, "unix:"):
@@ -84,7 +84,7 @@ func parseURL(text string) (address, error) {
 	}
 	for name, values := range query {
 		if (name != "db" && name != "namespace") || len(values) > 1 || values[0] == "" {
-			return address{}, fmt.Errorf("%w: after the ? only db=NUMBER and namespace=NAME work, each once; user and password go before the host, and rediss:// asks for TLS", ErrAddress)
+			return address{}, fmt.Errorf("%w: after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)", ErrAddress)
 		}
 	}
 	a := address{network: "tcp", namespace: query.Get("namespace")}
@@ -102,7 +102,7 @@ func parseURL(text string) (address, error) {
 	case "unix":
 		a.network, a.where = "unix", u.Path
 		if u.Host != "" || a.where == "" {
-			return address{}, fmt.Errorf("%w: unix:// needs a whole path, as in unix:///var/run/redis.sock", ErrAddress)
+			return address{}, fmt.Errorf("%w: unix:// needs an absolute path, as in unix:///var/run/redis.sock", ErrAddress)
 		}
 		if strings.Contains(a.where, "@/") {
 			return address{}, fmt.Errorf("%w: a password goes before the path, as in unix://:password@/var/run/redis.sock", ErrAddress)
@@ -114,8 +114,8 @@ func parseURL(text string) (address, error) {
 	return a, err
 }
 
-// portIsWrong reports whether what is behind the last colon of a URL's host is not
-// a number. It is not quoted: it may be a password whose host is missing.
+// portIsWrong reports whether the text after the colon of a URL's host is not a number.
+// Errors do not quote it, because it may be a password whose host is missing.
 func portIsWrong(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
 	rest = rest[strings.LastIndex(rest, "@")+1:]
@@ -124,7 +124,8 @@ func portIsWrong(text string) bool {
 	return ok && strings.Trim(port, "0123456789") != "" && !strings.ContainsAny(rest, "[]%?#")
 }
 
-// credentials are a URL's. What stands alone is a password.
+// credentials returns the user and the password of a URL. If the URL has only one of
+// them, it is the password.
 //
 // Ruby: RedisClient::UrlConfig#password.
 func credentials(u *url.Userinfo) (user, password string) {
@@ -134,8 +135,7 @@ func credentials(u *url.Userinfo) (user, password string) {
 	return "", u.Username()
 }
 
-// parseHostPort reads "host:port", "host:port:db" and either followed by
-// "/namespace".
+// parseHostPort parses "host:port" and "host:port:db", either with "/namespace" after it.
 func parseHostPort(text string) (address, error) {
 	if strings.Contains(text, "@") {
 		return address{}, fmt.Errorf("%w: a user or a password needs a URL, as in redis://user:password@host:6379", ErrAddress)
@@ -144,7 +144,7 @@ func parseHostPort(text string) (address, error) {
 	host, rest, _ := strings.Cut(text, ":")
 	if v6, after, ok := strings.Cut(strings.TrimPrefix(text, "["), "]"); ok {
 		host, rest = v6, strings.TrimPrefix(after, ":")
-	} else if strings.Contains(text, "::") { // and not host::db
+	} else if strings.Contains(text, "::") { // an address such as host::db is also rejected
 		return address{}, fmt.Errorf("%w: an IPv6 address needs brackets, as in [::1]:6379", ErrAddress)
 	}
 	port, db, _ := strings.Cut(rest, ":")

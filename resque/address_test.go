@@ -73,7 +73,7 @@ func TestParseAddress(t *testing.T) {
 func TestParseAddressRefuses(t *testing.T) {
 	t.Parallel()
 	const escape = "the URL cannot be parsed (in a user or a password, write % as %25, / as %2F, ? as %3F, # as %23)"
-	const parameters = "after the ? only db=NUMBER and namespace=NAME work, each once; user and password go before the host, and rediss:// asks for TLS"
+	const parameters = "after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)"
 	for _, c := range []struct{ name, text, says string }{
 		{"port", "h:port", `port "port" is not a number from 1 to 65535`},
 		{"port 0", "h:0", `port "0" is not a number from 1 to 65535`},
@@ -90,13 +90,13 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"fragment", "redis://h/0#ns", escape},
 		{"scheme", "http://h:6379", "a URL begins with redis://, rediss:// or unix://"},
 		{"no scheme", "://h", escape},
-		{"unix without a path", "unix://", "unix:// needs a whole path, as in unix:///var/run/redis.sock"},
-		{"unix with half a path", "unix://var/run/redis.sock", "unix:// needs a whole path, as in unix:///var/run/redis.sock"},
+		{"unix without a path", "unix://", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
+		{"unix with half a path", "unix://var/run/redis.sock", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
 		{"IPv6 without brackets", "::1", "an IPv6 address needs brackets, as in [::1]:6379"},
 		{"IPv6 that looks like host and db", "fe80::2", "an IPv6 address needs brackets, as in [::1]:6379"},
-		{"line break", "redis://h\n", "there is a blank or a line break in it"},
-		{"blank", " redis://:s3cret@h", "there is a blank or a line break in it"},
-		{"quotes", `"redis://:s3cret@h"`, "there are quotes around it"},
+		{"line break", "redis://h\n", "it contains a space or a line break"},
+		{"blank", " redis://:s3cret@h", "it contains a space or a line break"},
+		{"quotes", `"redis://:s3cret@h"`, "it begins or ends with a quote (remove it)"},
 		{"port in a URL", "redis://ann:s3cret@h:port/0", "the port is not a number from 1 to 65535"},
 		{"password without a host", "redis://ann:s3cret", "the port is not a number from 1 to 65535"},
 		{"password by query", "redis://h?password=s3cret", parameters},
@@ -118,7 +118,7 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"db in a password", "redis://:12?db=s3cret@h", escape},
 		{"scheme in a password", "ann:s3cret@h://x", "a URL begins with redis://, rediss:// or unix://"},
 		{"wrong scheme", "redis+s3cret://h", "a URL begins with redis://, rediss:// or unix://"},
-		{"unix, slash in a password", "unix://:12/s3cret@/r.sock", "unix:// needs a whole path, as in unix:///var/run/redis.sock"},
+		{"unix, slash in a password", "unix://:12/s3cret@/r.sock", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// own is how this package's functions are named in a stack.
+// own is the prefix of this package's functions in a stack.
 const own = "github.com/goresque/goresque/resque."
 
-// Middleware of our own that stands in a stack between a handler and Perform.
+// Prefixes of goresque's middleware that may be in a stack between a handler and Perform.
 const (
 	ownTraces  = "github.com/goresque/goresque/resque/otel."
 	ownMetrics = "github.com/goresque/goresque/resque/prom."
 )
 
-// rubyFrames turns a stack of runtime/debug into Ruby's "file:line:in `func'",
-// from the panic outwards, up to the worker. The frames of the panic itself and
-// of this library are left out, and those of the standard library come behind the
-// application's: the first line is what front ends show.
+// rubyFrames converts a stack of runtime/debug to frames in Ruby's form, "file:line:in
+// `func'". It starts at the call that panicked and ends before Perform. It omits the
+// frames of the panic itself and of this library. Frames of the standard library come
+// after those of the application, because front ends show the first frame.
 //
 // Ruby: Resque::Failure::Redis#filter_backtrace.
 func rubyFrames(stack []byte) []string {
@@ -29,14 +29,14 @@ func rubyFrames(stack []byte) []string {
 	}
 	root, library := standardRoot(lines), libraryRoot(lines)
 	for i := 0; i+1 < len(lines); i += 2 {
-		if strings.HasPrefix(lines[i], "...") { // "...12 frames elided...", a line of its own
+		if strings.HasPrefix(lines[i], "...") { // "...12 frames elided...", one line without a file
 			i++
 		}
 		if i+1 >= len(lines) {
 			break
 		}
 		name, at := functionName(lines[i]), strings.TrimSpace(lines[i+1])
-		if name == "panic" { // what came before is how the panic was caught
+		if name == "panic" { // the frames before it belong to the recovery
 			application, standard = application[:0], standard[:0]
 			continue
 		}
@@ -56,8 +56,8 @@ func rubyFrames(stack []byte) []string {
 	return append(application, standard...)
 }
 
-// libraryRoot is where this package's files are, by the frame of Perform. It is
-// empty where that is elided.
+// libraryRoot returns the directory of this package's files, taken from the frame of
+// Perform. It returns "" if that frame is elided.
 func libraryRoot(lines []string) string {
 	for i := 0; i+1 < len(lines); i++ {
 		if functionName(lines[i]) == own+"Perform" {
@@ -67,14 +67,15 @@ func libraryRoot(lines []string) string {
 	return ""
 }
 
-// isLibrary tells a frame of this library by its file, since a function that is
-// inlined into the application's has a name of the application.
+// isLibrary reports whether a frame belongs to this library. It checks the file, because
+// a function that is inlined into the application's is named after the application.
 func isLibrary(file, root string) bool {
 	return root != "" && strings.HasPrefix(file, root) && !strings.Contains(file, "_test.go:")
 }
 
-// standardRoot is where the standard library's files are. The stack's first frame
-// is one of them. It is empty for programs built with -trimpath.
+// standardRoot returns the directory of the standard library's files, taken from the
+// first frame, which is debug.Stack. It returns "" if the program was built with
+// -trimpath.
 func standardRoot(lines []string) string {
 	if len(lines) < 2 {
 		return ""
@@ -86,8 +87,8 @@ func standardRoot(lines []string) string {
 	return root
 }
 
-// isStandard tells a frame of the standard library by its file or, where files do
-// not say it, by a package's path that begins with no domain.
+// isStandard reports whether a frame belongs to the standard library. It checks the file
+// or, if root is empty, whether the package path begins with a domain.
 func isStandard(name, file, root string) bool {
 	if root != "" {
 		return strings.HasPrefix(file, root)
@@ -99,7 +100,7 @@ func isStandard(name, file, root string) bool {
 	return domain != "main" && !strings.Contains(domain, ".")
 }
 
-// functionName is a stack's function without its arguments' words.
+// functionName returns the function of a line in a stack, without its arguments.
 func functionName(fn string) string {
 	fn, _, _ = strings.Cut(strings.TrimPrefix(fn, "created by "), " in goroutine ")
 	if open := strings.LastIndexByte(fn, '('); open > 0 && strings.HasSuffix(fn, ")") {

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// ArityError reports a payload with another number of arguments than its class
+// ArityError reports a payload whose number of arguments is not the number that its class
 // takes.
 type ArityError struct {
 	Class       string
@@ -25,10 +25,11 @@ func (e *ArityError) Error() string {
 	return fmt.Sprintf("%s: wrong number of arguments (given %d, expected %d)", e.Class, e.Given, e.Want)
 }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *ArityError) ExceptionName() string { return "ArgumentError" }
 
-// ArgumentError reports an argument of another type than its class takes.
+// ArgumentError reports an argument that cannot be decoded into the type that its class
+// takes.
 type ArgumentError struct {
 	Class string
 	Index int    // from 1
@@ -45,17 +46,18 @@ func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("%s: argument %d: want %s, got %s", e.Class, e.Index, e.Want, e.Got)
 }
 
-// Unwrap returns what the decoder said.
+// Unwrap returns the error of the decoder.
 func (e *ArgumentError) Unwrap() error { return e.Err }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *ArgumentError) ExceptionName() string { return "ArgumentError" }
 
-var errNull = errors.New("null fits only what can be nil")
+var errNull = errors.New("null can only be decoded into a type that can be nil")
 
-// Bind decodes the arguments into targets, which are pointers, one for each
-// argument. Integers stay exact, also inside any (as json.Number). null binds
-// only to what can be nil or has an UnmarshalJSON of its own. Errors are *ArityError and *ArgumentError.
+// Bind decodes the arguments into targets, one pointer for each argument. Integers stay
+// exact: in a value of type any they are a [json.Number]. null can only be decoded into a type
+// that can be nil or has an UnmarshalJSON method. Bind returns an [*ArityError] or an
+// [*ArgumentError].
 func (p *Payload) Bind(targets ...any) error {
 	if len(targets) != len(p.Args) {
 		return &ArityError{Class: p.Class, Given: len(p.Args), Want: len(targets)}
@@ -85,7 +87,7 @@ func bind(arg json.RawMessage, target any) error {
 	return d.Decode(target) //nolint:wrapcheck // Bind wraps it
 }
 
-// bindTime reads a time as Go and Rails write it, and as plain Ruby does.
+// bindTime parses a time as Go, Rails or Ruby without Rails writes it.
 func bindTime(arg json.RawMessage, target *time.Time) (err error) {
 	var text string
 	if string(arg) == "null" {
@@ -171,8 +173,8 @@ func fits(path, field string) bool {
 		func(step string) bool { return strings.EqualFold(step, last) })
 }
 
-// excerpt is an argument's text for a message, which ends up in a log line and
-// in the failures.
+// excerpt returns the JSON of an argument for an error message. It is cut to 60 bytes,
+// because the message is logged and stored with the failure.
 func excerpt(arg json.RawMessage) string {
 	const most = 60
 	if len(arg) <= most {

@@ -20,10 +20,10 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// dialer makes the connections of a pool.
+// dialer opens the connections of a pool.
 type dialer struct {
 	at      address
-	tls     *tls.Config // nil for none
+	tls     *tls.Config // nil without TLS
 	timeout time.Duration
 	options []redis.DialOption
 	log     *slog.Logger
@@ -42,9 +42,9 @@ func newDialer(at address, cfg RedisConfig) *dialer {
 	return d
 }
 
-// dial is a pool's DialContext. A server that does not know the user may still
-// take the password alone: before Redis 6 there were no users, and hosts give
-// URLs with one that means nothing.
+// dial is the pool's DialContext. If the server does not know the user, dial retries
+// with the password only. Redis had no users before version 6, and some hosting
+// providers still give out URLs with a user that has no meaning.
 //
 // Ruby: RedisClient does the same, with a warning.
 func (d *dialer) dial(ctx context.Context) (redis.Conn, error) {
@@ -61,10 +61,10 @@ func (d *dialer) dial(ctx context.Context) (redis.Conn, error) {
 	}
 	if users, _ := redis.Strings(redis.DoContext(alone, ctx, "ACL", "USERS")); len(users) > 1 {
 		_ = alone.Close()
-		return nil, err // it has users, and this one's name or password is wrong
+		return nil, err // the server has users: user or password is wrong
 	}
 	if !d.warned.Swap(true) {
-		d.log.Warn("redis does not know the user of the address, and took the password alone: leave the user out", "user", d.at.user)
+		d.log.Warn("redis does not know the user in the address and accepted only the password: omit the user", "user", d.at.user)
 	}
 	return alone, nil
 }
@@ -75,13 +75,13 @@ func (d *dialer) dialAs(ctx context.Context, user string) (redis.Conn, error) {
 	return c, store.Plain(err)
 }
 
-// connect opens the connection that Redis is spoken to over.
+// connect opens the network connection, with TLS if it is configured.
 func (d *dialer) connect(ctx context.Context, network, where string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	c, err := (&net.Dialer{KeepAlive: 5 * time.Minute}).DialContext(ctx, network, where)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // Conn says where it was connecting to
+		return nil, err //nolint:wrapcheck // Conn adds the address
 	}
 	if d.tls == nil {
 		return &greeting{Conn: c, wantsTLS: d.wantsTLS}, nil
@@ -94,10 +94,11 @@ func (d *dialer) connect(ctx context.Context, network, where string) (net.Conn, 
 	return &greeting{Conn: secure}, nil
 }
 
-// shakeHands tells a server without TLS from one that is slow. A Redis without TLS
-// takes the handshake for the beginning of a command, and waits for the rest.
+// shakeHands performs the TLS handshake. It distinguishes a server without TLS from one
+// that is slow: a Redis without TLS reads the handshake as the beginning of a command and
+// waits for the rest.
 func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
-	const words = "the server does not answer the TLS handshake"
+	const text = "the server does not answer the TLS handshake"
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -107,7 +108,7 @@ func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
 	select {
 	case err := <-done:
 		if err != nil && hungUp(err) {
-			return &faultError{FaultNoTLS, words, err}
+			return &faultError{FaultNoTLS, text, err}
 		}
 		return err
 	case <-patience.C:
@@ -115,12 +116,12 @@ func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
 	if d.speaksPlain(ctx) {
 		cancel()
 		<-done //nolint:errcheck // it was cancelled
-		return &faultError{FaultNoTLS, words, nil}
+		return &faultError{FaultNoTLS, text, nil}
 	}
 	return <-done
 }
 
-// speaksPlain reports whether a server that does not answer a handshake answers
+// speaksPlain reports whether a server that does not answer the TLS handshake answers
 // without TLS.
 func (d *dialer) speaksPlain(ctx context.Context) bool {
 	c, err := new(net.Dialer).DialContext(ctx, d.at.network, d.at.where)
@@ -143,7 +144,7 @@ func hungUp(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// wantsTLS reports whether a server that hung up on us speaks TLS.
+// wantsTLS reports whether a server that closed the connection uses TLS.
 func (d *dialer) wantsTLS() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), min(d.timeout, time.Second))
 	defer cancel()
@@ -152,26 +153,26 @@ func (d *dialer) wantsTLS() bool {
 		return false
 	}
 	defer c.Close()
-	// Nothing is sent over it but the handshake.
+	// Only the handshake is sent over this connection.
 	secure := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // see above
 	err = secure.HandshakeContext(ctx)
 	return err == nil || networkFault(err) == FaultTLSRefused
 }
 
-// greeting is a connection that looks at the first bytes that come: they show
-// what it is that answers, which redigo's errors do not.
+// greeting is a connection that checks the first bytes that it reads. They show what kind
+// of server answers, which redigo's errors do not.
 type greeting struct {
 	net.Conn
-	wantsTLS func() bool // asked if the server hangs up; nil over TLS
-	heard    bool
-	refused  error // what the server said before it hung up
+	wantsTLS func() bool // called if the server closes the connection; nil with TLS
+	heard    bool        // the first bytes have been read
+	refused  error       // from the server's first answer
 }
 
 func (g *greeting) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)
 	switch {
 	case g.heard, n == 0 && err == nil:
-		return n, err //nolint:wrapcheck // as if g were not there
+		return n, err //nolint:wrapcheck // the caller expects the connection's error
 	case n == 0 && hungUp(err):
 		return 0, g.closed(err)
 	case n == 0:
@@ -184,8 +185,8 @@ func (g *greeting) Read(b []byte) (int, error) {
 	return n, err //nolint:wrapcheck // as above
 }
 
-// Write reads what the server said before it hung up: after that it cannot be
-// written to.
+// Write writes b. If that fails because the server has closed the connection before its
+// first answer was read, Write reads that answer and returns its error.
 func (g *greeting) Write(b []byte) (int, error) {
 	n, err := g.Conn.Write(b)
 	if err == nil || g.heard || !hungUp(err) {
@@ -201,8 +202,8 @@ func (g *greeting) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline fails with the refusal: redigo calls it before each answer that
-// it still expects, and closes the connection after the first error.
+// SetReadDeadline returns the server's refusal, if there was one. redigo calls it before
+// each answer that it still expects, and closes the connection after the first error.
 func (g *greeting) SetReadDeadline(t time.Time) error {
 	if g.refused != nil {
 		return g.refused
@@ -212,13 +213,13 @@ func (g *greeting) SetReadDeadline(t time.Time) error {
 
 func (g *greeting) closed(err error) error {
 	if g.wantsTLS != nil && g.wantsTLS() {
-		return &faultError{FaultTLSExpected, "the server wants TLS", err}
+		return &faultError{FaultTLSExpected, "the server requires TLS", err}
 	}
-	return &faultError{FaultClosed, "the connection was closed without an answer", err}
+	return &faultError{FaultClosed, "the server closed the connection without an answer", err}
 }
 
-// stranger returns an error if what a server says first is not Redis's protocol,
-// or is its last word.
+// stranger returns an error if the first bytes from a server are not Redis's protocol, or
+// are an error after which Redis closes the connection.
 func stranger(first []byte) error {
 	const (
 		alert     = 21 // types of TLS records
@@ -226,15 +227,15 @@ func stranger(first []byte) error {
 	)
 	switch {
 	case bytes.HasPrefix(first, []byte("-ERR max number of clients")), bytes.HasPrefix(first, []byte("-DENIED ")):
-		// It hangs up after this, and has done nothing that it was asked.
+		// Redis closes the connection after this and has executed no command.
 		line, _, _ := bytes.Cut(first[1:], []byte("\r\n"))
-		return redis.Error(line) //nolint:wrapcheck // the error is the server's own
+		return redis.Error(line) //nolint:wrapcheck // the server's error, unchanged
 	case strings.IndexByte("+-:$*_#,(=~%>!", first[0]) >= 0: // the types of RESP2 and RESP3
 		return nil
 	case bytes.HasPrefix(first, []byte("HTTP/")):
-		return &faultError{FaultNotRedis, "an HTTP server answers there", nil}
+		return &faultError{FaultNotRedis, "the server answers with HTTP", nil}
 	case first[0] == alert || first[0] == handshake:
-		return &faultError{FaultTLSExpected, "the server wants TLS", nil}
+		return &faultError{FaultTLSExpected, "the server requires TLS", nil}
 	}
-	return &faultError{FaultNotRedis, fmt.Sprintf("what answers there does not speak Redis's protocol: %.20q", first), nil}
+	return &faultError{FaultNotRedis, fmt.Sprintf("the server does not use Redis's protocol: it answered %.20q", first), nil}
 }

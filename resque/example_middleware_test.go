@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// plainLog logs to standard output without what changes from run to run.
+// plainLog returns a logger to standard output that omits times and durations.
 func plainLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -23,7 +23,7 @@ func plainLog() *slog.Logger {
 	}))
 }
 
-// performed enqueues a job inline, with middleware around its performing.
+// performed performs a job inline, with perform as its handler and inside middleware.
 func performed(perform func(context.Context, int64) error, middleware ...resque.Middleware) error {
 	mux := resque.NewMux()
 	mux.Use(middleware...)
@@ -51,7 +51,7 @@ func ExampleTimePerform() {
 	// Output: Exporter succeeded true
 }
 
-// What is given first is outermost: it sees an error, not a panic.
+// The first middleware is outermost. It gets an error instead of a panic.
 func ExampleRecoverPerform() {
 	look := resque.AroundPerform(func(ctx context.Context, _ *resque.Payload, perform func(context.Context) error) error {
 		err := perform(ctx)
@@ -91,7 +91,7 @@ func ExampleRecoverEnqueue() {
 	// Output: false panic: no such customer
 }
 
-// How long jobs wait is known where their payloads say when they were enqueued.
+// With the time in the payload, programs can show how long a job has waited.
 func ExampleStampEnqueuedAt() {
 	client, end := embeddedClient(resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{resque.StampEnqueuedAt}})
 	defer end()

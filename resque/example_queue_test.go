@@ -9,7 +9,7 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// embeddedClient returns a client of an embedded Redis. A program connects to its own.
+// embeddedClient returns a client of an embedded Redis.
 func embeddedClient(cfg resque.Config) (client *resque.Client, end func()) {
 	server, err := embedded.Start("")
 	if err != nil {

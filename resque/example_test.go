@@ -12,13 +12,13 @@ import (
 	"github.com/goresque/goresque/resque/embedded"
 )
 
-// Exporter is a job, defined once for both sides.
+// Exporter defines a job for the code that enqueues it and the code that performs it.
 //
 //	# Ruby: module Exporter; @queue = :exports; def self.perform(export_id)
 var Exporter = resque.Define1[int64]("Exporter", "exports")
 
-// One side enqueues a job, the other performs it. Inline mode is both at once,
-// and needs no Redis.
+// Usually one program enqueues a job and another performs it. An inline client does both
+// without Redis.
 func Example() {
 	mux := resque.NewMux()
 	mux.Handle(Exporter.Handler(func(_ context.Context, exportID int64) error {
@@ -44,7 +44,7 @@ func ExampleDefine1() {
 	// Output: exports {"class":"Exporter","args":[42]} <nil>
 }
 
-// A struct is a hash to Ruby.
+// An argument that is a struct is a hash in Ruby.
 func ExampleDefine1_struct() {
 	type options struct {
 		ID     int64  `json:"id"`
@@ -57,7 +57,7 @@ func ExampleDefine1_struct() {
 }
 
 func ExampleClient_Enqueue() {
-	server, err := embedded.Start("") // elsewhere: a Redis of your own
+	server, err := embedded.Start("") // in a program, use your Redis server
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -79,7 +79,7 @@ func ExampleClient_Enqueue() {
 	defer cancel()
 	receipt, err := client.Enqueue(ctx, Exporter.Job(42))
 	if errors.Is(err, resque.ErrMaybeQueued) {
-		fmt.Println("the connection broke: enqueueing again may do it twice")
+		fmt.Println("the connection broke: enqueueing again may queue the job twice")
 	}
 	fmt.Println(receipt.State, err)
 
@@ -96,8 +96,8 @@ func ExampleClient_Enqueue() {
 	// [{"class":"Exporter","args":[42]}] <nil>
 }
 
-// What Ruby compares byte by byte it finds only in its own spelling. The profile is
-// that of the Ruby programs on the same queues.
+// Ruby compares payloads byte by byte. Use the profile of the Ruby programs that share
+// the queues, so that they find the jobs.
 func ExampleJSONProfile() {
 	job := resque.Job{Queue: "mail", Class: "Mailer", Args: []any{"<ann@example.com>", 1e-10}}
 	for _, profile := range []resque.JSONProfile{resque.JSONPlain, resque.JSONRails, resque.JSONPlain215, resque.JSONRails215} {
@@ -138,7 +138,7 @@ func ExampleMux() {
 		fmt.Println("export", exportID, "from", job.Queue)
 		return nil
 	}))
-	mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Payload) error { // the plain form
+	mux.HandleFunc("Mailer", func(_ context.Context, job *resque.Payload) error { // without a definition
 		var to string
 		if err := job.Bind(&to); err != nil {
 			return err

@@ -13,36 +13,36 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Fault is what keeps Redis from doing what it was asked, as [Explain] finds it.
+// Fault describes why Redis could not execute a command. [Explain] returns it.
 type Fault struct {
 	Code FaultCode
 
-	// Cause is what is wrong, such as "Redis is loading its data", without a full
+	// Cause describes the problem, such as "Redis is loading its data", without a full
 	// stop. It is the same text for every fault of a code.
 	Cause string
 
-	// Advice is what to do about it, in one or more sentences.
+	// Advice describes what to do, in one or more sentences.
 	Advice string
 
-	// Temporary reports whether trying again later can help.
+	// Temporary reports whether a later retry may succeed.
 	Temporary bool
 }
 
-// FaultCode names a kind of fault for programs.
+// FaultCode identifies a kind of fault.
 type FaultCode string
 
 // Faults of the connection.
 const (
-	FaultUnreachable FaultCode = "unreachable"  // the address cannot be connected to
-	FaultHost        FaultCode = "host"         // the host name is not known
-	FaultSocket      FaultCode = "socket"       // the system forbids the connection
-	FaultTimeout     FaultCode = "timeout"      // connected, and no answer in time
+	FaultUnreachable FaultCode = "unreachable"  // cannot connect to the address
+	FaultHost        FaultCode = "host"         // unknown host name
+	FaultSocket      FaultCode = "socket"       // the operating system denies the connection
+	FaultTimeout     FaultCode = "timeout"      // connected, but no answer in time
 	FaultClosed      FaultCode = "closed"       // closed before the first answer
 	FaultLost        FaultCode = "lost"         // closed between two answers
-	FaultNotRedis    FaultCode = "not_redis"    // something else answers
-	FaultTLSExpected FaultCode = "tls_expected" // spoken to without TLS
-	FaultNoTLS       FaultCode = "no_tls"       // spoken to with TLS
-	FaultCertificate FaultCode = "certificate"  // the server's does not verify
+	FaultNotRedis    FaultCode = "not_redis"    // the server is not Redis
+	FaultTLSExpected FaultCode = "tls_expected" // the server requires TLS
+	FaultNoTLS       FaultCode = "no_tls"       // the server does not support TLS
+	FaultCertificate FaultCode = "certificate"  // the server's certificate cannot be verified
 	FaultTLSRefused  FaultCode = "tls_refused"  // the server ended the handshake
 )
 
@@ -67,9 +67,9 @@ const (
 	FaultRefused     FaultCode = "refused"      // any other error of Redis
 )
 
-// Explain returns the cause of an error that came from Redis or from the way to
-// it, and what to do about it. ok is false for nil, for any other error, and for
-// a call that was cancelled, which says nothing about Redis.
+// Explain returns the cause of an error that Redis or the connection to it returned, with
+// advice what to do. ok is false if err is nil, has another cause, or wraps
+// [context.Canceled].
 func Explain(err error) (fault Fault, ok bool) {
 	code := faultCode(err)
 	if code == "" {
@@ -80,7 +80,7 @@ func Explain(err error) (fault Fault, ok bool) {
 	return fault, true
 }
 
-// faultError is an error whose fault was clear where it was born.
+// faultError is an error whose fault is known when it is created.
 type faultError struct {
 	code FaultCode
 	text string
@@ -105,7 +105,7 @@ func faultCode(err error) FaultCode {
 	return networkFault(err)
 }
 
-// networkFault is about an error of the connection.
+// networkFault returns the fault of a connection's error.
 func networkFault(err error) FaultCode {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -137,8 +137,8 @@ func networkFault(err error) FaultCode {
 	return ""
 }
 
-// answerFault is about an error that Redis answered with. Its first word is the
-// kind, but ERR stands before many kinds.
+// answerFault returns the fault of an error answer from Redis. The first word of the
+// answer is the kind of error, but ERR is used for many kinds.
 func answerFault(text string) FaultCode {
 	if _, inner, ok := strings.Cut(text, "EXECABORT Transaction discarded because of: "); ok {
 		text = inner
@@ -177,7 +177,7 @@ func answerFault(text string) FaultCode {
 	return FaultRefused
 }
 
-// plainFault is about an answer whose kind is only in its words.
+// plainFault returns the fault of an answer after ERR. Only its text shows the kind.
 func plainFault(text string) FaultCode {
 	begins := func(words ...string) bool {
 		for _, w := range words {
@@ -204,7 +204,7 @@ func plainFault(text string) FaultCode {
 	return FaultRefused
 }
 
-// fault is what people read about a code.
+// fault returns the texts of a code.
 func (c FaultCode) fault() Fault {
 	if f, ok := c.connectionFault(); ok {
 		return f

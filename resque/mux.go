@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Handler performs jobs. It is called by many goroutines at once. An error, or
-// a panic, makes the job a failure; NewFailure says what is recorded of it.
+// Handler performs jobs. Perform is called by many goroutines at once. If it returns an
+// error or panics, the job fails and is recorded as [NewFailure] describes.
 //
 // Ruby: self.perform of a job's class.
 type Handler interface {
 	Perform(ctx context.Context, job *Payload) error
 }
 
-// HandlerFunc is a function as a Handler.
+// HandlerFunc is an adapter to use a function as a [Handler].
 type HandlerFunc func(ctx context.Context, job *Payload) error
 
 var _ Handler = HandlerFunc(nil)
@@ -23,35 +23,35 @@ var _ Handler = HandlerFunc(nil)
 // Perform calls f.
 func (f HandlerFunc) Perform(ctx context.Context, job *Payload) error { return f(ctx, job) }
 
-// Middleware wraps a handler in another. next gets the context you pass it.
+// Middleware returns a handler that wraps next. It may pass another context to next.
 //
 // Ruby: the around_perform hooks.
 type Middleware func(next Handler) Handler
 
-// Route is a class and what performs its jobs, as a definition's Handler
-// returns it.
+// Route is a class with the handler that performs its jobs. The Handler methods of the
+// definitions, such as [Definition1.Handler], return one.
 type Route struct {
 	Class   string
 	Handler Handler
 
-	// Queue is where the class's jobs go by themselves. It may be empty.
+	// Queue is the queue of the class's jobs unless they set another. It may be empty.
 	Queue string
 
-	// Timeout ends the context of a job that takes longer. Defaults to 0: the
-	// worker's own, if it has one.
+	// Timeout limits how long a job may take. Then its context ends. Defaults to 0,
+	// which means the worker's limit, if it has one.
 	Timeout time.Duration
 
-	// Wrapper is what the class's jobs stand in, where they do not stand in the
-	// queue by themselves. It may be nil.
+	// Wrapper describes the outer jobs that contain the class's jobs in the queue. It
+	// is nil if the jobs are not wrapped.
 	Wrapper *Wrapper
 
 	failure []FailureHook
 	hooks   *clientHooks // of the definition
 }
 
-// Job returns a job of the route's class, with the arguments unchecked: for
-// commands, which know their classes by a Mux. It is in the route's wrapper, if
-// that knows how.
+// Job returns a job of the route's class with arguments that the compiler does not
+// check. Use it in commands that know classes only from a [Mux]. If the route's wrapper
+// has a Wrap function, Job returns the wrapped job.
 func (r Route) Job(args ...any) Job {
 	job := Job{Queue: r.Queue, Class: r.Class, Args: args, hooks: r.hooks}
 	if r.Wrapper != nil && r.Wrapper.Wrap != nil {
@@ -60,8 +60,8 @@ func (r Route) Job(args ...any) Job {
 	return job
 }
 
-// Use returns the route with middleware around its handler, the first
-// outermost, inside of the mux's own. It panics if one is nil.
+// Use returns a copy of the route whose handler is wrapped in middleware. The first is
+// outermost, inside of the middleware of the mux. Use panics if one is nil.
 func (r Route) Use(middleware ...Middleware) Route {
 	for _, wrap := range slices.Backward(middleware) {
 		if wrap == nil {
@@ -72,8 +72,9 @@ func (r Route) Use(middleware ...Middleware) Route {
 	return r
 }
 
-// OnFailure returns the route with hooks that are told when one of its jobs has
-// failed, after those it has. It panics if one is nil.
+// OnFailure returns a copy of the route with hooks added that are called when one of its
+// jobs has failed. They are called after the route's present hooks. OnFailure panics if
+// one is nil.
 func (r Route) OnFailure(hooks ...FailureHook) Route {
 	for _, hook := range hooks {
 		if hook == nil {
@@ -84,18 +85,18 @@ func (r Route) OnFailure(hooks ...FailureHook) Route {
 	return r
 }
 
-// UnknownClassError reports a job of a class that nobody registered.
+// UnknownClassError reports a job of a class that is not registered.
 type UnknownClassError struct{ Class string }
 
 func (e *UnknownClassError) Error() string {
 	return fmt.Sprintf("uninitialized constant %s (no Go handler is registered for this class)", e.Class)
 }
 
-// ExceptionName is Ruby's class for this error.
+// ExceptionName returns the class of this error in Ruby.
 func (e *UnknownClassError) ExceptionName() string { return "NameError" }
 
-// Mux sends each job to the handler of its class. Register everything before a
-// worker runs it; after that it is safe for concurrent use.
+// Mux performs each job with the handler that is registered for its class. Register all
+// classes before a worker uses the mux. After that it is safe for concurrent use.
 type Mux struct {
 	routes     map[string]Route
 	wrappers   map[string]*Wrapper
@@ -104,15 +105,14 @@ type Mux struct {
 
 var _ Handler = (*Mux)(nil)
 
-// NewMux returns a mux without classes.
+// NewMux returns an empty mux.
 func NewMux() *Mux { return &Mux{routes: map[string]Route{}, wrappers: map[string]*Wrapper{}} }
 
-// Use adds middleware around every class registered after it, the first given
-// outermost. It panics once a class is registered, which the middleware would
-// miss.
+// Use adds middleware to every class. The first is outermost. Use panics if a class is
+// already registered, because the middleware would not apply to it.
 func (m *Mux) Use(middleware ...Middleware) {
 	if len(m.routes) > 0 {
-		panic("resque: Use after Handle: the classes registered already would go without the middleware")
+		panic("resque: Use after Handle: call Use before the first class is registered")
 	}
 	for _, wrap := range middleware {
 		if wrap == nil {
@@ -122,15 +122,15 @@ func (m *Mux) Use(middleware ...Middleware) {
 	m.middleware = append(m.middleware, middleware...)
 }
 
-// Wraps reports whether class is a wrapper that has jobs of other classes inside,
-// such as Rails'. It cannot have a handler of its own.
+// Wraps reports whether class is a [Wrapper], such as that of Rails, whose jobs contain
+// jobs of other classes. A wrapper cannot have a handler.
 func (m *Mux) Wraps(class string) bool {
 	_, ok := m.wrappers[class]
 	return ok
 }
 
-// Handle registers a route. It panics when the class is empty or taken, or the
-// handler nil: mistakes of the program, found at its start.
+// Handle registers a route. It panics if the class is empty or already registered, or the
+// handler is nil, so that the program fails when it starts.
 func (m *Mux) Handle(r Route) {
 	switch {
 	case r.Class == "":
@@ -138,9 +138,9 @@ func (m *Mux) Handle(r Route) {
 	case r.Handler == nil:
 		panic(fmt.Sprintf("resque: Handle: nil handler for class %q", r.Class))
 	case m.routes[r.Class].Handler != nil:
-		panic(fmt.Sprintf("resque: Handle: class %q is registered already", r.Class))
+		panic(fmt.Sprintf("resque: Handle: class %q is already registered", r.Class))
 	case m.wrappers[r.Class] != nil:
-		panic(fmt.Sprintf("resque: Handle: class %q has other jobs inside", r.Class))
+		panic(fmt.Sprintf("resque: Handle: class %q is a wrapper and cannot have a handler", r.Class))
 	}
 	m.wrap(r)
 	for _, wrap := range slices.Backward(m.middleware) {
@@ -149,8 +149,9 @@ func (m *Mux) Handle(r Route) {
 	m.routes[r.Class] = r
 }
 
-// HandleFunc registers fn for class, with settings: the plain form, for what the
-// compiler cannot know.
+// HandleFunc registers fn for class with settings. Use it for classes without a
+// definition; fn decodes the arguments with [Payload.Bind]. It panics as [Mux.Handle]
+// does, and if a setting is invalid.
 func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload) error, settings ...Setting) {
 	if fn == nil {
 		panic(fmt.Sprintf("resque: HandleFunc: nil function for class %q", class))
@@ -158,10 +159,10 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload
 	m.Handle(settingsOf(class, settings).route(class, "", HandlerFunc(fn)))
 }
 
-// Perform performs job, or the job inside it, by its class's handler. The error
-// is an *UnknownClassError where there is none.
+// Perform performs job, or the job inside it, with the handler of its class. If the class
+// is not registered, it returns an [*UnknownClassError].
 func (m *Mux) Perform(ctx context.Context, job *Payload) error {
-	if m.wrappers[job.Class] != nil { // whoever calls has not unwrapped it
+	if m.wrappers[job.Class] != nil { // the caller has not unwrapped it
 		inside, err := m.Unwrap(job)
 		if err != nil {
 			return err
@@ -175,14 +176,14 @@ func (m *Mux) Perform(ctx context.Context, job *Payload) error {
 	return r.Handler.Perform(ctx, job)
 }
 
-// Route is what is registered for a class.
+// Route returns the route of a class. ok is false if the class is not registered.
 func (m *Mux) Route(class string) (r Route, ok bool) {
 	r, ok = m.routes[class]
 	return r, ok
 }
 
-// Queues returns the queues of the registered classes, sorted and each once. A class
-// that was registered without a queue, as by HandleFunc, adds none.
+// Queues returns the queues of the registered classes, sorted and without duplicates. A
+// class that is registered with [Mux.HandleFunc] has no queue.
 func (m *Mux) Queues() []string {
 	var queues []string
 	for _, r := range m.routes {
@@ -194,7 +195,7 @@ func (m *Mux) Queues() []string {
 	return slices.Compact(queues)
 }
 
-// Classes are the registered classes, sorted.
+// Classes returns the registered classes, sorted.
 func (m *Mux) Classes() []string {
 	classes := make([]string, 0, len(m.routes))
 	for class := range m.routes {

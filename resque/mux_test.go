@@ -79,11 +79,11 @@ func TestMuxPanics(t *testing.T) {
 		says string
 		do   func()
 	}{
-		{`resque: Handle: class "A" is registered already`, func() { mux.HandleFunc("A", doNothing) }},
+		{`resque: Handle: class "A" is already registered`, func() { mux.HandleFunc("A", doNothing) }},
 		{"resque: Handle: empty class", func() { mux.HandleFunc("", doNothing) }},
 		{`resque: HandleFunc: nil function for class "B"`, func() { mux.HandleFunc("B", nil) }},
 		{`resque: Handle: nil handler for class "B"`, func() { mux.Handle(resque.Route{Class: "B"}) }},
-		{"resque: Use after Handle: the classes registered already would go without the middleware", func() { mux.Use() }},
+		{"resque: Use after Handle: call Use before the first class is registered", func() { mux.Use() }},
 		{"resque: Use: nil middleware", func() { resque.NewMux().Use(nil) }},
 	} {
 		assert.PanicsWithValue(t, c.says, c.do)

@@ -19,64 +19,66 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// DefaultNamespace is what Resque's keys begin with unless another is given.
+// DefaultNamespace is the default of RedisConfig.Namespace, as in Ruby.
 const DefaultNamespace = "resque"
 
-// RedisConfig says where Redis is. Its zero value is the server on this
-// machine's port 6379, database 0, namespace "resque".
+// RedisConfig configures the connections to Redis. The zero value connects to
+// localhost:6379, database 0, with the namespace "resque".
 type RedisConfig struct {
-	// URL is any of the spellings that Ruby's Resque.redis= takes:
-	// "host:port", "host:port:db", "host:port/namespace", "redis://…",
-	// "rediss://…" for TLS, "unix:///path/to.sock", with user and password
-	// where the server wants them.
+	// URL is the address of the server, in any of the forms that Ruby's
+	// Resque.redis= accepts: "host:port", "host:port:db", "host:port/namespace",
+	// "redis://…", "rediss://…" for TLS or "unix:///path/to.sock". A URL may
+	// contain a user and a password.
 	//
 	// Defaults to "localhost:6379".
 	URL string
 
-	// Namespace goes before every key, followed by a colon. It wins over one
-	// in the URL.
+	// Namespace is the prefix of every key, followed by a colon. It takes
+	// precedence over a namespace in the URL.
 	//
 	// Defaults to "resque".
 	Namespace string
 
-	// TLS is used for rediss:// addresses, and for any other address where it
-	// is set. nil means the system's authorities.
+	// TLS configures TLS for rediss:// addresses. If it is not nil, other addresses
+	// also use TLS. nil trusts the certificate authorities of the system.
 	TLS *tls.Config
 
-	// TLSSkipVerify accepts any certificate, as a hosted Redis with a certificate
-	// that it signed itself needs it. The connection is then encrypted, but
-	// whoever is between can read it.
+	// TLSSkipVerify accepts any certificate. Some hosted Redis servers need it
+	// because their certificate is self-signed. The connection is encrypted, but an
+	// attacker between client and server can read and change it.
 	TLSSkipVerify bool
 
-	// TLSCAFile is a PEM file of the authorities that are trusted instead of the
-	// system's.
+	// TLSCAFile is the path of a PEM file with certificate authorities to trust
+	// instead of those of the system.
 	TLSCAFile string
 
-	// Logger gets warnings about the address: a user that the server does not
-	// know while its password is right, a namespace that may be meant as a
+	// Logger gets warnings about the address: the server does not know the user but
+	// accepts the password, or the namespace is a number and may be meant as a
 	// database.
 	//
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 
-	// DialTimeout bounds connecting. Defaults to 5 seconds.
+	// DialTimeout limits the time to connect. Defaults to 5 seconds.
 	DialTimeout time.Duration
 
-	// ReadTimeout and WriteTimeout bound one exchange with Redis. A deadline of
-	// the context takes ReadTimeout's place. Default to 10 seconds.
+	// ReadTimeout limits the time to wait for an answer, and WriteTimeout the time to
+	// send a command. A deadline of the context replaces ReadTimeout. Each defaults
+	// to 10 seconds.
 	ReadTimeout, WriteTimeout time.Duration
 
-	// MaxIdle is how many unused connections are kept. Defaults to 16.
+	// MaxIdle is the maximum number of idle connections. Defaults to 16.
 	MaxIdle int
 
-	// MaxOpen is how many connections there may be; who wants another waits.
-	// Defaults to 0, no limit.
+	// MaxOpen is the maximum number of open connections. When it is reached, calls
+	// wait for a connection. Defaults to 0, which means no limit.
 	MaxOpen int
 }
 
-// Redis is a source of connections and the namespace of the keys: what a
-// Rubyist knows as Resque.redis. Workers, dashboards and plugins all get theirs
-// from Client.Redis. It is safe for concurrent use.
+// Redis is a source of connections to Redis, with the namespace of the keys. Workers,
+// dashboards and plugins get it from [Client.Redis]. It is safe for concurrent use.
+//
+// Ruby: Resque.redis.
 type Redis struct {
 	pool      *redis.Pool
 	namespace string
@@ -85,8 +87,9 @@ type Redis struct {
 
 var _ store.Redis = (*Redis)(nil)
 
-// Open returns a source of connections to the Redis that cfg names. Nothing is
-// dialled yet: a server that is away is reported by the first call, or by Ping.
+// Open returns a source of connections to the server that cfg describes. Open does not
+// connect. If the server is unreachable, the first call, such as [Redis.Ping], returns
+// the error. If the URL is invalid, the error wraps [ErrAddress].
 //
 // Ruby: Resque.redis=.
 func Open(cfg RedisConfig) (*Redis, error) {
@@ -99,20 +102,21 @@ func Open(cfg RedisConfig) (*Redis, error) {
 		return nil, err
 	}
 	if at.digits && cfg.Namespace == "" {
-		cfg.Logger.Warn("the number behind the slash is the namespace; a database is spelled host:port:db", "namespace", at.namespace)
+		cfg.Logger.Warn("the number after the slash is used as namespace: write host:port:db for a database", "namespace", at.namespace)
 	}
 	namespace := cmp.Or(cfg.Namespace, at.namespace, DefaultNamespace)
 	return &Redis{pool: newPool(at, cfg), namespace: namespace, address: at.String()}, nil
 }
 
-// FromPool returns a source over a pool of yours, for what RedisConfig cannot
-// say. An empty namespace means DefaultNamespace. Closing it closes the pool.
+// FromPool returns a source of connections from pool. Use it if [RedisConfig] does not
+// have the options that you need. An empty namespace means [DefaultNamespace]. Close
+// closes pool.
 func FromPool(pool *redis.Pool, namespace string) *Redis {
 	return &Redis{pool: pool, namespace: cmp.Or(namespace, DefaultNamespace), address: "a pool"}
 }
 
-// Conn returns a connection from the pool. The caller closes it, which gives it
-// back.
+// Conn returns a connection from the pool. The caller must close it, which returns it to
+// the pool.
 func (r *Redis) Conn(ctx context.Context) (redis.Conn, error) {
 	c, err := r.pool.GetContext(ctx)
 	if err != nil {
@@ -121,20 +125,20 @@ func (r *Redis) Conn(ctx context.Context) (redis.Conn, error) {
 	return c, nil
 }
 
-// Key joins parts with colons, below the namespace.
+// Key returns the name of a key: the namespace and parts, joined with colons.
 func (r *Redis) Key(parts ...string) string {
 	return r.namespace + ":" + strings.Join(parts, ":")
 }
 
-// Namespace is what every key begins with, without the colon.
+// Namespace returns the prefix of every key, without the colon.
 func (r *Redis) Namespace() string { return r.namespace }
 
-// String is the server's address without its password, for messages.
+// String returns the server's address without its password, for messages.
 //
 // Ruby: Resque.redis_id.
 func (r *Redis) String() string { return r.address }
 
-// Ping asks the server whether it is there.
+// Ping returns an error if the server cannot be reached or does not answer.
 func (r *Redis) Ping(ctx context.Context) error {
 	c, err := r.Conn(ctx)
 	if err != nil {
@@ -142,12 +146,12 @@ func (r *Redis) Ping(ctx context.Context) error {
 	}
 	defer c.Close()
 	if _, err := redis.DoContext(c, ctx, "PING"); err != nil {
-		return fmt.Errorf("asking Redis at %s: %w", r.address, store.Plain(err))
+		return fmt.Errorf("pinging Redis at %s: %w", r.address, store.Plain(err))
 	}
 	return nil
 }
 
-// Close closes the connections that are not in use.
+// Close closes idle connections. Those in use are closed when they are returned.
 func (r *Redis) Close() error {
 	if err := r.pool.Close(); err != nil {
 		return fmt.Errorf("closing the connections to Redis at %s: %w", r.address, err)
@@ -164,11 +168,11 @@ func (cfg RedisConfig) withDefaults() RedisConfig {
 	return cfg
 }
 
-// tls is how a connection is encrypted, nil if it is not.
+// tls returns the TLS configuration of the connections, or nil if they do not use TLS.
 func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	if !at.tls && cfg.TLS == nil {
 		if cfg.TLSSkipVerify || cfg.TLSCAFile != "" {
-			return nil, errors.New("resque: TLSSkipVerify and TLSCAFile need TLS: the address begins with rediss://")
+			return nil, errors.New("resque: TLSSkipVerify and TLSCAFile need TLS: use a rediss:// address")
 		}
 		return nil, nil //nolint:nilnil // no TLS
 	}
@@ -176,7 +180,7 @@ func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	if cfg.TLS != nil {
 		c = cfg.TLS.Clone()
 	}
-	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // asked for by name
+	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // the caller has set TLSSkipVerify
 	if host, _, err := net.SplitHostPort(at.where); err == nil && c.ServerName == "" {
 		c.ServerName = host
 	}
@@ -188,7 +192,7 @@ func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 		return nil, fmt.Errorf("resque: TLSCAFile: %w", err)
 	}
 	if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("resque: TLSCAFile: there is no certificate in %s", cfg.TLSCAFile)
+		return nil, fmt.Errorf("resque: TLSCAFile: %s does not contain a PEM certificate", cfg.TLSCAFile)
 	}
 	return c, nil
 }
@@ -204,16 +208,16 @@ func newPool(at address, cfg RedisConfig) *redis.Pool {
 	}
 }
 
-// rested tells whether connections that rested in a pool still stand. One that
-// a restarted server has cut would answer an Enqueue with ErrMaybeQueued. One in
-// steady use needs no asking. Where the line went dead without a word, asking
-// takes the whole read timeout: the first one that fails speaks for all that
-// have rested since before.
+// rested checks whether a connection that was idle in a pool still works. Without the
+// check, Enqueue would return ErrMaybeQueued on a connection that a restarted server has
+// closed. A connection that was used within the last second is not checked. If the
+// network drops packets, a check takes the whole read timeout. Therefore, when a check
+// fails, all connections that have been idle since before that are dropped unchecked.
 type rested struct {
-	failed atomic.Int64 // when one last failed, in nanoseconds since 1970
+	failed atomic.Int64 // time of the last failed check, in nanoseconds since 1970
 }
 
-var errRestedWithDead = errors.New("a connection that rested beside it is dead")
+var errRestedWithDead = errors.New("another connection that was idle at the same time is dead")
 
 // test is a pool's TestOnBorrowContext.
 func (r *rested) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
@@ -227,5 +231,5 @@ func (r *rested) test(ctx context.Context, c redis.Conn, lastUsed time.Time) err
 	if err != nil {
 		r.failed.Store(time.Now().UnixNano())
 	}
-	return err //nolint:wrapcheck // the pool only asks whether there is one
+	return err //nolint:wrapcheck // the pool only checks for nil
 }

@@ -100,7 +100,7 @@ func TestAUserThatTheServerDoesNotKnowFallsBackToThePassword(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = a.Close(), b.Close()
 	}
-	assert.Equal(t, 1, strings.Count(log.String(), "took the password alone"), "it warns once")
+	assert.Equal(t, 1, strings.Count(log.String(), "accepted only the password"), "it warns once")
 	assert.NotContains(t, log.String(), "s3cret")
 }
 

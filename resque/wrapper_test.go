@@ -102,7 +102,7 @@ func TestHandlePanicsOverWrappers(t *testing.T) {
 	perform := func(context.Context, *resque.Payload) error { return nil }
 	mux := resque.NewMux()
 	mux.Handle(boxed("Apple", perform))
-	assert.PanicsWithValue(t, `resque: Handle: class "Box" has other jobs inside`, func() { mux.HandleFunc("Box", perform) })
+	assert.PanicsWithValue(t, `resque: Handle: class "Box" is a wrapper and cannot have a handler`, func() { mux.HandleFunc("Box", perform) })
 	mux = resque.NewMux()
 	mux.HandleFunc("Box", perform)
 	assert.PanicsWithValue(t, `resque: Handle: class "Box" cannot wrap "Apple": it has a handler`, func() { mux.Handle(boxed("Apple", perform)) })
