@@ -41,7 +41,7 @@ func ExampleClient_EnqueueAll() {
 	receipts, err := client.EnqueueAll(ctx, jobs) // in three round trips
 	fmt.Println(receipts.Enqueued(), err)
 
-	jobs[1200].Args = []any{func() {}} // there is no JSON for that
+	jobs[1200].Args = []any{func() {}} // a func cannot be encoded as JSON
 	receipts, err = client.EnqueueAll(ctx, jobs)
 	var bulk *resque.BulkError
 	if errors.As(err, &bulk) {

@@ -62,7 +62,7 @@ func TestRequeueKeepsBytes(t *testing.T) {
 			resque.RequeueOptions{Args: []any{"x<y", 1.0}},
 		},
 		{"no arguments any more", recordOf(`{"class":"A","args":[1]}`, ""), `{"class":"A","args":[]}`, recordOf(`{"class":"A","args":[1]}`, mark), resque.RequeueOptions{Args: []any{}}},
-		{"arguments where none were", recordOf(`{"class":"A"}`, ""), `{"class":"A","args":[1]}`, recordOf(`{"class":"A"}`, mark), resque.RequeueOptions{Args: []any{1}}},
+		{"arguments for a payload without args", recordOf(`{"class":"A"}`, ""), `{"class":"A","args":[1]}`, recordOf(`{"class":"A"}`, mark), resque.RequeueOptions{Args: []any{1}}},
 		{"arguments of no payload", recordOf(`{ }`, ""), `{ "args":[1]}`, recordOf(`{ }`, mark), resque.RequeueOptions{Args: []any{1}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -404,7 +404,7 @@ func TestActsInARace(t *testing.T) {
 
 func TestActsThatRedisRefuses(t *testing.T) {
 	t.Parallel()
-	t.Run("a queue's key is no list", func(t *testing.T) {
+	t.Run("a queue's key is not a list", func(t *testing.T) {
 		t.Parallel()
 		redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 			f := newFailed(t, s, failure("a", ""))

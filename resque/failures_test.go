@@ -217,7 +217,7 @@ func TestFailuresAreNotMissedWhileOthersRemoveSome(t *testing.T) {
 				}
 			}
 			if name == "oldest first" {
-				assert.Zero(t, twice, "it knows where it was")
+				assert.Zero(t, twice, "it continues at its position")
 			}
 		})
 	}
@@ -268,7 +268,7 @@ func TestFailuresFilter(t *testing.T) {
 		{"text in the class", resque.FailureFilter{Text: `importer`}, "two"},
 		{"text in the queue", resque.FailureFilter{Text: `imports`}, "two"},
 		{"text in the worker", resque.FailureFilter{Text: `web-1`}, "one"},
-		{"names of members are no text", resque.FailureFilter{Text: `payload`}, ""},
+		{"names of members are not searched", resque.FailureFilter{Text: `payload`}, ""},
 		{"names within the payload neither", resque.FailureFilter{Text: `args`}, ""},
 		{"since", resque.FailureFilter{Since: at(13, 0)}, "three two"},
 		{"until", resque.FailureFilter{Until: at(13, 0)}, "one"},
