@@ -93,6 +93,17 @@ func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *
 	})
 }
 
+// noteUnknownTimes says how many failures the filter left out because their time is
+// unknown. Hosts write failed_at in their own zone, and not every zone's name is
+// unambiguous.
+func (e *Env) noteUnknownTimes(ctx context.Context, f *resque.Failures, filter resque.FailureFilter) error {
+	n, err := f.CountUnknownTimes(ctx, filter)
+	if err == nil && n > 0 {
+		fmt.Fprintf(e.Stderr, "Left out %d whose time is unknown: --since and --until match only known times.\n", n)
+	}
+	return err
+}
+
 // parseIDs parses the ids of failures.
 func parseIDs(args []string) ([]resque.FailureID, error) {
 	ids := make([]resque.FailureID, len(args))

@@ -188,8 +188,12 @@ func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.Remo
 	return e.acted(p, "removed", err)
 }
 
-// confirmAll asks for confirmation with the number of matching failures.
+// confirmAll asks for confirmation with the number of matching failures, and notes
+// those that were left out because their time is unknown.
 func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, filter resque.FailureFilter, yes bool) error {
+	if err := e.noteUnknownTimes(ctx, f, filter); err != nil {
+		return err
+	}
 	if yes {
 		return nil
 	}

@@ -27,6 +27,9 @@ func failedListCommand(env *Env) *cobra.Command {
 				return UsageErrorf("limit is %d; it must not be negative (0 means no limit)", limit)
 			}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
+				if err := env.noteUnknownTimes(ctx, f, flags.read()); err != nil {
+					return err
+				}
 				if groups {
 					return env.listGroups(ctx, f, flags.read(), asJSON)
 				}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goresque/goresque/resque/activejob"
 
@@ -262,4 +263,34 @@ func TestFailureBackendVariable(t *testing.T) {
 	wrong := run(t, nil, append([]string{"FAILURE_BACKEND=airbrake"}, f.environ...), "work", "-q", "a")
 	assert.Equal(t, 2, wrong.status)
 	assert.Contains(t, wrong.stderr, `FAILURE_BACKEND="airbrake"`)
+}
+
+// Hosts write failed_at in their own zone. A filter by time must spare a failure of
+// this moment, whatever its zone, and say what it left out.
+func TestFailedFiltersSpareUnknownTimes(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	at := func(failedAt string) string {
+		return strings.Replace(failureRecord("A", failedAt, ""), "2026/01/15 12:00:00 UTC", failedAt, 1)
+	}
+	stamp := func(hours int, zone string) string {
+		return now.Add(time.Duration(hours)*time.Hour).Format("2006/01/02 15:04:05 ") + zone
+	}
+	f := newFailedCLI(t,
+		failureRecord("A", "old", ""),
+		at(stamp(0, "UTC")), at(stamp(-8, "PST")), at(stamp(-3, "-03")), at(stamp(1, "CET")),
+		at(stamp(5, "IST")), at("yesterday"),
+	)
+	got := f.run(t, "remove", "--all", "--until", "2h", "--yes")
+	require.Equal(t, 0, got.status, got.stderr)
+	assert.Contains(t, got.stdout, "removed 1")
+	assert.Contains(t, got.stderr, "Left out 2 whose time is unknown")
+	assert.Len(t, f.list(t, "failed"), 6)
+
+	got = f.run(t, "list", "--since", "1h")
+	require.Equal(t, 0, got.status, got.stderr)
+	assert.Len(t, strings.Split(strings.TrimSpace(got.stdout), "\n"), 4, got.stdout)
+	assert.Contains(t, got.stderr, "Left out 2 whose time is unknown")
+
+	assert.Empty(t, f.run(t, "list").stderr, "without times nothing is left out")
 }

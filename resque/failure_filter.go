@@ -60,6 +60,10 @@ type matcher struct {
 	FailureFilter
 	plain []string // texts that occur in every record that matches
 	text  string
+
+	// unknownTimes matches the failures that a filter with times leaves out because
+	// their time is unknown.
+	unknownTimes bool
 }
 
 func newMatcher(f FailureFilter) matcher {
@@ -116,7 +120,12 @@ func (m matcher) during(r failureRecord) bool {
 		return true
 	}
 	at, _, _ := r.time(failedAt)
-	return !at.IsZero() && !at.Earliest().Before(m.Since) && (m.Until.IsZero() || at.Latest().Before(m.Until))
+	certain := !at.IsZero() && !at.Earliest().Before(m.Since) && (m.Until.IsZero() || at.Latest().Before(m.Until))
+	if !m.unknownTimes {
+		return certain
+	}
+	possible := at.IsZero() || !at.Latest().Before(m.Since) && (m.Until.IsZero() || at.Earliest().Before(m.Until))
+	return possible && !certain
 }
 
 // contains reports whether the text occurs in a value. The names of members do not

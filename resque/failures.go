@@ -85,6 +85,31 @@ func (f *Failures) Count(ctx context.Context, filter FailureFilter) (int64, erro
 	return n, nil
 }
 
+// CountUnknownTimes returns how many failures a filter with Since or Until leaves out
+// because their time is unknown: it cannot be read, or its zone is missing and decides
+// whether it matches. They match the rest of the filter. It returns 0 for a filter
+// without times.
+func (f *Failures) CountUnknownTimes(ctx context.Context, filter FailureFilter) (int64, error) {
+	if filter.Since.IsZero() && filter.Until.IsZero() {
+		return 0, nil
+	}
+	lists, err := f.lists(ctx, filter.List)
+	if err != nil {
+		return 0, err
+	}
+	m := newMatcher(filter)
+	m.unknownTimes = true
+	var n int64
+	for _, list := range lists {
+		matching, err := f.count(ctx, list, m)
+		if err != nil {
+			return 0, err
+		}
+		n += matching
+	}
+	return n, nil
+}
+
 // count counts the matching records of one list. It reads the next part while it
 // matches the previous one.
 func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, err error) {
