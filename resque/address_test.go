@@ -48,7 +48,7 @@ func TestParseAddress(t *testing.T) {
 		{"IPv6 zone", "redis://[fe80::1%25eth0]", tcp("[fe80::1%eth0]:6379"), "redis://[fe80::1%25eth0]:6379"},
 		{"user and password", "redis://ann:s3cret@h", with(tcp("h:6379"), func(a *address) { a.user, a.password = "ann", "s3cret" }), "redis://ann:xxxxx@h:6379"},
 		{"password alone", "redis://:s3cret@h", with(tcp("h:6379"), func(a *address) { a.password = "s3cret" }), "redis://:xxxxx@h:6379"},
-		{"password where a user may stand", "redis://s3cret@h", with(tcp("h:6379"), func(a *address) { a.password = "s3cret" }), "redis://:xxxxx@h:6379"},
+		{"password without a colon", "redis://s3cret@h", with(tcp("h:6379"), func(a *address) { a.password = "s3cret" }), "redis://:xxxxx@h:6379"},
 		{"user with an empty password", "redis://ann:@h", with(tcp("h:6379"), func(a *address) { a.user = "ann" }), "redis://ann@h:6379"},
 		{"escapes", "redis://a%40b:p%25%2F%3A%40%3F%23@h", with(tcp("h:6379"), func(a *address) { a.user, a.password = "a@b", "p%/:@?#" }), "redis://a%40b:xxxxx@h:6379"},
 		{"an @ that is not escaped", "redis://:p@ss@h", with(tcp("h:6379"), func(a *address) { a.password = "p@ss" }), "redis://:xxxxx@h:6379"},
@@ -143,7 +143,7 @@ func FuzzParseAddress(f *testing.F) {
 			assert.NotEmpty(t, a.String())
 		}
 		if strings.ContainsAny(left+right, "@ ") || !strings.HasSuffix(before, ":") || !strings.HasPrefix(after, "@") {
-			return // then it need not stand where a password does
+			return // then it may not be a password
 		}
 		if scheme, rest, ok := strings.Cut(before, "://"); !ok || url.PathEscape(scheme) != scheme || strings.ContainsAny(rest, "/?#@") {
 			return // the same

@@ -151,8 +151,8 @@ func TestBindRefuses(t *testing.T) {
 	})
 }
 
-// Args that are no array, as hand-written payloads have them, are one argument;
-// missing ones are none.
+// Args that are not an array, as in hand-written payloads, are one argument. Missing args
+// are none.
 func TestBindOddArgs(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]int{

@@ -97,8 +97,8 @@ func (c *Client) EnqueueFront(ctx context.Context, job Job) (Receipt, error) {
 	})
 }
 
-// EnqueueTo places job at the end of queue instead of its own queue. Otherwise it is
-// like [Client.Enqueue].
+// EnqueueTo places job at the end of queue instead of job.Queue. Otherwise it is like
+// [Client.Enqueue].
 //
 // Ruby: Resque.enqueue_to.
 func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt, error) {

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-var exported = resque.Job{Queue: "exports", Class: "Exporter", Args: []any{1}} //nolint:gochecknoglobals // nobody changes it
+var exported = resque.Job{Queue: "exports", Class: "Exporter", Args: []any{1}} //nolint:gochecknoglobals // never changed
 
 func clientOf(t *testing.T, url string) *resque.Client {
 	t.Helper()
@@ -95,8 +95,8 @@ func TestEnqueueThatRedisRefuses(t *testing.T) {
 	refused(t, "READONLY")
 }
 
-// The job is there although half of the pipeline was refused: whoever was told
-// "not queued" would enqueue it a second time.
+// The job is queued although Redis refused half of the pipeline. If the error said that it
+// is not queued, the caller would enqueue it a second time.
 func TestEnqueueThatRedisRefusesByHalf(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

@@ -135,7 +135,7 @@ func TestFromPool(t *testing.T) {
 	}())
 }
 
-// As in Ruby, DontPerform is no error of enqueueing, and failure hooks are told.
+// As in Ruby, enqueueing does not fail with DontPerform, and failure hooks are called.
 func TestInlineHooks(t *testing.T) {
 	t.Parallel()
 	var failed []string
@@ -159,7 +159,7 @@ func TestInlineHooks(t *testing.T) {
 	assert.Equal(t, []string{"Fails: boom"}, failed)
 }
 
-// A failure hook can still work after the caller has left, or the time was up.
+// The context of a failure hook is not done, even if the caller's is or the job timed out.
 func TestInlineFailureHooksGetALiveContext(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -189,7 +189,7 @@ func TestInlineFailureHooksGetALiveContext(t *testing.T) {
 	assert.Equal(t, 2, told)
 }
 
-// A class's time limit holds inline as it does in a worker.
+// The Timeout of a class applies inline as it does in a worker.
 func TestInlineTimeout(t *testing.T) {
 	t.Parallel()
 	own := errors.New("no disk")
@@ -258,6 +258,6 @@ func TestInline(t *testing.T) {
 		assert.Equal(t, class != "Nobody", errors.Is(err, boom))
 	}
 	_, err = client.Enqueue(ctx, resque.Job{Class: "Fine"})
-	require.ErrorIs(t, err, resque.ErrNoQueue, "as it would be where there is a Redis")
+	require.ErrorIs(t, err, resque.ErrNoQueue, "as with a Redis")
 	require.NoError(t, client.Close())
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// inline returns a client whose jobs mux performs at once.
+// inline returns an inline client that performs jobs with mux.
 func inline(t *testing.T, mux *resque.Mux) *resque.Client {
 	t.Helper()
 	client, err := resque.New(nil, resque.Config{Inline: mux})
@@ -65,7 +65,7 @@ func TestDefinitionsOnBothSides(t *testing.T) {
 func TestDefinitionsRefuseOtherArguments(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	fail := func() error { return errors.New("performed all the same") }
+	fail := func() error { return errors.New("performed despite wrong arguments") }
 	mux.Handle(resque.Define0("A0", "q").Handler(func(context.Context) error { return fail() }))
 	mux.Handle(resque.Define1[int64]("A1", "q").Handler(func(context.Context, int64) error { return fail() }))
 	mux.Handle(resque.Define2[int64, int64]("A2", "q").Handler(func(context.Context, int64, int64) error { return fail() }))

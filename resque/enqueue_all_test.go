@@ -25,7 +25,7 @@ func exporters(n int) []resque.Job {
 	return jobs
 }
 
-// numbers are the sole arguments of the jobs in a queue.
+// numbers returns the only argument of each job in a queue.
 func numbers(t *testing.T, client *resque.Client, queue string) []int {
 	t.Helper()
 	all := []int{}

@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// hooked is a client with hooks around every enqueueing.
+// hooked returns a client with hooks around every call that enqueues.
 func hooked(t *testing.T, s *redistest.Server, hooks ...resque.EnqueueMiddleware) *resque.Client {
 	t.Helper()
 	client, err := resque.New(s.Open(t), resque.Config{EnqueueHooks: hooks})
@@ -22,7 +22,7 @@ func hooked(t *testing.T, s *redistest.Server, hooks ...resque.EnqueueMiddleware
 	return client
 }
 
-// noting is middleware that notes when it is called.
+// noting returns middleware that records its calls.
 func noting(calls *[]string, name string) resque.EnqueueMiddleware {
 	return func(next resque.EnqueueFunc) resque.EnqueueFunc {
 		return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
@@ -73,7 +73,7 @@ func TestEnqueueHooksMayChangeTheJob(t *testing.T) {
 			return next(ctx, job)
 		}
 	})
-	receipt, err := client.Enqueue(t.Context(), resque.Job{Class: "A"}) // without a queue of its own
+	receipt, err := client.Enqueue(t.Context(), resque.Job{Class: "A"}) // without a queue
 	require.NoError(t, err)
 	assert.True(t, receipt.Enqueued())
 	assert.Equal(t, 1, len(collect(t, client.Peek(t.Context(), "tenant-7", 0, -1))))
@@ -134,7 +134,7 @@ func TestEnqueueHooksInline(t *testing.T) {
 	assert.Equal(t, []string{"hook", "performed", "hook true"}, calls)
 }
 
-// The slices are the client's own: a config may serve for the next client.
+// The client copies the slices, so that a config can be changed for the next client.
 func TestHooksAreCopied(t *testing.T) {
 	t.Parallel()
 	var calls []string

@@ -18,8 +18,8 @@ import (
 // webhook posts each failure's record to a URL.
 type webhook struct{ url string }
 
-// Save posts the record. What it returns is logged; the failure is in Redis all
-// the same.
+// Save posts the record. The worker logs the error that Save returns. The failure is also
+// saved in Redis.
 func (w webhook) Save(ctx context.Context, failure resque.Failure) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(failure.AppendJSON(nil)))
 	if err != nil {
@@ -32,7 +32,7 @@ func (w webhook) Save(ctx context.Context, failure resque.Failure) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode >= 300 {
-		return fmt.Errorf("the webhook answered %s", response.Status)
+		return fmt.Errorf("webhook answered %s", response.Status)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// Each fault is explained by its own cause, whichever call meets it, and only
-// what waiting can help counts as temporary.
+// Explain returns the right fault, whichever call fails. Only a fault that may end without
+// a change is temporary.
 func TestExplainNamesTheCause(t *testing.T) {
 	t.Parallel()
 	running := map[resque.FaultCode]bool{resque.FaultUnreachable: true} // the only one that may ask whether Redis runs
@@ -117,8 +117,8 @@ func TestExplainSaysNothingOfOtherErrors(t *testing.T) {
 	}
 }
 
-// What no server of these tests says: of another version, of a proxy, or only to
-// another machine.
+// These answers come from other versions, from a proxy or only to other machines. No
+// server of these tests gives them.
 func TestExplainReadsTheAnswersOfOtherServers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]resque.FaultCode{

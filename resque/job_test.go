@@ -14,7 +14,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// options is a hash argument, its members in the order that Ruby writes them.
+// options is a hash argument with its members in the order in which Ruby writes them.
 type options struct {
 	ID   int64 `json:"id"`
 	Opts []any `json:"opts"`
@@ -107,7 +107,7 @@ func TestPayloadRefuses(t *testing.T) {
 	}
 }
 
-// What Encode writes, ParsePayload must read: the deepest argument included.
+// ParsePayload must parse everything that Encode writes, even the deepest argument.
 func TestPayloadIsReadBack(t *testing.T) {
 	t.Parallel()
 	deep := any("x")

@@ -46,8 +46,8 @@ func TestMembersThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A member that middleware has added stays with the job wherever it goes, and is
-// part of the bytes that are compared.
+// A member that middleware adds stays in the payload wherever the job moves, and is part
+// of the bytes that are compared.
 func TestMembersTravel(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

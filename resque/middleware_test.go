@@ -20,8 +20,8 @@ import (
 	"github.com/goresque/goresque/resque/activejob"
 )
 
-// The client's middleware is around every way by which a job is enqueued, of
-// Resque and of Rails, with Redis and inline.
+// The client's middleware wraps every method that enqueues a job of Resque or of Rails,
+// with Redis and inline.
 func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 	t.Parallel()
 	rails := activejob.Define1[int]("ExportJob", "exports")
@@ -75,7 +75,7 @@ func TestClientMiddlewareIsAroundEveryEnqueue(t *testing.T) {
 	}
 }
 
-// ends are jobs by how they end.
+// ends returns handlers by the way in which they end.
 func ends() map[string]resque.HandlerFunc {
 	return map[string]resque.HandlerFunc{
 		"Good":  func(context.Context, *resque.Payload) error { return nil },
@@ -127,7 +127,7 @@ func TestTimePerformOfAGoroutineThatEnds(t *testing.T) {
 	require.ErrorContains(t, told, "runtime.Goexit")
 }
 
-// Middleware that has caught a panic must not change what is recorded of it.
+// Middleware that recovers a panic must not change the recorded failure.
 func TestAPanicIsRecordedAsWithoutMiddleware(t *testing.T) {
 	t.Parallel()
 	record := func(middleware ...resque.Middleware) resque.Failure {
@@ -179,7 +179,7 @@ func TestOutcomes(t *testing.T) {
 		reason error
 	}{
 		{alive, nil, resque.ResultSucceeded, nil},
-		{cancelled(nil), nil, resque.ResultSucceeded, nil}, // it was done all the same
+		{cancelled(nil), nil, resque.ResultSucceeded, nil}, // the handler returned without an error
 		{alive, oh, resque.ResultFailed, oh},
 		{alive, context.Canceled, resque.ResultFailed, context.Canceled}, // of something that the job called
 		{alive, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
@@ -210,7 +210,7 @@ func TestExceptionName(t *testing.T) {
 	}
 }
 
-// logged is a logger, and what it has said, without times.
+// logged returns a logger and the buffer it writes to. It omits times.
 func logged() (*slog.Logger, *bytes.Buffer) {
 	var out bytes.Buffer
 	return slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{

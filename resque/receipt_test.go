@@ -57,7 +57,7 @@ func TestReceiptSaysWhatBecameOfAJob(t *testing.T) {
 	})
 }
 
-// The receipts say which jobs are queued although the chunk failed.
+// The receipts show which jobs are queued even if the chunk failed.
 func TestReceiptsOfAChunkThatFailedInPart(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {

@@ -25,9 +25,9 @@ func openEmbedded(t *testing.T) *Redis {
 	return rdb
 }
 
-// A connection that rested is asked before it is used: otherwise the first calls
-// after a restart of Redis would fail, and nobody could tell what they did.
-func TestAConnectionThatRestedIsAsked(t *testing.T) {
+// An idle connection is checked before it is used. Otherwise the first calls after a
+// restart of Redis would fail, and callers would not know whether Redis executed them.
+func TestIdleConnectionIsChecked(t *testing.T) {
 	t.Parallel()
 	rdb := openEmbedded(t)
 	c, err := rdb.Conn(t.Context())
@@ -38,7 +38,7 @@ func TestAConnectionThatRestedIsAsked(t *testing.T) {
 	}
 	require.NoError(t, test(0))
 	require.NoError(t, test(2*time.Second))
-	_, err = c.Do("QUIT") // what a restart looks like
+	_, err = c.Do("QUIT") // closes the connection, as a restart does
 	require.NoError(t, err)
 	require.NoError(t, test(0), "not asked")
 	require.Error(t, test(2*time.Second))

@@ -18,7 +18,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// answers opens cfg and enqueues a job there.
+// answers opens cfg, enqueues a job and returns the error.
 func answers(t *testing.T, cfg resque.RedisConfig) error {
 	t.Helper()
 	rdb, err := resque.Open(cfg)
@@ -82,7 +82,8 @@ func TestTLSWithOwnAuthorityAndClientCertificate(t *testing.T) {
 	require.ErrorContains(t, answers(t, resque.RedisConfig{URL: at}), "certificate", "an authority that the system does not know")
 }
 
-// Hosts give URLs with a user that means nothing to a server with a password only.
+// Some hosting providers give out URLs with a user although the server has only a
+// password.
 func TestAUserThatTheServerDoesNotKnowFallsBackToThePassword(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t, "--requirepass", "s3cret!")

@@ -39,7 +39,7 @@ func TestSettingsThatCannotWorkPanic(t *testing.T) {
 	assert.PanicsWithValue(t, `resque: OnFailure: nil hook for class "A"`, func() { noop.OnFailure(nil) })
 }
 
-// Performing hooks are settings of the class, inside of the mux's middleware.
+// Perform hooks are settings of the class and run inside of the mux's middleware.
 func TestSettingsOfADefinitionPerform(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("boom")

@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// boxed is a route of class inside jobs of Box: [class, args].
+// boxed returns a route of class whose jobs are wrapped in jobs of Box: [class, args].
 func boxed(class string, fn resque.HandlerFunc) resque.Route {
 	return resque.Route{Class: class, Handler: fn, Wrapper: &resque.Wrapper{Class: "Box", Unwrap: func(job *resque.Payload) (*resque.Payload, error) {
 		inside := *job
@@ -45,8 +45,8 @@ func TestMuxLooksInside(t *testing.T) {
 	mux.Handle(boxed("Pear", nil).Use(func(resque.Handler) resque.Handler { return resque.NewMux() }))
 	payload := `{"class":"Box","args":["Apple",[7]],"x":1}`
 	for name, perform := range map[string]func(*resque.Payload) error{
-		"by Perform":              func(job *resque.Payload) error { return resque.Perform(t.Context(), mux, job) },
-		"by who does not know it": func(job *resque.Payload) error { return mux.Perform(t.Context(), job) },
+		"Perform":     func(job *resque.Payload) error { return resque.Perform(t.Context(), mux, job) },
+		"Mux.Perform": func(job *resque.Payload) error { return mux.Perform(t.Context(), job) },
 	} {
 		seen = nil
 		job, err := resque.ParsePayload("q", []byte(payload))
