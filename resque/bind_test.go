@@ -137,7 +137,7 @@ func TestBindRefuses(t *testing.T) {
 			assert.Equal(t, "ArgumentError", named.ExceptionName())
 		})
 	}
-	t.Run("tells what the decoder said", func(t *testing.T) {
+	t.Run("wraps the error of the decoder", func(t *testing.T) {
 		t.Parallel()
 		err := reserved(t, `"abc"`).Bind(new(string), new(string))
 		var arity *resque.ArityError
@@ -151,7 +151,7 @@ func TestBindRefuses(t *testing.T) {
 	})
 }
 
-// Args that are not an array, as in hand-written payloads, are one argument. Missing args
+// Args that are not an array, as in payloads written by hand, are one argument. Missing args
 // are none.
 func TestBindOddArgs(t *testing.T) {
 	t.Parallel()

@@ -163,7 +163,7 @@ func TestDamagedRecordsAreListed(t *testing.T) {
 		"not JSON": "not the record of a failure", "": "not the record of a failure", "[]": "not an object", "\xff\x00": "not the record of a failure",
 		`{}`: "failed_at", `{"failed_at":7}`: "payload", `{"failed_at":[7]}`: "failed_at", "null": "not an object",
 		recordOf("null", ""): "payload", recordOf(`[1]`, ""): "payload", recordOf(`{"class":7}`, ""): "payload",
-		strings.Replace(failure("x", ""), `"IOError"`, "null", 1):          "exception: no string",
+		strings.Replace(failure("x", ""), `"IOError"`, "null", 1):          "exception: not a string",
 		strings.Replace(failure("x", ""), `["a.rb:1"]`, `"a.rb"`, 1):       "backtrace",
 		strings.Replace(failure("x", ""), `["a.rb:1"]`, `[1]`, 1):          "backtrace",
 		strings.Replace(failure("x", ""), `"worker":"w",`, ``, 1):          "worker",
