@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -101,6 +102,7 @@ type Mux struct {
 	routes     map[string]Route
 	wrappers   map[string]*Wrapper
 	middleware []Middleware
+	used       atomic.Bool // it has performed a job
 }
 
 var _ Handler = (*Mux)(nil)
@@ -129,10 +131,13 @@ func (m *Mux) Wraps(class string) bool {
 	return ok
 }
 
-// Handle registers a route. It panics if the class is empty or already registered, or the
-// handler is nil, so that the program fails when it starts.
+// Handle registers a route. It panics if the class is empty or already registered, the
+// handler is nil, or the mux has performed a job: jobs of the class may have failed
+// before.
 func (m *Mux) Handle(r Route) {
 	switch {
+	case m.used.Load():
+		panic(fmt.Sprintf("resque: Handle: class %q is registered after the first job: register all classes before a worker runs", r.Class))
 	case r.Class == "":
 		panic("resque: Handle: empty class")
 	case r.Handler == nil:
@@ -162,6 +167,9 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload
 // Perform performs job, or the job inside it, with the handler of its class. If the class
 // is not registered, it returns an [*UnknownClassError].
 func (m *Mux) Perform(ctx context.Context, job *Payload) error {
+	if !m.used.Load() {
+		m.used.Store(true)
+	}
 	if m.wrappers[job.Class] != nil { // the caller has not unwrapped it
 		inside, err := m.Unwrap(job)
 		if err != nil {

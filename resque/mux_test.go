@@ -122,3 +122,13 @@ func TestPerformCatchesPanics(t *testing.T) {
 		})
 	}
 }
+
+func TestHandlePanicsAfterTheFirstJob(t *testing.T) {
+	t.Parallel()
+	mux := resque.NewMux()
+	nothing := func(context.Context, *resque.Payload) error { return nil }
+	mux.HandleFunc("A", nothing)
+	require.NoError(t, mux.Perform(t.Context(), &resque.Payload{Class: "A"}))
+	assert.PanicsWithValue(t, `resque: Handle: class "B" is registered after the first job: register all classes before a worker runs`,
+		func() { mux.HandleFunc("B", nothing) })
+}

@@ -221,9 +221,8 @@ func (c *Client) ResumeQueue(ctx context.Context, queue string) error {
 	return c.store.PauseQueue(ctx, queue, false)
 }
 
-// Dequeue removes from job's queue every copy of job: same class, same arguments,
-// and the same spelling, byte for byte. It tells how many there were; ok is false
-// where a hook has vetoed it.
+// Dequeue removes all copies of job from its queue: those whose payload has the same
+// bytes. It returns the number of removed jobs; ok is false if a hook vetoed it.
 //
 // Ruby: Resque.dequeue and Resque::Job.destroy with arguments.
 func (c *Client) Dequeue(ctx context.Context, job Job) (removed int, ok bool, err error) {
@@ -240,14 +239,13 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int, ok bool, er
 	})
 }
 
-// DequeueClass removes from job's queue every job of its class, whatever the
-// arguments; those of job do not count, and a definition's AnyJob makes one without.
-// It tells how many there were; ok is false where a hook has vetoed it.
+// DequeueClass removes all jobs of job's class from job's queue, with any arguments. It
+// ignores the arguments of job; AnyJob of a definition returns a job without arguments.
+// It returns the number of removed jobs; ok is false if a hook vetoed it.
 //
-// It goes through the queue from its end in parts, each of which is one step of
-// Redis, and looks at no job that is pushed meanwhile, unless workers have taken as
-// many from the front by then. Jobs that are put back at the front meanwhile may
-// save as many others.
+// DequeueClass reads the queue from its end in parts. It does not remove jobs that are
+// pushed during the call, unless workers take as many from the front. If jobs are put
+// back at the front during the call, as many others may be left in the queue.
 //
 // Ruby: Resque.dequeue and Resque::Job.destroy without arguments.
 func (c *Client) DequeueClass(ctx context.Context, job Job) (removed int, ok bool, err error) {

@@ -2,10 +2,13 @@ package worker
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/fnmatch"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -52,10 +55,58 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 	if err = errors.Join(append(mistakes, err)...); err != nil {
 		return nil, err
 	}
+	if mux, ok := handler.(*resque.Mux); ok {
+		logQueues(cfg, mux)
+	}
 	return &Worker{
 		client: client, handler: handler, backend: store.New(client.Redis()), cfg: cfg,
 		orders: make(chan order, 16),
 	}, nil
+}
+
+// logQueues logs queues that are probably a mistake: those that the worker watches and
+// no registered class uses, and those of registered classes that it does not watch.
+// It does not log the former if a class is registered without a queue.
+func logQueues(cfg Config, mux *resque.Mux) {
+	used := mux.Queues()
+	watched := func(queue string) (watched bool) {
+		for _, q := range cfg.Queues {
+			name, excluded := strings.CutPrefix(q, "!")
+			switch {
+			case !fnmatch.Match(name, queue):
+			case excluded:
+				return false
+			default:
+				watched = true
+			}
+		}
+		return watched
+	}
+	var unused, unwatched []string
+	for _, q := range cfg.Queues {
+		if q[0] != '!' && !strings.ContainsAny(q, `*?[\`) && !slices.Contains(used, q) {
+			unused = append(unused, q)
+		}
+	}
+	for _, q := range used {
+		if !watched(q) {
+			unwatched = append(unwatched, q)
+		}
+	}
+	if everyClassHasAQueue(mux) && len(unused) > 0 {
+		cfg.Logger.Warn("no registered class uses these queues", "queues", unused)
+	}
+	if len(unwatched) > 0 {
+		cfg.Logger.Info("queues of registered classes are not watched", "queues", unwatched)
+	}
+}
+
+func everyClassHasAQueue(mux *resque.Mux) bool {
+	classes := mux.Classes()
+	return len(classes) > 0 && !slices.ContainsFunc(classes, func(class string) bool {
+		route, _ := mux.Route(class)
+		return route.Queue == ""
+	})
 }
 
 func isNil(handler resque.Handler) bool {
