@@ -18,7 +18,7 @@ func TestInfoShowsTheNamespaceThatAnAddressNames(t *testing.T) {
 	got := run(t, nil, environ, "info")
 	require.Equal(t, 0, got.status, got.stderr)
 	assert.Regexp(t, `(?m)^namespace +2$`, got.stdout)
-	assert.Contains(t, got.stderr, "a database is spelled host:port:db")
+	assert.Contains(t, got.stderr, "write host:port:db for a database")
 	var asked struct{ Namespace string }
 	require.NoError(t, json.Unmarshal([]byte(run(t, nil, environ, "info", "--json").stdout), &asked))
 	assert.Equal(t, "2", asked.Namespace)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -29,6 +30,7 @@ func writePID(file string, pid int) error {
 // rehearse returns the errors that a process in the background would have at its
 // start. No one would see them there.
 func rehearse(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg worker.Config, flags *workFlags) error {
+	cfg.Logger = slog.New(slog.DiscardHandler) // the background process logs the same
 	w, err := worker.New(client, mux, cfg)
 	if err != nil {
 		return UsageErrorf("%w", err)

@@ -37,11 +37,11 @@ func infoCommand(env *Env) *cobra.Command {
 
 // infoJSON is Ruby's hash, in its order.
 type infoJSON struct {
-	Pending     int      `json:"pending"`
+	Pending     int64    `json:"pending"`
 	Processed   int64    `json:"processed"`
-	Queues      int      `json:"queues"`
-	Workers     int      `json:"workers"`
-	Working     int      `json:"working"`
+	Queues      int64    `json:"queues"`
+	Workers     int64    `json:"workers"`
+	Working     int64    `json:"working"`
 	Failed      int64    `json:"failed"`
 	Servers     []string `json:"servers"`
 	Environment string   `json:"environment"`

@@ -49,7 +49,7 @@ func queuesCommand(env *Env) *cobra.Command {
 // queueJSON is a queue as --json prints it.
 type queueJSON struct {
 	Queue string `json:"queue"`
-	Size  int    `json:"size"`
+	Size  int64  `json:"size"`
 }
 
 // removeQueueCommand removes queues with their jobs.

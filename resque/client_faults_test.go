@@ -109,7 +109,7 @@ func TestEnqueueThatRedisRefusesByHalf(t *testing.T) {
 		assert.False(t, receipt.Enqueued())
 		n, err := redis.Int(c.Do("LLEN", "resque:queue:exports"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, n)
+		assert.EqualValues(t, 1, n)
 	})
 }
 

@@ -109,7 +109,7 @@ func TestEnqueueNamespace(t *testing.T) {
 			require.NoError(t, err)
 			n, err := redis.Int(s.Conn(t).Do("LLEN", c.want))
 			require.NoError(t, err)
-			assert.Equal(t, 1, n, name)
+			assert.EqualValues(t, 1, n, name)
 			require.NoError(t, client.Close())
 		}
 	})

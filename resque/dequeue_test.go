@@ -43,13 +43,13 @@ func TestDequeueTakesExactBytes(t *testing.T) {
 		removed, ok, err := client.Dequeue(t.Context(), a.Job("<b>&"))
 		require.NoError(t, err)
 		assert.True(t, ok)
-		assert.Equal(t, 2, removed)
+		assert.EqualValues(t, 2, removed)
 		removed, _, err = client.Dequeue(t.Context(), a.Job("nobody"))
 		require.NoError(t, err)
 		assert.Zero(t, removed)
 		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").Job())
 		require.NoError(t, err)
-		assert.Equal(t, 1, removed, "a job without arguments only matches one without arguments")
+		assert.EqualValues(t, 1, removed, "a job without arguments only matches one without arguments")
 		assert.Len(t, waitingTexts(t, client, "q"), 2)
 	})
 }
@@ -89,7 +89,7 @@ func TestDequeueClassReadsPayloads(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, ok)
 		assert.Equal(t, stay, waitingTexts(t, client, "q"))
-		assert.Equal(t, len(gone), removed)
+		assert.EqualValues(t, len(gone), removed)
 
 		removed, _, err = client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "A::B"})
 		require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestDequeueClassOfNames(t *testing.T) {
 			}
 			removed, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: class})
 			require.NoError(t, err)
-			assert.Equal(t, 1, removed, class)
+			assert.EqualValues(t, 1, removed, class)
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestDequeueClassOfALongQueue(t *testing.T) {
 			}
 		}
 		assert.True(t, slices.Equal(want, numbers(t, client, "exports")))
-		assert.Equal(t, len(jobs)-len(want), removed)
+		assert.EqualValues(t, len(jobs)-len(want), removed)
 	})
 }
 
@@ -161,7 +161,7 @@ func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
 		require.NoError(t, err)
 
 		release := proxy.Hold()
-		removed := make(chan int, 1)
+		removed := make(chan int64, 1)
 		go func() {
 			n, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "Mailer"})
 			assert.NoError(t, err)
@@ -174,10 +174,10 @@ func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
 		_, err = direct.EnqueueAll(t.Context(), mailers[:10])
 		require.NoError(t, err)
 		release()
-		assert.Equal(t, 3000, <-removed)
+		assert.EqualValues(t, 3000, <-removed)
 		n, err := direct.Size(t.Context(), "q")
 		require.NoError(t, err)
-		assert.Equal(t, 10, n)
+		assert.EqualValues(t, 10, n)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestDequeueClassBesideWorkersAndProducers(t *testing.T) {
 		}
 		done <- nil
 	}()
-	total := 0
+	total := int64(0)
 	for running := 2; running > 0; {
 		removed, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "exports", Class: "Mailer"})
 		require.NoError(t, err)
@@ -239,14 +239,14 @@ func TestDequeueClassBesideWorkersAndProducers(t *testing.T) {
 		assert.LessOrEqual(t, n, 1)
 		mailers += n
 	}
-	assert.Equal(t, each, mailers+total)
+	assert.Equal(t, each, mailers+int(total))
 }
 
 func TestDequeueRefuses(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartEmbedded(t)
 	client := s.Client(t)
-	for name, dequeue := range map[string]func(context.Context, resque.Job) (int, bool, error){
+	for name, dequeue := range map[string]func(context.Context, resque.Job) (int64, bool, error){
 		"by arguments": client.Dequeue, "by class": client.DequeueClass,
 	} {
 		_, ok, err := dequeue(t.Context(), resque.Job{Class: "A"})
@@ -310,7 +310,7 @@ func TestDequeueHooks(t *testing.T) {
 		calls = nil
 		removed, ok, err := client.Dequeue(t.Context(), class.Job(c.arg))
 		require.ErrorIs(t, err, c.err, c.arg)
-		assert.Equal(t, c.removed, removed, c.arg)
+		assert.EqualValues(t, c.removed, removed, c.arg)
 		assert.Equal(t, c.ok, ok, c.arg)
 		assert.Equal(t, c.calls, calls)
 	}
@@ -318,6 +318,6 @@ func TestDequeueHooks(t *testing.T) {
 	removed, ok, err := client.DequeueClass(t.Context(), class.AnyJob())
 	require.NoError(t, err)
 	assert.True(t, ok)
-	assert.Equal(t, 2, removed)
+	assert.EqualValues(t, 2, removed)
 	assert.Equal(t, []string{"client []", "before []", "after []"}, calls)
 }

@@ -58,7 +58,7 @@ func AfterEnqueue(hook func(ctx context.Context, job Job) error) EnqueueMiddlewa
 
 // DequeueFunc is a function that removes jobs, as [Client.Dequeue] and
 // [Client.DequeueClass] do.
-type DequeueFunc func(ctx context.Context, job Job) (removed int, ok bool, err error)
+type DequeueFunc func(ctx context.Context, job Job) (removed int64, ok bool, err error)
 
 // DequeueMiddleware wraps a function that removes jobs. To veto the removal, it returns
 // false and no error, and does not call next.
@@ -74,7 +74,7 @@ func BeforeDequeue(hook func(ctx context.Context, job Job) (ok bool, err error))
 		return nil
 	}
 	return func(next DequeueFunc) DequeueFunc {
-		return func(ctx context.Context, job Job) (int, bool, error) {
+		return func(ctx context.Context, job Job) (int64, bool, error) {
 			if ok, err := hook(ctx, job); !ok || err != nil {
 				return 0, false, err
 			}
@@ -92,7 +92,7 @@ func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddlewa
 		return nil
 	}
 	return func(next DequeueFunc) DequeueFunc {
-		return func(ctx context.Context, job Job) (int, bool, error) {
+		return func(ctx context.Context, job Job) (int64, bool, error) {
 			removed, ok, err := next(ctx, job)
 			if err == nil && ok {
 				err = hook(ctx, job)
@@ -150,8 +150,8 @@ func wrapEnqueue(middleware []EnqueueMiddleware, fn EnqueueFunc) EnqueueFunc {
 	return fn
 }
 
-func (c *Client) dequeueBy(ctx context.Context, job Job, remove DequeueFunc) (int, bool, error) {
-	return wrapDequeue(c.cfg.DequeueHooks, func(ctx context.Context, job Job) (int, bool, error) {
+func (c *Client) dequeueBy(ctx context.Context, job Job, remove DequeueFunc) (int64, bool, error) {
+	return wrapDequeue(c.cfg.DequeueHooks, func(ctx context.Context, job Job) (int64, bool, error) {
 		return wrapDequeue(job.hooks.dequeues(), remove)(ctx, job)
 	})(ctx, job)
 }

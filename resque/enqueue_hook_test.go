@@ -103,7 +103,7 @@ func TestEnqueueHooksErrors(t *testing.T) {
 			assert.Equal(t, c.queued, receipt.Enqueued())
 			size, err := client.Size(t.Context(), "exports")
 			require.NoError(t, err)
-			assert.Equal(t, c.waiting, size)
+			assert.EqualValues(t, c.waiting, size)
 		})
 	}
 	t.Run("after what was not queued", func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestEveryDefinitionHasHooks(t *testing.T) {
 		removed, ok, err := client.Dequeue(t.Context(), job)
 		require.NoError(t, err)
 		assert.True(t, ok)
-		assert.Equal(t, 1, removed)
+		assert.EqualValues(t, 1, removed)
 		assert.Equal(t, i+1, dequeued)
 	}
 }

@@ -7,11 +7,11 @@ import (
 
 // Info is the number of jobs, queues and workers in a namespace.
 type Info struct {
-	Pending   int      // jobs in queues
+	Pending   int64    // jobs in queues
 	Processed int64    // finished jobs, including failed ones
-	Queues    int      // known queues
-	Workers   int      // registered workers
-	Working   int      // workers running a job
+	Queues    int64    // known queues
+	Workers   int64    // registered workers
+	Working   int64    // workers running a job
 	Failed    int64    // failures in FailedList
 	Servers   []string // the Redis server
 }
@@ -25,8 +25,8 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	return Info{
-		Pending: o.Pending, Processed: o.Processed, Queues: len(o.Queues),
-		Workers: len(o.Workers), Working: o.Working, Failed: o.Failed,
+		Pending: o.Pending, Processed: o.Processed, Queues: int64(len(o.Queues)),
+		Workers: int64(len(o.Workers)), Working: o.Working, Failed: o.Failed,
 		Servers: []string{c.rdb.String()},
 	}, nil
 }

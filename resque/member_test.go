@@ -73,7 +73,7 @@ func TestMembersTravel(t *testing.T) {
 		assert.Zero(t, removed, "the bytes are others")
 		removed, _, err = client.Dequeue(t.Context(), exporter(2).WithMember("trace", "t"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, removed)
+		assert.EqualValues(t, 1, removed)
 	})
 }
 

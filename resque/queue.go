@@ -46,7 +46,7 @@ func (c *Client) Pop(ctx context.Context, queue string) (job *Payload, ok bool, 
 // Size returns the number of jobs waiting in queue.
 //
 // Ruby: Resque.size.
-func (c *Client) Size(ctx context.Context, queue string) (int, error) {
+func (c *Client) Size(ctx context.Context, queue string) (int64, error) {
 	return c.store.Size(ctx, queue)
 }
 
@@ -64,7 +64,7 @@ func (c *Client) Queues(ctx context.Context) ([]string, error) {
 // whether the queue existed. If the queue is paused, it stays paused.
 //
 // Ruby: Resque.remove_queue.
-func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int, known bool, err error) {
+func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int64, known bool, err error) {
 	known, jobs, err = c.store.RemoveQueue(ctx, queue)
 	return jobs, known || jobs > 0, err
 }
@@ -90,7 +90,7 @@ func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.
 				yield(nil, err)
 				return
 			}
-			start = max(size+start, 0)
+			start = max(int(size)+start, 0)
 		}
 		for count != 0 {
 			part := peekPart
@@ -132,8 +132,8 @@ func readWaiting(queue string, payload []byte) (*Payload, error) {
 // queues cannot be read, it returns the others and an error.
 //
 // Ruby: Resque.queue_sizes.
-func (c *Client) QueueSizes(ctx context.Context) (map[string]int, error) {
-	sizes := map[string]int{}
+func (c *Client) QueueSizes(ctx context.Context) (map[string]int64, error) {
+	sizes := map[string]int64{}
 	var wrong error
 	for sample, err := range c.samples(ctx, 0) {
 		switch {
@@ -151,7 +151,7 @@ func (c *Client) QueueSizes(ctx context.Context) (map[string]int, error) {
 // Sample is the size of a queue and its first jobs.
 type Sample struct {
 	Queue string
-	Size  int
+	Size  int64
 
 	// Jobs are the next jobs that workers take. A job whose payload cannot be read
 	// has an empty Class, and only Queue and Raw are set.
@@ -225,8 +225,8 @@ func (c *Client) ResumeQueue(ctx context.Context, queue string) error {
 // bytes. It returns the number of removed jobs; ok is false if a hook vetoed it.
 //
 // Ruby: Resque.dequeue and Resque::Job.destroy with arguments.
-func (c *Client) Dequeue(ctx context.Context, job Job) (removed int, ok bool, err error) {
-	return c.dequeueBy(ctx, job, func(ctx context.Context, job Job) (int, bool, error) {
+func (c *Client) Dequeue(ctx context.Context, job Job) (removed int64, ok bool, err error) {
+	return c.dequeueBy(ctx, job, func(ctx context.Context, job Job) (int64, bool, error) {
 		if err := job.validate(); err != nil {
 			return 0, false, err
 		}
@@ -248,9 +248,9 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int, ok bool, er
 // back at the front during the call, as many others may be left in the queue.
 //
 // Ruby: Resque.dequeue and Resque::Job.destroy without arguments.
-func (c *Client) DequeueClass(ctx context.Context, job Job) (removed int, ok bool, err error) {
+func (c *Client) DequeueClass(ctx context.Context, job Job) (removed int64, ok bool, err error) {
 	job.Args = nil
-	return c.dequeueBy(ctx, job, func(ctx context.Context, job Job) (int, bool, error) {
+	return c.dequeueBy(ctx, job, func(ctx context.Context, job Job) (int64, bool, error) {
 		if err := job.validate(); err != nil {
 			return 0, false, err
 		}

@@ -62,7 +62,7 @@ func clientScenarios() []clientScenario {
 			t.Helper()
 			jobs, known, err := client.RemoveQueue(t.Context(), "exports")
 			require.NoError(t, err)
-			assert.Equal(t, 1, jobs)
+			assert.EqualValues(t, 1, jobs)
 			assert.True(t, known)
 			return []int{1, 1} // SREM and DEL
 		}, commute: true},

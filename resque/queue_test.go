@@ -137,7 +137,7 @@ func TestPeekPassesOverWhatItCannotRead(t *testing.T) {
 		assert.Nil(t, job)
 		n++
 	}
-	assert.Equal(t, 1, n)
+	assert.EqualValues(t, 1, n)
 }
 
 func TestQueuesOfAnyKind(t *testing.T) {
@@ -160,7 +160,7 @@ func TestQueuesOfAnyKind(t *testing.T) {
 
 		sizes, err := client.QueueSizes(t.Context())
 		require.ErrorContains(t, err, `reading the size of queue "text": WRONGTYPE`)
-		assert.Equal(t, map[string]int{"a:b,c *!": 1, "b": 2, "empty": 0, "é": 1}, sizes)
+		assert.Equal(t, map[string]int64{"a:b,c *!": 1, "b": 2, "empty": 0, "é": 1}, sizes)
 
 		var names []string
 		for sample, err := range client.SampleQueues(t.Context(), 1) {
@@ -186,7 +186,7 @@ func TestQueuesOfAnyKind(t *testing.T) {
 		}
 		info, err := client.Info(t.Context())
 		require.NoError(t, err, "one damaged queue does not hide the rest")
-		assert.Equal(t, 4, info.Pending)
+		assert.EqualValues(t, 4, info.Pending)
 	})
 }
 
@@ -198,7 +198,7 @@ func TestRemoveQueueTellsWhatThereWas(t *testing.T) {
 	require.NoError(t, client.PauseQueue(t.Context(), "a"))
 	jobs, known, err := client.RemoveQueue(t.Context(), "a")
 	require.NoError(t, err)
-	assert.Equal(t, 1, jobs)
+	assert.EqualValues(t, 1, jobs)
 	assert.True(t, known)
 	jobs, known, err = client.RemoveQueue(t.Context(), "a")
 	require.NoError(t, err)

@@ -93,7 +93,7 @@ func TestWorkersTakeTwoRoundTrips(t *testing.T) {
 	before := trips.Load()
 	info, err := client.Info(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 1000, info.Working)
+	assert.EqualValues(t, 1000, info.Working)
 	assert.LessOrEqual(t, trips.Load()-before, int64(2))
 }
 

@@ -129,7 +129,8 @@ func TestFormationWithoutRedisExplainsTheError(t *testing.T) {
 		require.Fail(t, "it did not stop", "%s", f.said)
 	}
 	assert.Regexp(t, `\.1 +\| .*127\.0\.0\.1:1`, f.said.String())
-	assert.Contains(t, f.said.String(), "Start one with 'redis-server', or name another with --redis or REDIS_URL")
+	assert.Contains(t, f.said.String(), "Start one with 'redis-server', or correct the host and the port.")
+	assert.Contains(t, f.said.String(), "The address is from --redis or REDIS_URL.")
 	assert.Empty(t, f.left(t))
 }
 

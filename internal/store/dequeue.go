@@ -15,10 +15,10 @@ var dequeueLua string
 // Remove removes every copy of payload from a queue and returns their number.
 //
 // Ruby: Resque::DataStore::QueueAccess#remove_from_queue.
-func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int, error) {
-	n := 0
+func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int64, error) {
+	var n int64
 	err := s.with(ctx, func(c conn) (err error) {
-		n, err = redis.Int(c.do("LREM", s.keys.queue(queue), 0, payload))
+		n, err = redis.Int64(c.do("LREM", s.keys.queue(queue), 0, payload))
 		return err
 	})
 	if err != nil {
@@ -42,9 +42,9 @@ const (
 //
 // Ruby: Resque::Job.destroy, which reads the whole queue and then removes all
 // payloads with the same bytes.
-func (s *Store) RemoveClass(ctx context.Context, queue, class string) (int, error) {
+func (s *Store) RemoveClass(ctx context.Context, queue, class string) (int64, error) {
 	mark := "goresque:removed:" + rand.Text()
-	total, removed, done, length := 0, 0, 0, -1
+	total, removed, done, length := int64(0), int64(0), 0, -1
 	for reached := false; !reached; {
 		err := s.with(ctx, func(c conn) error {
 			reply, err := redis.Values(c.script(s.scripts.dequeue, 1, s.keys.queue(queue), class, mark, removePart, removeMost, done, length))

@@ -273,6 +273,6 @@ func TestQueueNamesMayHaveAnyCharacters(t *testing.T) {
 		}
 		n, err := redis.Int(f.do(t, "SCARD", "resque:queues"), nil)
 		require.NoError(t, err)
-		assert.Equal(t, 12, n)
+		assert.EqualValues(t, 12, n)
 	})
 }

@@ -11,7 +11,7 @@ import (
 // Overview has the names of queues and workers, and counts.
 type Overview struct {
 	Queues, Workers   []string
-	Pending, Working  int
+	Pending, Working  int64
 	Processed, Failed int64
 }
 
@@ -75,7 +75,7 @@ func (s *Store) sums(c conn, o *Overview) error {
 		return err
 	}
 	for range o.Queues {
-		n, err := redis.Int(c.receive())
+		n, err := redis.Int64(c.receive())
 		if err != nil && !Refused(err) {
 			return err
 		}

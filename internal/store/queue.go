@@ -91,10 +91,10 @@ func (s *Store) Pop(ctx context.Context, queue string) (payload []byte, ok bool,
 // Size returns the number of payloads in a queue.
 //
 // Ruby: Resque::DataStore::QueueAccess#queue_size.
-func (s *Store) Size(ctx context.Context, queue string) (int, error) {
-	n := 0
+func (s *Store) Size(ctx context.Context, queue string) (int64, error) {
+	var n int64
 	err := s.with(ctx, func(c conn) (err error) {
-		n, err = redis.Int(c.do("LLEN", s.keys.queue(queue)))
+		n, err = redis.Int64(c.do("LLEN", s.keys.queue(queue)))
 		return err
 	})
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *Store) Payloads(ctx context.Context, queue string, first, last int) ([]
 // the queue was known, and how many payloads it had.
 //
 // Ruby: Resque::DataStore::QueueAccess#remove_queue.
-func (s *Store) RemoveQueue(ctx context.Context, queue string) (known bool, payloads int, err error) {
+func (s *Store) RemoveQueue(ctx context.Context, queue string) (known bool, payloads int64, err error) {
 	err = s.with(ctx, func(c conn) error {
 		if err := errors.Join(
 			c.Send("MULTI"),

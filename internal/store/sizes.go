@@ -10,7 +10,7 @@ import (
 // Sample is the size of a queue, and its first payloads.
 type Sample struct {
 	Queue    string
-	Size     int
+	Size     int64
 	Payloads [][]byte
 	Err      error // why this queue could not be read
 }
@@ -51,7 +51,7 @@ func (s *Store) Samples(ctx context.Context, queues []string, n int) ([]Sample, 
 
 func receiveSample(c conn, queue string, payloads bool) Sample {
 	sample := Sample{Queue: queue}
-	sample.Size, sample.Err = redis.Int(c.receive())
+	sample.Size, sample.Err = redis.Int64(c.receive())
 	if payloads {
 		var err error
 		if sample.Payloads, err = redis.ByteSlices(c.receive()); sample.Err == nil {
