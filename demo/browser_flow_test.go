@@ -213,7 +213,7 @@ func TestBrowserDoubleClickCreatesOneExport(t *testing.T) {
 	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
-	assert.Equal(t, 2, size)
+	assert.EqualValues(t, 2, size)
 }
 
 func TestBrowserFollowsThirtyExportsOnOneStream(t *testing.T) {

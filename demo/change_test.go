@@ -39,7 +39,7 @@ func TestSameFormTwiceIsOneExport(t *testing.T) {
 	all.Wait()
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
-	assert.Equal(t, 1, size)
+	assert.EqualValues(t, 1, size)
 	exports, err := f.exports.latest(t.Context(), 10)
 	require.NoError(t, err)
 	assert.Len(t, exports, 1)

@@ -36,7 +36,7 @@ func TestActionsFinishAfterTheVisitorLeft(t *testing.T) {
 		t.Helper()
 		size, err := f.client.Size(t.Context(), "exports")
 		require.NoError(t, err)
-		return int64(size)
+		return size
 	}
 
 	t.Run("create", func(t *testing.T) {

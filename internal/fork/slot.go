@@ -42,7 +42,7 @@ func (s *Slot) Perform(ctx context.Context, killed <-chan struct{}, job Job, sto
 			return Report{}, ErrNotBegun
 		}
 		unwatch := c.killOn(killed)
-		report, err := s.perform(ctx, c, job, stop)
+		report, err := s.perform(ctx, killed, c, job, stop)
 		unwatch()
 		s.leave(c, err == nil)
 		if !errors.Is(err, ErrNotBegun) || ctx.Err() != nil || isClosed(killed) {
@@ -103,7 +103,7 @@ func (s *Slot) isOld(c *child) bool {
 }
 
 // perform sends the job to the child and waits until it has ended.
-func (s *Slot) perform(ctx context.Context, c *child, job Job, stop func() *Stop) (Report, error) {
+func (s *Slot) perform(ctx context.Context, killed <-chan struct{}, c *child, job Job, stop func() *Stop) (Report, error) {
 	if err := writeFrame(c.to, frameJob, job, job.Payload); err != nil {
 		c.kill() // it does not read
 	}
@@ -126,6 +126,10 @@ func (s *Slot) perform(ctx context.Context, c *child, job Job, stop func() *Stop
 			}
 		case <-ended:
 			ended = nil
+			if isClosed(killed) { // telling it to stop would let it begin to
+				c.kill()
+				continue
+			}
 			if message := stop(); message != nil {
 				_ = writeFrame(c.to, frameStop, message, nil) // a child that does not read is killed
 			}
