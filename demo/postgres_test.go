@@ -70,6 +70,7 @@ func TestPostgres(t *testing.T) {
 		e, err := db.add(t.Context(), 100, 0)
 		require.NoError(t, err)
 		require.NoError(t, e.PerformLengthyComputation(t.Context()))
+		id := e.ID // performing writes to e
 		done := make(chan error, 1)
 		go func() {
 			var err error
@@ -86,7 +87,7 @@ func TestPostgres(t *testing.T) {
 				return
 			default:
 			}
-			reader, err := db.find(t.Context(), e.ID)
+			reader, err := db.find(t.Context(), id)
 			require.NoError(t, err)
 			data, err := reader.file(t.Context())
 			if err != nil {
