@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -80,7 +80,9 @@ func TestExplainTellsSilenceFromALostConnection(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = rdb.Close() })
 	require.NoError(t, rdb.Ping(t.Context()))
-	require.NoError(t, syscall.Kill(s.PID, syscall.SIGKILL))
+	process, err := os.FindProcess(s.PID)
+	require.NoError(t, err)
+	require.NoError(t, process.Kill())
 	assert.Equal(t, resque.FaultLost, code(rdb.Ping(t.Context())))
 }
 
