@@ -20,6 +20,7 @@ type Recording struct {
 	Now        time.Time        `json:"now"`
 	Commands   [][]string       `json:"commands"`
 	KeysBefore map[string]Value `json:"keys_before"`
+	KeysAfter  map[string]Value `json:"keys_after"`
 	Returns    json.RawMessage  `json:"returns"`
 	Raises     *struct {
 		Class   string `json:"class"`

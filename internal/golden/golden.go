@@ -29,7 +29,8 @@ type Scenario struct {
 }
 
 // Value is the type of a key and its content: a string, the items of a list, the
-// sorted members of a set, or the fields of a hash.
+// sorted members of a set, the fields of a hash, or the members of a sorted set with
+// their scores.
 type Value struct {
 	Type  string `json:"type"`
 	Value any    `json:"value"`
@@ -93,6 +94,14 @@ func dump(t testing.TB, c redis.Conn, kind, key string) any {
 			cleaned[Clean(k)] = Clean(v)
 		}
 		return cleaned
+	case "zset":
+		pairs, err := redis.Strings(c.Do("ZRANGE", key, 0, -1, "WITHSCORES"))
+		require.NoError(t, err)
+		members := []any{}
+		for pair := range slices.Chunk(pairs, 2) {
+			members = append(members, []any{pair[0], pair[1]})
+		}
+		return members
 	default:
 		require.Fail(t, "key has a type that Resque does not use", "%s %s", kind, key)
 		return nil

@@ -22,6 +22,8 @@ const (
 // caller whose push has just been answered need not wait for a whole round trip of
 // other callers before its next push is sent.
 type combiner struct {
+	send func(batch []*push) // sends a batch in one round trip and sets the results
+
 	mu      sync.Mutex
 	trips   int
 	waiting []*push
@@ -29,18 +31,17 @@ type combiner struct {
 
 // push is one payload to push. It is sent once.
 type push struct {
-	queue   string
-	payload []byte
+	job     Delayed         // of a push to a queue, only Queue and Payload
 	ctx     context.Context //nolint:containedctx // of the caller, which waits
+	delayed bool            // a result: whether the job is delayed
 	err     error           // the result
 	next    chan bool       // if it waits: true means lead the next round trip, false that err is set
 }
 
 // combine sends p, alone or together with other pushes, and returns the result.
-func (s *Store) combine(p *push) error {
-	c := &s.pushes
+func (c *combiner) combine(p *push) error {
 	if c.start(p) {
-		s.send([]*push{p})
+		c.send([]*push{p})
 		c.finish()
 		return p.err
 	}
@@ -68,7 +69,7 @@ func (s *Store) combine(p *push) error {
 	}
 	runtime.Gosched() // callers that have just been answered may push again
 	batch := c.gather(p)
-	s.send(batch)
+	c.send(batch)
 	for _, other := range batch[1:] {
 		other.next <- false
 	}
@@ -105,7 +106,7 @@ func (c *combiner) remove(p *push) bool {
 func (c *combiner) gather(p *push) []*push {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	batch, size := []*push{p}, len(p.payload)
+	batch, size := []*push{p}, len(p.job.Payload)
 	for len(c.waiting) > 0 && len(batch) < pushJobs && size < pushBytes {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]
@@ -114,7 +115,7 @@ func (c *combiner) gather(p *push) []*push {
 			next.next <- false
 			continue
 		}
-		batch, size = append(batch, next), size+len(next.payload)
+		batch, size = append(batch, next), size+len(next.job.Payload)
 	}
 	return batch
 }
@@ -148,22 +149,22 @@ func deadline(p *push) time.Time {
 	return time.Unix(1<<40, 0)
 }
 
-// send sends a batch in one round trip and sets the result of each push. All payloads
-// of a queue are in one command, in their order.
-func (s *Store) send(batch []*push) {
+// sendPushes sends a batch in one round trip and sets the result of each push. All
+// payloads of a queue are in one command, in their order.
+func (s *Store) sendPushes(batch []*push) {
 	batches := make([]Batch, 0, 1)
 	place := make(map[string]int, 1) // indexes of batches, by queue
 	for _, p := range batch {
-		at, ok := place[p.queue]
+		at, ok := place[p.job.Queue]
 		if !ok {
 			at = len(batches)
-			place[p.queue] = at
-			batches = append(batches, Batch{Queue: p.queue})
+			place[p.job.Queue] = at
+			batches = append(batches, Batch{Queue: p.job.Queue})
 		}
-		batches[at].Payloads = append(batches[at].Payloads, p.payload)
+		batches[at].Payloads = append(batches[at].Payloads, p.job.Payload)
 	}
 	errs := s.pushAll(batch[0].ctx, batches)
 	for _, p := range batch {
-		p.err = errs[place[p.queue]]
+		p.err = errs[place[p.job.Queue]]
 	}
 }

@@ -21,7 +21,7 @@ func PushTrips(s *Store) int {
 func Gathered(sizes ...int) int {
 	var c combiner
 	for _, size := range sizes {
-		c.waiting = append(c.waiting, &push{ctx: context.Background(), payload: make([]byte, size)})
+		c.waiting = append(c.waiting, &push{ctx: context.Background(), job: Delayed{Payload: make([]byte, size)}})
 	}
 	lead := c.waiting[0]
 	c.waiting = c.waiting[1:]

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 )
 
 // keys builds the keys. Each method names the Ruby method that owns its key.
@@ -63,6 +64,29 @@ func (k keys) pauseEvery() string { return k.rdb.Key("pause:all") }
 // pruningLock is the key of the lock that a process holds while it prunes.
 // Ruby: WorkerAccess#redis_key_for_worker_pruning.
 func (k keys) pruningLock() string { return k.rdb.Key("pruning_dead_workers_in_progress") }
+
+// delayedSchedule is the key of the sorted set of the Unix seconds that have delayed
+// jobs. Ruby: Resque::Scheduler::DelayingExtensions#delayed_push.
+func (k keys) delayedSchedule() string { return k.rdb.Key("delayed_queue_schedule") }
+
+// delayed is the key of the list of the jobs that are due at a Unix second.
+// Ruby: DelayingExtensions#delayed_push.
+func (k keys) delayed(second int64) string { return k.rdb.Key(delayedList(second)) }
+
+// delayedList is the name of a list of delayed jobs, without the namespace.
+func delayedList(second int64) string { return delayedPrefix + strconv.FormatInt(second, 10) }
+
+// delayedPrefix is what precedes the second. The key delayed:last_enqueued_at also
+// begins with it.
+const delayedPrefix = "delayed:"
+
+// timestamps is the key of the set of the lists in which a delayed payload is, without
+// the namespace. Ruby: DelayingExtensions#delayed_push.
+func (k keys) timestamps(payload string) string { return k.rdb.Key("timestamps", payload) }
+
+// lastEnqueuedAt is the key of the hash of the names of recurring entries to the times
+// at which they fired. Ruby: Resque::Scheduler::DelayingExtensions#last_enqueued_at.
+func (k keys) lastEnqueuedAt() string { return k.rdb.Key("delayed:last_enqueued_at") }
 
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.

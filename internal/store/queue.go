@@ -13,7 +13,7 @@ import (
 //
 // Ruby: Resque::DataStore::QueueAccess#push_to_queue.
 func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
-	if err := s.combine(&push{ctx: ctx, queue: queue, payload: payload}); err != nil {
+	if err := s.pushes.combine(&push{ctx: ctx, job: Delayed{Queue: queue, Payload: payload}}); err != nil {
 		return fmt.Errorf("pushing to queue %q: %w", queue, err)
 	}
 	return nil

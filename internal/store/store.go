@@ -25,6 +25,7 @@ type Store struct {
 	scripts    scripts
 	known      sync.Map // *workerArgs by worker id
 	pushes     combiner
+	delays     combiner
 	lastQueues atomic.Pointer[queueKeys]
 }
 
@@ -34,14 +35,14 @@ type scripts struct {
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
-	dequeue                            *redis.Script
+	dequeue, delay                     *redis.Script
 	queueRemove, queueForget           *redis.Script
 	describe, readKey                  *redis.Script
 }
 
 // New returns a store on rdb.
 func New(rdb Redis) *Store {
-	return &Store{
+	s := &Store{
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
@@ -59,12 +60,15 @@ func New(rdb Redis) *Store {
 			failedRetried: redis.NewScript(-1, failedRetriedLua),
 			trashes:       redis.NewScript(-1, trashesLua),
 			dequeue:       redis.NewScript(-1, dequeueLua),
+			delay:         redis.NewScript(-1, delayLua),
 			queueRemove:   redis.NewScript(-1, queueRemoveLua),
 			queueForget:   redis.NewScript(-1, queueForgetLua),
 			describe:      redis.NewScript(-1, describeLua),
 			readKey:       redis.NewScript(-1, readKeyLua),
 		},
 	}
+	s.pushes.send, s.delays.send = s.sendPushes, s.sendDelays
+	return s
 }
 
 // Ping returns an error if Redis does not answer.
