@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,32 +25,27 @@ func TestPagesPassAxeInLightAndDarkWideAndNarrow(t *testing.T) {
 	axe, err := os.ReadFile("../web/testdata/node_modules/axe-core/axe.min.js")
 	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in web/testdata installs it
 	require.NoError(t, err)
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f := setUpWith(t, webConfig{rows: 10_000, seconds: 6, lost: time.Hour})
 	f.gallery(t)
 	for _, look := range []struct {
 		theme string
-		width int64
+		width int
 	}{{"light", 1200}, {"dark", 320}, {"dark", 1200}, {"light", 320}} {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-		})
-		require.NoError(t, err)
+		tab.Prefer(look.theme, true)
 		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/2/download", "/problem?seconds=1.5", "/problem"} {
-			see(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(f.web.URL+path))
+			tab.Do(browsertest.Viewport(look.width, 800), browsertest.Navigate(f.web.URL+path))
 			if path == "/problem" {
-				see(t, ctx, stubborn(), browsertest.Visible("Your export was cut off"))
+				tab.Do(stubborn(), browsertest.Visible("Your export was cut off"))
 			}
-			see(t, ctx, chromedp.Evaluate[chromedp.Void](string(axe)))
-			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](
-				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`,
-				chromedp.EvalAwaitPromise))
-			require.NoError(t, err)
+			tab.Do(browsertest.Run(string(axe)))
+			found := browsertest.Ask[[]violation](tab,
+				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`)
 			for _, v := range found {
 				t.Errorf("%s: %s\n%s, %s, %d wide: %.300s\n%s", v.ID, v.Help, path, look.theme, look.width, v.Nodes[0].HTML, v.Nodes[0].FailureSummary)
 			}
-			assert.False(t, ask[bool](t, ctx, `document.documentElement.scrollWidth > innerWidth`), "%s scrolls sideways", path)
-			assert.Equal(t, "none", ask[string](t, ctx, `getComputedStyle(document.querySelector(".spinner") ?? document.body).animationName`))
+			assert.False(t, browsertest.Ask[bool](tab, `document.documentElement.scrollWidth > innerWidth`), "%s scrolls sideways", path)
+			assert.Equal(t, "none", browsertest.Ask[string](tab, `getComputedStyle(document.querySelector(".spinner") ?? document.body).animationName`))
 		}
 	}
 }

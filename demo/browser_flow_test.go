@@ -13,11 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -81,26 +76,16 @@ func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
 // stay marks the page. stayed is false after the page has been loaded again.
 const stay, stayed = `window.stayed = true`, `window.stayed === true`
 
-func mark() chromedp.Action[chromedp.Void] { return browsertest.Becomes(stay) }
+func mark() browsertest.Step { return browsertest.Becomes(stay) }
 
-func click(selector string) chromedp.Action[chromedp.Void] { return browsertest.Click(selector) }
+func click(selector string) browsertest.Step { return browsertest.Click(selector) }
 
 func TestBrowserFollowsAnExport(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f, g := guarded(t, 1000, 3)
-	complaints := make(chan string, 100)
-	require.NoError(t, chromedp.Listen(ctx, func(ev any) {
-		switch e := ev.(type) {
-		case *log.EventEntryAdded:
-			complaints <- e.Entry.Text
-		case *runtime.EventExceptionThrown:
-			complaints <- e.ExceptionDetails.Text
-		}
-	}))
 	f.work(t)
-	see(t, ctx,
-		chromedp.EmulateViewport(800, 400), chromedp.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."),
+	tab.Do(browsertest.Viewport(800, 400), browsertest.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."),
 		click(`.primary`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, record.Building)),
 		browsertest.Becomes(`document.querySelector("#flash[role=status]") !== null`), browsertest.Visible("you can leave this page"),
 		browsertest.Becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
@@ -108,43 +93,35 @@ func TestBrowserFollowsAnExport(t *testing.T) {
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
 		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
 		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
-	assert.True(t, ask[bool](t, ctx, stayed), "the page was loaded again")
-	assert.Equal(t, "✓ Exports · goresque demo", ask[string](t, ctx, `document.title`))
-	assert.True(t, ask[bool](t, ctx, `document.activeElement === document.querySelector("#export-1 a")`), "the focus moved")
-	assert.Equal(t, 50, ask[int](t, ctx, `scrollY`), "the page scrolled")
+	assert.True(t, browsertest.Ask[bool](tab, stayed), "the page was loaded again")
+	assert.Equal(t, "✓ Exports · goresque demo", browsertest.Ask[string](tab, `document.title`))
+	assert.True(t, browsertest.Ask[bool](tab, `document.activeElement === document.querySelector("#export-1 a")`), "the focus moved")
+	assert.Equal(t, 50, browsertest.Ask[int](tab, `scrollY`), "the page scrolled")
 	assert.EqualValues(t, 2, g.streams.Load(), "want one stream for each page")
 
 	dir := t.TempDir()
-	_, err := chromedp.Call(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
-		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
-	})
-	require.NoError(t, err)
-	see(t, ctx, click(`#export-1 .button`))
+	tab.DownloadTo(dir)
+	tab.Do(click(`#export-1 .button`))
 	require.Eventually(t, func() bool {
 		data, err := os.ReadFile(filepath.Join(dir, "Customers – export 1.csv"))
 		return err == nil && string(data) == wantCSV(1000)
 	}, patience, 20*time.Millisecond)
-	select {
-	case text := <-complaints:
-		require.Fail(t, "the browser reports an error", text)
-	default:
-	}
+	assert.Empty(t, tab.Complaints())
 }
 
 func TestBrowserWithoutScriptsReloadsThePage(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f, g := guarded(t, 100, 4)
-	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	require.NoError(t, err)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page reloads every 3 seconds."),
+	tab.DisableScripts()
+	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page reloads every 3 seconds."),
 		insist(`[aria-label="Cancel export 1"]`, row(1, record.Cancelled)))
 	f.work(t)
-	see(t, ctx, insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
+	tab.Do(insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
 		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"))
 	assert.Zero(t, g.streams.Load())
-	assert.False(t, ask[bool](t, ctx, `document.querySelector("meta[http-equiv]") !== null`), "the page of a ready export still reloads")
-	see(t, ctx, click(`[aria-label="Delete export 1"]`), browsertest.Visible("No exports yet."))
+	assert.False(t, browsertest.Ask[bool](tab, `document.querySelector("meta[http-equiv]") !== null`), "the page of a ready export still reloads")
+	tab.Do(click(`[aria-label="Delete export 1"]`), browsertest.Visible("No exports yet."))
 }
 
 func TestBrowserFollowsWhenStreamsAreCut(t *testing.T) {
@@ -152,43 +129,43 @@ func TestBrowserFollowsWhenStreamsAreCut(t *testing.T) {
 
 	t.Run("after they started", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, g := guarded(t, 1000, 5)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 		polled := g.polls.Load()
 		g.cutStreams()
-		see(t, ctx, browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
-		assert.True(t, ask[bool](t, ctx, stayed))
+		tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
+		assert.True(t, browsertest.Ask[bool](tab, stayed))
 		assert.Positive(t, g.resumed.Load(), "no stream had a Last-Event-ID")
 		assert.Equal(t, polled, g.polls.Load())
 	})
 
 	t.Run("by a proxy that refuses them", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, g := guarded(t, 1000, 4)
 		g.noStream.Store(true)
 		f.work(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
-		assert.True(t, ask[bool](t, ctx, stayed))
+		assert.True(t, browsertest.Ask[bool](tab, stayed))
 		assert.Positive(t, g.polls.Load(), "the page sent no long polls")
 	})
 }
 
 func TestBrowserReconnectsAfterARestart(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f := setUp(t, 1000, 6)
 	f.work(t)
 	first := httptest.NewServer(f.app)
-	see(t, ctx, chromedp.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
+	tab.Do(browsertest.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 	first.CloseClientConnections()
 	first.Listener.Close()
-	see(t, ctx, browsertest.Visible("Connection lost – retrying in"), browsertest.Visible("Retry now"))
+	tab.Do(browsertest.Visible("Connection lost – retrying in"), browsertest.Visible("Retry now"))
 
 	l, err := net.Listen("tcp", first.Listener.Addr().String())
 	require.NoError(t, err)
@@ -198,19 +175,19 @@ func TestBrowserReconnectsAfterARestart(t *testing.T) {
 		second.CloseClientConnections() // the page's stream is open
 		second.Close()
 	})
-	see(t, ctx, click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
-	assert.True(t, ask[bool](t, ctx, stayed))
+	tab.Do(click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
+	assert.True(t, browsertest.Ask[bool](tab, stayed))
 }
 
 func TestBrowserDoubleClickCreatesOneExport(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f := setUp(t, 10, 0)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, record.Queued)),
-		chromedp.Navigate(f.web.URL+"/exports"))
+	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), browsertest.DoubleClick(`.primary`), browsertest.Becomes(row(1, record.Queued)),
+		browsertest.Navigate(f.web.URL+"/exports"))
 	// Submit it twice as fast as possible.
-	see(t, ctx, browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, record.Queued)))
-	assert.Equal(t, 2, ask[int](t, ctx, `document.querySelectorAll("[data-row]").length`))
+	tab.Do(browsertest.Becomes(`document.forms[0].requestSubmit(), document.forms[0].requestSubmit(), true`), browsertest.Becomes(row(2, record.Queued)))
+	assert.Equal(t, 2, browsertest.Ask[int](tab, `document.querySelectorAll("[data-row]").length`))
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, size)
@@ -218,23 +195,23 @@ func TestBrowserDoubleClickCreatesOneExport(t *testing.T) {
 
 func TestBrowserFollowsThirtyExportsOnOneStream(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f, g := guarded(t, 100, 0.2)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."), mark())
+	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."), mark())
 	var all sync.WaitGroup
 	for range 30 {
 		all.Go(func() { assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode) })
 	}
 	all.Wait()
-	see(t, ctx, browsertest.Becomes(`document.querySelectorAll("[data-state=queued]").length === 30`), browsertest.Visible("30th in line"))
+	tab.Do(browsertest.Becomes(`document.querySelectorAll("[data-state=queued]").length === 30`), browsertest.Visible("30th in line"))
 	f.work(t)
 	f.work(t)
-	see(t, ctx, browsertest.Becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), browsertest.Visible("is ready – Download CSV"))
-	ids := ask[[]string](t, ctx, `[...document.querySelectorAll("[data-row]")].map((r) => r.id)`)
+	tab.Do(browsertest.Becomes(`document.querySelectorAll("[data-state=ready]").length === 30`), browsertest.Visible("is ready – Download CSV"))
+	ids := browsertest.Ask[[]string](tab, `[...document.querySelectorAll("[data-row]")].map((r) => r.id)`)
 	for i, id := range ids {
 		assert.Equal(t, fmt.Sprintf("export-%d", 30-i), id, "want the newest first")
 	}
-	assert.True(t, ask[bool](t, ctx, stayed))
+	assert.True(t, browsertest.Ask[bool](tab, stayed))
 	assert.EqualValues(t, 1, g.streams.Load())
 }
 
@@ -243,61 +220,61 @@ func TestBrowserModes(t *testing.T) {
 
 	t.Run("reload by hand", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, g := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You reload this page."), click(`.primary`), browsertest.Visible(wantFlash))
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.modes a[href$="live=off"]`), browsertest.Visible("You reload this page."), click(`.primary`), browsertest.Visible(wantFlash))
 		begun := g.streams.Load()
 		f.workOff(t)
-		see(t, ctx, browsertest.Becomes(row(1, record.Queued)), click(`.hint a`), browsertest.Becomes(row(1, record.Ready)))
+		tab.Do(browsertest.Becomes(row(1, record.Queued)), click(`.hint a`), browsertest.Becomes(row(1, record.Ready)))
 		assert.Equal(t, begun, g.streams.Load())
 	})
 
 	t.Run("load the page again", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
-		see(t, ctx, browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
-		assert.False(t, ask[bool](t, ctx, stayed))
+		tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
+		assert.False(t, browsertest.Ask[bool](tab, stayed))
 	})
 
 	t.Run("load the page again after the export is ready", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)),
-			chromedp.Navigate("about:blank"))
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports?live=reload"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)),
+			browsertest.Navigate("about:blank"))
 		f.workOff(t)
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV"))
 	})
 
 	t.Run("a hidden page sends no requests and catches up later", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, _ := guarded(t, 10, 0)
-		hide := func(hidden bool) chromedp.Action[chromedp.Void] {
+		hide := func(hidden bool) browsertest.Step {
 			return browsertest.Becomes(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true}),
 				document.dispatchEvent(new Event("visibilitychange"))`, hidden))
 		}
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.waits(t, 1)
-		see(t, ctx, hide(true))
+		tab.Do(hide(true))
 		f.waits(t, 0)
 		f.workOff(t)
-		see(t, ctx, browsertest.Becomes(row(1, record.Queued)), hide(false), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
-		assert.True(t, ask[bool](t, ctx, stayed))
+		tab.Do(browsertest.Becomes(row(1, record.Queued)), hide(false), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
+		assert.True(t, browsertest.Ask[bool](tab, stayed))
 	})
 
 	t.Run("one export's page", func(t *testing.T) {
 		t.Parallel()
-		ctx := browsertest.Start(t)
+		tab := browsertest.Start(t)
 		f, _ := guarded(t, 1000, 2)
 		f.newExport(t)
 		f.newExport(t) // the page does not follow this one
-		see(t, ctx, chromedp.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, record.Queued)), mark())
+		tab.Do(browsertest.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
-		see(t, ctx, browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
-		assert.True(t, ask[bool](t, ctx, stayed))
+		tab.Do(browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
+		assert.True(t, browsertest.Ask[bool](tab, stayed))
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -41,22 +40,22 @@ func (f *fixture) worker(t *testing.T) *exec.Cmd {
 
 func TestBrowserShowsThatTheWorkerWasKilled(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	f := setUp(t, 1000, 30)
 	worker := f.worker(t)
-	see(t, ctx, chromedp.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
+	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 10`))
 	require.NoError(t, worker.Process.Kill())
 	_ = worker.Wait() // its error is that it was killed
 
-	see(t, ctx, browsertest.Becomes(row(1, record.Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
+	tab.Do(browsertest.Becomes(row(1, record.Failed)), browsertest.Visible("worker was killed, or the machine is gone"),
 		browsertest.Becomes(`document.querySelector("#export-1 [role=alert]") !== null`))
-	assert.True(t, ask[bool](t, ctx, stayed))
+	assert.True(t, browsertest.Ask[bool](tab, stayed))
 	assert.Zero(t, f.pieces(t))
 	assert.Equal(t, 409, f.do(t, "GET", "/exports/1/download").StatusCode)
 
 	require.NoError(t, f.exports.db.Model(&Export{}).Where("id = ?", 1).Update("seconds", 0.5).Error)
 	f.worker(t)
-	see(t, ctx, click(`[aria-label="Try export 1 again"]`), browsertest.Becomes(row(1, record.Ready)))
+	tab.Do(click(`[aria-label="Try export 1 again"]`), browsertest.Becomes(row(1, record.Ready)))
 	assert.Equal(t, wantCSV(1000), f.do(t, "GET", "/exports/1/download").body)
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/demo/record"
@@ -35,26 +33,20 @@ func TestScreenshots(t *testing.T) {
 	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
 	f.work(t) // an idle worker, so that the page does not show that there is none
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
-		width, height int64
+		width, height int
 	}{"light": {"light", 1200, 860}, "dark": {"dark", 1200, 860}, "mobile": {"light", 390, 844}, "narrow": {"dark", 320, 640}} {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}},
-		})
-		require.NoError(t, err)
+		tab.Prefer(look.theme, false)
 		for page, url := range map[string]string{
 			"states": f.web.URL + "/exports?live=on&ready=1", "empty-no-worker": empty.web.URL + "/exports?live=on", "by-hand": f.web.URL + "/exports?live=off",
 			"one-ready": f.web.URL + "/exports/1", "one-failed": f.web.URL + "/exports/3", "one-building": f.web.URL + "/exports/5",
 			"conflict": f.web.URL + "/exports/5/download", "gone": f.web.URL + "/exports/2/download", "missing": f.web.URL + "/exports/99",
 		} {
-			see(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(url))
-			sideways, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
-			require.NoError(t, err)
-			require.False(t, sideways, "%s %s scrolls sideways", name, page)
-			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			require.NoError(t, err)
+			tab.Do(browsertest.Viewport(look.width, look.height), browsertest.Navigate(url))
+			require.False(t, browsertest.Ask[bool](tab, `document.documentElement.scrollWidth > innerWidth`), "%s %s scrolls sideways", name, page)
+			picture := tab.FullScreenshot()
 			dir := filepath.Join(*screenshots, name)
 			require.NoError(t, os.MkdirAll(dir, 0o755))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, page+".png"), picture, 0o644))
@@ -70,21 +62,19 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	}
 	f := setUp(t, 10_000, 4)
 	f.work(t)
-	ctx := browsertest.Start(t)
-	see(t, ctx, chromedp.EmulateViewport(900, 420), chromedp.Navigate(f.web.URL+"/exports"))
+	tab := browsertest.Start(t)
+	tab.Do(browsertest.Viewport(900, 420), browsertest.Navigate(f.web.URL+"/exports"))
 	var film [][]byte
 	shoot := func() {
-		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		require.NoError(t, err)
-		film = append(film, picture)
+		film = append(film, tab.Screenshot())
 	}
 	shoot()
-	see(t, ctx, click(`.primary`), browsertest.Becomes(row(1, record.Building)))
-	for !ask[bool](t, ctx, `window.shot = document.getElementById("list").innerHTML, `+row(1, record.Ready)) {
+	tab.Do(click(`.primary`), browsertest.Becomes(row(1, record.Building)))
+	for !browsertest.Ask[bool](tab, `window.shot = document.getElementById("list").innerHTML, `+row(1, record.Ready)) {
 		shoot()
-		see(t, ctx, browsertest.Becomes(`window.shot !== document.getElementById("list").innerHTML`))
+		tab.Do(browsertest.Becomes(`window.shot !== document.getElementById("list").innerHTML`))
 	}
-	see(t, ctx, browsertest.Visible("is ready – Download CSV"))
+	tab.Do(browsertest.Visible("is ready – Download CSV"))
 	shoot()
 	animate(t, film, 40, filepath.Join(*screenshots, "demo.gif"))
 	for _, look := range []string{"light", "dark"} {

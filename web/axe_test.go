@@ -6,8 +6,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/browsertest"
@@ -27,7 +25,7 @@ func TestAccessibility(t *testing.T) {
 	axe, err := os.ReadFile("testdata/node_modules/axe-core/axe.min.js")
 	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // installed by npm ci in testdata
 	require.NoError(t, err)
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1, PerPage: 4})
 	s.fill()
 	s.removed()
@@ -35,20 +33,15 @@ func TestAccessibility(t *testing.T) {
 	base := s.listen()
 	for _, look := range []struct {
 		theme string
-		width int64
+		width int
 	}{{"light", 1280}, {"dark", 1280}, {"light", 390}, {"dark", 390}} {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
-		})
-		require.NoError(t, err)
+		tab.Prefer(look.theme, true)
 		for _, path := range append(axePaths, s.href("/failed", "failures/")) {
-			run(t, ctx, chromedp.EmulateViewport(look.width, 800), chromedp.Navigate(base+path),
-				chromedp.Evaluate[chromedp.Void](string(axe)),
-				chromedp.Evaluate[chromedp.Void](`for (const d of document.querySelectorAll("details")) d.open = true`))
-			found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](
-				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`,
-				chromedp.EvalAwaitPromise))
-			require.NoError(t, err)
+			tab.Do(browsertest.Viewport(look.width, 800), browsertest.Navigate(base+path),
+				browsertest.Run(string(axe)),
+				browsertest.Run(`for (const d of document.querySelectorAll("details")) d.open = true`))
+			found := browsertest.Ask[[]violation](tab,
+				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`)
 			for _, v := range found {
 				n := v.Nodes[0]
 				if once := v.ID + n.FailureSummary; !said[once] {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/html"
 
 	"github.com/goresque/goresque/web"
 )
@@ -36,13 +35,7 @@ func (s *site) says(a answer) string {
 	page := s.get("/overview", "Cookie: "+strings.SplitN(a.Header().Get("Set-Cookie"), ";", 2)[0])
 	for _, div := range elements(parse(s.t, page.Body.String()), "div") {
 		if strings.HasPrefix(attr(div, "class"), "flash") {
-			var out strings.Builder
-			for n := range descendants(div) {
-				if n.Type == html.TextNode {
-					out.WriteString(n.Data)
-				}
-			}
-			return strings.Join(strings.Fields(out.String()), " ")
+			return div.words()
 		}
 	}
 	return ""
@@ -323,7 +316,7 @@ func TestNewFailuresDoNotMoveWhatIsRead(t *testing.T) {
 func (s *site) pagerLink(path, number string) string {
 	s.t.Helper()
 	for _, a := range elements(parse(s.t, s.get(path).Body.String()), "a") {
-		if a.FirstChild != nil && a.FirstChild.Data == number && strings.HasPrefix(attr(a, "href"), "?") {
+		if a.words() == number && strings.HasPrefix(attr(a, "href"), "?") {
 			return strings.SplitN(path, "?", 2)[0] + attr(a, "href")
 		}
 	}

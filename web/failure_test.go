@@ -109,9 +109,10 @@ func TestCopies(t *testing.T) {
 		assert.Contains(t, says, "'http://example.com/admin/resque/failed/requeue/"+id+"'")
 		absent(t, hidden.get("/failures/"+id).Body.String(), "geheim", "the hidden argument")
 		for _, pre := range elements(parse(t, page.Body.String()), "pre") {
-			if pre.FirstChild != nil && strings.Contains(pre.FirstChild.Data, "func Test") {
-				file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", "package x\n"+pre.FirstChild.Data, parser.ParseComments)
-				require.NoError(t, err, pre.FirstChild.Data)
+			if len(pre.children) > 0 && strings.Contains(pre.children[0].text, "func Test") {
+				code := pre.children[0].text
+				file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", "package x\n"+code, parser.ParseComments)
+				require.NoError(t, err, code)
 				assert.Len(t, file.Decls, 1, "%s", strconv.Itoa(i))
 			}
 		}

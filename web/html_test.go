@@ -1,54 +1,97 @@
 package web_test
 
 import (
+	"encoding/xml"
+	"errors"
+	"io"
 	"iter"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/html"
 )
 
-// parse reads a page.
-func parse(t testing.TB, page string) *html.Node {
-	t.Helper()
-	doc, err := html.Parse(strings.NewReader(page))
-	require.NoError(t, err)
-	return doc
+// node is an element of a page, or a text.
+type node struct {
+	name     string // of an element; "" is a text
+	text     string
+	attrs    []xml.Attr
+	children []*node
 }
 
-// descendants returns the nodes below n, in the order of the page. Node.Descendants
-// would need a newer golang.org/x/net.
-func descendants(n *html.Node) iter.Seq[*html.Node] {
-	return func(yield func(*html.Node) bool) { visit(n, yield) }
+// parse reads a page. It accepts fewer pages than a browser: an element that is not
+// closed, or a "<" that is not escaped, can be an error.
+func parse(t testing.TB, page string) *node {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Strict = false // attributes may have no value
+	d.AutoClose = xml.HTMLAutoClose
+	d.Entity = xml.HTMLEntity
+	open := []*node{{}}
+	add := func(n *node) {
+		parent := open[len(open)-1]
+		parent.children = append(parent.children, n)
+	}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return open[0]
+		}
+		require.NoError(t, err, "%.1000s", page)
+		switch token := token.(type) {
+		case xml.StartElement:
+			n := &node{name: strings.ToLower(token.Name.Local), attrs: token.Copy().Attr}
+			add(n)
+			open = append(open, n)
+		case xml.EndElement:
+			require.Equal(t, open[len(open)-1].name, strings.ToLower(token.Name.Local))
+			open = open[:len(open)-1]
+		case xml.CharData:
+			add(&node{text: string(token)})
+		}
+	}
+}
+
+// descendants returns the nodes below n, in the order of the page.
+func (n *node) descendants() iter.Seq[*node] {
+	return func(yield func(*node) bool) { n.visit(yield) }
 }
 
 // visit reports whether yield wants more.
-func visit(n *html.Node, yield func(*html.Node) bool) bool {
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		if !yield(c) || !visit(c, yield) {
+func (n *node) visit(yield func(*node) bool) bool {
+	for _, c := range n.children {
+		if !yield(c) || !c.visit(yield) {
 			return false
 		}
 	}
 	return true
 }
 
-// elements returns the elements of a page with the name, or all for "".
-func elements(doc *html.Node, name string) []*html.Node {
-	var found []*html.Node
-	for n := range descendants(doc) {
-		if n.Type == html.ElementNode && (name == "" || n.Data == name) {
-			found = append(found, n)
+// words returns the text below n, with single spaces between its words.
+func (n *node) words() string {
+	var out strings.Builder
+	for c := range n.descendants() {
+		out.WriteString(c.text + " ")
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// elements returns the elements below n with the name, or all for "".
+func elements(n *node, name string) []*node {
+	var found []*node
+	for c := range n.descendants() {
+		if c.name != "" && (name == "" || c.name == name) {
+			found = append(found, c)
 		}
 	}
 	return found
 }
 
 // attr returns an element's attribute, or "" if it is missing.
-func attr(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
+func attr(n *node, name string) string {
+	for _, a := range n.attrs {
+		if strings.EqualFold(a.Name.Local, name) {
+			return a.Value
 		}
 	}
 	return ""
@@ -64,16 +107,10 @@ func links(t testing.TB, page string) []string {
 	return hrefs
 }
 
-// text returns the visible text of a page.
+// text returns the text of a page.
 func text(t testing.TB, page string) string {
 	t.Helper()
-	var out strings.Builder
-	for n := range descendants(parse(t, page)) {
-		if n.Type == html.TextNode && n.Parent.Data != "script" {
-			out.WriteString(n.Data + " ")
-		}
-	}
-	return strings.Join(strings.Fields(out.String()), " ")
+	return parse(t, page).words()
 }
 
 // absent checks that a page does not contain a text, without printing the page.

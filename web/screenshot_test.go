@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
-	"github.com/stretchr/testify/require"
-
 	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/web"
 )
@@ -36,10 +32,10 @@ func TestScreenshots(t *testing.T) {
 	s.removed()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
-		width, height int64
+		width, height int
 	}{"light": {"light", 1280, 860}, "dark": {"dark", 1280, 860}, "mobile": {"light", 390, 844}} {
 		for page, path := range map[string]string{
 			"overview": "/overview", "queues": "/queues", "queue": "/queues/mailers", "queue-empty": "/queues/low", "working": "/working",
@@ -51,13 +47,9 @@ func TestScreenshots(t *testing.T) {
 			"stats-key": "/stats/keys/queue:exports", "missing": "/nothing",
 		} {
 			s.do("INCRBY", "resque:stat:processed", 20) // jobs are still being processed
-			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.theme}},
-			})
-			require.NoError(t, err)
-			run(t, ctx, chromedp.EmulateViewport(look.width, look.height), chromedp.Navigate(base+path))
-			picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-			require.NoError(t, err)
+			tab.Prefer(look.theme, false)
+			tab.Do(browsertest.Viewport(look.width, look.height), browsertest.Navigate(base+path))
+			picture := tab.FullScreenshot()
 			writeFile(t, filepath.Join(*screenshots, name, page+".png"), picture)
 		}
 	}
@@ -73,10 +65,10 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	s.fill()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	for name, p := range map[string]struct {
 		path, theme   string
-		width, height int64
+		width, height int
 	}{
 		"dashboard":         {"/overview", "light", 1120, 860},
 		"dashboard-failed":  {"/failed", "dark", 1120, 760},
@@ -84,13 +76,9 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 		"dashboard-mobile":  {"/failed?class=Exporter", "light", 390, 844},
 	} {
 		s.do("INCRBY", "resque:stat:processed", 20)
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: p.theme}},
-		})
-		require.NoError(t, err)
-		run(t, ctx, chromedp.EmulateViewport(p.width, p.height), chromedp.Navigate(base+p.path))
-		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		require.NoError(t, err)
+		tab.Prefer(p.theme, false)
+		tab.Do(browsertest.Viewport(p.width, p.height), browsertest.Navigate(base+p.path))
+		picture := tab.Screenshot()
 		writeFile(t, filepath.Join(*screenshots, "docs", name+".png"), picture)
 	}
 }

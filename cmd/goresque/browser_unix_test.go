@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/goresque/goresque/internal/browsertest"
@@ -22,8 +21,8 @@ func TestProcfileInABrowser(t *testing.T) {
 	f := startFormation(t, s, "foreman", "start", "-p", port)
 	url := "http://127.0.0.1:" + port + "/exports"
 	f.eventually(t, "both processes are up", func() bool { return status(url) == http.StatusOK && len(workers(t, conn)) == 1 })
-	ctx := browsertest.Start(t)
-	browsertest.Do(t, ctx, chromedp.Navigate(url), browsertest.Click(`form[action="/exports"] button`),
+	tab := browsertest.Start(t)
+	tab.Do(browsertest.Navigate(url), browsertest.Click(`form[action="/exports"] button`),
 		browsertest.Visible("Your export is being created, please wait."), browsertest.Present(".spinner"),
 		browsertest.Present(`a[href="/exports/1/download"]`))
 	assert.Equal(t, "ready", show(t, url+"/1").State)

@@ -1,15 +1,12 @@
 package browsertest_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/browsertest"
 )
@@ -25,17 +22,10 @@ func page(t *testing.T, html string) string {
 	return s.URL
 }
 
-func ask[T any](t *testing.T, ctx context.Context, expression string) T { //nolint:revive // it is t's helper
-	t.Helper()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
-	require.NoError(t, err)
-	return v
-}
-
 // The page replaces its button again and again. It must get each click once.
 func TestClickWorksOnAPageThatReplacesItsElements(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	url := page(t, `<main></main><script>
 		let clicks = 0, swaps = 0;
 		setInterval(() => {
@@ -43,17 +33,17 @@ func TestClickWorksOnAPageThatReplacesItsElements(t *testing.T) {
 			document.querySelector("main").innerHTML = swaps % 3 ? "<button onclick='clicks++'>Go</button>" : "";
 		}, 0);
 	</script>`)
-	browsertest.Do(t, ctx, chromedp.Navigate(url))
+	tab.Do(browsertest.Navigate(url))
 	for range 100 {
-		browsertest.Do(t, ctx, browsertest.Click("button"))
+		tab.Do(browsertest.Click("button"))
 	}
-	assert.Equal(t, 100, ask[int](t, ctx, `clicks`))
-	assert.Positive(t, ask[int](t, ctx, `swaps`))
+	assert.Equal(t, 100, browsertest.Ask[int](tab, `clicks`))
+	assert.Positive(t, browsertest.Ask[int](tab, `swaps`))
 }
 
 func TestClickWaitsUntilAVisitorCouldClick(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	for name, hinder := range map[string]struct{ with, without string }{
 		"hidden":    {`b.hidden = true`, `b.hidden = false`},
 		"invisible": {`b.style.visibility = "hidden"`, `b.style.visibility = ""`},
@@ -61,24 +51,24 @@ func TestClickWaitsUntilAVisitorCouldClick(t *testing.T) {
 		"covered":   {`c.showModal()`, `c.close()`},
 		"missing":   {`b.remove()`, `document.body.append(b)`},
 	} {
-		browsertest.Do(t, ctx, chromedp.Navigate(page(t, `<button id="b">Go</button><dialog id="c">Wait</dialog><script>
+		tab.Do(browsertest.Navigate(page(t, `<button id="b">Go</button><dialog id="c">Wait</dialog><script>
 			const b = document.getElementById("b"), c = document.getElementById("c");
 			let free = false, early = false, clicks = 0;
 			b.onclick = () => { clicks++; early ||= !free; };
 			`+hinder.with+`;
 			setTimeout(() => { free = true; `+hinder.without+` }, 200);
 		</script>`)), browsertest.Click("#b"))
-		assert.False(t, ask[bool](t, ctx, `early`), name)
-		assert.Equal(t, 1, ask[int](t, ctx, `clicks`), name)
+		assert.False(t, browsertest.Ask[bool](tab, `early`), name)
+		assert.Equal(t, 1, browsertest.Ask[int](tab, `clicks`), name)
 	}
 }
 
 func TestFillSendsEventsAndSubmitSendsTheForm(t *testing.T) {
 	t.Parallel()
-	ctx := browsertest.Start(t)
+	tab := browsertest.Start(t)
 	url := page(t, `<form><input name="a" value="old"><button name="by" value="button">Send</button></form>
 		<script>let heard = []; for (const type of ["input", "change"]) document.addEventListener(type, () => heard.push(type));</script>`)
-	browsertest.Do(t, ctx, chromedp.Navigate(url), browsertest.Fill(`[name="a"]`, `it's "new"`))
-	assert.Equal(t, []string{"input", "change"}, ask[[]string](t, ctx, `heard`))
-	browsertest.Do(t, ctx, browsertest.Submit(`[name="a"]`), browsertest.Becomes(`location.search === "?a=it%27s+%22new%22&by=button"`))
+	tab.Do(browsertest.Navigate(url), browsertest.Fill(`[name="a"]`, `it's "new"`))
+	assert.Equal(t, []string{"input", "change"}, browsertest.Ask[[]string](tab, `heard`))
+	tab.Do(browsertest.Submit(`[name="a"]`), browsertest.Becomes(`location.search === "?a=it%27s+%22new%22&by=button"`))
 }
