@@ -80,6 +80,10 @@ func delayedList(second int64) string { return delayedPrefix + strconv.FormatInt
 // begins with it.
 const delayedPrefix = "delayed:"
 
+// delayedMember is the key of the list that a member of delayedSchedule names. The
+// member is a second, unless another program wrote something else.
+func (k keys) delayedMember(member string) string { return k.rdb.Key(delayedPrefix + member) }
+
 // timestamps is the key of the set of the lists in which a delayed payload is, without
 // the namespace. Ruby: DelayingExtensions#delayed_push.
 func (k keys) timestamps(payload string) string { return k.rdb.Key("timestamps", payload) }
@@ -87,6 +91,21 @@ func (k keys) timestamps(payload string) string { return k.rdb.Key("timestamps",
 // lastEnqueuedAt is the key of the hash of the names of recurring entries to the times
 // at which they fired. Ruby: Resque::Scheduler::DelayingExtensions#last_enqueued_at.
 func (k keys) lastEnqueuedAt() string { return k.rdb.Key("delayed:last_enqueued_at") }
+
+// master is the key of the lock that the scheduler holds that is master. The namespace
+// is in it twice. A prefix keeps the schedulers of several applications apart.
+// Ruby: Resque::Scheduler::Lock::Base#initialize, by Locking#master_lock_key.
+func (k keys) master(prefix string) string {
+	name := "resque_scheduler_master_lock"
+	if prefix != "" {
+		name = prefix + ":" + name
+	}
+	return k.rdb.Key(k.rdb.Key(name))
+}
+
+// scheduler is the key of the hash that describes the master, if it is a Go scheduler.
+// Ruby has no such key.
+func (k keys) scheduler() string { return k.rdb.Key("goresque:scheduler") }
 
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.

@@ -38,6 +38,8 @@ type scripts struct {
 	dequeue, delay                     *redis.Script
 	queueRemove, queueForget           *redis.Script
 	describe, readKey                  *redis.Script
+	masterTake, masterRelease          *redis.Script
+	due, move                          *redis.Script
 }
 
 // New returns a store on rdb.
@@ -65,6 +67,10 @@ func New(rdb Redis) *Store {
 			queueForget:   redis.NewScript(-1, queueForgetLua),
 			describe:      redis.NewScript(-1, describeLua),
 			readKey:       redis.NewScript(-1, readKeyLua),
+			masterTake:    redis.NewScript(-1, masterTakeLua),
+			masterRelease: redis.NewScript(-1, masterReleaseLua),
+			due:           redis.NewScript(-1, dueLua),
+			move:          redis.NewScript(-1, moveLua),
 		},
 	}
 	s.pushes.send, s.delays.send = s.sendPushes, s.sendDelays

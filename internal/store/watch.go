@@ -11,9 +11,9 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Watch waits until queues change, without polling: Redis sends the invalidation
-// messages of client tracking. It works for any number of queues, also sees pauses and
-// new queues, and writes nothing. It holds two connections.
+// Watch waits until keys change, without polling: Redis sends the invalidation messages
+// of client tracking. It works for any number of queues, also sees pauses and new
+// queues, and writes nothing. It holds two connections.
 type Watch struct {
 	store *Store
 	told  conn // receives the messages
@@ -69,11 +69,36 @@ func (w *Watch) Arm(queues []string, names bool) error {
 	for _, q := range queues {
 		watched = append(watched, k.queue(q), k.pauseQueue(q))
 	}
+	if err := w.arm(watched); err != nil {
+		return fmt.Errorf("tracking %d queues: %w", len(queues), err)
+	}
+	return nil
+}
+
+// ArmDelayed makes Redis send a message at the next change of the seconds that have
+// delayed jobs.
+func (w *Watch) ArmDelayed() error {
+	if err := w.arm([]any{w.store.keys.delayedSchedule()}); err != nil {
+		return fmt.Errorf("tracking delayed jobs: %w", err)
+	}
+	return nil
+}
+
+// ArmMaster makes Redis send a message when the lock of the master is released,
+// expires, or is renewed.
+func (w *Watch) ArmMaster(prefix string) error {
+	if err := w.arm([]any{w.store.keys.master(prefix)}); err != nil {
+		return fmt.Errorf("tracking the lock of the scheduler: %w", err)
+	}
+	return nil
+}
+
+func (w *Watch) arm(keys []any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for some := range slices.Chunk(watched, 5000) {
+	for some := range slices.Chunk(keys, 5000) {
 		if _, err := w.reader.do("EXISTS", some...); err != nil {
-			return fmt.Errorf("tracking %d queues: %w", len(queues), err)
+			return err
 		}
 	}
 	return nil

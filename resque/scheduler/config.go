@@ -1,0 +1,89 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// minInterval is the shortest Interval, so that no setting makes a scheduler spin.
+const minInterval = 50 * time.Millisecond
+
+// Config configures a [Scheduler]. The zero value works.
+type Config struct {
+	// Interval is how often the master looks for due jobs, and how often the other
+	// schedulers try to become master. The master also looks when the next job is due,
+	// and when a job is delayed, if Redis can track keys. It is at least 50
+	// milliseconds.
+	//
+	// Defaults to 5 seconds, as in Ruby.
+	//
+	// Ruby: RESQUE_SCHEDULER_INTERVAL.
+	Interval time.Duration
+
+	// LockTTL is how long the lock of the master is held after it was last renewed, and
+	// so how long no jobs are moved after a master was killed. The master renews the
+	// lock at every Interval, and at least six times within LockTTL. It must be at
+	// least a second.
+	//
+	// Defaults to 30 seconds. Ruby's is 180 seconds, to allow for clocks that differ.
+	//
+	// Ruby: LOCK_TIMEOUT.
+	LockTTL time.Duration
+
+	// LockPrefix is a prefix of the lock's name. Schedulers with different prefixes are
+	// masters at the same time. Jobs are still moved only once.
+	//
+	// Ruby: RESQUE_SCHEDULER_MASTER_LOCK_PREFIX.
+	LockPrefix string
+
+	// Mux has the queues of classes, for delayed jobs whose payload has no queue. It may
+	// be nil: such jobs then fail.
+	Mux *resque.Mux
+
+	// BeforeMove, if not nil, is called before a job is moved to its queue. If it
+	// returns an error, the job is delayed again for Interval, and at least for a second.
+	// It may be called several times for a job. The job must not be changed.
+	BeforeMove func(ctx context.Context, job *resque.Payload) error
+
+	// OnState, if not nil, is called when the scheduler becomes master or another one
+	// does. It must return soon.
+	OnState func(State)
+
+	// Logger gets one line for each change of the master, and one for each job that
+	// cannot be moved.
+	//
+	// Defaults to [slog.Default].
+	Logger *slog.Logger
+}
+
+// withDefaults returns c with its defaults filled in, or an error that lists all its
+// mistakes.
+func (c Config) withDefaults() (Config, error) {
+	var mistakes []error
+	if c.Interval < 0 {
+		mistakes = append(mistakes, fmt.Errorf("scheduler: Interval is %v; it must not be negative", c.Interval))
+	}
+	if c.LockTTL != 0 && c.LockTTL < time.Second {
+		mistakes = append(mistakes, fmt.Errorf("scheduler: LockTTL is %v; it must be at least a second", c.LockTTL))
+	}
+	if strings.ContainsAny(c.LockPrefix, " \t\r\n") {
+		mistakes = append(mistakes, fmt.Errorf("scheduler: LockPrefix %q has a blank", c.LockPrefix))
+	}
+	if err := errors.Join(mistakes...); err != nil {
+		return c, err
+	}
+	c.Interval = max(cmp.Or(c.Interval, 5*time.Second), minInterval)
+	c.LockTTL = cmp.Or(c.LockTTL, 30*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c, nil
+}
+
+// poll is the longest time between two looks, which also renew the lock.
+func (c Config) poll() time.Duration { return min(c.Interval, c.LockTTL/6) }

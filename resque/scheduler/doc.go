@@ -1,0 +1,16 @@
+// Package scheduler moves delayed jobs to their queues when they are due. It replaces
+// Ruby's resque-scheduler process and shares its keys and its lock, so that Ruby and Go
+// schedulers can run side by side.
+//
+//	s, err := scheduler.New(client, scheduler.Config{})
+//	err = s.Run(ctx)
+//
+// Any number of processes may run a scheduler. The one that holds the lock, the master,
+// does the work; the others wait. When the master stops, it releases the lock, and
+// another process continues at once. When it is killed, another process continues when
+// the lock expires.
+//
+// Redis's clock decides what is due, never the clock of the host. Each script compares
+// the lock with the token of its process, so a process that lost the lock while it was
+// stopped or cut off changes nothing when it continues.
+package scheduler
