@@ -1,14 +1,17 @@
 package scheduler
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -19,7 +22,7 @@ type plan struct {
 	move    store.Move
 	refused []refused
 	kept    int64 // jobs that BeforeMove keeps
-	last    error // of BeforeMove
+	last    error // of BeforeMove, for the last of them
 }
 
 // refused is a job that fails instead of being moved.
@@ -64,7 +67,7 @@ func (m *mover) plan(ctx context.Context, read []store.DueSecond, now time.Time)
 func (p *plan) decide(ctx context.Context, raw []byte) store.MovedJob {
 	job, err := p.read(raw)
 	if err == nil && p.cfg.BeforeMove != nil {
-		switch kept, hook := p.before(ctx, job); {
+		switch kept, hook := p.before(ctx, &job); {
 		case hook != nil:
 			err = hook
 		case kept:
@@ -79,41 +82,18 @@ func (p *plan) decide(ctx context.Context, raw []byte) store.MovedJob {
 }
 
 // read reads a delayed job and returns it as it goes to its queue: the same bytes
-// without the members queue and custom_job_class. If it cannot be moved, job still has
-// the class and the queue that it names.
+// without the member queue. If it cannot be moved, job still has the class and the queue
+// that it names.
 func (p *plan) read(raw []byte) (job resque.Payload, err error) {
-	members, ok := rubyjson.Members(raw)
-	if !ok {
-		_, err := rubyjson.ParsePayload(raw)
+	d, err := wire.ParseDelayed(raw)
+	job = resque.Payload{Class: d.Class, Queue: d.Queue, Args: d.Args, Raw: d.Job(raw)}
+	switch {
+	case errors.Is(err, rubyjson.ErrNoClass):
+		return job, refusal{"Resque::NoClassError", "the delayed job has no class"}
+	case err != nil:
 		return job, refusal{"Resque::Helpers::DecodeException", fmt.Sprintf("the delayed job cannot be read: %v", err)}
 	}
-	var class, queue, custom rubyjson.Member
-	for _, m := range members { // the last one counts
-		switch m.Name {
-		case "class":
-			class = m
-		case "queue":
-			queue = m
-		case "custom_job_class":
-			custom = m
-		}
-	}
-	named := queue.Value(raw)
-	job.Queue, _ = rubyjson.Text(named)
-	job.Class, _ = rubyjson.Text(class.Value(raw))
-	if job.Class == "" {
-		return job, refusal{"Resque::NoClassError", "the delayed job has no class"}
-	}
-	cut := []string{"queue"}
-	if name, _ := rubyjson.Text(custom.Value(raw)); name != "" && name != "Resque::Job" {
-		// Ruby: the custom class is enqueued, unless the scheduler knows it.
-		job.Class = name
-		raw = rubyjson.Replace(raw, class, custom.Value(raw))
-		cut = append(cut, "custom_job_class")
-	}
-	if value := string(named); job.Queue == "" && value != "" && value != "null" && value != `""` {
-		return job, refusal{"Resque::NoQueueError", "the queue of the delayed job is not a string"}
-	}
+	useCustomClass(&job)
 	if job.Queue == "" && p.cfg.Mux != nil {
 		route, _ := p.cfg.Mux.Route(job.Class)
 		job.Queue = route.Queue
@@ -121,23 +101,39 @@ func (p *plan) read(raw []byte) (job resque.Payload, err error) {
 	if job.Queue == "" {
 		return job, refusal{"Resque::NoQueueError", fmt.Sprintf("the delayed job has no queue, and the scheduler knows none for class %q", job.Class)}
 	}
-	job.Raw = rubyjson.Without(raw, cut...)
 	return job, nil
 }
 
+// useCustomClass makes the member custom_job_class the class of a job.
+//
+// Ruby: Resque::Scheduler.enqueue_from_config, if it does not know the custom class.
+func useCustomClass(job *resque.Payload) {
+	if !bytes.Contains(job.Raw, []byte("custom_job_class")) {
+		return
+	}
+	spans, err := rubyjson.Spans(job.Raw, "class", "custom_job_class")
+	if err != nil {
+		return
+	}
+	class, custom := spans[0], spans[1].Of(job.Raw)
+	if name, _ := rubyjson.Text(custom); name != "" && name != "Resque::Job" {
+		job.Class = name
+		job.Raw = slices.Concat(job.Raw[:class.Start], custom, job.Raw[class.End:])
+	}
+}
+
 // before calls BeforeMove. A panic is the error of the job.
-func (p *plan) before(ctx context.Context, job resque.Payload) (kept bool, err error) {
+func (p *plan) before(ctx context.Context, job *resque.Payload) (kept bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			kept, err = false, &resque.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	read, err := resque.ParsePayload(job.Queue, job.Raw)
-	if err != nil {
-		return false, err
+	if err := p.cfg.BeforeMove(ctx, job); err != nil {
+		p.last = err
+		return true, nil
 	}
-	p.last = errors.Join(p.cfg.BeforeMove(ctx, read))
-	return p.last != nil, nil
+	return false, nil
 }
 
 // fail returns a job that fails with err.

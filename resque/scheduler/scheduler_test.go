@@ -124,7 +124,7 @@ func TestBadJobsFailAndTheRestMovesOn(t *testing.T) {
 			`Resque::NoClassError  "" "the delayed job has no class"`,
 			`Resque::NoClassError  "q" "the delayed job has no class"`,
 			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler knows none for class \"Far\""`,
-			`Resque::NoQueueError Far "" "the queue of the delayed job is not a string"`,
+			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler knows none for class \"Far\""`,
 			`Redis::CommandError Lost "text" "the key of queue \"text\" is not a list"`,
 			`Resque::Helpers::DecodeException <unreadable> "" "the delayed job cannot be read: invalid JSON at byte 100: nesting of 101 is too deep"`,
 		}, got)
