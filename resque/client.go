@@ -77,8 +77,8 @@ func (c *Client) Close() error {
 	return c.rdb.Close()
 }
 
-// Enqueue places job at the end of its queue and returns when Redis has answered.
-// It never retries. If the error wraps [ErrMaybeQueued], the job may be in the queue.
+// Enqueue places job at the end of its queue, or delays it if [Job.At] or [Job.In] say
+// so, and returns when Redis has answered. It never retries. If the error wraps [ErrMaybeQueued], the job may be in the queue.
 // With any other error the job is not queued, unless the receipt reports that it is:
 // then the error is from an [AfterEnqueue] hook.
 //
@@ -88,11 +88,15 @@ func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
 }
 
 // EnqueueFront places job at the front of its queue, so that it is the next to be
-// performed. Otherwise it is like [Client.Enqueue].
+// performed. Otherwise it is like [Client.Enqueue]. It returns an error for a job that
+// is to be delayed.
 //
 // Ruby: Resque.enqueue_front, which Resque 3.0.0 has but ignores.
 func (c *Client) EnqueueFront(ctx context.Context, job Job) (Receipt, error) {
 	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
+		if job.due != nil {
+			return Receipt{}, fmt.Errorf("resque: enqueueing %s: a delayed job goes to the end of its queue (use Enqueue)", job.Class)
+		}
 		return c.pushJob(ctx, job, c.store.PushFront)
 	})
 }
@@ -109,7 +113,11 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt,
 // the queue because the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
 
+// enqueue pushes, delays or performs job. It calls no hooks.
 func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
+	if job.due != nil && c.cfg.Inline == nil {
+		return c.delay(ctx, job)
+	}
 	return c.pushJob(ctx, job, c.store.Push)
 }
 

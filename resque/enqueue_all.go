@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/goresque/goresque/internal/store"
 )
@@ -16,7 +17,8 @@ const (
 )
 
 // EnqueueAll enqueues jobs in order, in chunks of 1,000 jobs or a megabyte. Each chunk
-// takes one round trip. EnqueueAll returns the receipt of each job, even if it returns
+// takes one round trip; its delayed jobs take another one, and a third if they depend on
+// Redis's clock, see [Job.In]. EnqueueAll returns the receipt of each job, even if it returns
 // an error: see [Receipts.Enqueued]. It checks ctx before each chunk and stops after the
 // first chunk that fails; the error is then a [*BulkError]. An inline client performs
 // the jobs one after the other.
@@ -36,17 +38,18 @@ func (c *Client) EnqueueAll(ctx context.Context, jobs []Job) (Receipts, error) {
 }
 
 // BulkError reports which jobs [Client.EnqueueAll] has enqueued before it failed. The
-// jobs before From are queued or vetoed. The jobs from To on are not queued.
+// jobs before From are enqueued or vetoed. The jobs from To on are not enqueued.
 type BulkError struct {
 	// From and To are the indexes of the jobs in the chunk that failed: jobs[From:To].
 	From, To int
 
-	// Queued is the number of jobs of the chunk that are certainly queued.
+	// Queued is the number of jobs of the chunk that are certainly queued or delayed.
 	Queued int
 
 	// Queues are the queues to which no job of the chunk was added. If the error wraps
 	// ErrMaybeQueued, the jobs may have been added. The chunk's jobs for other queues
-	// are queued.
+	// are queued. Jobs with a time do not count: those that are certainly delayed or
+	// queued have a receipt that says so.
 	Queues []string
 
 	// Err is the reason.
@@ -66,8 +69,11 @@ type chunk struct {
 	buf     []byte // the payloads, one after the other
 	batches []store.Batch
 	place   map[string]int // index in batches, by queue
-	taken   int            // jobs that are in the chunk or were vetoed
-	failed  []string       // queues whose jobs could not be added
+	delays  []store.Delayed
+	delayAt []int     // indexes of the delays' receipts
+	now     time.Time // on Redis's clock, if a delay needs it
+	taken   int       // jobs that are in the chunk or were vetoed
+	failed  []string  // queues whose jobs could not be added
 	sent    bool
 	err     error
 
@@ -80,6 +86,7 @@ func (b *chunk) reset() {
 	}
 	b.batches = b.batches[:0]
 	clear(b.place)
+	b.delays, b.delayAt, b.now = b.delays[:0], b.delayAt[:0], time.Time{}
 	b.buf, b.taken, b.failed, b.sent = b.buf[:0], 0, nil, false
 }
 
@@ -118,7 +125,7 @@ func (b *chunk) runInside(ctx context.Context, at int, job Job, rest []Job) (wen
 		if b.add(within, at, job); b.err == nil {
 			b.run(ctx, rest)
 		}
-		if b.err != nil && (!b.sent || slices.Contains(b.failed, job.Queue)) {
+		if b.err != nil && (!b.sent || b.receipts[at].State == "" || job.due == nil && slices.Contains(b.failed, job.Queue)) {
 			return Receipt{}, b.err
 		}
 		return b.receipts[at], nil
@@ -142,6 +149,10 @@ func (b *chunk) add(ctx context.Context, at int, job Job) {
 	if b.err = job.validate(); b.err != nil {
 		return
 	}
+	if job.due != nil {
+		b.addDelayed(ctx, at, job)
+		return
+	}
 	from := len(b.buf)
 	if b.buf, b.err = b.client.appendPayload(b.buf, job); b.err != nil {
 		return
@@ -161,19 +172,53 @@ func (b *chunk) add(ctx context.Context, at int, job Job) {
 	b.receipts[at] = Receipt{State: Queued, Queue: job.Queue}
 }
 
-func (b *chunk) send(ctx context.Context) {
-	b.sent = true
-	if len(b.batches) == 0 {
+func (b *chunk) addDelayed(ctx context.Context, at int, job Job) {
+	due, err := b.client.dueTime(ctx, job, &b.now)
+	if err != nil {
+		b.err = err
 		return
 	}
+	var d store.Delayed
+	if b.buf, d, b.err = b.client.appendDelayed(b.buf, job, due); b.err != nil {
+		return
+	}
+	b.delays, b.delayAt = append(b.delays, d), append(b.delayAt, at)
+	b.receipts[at] = delayReceipt(d, true)
+}
+
+func (b *chunk) send(ctx context.Context) {
+	b.sent = true
 	var errs []error
-	for i, err := range b.client.store.PushAll(ctx, b.batches) {
-		if err != nil {
-			errs = append(errs, maybeQueued(err))
-			b.failed = append(b.failed, b.batches[i].Queue)
+	if len(b.batches) > 0 {
+		for i, err := range b.client.store.PushAll(ctx, b.batches) {
+			if err != nil {
+				errs = append(errs, maybeQueued(err))
+				b.failed = append(b.failed, b.batches[i].Queue)
+			}
 		}
 	}
+	if len(b.delays) > 0 {
+		errs = append(errs, b.sendDelays(ctx)...)
+	}
 	b.err = errors.Join(errs...)
+}
+
+// sendDelays delays the jobs that have a time and sets their receipts. It returns each
+// error once.
+func (b *chunk) sendDelays(ctx context.Context) (errs []error) {
+	delayed, failed := b.client.store.DelayAll(ctx, b.delays)
+	for i, at := range b.delayAt {
+		if failed[i] == nil {
+			b.receipts[at] = delayReceipt(b.delays[i], delayed[i])
+			continue
+		}
+		b.receipts[at] = Receipt{}
+		err := maybeQueued(failed[i])
+		if !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+			errs = append(errs, err)
+		}
+	}
+	return errs
 }
 
 // failure returns the error of a chunk that failed and clears the receipts of jobs that
@@ -184,10 +229,13 @@ func (b *chunk) failure(from int) *BulkError {
 		for _, batch := range b.batches {
 			e.Queues = append(e.Queues, batch.Queue)
 		}
+		for _, at := range b.delayAt {
+			b.receipts[at] = Receipt{}
+		}
 	}
 	taken := b.receipts[:b.taken]
 	for i, receipt := range taken {
-		if receipt.State == Queued && slices.Contains(e.Queues, receipt.Queue) {
+		if receipt.State == Queued && slices.Contains(e.Queues, receipt.Queue) && !slices.Contains(b.delayAt, i) {
 			taken[i] = Receipt{}
 		}
 	}

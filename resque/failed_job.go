@@ -124,15 +124,8 @@ func (r failureRecord) class() string {
 
 // inside returns the class of the Rails job in the payload, or "" if there is none.
 func (r failureRecord) inside() string {
-	p, err := rubyjson.ParsePayload(r.member(payload))
-	if err != nil || p.Class != activeJobWrapper || len(p.Args) != 1 {
-		return ""
-	}
-	spans, err := rubyjson.Spans(p.Args[0], "job_class")
-	if err != nil {
-		return ""
-	}
-	class, _ := rubyjson.Text(spans[0].Of(p.Args[0]))
+	p, _ := rubyjson.ParsePayload(r.member(payload)) // not a job: no class
+	class, _ := railsJob(p.Class, p.Args)
 	return class
 }
 

@@ -59,7 +59,7 @@ func (f FailureFilter) all() bool {
 type matcher struct {
 	FailureFilter
 	plain []string // texts that occur in every record that matches
-	text  string
+	text  textMatcher
 
 	// unknownTimes matches the failures that a filter with times leaves out because
 	// their time is unknown.
@@ -67,7 +67,7 @@ type matcher struct {
 }
 
 func newMatcher(f FailureFilter) matcher {
-	m := matcher{FailureFilter: f, text: strings.ToLower(f.Text)}
+	m := matcher{FailureFilter: f, text: newTextMatcher(f.Text)}
 	for _, text := range []string{f.Class, f.Queue, f.Exception} {
 		if text != "" && isPlain(text) {
 			m.plain = append(m.plain, text)
@@ -85,20 +85,11 @@ func isPlain(text string) bool {
 // match reports whether a record matches. It rejects most records without decoding
 // them.
 func (m matcher) match(raw []byte) (failureRecord, bool) {
-	if !m.likely(raw) {
+	if !likely(m.plain, raw) {
 		return failureRecord{}, false
 	}
 	r := parseRecord(raw)
 	return r, m.passes(r)
-}
-
-func (m matcher) likely(raw []byte) bool {
-	for _, text := range m.plain {
-		if !bytes.Contains(raw, []byte(text)) {
-			return bytes.Contains(raw, []byte(`\u00`)) // the text may be written with escapes
-		}
-	}
-	return true
 }
 
 func (m matcher) passes(r failureRecord) bool {
@@ -132,35 +123,26 @@ func (m matcher) during(r failureRecord) bool {
 // count.
 func (m matcher) contains(r failureRecord) bool {
 	if r.spans == nil {
-		return m.within(r.raw)
+		return m.text.within(r.raw)
 	}
 	if p, err := rubyjson.ParsePayload(r.member(payload)); err == nil {
-		if m.within([]byte(p.Class)) {
+		if m.text.within([]byte(p.Class)) {
 			return true
 		}
 		for _, arg := range p.Args {
-			if m.within(arg) {
+			if m.text.within(arg) {
 				return true
 			}
 		}
-	} else if m.within(r.member(payload)) {
+	} else if m.text.within(r.member(payload)) {
 		return true
 	}
 	for _, which := range []int{exception, message, frames, byWorker, fromQueue} {
-		if m.within(r.member(which)) {
+		if m.text.within(r.member(which)) {
 			return true
 		}
 	}
 	return false
-}
-
-// within reports whether the text occurs in the bytes of a JSON value or, if they
-// have escapes, in the decoded strings.
-func (m matcher) within(value []byte) bool {
-	if bytes.Contains(bytes.ToLower(value), []byte(m.text)) {
-		return true
-	}
-	return bytes.IndexByte(value, '\\') >= 0 && strings.Contains(strings.ToLower(saysAll(value)), m.text)
 }
 
 // saysAll returns every string in a JSON value, decoded.

@@ -80,8 +80,8 @@ var ErrNoTrash = errors.New("resque: nothing to restore")
 // left.
 func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	_, list, ok := strings.Cut(trash, ":")
-	if !ok || list == "" {
-		return 0, fmt.Errorf("%w: token %q does not name a list", ErrNoTrash, trash)
+	if !ok || list == "" || list == store.DelayedTrash {
+		return 0, fmt.Errorf("%w: token %q does not name a list of failures", ErrNoTrash, trash)
 	}
 	var restored int64
 	for {

@@ -158,16 +158,23 @@ func (w *walk) grow(part []located) {
 	for _, at := range part {
 		size += int64(len(at.raw))
 	}
-	w.size = min(2*w.size, maxPart)
-	if size > 0 {
-		w.size = max(1, min(w.size, partBytes*int64(len(part))/size))
-	}
+	w.size = nextPart(w.size, int64(len(part)), size)
 	if w.order == oldestFirst {
 		for _, at := range part {
 			w.last = append(w.last, at.raw)
 		}
 		w.last = w.last[max(0, len(w.last)-maxPart):]
 	}
+}
+
+// nextPart returns the size of the part after one of a size, which had records of so many
+// bytes.
+func nextPart(size, records, bytes int64) int64 {
+	size = min(2*size, maxPart)
+	if bytes > 0 {
+		size = max(1, min(size, partBytes*records/bytes))
+	}
+	return size
 }
 
 // acted adjusts the walk to the changes made to records of the last part.

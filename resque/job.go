@@ -20,6 +20,7 @@ type Job struct {
 
 	hooks   *clientHooks // hooks of the definition
 	members []member     // see WithMember
+	due     *due         // see At and In; nil means at once
 }
 
 // To returns a copy of the job with its queue set to queue. Use it with

@@ -51,25 +51,33 @@ func (p JSONProfile) String() string {
 //
 // Ruby: Resque.encode.
 func (p JSONProfile) AppendPayload(dst []byte, j Job) ([]byte, error) {
-	if j.Class == "" {
-		return dst, ErrNoClass
-	}
 	spell, err := p.spelling()
 	if err != nil {
 		return dst, err
 	}
-	b, err := spell.AppendString(append(dst, `{"class":`...), j.Class)
+	b, err := appendJob(dst, spell, j)
 	if err != nil {
-		return dst, fmt.Errorf("resque: class %q: %w", j.Class, err)
-	}
-	b = append(b, `,"args":`...)
-	if b, err = spell.AppendArgs(b, j.Args); err != nil {
-		return dst, argumentError(j.Class, err)
+		return dst, err
 	}
 	if b, err = appendMembers(b, spell, j); err != nil {
 		return dst, err
 	}
 	return append(b, '}'), nil
+}
+
+// appendJob appends the class and the arguments of a job, which begin its payload.
+func appendJob(dst []byte, spell rubyjson.Profile, j Job) ([]byte, error) {
+	if j.Class == "" {
+		return dst, ErrNoClass
+	}
+	b, err := spell.AppendString(append(dst, `{"class":`...), j.Class)
+	if err != nil {
+		return dst, fmt.Errorf("resque: class %q: %w", j.Class, err)
+	}
+	if b, err = spell.AppendArgs(append(b, `,"args":`...), j.Args); err != nil {
+		return dst, argumentError(j.Class, err)
+	}
+	return b, nil
 }
 
 func (p JSONProfile) spelling() (rubyjson.Profile, error) {

@@ -9,16 +9,17 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// Trashed is a set of entries that one call removed from a list of failures or a
-// queue, and that [Client.Restore] can put back.
+// Trashed is a set of entries that one call removed from a list of failures, a queue or
+// the delayed jobs, and that [Client.Restore] can put back.
 type Trashed struct {
-	Token   string        // as in BulkProgress.Trash
-	List    string        // the list of failures, or "" for a queue
-	Queue   string        // the queue, or "" for a list of failures
-	IsQueue bool          // true for a queue, whose name may also be ""
-	Entries int64         // number of entries
-	Removed time.Time     // when they were removed
-	Left    time.Duration // how long they can still be restored
+	Token     string        // as in BulkProgress.Trash
+	List      string        // the list of failures, or "" for other entries
+	Queue     string        // the queue, or "" for other entries
+	IsQueue   bool          // true for a queue, whose name may also be ""
+	IsDelayed bool          // true for delayed jobs
+	Entries   int64         // number of entries
+	Removed   time.Time     // when they were removed
+	Left      time.Duration // how long they can still be restored
 }
 
 // Trash returns the removed entries that can be restored, the latest call first.
@@ -27,10 +28,12 @@ func (c *Client) Trash(ctx context.Context) ([]Trashed, error) {
 	all := make([]Trashed, len(kept))
 	for i, k := range kept {
 		all[i] = Trashed{Token: k.Token, Entries: k.Entries, Removed: k.Removed, Left: k.Left}
-		name, isQueue := store.TrashedList(k.Token)
-		if all[i].IsQueue = isQueue; isQueue {
-			all[i].Queue = name
-		} else {
+		switch name, isQueue := store.TrashedList(k.Token); {
+		case isQueue:
+			all[i].Queue, all[i].IsQueue = name, true
+		case name == store.DelayedTrash:
+			all[i].IsDelayed = true
+		default:
 			all[i].List = name
 		}
 	}
@@ -46,10 +49,13 @@ func (c *Client) TrimTrash(ctx context.Context, limit int64) error {
 // Restore puts removed entries back and returns how many it restored. trash is one of
 // [BulkProgress].Trash. The entries return to the front of their list or queue in
 // their previous order: failures become the oldest, jobs the next that workers take.
-// The error wraps ErrNoTrash if nothing is left.
+// Delayed jobs return to their times. The error wraps ErrNoTrash if nothing is left.
 func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
-	queue, ok := store.TrashedList(trash)
-	if !ok {
+	queue, isQueue := store.TrashedList(trash)
+	switch {
+	case queue == store.DelayedTrash && !isQueue:
+		return c.Delayed().Restore(ctx, trash)
+	case !isQueue:
 		return c.Failures().Restore(ctx, trash)
 	}
 	var restored int64

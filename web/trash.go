@@ -13,14 +13,16 @@ type trashPage struct {
 	Kept  time.Duration // 0 if removed entries are not kept
 }
 
-// trashRow is what one action removed from a list of failures or a queue.
+// trashRow is what one action removed from a list of failures, a queue or the delayed
+// jobs.
 type trashRow struct {
-	Token   string
-	Name    string
-	IsQueue bool
-	Entries int64
-	Removed time.Time
-	Until   time.Time
+	Token     string
+	Name      string
+	IsQueue   bool
+	IsDelayed bool
+	Entries   int64
+	Removed   time.Time
+	Until     time.Time
 }
 
 // trashed serves the list of removed entries that can be restored.
@@ -33,7 +35,7 @@ func (h *Dashboard) trashed(q *request) error {
 	for _, kept := range all {
 		row := trashRow{
 			Token: kept.Token, Entries: kept.Entries, Removed: kept.Removed, Until: time.Now().Add(kept.Left),
-			Name: kept.Queue, IsQueue: kept.IsQueue,
+			Name: kept.Queue, IsQueue: kept.IsQueue, IsDelayed: kept.IsDelayed,
 		}
 		if !row.IsQueue && kept.List != resque.FailedList {
 			row.Name = kept.List

@@ -54,7 +54,7 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 	if len(acts) == 0 {
 		return nil, nil
 	}
-	acted, err := s.act(ctx, s.failedCall(s.keys.failed(list), acts, near, trash))
+	acted, err := s.acted(ctx, s.scripts.failed, s.failedCall(s.keys.failed(list), acts, near, trash))
 	if err != nil {
 		return nil, fmt.Errorf("acting on %d failures of %q: %w", len(acts), list, err)
 	}
@@ -66,17 +66,18 @@ func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, 
 	if len(acts) == 0 {
 		return nil, nil
 	}
-	acted, err := s.act(ctx, s.failedCall(s.keys.queue(queue), acts, true, trash))
+	acted, err := s.acted(ctx, s.scripts.failed, s.failedCall(s.keys.queue(queue), acts, true, trash))
 	if err != nil {
 		return nil, fmt.Errorf("removing %d jobs from queue %q: %w", len(acts), queue, err)
 	}
 	return acted, nil
 }
 
-func (s *Store) act(ctx context.Context, call *call) ([]FailedActed, error) {
+// acted runs a script that returns a status for each act.
+func (s *Store) acted(ctx context.Context, script *redis.Script, call *call) ([]FailedActed, error) {
 	var statuses []any
 	err := s.with(ctx, func(c conn) (err error) {
-		statuses, err = redis.Values(c.script(s.scripts.failed, call.list()...))
+		statuses, err = redis.Values(c.script(script, call.list()...))
 		return err
 	})
 	if err != nil {

@@ -13,9 +13,17 @@ import (
 //
 // Ruby: Resque::DataStore#all_resque_keys, which reads all at once.
 func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next string, err error) {
-	prefix := s.rdb.Key("")
+	if keys, next, err = s.scan(ctx, cursor, ""); err != nil {
+		return nil, "", fmt.Errorf("listing the keys: %w", err)
+	}
+	return keys, next, nil
+}
+
+// scan returns a part of the keys whose name below the namespace begins with prefix.
+func (s *Store) scan(ctx context.Context, cursor, prefix string) (keys []string, next string, err error) {
+	namespace := s.rdb.Key("")
 	err = s.with(ctx, func(c conn) error {
-		reply, err := redis.Values(c.do("SCAN", cursor, "MATCH", escapeGlob(prefix)+"*", "COUNT", 1000))
+		reply, err := redis.Values(c.do("SCAN", cursor, "MATCH", escapeGlob(namespace+prefix)+"*", "COUNT", 1000))
 		if err != nil {
 			return err
 		}
@@ -23,10 +31,10 @@ func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next st
 		return err
 	})
 	if err != nil {
-		return nil, "", fmt.Errorf("listing the keys: %w", err)
+		return nil, "", err
 	}
 	for i := range keys {
-		keys[i] = strings.TrimPrefix(keys[i], prefix)
+		keys[i] = strings.TrimPrefix(keys[i], namespace)
 	}
 	return keys, next, nil
 }

@@ -35,7 +35,10 @@ type scripts struct {
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
-	dequeue, delay                     *redis.Script
+	dequeue                            *redis.Script
+	delay, delayAgain                  *redis.Script
+	delayedAct, delayedRestore         *redis.Script
+	delayedIndex                       *redis.Script
 	queueRemove, queueForget           *redis.Script
 	describe, readKey                  *redis.Script
 	masterTake, masterRelease          *redis.Script
@@ -62,11 +65,17 @@ func New(rdb Redis) *Store {
 			failedRetried: redis.NewScript(-1, failedRetriedLua),
 			trashes:       redis.NewScript(-1, trashesLua),
 			dequeue:       redis.NewScript(-1, dequeueLua),
-			delay:         redis.NewScript(-1, delayLua),
 			queueRemove:   redis.NewScript(-1, queueRemoveLua),
 			queueForget:   redis.NewScript(-1, queueForgetLua),
 			describe:      redis.NewScript(-1, describeLua),
 			readKey:       redis.NewScript(-1, readKeyLua),
+
+			delay:          redis.NewScript(-1, delayLua),
+			delayAgain:     redis.NewScript(-1, delayAgainLua),
+			delayedAct:     redis.NewScript(-1, delayedActLua),
+			delayedRestore: redis.NewScript(-1, delayedRestoreLua),
+			delayedIndex:   redis.NewScript(-1, delayedIndexLua),
+
 			masterTake:    redis.NewScript(-1, masterTakeLua),
 			masterRelease: redis.NewScript(-1, masterReleaseLua),
 			due:           redis.NewScript(-1, dueLua),

@@ -1,0 +1,161 @@
+package resque
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
+)
+
+// due is when a job is due. It never changes.
+type due struct {
+	at time.Time     // see Job.At
+	in time.Duration // see Job.In; used if at is zero
+}
+
+// At returns a copy of the job that is delayed until t, in place of the time that an
+// earlier At or In has set. Pass it to [Client.Enqueue] or [Client.EnqueueAll]. A fraction
+// of a second is cut off. A job whose second has come by Redis's clock goes to its queue
+// at once. A later job waits in Redis until a scheduler moves it: that of Ruby's
+// resque-scheduler, or `goresque scheduler`.
+//
+// Ruby: Resque.enqueue_at.
+func (j Job) At(t time.Time) Job {
+	if t.IsZero() {
+		t = time.Unix(0, 0) // long past, as the zero time is
+	}
+	j.due = &due{at: t}
+	return j
+}
+
+// In returns a copy of the job that is delayed for d, counted from the time on Redis's
+// clock when the job is enqueued. Otherwise it is like [Job.At].
+//
+// Ruby: Resque.enqueue_in.
+func (j Job) In(d time.Duration) Job {
+	j.due = &due{in: d}
+	return j
+}
+
+// EnqueueAt is [Client.Enqueue] of job.At(t).
+//
+// Ruby: Resque.enqueue_at and, with [Job.To], Resque.enqueue_at_with_queue.
+func (c *Client) EnqueueAt(ctx context.Context, t time.Time, job Job) (Receipt, error) {
+	return c.Enqueue(ctx, job.At(t))
+}
+
+// EnqueueIn is [Client.Enqueue] of job.In(d).
+//
+// Ruby: Resque.enqueue_in and, with [Job.To], Resque.enqueue_in_with_queue.
+func (c *Client) EnqueueIn(ctx context.Context, d time.Duration, job Job) (Receipt, error) {
+	return c.Enqueue(ctx, job.In(d))
+}
+
+// delay delays a job that has a due time. It calls no hooks.
+func (c *Client) delay(ctx context.Context, job Job) (Receipt, error) {
+	if err := job.validate(); err != nil {
+		return Receipt{}, err
+	}
+	at, err := c.dueTime(ctx, job, &time.Time{})
+	if err != nil {
+		return Receipt{}, err
+	}
+	_, d, err := c.appendDelayed(nil, job, at)
+	if err != nil {
+		return Receipt{}, err
+	}
+	delayed, err := c.store.Delay(ctx, d)
+	if err != nil {
+		return Receipt{}, enqueueError(job, err)
+	}
+	return delayReceipt(d, delayed), nil
+}
+
+// dueTime returns the time at which job is due. If it depends on Redis's clock, dueTime
+// reads the clock into now, unless now is set.
+func (c *Client) dueTime(ctx context.Context, job Job, now *time.Time) (time.Time, error) {
+	if !job.due.at.IsZero() {
+		return job.due.at, nil
+	}
+	if now.IsZero() {
+		clock, err := c.store.Now(ctx)
+		if err != nil {
+			return clock, fmt.Errorf("resque: enqueueing %s: reading Redis's clock: %w", job.Class, err)
+		}
+		*now = clock
+	}
+	return now.Add(job.due.in), nil
+}
+
+// lastDue is the last second of the last year that has four digits. JSON and Ruby's
+// front end show no later time.
+const lastDue = 253402300799
+
+// appendDelayed appends the payload of a job that is due at a time to dst. It returns the
+// extended slice and the job for the store. at is the zero time if the time does not
+// matter.
+func (c *Client) appendDelayed(dst []byte, job Job, at time.Time) ([]byte, store.Delayed, error) {
+	if err := job.validate(); err != nil {
+		return dst, store.Delayed{}, err
+	}
+	if at.Unix() > lastDue {
+		return dst, store.Delayed{}, fmt.Errorf("resque: enqueueing %s: it cannot be delayed until after the year 9999", job.Class)
+	}
+	if !at.IsZero() {
+		job = job.scheduledFor(at)
+	}
+	b, cut, err := c.cfg.JSON.appendDelayed(dst, job)
+	if err != nil {
+		return dst, store.Delayed{}, err
+	}
+	return b, store.Delayed{
+		Due: at.Unix(), Queue: job.Queue, Payload: b[len(dst):len(b):len(b)], CutFrom: cut.Start, CutTo: cut.End,
+	}, nil
+}
+
+// appendDelayed appends the payload of j as resque-scheduler stores it: with the queue
+// after class and args, because that is the only form that Ruby finds. cut is the part
+// of the payload that is not part of the job in its queue.
+func (p JSONProfile) appendDelayed(dst []byte, j Job) (_ []byte, cut rubyjson.Span, err error) {
+	spell, err := p.spelling()
+	if err != nil {
+		return dst, cut, err
+	}
+	b, err := appendJob(dst, spell, j)
+	if err != nil {
+		return dst, cut, err
+	}
+	cut.Start = len(b) - len(dst)
+	if b, err = spell.AppendString(append(b, `,"queue":`...), j.Queue); err != nil {
+		return dst, cut, fmt.Errorf("resque: %s: queue %q: %w", j.Class, j.Queue, err)
+	}
+	cut.End = len(b) - len(dst)
+	if slices.ContainsFunc(j.members, func(m member) bool { return m.name == "queue" }) {
+		return dst, cut, fmt.Errorf(`resque: %s: a member of a delayed job cannot be named "queue"`, j.Class)
+	}
+	if b, err = appendMembers(b, spell, j); err != nil {
+		return dst, cut, err
+	}
+	return append(b, '}'), cut, nil
+}
+
+// scheduledFor returns the job with the time at which it is due in its payload, if its
+// kind of payload contains the time, as that of Rails does.
+func (j Job) scheduledFor(at time.Time) Job {
+	if j.Class == activeJobWrapper && len(j.Args) == 1 {
+		if inside, ok := j.Args[0].(interface{ ScheduledFor(at time.Time) any }); ok {
+			j.Args = []any{inside.ScheduledFor(at)}
+		}
+	}
+	return j
+}
+
+func delayReceipt(d store.Delayed, delayed bool) Receipt {
+	if !delayed {
+		return Receipt{State: Queued, Queue: d.Queue}
+	}
+	return Receipt{State: Scheduled, Queue: d.Queue, Due: time.Unix(d.Due, 0).UTC()}
+}

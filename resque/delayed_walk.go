@@ -1,0 +1,119 @@
+package resque
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// delayedWalk reads delayed jobs in parts, the earliest second first. It differs from
+// walk, which reads one list: there may be as many lists as jobs, so that a part has the
+// jobs of many of them. Jobs that are delayed until a second that was read are not seen.
+type delayedWalk struct {
+	store   *store.Store
+	last    int64 // the last second to read
+	next    int64 // the first second that was not looked at
+	more    bool  // whether a second may follow those in pending
+	pending []store.DelayedSecond
+	at      int64 // position in pending[0]
+	size    int64 // size of the next part
+}
+
+func newDelayedWalk(s *store.Store, filter DelayedFilter) *delayedWalk {
+	first, last := filter.bounds()
+	return &delayedWalk{store: s, next: first, last: last, more: first <= last, size: firstPart}
+}
+
+// part reads the next part. An empty part is the end.
+func (w *delayedWalk) part(ctx context.Context) ([]delayedItem, error) {
+	for {
+		if err := w.look(ctx); err != nil || len(w.pending) == 0 {
+			return nil, err
+		}
+		spans := w.spans()
+		items, err := w.store.DelayedItems(ctx, spans)
+		if err != nil {
+			return nil, err
+		}
+		var part []delayedItem
+		for s, span := range spans {
+			for i, raw := range items[s] {
+				part = append(part, delayedItem{second: span.Second, position: span.First + int64(i), raw: raw})
+			}
+		}
+		w.grow(part)
+		if len(part) > 0 {
+			return part, nil
+		}
+	}
+}
+
+// look reads which seconds come next, if pending is empty.
+func (w *delayedWalk) look(ctx context.Context) (err error) {
+	for len(w.pending) == 0 && w.more {
+		if w.pending, w.next, w.more, err = w.store.DelayedSeconds(ctx, w.next, w.last); err != nil {
+			return err
+		}
+		w.pending = slices.DeleteFunc(w.pending, func(s store.DelayedSecond) bool { return s.Jobs == 0 })
+	}
+	return nil
+}
+
+// spans returns the spans of the next part and moves behind them.
+func (w *delayedWalk) spans() (spans []store.DelayedSpan) {
+	for left := w.size; left > 0 && len(w.pending) > 0; {
+		s := w.pending[0]
+		n := min(left, s.Jobs-w.at)
+		spans = append(spans, store.DelayedSpan{Second: s.Second, First: w.at, Count: n})
+		left, w.at = left-n, w.at+n
+		if w.at >= s.Jobs {
+			w.pending, w.at = w.pending[1:], 0
+		}
+	}
+	return spans
+}
+
+// grow increases the size of the next part, or reduces it if the jobs are large.
+func (w *delayedWalk) grow(part []delayedItem) {
+	size := int64(0)
+	for _, i := range part {
+		size += int64(len(i.raw))
+	}
+	w.size = nextPart(w.size, int64(len(part)), size)
+}
+
+// removed adjusts the walk after jobs of the last part were removed.
+func (w *delayedWalk) removed(second, n int64) {
+	if len(w.pending) > 0 && w.pending[0].Second == second && w.at > 0 {
+		w.at -= n
+		w.pending[0].Jobs -= n
+	}
+}
+
+// items returns an iterator over the jobs that match. It reads them on demand.
+func (d *Delayed) items(ctx context.Context, filter DelayedFilter) iter.Seq2[delayedItem, error] {
+	return func(yield func(delayedItem, error) bool) {
+		m, err := newDelayedMatcher(filter)
+		if err != nil {
+			yield(delayedItem{}, err)
+			return
+		}
+		for w := newDelayedWalk(d.store, filter); ; {
+			part, err := w.part(ctx)
+			if err != nil {
+				yield(delayedItem{}, err)
+				return
+			}
+			if len(part) == 0 {
+				return
+			}
+			for _, i := range part {
+				if i, ok := m.match(i); ok && !yield(i, nil) {
+					return
+				}
+			}
+		}
+	}
+}
