@@ -40,12 +40,18 @@ type FailedJob struct {
 	Worker    string
 	Queue     string
 
-	// Raw is the whole record. Damage is the error that describes what is wrong with
-	// it, or nil. A damaged failure can be removed. It can be requeued if its payload
-	// and queue are valid.
+	// Raw is the record, and Size its length. Damage is the error that describes what
+	// is wrong with it, or nil. A damaged failure can be removed. It can be requeued if
+	// its payload and queue are valid.
 	Raw    []byte
+	Size   int64
 	Damage error
 }
+
+// IsWhole reports whether Raw is the whole record. If it is only the beginning, which
+// [Failures.Preview] returns of large failures, fields behind it are empty, and so are
+// Payload and Args.
+func (j FailedJob) IsWhole() bool { return int64(len(j.Raw)) == j.Size }
 
 // Original returns the payload as it was in the queue, which is what
 // [Failures.Requeue] pushes. For an unreadable payload it returns the original
@@ -61,10 +67,10 @@ func (j FailedJob) Bind(targets ...any) error {
 // from Redis, at a position in a list. An empty list means FailedList. It never
 // fails; Damage describes what is wrong with the record.
 func ParseFailedJob(list string, position int64, record []byte) FailedJob {
-	return parseRecord(record).job(newFailureID(cmp.Or(list, FailedList), position, record))
+	return located{parseRecord(record), position}.whole(cmp.Or(list, FailedList))
 }
 
-// The members of a record, in the order of the names in parseRecord.
+// The members of a record, in the order of recordMembers.
 const (
 	failedAt = iota
 	payload
@@ -82,12 +88,21 @@ type failureRecord struct {
 	raw   []byte
 	spans []rubyjson.Span // nil if raw is not an object
 	err   error           // why raw is not an object
+	isCut bool            // raw is only the beginning of the record
+}
+
+func recordMembers() []string {
+	return []string{"failed_at", "payload", "exception", "error", "backtrace", "worker", "queue", "retried_at"}
 }
 
 func parseRecord(raw []byte) failureRecord {
-	spans, err := rubyjson.Spans(raw,
-		"failed_at", "payload", "exception", "error", "backtrace", "worker", "queue", "retried_at")
-	return failureRecord{raw, spans, err}
+	spans, err := rubyjson.Spans(raw, recordMembers()...)
+	return failureRecord{raw: raw, spans: spans, err: err}
+}
+
+// beginningOf returns the record of which raw is only the beginning.
+func beginningOf(raw []byte) failureRecord {
+	return failureRecord{raw: raw, spans: rubyjson.SpansOfBeginning(raw, recordMembers()...), isCut: true}
 }
 
 // member returns the bytes of a member, or nil if it is null or missing.
@@ -131,10 +146,15 @@ func (r failureRecord) inside() string {
 
 func (r failureRecord) retried() bool { return r.member(retriedAt) != nil }
 
-// job returns the whole record decoded.
-func (r failureRecord) job(id FailureID) FailedJob {
+// whole returns the whole record decoded.
+func (at located) whole(list string) FailedJob {
+	return at.job(newFailureID(list, at.position, at.raw), int64(len(at.raw)))
+}
+
+// job returns the record decoded. size is that of the whole record.
+func (r failureRecord) job(id FailureID, size int64) FailedJob {
 	j := FailedJob{
-		ID: id, Raw: r.raw, Payload: r.member(payload),
+		ID: id, Raw: r.raw, Size: size, Payload: r.member(payload),
 		Requeued:  r.retried(),
 		Exception: r.text(exception), Error: r.text(message), Worker: r.text(byWorker), Queue: r.text(fromQueue),
 	}
@@ -142,11 +162,22 @@ func (r failureRecord) job(id FailureID) FailedJob {
 	j.FailedAt, j.FailedAtText = failed.Time, text
 	retried, text, _ := r.time(retriedAt)
 	j.RequeuedAt, j.RequeuedAtText = retried.Time, text
+	if r.isCut {
+		j.Class, j.Payload = classOfBeginning(j.Payload), nil
+		return j
+	}
 	if p, err := rubyjson.ParsePayload(j.Payload); err == nil {
 		j.Class, j.Args = p.Class, p.Args
 	}
 	j.Damage = r.damage(&j)
 	return j
+}
+
+// classOfBeginning returns the class of the payload of which raw is only the
+// beginning, or "" if the class is not in it.
+func classOfBeginning(raw []byte) string {
+	class, _ := rubyjson.Text(rubyjson.SpansOfBeginning(raw, "class")[0].Of(raw))
+	return class
 }
 
 // damage reads the backtrace into j and returns what is wrong with the record.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -253,30 +254,12 @@ func (f *Failures) selected(ctx context.Context, b *bulk, ids []FailureID) (Bulk
 	return b.progress, errors.Join(b.errs...)
 }
 
-// byName runs b on failures given by id. It searches again for failures that moved
-// after they were found.
+// byName runs b on failures given by id, the last one first. It searches again for
+// failures that moved after they were found.
 func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 	const tries = 3
 	for range tries {
-		found := map[int64]located{}
-		for _, id := range ids {
-			at, err := b.f.find(ctx, id)
-			switch {
-			case errors.Is(err, ErrFailureChanged):
-				b.progress.Gone++
-				b.complain(id, ErrFailureChanged)
-			case err != nil:
-				return err
-			default:
-				found[at.position] = at
-			}
-		}
-		records := make([]located, 0, len(found))
-		for _, at := range found {
-			records = append(records, at)
-		}
-		slices.SortFunc(records, func(x, y located) int { return cmp.Compare(x.position, y.position) })
-		gone, err := b.inChunks(ctx, b.plan(records))
+		gone, err := b.byNameOnce(ctx, ids)
 		if err != nil || len(gone) == 0 {
 			return err
 		}
@@ -290,6 +273,38 @@ func (b *bulk) byName(ctx context.Context, ids []FailureID) error {
 		b.complain(id, ErrFailureChanged)
 	}
 	return nil
+}
+
+// byNameOnce runs b on the failures that it finds, and returns those that moved in the
+// meantime. It acts whenever it has found bytesAtOnce of records.
+func (b *bulk) byNameOnce(ctx context.Context, ids []FailureID) (gone []planned, err error) {
+	found, size := map[int64]located{}, 0
+	act := func() error {
+		records := slices.SortedFunc(maps.Values(found), func(x, y located) int { return cmp.Compare(x.position, y.position) })
+		missed, err := b.inChunks(ctx, b.plan(records))
+		gone = append(gone, missed...)
+		clear(found)
+		size = 0
+		return err
+	}
+	for _, id := range ids {
+		at, err := b.f.find(ctx, id)
+		switch {
+		case errors.Is(err, ErrFailureChanged):
+			b.progress.Gone++
+			b.complain(id, ErrFailureChanged)
+			continue
+		case err != nil:
+			return gone, err
+		}
+		found[at.position] = at
+		if size += len(at.raw); size >= bytesAtOnce {
+			if err := act(); err != nil {
+				return gone, err
+			}
+		}
+	}
+	return gone, act()
 }
 
 // inChunks runs plans, the last ones first, so that removals do not move the
@@ -306,21 +321,32 @@ func (b *bulk) inChunks(ctx context.Context, plans []planned) (gone []planned, e
 }
 
 // find searches for a failure at its position and then in front of it, because
-// removals move it there. Records with the same bytes are interchangeable.
+// removals move it there. Records with the same bytes are interchangeable. Only the
+// digests of large records are read until it is found.
 func (f *Failures) find(ctx context.Context, id FailureID) (located, error) {
-	for _, span := range [][2]int64{{id.Position, id.Position}, {max(0, id.Position-maxPart), id.Position - 1}} {
-		if span[1] < span[0] {
-			continue
-		}
-		records, err := f.store.FailedRecords(ctx, id.List, span[0], span[1])
-		if err != nil {
-			return located{}, err
-		}
-		for i, raw := range slices.Backward(records) {
-			if store.Digest(raw)[:digestLength] == id.Digest {
-				return located{parseRecord(raw), span[0] + int64(i)}, nil
+	at, ok, err := f.findAt(ctx, id, id.Position)
+	if err != nil || ok {
+		return at, err
+	}
+	first := max(0, id.Position-maxPart)
+	before, err := f.store.FailedPreview(ctx, id.List, first, id.Position-first, 0)
+	if err != nil {
+		return located{}, err
+	}
+	for _, e := range slices.Backward(before) {
+		if e.Digest[:digestLength] == id.Digest {
+			if at, ok, err = f.findAt(ctx, id, e.Position); err != nil || ok {
+				return at, err
 			}
 		}
 	}
 	return located{}, fmt.Errorf("failure %s: %w", id, ErrFailureChanged)
+}
+
+func (f *Failures) findAt(ctx context.Context, id FailureID, position int64) (at located, ok bool, err error) {
+	records, err := f.store.FailedPart(ctx, id.List, position, 1, false)
+	if err != nil || len(records) == 0 || store.Digest(records[0].Raw)[:digestLength] != id.Digest {
+		return located{}, false, err
+	}
+	return located{parseRecord(records[0].Raw), position}, true, nil
 }

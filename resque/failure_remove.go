@@ -85,14 +85,14 @@ func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	}
 	var restored int64
 	for {
-		n, err := f.store.RestoreFailed(ctx, list, trash, maxPart)
+		n, left, err := f.store.RestoreFailed(ctx, list, trash, maxPart)
 		restored += n
 		switch {
 		case err != nil:
 			return restored, err
 		case restored == 0:
 			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
-		case n < maxPart:
+		case left == 0:
 			return restored, f.store.ForgetTrash(ctx, trash)
 		}
 	}

@@ -62,19 +62,22 @@ type walk struct {
 	store *store.Store
 	list  string
 	order order
+	first int64 // where the newest first end
 	at    int64 // start of the next part; its end if the newest come first
 	left  int64 // records still to be read
-	size  int64 // size of the next part
+	size  int64 // records of the next part at most
 
-	last [][]byte // the latest records read, with the changes made to them since
+	last      [][]byte // the latest records read, with the changes made to them since
+	lastBytes int
 }
 
 // The first part is small because many callers need only a few records. Later parts
-// grow up to a limit of records and of memory.
+// grow. The store returns fewer records if they are large.
 const (
 	firstPart = 50
 	maxPart   = 1000
 	partBytes = 2 << 20
+	lastBytes = 4 << 20 // of walk.last, at least one record
 )
 
 func newWalk(ctx context.Context, s *store.Store, list string, bounds FailureFilter, o order) (*walk, error) {
@@ -86,7 +89,7 @@ func newWalk(ctx context.Context, s *store.Store, list string, bounds FailureFil
 		end = min(end, bounds.Below)
 	}
 	first := min(max(0, bounds.From), end)
-	w := &walk{store: s, list: list, order: o, at: first, left: end - first, size: firstPart}
+	w := &walk{store: s, list: list, order: o, first: first, at: first, left: end - first, size: firstPart}
 	if o == newestFirst {
 		w.at = end
 	}
@@ -94,34 +97,40 @@ func newWalk(ctx context.Context, s *store.Store, list string, bounds FailureFil
 }
 
 // next reads the next part, in the walk's order. An empty part is the end.
-func (w *walk) next(ctx context.Context) ([]located, error) {
+func (w *walk) next(ctx context.Context) (part []located, err error) {
 	n := min(w.size, w.left)
-	if n == 0 {
+	if n <= 0 {
 		return nil, nil
 	}
-	var part []located
-	var err error
+	w.size = min(2*w.size, maxPart)
 	if w.order == newestFirst {
-		w.at -= n
-		part, err = w.read(ctx, w.at, n)
-		slices.Reverse(part)
-	} else {
-		part, err = w.onwards(ctx, n)
-		w.at += int64(len(part))
+		part, err = w.read(ctx, w.at-1, n)
+		if len(part) > 0 { // the list may be shorter than before
+			w.at = part[len(part)-1].position
+		}
+		w.left = w.at - w.first
+		return part, err
 	}
-	w.left -= n
-	w.grow(part)
+	part, err = w.onwards(ctx, n)
+	w.at += int64(len(part))
+	w.left -= int64(len(part))
+	w.remember(part)
 	return part, err
 }
 
-func (w *walk) read(ctx context.Context, first, n int64) ([]located, error) {
-	records, err := w.store.FailedRecords(ctx, w.list, first, first+n-1)
+// read reads up to n records from a position on, and at least one if there is one.
+func (w *walk) read(ctx context.Context, from, n int64) ([]located, error) {
+	return w.readIn(ctx, w.order, from, n)
+}
+
+func (w *walk) readIn(ctx context.Context, o order, from, n int64) ([]located, error) {
+	records, err := w.store.FailedPart(ctx, w.list, from, n, o == newestFirst)
 	if err != nil {
 		return nil, err
 	}
 	part := make([]located, len(records))
-	for i, raw := range records {
-		part[i] = located{failureRecord{raw: raw}, first + int64(i)}
+	for i, e := range records {
+		part[i] = located{failureRecord{raw: e.Raw}, e.Position}
 	}
 	return part, nil
 }
@@ -132,18 +141,29 @@ func (w *walk) onwards(ctx context.Context, n int64) ([]located, error) {
 		return w.read(ctx, w.at, n)
 	}
 	part, err := w.read(ctx, w.at-1, n+1)
-	if err != nil || (len(part) > 0 && bytes.Equal(part[0].raw, w.last[len(w.last)-1])) {
-		return part[min(1, len(part)):], err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(part) == 1 && w.isLast(part[0]): // it is large, or the end of the list
+		return w.read(ctx, w.at, n)
+	case len(part) > 0 && w.isLast(part[0]):
+		return part[1:], nil
 	}
 	from := max(0, w.at-maxPart)
-	before, err := w.read(ctx, from, w.at-from)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range slices.Backward(before) {
-		if slices.ContainsFunc(w.last, func(raw []byte) bool { return bytes.Equal(raw, b.raw) }) {
-			w.at = b.position + 1
-			return w.read(ctx, w.at, n)
+	for at := w.at - 1; at >= from; {
+		before, err := w.readIn(ctx, newestFirst, at, at-from+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(before) == 0 {
+			break
+		}
+		for _, b := range before {
+			if slices.ContainsFunc(w.last, func(raw []byte) bool { return bytes.Equal(raw, b.raw) }) {
+				w.at = b.position + 1
+				return w.read(ctx, w.at, n)
+			}
+			at = b.position - 1
 		}
 	}
 	w.left += w.at - from // no known record was found: read them all again
@@ -151,19 +171,17 @@ func (w *walk) onwards(ctx context.Context, n int64) ([]located, error) {
 	return w.read(ctx, w.at, n)
 }
 
-// grow increases the size of the next part, or reduces it if the records are large,
-// and remembers the records of part.
-func (w *walk) grow(part []located) {
-	size := int64(0)
+func (w *walk) isLast(at located) bool { return bytes.Equal(at.raw, w.last[len(w.last)-1]) }
+
+// remember adds a part to the latest records.
+func (w *walk) remember(part []located) {
 	for _, at := range part {
-		size += int64(len(at.raw))
+		w.last = append(w.last, at.raw)
+		w.lastBytes += len(at.raw)
 	}
-	w.size = nextPart(w.size, int64(len(part)), size)
-	if w.order == oldestFirst {
-		for _, at := range part {
-			w.last = append(w.last, at.raw)
-		}
-		w.last = w.last[max(0, len(w.last)-maxPart):]
+	for len(w.last) > maxPart || len(w.last) > 1 && w.lastBytes > lastBytes {
+		w.lastBytes -= len(w.last[0])
+		w.last = w.last[1:]
 	}
 }
 
@@ -199,7 +217,10 @@ func (w *walk) acted(done []planned) {
 			kept = append(kept, after)
 		}
 	}
-	w.last = kept
+	w.last, w.lastBytes = kept, 0
+	for _, raw := range kept {
+		w.lastBytes += len(raw)
+	}
 }
 
 // merge returns the failures of several sorted lists as one sequence, sorted by the

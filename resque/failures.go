@@ -183,7 +183,7 @@ func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) it
 				yield(FailedJob{}, err)
 				return
 			}
-			if !yield(at.job(newFailureID(list, at.position, at.raw)), nil) {
+			if !yield(at.whole(list), nil) {
 				return
 			}
 		}
@@ -191,21 +191,50 @@ func (f *Failures) jobs(ctx context.Context, list string, m matcher, o order) it
 }
 
 // Page returns up to count failures of a list, starting at position first, in one
-// round trip. Position 0 is the oldest failure. An empty list means FailedList. The
-// error wraps ErrNoFailureList if list cannot be the name of a list of failures.
+// round trip. Position 0 is the oldest failure. If the failures are larger than about
+// 2 MB together, Page returns fewer, but at least one unless the list ends before. An
+// empty list means FailedList. The error wraps ErrNoFailureList if list cannot be the
+// name of a list of failures.
 //
 // Ruby: Resque::Failure.all.
 func (f *Failures) Page(ctx context.Context, list string, first, count int64) ([]FailedJob, error) {
+	return f.page(list, func(list string) ([]store.Entry, error) {
+		return f.store.FailedPart(ctx, list, max(first, 0), count, false)
+	})
+}
+
+// Preview is like [Failures.Page], but always returns count failures if the list has
+// them. It reads about bytes bytes of whole failures; of the others it returns only the
+// beginning: see [FailedJob.IsWhole]. It takes more than one round trip only if the
+// failures are large.
+func (f *Failures) Preview(ctx context.Context, list string, first, count, bytes int64) ([]FailedJob, error) {
+	return f.page(list, func(list string) ([]store.Entry, error) {
+		return f.store.FailedPreview(ctx, list, max(first, 0), count, max(bytes, 0))
+	})
+}
+
+func (f *Failures) page(list string, read func(list string) ([]store.Entry, error)) ([]FailedJob, error) {
 	list = cmp.Or(list, FailedList)
 	if list != FailedList && !store.IsFailedList(list) {
 		return nil, fmt.Errorf("%w: %q", ErrNoFailureList, list)
 	}
-	records, err := f.store.FailedRecords(ctx, list, first, first+count-1)
-	jobs := make([]FailedJob, len(records))
-	for i, raw := range records {
-		jobs[i] = ParseFailedJob(list, first+int64(i), raw)
+	records, err := read(list)
+	if err != nil {
+		return nil, err
 	}
-	return jobs, err
+	jobs := make([]FailedJob, len(records))
+	for i, e := range records {
+		jobs[i] = failedJob(list, e)
+	}
+	return jobs, nil
+}
+
+// failedJob returns the failure in an entry, which may be only the beginning of it.
+func failedJob(list string, e store.Entry) FailedJob {
+	if e.IsWhole() {
+		return ParseFailedJob(list, e.Position, e.Raw)
+	}
+	return beginningOf(e.Raw).job(FailureID{list, e.Position, e.Digest[:digestLength]}, e.Size)
 }
 
 // Find returns the failure with the given id. It also searches the positions in
@@ -222,7 +251,7 @@ func (f *Failures) Find(ctx context.Context, id FailureID) (FailedJob, error) {
 	if err != nil {
 		return FailedJob{}, err
 	}
-	return at.job(newFailureID(id.List, at.position, at.raw)), nil
+	return at.whole(id.List), nil
 }
 
 // FailureGroup is a group of failures with the same class, the same exception and

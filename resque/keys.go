@@ -15,16 +15,25 @@ func (c *Client) ServerInfo(ctx context.Context) (string, error) { return c.stor
 
 // KeyInfo describes a key of the namespace.
 type KeyInfo struct {
-	Name string        // without the namespace's prefix
+	// Name is the name without the namespace's prefix, and NameSize its length. Of a
+	// name longer than 1 kB, Name is only the beginning, and the other fields are not
+	// set.
+	Name     string
+	NameSize int64
+
 	Type string        // the reply to the command TYPE
 	Size int64         // number of entries, or of bytes if the key is a string
 	TTL  time.Duration // 0 if the key does not expire
 }
 
+// HasWholeName reports whether Name is the whole name.
+func (k KeyInfo) HasWholeName() bool { return int64(len(k.Name)) == k.NameSize }
+
 // KeyValue is a key and a part of its value.
 type KeyValue struct {
 	KeyInfo
 	Values []string // for a hash or a sorted set, names and values alternate
+	Sizes  []int64  // lengths of the values; Values has at most 64 kB of each
 	Next   string   // start of the next part for ReadKey, or "" at the end
 }
 
@@ -47,5 +56,5 @@ func (c *Client) ReadKey(ctx context.Context, name, from string, count int64) (v
 	if errors.Is(err, store.ErrNoKey) {
 		return KeyValue{}, false, nil
 	}
-	return KeyValue{KeyInfo: KeyInfo(v.KeyInfo), Values: v.Values, Next: v.Next}, err == nil, err
+	return KeyValue{KeyInfo: KeyInfo(v.KeyInfo), Values: v.Values, Sizes: v.Sizes, Next: v.Next}, err == nil, err
 }

@@ -84,35 +84,36 @@ const peekPart = 200
 // Ruby: Resque.peek, whose count defaults to 1.
 func (c *Client) Peek(ctx context.Context, queue string, start, count int) iter.Seq2[*Payload, error] {
 	return func(yield func(*Payload, error) bool) {
+		at := int64(start)
 		if start < 0 {
 			size, err := c.store.Size(ctx, queue)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			start = max(int(size)+start, 0)
+			at = max(size+at, 0)
 		}
-		for count != 0 {
-			part := peekPart
-			if count > 0 {
-				part = min(count, peekPart)
+		for left := int64(count); left != 0; {
+			n := int64(peekPart)
+			if left > 0 {
+				n = min(left, peekPart)
 			}
-			payloads, err := c.store.Payloads(ctx, queue, start, start+part-1)
+			part, size, err := c.store.QueuePart(ctx, queue, at, n)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, payload := range payloads {
-				if !yield(readWaiting(queue, payload)) {
+			for _, e := range part {
+				if !yield(readWaiting(queue, e.Raw)) {
 					return
 				}
 			}
-			if len(payloads) < part {
+			at += int64(len(part))
+			if len(part) == 0 || at >= size {
 				return
 			}
-			start += part
-			if count > 0 {
-				count -= part
+			if left > 0 {
+				left -= int64(len(part))
 			}
 		}
 	}
@@ -126,6 +127,16 @@ func readWaiting(queue string, payload []byte) (*Payload, error) {
 		return &Payload{Queue: queue, Raw: payload}, err
 	}
 	return job, nil
+}
+
+// readBeginning returns the job of a payload. If raw is only the beginning of it, the job
+// has only Queue, Class and Raw. An unreadable job has no class.
+func readBeginning(queue string, raw []byte, size int64) *Payload {
+	if int64(len(raw)) < size {
+		return &Payload{Queue: queue, Class: classOfBeginning(raw), Raw: raw}
+	}
+	job, _ := readWaiting(queue, raw)
+	return job
 }
 
 // QueueSizes returns the number of waiting jobs by queue, in two round trips. If some

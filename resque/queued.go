@@ -22,11 +22,16 @@ type Queue struct {
 // Queue returns the queue with that name. The queue need not exist.
 func (c *Client) Queue(name string) *Queue { return &Queue{store: c.store, name: name} }
 
-// QueuedJob is a job in a queue. [ParsePayload] reads Raw.
+// QueuedJob is a job in a queue. [ParsePayload] reads Raw. Size is the length of the
+// payload, which is more than that of Raw if [Queue.Preview] read only its beginning.
 type QueuedJob struct {
-	ID  QueuedJobID
-	Raw []byte
+	ID   QueuedJobID
+	Raw  []byte
+	Size int64
 }
+
+// IsWhole reports whether Raw is the whole payload.
+func (j QueuedJob) IsWhole() bool { return int64(len(j.Raw)) == j.Size }
 
 // QueuedJobID identifies a job in a queue by its position and the digest of its
 // payload. A position alone would identify another job as soon as a worker takes one.
@@ -51,65 +56,92 @@ func ParseQueuedJobID(text string) (QueuedJobID, error) {
 	return QueuedJobID{Position: n, Digest: digest}, nil
 }
 
-func queuedJobs(first int64, raw [][]byte) []QueuedJob {
-	jobs := make([]QueuedJob, len(raw))
-	for i, text := range raw {
-		jobs[i] = QueuedJob{ID: QueuedJobID{first + int64(i), store.Digest(text)[:digestLength]}, Raw: text}
-	}
-	return jobs
-}
-
 // Page returns up to count jobs, starting at position first, and the size of the
-// queue, in one round trip. Position 0 is the next job that a worker takes.
+// queue, in one round trip. Position 0 is the next job that a worker takes. If the
+// payloads are larger than about 2 MB together, Page returns fewer, but at least one
+// unless the queue ends before.
 //
 // Ruby: Resque.peek with Resque.size.
 func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob, size int64, err error) {
-	raw, size, err := q.store.QueuePage(ctx, q.name, first, first+count-1)
-	return queuedJobs(first, raw), size, err
+	part, size, err := q.store.QueuePart(ctx, q.name, first, count)
+	for _, e := range part {
+		jobs = append(jobs, QueuedJob{ID: QueuedJobID{e.Position, store.Digest(e.Raw)[:digestLength]}, Raw: e.Raw, Size: e.Size})
+	}
+	return jobs, size, err
+}
+
+// Preview is like [Queue.Page], but always returns count jobs if the queue has them. It
+// reads about bytes bytes of whole payloads; of the others it returns only the
+// beginning: see [QueuedJob.IsWhole]. It takes more than one round trip only if the
+// payloads are large.
+func (q *Queue) Preview(ctx context.Context, first, count, bytes int64) (jobs []QueuedJob, size int64, err error) {
+	entries, size, err := q.store.QueuePreview(ctx, q.name, first, count, max(bytes, 0))
+	for _, e := range entries {
+		jobs = append(jobs, QueuedJob{ID: QueuedJobID{e.Position, e.Digest[:digestLength]}, Raw: e.Raw, Size: e.Size})
+	}
+	return jobs, size, err
 }
 
 // find searches for a job at its position and then in front of it, because the job
-// moves there as workers take others.
+// moves there as workers take others. Only the digests of large payloads are read
+// until it is found.
 func (q *Queue) find(ctx context.Context, id QueuedJobID) (raw []byte, ok bool, err error) {
 	const part, limit = 500, 10_000
-	for last := id.Position; last >= max(0, id.Position-limit); {
+	raw, ok, err = q.findAt(ctx, id, id.Position)
+	for last := id.Position - 1; err == nil && !ok && last >= max(0, id.Position-limit); last -= part {
+		var jobs []QueuedJob
 		first := max(last-part+1, 0)
-		if last == id.Position {
-			first = last // most jobs have not moved
+		if jobs, _, err = q.Preview(ctx, first, last-first+1, 0); err != nil {
+			return nil, false, err
 		}
-		for at := first; at <= last; {
-			jobs, _, err := q.Page(ctx, at, last-at+1)
-			if err != nil {
-				return nil, false, err
+		for _, job := range slices.Backward(jobs) {
+			if !ok && job.ID.Digest == id.Digest {
+				raw, ok, err = q.findAt(ctx, id, job.ID.Position)
 			}
-			for _, job := range jobs {
-				if job.ID.Digest == id.Digest {
-					return job.Raw, true, nil
-				}
-			}
-			if len(jobs) == 0 {
-				break
-			}
-			at += int64(len(jobs))
 		}
-		last = first - 1
 	}
-	return nil, false, nil
+	return raw, ok, err
 }
 
-// found returns the payloads of the jobs with the given ids that still exist.
-func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) {
-	var jobs [][]byte
-	for _, id := range ids {
-		raw, ok, err := q.find(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			jobs = append(jobs, raw)
-		}
+func (q *Queue) findAt(ctx context.Context, id QueuedJobID, position int64) (raw []byte, ok bool, err error) {
+	jobs, _, err := q.Page(ctx, position, 1)
+	if err != nil || len(jobs) == 0 || jobs[0].ID.Digest != id.Digest {
+		return nil, false, err
 	}
-	return jobs, nil
+	return jobs[0].Raw, true, nil
+}
+
+// take finds the jobs with the given ids and passes those that still exist to fn, up to
+// bytesAtOnce at a time. fn reports for each whether it took the job.
+func (q *Queue) take(ctx context.Context, ids []QueuedJobID, fn func(jobs [][]byte) ([]bool, error)) (BulkProgress, error) {
+	p := BulkProgress{Total: int64(len(ids))}
+	for len(ids) > 0 {
+		var jobs [][]byte
+		n, size := 0, 0
+		for ; n < min(len(ids), queueAtOnce) && size < bytesAtOnce; n++ {
+			raw, ok, err := q.find(ctx, ids[n])
+			if err != nil {
+				return p, err
+			}
+			if ok {
+				jobs = append(jobs, raw)
+				size += len(raw)
+			}
+		}
+		taken, err := fn(jobs)
+		if err != nil {
+			return p, err
+		}
+		ids = ids[n:]
+		p.Seen += int64(n)
+		for _, ok := range taken {
+			if ok {
+				p.Done++
+			}
+		}
+		p.Gone = p.Seen - p.Done
+	}
+	return p, nil
 }
 
 // Remove removes the jobs with the given ids. It counts jobs that are no longer in
@@ -118,14 +150,9 @@ func (q *Queue) found(ctx context.Context, ids []QueuedJobID) ([][]byte, error) 
 // Ruby: Resque.dequeue, which removes all jobs with the same bytes.
 func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
-	jobs, err := q.found(ctx, ids)
-	if err != nil {
-		return BulkProgress{}, err
-	}
-	taken, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
-	p := taking(len(ids), taken)
-	if err == nil && p.Done > 0 {
-		err = q.noteTrash(ctx, &p, trash)
+	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) { return q.store.RemoveJobs(ctx, q.name, jobs, trash) })
+	if p.Done > 0 {
+		err = errors.Join(err, q.noteTrash(ctx, &p, trash))
 	}
 	return p, err
 }
@@ -136,23 +163,7 @@ func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkPr
 	if err := validQueue(to); err != nil {
 		return BulkProgress{}, err
 	}
-	jobs, err := q.found(ctx, ids)
-	if err != nil {
-		return BulkProgress{}, err
-	}
-	taken, err := q.store.MoveJobs(ctx, q.name, to, jobs)
-	return taking(len(ids), taken), err
-}
-
-func taking(asked int, taken []bool) BulkProgress {
-	p := BulkProgress{Total: int64(asked), Seen: int64(asked)}
-	for _, ok := range taken {
-		if ok {
-			p.Done++
-		}
-	}
-	p.Gone = p.Total - p.Done
-	return p
+	return q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) { return q.store.MoveJobs(ctx, q.name, to, jobs) })
 }
 
 // Clear removes all jobs of the queue. The queue itself stays known.

@@ -209,7 +209,7 @@ func TestKeysAndTheirValues(t *testing.T) {
 		keys, next, err := client.ScanKeys(t.Context(), 0, 100)
 		require.NoError(t, err)
 		assert.Zero(t, next)
-		assert.Equal(t, []resque.KeyInfo{{Name: "queue:q", Type: "list", Size: 5}}, keys)
+		assert.Equal(t, []resque.KeyInfo{{Name: "queue:q", NameSize: 7, Type: "list", Size: 5}}, keys)
 		value, ok, err := client.ReadKey(t.Context(), "queue:q", "", 3)
 		require.NoError(t, err)
 		require.True(t, ok)

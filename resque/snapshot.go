@@ -33,8 +33,12 @@ type QueueState struct {
 	Paused bool
 
 	// Next is the next job that a worker takes, or nil if the queue is empty. If its
-	// payload cannot be read, Class is empty and only Queue and Raw are set.
-	Next *Payload
+	// payload cannot be read, Class is empty and only Queue and Raw are set. NextSize
+	// is the length of the payload. If that is more than the length of Raw, only the
+	// beginning was read because many payloads are large; only Queue, Class and Raw
+	// are then set, or Next is nil.
+	Next     *Payload
+	NextSize int64
 
 	// Err is not nil if the key of the queue has the wrong type. The queue then
 	// counts as empty.
@@ -60,8 +64,8 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
 	for _, q := range read.Queues {
 		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused, Err: q.Err}
-		if q.Head != nil {
-			state.Next, _ = readWaiting(q.Name, q.Head) // an unreadable job has no class
+		if q.Head.Size > 0 {
+			state.Next, state.NextSize = readBeginning(q.Name, q.Head.Raw, q.Head.Size), q.Head.Size
 		}
 		snap.Queues = append(snap.Queues, state)
 	}

@@ -51,7 +51,7 @@ func TestSnapshot(t *testing.T) {
 		assert.Equal(t, `nonsense`, string(b.Next.Raw))
 		require.ErrorContains(t, snap.Queues[2].Err, "resque:queue:broken")
 		a.Next, b.Next, snap.Queues[2].Err = nil, nil, nil
-		assert.Equal(t, []resque.QueueState{{Queue: "a", Size: 2}, {Queue: "b", Size: 1, Paused: true}, {Queue: "broken"}, {Queue: "empty"}},
+		assert.Equal(t, []resque.QueueState{{Queue: "a", Size: 2, NextSize: a.NextSize}, {Queue: "b", Size: 1, Paused: true, NextSize: int64(len("nonsense"))}, {Queue: "broken"}, {Queue: "empty"}},
 			[]resque.QueueState{a, b, snap.Queues[2], snap.Queues[3]})
 
 		require.Len(t, snap.Workers, 3)

@@ -60,14 +60,14 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	}
 	var restored int64
 	for {
-		n, err := c.store.RestoreJobs(ctx, queue, trash, queuePart)
+		n, left, err := c.store.RestoreJobs(ctx, queue, trash, queuePart)
 		restored += n
 		switch {
 		case err != nil:
 			return restored, err
 		case restored == 0:
 			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
-		case n < queuePart:
+		case left == 0:
 			return restored, c.store.ForgetTrash(ctx, trash)
 		}
 	}

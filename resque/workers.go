@@ -40,6 +40,11 @@ type RegisteredWorker struct {
 	Job     *Payload  // the running job, or nil
 	RunAt   time.Time // when the worker took the job
 
+	// JobSize is the length of the job's payload. If it is more than that of Job.Raw,
+	// only the beginning was read because the jobs of many workers are large. Only
+	// Worker, Queue, Class and Raw of Job are then set.
+	JobSize int64
+
 	// StartedText and RunAtText are Started and RunAt as written in Redis, even if
 	// they are not times.
 	StartedText, RunAtText string
@@ -161,7 +166,7 @@ func registeredWorker(s store.WorkerState, now time.Time) RegisteredWorker {
 	if record := s.Record; len(record.Text) > 0 {
 		w.Working, w.Damage = true, record.Damage
 		w.RunAt, w.RunAtText = knownTime(record.RunAt), record.RunAt
-		w.Job = inHand(record)
+		w.Job, w.JobSize = runningJob(record), record.Size
 	}
 	return w
 }
@@ -173,13 +178,17 @@ func knownTime(text string) time.Time {
 	return at.Time
 }
 
-// inHand returns the job of a worker's record. Its Raw is set even if the record
+// runningJob returns the job of a worker's record. Its Raw is set even if the record
 // cannot be read.
-func inHand(record store.Record) *Payload {
+func runningJob(record store.Record) *Payload {
 	if record.Damage != nil {
 		return &Payload{Worker: record.Worker, Raw: record.Text}
 	}
-	job, _ := readWaiting(record.Queue, record.Payload)
+	raw := record.Payload
+	if int64(len(record.Raw)) < record.Size {
+		raw = record.Raw
+	}
+	job := readBeginning(record.Queue, raw, max(record.Size, int64(len(raw))))
 	job.Worker = record.Worker
 	return job
 }

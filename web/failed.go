@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
@@ -51,6 +52,28 @@ type failedPage struct {
 	Newer                       int64  // failures added since the user opened the first page
 	Oldest                      bool   // order=asc: oldest first
 	Damage                      string `json:",omitempty"` // why a list cannot be read
+
+	bytes int64 // of the failures that are shown whole
+}
+
+// add adds a failure to the page. When pageBytes are shown, only the beginnings of
+// the others are.
+func (c *failedPage) add(h *Dashboard, f resque.FailedJob) {
+	row := h.failureRow(f)
+	if f.IsWhole() {
+		if c.bytes += f.Size; c.bytes > pageBytes && f.Size > beginning {
+			row.shorten(h, f)
+		}
+	}
+	c.Failures = append(c.Failures, row)
+}
+
+// shorten removes what makes a row of a whole failure large.
+func (r *failureRow) shorten(h *Dashboard, f resque.FailedJob) {
+	r.Error, r.Exception, r.Backtrace = cut(beginning, r.Error), cut(beginning, r.Exception), nil
+	r.Raw = cut(beginning, r.Raw)
+	job := h.showBeginning(f.Payload[:min(len(f.Payload), beginning)], int64(len(f.Payload)))
+	r.Job = job
 }
 
 // groupRow is a group of failures with the same class, exception and message.
@@ -141,12 +164,12 @@ func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.
 	if first >= last {
 		return nil
 	}
-	jobs, err := h.failures.Page(q.Context(), filter.List, first, last-first)
+	jobs, err := h.failures.Preview(q.Context(), filter.List, first, last-first, pageBytes)
 	if err != nil {
 		return err
 	}
 	for _, job := range jobs {
-		content.Failures = append(content.Failures, h.failureRow(job))
+		content.add(h, job)
 	}
 	if !content.Oldest {
 		slices.Reverse(content.Failures)
@@ -217,6 +240,9 @@ func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
 	row := failureRow{
 		ID: f.ID.String(), Position: f.ID.Position, Class: f.Class, Queue: f.Queue, Worker: f.Worker, Exception: f.Exception, Error: f.Error,
 		FailedAt: f.FailedAt, Retried: f.Requeued, RetriedAt: f.RequeuedAt, Backtrace: f.Backtrace, Job: h.showJob(f.Payload),
+	}
+	if !f.IsWhole() {
+		row.Job = h.showBeginning(rubyjson.SpansOfBeginning(f.Raw, "payload")[0].Of(f.Raw), f.Size)
 	}
 	if f.Damage != nil {
 		row.Damage = f.Damage.Error()

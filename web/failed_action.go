@@ -20,7 +20,7 @@ import (
 func (h *Dashboard) named(q *request, text string) (resque.FailedJob, error) {
 	list := cmp.Or(q.params["queue"], resque.FailedList)
 	if position, err := strconv.ParseInt(text, 10, 64); err == nil && position >= 0 {
-		jobs, err := h.failures.Page(q.Context(), list, position, 1)
+		jobs, err := h.failures.Preview(q.Context(), list, position, 1, pageBytes)
 		if err != nil {
 			return resque.FailedJob{}, err
 		}

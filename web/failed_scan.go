@@ -17,10 +17,13 @@ const (
 	// longCount how long it does if the user asked for the number.
 	countBudget = 10 * time.Millisecond
 	longCount   = 5 * time.Second
-	// scanPart is the number of failures that are read before the time is checked.
-	// countPart is the same for counting with longCount.
+	// scanFirst is the number of failures that are read before the time is checked
+	// first, and scanPart the number later, if a part of them does not take longer than
+	// partTime. countPart is the same for counting with longCount.
+	scanFirst = 50
 	scanPart  = 1000
 	countPart = 4000
+	partTime  = 50 * time.Millisecond
 )
 
 // scan searches a list for failures that match a filter, in parts. It starts where
@@ -33,7 +36,8 @@ type scan struct {
 	at      int64 // start of the next part, or its end if the newest come first
 	next    int64 // start of the next page; -1 while this page is not full
 	found   int64
-	long    bool // the user asked for the number
+	size    int64 // failures in the next part
+	long    bool  // the user asked for the number
 }
 
 // scanFailures fills a page with the failures that match the filter.
@@ -44,16 +48,18 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 	if filter.List == "" {
 		filter.List = resque.FailedList
 	}
-	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1, long: q.FormValue("count") != ""}
+	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1, size: scanFirst, long: q.FormValue("count") != ""}
 	content.Before = q.number("seen", 0, 0, 1<<40)
 	if s.at = q.number("below", s.end, 0, s.end); content.Oldest {
 		s.at = q.number("from", 0, 0, s.end)
 	}
 	begun, budget := time.Now(), scanBudget
 	for s.left() > 0 {
+		start := time.Now()
 		if err := s.part(q.Context()); err != nil {
 			return err
 		}
+		s.resize(time.Since(start))
 		if s.next >= 0 {
 			budget = countBudget
 		}
@@ -75,12 +81,21 @@ func (s *scan) left() int64 {
 	return s.at
 }
 
+// resize chooses the size of the next part from how long the last one took. Large
+// failures take long.
+func (s *scan) resize(took time.Duration) {
+	most := int64(scanPart)
+	if s.next >= 0 && s.long {
+		most = countPart
+	}
+	if s.size = min(4*s.size, most); took > partTime {
+		s.size = max(s.size/16, 1)
+	}
+}
+
 // part reads the next part of the list.
 func (s *scan) part(ctx context.Context) error {
-	n := min(s.left(), scanPart)
-	if s.next >= 0 && s.long {
-		n = min(s.left(), countPart)
-	}
+	n := min(s.left(), s.size)
 	each := s.h.failures.Newest
 	if s.filter.From, s.filter.Below = s.at-n, s.at; s.content.Oldest {
 		each = s.h.failures.Oldest
@@ -103,7 +118,7 @@ func (s *scan) part(ctx context.Context) error {
 		s.found++
 		switch {
 		case len(s.content.Failures) < s.h.cfg.PerPage:
-			s.content.Failures = append(s.content.Failures, s.h.failureRow(f))
+			s.content.add(s.h, f)
 		case s.next < 0:
 			if s.next = f.ID.Position + 1; s.content.Oldest {
 				s.next = f.ID.Position
@@ -173,7 +188,7 @@ func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque
 			content.Older = "?" + withValue(q.URL.Query(), "skip", next)
 			return nil
 		}
-		content.Failures = append(content.Failures, h.failureRow(f))
+		content.add(h, f)
 	}
 	content.Matching = seen
 	return nil

@@ -52,7 +52,7 @@ func (h *Dashboard) failure(q *request) error {
 	}
 	content.Failure = h.failureRow(f)
 	content.Frames, content.Folded = frames(f.Backtrace)
-	if !h.hides() && f.Class != "" && f.Damage == nil { // hidden arguments cannot be edited
+	if !h.hides() && f.Class != "" && f.Damage == nil && f.IsWhole() { // hidden arguments cannot be edited
 		parts := make([]string, len(f.Args))
 		for i, arg := range f.Args {
 			parts[i] = string(arg)
@@ -66,12 +66,24 @@ func (h *Dashboard) failure(q *request) error {
 	return h.show(q, "failure", content.Failure.Job.Class, "failed", content)
 }
 
+// failureBytes is the size of the largest failure that its page shows whole.
+const failureBytes = 4 << 20
+
 // findFailure reads a failure and its neighbours. That is one round trip if the
 // failure is still at its position.
 func (h *Dashboard) findFailure(q *request, snap moment, id resque.FailureID) (f resque.FailedJob, content failurePage, err error) {
 	read := func(position int64) (around []resque.FailedJob, err error) {
 		first := max(position-1, 0)
-		return h.failures.Page(q.Context(), id.List, first, position-first+2)
+		around, err = h.failures.Preview(q.Context(), id.List, first, position-first+2, failureBytes)
+		for i, j := range around {
+			if j.ID.Position == position && !j.IsWhole() && j.Size <= failureBytes && err == nil { // its neighbour is larger
+				var alone []resque.FailedJob
+				if alone, err = h.failures.Preview(q.Context(), id.List, position, 1, failureBytes); len(alone) > 0 {
+					around[i] = alone[0]
+				}
+			}
+		}
+		return around, err
 	}
 	var around []resque.FailedJob
 	known := slices.ContainsFunc(snap.Failures, func(l resque.FailureListSize) bool { return l.List == id.List })
@@ -154,7 +166,7 @@ func (h *Dashboard) copies(q *request, f resque.FailedJob) []textCopy {
 		all = append(all, textCopy{t("As JSON"), out.String()})
 	}
 	all = append(all, textCopy{t("As a curl command that retries it"), curlOf(q, f.ID)})
-	if !h.hides() && f.Class != "" {
+	if !h.hides() && f.Class != "" && f.IsWhole() {
 		all = append(all, textCopy{t("As a Go test"), goTest(f)})
 	}
 	return all

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type shownJob struct {
 	Since string // for a Rails job, enqueued_at as it is written
 	Bad   bool   // the payload cannot be read
 	Raw   string
+	Size  int64  `json:",omitempty"` // bytes of a job that is too large to be shown whole; Raw is its beginning
 	Text  string `json:",omitempty"` // the arguments formatted by FormatArgs
 	Links []Link `json:",omitempty"`
 }
@@ -30,6 +32,32 @@ func (h *Dashboard) showJob(payload []byte) shownJob {
 	h.extend(&job)
 	return job
 }
+
+// showBeginning reads a job that is too large to be shown whole.
+func (h *Dashboard) showBeginning(payload []byte, size int64) shownJob {
+	job := shownJob{Raw: string(payload), Size: size}
+	spans := rubyjson.SpansOfBeginning(payload, "class", "args")
+	job.Class, _ = rubyjson.Text(spans[0].Of(payload))
+	if job.Class == activejob.JobWrapper {
+		envelope := bytes.TrimLeft(spans[1].Of(payload), "[ ")
+		class := rubyjson.SpansOfBeginning(envelope, "job_class")[0].Of(envelope)
+		if inside, ok := rubyjson.Text(class); ok && inside != "" {
+			job.Class, job.Via = inside, "ActiveJob"
+		}
+	}
+	job.Bad = job.Class == ""
+	if h.hides() {
+		job.Raw = ""
+	}
+	return job
+}
+
+// pageBytes is how many bytes of jobs and failures a page shows whole. Of the others it
+// shows the beginning.
+const pageBytes = 2 << 20
+
+// beginning is how much of a large text is shown.
+const beginning = 4 << 10
 
 func readJob(payload []byte) shownJob {
 	job := shownJob{Raw: string(payload)}
@@ -107,8 +135,11 @@ func (h *Dashboard) hides() bool { return h.cfg.HideArgs || len(h.cfg.RedactKeys
 
 // Line returns the arguments on one line, as exact JSON text.
 func (j shownJob) Line() string {
-	if j.Text != "" {
+	switch {
+	case j.Text != "":
 		return j.Text
+	case j.Size > 0:
+		return j.sizeText() + " " + j.Raw
 	}
 	parts := make([]string, len(j.Args))
 	for i, arg := range j.Args {
@@ -119,8 +150,11 @@ func (j shownJob) Line() string {
 
 // Tree returns the arguments on several lines.
 func (j shownJob) Tree() string {
-	if j.Text != "" {
+	switch {
+	case j.Text != "":
 		return j.Text
+	case j.Size > 0:
+		return j.sizeText() + "\n" + j.Raw
 	}
 	var out bytes.Buffer
 	for _, arg := range j.Args {
@@ -130,6 +164,22 @@ func (j shownJob) Tree() string {
 		out.WriteByte('\n')
 	}
 	return out.String()
+}
+
+// sizeText says that only the beginning is shown.
+func (j shownJob) sizeText() string {
+	return t("Too large to show: %s. It begins with", bytesText(j.Size))
+}
+
+// bytesText returns a size in the largest fitting unit.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f kB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
 }
 
 // redact replaces the values of the hidden keys. Everything else stays as it is

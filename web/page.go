@@ -138,6 +138,7 @@ func functions(a *assets) template.FuncMap {
 		"exact":     func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"span":      spanText,
 		"cut":       cut,
+		"bytes":     bytesText,
 		"dict":      dict,
 		"add":       func(a, b int64) int64 { return a + b },
 		"toInt":     func(n int) int64 { return int64(n) },

@@ -35,6 +35,8 @@ type queuePage struct {
 	Next   string // address of the next page of matching jobs
 	Found  int64  // matching jobs so far
 	Others []string
+
+	bytes int64 // of the jobs that a filter found and that are shown whole
 }
 
 // Sizes returns the page sizes to choose from.
@@ -78,7 +80,7 @@ func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) erro
 	if content.Newest {
 		first, last = max(content.Queue.Size-last, 0), content.Queue.Size-first
 	}
-	jobs, size, err := h.client.Queue(content.Queue.Name).Page(q.Context(), first, max(last-first, 1))
+	jobs, size, err := h.client.Queue(content.Queue.Name).Preview(q.Context(), first, max(last-first, 1), pageBytes)
 	content.Queue.Size = size
 	for _, job := range jobs {
 		content.Jobs = append(content.Jobs, h.jobRow(job, now))
@@ -90,7 +92,12 @@ func (h *Dashboard) pageJobs(q *request, content *queuePage, now time.Time) erro
 }
 
 func (h *Dashboard) jobRow(job resque.QueuedJob, now time.Time) jobRow {
-	row := jobRow{ID: job.ID.String(), Position: job.ID.Position, shownJob: h.showJob(job.Raw)}
+	row := jobRow{ID: job.ID.String(), Position: job.ID.Position}
+	if !job.IsWhole() {
+		row.shownJob = h.showBeginning(job.Raw, job.Size)
+		return row
+	}
+	row.shownJob = h.showJob(job.Raw)
 	if read, err := resque.ParsePayload("", job.Raw); err == nil {
 		row.Waiting = waited(read, now)
 	}
@@ -141,8 +148,7 @@ func (h *Dashboard) passes(f jobFilter, raw []byte) bool {
 // filterJobs reads the queue in parts and collects matching jobs, until the page is
 // full or scanBudget has passed. It starts at the end of the previous page.
 func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) error {
-	const part = 1000
-	size := content.Queue.Size
+	size, part := content.Queue.Size, int64(firstJobs)
 	at := q.number("from", 0, 0, size) // jobs checked so far
 	content.Found = q.number("found", 0, 0, 1<<40)
 	for begun := time.Now(); at < size && time.Since(begun) < scanBudget; {
@@ -150,12 +156,15 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 		if content.Newest {
 			first, last = size-last, size-at
 		}
-		jobs, _, err := h.client.Queue(content.Queue.Name).Page(q.Context(), first, last-first)
+		jobs, bytes, err := h.readJobs(q, content.Queue.Name, first, last)
 		if err != nil {
 			return err
 		}
 		if content.Newest {
 			slices.Reverse(jobs)
+		}
+		if part = min(4*part, mostJobs); bytes > pageBytes {
+			part = max(part/16, 1)
 		}
 		for _, job := range jobs {
 			at++
@@ -163,7 +172,7 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 				continue
 			}
 			content.Found++
-			content.Jobs = append(content.Jobs, h.jobRow(job, now))
+			content.addFound(h, job, now)
 			if int64(len(content.Jobs)) == content.Size {
 				content.conclude(q.URL.Query(), at)
 				return nil
@@ -175,6 +184,35 @@ func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) er
 	}
 	content.conclude(q.URL.Query(), at)
 	return nil
+}
+
+// firstJobs is the number of jobs that a filter reads first, and mostJobs the number
+// that it reads later at once, unless they are large.
+const firstJobs, mostJobs = 16, 1000
+
+// readJobs reads the jobs from position first to before last, and returns their bytes.
+func (h *Dashboard) readJobs(q *request, queue string, first, last int64) (jobs []resque.QueuedJob, bytes int64, err error) {
+	for first < last {
+		part, _, err := h.client.Queue(queue).Page(q.Context(), first, last-first)
+		if err != nil || len(part) == 0 {
+			return jobs, bytes, err
+		}
+		for _, job := range part {
+			bytes += job.Size
+		}
+		jobs, first = append(jobs, part...), first+int64(len(part))
+	}
+	return jobs, bytes, nil
+}
+
+// addFound adds a job to the page. When pageBytes are shown, only the beginnings of the
+// others are.
+func (c *queuePage) addFound(h *Dashboard, job resque.QueuedJob, now time.Time) {
+	row := h.jobRow(job, now)
+	if c.bytes += job.Size; c.bytes > pageBytes && job.Size > beginning {
+		row.shownJob = h.showBeginning(job.Raw[:beginning], job.Size)
+	}
+	c.Jobs = append(c.Jobs, row)
 }
 
 // conclude sets how many jobs were checked, and the address of the next page.

@@ -35,6 +35,9 @@ func (h *Dashboard) queueRows(snap moment) []queueRow {
 		}
 		if state.Next != nil {
 			row.Next = readJob(state.Next.Raw).Class
+			if state.NextSize > int64(len(state.Next.Raw)) {
+				row.Next = h.showBeginning(state.Next.Raw, state.NextSize).Class
+			}
 			row.Oldest = waited(state.Next, snap.Now)
 		}
 		rows[i] = row

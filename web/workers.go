@@ -68,6 +68,9 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 		}
 	default:
 		job := h.showJob(w.Job.Raw)
+		if w.JobSize > int64(len(w.Job.Raw)) {
+			job = h.showBeginning(w.Job.Raw, w.JobSize)
+		}
 		r.Queue, r.Job, r.RunAt = w.Job.Queue, &job, w.RunAt
 		if !w.RunAt.IsZero() {
 			r.Running = now.Sub(w.RunAt)

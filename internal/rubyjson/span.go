@@ -41,6 +41,38 @@ func Spans(raw []byte, names ...string) ([]Span, error) {
 	return spans, nil
 }
 
+// SpansOfBeginning is like [Spans], but raw may be only the beginning of an object, or
+// damaged. It returns the members before the end or the damage. The value of the last
+// one may be cut; its span then ends at the end of raw.
+func SpansOfBeginning(raw []byte, names ...string) []Span {
+	spans := make([]Span, len(names))
+	s := scanner{raw: raw}
+	s.space()
+	if s.peek() != '{' {
+		return spans
+	}
+	more, err := s.open('}', 0)
+	for more && err == nil {
+		key, cut := s.key()
+		if cut != nil {
+			break
+		}
+		start := s.pos
+		if err = s.value(1); err != nil {
+			s.pos = len(raw)
+		}
+		for i, name := range names {
+			if isName(key, name) && start < s.pos {
+				spans[i] = Span{start, s.pos}
+			}
+		}
+		if err == nil {
+			more, err = s.next('}', "',' or '}'")
+		}
+	}
+	return spans
+}
+
 // field skips a member and stores the position of its value if its name is one of
 // names.
 func (s *scanner) field(names []string, spans []Span) *SyntaxError {

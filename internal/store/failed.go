@@ -86,19 +86,3 @@ func (s *Store) CountFailed(ctx context.Context, list string) (int64, error) {
 	}
 	return n, nil
 }
-
-// FailedRecords returns the records of a list from position first to last, both
-// included.
-//
-// Ruby: Resque::DataStore#list_range.
-func (s *Store) FailedRecords(ctx context.Context, list string, first, last int64) ([][]byte, error) {
-	var records [][]byte
-	err := s.with(ctx, func(c conn) (err error) {
-		records, err = redis.ByteSlices(c.do("LRANGE", s.keys.failed(list), first, last))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the failures of %q: %w", list, err)
-	}
-	return records, nil
-}

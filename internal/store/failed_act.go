@@ -137,7 +137,7 @@ func (s *Store) ClearFailed(ctx context.Context, list string, trash Trash) (int6
 func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, looks, limit int, trash Trash) (removed, left int64, err error) {
 	err = s.with(ctx, func(c conn) error {
 		counts, err := redis.Int64s(c.script(s.scripts.failedRetried, 2,
-			s.keys.failed(list), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), from, looks, limit))
+			s.keys.failed(list), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), from, looks, limit, bytesPerCall))
 		if err == nil && len(counts) != 2 {
 			err = fmt.Errorf("the script returned %d values", len(counts))
 		}
@@ -157,20 +157,29 @@ func (s *Store) RemoveRetried(ctx context.Context, list string, from int64, look
 func newMark() string { return "goresque:removed:" + rand.Text() }
 
 // RestoreFailed moves at most limit failures from the trash to the front of their
-// list and returns how many it moved.
-func (s *Store) RestoreFailed(ctx context.Context, list, token string, limit int) (int64, error) {
+// list. It returns how many it moved, and how many are left in the trash.
+func (s *Store) RestoreFailed(ctx context.Context, list, token string, limit int) (moved, left int64, err error) {
 	name := list
 	if list == Failed {
 		name = ""
 	}
-	var n int64
-	err := s.with(ctx, func(c conn) (err error) {
-		n, err = redis.Int64(c.script(s.scripts.failedRestore, 3,
-			s.keys.failed(list), s.keys.trash(token), s.keys.failedQueues(), limit, name))
+	moved, left, err = s.restore(ctx, s.keys.failed(list), token, s.keys.failedQueues(), limit, name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("restoring failures of %q: %w", list, err)
+	}
+	return moved, left, nil
+}
+
+func (s *Store) restore(ctx context.Context, list, token, names string, limit int, name string) (moved, left int64, err error) {
+	err = s.with(ctx, func(c conn) error {
+		counts, err := redis.Int64s(c.script(s.scripts.failedRestore, 3, list, s.keys.trash(token), names, limit, name, bytesPerCall))
+		if err == nil && len(counts) != 2 {
+			err = fmt.Errorf("the script returned %d values", len(counts))
+		}
+		if err == nil {
+			moved, left = counts[0], counts[1]
+		}
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("restoring failures of %q: %w", list, err)
-	}
-	return n, nil
+	return moved, left, err
 }

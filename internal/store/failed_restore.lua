@@ -3,14 +3,19 @@
 --
 -- KEYS  the list, the trash, the set of names: failed_queues or queues
 -- ARGV  how many entries to move at most,
---       the name to add to the set, or ''
--- returns how many were moved
+--       the name to add to the set, or '',
+--       after how many bytes to stop
+-- returns {how many were moved, how many are left in the trash}
 
-local n = 0
-while n < tonumber(ARGV[1]) and redis.call('LMOVE', KEYS[2], KEYS[1], 'RIGHT', 'LEFT') do
-  n = n + 1
+local n, bytes = 0, tonumber(ARGV[3])
+while n < tonumber(ARGV[1]) and bytes > 0 do
+  local entry = redis.call('LMOVE', KEYS[2], KEYS[1], 'RIGHT', 'LEFT')
+  if not entry then
+    break
+  end
+  n, bytes = n + 1, bytes - #entry
 end
 if n > 0 and ARGV[2] ~= '' then
   redis.call('SADD', KEYS[3], ARGV[2])
 end
-return n
+return {n, redis.call('LLEN', KEYS[2])}

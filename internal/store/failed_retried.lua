@@ -7,12 +7,13 @@
 --       how long the trash is kept in ms (0: no trash),
 --       the position of the first record to look at,
 --       how many records to look at,
---       how many to remove at most
+--       how many to remove at most,
+--       after how many bytes of records to stop
 -- returns {how many were removed, how many were looked at and left}
 
 local list, trash = KEYS[1], KEYS[2]
 local gone, ttl = ARGV[1], tonumber(ARGV[2])
-local first, looks, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local first, looks, most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local pattern = '^,"retried_at":"%d%d%d%d/%d%d/%d%d %d%d:%d%d:%d%d %u+"}$'
 local longest = 64
@@ -43,10 +44,9 @@ local function take(raw, position)
 end
 
 local removed, overwritten, kept = 0, 0, 0
-for _, raw in ipairs(redis.call('LRANGE', list, first, first + looks - 1)) do
-  if removed == most then
-    break
-  end
+
+-- examine looks at a record, which is the first of those not examined so far.
+local function examine(raw)
   local position = first + kept + overwritten
   if retried(raw) and take(raw, position) then
     removed = removed + 1
@@ -54,6 +54,23 @@ for _, raw in ipairs(redis.call('LRANGE', list, first, first + looks - 1)) do
   else
     kept = kept + 1
   end
+end
+
+-- The records are read in small parts, because they may be large. Those that were
+-- removed from the front are no longer in front of the next part.
+local n = 1
+while looks > 0 and bytes > 0 and removed < most do
+  local at = first + kept + overwritten
+  local part = redis.call('LRANGE', list, at, at + math.min(n, looks, most - removed) - 1)
+  for _, raw in ipairs(part) do
+    examine(raw)
+    bytes = bytes - #raw
+  end
+  looks = looks - #part
+  if #part == 0 then
+    break
+  end
+  n = math.min(2 * n, 16)
 end
 if overwritten > 0 then
   redis.call('LREM', list, first < redis.call('LLEN', list) / 2 and overwritten or -overwritten, gone)

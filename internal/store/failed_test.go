@@ -120,9 +120,10 @@ func TestRestoreAddsOnlyTheListsOfQueuesToFailedQueues(t *testing.T) {
 	both(t, func(t *testing.T, f fixture) {
 		for _, list := range []string{store.Failed, "exports_failed"} {
 			f.do(t, "RPUSH", "resque:goresque:trash:"+list, "1", "2")
-			n, err := f.RestoreFailed(t.Context(), list, list, 10)
+			n, left, err := f.RestoreFailed(t.Context(), list, list, 10)
 			require.NoError(t, err)
 			assert.EqualValues(t, 2, n)
+			assert.Zero(t, left)
 			assert.Equal(t, []string{"1", "2"}, f.list(t, "resque:"+list))
 		}
 		lists, err := f.FailedQueues(t.Context())
@@ -137,13 +138,13 @@ func TestFailedReturnsTheErrorOfAKeyOfAnotherType(t *testing.T) {
 		f.do(t, "SET", "resque:failed", "x")
 		_, err := f.CountFailed(t.Context(), store.Failed)
 		require.ErrorContains(t, err, "WRONGTYPE")
-		_, err = f.FailedRecords(t.Context(), store.Failed, 0, 1)
+		_, err = f.FailedPart(t.Context(), store.Failed, 0, 1, false)
 		require.ErrorContains(t, err, "WRONGTYPE")
 		_, err = f.ActOnFailed(t.Context(), store.Failed, []store.FailedAct{{Remove: true}}, false, store.Trash{})
 		require.ErrorContains(t, err, "WRONGTYPE")
 		_, err = f.ClearFailed(t.Context(), store.Failed, store.Trash{})
 		require.ErrorContains(t, err, "WRONGTYPE")
-		_, err = f.RestoreFailed(t.Context(), store.Failed, "x", 1)
+		_, _, err = f.RestoreFailed(t.Context(), store.Failed, "x", 1)
 		require.NoError(t, err, "there is nothing to restore")
 	})
 }

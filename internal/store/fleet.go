@@ -69,7 +69,7 @@ func (s *Store) WorkerStates(ctx context.Context, ids []string) (workers []Worke
 		commands = append(commands, []any{"SISMEMBER", s.keys.workers(), id})
 	}
 	commands = append(commands, append([]any{"HMGET"}, beats...),
-		append([]any{"MGET"}, s.stateKeys(workers)...), []any{"TIME"})
+		valuesOf(s.stateKeys(workers)), []any{"TIME"})
 	err = s.with(ctx, func(c conn) error {
 		replies, err := c.pipeline(commands...)
 		if err != nil {
@@ -111,13 +111,14 @@ func registered(ids []string, beats map[string]string) []WorkerState {
 	return workers
 }
 
-// states reads the values that have a key for each worker. MGET returns nil for a key of
-// another type, so one damaged worker does not hide the others.
+// states reads the values that have a key for each worker. The script returns nothing for
+// a key of another type, so one damaged worker does not hide the others.
 func (s *Store) states(c conn, workers []WorkerState) error {
 	if len(workers) == 0 {
 		return nil
 	}
-	return fillStates(workers)(c.do("MGET", s.stateKeys(workers)...))
+	command := valuesOf(s.stateKeys(workers))
+	return fillStates(workers)(c.do(command[0].(string), command[1:]...))
 }
 
 // stateKeys returns the keys of the values that states reads.
@@ -141,13 +142,10 @@ func (s *Store) workerKeys(workers []WorkerState) []any {
 	return keys
 }
 
-// fillStates returns a function that fills in the reply of MGET for stateKeys.
+// fillStates returns a function that fills in the values of stateKeys.
 func fillStates(workers []WorkerState) func(reply any, err error) error {
 	return func(reply any, err error) error {
-		values, err := redis.ByteSlices(reply, err)
-		if err == nil && len(values) != keysOfState*len(workers) {
-			err = fmt.Errorf("MGET returned %d values for %d workers", len(values), len(workers))
-		}
+		values, err := readValues(keysOfState*len(workers), reply, err)
 		if err != nil {
 			return err
 		}
@@ -158,7 +156,7 @@ func fillStates(workers []WorkerState) func(reply any, err error) error {
 	}
 }
 
-func (w *WorkerState) fill(v [][]byte) {
-	w.Record = readRecord(w.ID, v[0])
-	w.Started, w.Processed, w.Failed = string(v[1]), count(v[2]), count(v[3])
+func (w *WorkerState) fill(v []Entry) {
+	w.Record = readRecordEntry(w.ID, v[0])
+	w.Started, w.Processed, w.Failed = string(v[1].Raw), count(v[2].Raw), count(v[3].Raw)
 }

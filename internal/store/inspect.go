@@ -18,6 +18,8 @@ var (
 	describeLua string
 	//go:embed read_key.lua
 	readKeyLua string
+	//go:embed scan.lua
+	scanLua string
 )
 
 // Info returns the reply of INFO.
@@ -37,55 +39,88 @@ func (s *Store) Info(ctx context.Context) (string, error) {
 
 // KeyInfo is a key of the namespace.
 type KeyInfo struct {
-	Name string // without the namespace
-	Type string
-	Size int64
-	TTL  time.Duration // 0 if the key does not expire
+	Name     string // without the namespace; only the beginning if NameSize is larger
+	NameSize int64
+	Type     string // empty if only the beginning of the name is known
+	Size     int64
+	TTL      time.Duration // 0 if the key does not expire
 }
+
+// nameBytes is the length of the longest name that is read whole.
+const nameBytes = 1 << 10
 
 // ScanKeys returns about some keys of the namespace, from a cursor on, which is 0 in
 // the first call. next is the cursor for the next call, and 0 when there are no more
 // keys. The result may be empty before that: the keys are read in parts, so that
 // Redis is not blocked for long.
 func (s *Store) ScanKeys(ctx context.Context, cursor uint64, some int) (keys []KeyInfo, next uint64, err error) {
-	const parts = 10 // in one call
+	const parts, searches = 10, 100 // in one call
 	at := strconv.FormatUint(cursor, 10)
-	for range parts {
-		names, after, err := s.Scan(ctx, at)
-		if err != nil {
-			return nil, 0, err
+	err = s.with(ctx, func(c conn) error {
+		for range parts {
+			names, after, err := s.scanNames(c, at, some-len(keys), searches)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, names...)
+			if at = after; at == "0" || len(keys) >= some {
+				break
+			}
 		}
-		for _, name := range names {
-			keys = append(keys, KeyInfo{Name: name})
-		}
-		if at = after; at == "0" || len(keys) >= some {
-			break
-		}
-	}
-	next, _ = strconv.ParseUint(at, 10, 64) // a cursor of Redis is a number
-	slices.SortFunc(keys, func(a, b KeyInfo) int { return strings.Compare(a.Name, b.Name) })
-	err = s.with(ctx, func(c conn) error { return s.describe(c, keys) })
+		slices.SortFunc(keys, func(a, b KeyInfo) int { return strings.Compare(a.Name, b.Name) })
+		return s.describe(c, keys)
+	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("listing keys: %w", err)
+	}
+	next, _ = strconv.ParseUint(at, 10, 64) // a cursor of Redis is a number
+	return keys, next, nil
+}
+
+func (s *Store) scanNames(c conn, cursor string, some, searches int) (keys []KeyInfo, next string, err error) {
+	prefix := s.rdb.Key("")
+	replies, err := redis.Values(c.script(s.scripts.scan, 1, prefix, cursor, escapeGlob(prefix)+"*", some, searches, nameBytes))
+	if err == nil {
+		replies, err = redis.Scan(replies, &next)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	for _, reply := range replies {
+		e, err := readEntry(reply)
+		if err != nil {
+			return nil, "", err
+		}
+		name := strings.TrimPrefix(string(e.Raw), prefix)
+		keys = append(keys, KeyInfo{Name: name, NameSize: e.Size - int64(len(e.Raw)-len(name))})
 	}
 	return keys, next, nil
 }
 
-// describe reads the types, sizes and times to live of keys, in one round trip.
+// hasWholeName reports whether Name is the whole name.
+func (k KeyInfo) hasWholeName() bool { return int64(len(k.Name)) == k.NameSize }
+
+// describe reads the types, sizes and times to live of the keys whose whole name is
+// known, in one round trip.
 func (s *Store) describe(c conn, keys []KeyInfo) error {
-	if len(keys) == 0 {
+	var known []*KeyInfo
+	args := []any{0}
+	for i, k := range keys {
+		if k.hasWholeName() {
+			known = append(known, &keys[i])
+			args = append(args, s.rdb.Key(k.Name))
+		}
+	}
+	if len(known) == 0 {
 		return nil
 	}
-	args := []any{len(keys)}
-	for _, k := range keys {
-		args = append(args, s.rdb.Key(k.Name))
-	}
+	args[0] = len(known)
 	replies, err := redis.Values(c.script(s.scripts.describe, args...))
 	if err != nil {
 		return err
 	}
-	for i := range keys {
-		keys[i].scan(replies[3*i:])
+	for i, k := range known {
+		k.scan(replies[3*i:])
 	}
 	return nil
 }
@@ -102,16 +137,20 @@ func (k *KeyInfo) scan(replies []any) {
 type KeyValue struct {
 	KeyInfo
 	Values []string // of a hash or a sorted set: names and values alternate
+	Sizes  []int64  // of the values; of a larger one, Values has the beginning
 	Next   string   // from for the next part; empty if this is the last part
 }
 
 // ErrNoKey is the error about a key that does not exist.
 var ErrNoKey = errors.New("no such key")
 
+// valueBytes is how many bytes of a value are read.
+const valueBytes = 64 << 10
+
 // Key reads a part of a key's value in one round trip. from is Next of the part
 // before, empty for the first part.
 func (s *Store) Key(ctx context.Context, name, from string, some int64) (KeyValue, error) {
-	v := KeyValue{KeyInfo: KeyInfo{Name: name}}
+	v := KeyValue{KeyInfo: KeyInfo{Name: name, NameSize: int64(len(name))}}
 	err := s.with(ctx, func(c conn) error {
 		first, _ := strconv.ParseInt(from, 10, 64) // anything else is the beginning
 		return s.readKey(c, &v, max(first, 0), some)
@@ -123,7 +162,7 @@ func (s *Store) Key(ctx context.Context, name, from string, some int64) (KeyValu
 }
 
 func (s *Store) readKey(c conn, v *KeyValue, first, some int64) error {
-	replies, err := redis.Values(c.script(s.scripts.readKey, 1, s.rdb.Key(v.Name), first, some, 64<<10))
+	replies, err := redis.Values(c.script(s.scripts.readKey, 1, s.rdb.Key(v.Name), first, some, valueBytes))
 	if err != nil {
 		return err
 	}
@@ -134,12 +173,9 @@ func (s *Store) readKey(c conn, v *KeyValue, first, some int64) error {
 	if v.Next, err = redis.String(replies[3], nil); err != nil {
 		return err
 	}
-	switch {
-	case v.Next == "0":
-		v.Next = ""
-	case (v.Type == "list" || v.Type == "zset") && first+some < v.Size:
-		v.Next = strconv.FormatInt(first+some, 10)
+	if v.Values, err = redis.Strings(replies[4], nil); err != nil {
+		return err
 	}
-	v.Values, err = redis.Strings(replies[4], nil)
+	v.Sizes, err = redis.Int64s(replies[5], nil)
 	return err
 }

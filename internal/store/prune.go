@@ -46,6 +46,10 @@ type Record struct {
 	Text    []byte // the whole record; empty if there is none
 	RunAt   string // the text of run_at; empty if it is missing or the record is damaged
 	Damage  error  // why the record cannot be parsed
+
+	// Size is the length of Raw. If it is larger, only the beginning of the record was
+	// read, and Raw is the beginning of the payload.
+	Size int64
 }
 
 // Record returns the record of a worker. If the record cannot be parsed, its whole text
@@ -75,9 +79,24 @@ func readRecord(worker string, text []byte) Record {
 	parsed, err := wire.ParseRecord(text)
 	if err != nil {
 		r.Raw, r.Payload, r.Damage = text, wire.UnreadablePayload(text), err
+		r.Size = int64(len(text))
 		return r
 	}
 	r.Queue, r.Payload, r.Raw, r.RunAt = parsed.Queue, parsed.Stored, parsed.Payload, parsed.RunAt
+	r.Size = int64(len(r.Raw))
+	return r
+}
+
+// readRecordEntry is like readRecord for a record of which perhaps only the beginning was
+// read.
+func readRecordEntry(worker string, e Entry) Record {
+	if e.IsWhole() {
+		return readRecord(worker, e.Raw)
+	}
+	r := Record{Worker: worker, Text: e.Raw}
+	parsed, at := wire.ParseRecordBeginning(e.Raw)
+	r.Queue, r.RunAt, r.Raw = parsed.Queue, parsed.RunAt, parsed.Payload
+	r.Size = e.Size - int64(at) - 1 // without the closing brace
 	return r
 }
 

@@ -103,22 +103,6 @@ func (s *Store) Size(ctx context.Context, queue string) (int64, error) {
 	return n, nil
 }
 
-// Payloads returns the payloads of a queue from first to last, both included.
-// Negative positions count from the end, which is -1.
-//
-// Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
-func (s *Store) Payloads(ctx context.Context, queue string, first, last int) ([][]byte, error) {
-	var payloads [][]byte
-	err := s.with(ctx, func(c conn) (err error) {
-		payloads, err = redis.ByteSlices(c.do("LRANGE", s.keys.queue(queue), first, last))
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading queue %q: %w", queue, err)
-	}
-	return payloads, nil
-}
-
 // RemoveQueue removes a queue with all its payloads, in one step. It returns whether
 // the queue was known, and how many payloads it had.
 //

@@ -15,29 +15,6 @@ var (
 	queueForgetLua string
 )
 
-// QueuePage returns the payloads of a queue from position first to last, and the size
-// of the queue.
-//
-// Ruby: Resque::DataStore::QueueAccess#peek_in_queue.
-func (s *Store) QueuePage(ctx context.Context, queue string, first, last int64) (jobs [][]byte, size int64, err error) {
-	err = s.with(ctx, func(c conn) error {
-		replies, err := c.pipeline(
-			[]any{"LRANGE", s.keys.queue(queue), first, last},
-			[]any{"LLEN", s.keys.queue(queue)})
-		if err != nil {
-			return err
-		}
-		if jobs, err = redis.ByteSlices(replies[0], nil); err == nil {
-			size, err = redis.Int64(replies[1], nil)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading queue %q: %w", queue, err)
-	}
-	return jobs, size, nil
-}
-
 // RemoveJobs removes jobs from a queue by their bytes, one for each element of jobs,
 // and reports for each whether it was there.
 //
@@ -103,17 +80,12 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	return nil
 }
 
-// RestoreJobs moves at most limit jobs from the trash to the front of their queue
-// and returns how many it moved.
-func (s *Store) RestoreJobs(ctx context.Context, queue, token string, limit int) (int64, error) {
-	var n int64
-	err := s.with(ctx, func(c conn) (err error) {
-		n, err = redis.Int64(c.script(s.scripts.failedRestore, 3,
-			s.keys.queue(queue), s.keys.trash(token), s.keys.queues(), limit, queue))
-		return err
-	})
+// RestoreJobs moves at most limit jobs from the trash to the front of their queue. It
+// returns how many it moved, and how many are left in the trash.
+func (s *Store) RestoreJobs(ctx context.Context, queue, token string, limit int) (moved, left int64, err error) {
+	moved, left, err = s.restore(ctx, s.keys.queue(queue), token, s.keys.queues(), limit, queue)
 	if err != nil {
-		return 0, fmt.Errorf("restoring jobs of queue %q: %w", queue, err)
+		return 0, 0, fmt.Errorf("restoring jobs of queue %q: %w", queue, err)
 	}
-	return n, nil
+	return moved, left, nil
 }

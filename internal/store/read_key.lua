@@ -1,25 +1,61 @@
--- Reads a part of a key's value.
+-- Reads a part of a key's value, and only the beginning of large values in it.
 --
 -- KEYS  the key
 -- ARGV  where to begin: a position, or the cursor of a set or hash,
 --       how many values to read,
---       the last byte of a string to read, counted from 0
--- returns {type, time to live in milliseconds, size, the next cursor ("" for types
---         without one), values}
-local key, first, some = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+--       how many bytes of a value are returned
+-- returns {type, time to live in milliseconds, size, where the next part begins ("" if
+--         there is none), values, the sizes of the values}
+local key, first, some, beginning = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local kind = redis.call("TYPE", key)
 kind = kind.ok or kind
-local ttl, size, next, values = redis.call("PTTL", key), 0, "", {}
-if kind == "list" then
-	size, values = redis.call("LLEN", key), redis.call("LRANGE", key, first, first + some - 1)
-elseif kind == "zset" then
-	size, values = redis.call("ZCARD", key), redis.call("ZRANGE", key, first, first + some - 1, "WITHSCORES")
-elseif kind == "set" or kind == "hash" then
-	local scan = { set = { "SCARD", "SSCAN" }, hash = { "HLEN", "HSCAN" } }
-	size = redis.call(scan[kind][1], key)
-	local part = redis.call(scan[kind][2], key, ARGV[1], "COUNT", some)
-	next, values = part[1], part[2]
-elseif kind == "string" then
-	size, values = redis.call("STRLEN", key), { redis.call("GETRANGE", key, 0, ARGV[3]) }
+local ttl, size, next, values, sizes = redis.call("PTTL", key), 0, "", {}, {}
+
+-- After so many bytes no more values are read.
+local left = 33554432
+
+local function add(value)
+	left = left - #value
+	values[#values + 1] = value:sub(1, beginning)
+	sizes[#sizes + 1] = #value
 end
-return { kind, ttl, size, next, values }
+
+-- Values of a list or a sorted set are read one by one, because they may be large.
+local function by_position(command, ...)
+	local at = first
+	while at < size and at < first + some and left > 0 do
+		for _, value in ipairs(redis.call(command, key, at, at, ...)) do
+			add(value)
+		end
+		at = at + 1
+	end
+	return at < size and tostring(at) or ""
+end
+
+local function by_cursor(command)
+	local cursor = ARGV[1]
+	repeat
+		local part = redis.call(command, key, cursor, "COUNT", 10)
+		cursor = part[1]
+		for _, value in ipairs(part[2]) do
+			add(value)
+		end
+	until cursor == "0" or #values >= some or left <= 0
+	return cursor == "0" and "" or cursor
+end
+
+if kind == "list" then
+	size = redis.call("LLEN", key)
+	next = by_position("LRANGE")
+elseif kind == "zset" then
+	size = redis.call("ZCARD", key)
+	next = by_position("ZRANGE", "WITHSCORES")
+elseif kind == "set" then
+	size, next = redis.call("SCARD", key), by_cursor("SSCAN")
+elseif kind == "hash" then
+	size, next = redis.call("HLEN", key), by_cursor("HSCAN")
+elseif kind == "string" then
+	size = redis.call("STRLEN", key)
+	values[1], sizes[1] = redis.call("GETRANGE", key, 0, beginning - 1), size
+end
+return { kind, ttl, size, next, values, sizes }

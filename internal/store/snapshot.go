@@ -31,8 +31,8 @@ type QueueState struct {
 	Name   string
 	Size   int64
 	Paused bool
-	Head   []byte // the payload of the next job; nil if the queue is empty
-	Err    error  // set if the queue cannot be read because its key has another type
+	Head   Entry // the payload of the next job, or its beginning; empty if it is not known
+	Err    error // set if the queue cannot be read because its key has another type
 }
 
 // ListSize is the number of entries of a list.
@@ -125,12 +125,18 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		commands = append(commands, []any{"LLEN", s.keys.failed(list)})
 	}
 	if len(snap.Workers) > 0 {
-		commands = append(commands, append([]any{"MGET"}, s.workerKeys(snap.Workers)...))
+		commands = append(commands, valuesOf(s.workerKeys(snap.Workers)))
+	}
+	if len(snap.Queues) > 0 {
+		queues := make([]any, len(snap.Queues))
+		for i, q := range snap.Queues {
+			queues[i] = s.keys.queue(q.Name)
+		}
+		commands = append(commands, headsOf(queues))
 	}
 	for _, q := range snap.Queues {
 		commands = append(commands,
 			[]any{"LLEN", s.keys.queue(q.Name)},
-			[]any{"LINDEX", s.keys.queue(q.Name), 0},
 			[]any{"EXISTS", s.keys.pauseQueue(q.Name)})
 	}
 	replies, err := c.pipeline(commands...)
@@ -152,19 +158,24 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		snap.Failures = append(snap.Failures, ListSize{Name: list, Size: size, Err: damage})
 	}
 	if len(snap.Workers) > 0 {
-		records, err := redis.ByteSlices(next(), nil)
-		if err == nil && len(records) != len(snap.Workers) {
-			err = fmt.Errorf("MGET returned %d values for %d workers", len(records), len(snap.Workers))
-		}
+		records, err := readValues(len(snap.Workers), next(), nil)
 		if err != nil {
 			return err
 		}
-		for i, text := range records {
-			snap.Workers[i].Record = readRecord(snap.Workers[i].ID, text)
+		for i, e := range records {
+			snap.Workers[i].Record = readRecordEntry(snap.Workers[i].ID, e)
 		}
 	}
+	if len(snap.Queues) == 0 {
+		return nil
+	}
+	heads, err := readValues(len(snap.Queues), next(), nil)
+	if err != nil {
+		return err
+	}
 	for i := range snap.Queues {
-		if err := snap.Queues[i].fill(s.keys.queue(snap.Queues[i].Name), next(), next(), next()); err != nil {
+		snap.Queues[i].Head = heads[i]
+		if err := snap.Queues[i].fill(s.keys.queue(snap.Queues[i].Name), next(), next()); err != nil {
 			return err
 		}
 	}
@@ -172,16 +183,12 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 }
 
 // fill sets the fields of q from the replies.
-func (q *QueueState) fill(key string, size, head, paused any) (err error) {
+func (q *QueueState) fill(key string, size, paused any) (err error) {
 	if q.Err, err = otherType(key, size); err != nil {
 		return err
 	}
 	if q.Err == nil {
 		if q.Size, err = redis.Int64(size, nil); err != nil {
-			return err
-		}
-		q.Head, err = redis.Bytes(head, nil)
-		if err != nil && !errors.Is(err, redis.ErrNil) {
 			return err
 		}
 	}

@@ -40,9 +40,9 @@ type scripts struct {
 	delayedAct, delayedRestore         *redis.Script
 	delayedIndex                       *redis.Script
 	queueRemove, queueForget           *redis.Script
-	describe, readKey                  *redis.Script
 	masterTake, masterRelease          *redis.Script
 	due, move                          *redis.Script
+	describe, readKey, list, scan      *redis.Script
 }
 
 // New returns a store on rdb.
@@ -69,6 +69,8 @@ func New(rdb Redis) *Store {
 			queueForget:   redis.NewScript(-1, queueForgetLua),
 			describe:      redis.NewScript(-1, describeLua),
 			readKey:       redis.NewScript(-1, readKeyLua),
+			list:          redis.NewScript(-1, listLua),
+			scan:          redis.NewScript(-1, scanLua),
 
 			delay:          redis.NewScript(-1, delayLua),
 			delayAgain:     redis.NewScript(-1, delayAgainLua),

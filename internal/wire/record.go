@@ -67,6 +67,16 @@ func ParseRecord(text []byte) (Record, error) {
 	return r, nil
 }
 
+// ParseRecordBeginning parses the beginning of a record, up to the beginning of the payload,
+// which starts at the returned offset.
+func ParseRecordBeginning(text []byte) (r Record, payload int) {
+	spans := rubyjson.SpansOfBeginning(text, "queue", "run_at", "payload")
+	r.Queue, _ = rubyjson.Text(spans[0].Of(text))
+	_, r.RunAt, _ = ParseTimeJSON(spans[1].Of(text))
+	r.Payload = spans[2].Of(text)
+	return r, spans[2].Start
+}
+
 // parseUnchecked parses a record of goresque that is not JSON because its payload is
 // not: the script that reserves jobs does not check large payloads, and the worker
 // may have died before it rewrote the record.

@@ -206,7 +206,7 @@ func TestScrapeReadsNoWholeListsAndWritesNothing(t *testing.T) {
 	}
 	slices.Sort(commands)
 	commands = slices.DeleteFunc(slices.Compact(commands), func(c string) bool { return c == "HELLO" || c == "CLIENT" })
-	assert.Equal(t, []string{"EXISTS", "HGETALL", "LINDEX", "LLEN", "MGET", "SMEMBERS", "TIME"}, commands)
+	assert.Equal(t, []string{"EVAL", "EXISTS", "GET", "HGETALL", "LINDEX", "LLEN", "MGET", "SMEMBERS", "STRLEN", "TIME"}, commands)
 }
 
 func TestStaleAfterIsConfigurable(t *testing.T) {

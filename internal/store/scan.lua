@@ -1,0 +1,24 @@
+-- Reads the names of some keys, and only the beginning of long names.
+--
+-- KEYS  the prefix of the keys, which is not a key
+-- ARGV  the cursor,
+--       a pattern of the names,
+--       after how many names to stop,
+--       how many times to search at most,
+--       how many bytes of a name are returned
+-- returns {the next cursor, for each key its name, or {its beginning, its size, ''}}
+
+local cursor, pattern = ARGV[1], ARGV[2]
+local some, searches, beginning = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local out, bytes = {cursor}, 0
+repeat
+  local part = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', 10)
+  cursor = part[1]
+  for _, name in ipairs(part[2]) do
+    bytes = bytes + #name
+    out[#out + 1] = #name <= beginning and name or {name:sub(1, beginning), #name, ''}
+  end
+  searches = searches - 1
+until cursor == '0' or #out > some or searches <= 0 or bytes > 4194304
+out[1] = cursor
+return out
