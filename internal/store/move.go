@@ -18,10 +18,10 @@ var (
 	moveLua string
 )
 
-// What one script moves at most. One job may be larger than moveBytes; it is then the
-// last one.
+// MoveJobs is how many jobs one Move may move. moveBytes is how many bytes: one job may
+// exceed that and is then the last one.
 const (
-	moveJobs  = 1000
+	MoveJobs  = 1000
 	moveBytes = 1 << 20
 )
 
@@ -32,10 +32,10 @@ type DueSecond struct {
 	Err    error // why Redis cannot read the list, which then stays
 }
 
-// ReadDue returns the first jobs of due seconds, as many as one Move moves. The last
-// second may have more.
-func (s *Store) ReadDue(ctx context.Context, members []string) ([]DueSecond, error) {
-	c := &call{args: []any{moveJobs, moveBytes}}
+// ReadDue returns the first jobs of due seconds: at most jobs, and as many bytes as one
+// Move may move. The last second may have more.
+func (s *Store) ReadDue(ctx context.Context, members []string, jobs int) ([]DueSecond, error) {
+	c := &call{args: []any{min(jobs, MoveJobs), moveBytes}}
 	for _, m := range members {
 		c.keys = append(c.keys, s.keys.delayedMember(m))
 	}

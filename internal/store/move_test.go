@@ -107,7 +107,7 @@ func TestMoveKeepsTheOrder(t *testing.T) {
 		f.delay(t, 6, "b2", "b2", "a3")
 		f.delay(t, 9) // nothing
 		f.do(t, "ZADD", "resque:delayed_queue_schedule", 7, 7)
-		read, err := f.ReadDue(t.Context(), []string{"5", "6", "7"})
+		read, err := f.ReadDue(t.Context(), []string{"5", "6", "7"}, 2000)
 		require.NoError(t, err)
 		require.Len(t, read, 3)
 		var move store.Move
@@ -259,7 +259,7 @@ func TestReadDueIsBounded(t *testing.T) {
 		big := strings.Repeat("x", 700_000)
 		f.delay(t, 7, big, "a"+big, "b"+big)
 		f.delay(t, 8, "z")
-		read, err := f.ReadDue(t.Context(), []string{"5", "6", "no number", "7", "8"})
+		read, err := f.ReadDue(t.Context(), []string{"5", "6", "no number", "7", "8"}, 2000)
 		require.NoError(t, err)
 		require.Len(t, read, 4, "8 is not read")
 		assert.Len(t, read[0].Jobs, 7)
@@ -273,7 +273,7 @@ func TestReadDueIsBounded(t *testing.T) {
 		require.NoError(t, f.redis.Send("RPUSH", "resque:delayed:5", i))
 	}
 	f.do(t, "PING")
-	read, err := f.ReadDue(t.Context(), []string{"5", "6"})
+	read, err := f.ReadDue(t.Context(), []string{"5", "6"}, 2000)
 	require.NoError(t, err)
 	require.Len(t, read, 1)
 	assert.Len(t, read[0].Jobs, 1000)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -43,6 +44,14 @@ type Config struct {
 	// Ruby: RESQUE_SCHEDULER_MASTER_LOCK_PREFIX.
 	LockPrefix string
 
+	// BatchSize is how many jobs one script moves at most, from 1 to 1000. Redis serves
+	// no other client meanwhile, for about 3 microseconds for each job.
+	//
+	// Defaults to 1000. Ruby's default is 100.
+	//
+	// Ruby: DELAYED_REQUEUE_BATCH_SIZE.
+	BatchSize int
+
 	// Mux has the queues of classes, for delayed jobs whose payload has no queue. It may
 	// be nil: such jobs then fail.
 	Mux *resque.Mux
@@ -73,6 +82,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LockTTL != 0 && c.LockTTL < time.Second {
 		mistakes = append(mistakes, fmt.Errorf("scheduler: LockTTL is %v; it must be at least a second", c.LockTTL))
 	}
+	if c.BatchSize < 0 || c.BatchSize > store.MoveJobs {
+		mistakes = append(mistakes, fmt.Errorf("scheduler: BatchSize is %d; it must be from 1 to %d", c.BatchSize, store.MoveJobs))
+	}
 	if strings.ContainsAny(c.LockPrefix, " \t\r\n") {
 		mistakes = append(mistakes, fmt.Errorf("scheduler: LockPrefix %q has a blank", c.LockPrefix))
 	}
@@ -81,6 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Interval = max(cmp.Or(c.Interval, 5*time.Second), minInterval)
 	c.LockTTL = cmp.Or(c.LockTTL, 30*time.Second)
+	c.BatchSize = cmp.Or(c.BatchSize, store.MoveJobs)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c, nil
 }

@@ -30,8 +30,8 @@ type between struct {
 	fn func()
 }
 
-func (b *between) ReadDue(ctx context.Context, members []string) ([]store.DueSecond, error) {
-	due, err := b.moving.ReadDue(ctx, members)
+func (b *between) ReadDue(ctx context.Context, members []string, jobs int) ([]store.DueSecond, error) {
+	due, err := b.moving.ReadDue(ctx, members, jobs)
 	if b.fn != nil {
 		b.fn()
 		b.fn = nil

@@ -11,7 +11,7 @@ import (
 
 // moving is what a mover needs of the store.
 type moving interface {
-	ReadDue(ctx context.Context, members []string) ([]store.DueSecond, error)
+	ReadDue(ctx context.Context, members []string, jobs int) ([]store.DueSecond, error)
 	Move(ctx context.Context, m store.Master, move store.Move) (moved bool, err error)
 }
 
@@ -38,7 +38,7 @@ func (m *mover) perform(ctx context.Context, t turn) (next time.Time, err error)
 	if len(due) == 0 {
 		return t.next, nil
 	}
-	read, err := m.store.ReadDue(ctx, due)
+	read, err := m.store.ReadDue(ctx, due, m.cfg.BatchSize)
 	if err != nil {
 		return time.Time{}, err
 	}
