@@ -17,11 +17,11 @@ import (
 // writePID writes a process id to a file, unless file is empty.
 //
 // Ruby: Resque::Worker#prepare.
-func writePID(file string, pid int) error {
+func writePID(file, pid string) error {
 	if file == "" {
 		return nil
 	}
-	if err := os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644); err != nil { //nolint:gosec // for other users to read
+	if err := os.WriteFile(file, []byte(pid), 0o644); err != nil { //nolint:gosec // for other users to read
 		return fmt.Errorf("writing the process id: %w", err)
 	}
 	return nil
@@ -36,7 +36,7 @@ func rehearse(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg w
 		return UsageErrorf("%w", err)
 	}
 	if flags.health != "" {
-		end, err := serveHealth(ctx, flags.health, client.Redis(), w)
+		end, err := serveHealth(ctx, flags.health, ofWorker(client.Redis(), w))
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (e *Env) daemonize(pidfile string) error {
 	}
 	// The new process writes the file as well. But a reader of the file must not find
 	// an old id after this command has returned.
-	if err := writePID(pidfile, cmd.Process.Pid); err != nil {
+	if err := writePID(pidfile, strconv.Itoa(cmd.Process.Pid)); err != nil {
 		_ = cmd.Process.Kill() // the next sweep recovers a job that it may have started
 		return err
 	}

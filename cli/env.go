@@ -132,12 +132,21 @@ func (e *Env) explain(err error) {
 //
 // Ruby: Resque::Worker#verbose= and #very_verbose=.
 func (e *Env) Logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	return newLogger(e.Stderr, e.logLevel(), terminal(e.Stderr))
+}
+
+func (e *Env) logLevel() slog.Level {
 	if e.Getenv("VVERBOSE") != "" {
-		options.Level = slog.LevelDebug
+		return slog.LevelDebug
 	}
-	if terminal(e.Stderr) {
-		return slog.New(slog.NewTextHandler(e.Stderr, options))
+	return slog.LevelInfo
+}
+
+// newLogger returns a logger that writes text, or JSON.
+func newLogger(w io.Writer, level slog.Level, text bool) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if text {
+		return slog.New(slog.NewTextHandler(w, options))
 	}
 	options.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
 		if a.Value.Kind() == slog.KindDuration { // programs would otherwise get nanoseconds
@@ -145,7 +154,7 @@ func (e *Env) Logger() *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(slog.NewJSONHandler(e.Stderr, options))
+	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 func terminal(w any) bool {
@@ -212,7 +221,8 @@ func (e *Env) fill(cmd *cobra.Command) error {
 			if value := e.Getenv(name); value != "" {
 				// Ruby only checks whether the variable is set, except for
 				// FORK_PER_JOB.
-				if f.Value.Type() == "bool" && (name != "FORK_PER_JOB" || value != "false") {
+				_, parsed := f.Value.(*truth)
+				if f.Value.Type() == "bool" && !parsed && (name != "FORK_PER_JOB" || value != "false") {
 					value = "true"
 				}
 				if bad := f.Value.Set(value); bad != nil {

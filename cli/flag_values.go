@@ -51,6 +51,28 @@ func (c *count) String() string { return strconv.Itoa(c.value) }
 // Type names the value in the flag's help.
 func (c *count) Type() string { return "int" }
 
+// truth is a flag that is true or false. Unlike that of other flags, its variable is
+// parsed: in Ruby any value of it means yes.
+type truth struct{ value bool }
+
+// Set parses yes and no in the usual spellings.
+func (t *truth) Set(text string) error {
+	switch strings.ToLower(text) {
+	case "1", "t", "true", "y", "yes", "on":
+		t.value = true
+	case "0", "f", "false", "n", "no", "off":
+		t.value = false
+	default:
+		return fmt.Errorf("want true or false, got %q", text)
+	}
+	return nil
+}
+
+func (t *truth) String() string { return strconv.FormatBool(t.value) }
+
+// Type names the value in the flag's help.
+func (t *truth) Type() string { return "bool" }
+
 // seconds is a flag whose value is a duration, in seconds as in Resque's variables or
 // with a unit as in Go.
 type seconds struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/scheduler"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -24,12 +25,13 @@ type App struct {
 	// Defaults to a mux without jobs.
 	Mux func(ctx context.Context, client *resque.Client) (*resque.Mux, error)
 
-	// Redis, Client and Worker are what the command starts from. Flags and variables
+	// Redis, Client, Worker and Scheduler are what the command starts from. Flags and variables
 	// that are given take precedence; what has no flag, such as TLS or hooks, stays as
 	// it is here.
-	Redis  resque.RedisConfig
-	Client resque.Config
-	Worker worker.Config
+	Redis     resque.RedisConfig
+	Client    resque.Config
+	Worker    worker.Config
+	Scheduler scheduler.Config
 
 	// NoTitle keeps the title of the process unchanged. Then work does not start the
 	// program a second time (see Main).
@@ -108,7 +110,7 @@ func (a App) root(env *Env) *cobra.Command {
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(
-		workCommand(env), workersCommand(env), enqueueCommand(env),
+		workCommand(env), workersCommand(env), schedulerCommand(env), enqueueCommand(env),
 		queuesCommand(env), peekCommand(env), infoCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/goresque/goresque/resque/scheduler"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -17,17 +18,18 @@ import (
 // Ruby: Resque::Worker#procline.
 type title struct {
 	argv   *argv
-	prefix string
+	prefix string // of each title, with the name of the program
 	log    *slog.Logger
 }
 
 // beginTitle makes room for a title, which starts the process again. Call it when it
-// is certain that the process will work, and before it does anything else.
-func (e *Env) beginTitle() *title {
+// is certain that the process will work, and before it does anything else. The title
+// begins with the name of the program, its version and suffix.
+func (e *Env) beginTitle(name, suffix string) *title {
 	if e.argv == nil {
 		return nil
 	}
-	t := &title{argv: e.argv, prefix: e.Getenv("RESQUE_PROCLINE_PREFIX"), log: e.Logger()}
+	t := &title{argv: e.argv, prefix: e.Getenv("RESQUE_PROCLINE_PREFIX") + name + "-" + Version + suffix + ": ", log: e.Logger()}
 	t.argv.grow(t.line("Starting"))
 	t.set("Starting")
 	return t
@@ -42,7 +44,7 @@ func (t *title) set(text string) {
 
 // line returns a whole title. Unlike Ruby's, the first title also has the prefix.
 func (t *title) line(text string) string {
-	return printable(t.prefix + "goresque-" + Version + ": " + text)
+	return printable(t.prefix + text)
 }
 
 // follow shows the worker's state, which cfg.OnState also gets.
@@ -53,6 +55,27 @@ func (t *title) follow(cfg *worker.Config) {
 	next := cfg.OnState
 	cfg.OnState = func(s worker.State) {
 		t.set(doing(s))
+		if next != nil {
+			next(s)
+		}
+	}
+}
+
+// followScheduler shows the scheduler's state, which cfg.OnState also gets.
+//
+// Ruby: Resque::Scheduler.run.
+func (t *title) followScheduler(cfg *scheduler.Config) {
+	if t == nil {
+		return
+	}
+	next := cfg.OnState
+	cfg.OnState = func(s scheduler.State) {
+		switch {
+		case s.Master:
+			t.set("Master scheduler")
+		case s.Holder != "":
+			t.set("Child scheduler")
+		}
 		if next != nil {
 			next(s)
 		}

@@ -232,3 +232,16 @@ func TestRunKeepsTheTitle(t *testing.T) {
 	assert.Equal(t, before, shown(os.Getpid()))
 	assert.NotContains(t, got.stderr, `"msg":"title"`)
 }
+
+func TestTitleOfTheScheduler(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	first := start(t, command([]string{"REDIS_URL=" + s.URL, "APP_NAME=myapp", "RAILS_ENV=staging"}, "scheduler"))
+	const name = "goresque-scheduler-" + cli.Version
+	eventuallyShows(t, first.Process.Pid, name+`\[myapp\]\[staging\]: Master scheduler`)
+	second := start(t, command([]string{"REDIS_URL=" + s.URL}, "scheduler", "-E", "test"))
+	eventuallyShows(t, second.Process.Pid, name+`\[test\]: Child scheduler`)
+	require.NoError(t, first.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, first.Wait())
+	eventuallyShows(t, second.Process.Pid, name+`\[test\]: Master scheduler`)
+}

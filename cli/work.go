@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			cfg.Logger = cmp.Or(cfg.Logger, env.Logger())
 			child := worker.IsChild()
 			if !child && !flags.background {
-				env.beginTitle().follow(&cfg)
+				env.beginTitle("goresque", "").follow(&cfg)
 			}
 			ctx, stop := UntilSignal(cmd.Context())
 			defer stop()
@@ -58,7 +59,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			if err := awaitRedis(ctx, client.Redis(), cfg.Logger); err != nil {
 				return unlessStopped(ctx, err)
 			}
-			if err := writePID(flags.pidfile, os.Getpid()); err != nil {
+			if err := writePID(flags.pidfile, strconv.Itoa(os.Getpid())); err != nil {
 				return err
 			}
 			w, end, err := prepare(ctx, client, mux, cfg, flags.health)
@@ -68,6 +69,13 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			defer end()
 			if ctx.Err() != nil {
 				return nil
+			}
+			if flags.scheduler.value {
+				end, err := env.besideWorker(cmd.Context(), client, mux, cfg.Logger)
+				if err != nil {
+					return err
+				}
+				defer end()
 			}
 			stop() // the worker handles signals itself
 			return w.RunWithSignals(cmd.Context())
@@ -160,6 +168,6 @@ func prepare(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg wo
 	if health == "" {
 		return w, func() {}, nil
 	}
-	end, err = serveHealth(ctx, health, client.Redis(), w)
+	end, err = serveHealth(ctx, health, ofWorker(client.Redis(), w))
 	return w, end, err
 }

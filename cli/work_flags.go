@@ -23,6 +23,7 @@ type workFlags struct {
 	onCrash, unknownClass, onShutdown, backend  choice
 	stop                                        stopFlags
 	exec                                        []string
+	scheduler                                   truth
 
 	cmd *cobra.Command // whose flags they are
 }
@@ -61,6 +62,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.Var(&f.onShutdown, "on-shutdown", "what happens to a job that is cancelled because the worker stops: fail, or requeue")
 	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis (the list failed) or redis_multi_queue (one list per queue)")
 	set.StringArrayVar(&f.exec, "exec", nil, "perform a class with a shell command: CLASS=COMMAND; it gets the payload on standard input; may be repeated")
+	set.VarPF(&f.scheduler, "scheduler", "", "also move delayed jobs, as 'goresque scheduler' does").NoOptDefVal = "true"
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
 	set.BoolVar(&f.background, "background", false, "run in the background")
 	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
@@ -80,6 +82,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"timeout":            {"RESQUE_TIMEOUT"},
 		"on-shutdown":        {"RESQUE_ON_SHUTDOWN"},
 		"failure-backend":    {"FAILURE_BACKEND"},
+		"scheduler":          {"RESQUE_SCHEDULER"},
 		"pidfile":            {"PIDFILE"},
 		"background":         {"BACKGROUND"},
 		"health":             {"RESQUE_HEALTH"},

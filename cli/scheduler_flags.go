@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque/scheduler"
+)
+
+// schedulerFlags are the flags of scheduler, which Ruby's variables also set.
+type schedulerFlags struct {
+	interval, lockTimeout seconds
+	lockPrefix            string
+	batchSize             count
+
+	appName, environment, logfile, pidfile, health string
+	logformat                                      choice
+	verbose, quiet                                 truth
+	background                                     bool
+
+	cmd *cobra.Command // whose flags they are
+}
+
+// addCore adds the flags that a scheduler inside of work also has, as variables.
+func (f *schedulerFlags) addCore(cmd *cobra.Command) {
+	f.cmd = cmd
+	f.interval, f.lockTimeout = seconds{value: 5}, seconds{value: 30}
+	f.batchSize = count{value: store.MoveJobs}
+	set := cmd.Flags()
+	set.VarP(&f.interval, "interval", "i", "longest time between two looks for due jobs")
+	set.Var(&f.lockTimeout, "lock-timeout", "how long the lock of a scheduler that was killed keeps others from working")
+	set.StringVar(&f.lockPrefix, "lock-prefix", "", "prefix of the lock's name, to keep the schedulers of several applications apart")
+	set.Var(&f.batchSize, "batch-size", "how many jobs one script moves at most, up to 1000")
+	FromEnv(cmd, "interval", "RESQUE_SCHEDULER_INTERVAL")
+	FromEnv(cmd, "lock-timeout", "LOCK_TIMEOUT")
+	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
+	FromEnv(cmd, "batch-size", "DELAYED_REQUEUE_BATCH_SIZE")
+}
+
+func (f *schedulerFlags) add(cmd *cobra.Command) {
+	f.addCore(cmd)
+	f.logformat = choice{of: []string{"text", "json", "logfmt"}}
+	set := cmd.Flags()
+	set.StringVarP(&f.appName, "app-name", "n", "", "name of the application, for the process title")
+	set.StringVarP(&f.environment, "environment", "E", "", "name of the environment, for the process title")
+	set.StringVarP(&f.logfile, "logfile", "l", "", "file to append the log to (default: standard error)")
+	set.VarP(&f.logformat, "logformat", "F", "format of the log (default: text on a terminal, otherwise json)")
+	set.VarPF(&f.verbose, "verbose", "v", "also log debug lines").NoOptDefVal = "true"
+	set.VarPF(&f.quiet, "quiet", "q", "log errors only").NoOptDefVal = "true"
+	set.StringVarP(&f.pidfile, "pidfile", "P", "", "file to write the process id to; removed at the end")
+	set.BoolVarP(&f.background, "background", "B", false, "run in the background")
+	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
+	for flag, variable := range map[string]string{
+		"app-name": "APP_NAME", "environment": "RAILS_ENV", "logfile": "LOGFILE", "logformat": "LOGFORMAT",
+		"verbose": "VERBOSE", "quiet": "QUIET", "pidfile": "PIDFILE", "background": "BACKGROUND", "health": "RESQUE_HEALTH",
+	} {
+		FromEnv(cmd, flag, variable)
+	}
+}
+
+// config returns base with what the flags and their variables give.
+func (f *schedulerFlags) config(base scheduler.Config) (scheduler.Config, error) {
+	if f.interval.value == 0 {
+		return base, UsageErrorf("interval (RESQUE_SCHEDULER_INTERVAL) is 0; it must be more, such as 0.1")
+	}
+	if f.batchSize.value < 1 || f.batchSize.value > store.MoveJobs {
+		return base, UsageErrorf("batch-size (DELAYED_REQUEUE_BATCH_SIZE) is %d; it must be from 1 to %d", f.batchSize.value, store.MoveJobs)
+	}
+	if f.lockTimeout.value < 1 {
+		return base, UsageErrorf("lock-timeout (LOCK_TIMEOUT) is %v s; it must be at least 1", f.lockTimeout.value)
+	}
+	cfg := base
+	set(&cfg.Interval, f.interval.duration(), f.given("interval"))
+	set(&cfg.LockTTL, f.lockTimeout.duration(), f.given("lock-timeout"))
+	set(&cfg.LockPrefix, f.lockPrefix, f.given("lock-prefix"))
+	set(&cfg.BatchSize, f.batchSize.value, f.given("batch-size"))
+	return cfg, nil
+}
+
+// given reports whether a flag is given, or its variable.
+func (f *schedulerFlags) given(name string) bool { return isGiven(f.cmd.Flag(name)) }
+
+// suffix returns what the title has behind the name of the program.
+//
+// Ruby: Resque::Scheduler.build_procline.
+func (f *schedulerFlags) suffix() string {
+	suffix := ""
+	for _, name := range []string{f.appName, f.environment} {
+		if name != "" {
+			suffix += "[" + name + "]"
+		}
+	}
+	return suffix
+}
