@@ -118,7 +118,7 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 		return func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			p := startScheduler(t, s, nil)
-			p.says(t, "scheduler is master")
+			p.says(t, `"scheduler is master"`)
 			p.stop(t, sig)
 			assert.Empty(t, holder(t, s, masterLock))
 		}
@@ -140,7 +140,7 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			file := filepath.Join(t.TempDir(), "pid")
 			p := startScheduler(t, s, []string{"PIDFILE=" + file, "APP_NAME=myapp", "RAILS_ENV=staging", "RESQUE_SCHEDULER_INTERVAL=0.5"})
-			p.says(t, "scheduler is master")
+			p.says(t, `"scheduler is master"`)
 			text, err := os.ReadFile(file)
 			require.NoError(t, err)
 			assert.Equal(t, strconv.Itoa(p.Process.Pid)+"\n", string(text))
@@ -156,7 +156,7 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 		"delayed_live": func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			p := startScheduler(t, s, nil)
-			p.says(t, "scheduler is master")
+			p.says(t, `"scheduler is master"`)
 			delay(t, s, 1, `{"class":"Mail","args":[1],"queue":"mail"}`)
 			eventually(t, func() bool { return queueLen(t, s, "resque:queue:mail") == 1 }, "the job is moved")
 		},
@@ -189,32 +189,32 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 		"failover": func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			a := startScheduler(t, s, nil)
-			a.says(t, "scheduler is master")
+			a.says(t, `"scheduler is master"`)
 			b := startScheduler(t, s, nil)
 			b.says(t, "another scheduler is master")
 			a.stop(t, syscall.SIGTERM)
-			b.says(t, "scheduler is master")
+			b.says(t, `"scheduler is master"`)
 			assert.Contains(t, holder(t, s, masterLock), fmt.Sprintf("~go:%d:", b.Process.Pid))
 		},
 		"lock_timeout_expiry": func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			a := startScheduler(t, s, []string{"LOCK_TIMEOUT=1"})
-			a.says(t, "scheduler is master")
+			a.says(t, `"scheduler is master"`)
 			b := startScheduler(t, s, []string{"LOCK_TIMEOUT=1"})
 			b.says(t, "another scheduler is master")
 			a.signal(t, syscall.SIGKILL)
-			b.says(t, "scheduler is master")
+			b.says(t, `"scheduler is master"`)
 		},
 		"prefix": func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			p := startScheduler(t, s, []string{"RESQUE_SCHEDULER_MASTER_LOCK_PREFIX=MyApp"})
-			p.says(t, "scheduler is master")
+			p.says(t, `"scheduler is master"`)
 			assert.NotEmpty(t, holder(t, s, "resque:resque:MyApp:resque_scheduler_master_lock"))
 		},
 		"signals_usr": func(t *testing.T, s *redistest.Server) { // without entries
 			t.Helper()
 			p := startScheduler(t, s, nil)
-			p.says(t, "scheduler is master")
+			p.says(t, `"scheduler is master"`)
 			p.signal(t, syscall.SIGUSR1)
 			p.says(t, "scheduler status")
 			p.signal(t, syscall.SIGUSR2)
@@ -249,7 +249,7 @@ func TestSchedulerStopsAtHUP(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	p := startScheduler(t, s, nil)
-	p.says(t, "scheduler is master")
+	p.says(t, `"scheduler is master"`)
 	p.stop(t, syscall.SIGHUP)
 	assert.Empty(t, holder(t, s, masterLock))
 }
