@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,25 +32,78 @@ func push(t *testing.T, client *resque.Client, queue string, payloads ...string)
 	}
 }
 
-func TestDequeueTakesExactBytes(t *testing.T) {
+func TestDequeueComparesClassAndArguments(t *testing.T) {
 	t.Parallel()
+	stay := []string{
+		`{"class":"A","args":["<b>"]}`, `{"class":"A","args":["<b>&",1]}`, `{"class":"A","args":[["<b>&"]]}`, `{"class":"A","args":[]}`,
+		`{"class":"A","args":{"0":"<b>&"}}`, `{"class":"A","args":["<b>&"],"class":"B"}`, `{"class":"B","args":["<b>&"]}`,
+		`{"class":"A","args":["<b>&"]`, `["A","<b>&"]`,
+	}
+	gone := []string{
+		`{"class":"A","args":["<b>&"]}`, // exactly what Ruby's dequeue removes
+		`{"class":"A","args":["\u003cb\u003e\u0026"]}`,
+		`{"args": [ "<b>&" ], "class": "\u0041"}`,
+		`{"class":"A","args":["<b>&"],"enqueued_at":"2026-01-15T12:34:56Z"}`,
+		`{"class":"A","args":["<b>&"],"enqueued_at":"2026-01-15T12:34:57Z","traceparent":"00-1-2-01"}`,
+		`{"class":"A","args":["<b>&"]}`,
+	}
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
-		client := s.Client(t)
-		push(t, client, "q", `{"class":"A","args":["<b>&"]}`, `{"class":"A","args":["<b>&"],"more":1}`, `{"class":"A","args":["\u003cb\u003e&"]}`,
-			`{"class":"A","args":["<b>&"]}`, `{"class":"A","args":[]}`)
+		client, c := s.Client(t), s.Conn(t)
+		for i := range max(len(stay), len(gone)) {
+			for _, payloads := range [][]string{stay, gone} {
+				if i < len(payloads) {
+					_, err := c.Do("RPUSH", "resque:queue:q", payloads[i])
+					require.NoError(t, err)
+				}
+			}
+		}
 		a := resque.Define1[string]("A", "q")
-		removed, ok, err := client.Dequeue(t.Context(), a.Job("<b>&"))
+		removed, ok, err := client.Dequeue(t.Context(), a.Job("<b>&").WithMember("other", 1))
 		require.NoError(t, err)
 		assert.True(t, ok)
-		assert.EqualValues(t, 2, removed)
-		removed, _, err = client.Dequeue(t.Context(), a.Job("nobody"))
+		assert.EqualValues(t, len(gone), removed)
+		assert.Equal(t, stay, waitingIn(t, c, "q"))
+		removed, _, err = client.Dequeue(t.Context(), a.Job("another"))
 		require.NoError(t, err)
 		assert.Zero(t, removed)
 		removed, _, err = client.Dequeue(t.Context(), resque.Define0("A", "q").Job())
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, removed, "a job without arguments only matches one without arguments")
-		assert.Len(t, waitingTexts(t, client, "q"), 2)
 	})
+}
+
+func TestDequeueComparesValues(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client := s.Client(t)
+		push(t, client, "q", `{"class":"A","args":[9007199254740993,1e20,{"b":null,"a":[]}],"m":1}`, `{"class":"A","args":[9007199254740992,1e20,{"b":null,"a":[]}]}`,
+			`{"class":"A","args":[9007199254740993,100000000000000000000,{"b":null,"a":[]}]}`, `{"class":"A","args":[9007199254740993,1e20,{"a":[],"b":null}]}`)
+		type hash struct {
+			B *int  `json:"b"`
+			A []int `json:"a"`
+		}
+		job := resque.Job{Queue: "q", Class: "A", Args: []any{int64(9007199254740993), 1e20, hash{A: []int{}}}}
+		removed, _, err := client.Dequeue(t.Context(), job)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, removed, "large integers are exact, 1e20 is not an integer, and the members of an object have an order")
+		assert.Len(t, waitingTexts(t, client, "q"), 3)
+	})
+}
+
+func TestDequeueFindsStampedJobs(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	client, err := resque.New(s.Open(t), resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{resque.StampEnqueuedAt}})
+	require.NoError(t, err)
+	for _, n := range []int{1, 2, 1} {
+		_, err := client.Enqueue(t.Context(), exporter(n))
+		require.NoError(t, err)
+	}
+	removed, ok, err := client.Dequeue(t.Context(), exporter(1))
+	require.NoError(t, err)
+	assert.True(t, ok)
+	assert.EqualValues(t, 2, removed)
+	assert.Equal(t, []int{2}, numbers(t, client, "exports"))
 }
 
 func TestDequeueClassReadsPayloads(t *testing.T) {
@@ -144,40 +196,6 @@ func TestDequeueClassOfALongQueue(t *testing.T) {
 		}
 		assert.True(t, slices.Equal(want, numbers(t, client, "exports")))
 		assert.EqualValues(t, len(jobs)-len(want), removed)
-	})
-}
-
-// What is pushed between two parts is not looked at.
-func TestDequeueClassLeavesWhatIsPushedMeanwhile(t *testing.T) {
-	t.Parallel()
-	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
-		direct, proxy := s.Client(t), s.Proxy(t)
-		mailers := slices.Repeat([]resque.Job{{Queue: "q", Class: "Mailer"}}, 3000) // two parts
-		_, err := direct.EnqueueAll(t.Context(), mailers)
-		require.NoError(t, err)
-		client := clientOf(t, proxy.URL)
-		require.NoError(t, client.Redis().Ping(t.Context()))
-		_, _, err = client.DequeueClass(t.Context(), resque.Job{Queue: "other", Class: "Mailer"}) // Redis has the script now
-		require.NoError(t, err)
-
-		release := proxy.Hold()
-		removed := make(chan int64, 1)
-		go func() {
-			n, _, err := client.DequeueClass(t.Context(), resque.Job{Queue: "q", Class: "Mailer"})
-			assert.NoError(t, err)
-			removed <- n
-		}()
-		require.Eventually(t, func() bool {
-			n, err := direct.Size(t.Context(), "q")
-			return err == nil && n == 1000
-		}, time.Minute, time.Millisecond)
-		_, err = direct.EnqueueAll(t.Context(), mailers[:10])
-		require.NoError(t, err)
-		release()
-		assert.EqualValues(t, 3000, <-removed)
-		n, err := direct.Size(t.Context(), "q")
-		require.NoError(t, err)
-		assert.EqualValues(t, 10, n)
 	})
 }
 

@@ -83,19 +83,9 @@ func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	if !ok || list == "" || list == store.DelayedTrash {
 		return 0, fmt.Errorf("%w: token %q does not name a list of failures", ErrNoTrash, trash)
 	}
-	var restored int64
-	for {
-		n, left, err := f.store.RestoreFailed(ctx, list, trash, maxPart)
-		restored += n
-		switch {
-		case err != nil:
-			return restored, err
-		case restored == 0:
-			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
-		case left == 0:
-			return restored, f.store.ForgetTrash(ctx, trash)
-		}
-	}
+	return restore(ctx, f.store, trash, func() (restored, left int64, err error) {
+		return f.store.RestoreFailed(ctx, list, trash, maxPart)
+	})
 }
 
 // The records that one call examines and removes. Redis serves no other client during

@@ -19,9 +19,9 @@ type member struct {
 // WithMember returns a copy of the job with a member added to its payload after class
 // and args. It replaces a member of the same name. Use it for data that belongs to the
 // job but is not an argument, such as the context of a trace. Ruby performs such a job
-// as any other. However, [Client.Dequeue] and Ruby's dequeue compare payloads byte by
-// byte and therefore find the job only if it is given with the same members. If name is
-// "class" or "args", enqueueing the job returns an error.
+// as any other. However, Ruby's dequeue compares payloads byte by byte and does not find
+// it; [Client.Dequeue] does. If name is "class" or "args", enqueueing the job returns an
+// error.
 func (j Job) WithMember(name string, value any) Job {
 	others := slices.DeleteFunc(slices.Clone(j.members), func(m member) bool { return m.name == name })
 	j.members = append(others, member{name, value})

@@ -64,10 +64,16 @@ func ParseQueuedJobID(text string) (QueuedJobID, error) {
 // Ruby: Resque.peek with Resque.size.
 func (q *Queue) Page(ctx context.Context, first, count int64) (jobs []QueuedJob, size int64, err error) {
 	part, size, err := q.store.QueuePart(ctx, q.name, first, count)
-	for _, e := range part {
-		jobs = append(jobs, QueuedJob{ID: QueuedJobID{e.Position, store.Digest(e.Raw)[:digestLength]}, Raw: e.Raw, Size: e.Size})
+	return queuedJobs(part), size, err
+}
+
+// queuedJobs returns jobs that were read whole.
+func queuedJobs(part []store.Entry) []QueuedJob {
+	jobs := make([]QueuedJob, len(part))
+	for i, e := range part {
+		jobs[i] = QueuedJob{ID: QueuedJobID{e.Position, store.Digest(e.Raw)[:digestLength]}, Raw: e.Raw, Size: e.Size}
 	}
-	return jobs, size, err
+	return jobs
 }
 
 // Preview is like [Queue.Page], but always returns count jobs if the queue has them. It
@@ -118,7 +124,7 @@ func (q *Queue) take(ctx context.Context, ids []QueuedJobID, fn func(jobs [][]by
 	for len(ids) > 0 {
 		var jobs [][]byte
 		n, size := 0, 0
-		for ; n < min(len(ids), queueAtOnce) && size < bytesAtOnce; n++ {
+		for ; n < min(len(ids), actsAtOnce) && size < bytesAtOnce; n++ {
 			raw, ok, err := q.find(ctx, ids[n])
 			if err != nil {
 				return p, err
@@ -182,126 +188,10 @@ func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, err
 // Ruby: Resque.remove_queue, which also removes its jobs.
 func (q *Queue) Forget(ctx context.Context) error { return q.store.ForgetQueue(ctx, q.name) }
 
-// Count returns the number of jobs for which match returns true. It reads the whole
-// queue.
-func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64, err error) {
-	for first := int64(0); ; {
-		jobs, _, err := q.Page(ctx, first, queuePart)
-		if err != nil || len(jobs) == 0 {
-			return n, err
-		}
-		for _, job := range jobs {
-			if match(job) {
-				n++
-			}
-		}
-		first += int64(len(jobs))
-	}
-}
-
-// RemoveMatching removes the jobs for which match returns true and that are in the
-// queue when the call begins. Unless progress is nil, RemoveMatching calls it after
-// each part of the queue. When ctx ends, RemoveMatching stops between two steps.
-func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match func(QueuedJob) bool, progress func(BulkProgress)) (BulkProgress, error) {
-	if progress == nil {
-		progress = func(BulkProgress) {}
-	}
-	r := queueRemoval{q: q, match: match, tell: progress, trash: newQueueTrash(q.name, how.Keep)}
-	return r.run(ctx)
-}
-
 func (q *Queue) noteTrash(ctx context.Context, p *BulkProgress, trash store.Trash) error {
 	if trash.Keep <= 0 {
 		return nil
 	}
 	p.Trash = []string{trash.Token}
 	return q.store.NoteTrash(ctx, trash, time.Now())
-}
-
-// queueRemoval removes jobs of a queue while workers take others from its front.
-type queueRemoval struct {
-	q     *Queue
-	match func(QueuedJob) bool
-	tell  func(BulkProgress)
-	trash store.Trash
-	p     BulkProgress
-}
-
-const (
-	queuePart   = 500 // jobs read in one call
-	queueAtOnce = 50  // jobs removed in one call
-	queuePasses = 20  // passes at most through a queue
-)
-
-// run makes passes through the queue until a pass finds nothing to remove. One pass
-// is not enough: when workers take jobs, the others move forward and the pass can
-// miss some. Jobs that are pushed during the call stay.
-func (r *queueRemoval) run(ctx context.Context) (BulkProgress, error) {
-	_, end, err := r.q.Page(ctx, 0, 1)
-	if err != nil {
-		return r.p, err
-	}
-	r.p.Total = end
-	for pass := 0; pass < queuePasses && err == nil; pass++ {
-		before, gone := r.p.Done, r.p.Gone
-		err = r.pass(ctx, end)
-		end -= r.p.Done - before
-		if r.p.Done == before && r.p.Gone == gone {
-			break
-		}
-	}
-	return r.p, err
-}
-
-func (r *queueRemoval) pass(ctx context.Context, end int64) error {
-	for at := int64(0); at < end; {
-		jobs, _, err := r.q.Page(ctx, at, min(queuePart, end-at))
-		if err != nil || len(jobs) == 0 {
-			return err
-		}
-		var acts []store.FailedAct
-		for _, job := range jobs {
-			if r.match(job) {
-				acts = append(acts, store.FailedAct{Position: job.ID.Position, Digest: store.Digest(job.Raw), Remove: true})
-			}
-		}
-		removed, err := r.remove(ctx, acts)
-		at, end = at+int64(len(jobs))-removed, end-removed
-		r.p.Seen = min(r.p.Seen+int64(len(jobs)), r.p.Total)
-		if err != nil {
-			return err
-		}
-		r.tell(r.p)
-	}
-	return nil
-}
-
-// remove removes those jobs that are still at their position.
-func (r *queueRemoval) remove(ctx context.Context, acts []store.FailedAct) (removed int64, err error) {
-	for some := range slices.Chunk(acts, queueAtOnce) {
-		for i := range some {
-			some[i].Position -= removed
-		}
-		acted, err := r.q.store.ActOnQueue(ctx, r.q.name, some, r.trash)
-		if err != nil {
-			return removed, err
-		}
-		for _, a := range acted {
-			switch {
-			case a.Err != nil:
-				return removed, fmt.Errorf("removing a job of queue %q: %w", r.q.name, a.Err)
-			case a.Done:
-				removed++
-				r.p.Done++
-			default:
-				r.p.Gone++
-			}
-		}
-		if r.p.Done > 0 && r.p.Trash == nil {
-			if err := r.q.noteTrash(ctx, &r.p, r.trash); err != nil {
-				return removed, err
-			}
-		}
-	}
-	return removed, nil
 }

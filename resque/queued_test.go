@@ -2,7 +2,11 @@ package resque_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +132,98 @@ func TestRemoveMatchingLeavesWhatIsPushedMeanwhile(t *testing.T) {
 		assert.Equal(t, resque.BulkProgress{Total: 10, Seen: 10, Done: 10}, p)
 		assert.Equal(t, []string{string(late)}, waitingIn(t, c, "q"))
 	})
+}
+
+// While a part is examined, workers take jobs from the front and producers push at the
+// end.
+func TestRemoveMatchingWhileTheQueueMoves(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		client, c := s.Client(t), s.Conn(t)
+		const jobs, late = 3000, 1_000_000
+		fillQueue(t, c, "q", jobs)
+		taken, pushed, random := map[string]bool{}, 0, rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+		move := func() {
+			for range random.IntN(200) {
+				raw, err := redis.String(c.Do("LPOP", "resque:queue:q"))
+				if errors.Is(err, redis.ErrNil) {
+					return
+				}
+				require.NoError(t, err)
+				taken[raw] = true
+			}
+			for range random.IntN(20) {
+				pushed++
+				_, err := c.Do("RPUSH", "resque:queue:q", fmt.Sprintf(`{"class":"A0","args":[%d]}`, late+pushed))
+				require.NoError(t, err)
+			}
+		}
+		seen := 0
+		odd := func(job resque.QueuedJob) bool {
+			if seen++; seen%300 == 0 {
+				move()
+			}
+			return bytes.Contains(job.Raw, []byte(`"A1"`))
+		}
+		p, err := client.Queue("q").RemoveMatching(t.Context(), resque.RemoveOptions{Keep: time.Hour}, odd, nil)
+		require.NoError(t, err)
+		require.NotEmpty(t, taken)
+		left := map[string]bool{}
+		for _, raw := range waitingIn(t, c, "q") {
+			assert.NotContains(t, raw, "A1")
+			left[raw] = true
+		}
+		kept, err := redis.Strings(c.Do("LRANGE", "resque:goresque:trash:"+p.Trash[0], 0, -1))
+		require.NoError(t, err)
+		assert.EqualValues(t, len(kept), p.Done)
+		last := -1
+		for _, raw := range kept {
+			var job struct{ Args []int }
+			require.NoError(t, json.Unmarshal([]byte(raw), &job))
+			assert.Greater(t, job.Args[0], last, "the trash keeps the order")
+			last = job.Args[0]
+			assert.False(t, taken[raw], "taken and removed: %s", raw)
+			left[raw] = true
+		}
+		for i := range jobs {
+			raw := fmt.Sprintf(`{"class":"A%d","args":[%d]}`, i%2, i)
+			assert.True(t, left[raw] != taken[raw], raw)
+		}
+	})
+}
+
+// A full Redis refuses to overwrite a job, but it removes jobs.
+func TestRemoveMatchingFromAFullRedis(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	client, c := s.Client(t), s.Conn(t)
+	fillQueue(t, c, "q", 30)
+	_, err := c.Do("CONFIG", "SET", "maxmemory", 1)
+	require.NoError(t, err)
+	odd := func(job resque.QueuedJob) bool { return bytes.Contains(job.Raw, []byte(`"A1"`)) }
+	_, err = client.Queue("q").RemoveMatching(t.Context(), resque.RemoveOptions{Keep: time.Hour}, odd, nil)
+	require.ErrorContains(t, err, "OOM")
+	assert.Len(t, waitingIn(t, c, "q"), 30, "without room for the trash nothing is removed")
+	p, err := client.Queue("q").RemoveMatching(t.Context(), resque.RemoveOptions{}, odd, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 15, p.Done)
+	assert.Len(t, waitingIn(t, c, "q"), 15)
+}
+
+// The parts of a queue are small if its jobs are large.
+func TestRemoveMatchingOfLargeJobs(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	client, c := s.Client(t), s.Conn(t)
+	fillQueue(t, c, "q", 500)
+	for range 20 {
+		_, err := c.Do("RPUSH", "resque:queue:q", `{"class":"A1","args":["`+strings.Repeat("x", 1<<20)+`"]}`)
+		require.NoError(t, err)
+	}
+	p, err := client.Queue("q").RemoveMatching(t.Context(), resque.RemoveOptions{}, func(job resque.QueuedJob) bool { return bytes.Contains(job.Raw, []byte(`"A1"`)) }, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 270, p.Done)
+	assert.Len(t, waitingIn(t, c, "q"), 250)
 }
 
 func TestQueuedJobIDsThatAreNone(t *testing.T) {

@@ -58,9 +58,16 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	case !isQueue:
 		return c.Failures().Restore(ctx, trash)
 	}
+	return restore(ctx, c.store, trash, func() (restored, left int64, err error) {
+		return c.store.RestoreJobs(ctx, queue, trash, maxPart)
+	})
+}
+
+// restore calls move, which moves some entries out of a trash, until the trash is empty.
+func restore(ctx context.Context, s *store.Store, trash string, move func() (restored, left int64, err error)) (int64, error) {
 	var restored int64
 	for {
-		n, left, err := c.store.RestoreJobs(ctx, queue, trash, queuePart)
+		n, left, err := move()
 		restored += n
 		switch {
 		case err != nil:
@@ -68,7 +75,7 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 		case restored == 0:
 			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
 		case left == 0:
-			return restored, c.store.ForgetTrash(ctx, trash)
+			return restored, s.ForgetTrash(ctx, trash)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	_ "embed"
 	"fmt"
 
@@ -27,37 +26,35 @@ func (s *Store) Remove(ctx context.Context, queue string, payload []byte) (int64
 	return n, nil
 }
 
-// removePart is how many payloads RemoveClass looks at in one step. The step ends early
-// when removeMost are removed. In each step Redis searches all payloads behind those to
-// remove, which takes some 80 ms for a million, so smaller steps would take longer.
-const (
-	removePart = 50_000
-	removeMost = 2000
-)
+// removedAtOnce is how many payloads RemovePart removes at most. To overwrite one in
+// the middle of a million takes Redis some 0.05 ms.
+const removedAtOnce = 500
 
-// RemoveClass removes every payload of a class from a queue, part by part from its
-// end, and returns how many it removed, even with an error. Jobs that are pushed
-// during the call are left alone if the length of the list shows them: each job that
-// a worker takes at the same time hides one of them.
+// RemovePart removes the payloads of a queue that are equal to one of payloads and at
+// a position from first to last, in one step. It begins with the last. It stops when it
+// has removed many, and returns how many, also with an error, and the first position
+// that it has looked at.
 //
 // Ruby: Resque::Job.destroy, which reads the whole queue and then removes all
 // payloads with the same bytes.
-func (s *Store) RemoveClass(ctx context.Context, queue, class string) (int64, error) {
-	mark := "goresque:removed:" + rand.Text()
-	total, removed, done, length := int64(0), int64(0), 0, -1
-	for reached := false; !reached; {
-		err := s.with(ctx, func(c conn) error {
-			reply, err := redis.Values(c.script(s.scripts.dequeue, 1, s.keys.queue(queue), class, mark, removePart, removeMost, done, length))
-			if err != nil {
-				return err
-			}
-			_, err = redis.Scan(reply, &removed, &done, &length, &reached)
-			return err
-		})
-		if err != nil {
-			return total, fmt.Errorf("removing the jobs of class %q from queue %q: %w", class, queue, err)
-		}
-		total += removed
+func (s *Store) RemovePart(ctx context.Context, queue string, first, last int64, payloads [][]byte, trash Trash) (removed, reached int64, err error) {
+	args := []any{2, s.keys.queue(queue), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), removedAtOnce, first, last}
+	for _, payload := range payloads {
+		args = append(args, payload)
 	}
-	return total, nil
+	err = s.with(ctx, func(c conn) error {
+		reply, err := redis.Values(c.script(s.scripts.dequeue, args...))
+		if err != nil {
+			return err
+		}
+		var refused string
+		if _, err = redis.Scan(reply, &removed, &reached, &refused); err == nil && refused != "" {
+			err = redis.Error(refused)
+		}
+		return err
+	})
+	if err != nil {
+		return removed, reached, fmt.Errorf("removing jobs from queue %q: %w", queue, err)
+	}
+	return removed, reached, nil
 }

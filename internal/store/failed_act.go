@@ -61,18 +61,6 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 	return acted, nil
 }
 
-// ActOnQueue runs acts on the jobs of a queue. They can only remove jobs.
-func (s *Store) ActOnQueue(ctx context.Context, queue string, acts []FailedAct, trash Trash) ([]FailedActed, error) {
-	if len(acts) == 0 {
-		return nil, nil
-	}
-	acted, err := s.acted(ctx, s.scripts.failed, s.failedCall(s.keys.queue(queue), acts, true, trash))
-	if err != nil {
-		return nil, fmt.Errorf("removing %d jobs from queue %q: %w", len(acts), queue, err)
-	}
-	return acted, nil
-}
-
 // acted runs a script that returns a status for each act.
 func (s *Store) acted(ctx context.Context, script *redis.Script, call *call) ([]FailedActed, error) {
 	var statuses []any

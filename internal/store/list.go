@@ -201,6 +201,16 @@ func (s *Store) QueuePart(ctx context.Context, queue string, first, count int64)
 	return part, size, nil
 }
 
+// QueuePartBefore is like QueuePart, but reads the payloads in front of position end, the
+// last one first. It begins at the end of the queue if the position is behind it.
+func (s *Store) QueuePartBefore(ctx context.Context, queue string, end, count int64) (part []Entry, err error) {
+	part, _, err = s.some(ctx, s.keys.queue(queue), listRange{first: end - 1, count: count, backward: true, whole: -1})
+	if err != nil {
+		return nil, fmt.Errorf("reading queue %q: %w", queue, err)
+	}
+	return part, nil
+}
+
 // QueuePreview reads up to count payloads of a queue from a position on, and the size
 // of the queue. When it has read whole bytes, it reads only the beginning of the others.
 func (s *Store) QueuePreview(ctx context.Context, queue string, first, count, whole int64) ([]Entry, int64, error) {
