@@ -21,6 +21,7 @@ type Proxy struct {
 	hold  sync.RWMutex
 	epoch atomic.Int64 // odd during Silence
 	held  atomic.Pointer[held]
+	watch atomic.Pointer[func(commands []byte) bool]
 
 	refusing atomic.Bool
 	refused  atomic.Int64
@@ -79,6 +80,11 @@ func (p *Proxy) HoldCommands(text string) (release func()) {
 	})
 }
 
+// Watch calls fn with all that clients send from now on, before it is forwarded, and
+// closes the connection instead if fn returns false. A small command or pipeline comes in
+// one call. Several connections may call fn at the same time.
+func (p *Proxy) Watch(fn func(commands []byte) bool) { p.watch.Store(&fn) }
+
 // pass copies commands from a client to Redis.
 func (p *Proxy) pass(server io.Writer, client io.Reader) {
 	buf := make([]byte, 64<<10)
@@ -91,6 +97,9 @@ func (p *Proxy) pass(server io.Writer, client io.Reader) {
 				<-h.until
 			}
 			last = bytes.Clone(seen[max(0, len(seen)-len(h.text)+1):])
+		}
+		if fn := p.watch.Load(); fn != nil && n > 0 && !(*fn)(buf[:n]) {
+			return
 		}
 		if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 			return

@@ -52,15 +52,19 @@ for i = 1, seconds do
   key, at = key + 1 + n, at + 3
 end
 
+-- ends_with reports whether a set's key is that of a payload. It makes no copy.
+local function ends_with(set, payload)
+  return #set == prefix + #payload and set:find(payload, prefix + 1, true)
+end
+
 for _, s in ipairs(lists) do
   s.length = redis.call('LLEN', s.list)
   if s.length < s.jobs or (s.jobs == 0 and s.length > 0) then
     return 0
   end
   if s.jobs > 0 then
-    local before = KEYS[s.sets + 1]:sub(1, prefix)
     for i, job in ipairs(redis.call('LRANGE', s.list, 0, s.jobs - 1)) do
-      if before .. job ~= KEYS[s.sets + i] then
+      if not ends_with(KEYS[s.sets + i], job) then
         return 0
       end
     end
