@@ -64,8 +64,12 @@ const (
 // DelayedAgain is the result of DelayAgain, in copies of the job.
 type DelayedAgain struct{ Removed, Pushed, Delayed int64 }
 
-// againLists is how many lists one step of a removal changes.
-const againLists = 200
+// againLists is how many lists one step of a removal changes. againTries is how often a
+// step is tried: each time that it fails, another process has changed the same job.
+const (
+	againLists = 200
+	againTries = 1000
+)
 
 // ErrKeepsMoving is returned if other processes change where a job is each time before
 // a step can be done.
@@ -78,7 +82,7 @@ var ErrKeepsMoving = errors.New("other processes change the job's times")
 // and delay_or_enqueue_at, which take several steps.
 func (s *Store) DelayAgain(ctx context.Context, job Delayed, what Again) (DelayedAgain, error) {
 	var total DelayedAgain
-	for tries := 20; tries > 0; {
+	for tries := againTries; tries > 0; {
 		seconds, members, err := s.locate(ctx, job.Payload)
 		if err != nil {
 			return total, &NotSentError{err}
