@@ -23,6 +23,9 @@ have redis 'install redis-server 6.2 or later' command -v redis-server
 have ruby 'install the gems resque 3.0.0, sinatra and json up to 2.10 (later versions spell floats differently),
 interop:   or set RUBYLIB to the lib directory of a checkout of resque and install the gems that it needs' \
 	ruby -rjson -rresque -rsinatra/base -e "exit JSON.generate(1e20) == '1.0e+20'"
+have resque-scheduler 'install the gem resque-scheduler 5.0.0, or add the lib directory of a checkout to RUBYLIB and
+interop:   install rufus-scheduler' \
+	ruby -rresque -rresque-scheduler -e ''
 have node "install Node.js, and run (cd $node && npm ci)" \
 	node -e "require.resolve('node-resque', {paths: ['$node']})"
 
