@@ -109,6 +109,33 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt,
 	return c.Enqueue(ctx, job.To(queue))
 }
 
+// EnqueueWith calls the enqueue hooks of the client and of the job's definition as
+// [Client.Enqueue] does, but push instead of Redis gets the payload, also if the client is
+// inline. Packages that write jobs in a script of their own, such as resque/scheduler, use
+// it.
+func (c *Client) EnqueueWith(ctx context.Context, job Job, push func(ctx context.Context, queue string, payload []byte) error) (Receipt, error) {
+	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
+		if err := job.validate(); err != nil {
+			return Receipt{}, err
+		}
+		if job.due != nil {
+			return Receipt{}, fmt.Errorf("resque: enqueueing %s: the job must not be delayed", job.Class)
+		}
+		payload, err := c.appendPayload(nil, job)
+		if err == nil {
+			err = push(ctx, job.Queue, payload)
+		}
+		if err != nil {
+			return Receipt{}, err
+		}
+		return Receipt{State: Queued, Queue: job.Queue}, nil
+	})
+}
+
+// Hooked reports whether the client or the job's definition has enqueue hooks, so that
+// each time the job is enqueued its payload may be different.
+func (c *Client) Hooked(job Job) bool { return c.hooked(job) }
+
 // ErrMaybeQueued is wrapped by the error of [Client.Enqueue] if the job may be in
 // the queue because the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("it is not known whether the job was queued")

@@ -22,7 +22,10 @@ type Recording struct {
 	KeysBefore map[string]Value `json:"keys_before"`
 	KeysAfter  map[string]Value `json:"keys_after"`
 	Returns    json.RawMessage  `json:"returns"`
-	Raises     *struct {
+	RufusJobs  map[string]struct {
+		Original string `json:"original"`
+	} `json:"rufus_job"` // that a schedule became
+	Raises *struct {
 		Class   string `json:"class"`
 		Message string `json:"message"`
 	} `json:"raises"`

@@ -92,6 +92,26 @@ func (k keys) timestamps(payload string) string { return k.rdb.Key("timestamps",
 // at which they fired. Ruby: Resque::Scheduler::DelayingExtensions#last_enqueued_at.
 func (k keys) lastEnqueuedAt() string { return k.rdb.Key("delayed:last_enqueued_at") }
 
+// persistentSchedules is the key of the hash of the names of recurring entries to their
+// configurations. Ruby: Resque::Scheduler::SchedulingExtensions#persist_schedule.
+func (k keys) persistentSchedules() string { return k.rdb.Key("persistent_schedules") }
+
+// schedulesChanged is the key of the set of the names of recurring entries that were set
+// or removed. Ruby: SchedulingExtensions#set_schedule.
+func (k keys) schedulesChanged() string { return k.rdb.Key("schedules_changed") }
+
+// schedule is the key of the hash of the recurring entries that the master runs, for
+// viewers. Ruby has no such key.
+func (k keys) schedule() string { return k.rdb.Key("goresque:schedule") }
+
+// scheduleSlots is the key of the hash of the names of recurring entries to the last
+// scheduled time at which each fired. Ruby has no such key.
+func (k keys) scheduleSlots() string { return k.rdb.Key("goresque:schedule:slots") }
+
+// scheduleOff is the key of the set of the names of recurring entries that are switched
+// off. Ruby has no such key.
+func (k keys) scheduleOff() string { return k.rdb.Key("goresque:schedule:off") }
+
 // master is the key of the lock that the scheduler holds that is master. The namespace
 // is in it twice. A prefix keeps the schedulers of several applications apart.
 // Ruby: Resque::Scheduler::Lock::Base#initialize, by Locking#master_lock_key.

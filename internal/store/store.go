@@ -43,6 +43,9 @@ type scripts struct {
 	masterTake, masterRelease          *redis.Script
 	due, move                          *redis.Script
 	describe, readKey, list, scan      *redis.Script
+	fire, schedulePublish              *redis.Script
+	scheduleSet, scheduleRemove        *redis.Script
+	scheduleChanges                    *redis.Script
 }
 
 // New returns a store on rdb.
@@ -82,6 +85,12 @@ func New(rdb Redis) *Store {
 			masterRelease: redis.NewScript(-1, masterReleaseLua),
 			due:           redis.NewScript(-1, dueLua),
 			move:          redis.NewScript(-1, moveLua),
+
+			fire:            redis.NewScript(-1, fireLua),
+			scheduleChanges: redis.NewScript(-1, scheduleChangesLua),
+			schedulePublish: redis.NewScript(-1, schedulePublishLua),
+			scheduleSet:     redis.NewScript(-1, scheduleSetLua),
+			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
 		},
 	}
 	s.pushes.send, s.delays.send = s.sendPushes, s.sendDelays

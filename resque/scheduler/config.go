@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,41 @@ type Config struct {
 	// It may be called several times for a job. The job must not be changed.
 	BeforeMove func(ctx context.Context, job *resque.Payload) error
 
+	// Entries are recurring jobs of the program. A persistent entry of the same name, see
+	// [Set], takes precedence.
+	//
+	// Ruby: Resque.schedule=.
+	Entries []Entry
+
+	// Dynamic makes the master look at every Interval whether persistent entries were
+	// set or removed. Otherwise it reads them when it becomes master, and at
+	// [Scheduler.Reload].
+	//
+	// Ruby: DYNAMIC_SCHEDULE.
+	Dynamic bool
+
+	// Location is the time zone of cron lines that name none.
+	//
+	// Defaults to [time.Local], as in Ruby.
+	Location *time.Location
+
+	// Grace is how late a recurring job may be enqueued, after no scheduler was running
+	// or Redis was away. Of several times that were missed, only the latest counts. If it
+	// is negative, a new master makes up for nothing, as in Ruby.
+	//
+	// Defaults to a minute.
+	Grace time.Duration
+
+	// MondayWeeks makes the weeks of cron lines such as "0 9 * * mon%2" begin on Monday,
+	// as in fugit 1.12 and later. By default they begin on Tuesday, as in older versions.
+	// Use it if Ruby's schedulers have a new version.
+	MondayWeeks bool
+
+	// Env is the environment whose entries run; see [Entry.Env].
+	//
+	// Ruby: RAILS_ENV.
+	Env string
+
 	// OnState, if not nil, is called when the scheduler becomes master or another one
 	// does. It must return soon.
 	OnState func(State)
@@ -88,9 +124,13 @@ func (c Config) withDefaults() (Config, error) {
 	if strings.ContainsAny(c.LockPrefix, " \t\r\n") {
 		mistakes = append(mistakes, fmt.Errorf("scheduler: LockPrefix %q has a blank", c.LockPrefix))
 	}
+	mistakes = append(mistakes, checkEntries(c.Entries)...)
 	if err := errors.Join(mistakes...); err != nil {
 		return c, err
 	}
+	c.Entries = slices.Clone(c.Entries)
+	c.Location = cmp.Or(c.Location, time.Local) //nolint:gosmopolitan // as in Ruby
+	c.Grace = cmp.Or(c.Grace, time.Minute)
 	c.Interval = max(cmp.Or(c.Interval, 5*time.Second), minInterval)
 	c.LockTTL = cmp.Or(c.LockTTL, 30*time.Second)
 	c.BatchSize = cmp.Or(c.BatchSize, store.MoveJobs)

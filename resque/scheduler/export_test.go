@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/goresque/goresque/internal/exchange"
@@ -41,3 +42,46 @@ func (b *between) ReadDue(ctx context.Context, members []string, jobs int) ([]st
 
 // Lateness returns how late a second is.
 func Lateness(member string, now time.Time) time.Duration { return lateness(member, now) }
+
+// Recur performs the recurring duty of s once. s must hold the lock.
+func Recur(ctx context.Context, s *Scheduler, now time.Time, began bool) (next time.Time, err error) {
+	return s.recurring.perform(ctx, turn{master: s.master, now: now, began: began})
+}
+
+// ShareToken makes b take a's lock for its own.
+func ShareToken(a, b *Scheduler) { b.master = a.master }
+
+// NextOf returns the next time of an entry, and why it does not run.
+func NextOf(s *Scheduler, name string) (next time.Time, known bool, err error) {
+	it := s.recurring.entries[name]
+	if it == nil {
+		return time.Time{}, false, nil
+	}
+	return it.next, true, it.err
+}
+
+// ParseConfig reads the configuration of an entry.
+func ParseConfig(name, text string) (Entry, error) { return parseConfig(name, []byte(text)) }
+
+// ConfigOf returns the configuration of an entry.
+func ConfigOf(e Entry) (string, error) {
+	text, err := e.config()
+	return string(text), err
+}
+
+// LoseReply makes the next call of Fire of s return an error although it was executed.
+func LoseReply(s *Scheduler) { s.recurring.store = &lossy{firing: s.recurring.store} }
+
+type lossy struct {
+	firing
+	lost bool
+}
+
+func (l *lossy) Fire(ctx context.Context, m store.Master, at string, firings []store.Firing) ([]store.Fired, error) {
+	fired, err := l.firing.Fire(ctx, m, at, firings)
+	if err == nil && !l.lost {
+		l.lost = true
+		return nil, errors.New("the reply was lost")
+	}
+	return fired, err
+}

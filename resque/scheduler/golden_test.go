@@ -213,6 +213,10 @@ func (c rdb) restore(t *testing.T, key string, v golden.Value, text func(string)
 	switch v.Type {
 	case "string":
 		c.do(t, "SET", key, text(v.Value.(string)))
+	case "hash":
+		for field, value := range v.Value.(map[string]any) {
+			c.do(t, "HSET", key, field, text(value.(string)))
+		}
 	case "list", "set":
 		command := map[string]string{"list": "RPUSH", "set": "SADD"}[v.Type]
 		for _, item := range v.Value.([]any) {

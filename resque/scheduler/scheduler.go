@@ -16,14 +16,15 @@ import (
 // Scheduler moves delayed jobs to their queues while it is master. [New] returns one.
 // It is safe for concurrent use.
 type Scheduler struct {
-	cfg     Config
-	store   backend
-	master  store.Master
-	mover   *mover
-	duties  []duty
-	running sync.Mutex
-	wake    chan struct{} // makes Run look at once
-	reload  atomic.Bool
+	cfg       Config
+	store     backend
+	master    store.Master
+	mover     *mover
+	recurring *recurring
+	duties    []duty
+	running   sync.Mutex
+	wake      chan struct{} // makes Run look at once
+	reload    atomic.Bool
 
 	mu    sync.Mutex
 	state State
@@ -62,7 +63,8 @@ func New(client *resque.Client, cfg Config) (*Scheduler, error) {
 		master: store.Master{Token: id(rand.Text()), Prefix: cfg.LockPrefix, TTL: cfg.LockTTL},
 	}
 	s.mover = newMover(backend, cfg, id("scheduler"))
-	s.duties = []duty{s.mover}
+	s.recurring = newRecurring(backend, client, cfg)
+	s.duties = []duty{s.mover, s.recurring}
 	return s, nil
 }
 

@@ -1,0 +1,206 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
+	"github.com/goresque/goresque/resque"
+)
+
+// ErrNoSchedule is wrapped by the error of a function that is given a name that no entry
+// has.
+var ErrNoSchedule = errors.New("scheduler: there is no such schedule")
+
+// Set stores a persistent entry, or replaces it. Schedulers with [Config.Dynamic] read it
+// at their next look; Ruby's, too, if they run with DYNAMIC_SCHEDULE. It reports whether
+// the entry is new or has changed.
+//
+// The entry is checked first, because one that Ruby cannot read ends Ruby's schedulers.
+// The hooks of the job's definition are not stored.
+//
+// Ruby: Resque.set_schedule with persist.
+func Set(ctx context.Context, client *resque.Client, e Entry) (changed bool, err error) {
+	if err := e.check(); err != nil {
+		return false, err
+	}
+	config, err := e.config()
+	if err != nil {
+		return false, err
+	}
+	return store.New(client.Redis()).SetSchedule(ctx, e.Name, config)
+}
+
+// Remove removes a persistent entry. If there is none of that name, the error wraps
+// [ErrNoSchedule]. An entry of [Config.Entries] of the same name runs again.
+//
+// Ruby: Resque.remove_schedule.
+func Remove(ctx context.Context, client *resque.Client, name string) error {
+	removed, err := store.New(client.Redis()).RemoveSchedule(ctx, name)
+	if err == nil && !removed {
+		err = fmt.Errorf("%w: %q, among the persistent ones", ErrNoSchedule, name)
+	}
+	return err
+}
+
+// Enable switches an entry on again. If there is none of that name, the error wraps
+// [ErrNoSchedule].
+func Enable(ctx context.Context, client *resque.Client, name string) error {
+	return turnOn(ctx, client, name, true)
+}
+
+// Disable switches an entry off: its times pass without a job. Ruby's schedulers ignore
+// it. If there is none of that name, the error wraps [ErrNoSchedule].
+func Disable(ctx context.Context, client *resque.Client, name string) error {
+	return turnOn(ctx, client, name, false)
+}
+
+func turnOn(ctx context.Context, client *resque.Client, name string, on bool) error {
+	if _, err := Find(ctx, client, name); err != nil {
+		return err
+	}
+	return store.New(client.Redis()).SwitchSchedule(ctx, name, on)
+}
+
+// RunNow enqueues the job of an entry at once, also if the entry is switched off. Its
+// times do not change. If there is none of that name, the error wraps [ErrNoSchedule].
+//
+// Ruby: Resque::Scheduler.enqueue_from_config, by the button of resque-web.
+func RunNow(ctx context.Context, client *resque.Client, name string) (resque.Receipt, error) {
+	s, err := Find(ctx, client, name)
+	if err != nil {
+		return resque.Receipt{}, err
+	}
+	if s.Job.Class == "" {
+		return resque.Receipt{}, fmt.Errorf("scheduler: the job of schedule %q is not known: %w", name, s.Err)
+	}
+	job, err := s.job(nil)
+	if err != nil {
+		return resque.Receipt{}, err
+	}
+	return client.Enqueue(ctx, job)
+}
+
+// Schedule is an entry as viewers see it.
+type Schedule struct {
+	Entry
+	Static  bool      // in Config.Entries of the master, not persistent
+	Running bool      // a Go master has loaded it
+	Off     bool      // switched off
+	Last    time.Time // when it last fired; zero if never
+	Err     error     // why it does not run
+
+	times times
+	slot  time.Time
+	now   time.Time // by Redis's clock
+}
+
+// Next returns the next n times, fewer if there are no more. Those of an interval are not
+// known until a Go scheduler has seen the entry.
+func (s Schedule) Next(n int) []time.Time { return s.NextAfter(s.now, n) }
+
+// NextAfter is Next for the times after from.
+func (s Schedule) NextAfter(from time.Time, n int) []time.Time {
+	slot := from
+	switch {
+	case s.Err != nil, s.times.cron == nil && (s.times.every == 0 || s.slot.IsZero()):
+		return nil
+	case s.times.cron == nil:
+		slot = s.slot
+		if missed := from.Sub(slot) / s.times.every; missed > 0 {
+			slot = slot.Add(missed * s.times.every)
+		}
+	case s.slot.After(from): // first_in
+		slot = s.slot
+	}
+	var next []time.Time
+	for range n {
+		if slot = s.times.after(slot); slot.IsZero() {
+			break
+		}
+		next = append(next, slot)
+	}
+	return next
+}
+
+// Schedules returns all entries by name: the persistent ones, and those that a Go master
+// has in its [Config.Entries].
+//
+// Ruby: Resque.schedule, which knows the static entries of its own process.
+func Schedules(ctx context.Context, client *resque.Client) ([]Schedule, error) {
+	all, err := store.New(client.Redis()).ReadSchedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for name := range all.Persistent {
+		names[name] = true
+	}
+	for name, text := range all.Published {
+		var p published
+		if json.Unmarshal([]byte(text), &p) == nil && p.Static {
+			names[name] = true
+		}
+	}
+	schedules := make([]Schedule, 0, len(names))
+	for name := range maps.Keys(names) {
+		schedules = append(schedules, read(all, name))
+	}
+	slices.SortFunc(schedules, func(a, b Schedule) int { return strings.Compare(a.Name, b.Name) })
+	return schedules, nil
+}
+
+// Find returns one entry. If there is none of that name, the error wraps [ErrNoSchedule].
+//
+// Ruby: Resque.fetch_schedule.
+func Find(ctx context.Context, client *resque.Client, name string) (Schedule, error) {
+	all, err := Schedules(ctx, client)
+	if err != nil {
+		return Schedule{}, err
+	}
+	i := slices.IndexFunc(all, func(s Schedule) bool { return s.Name == name })
+	if i < 0 {
+		return Schedule{}, fmt.Errorf("%w: %q", ErrNoSchedule, name)
+	}
+	return all[i], nil
+}
+
+// read reads one entry.
+func read(all store.Schedules, name string) Schedule {
+	s := Schedule{Off: all.Off[name], slot: all.Slots[name], now: all.Now}
+	var p published
+	text, isPublished := all.Published[name]
+	if isPublished {
+		_ = json.Unmarshal([]byte(text), &p) // what cannot be read is not known
+	}
+	config, persistent := all.Persistent[name]
+	if !persistent {
+		config, s.Static = string(p.Config), true
+	}
+	s.Running = isPublished && p.Static == s.Static
+	s.Name = name
+	if config != "" {
+		s.Entry, s.Err = parseConfig(name, []byte(config))
+	}
+	if s.Err == nil {
+		var zone *time.Location
+		if zone, s.Err = time.LoadLocation(cmp.Or(p.Zone, "Local")); s.Err == nil {
+			s.times, _, s.Err = timesOf(s.Entry, zone, p.MondayWeeks)
+		}
+	}
+	if s.Err == nil && p.Error != "" && s.Running {
+		s.Err = errors.New(p.Error)
+	}
+	if at, err := wire.ParseTime(all.Enqueued[name]); err == nil {
+		s.Last = at.Time
+	}
+	return s
+}
