@@ -25,6 +25,12 @@ type Failure struct {
 	Worker    string
 	Queue     string
 
+	// Class and Args are those of the job that was performed, for a Rails job those of
+	// the job inside. They are empty if the payload is not a job. They are for failure
+	// backends; Redis has them in Payload.
+	Class string
+	Args  []json.RawMessage
+
 	// Err is the error from which Exception, Error and Backtrace were made. It is
 	// for failure backends and is not recorded in Redis. If a child process
 	// performed the job, Err holds only what the child process reported.
@@ -49,6 +55,8 @@ func NewFailure(job *Payload, err error, at time.Time) Failure {
 		Backtrace: guarded(func() []string { return backtrace(err) }, []string{}),
 		Worker:    job.Worker,
 		Queue:     job.Queue,
+		Class:     job.Class,
+		Args:      job.Args,
 		Err:       err,
 	}
 	if !readable(job.Raw) {

@@ -181,13 +181,15 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 	var effects []store.Effect
 	cause := error(nil)
 	if len(record.Text) > 0 {
-		pruned.Job, pruned.Class = p.job(record)
+		var inside *Payload
+		pruned.Job, inside = p.job(record)
+		pruned.Class = inside.Class
 		if effects, err = p.requeue(ctx, record); err != nil {
 			return pruned, false, err
 		}
 		if pruned.Requeued = effects != nil; !pruned.Requeued {
 			cause = p.cause(pruned.Class)
-			effects = p.fail(ctx, record, cause)
+			effects = p.fail(ctx, record, inside, cause)
 		}
 	}
 	done, err := p.client.store.Prune(ctx, record, beat, effects)
@@ -200,17 +202,19 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 	return pruned, true, nil
 }
 
-// job returns the job in a record, and its class or that of the job in its wrapper.
-func (p *pruning) job(r store.Record) (job *Payload, class string) {
+// job returns the job in a record and, if it is wrapped, the job inside. An unreadable
+// job has no class.
+func (p *pruning) job(r store.Record) (job, inside *Payload) {
 	job, err := ParsePayload(r.Queue, r.Raw)
 	if err != nil {
-		return &Payload{Queue: r.Queue, Raw: r.Payload, Worker: p.id}, ""
+		job = &Payload{Queue: r.Queue, Raw: r.Payload, Worker: p.id}
+		return job, job
 	}
 	job.Worker = p.id
 	if inside, err := Unwrap(p.opts.Handler, job); err == nil {
-		return job, inside.Class
+		return job, inside
 	}
-	return job, job.Class
+	return job, job
 }
 
 // crashMemory is how long the crashes of a job are counted.
@@ -240,8 +244,8 @@ func (p *pruning) cause(class string) error {
 }
 
 // fail gives the job's failure to the backends and returns the effects that record it.
-func (p *pruning) fail(ctx context.Context, r store.Record, cause error) []store.Effect {
-	f := NewFailure(&Payload{Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
+func (p *pruning) fail(ctx context.Context, r store.Record, job *Payload, cause error) []store.Effect {
+	f := NewFailure(&Payload{Class: job.Class, Args: job.Args, Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
 	SaveFailure(ctx, p.opts.Logger, p.opts.FailureBackends, f)
 	lists := p.opts.FailureLists
 	return p.client.store.RecordFailure(f.Queue, f.AppendJSON(nil), lists.Has(FailuresTogether), lists.Has(FailuresByQueue))

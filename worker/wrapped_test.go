@@ -2,6 +2,8 @@ package worker_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,8 +39,7 @@ func TestRailsJobsAreRecordedByTheirOwnClass(t *testing.T) {
 	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UntilEmpty: true, Logger: log.logger()})
 	require.NoError(t, w.Run(t.Context()))
 
-	failed, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
-	require.NoError(t, err)
+	failed := recordedFailures(t, c)
 	require.Len(t, failed, 4)
 	for i, want := range []struct{ payload, text string }{
 		{payloads[0], `"exception":"Timeout::Error","error":"SlowJob: execution expired after 20ms"`},
@@ -51,6 +52,51 @@ func TestRailsJobsAreRecordedByTheirOwnClass(t *testing.T) {
 	}
 	assert.Equal(t, 1, log.count(`msg="job done" class=ExportJob`))
 	assert.Equal(t, 1, log.count(`msg="job failed" class=NopeJob`))
+}
+
+// Failure backends get the class and the arguments of the job that failed, from workers
+// and from what prunes a dead worker.
+func TestFailureBackendsGetClassAndArguments(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	export := activejob.Define1[int64]("ExportJob", "q")
+	mux := resque.NewMux()
+	mux.Handle(export.Handler(func(context.Context, int64) error { return errors.New("no disk") }))
+	mux.Handle(resque.Define1[int64]("Exporter", "q").Handler(func(context.Context, int64) error { return errors.New("no disk") }))
+	type told struct{ class, args string }
+	var failures []told // one job at a time
+	backend := resque.FailureBackendFunc(func(_ context.Context, f resque.Failure) error {
+		failures = append(failures, told{f.Class, fmt.Sprintf("%s", f.Args)})
+		return nil
+	})
+	enqueue(t, s, export.Job(7), resque.Job{Queue: "q", Class: "Exporter", Args: []any{int64(8)}})
+	_, err := c.Do("RPUSH", "resque:queue:q", "not a job")
+	require.NoError(t, err)
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, UntilEmpty: true, FailureBackends: []resque.FailureBackend{backend}})
+	require.NoError(t, w.Run(t.Context()))
+
+	payload, err := export.Job(9).Encode()
+	require.NoError(t, err)
+	for _, command := range [][]any{
+		{"SADD", "resque:workers", "dead:1:q"},
+		{"SET", "resque:worker:dead:1:q", `{"queue":"q","run_at":"2026-01-15T12:00:00Z","payload":` + string(payload) + `}`},
+	} {
+		do(t, c, command[0].(string), command[1:]...)
+	}
+	_, err = s.Client(t).Prune(t.Context(), "dead:1:q", resque.PruneOptions{
+		Force: true, Handler: mux, FailureLists: resque.FailuresTogether, FailureBackends: []resque.FailureBackend{backend},
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []told{{"ExportJob", "[7]"}, {"Exporter", "[8]"}, {"", "[]"}, {"ExportJob", "[9]"}}, failures)
+	assert.Contains(t, recordedFailures(t, c)[3], string(payload), "the record has the payload as it was")
+}
+
+func recordedFailures(t *testing.T, c redis.Conn) []string {
+	t.Helper()
+	failed, err := redis.Strings(c.Do("LRANGE", "resque:failed", 0, -1))
+	require.NoError(t, err)
+	return failed
 }
 
 func TestUnknownRailsJobsArePutBack(t *testing.T) {
