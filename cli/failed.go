@@ -62,6 +62,7 @@ func (f *filterFlags) addLists(cmd *cobra.Command) {
 // read returns the filter that the flags describe.
 func (f *filterFlags) read() resque.FailureFilter {
 	filter := f.filter
+	filter.All = true // --all and clear say so
 	filter.Since, filter.Until = f.since.at, f.until.at
 	if filter.List == "" && f.backend.value == "redis" {
 		filter.List = resque.FailedList
@@ -72,7 +73,7 @@ func (f *filterFlags) read() resque.FailureFilter {
 // given reports whether any filter was given.
 func (f *filterFlags) given() bool {
 	filter := f.read()
-	filter.List = ""
+	filter.List, filter.All = "", false
 	return filter != resque.FailureFilter{} || f.filter.List != ""
 }
 

@@ -23,11 +23,10 @@ func infoCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				info, err := client.Info(ctx)
-				if err != nil {
-					return err
+				if err == nil || len(info.Servers) > 0 { // with an error, keys have another type
+					env.printInfo(info, client.Redis().Namespace(), asJSON)
 				}
-				env.printInfo(info, client.Redis().Namespace(), asJSON)
-				return nil
+				return err
 			})
 		},
 	}

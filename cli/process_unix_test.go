@@ -218,9 +218,8 @@ func TestBackgroundReturnsWithTheNewPIDInItsFile(t *testing.T) {
 
 func TestBackgroundFailsOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("/dev/full is missing")
-	}
+	_, err := os.Stat("/dev/full")
+	redistest.Require(t, "/dev/full", err == nil)
 	s := redistest.Start(t)
 	cmd := command([]string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", "--background", "--pidfile", "/dev/full")
 	out, _ := cmd.CombinedOutput()

@@ -102,6 +102,31 @@ func TestInfo(t *testing.T) {
 		"servers      "+s.URL+"\nenvironment  production\n")
 }
 
+// A key of another type is an error, and the other numbers are shown.
+func TestInfoNamesAKeyOfAnotherType(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	ok(t, environ, "enqueue", "-q", "exports", "Exporter", "1")
+	_, err := s.Conn(t).Do("SET", "resque:failed", "text")
+	require.NoError(t, err)
+	got := run(t, nil, environ, "info")
+	assert.Equal(t, 1, got.status)
+	assert.Contains(t, got.stdout, "pending      1\n")
+	assert.Contains(t, got.stderr, `the key "resque:failed" does not have Resque's type`)
+}
+
+// The queue named "" can be removed like any other.
+func TestRemoveTheQueueWithoutAName(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	_, err := s.Conn(t).Do("SADD", "resque:queues", "", "exports")
+	require.NoError(t, err)
+	ok(t, environ, "queues", "remove", "", "--yes")
+	assert.Equal(t, "        0  exports\n", ok(t, environ, "queues"))
+}
+
 func TestEnqueueFrontAndJSON(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

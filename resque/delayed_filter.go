@@ -38,7 +38,7 @@ type DelayedFilter struct {
 	Since, Until time.Time
 }
 
-// ErrNoFilter is the error wrapped if a method that changes jobs gets a filter that sets
+// ErrNoFilter is the error wrapped if a method that changes jobs or failures gets a filter that sets
 // nothing, which may be a mistake. To mean all jobs, set All.
 var ErrNoFilter = errors.New("resque: the filter is empty (set All to select all jobs)")
 

@@ -102,7 +102,7 @@ func TestRequeueElsewhere(t *testing.T) {
 	assert.Empty(t, f.list(t, "queue:exports"))
 	_, err = f.Requeue(t.Context(), resque.RequeueOptions{Queue: "\xff"}, f.only(t))
 	require.ErrorContains(t, err, "not UTF-8")
-	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Args: []any{1, make(chan int)}}, resque.FailureFilter{}, nil)
+	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Args: []any{1, make(chan int)}}, resque.FailureFilter{All: true}, nil)
 	require.ErrorContains(t, err, "argument 2")
 }
 
@@ -269,7 +269,7 @@ func TestRequeueAll(t *testing.T) {
 			f.push(t, resque.FailedList, numbered(n)...)
 			f.push(t, resque.FailedList, "junk", failure("retried", `,"retried_at":"x"`))
 			var told []resque.BulkProgress
-			p, err := f.RequeueAll(t.Context(), how, resque.FailureFilter{}, func(p resque.BulkProgress) { told = append(told, p) })
+			p, err := f.RequeueAll(t.Context(), how, resque.FailureFilter{All: true}, func(p resque.BulkProgress) { told = append(told, p) })
 			require.NoError(t, err)
 			assert.Equal(t, resque.BulkProgress{Total: n + 2, Seen: n + 2, Done: n, Refused: 1}, p)
 			assert.Greater(t, len(told), 3)
@@ -286,7 +286,7 @@ func TestRequeueAll(t *testing.T) {
 				continue
 			}
 			assert.Len(t, marked, n+1)
-			p, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{}, nil)
+			p, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{All: true}, nil)
 			require.NoError(t, err)
 			assert.Zero(t, p.Done, "once is enough")
 			p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Again: true}, resque.FailureFilter{Text: "no. 1"}, nil)
@@ -333,7 +333,7 @@ func TestClearCanBeUndone(t *testing.T) {
 		records := numbered(2500)
 		f := newFailed(t, s, records...)
 		told := 0
-		p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{}, func(resque.BulkProgress) { told++ })
+		p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{All: true}, func(resque.BulkProgress) { told++ })
 		require.NoError(t, err)
 		assert.EqualValues(t, 2500, p.Done)
 		assert.Equal(t, 1, told)
@@ -344,7 +344,7 @@ func TestClearCanBeUndone(t *testing.T) {
 		assert.EqualValues(t, 2500, n)
 		assert.Equal(t, append(records, failure("new", "")), f.list(t, "failed"))
 
-		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
+		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, 2501, p.Done)
 		assert.Empty(t, p.Trash)
@@ -358,11 +358,11 @@ func TestBulkStopsWithTheContext(t *testing.T) {
 	f := newFailed(t, redistest.Start(t), numbered(1000)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p, err := f.RequeueAll(ctx, resque.RequeueOptions{}, resque.FailureFilter{}, func(resque.BulkProgress) { cancel() })
+	p, err := f.RequeueAll(ctx, resque.RequeueOptions{}, resque.FailureFilter{All: true}, func(resque.BulkProgress) { cancel() })
 	require.ErrorIs(t, err, context.Canceled)
 	assert.EqualValues(t, 50, p.Done, "the first part")
 	assert.EqualValues(t, 1000, p.Total)
-	p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
+	p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{All: true}, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 950, p.Done, "the rest")
 	assert.Len(t, f.list(t, "queue:exports"), 1000)
@@ -385,7 +385,7 @@ func TestActsInARace(t *testing.T) {
 		}
 		for range 3 {
 			acting.Go(func() {
-				count(f.RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil))
+				count(f.RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{All: true}, nil))
 			})
 			acting.Go(func() {
 				count(f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Text: "5"}, nil))
@@ -413,7 +413,7 @@ func TestActsThatRedisRefuses(t *testing.T) {
 				p, err := f.Requeue(t.Context(), how, f.only(t))
 				require.ErrorContains(t, err, "WRONGTYPE")
 				assert.Zero(t, p.Done)
-				_, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{}, nil)
+				_, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{All: true}, nil)
 				require.ErrorContains(t, err, "WRONGTYPE")
 				assert.Equal(t, []string{failure("a", "")}, f.list(t, "failed"), "it is still there")
 			}
@@ -471,4 +471,34 @@ func TestFailureIDs(t *testing.T) {
 		require.ErrorIs(t, err, resque.ErrFailureID, text)
 	}
 	assert.Equal(t, "1-"+digest, resque.FailureID{Position: 1, Digest: digest}.String())
+}
+
+// A filter that sets nothing may be a mistake, such as a variable that is empty.
+func TestAnEmptyFilterIsNotEverything(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	for range 3 {
+		_, err := c.Do("RPUSH", "resque:failed", `{"failed_at":"2026/01/15 12:00:00 UTC","payload":{"class":"A","args":[]},"exception":"E","error":"m","backtrace":[],"worker":"w","queue":"q"}`)
+		require.NoError(t, err)
+	}
+	f := s.Client(t).Failures()
+	_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{Class: ""}, nil)
+	require.ErrorIs(t, err, resque.ErrNoFilter)
+	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
+	require.ErrorIs(t, err, resque.ErrNoFilter)
+	n, err := f.Count(t.Context(), resque.FailureFilter{})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, n, "nothing was removed; reading takes an empty filter for all")
+	p, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{All: true}, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, p.Done)
+	for _, filter := range []resque.FailureFilter{{List: resque.FailedList, Text: "nothing has this"}, {All: true, Class: "B"}} {
+		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, filter, nil)
+		require.NoError(t, err)
+		require.Zero(t, p.Done, "All does not replace the other fields")
+	}
+	p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, p.Done)
 }

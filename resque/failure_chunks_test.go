@@ -33,7 +33,7 @@ func TestLargeFailuresAreRequeuedAndRemoved(t *testing.T) {
 		}
 
 		fill()
-		done, err := client.Failures().RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil)
+		done, err := client.Failures().RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{All: true}, nil)
 		require.NoError(t, err)
 		assert.EqualValues(t, n, done.Done)
 		assert.EqualValues(t, 0, size("resque:failed"))

@@ -102,7 +102,7 @@ func TestRequeueKeepsWhatItRemoves(t *testing.T) {
 		require.NoError(t, err)
 		assert.ElementsMatch(t, before, f.list(t, "failed"))
 
-		p, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{}, nil)
+		p, err = f.RequeueAll(t.Context(), how, resque.FailureFilter{All: true}, nil)
 		require.NoError(t, err)
 		require.Len(t, p.Trash, 1)
 		assert.Empty(t, f.list(t, "failed"))
@@ -110,7 +110,7 @@ func TestRequeueKeepsWhatItRemoves(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 5, n)
 
-		p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Keep: time.Minute}, resque.FailureFilter{}, nil)
+		p, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Keep: time.Minute}, resque.FailureFilter{All: true}, nil)
 		require.NoError(t, err)
 		assert.Empty(t, p.Trash, "marked ones are not removed")
 	})

@@ -9,9 +9,13 @@ import (
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
-// FailureFilter selects failures. A failure must match every field that is set. The
-// zero FailureFilter matches all failures.
+// FailureFilter selects failures. A failure must match every field that is set. Methods
+// that read take the zero FailureFilter for all failures. Methods that change failures
+// return [ErrNoFilter] for it, unless All is set.
 type FailureFilter struct {
+	// All says that a filter without other fields means all failures.
+	All bool
+
 	// List is the name of a list, one of those that [Failures.Lists] returns.
 	// Defaults to "", all lists.
 	List string
@@ -51,8 +55,16 @@ const (
 
 // all reports whether the filter matches every record of its lists.
 func (f FailureFilter) all() bool {
-	f.List = ""
+	f.List, f.All = "", false
 	return f == FailureFilter{}
+}
+
+// check returns an error if the filter sets nothing.
+func (f FailureFilter) check() error {
+	if f == (FailureFilter{}) {
+		return ErrNoFilter
+	}
+	return nil
 }
 
 // matcher is a filter prepared for many records.

@@ -28,12 +28,16 @@ func (f *Failures) Remove(ctx context.Context, how RemoveOptions, ids ...Failure
 }
 
 // RemoveAll removes the failures that match filter and exist when the call begins.
-// It uses progress and ctx as [Failures.RequeueAll] does. If filter sets at most
-// List, each list is removed in one step.
+// It uses progress and ctx as [Failures.RequeueAll] does. If filter sets only List or
+// All, each list is removed in one step. It returns [ErrNoFilter] for an empty filter.
 //
 // Ruby: Resque::Failure.clear, Resque::Failure.clear_retried and
 // Resque::Failure.remove_queue.
 func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
+	if err := filter.check(); err != nil {
+		return BulkProgress{}, err
+	}
+	filter.All = false
 	if filter == (FailureFilter{List: filter.List, Requeued: OnlyRequeued}) {
 		return f.clearRetried(ctx, how, filter, progress)
 	}

@@ -75,12 +75,16 @@ func (f *Failures) Requeue(ctx context.Context, how RequeueOptions, ids ...Failu
 // RequeueAll requeues the failures that match filter and exist when the call begins,
 // the oldest first. It skips and counts those that cannot be requeued. Unless progress
 // is nil, RequeueAll calls it after each part of a list. When ctx ends, RequeueAll
-// stops between two steps; another call continues from there.
+// stops between two steps; another call continues from there. It returns [ErrNoFilter]
+// for an empty filter.
 //
 // Ruby: Resque::Failure.requeue_all and Resque::Failure.requeue_queue, which also
 // requeue failures that were requeued before.
 func (f *Failures) RequeueAll(ctx context.Context, how RequeueOptions, filter FailureFilter, progress func(BulkProgress)) (BulkProgress, error) {
 	if err := how.check(); err != nil {
+		return BulkProgress{}, err
+	}
+	if err := filter.check(); err != nil {
 		return BulkProgress{}, err
 	}
 	if !how.Again && filter.Requeued == AnyRequeued {

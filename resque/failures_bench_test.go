@@ -85,11 +85,11 @@ func BenchmarkFailuresBulk(b *testing.B) {
 	for name, act := range map[string]func(*testing.B, *resque.Failures) (resque.BulkProgress, error){
 		"requeue all": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()
-			return f.RequeueAll(b.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
+			return f.RequeueAll(b.Context(), resque.RequeueOptions{}, resque.FailureFilter{All: true}, nil)
 		},
 		"requeue and remove all": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()
-			return f.RequeueAll(b.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil)
+			return f.RequeueAll(b.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{All: true}, nil)
 		},
 		"remove a class": func(b *testing.B, f *resque.Failures) (resque.BulkProgress, error) {
 			b.Helper()

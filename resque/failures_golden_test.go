@@ -68,7 +68,7 @@ func TestFailuresLeaveWhatRubyLeaves(t *testing.T) {
 		}},
 		{"failure_requeue_all", resque.FailedList, true, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
+			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{All: true}, nil)
 			return err
 		}},
 		{"failure_requeue_queue", resque.FailedList, true, func(t *testing.T, f failures) error {
@@ -83,7 +83,7 @@ func TestFailuresLeaveWhatRubyLeaves(t *testing.T) {
 		}},
 		{"failure_clear", resque.FailedList, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
+			_, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
 			return err
 		}},
 		{"failure_clear_retried", resque.FailedList, false, func(t *testing.T, f failures) error {
@@ -105,7 +105,7 @@ func TestFailuresLeaveWhatRubyLeaves(t *testing.T) {
 		}},
 		{"multi_queue_requeue_all", ofExports, false, func(t *testing.T, f failures) error {
 			t.Helper()
-			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{}, nil)
+			_, err := f.RequeueAll(t.Context(), resque.RequeueOptions{}, resque.FailureFilter{All: true}, nil)
 			return err
 		}},
 		{"multi_queue_clear", ofExports, false, func(t *testing.T, f failures) error {

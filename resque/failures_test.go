@@ -168,7 +168,7 @@ func TestFailuresOfNone(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t))
 	assert.Empty(t, f.newest(t, resque.FailureFilter{}))
-	for _, filter := range []resque.FailureFilter{{}, {Class: "A"}} {
+	for _, filter := range []resque.FailureFilter{{All: true}, {Class: "A"}} {
 		n, err := f.Count(t.Context(), filter)
 		require.NoError(t, err)
 		assert.Zero(t, n)
@@ -373,7 +373,7 @@ func TestFailuresLeaveQueuesAlone(t *testing.T) {
 	lists, err := f.Lists(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"failed", "exports_failed"}, lists)
-	p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
+	p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, p.Done)
 	assert.Len(t, f.list(t, "queue:exports"), 1)

@@ -2,6 +2,7 @@ package resque
 
 import (
 	"context"
+	"errors"
 	"iter"
 )
 
@@ -16,7 +17,8 @@ type Info struct {
 	Servers   []string // the Redis server
 }
 
-// Info returns the number of jobs, queues and workers, in two round trips.
+// Info returns the number of jobs, queues and workers, in two round trips. If a key has the
+// wrong type, Info returns the other numbers and an error that names it.
 //
 // Ruby: Resque.info, which also returns the environment.
 func (c *Client) Info(ctx context.Context) (Info, error) {
@@ -28,7 +30,7 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 		Pending: o.Pending, Processed: o.Processed, Queues: int64(len(o.Queues)),
 		Workers: int64(len(o.Workers)), Working: o.Working, Failed: o.Failed,
 		Servers: []string{c.rdb.String()},
-	}, nil
+	}, errors.Join(o.Damage...)
 }
 
 // Keys returns an iterator over the keys of the namespace, without the namespace's

@@ -280,6 +280,9 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 		filter.Requeued = resque.OnlyRequeued
 	case "no":
 		filter.Requeued = resque.NotRequeued
+	case "":
+	default:
+		return form, filter, fail(problemForm, fmt.Errorf("retried is %q, not yes or no", form.Retried))
 	}
 	if form.Since != "" {
 		at, err := wire.ParseTime(form.Since)

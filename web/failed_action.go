@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -283,10 +284,14 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 	if err := q.mayTo(); err != nil {
 		return err
 	}
+	if err := q.noEmptyFields("class", "queue", "exception", "q", "since", "retried"); err != nil {
+		return err
+	}
 	form, filter, err := h.filterOf(q)
 	if err != nil {
 		return err
 	}
+	filter.All = true // without a filter, the path means all failures, as in Ruby
 	filter, act := plan(filter)
 	if !q.isSure() {
 		n, err := h.failures.Count(q.Context(), filter)
@@ -300,6 +305,17 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 		return h.ask(q, question{Title: title, Yes: yes, Count: n, Hidden: form.Hidden()})
 	}
 	return h.operate(q, name+" all", filter.List, failedPath(filter.List), act)
+}
+
+// noEmptyFields returns an error if the request has one of these fields of a filter with
+// an empty value. A script whose variable is not set must not act on everything.
+func (q *request) noEmptyFields(names ...string) error {
+	for _, name := range names {
+		if values := q.Form[name]; len(values) > 0 && slices.Contains(values, "") {
+			return &problem{code: problemForm, advice: t("The field %s is empty. Leave it out to act on all.", name)}
+		}
+	}
+	return nil
 }
 
 // operate starts an operation. It answers with the result if the operation finishes

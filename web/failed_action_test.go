@@ -416,3 +416,19 @@ func TestOnActionHearsOfEverything(t *testing.T) {
 		assert.Equal(t, "everyone", told[name].User, name)
 	}
 }
+
+// A field of a filter that is empty is a variable that a script did not set.
+func TestAnEmptyFieldDoesNotActOnAll(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	for _, path := range []string{"/failed/clear", "/failed/clear_retried", "/failed/requeue/all", "/failed/failed/clear"} {
+		for _, form := range []string{"class=", "queue=", "exception=", "q=", "since=", "retried=", "class=Exporter&q=", "retried=maybe", "since=soon"} {
+			a := s.post(path, "sure=1&"+form)
+			assert.Equal(t, http.StatusBadRequest, a.Code, "%s with %s", path, form)
+		}
+	}
+	present(t, s.post("/failed/clear", "sure=1&class=").Body.String(), "The field class is empty.", "the reason")
+	assert.Equal(t, http.StatusBadRequest, s.post("/failed/clear?class=", "sure=1").Code, "in the address")
+	assert.Len(t, s.list("resque:failed"), 3)
+}

@@ -36,7 +36,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 
 // actions are all paths that change something.
 var actions = []string{ //nolint:gochecknoglobals // a table
-	"/queues/exports/remove", "/queues/exports/clear", "/queues/exports/pause", "/queues/exports/resume",
+	"/queues/exports/remove", "/queues/exports/clear", "/queues/remove", "/queues/clear", "/queues/exports/pause", "/queues/exports/resume",
 	"/queues/exports/jobs/remove", "/queues/exports/jobs/move", "/queues/exports/jobs/matching", "/workers/pause", "/workers/resume", "/workers/prune",
 	"/workers/host:1:x/prune", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
 	"/failed/requeue/0", "/failed/remove/0", "/failed/exports_failed/clear", "/failed/exports_failed/requeue/all",

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -16,11 +17,27 @@ func (h *Dashboard) removeQueue(q *request) error { return h.emptyQueue(q, true)
 // clearQueue empties a queue.
 func (h *Dashboard) clearQueue(q *request) error { return h.emptyQueue(q, false) }
 
+// queueName returns the queue of the path or, for a name that no path can have, of the
+// field "name".
+func (q *request) queueName() (string, error) {
+	if name, ok := q.params["queue"]; ok {
+		return name, nil
+	}
+	names := q.PostForm["name"]
+	if len(names) != 1 || isPlainName(names[0]) {
+		return "", fail(problemForm, fmt.Errorf("%d names of queues", len(names)))
+	}
+	return names[0], nil
+}
+
 func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	if err := q.mayWrite(); err != nil {
 		return err
 	}
-	name := q.params["queue"]
+	name, err := q.queueName()
+	if err != nil {
+		return err
+	}
 	queue := h.client.Queue(name)
 	_, size, err := queue.Page(q.Context(), 0, 1)
 	if err != nil {
@@ -114,8 +131,11 @@ func (h *Dashboard) removeMatching(q *request) error {
 	}
 	name := q.params["queue"]
 	filter := jobFilter{Class: q.FormValue("class"), Text: q.FormValue("q")}
+	if err := q.noEmptyFields("class", "q"); err != nil {
+		return err
+	}
 	if filter.isEmpty() {
-		return h.clearQueue(q)
+		return &problem{code: problemForm, advice: t("No class and no text are given. To remove all jobs, clear the queue.")}
 	}
 	queue := h.client.Queue(name)
 	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }

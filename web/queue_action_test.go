@@ -263,3 +263,26 @@ func TestSettings(t *testing.T) {
 	present(t, page, `data-refresh="0"`, "the user's choice")
 	assert.Contains(t, openOn(t, s.server, web.Config{Refresh: -1}).get("/").Body.String(), `data-refresh="0"`)
 }
+
+// No path can have these names, so the forms of their pages send them as a field.
+func TestQueuesWhoseNameNoPathCanHave(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	for _, name := range []string{"", ".", ".."} {
+		s.do("SADD", "resque:queues", name)
+		s.do("RPUSH", "resque:queue:"+name, `{"class":"Odd","args":[]}`)
+		page := s.get("/queues?name=" + escape(name))
+		require.Equal(t, http.StatusOK, page.Code)
+		present(t, page.Body.String(), "Odd", "queue %q", name)
+		present(t, page.Body.String(), `queues/remove"><input type="hidden" name="name"`, "queue %q", name)
+		ask := s.post("/queues/remove", "name="+escape(name))
+		require.Equal(t, http.StatusSeeOther, s.submit(ask, nil).Code, "queue %q", name)
+		assert.EqualValues(t, 0, s.do("EXISTS", "resque:queue:"+name))
+		assert.EqualValues(t, 0, s.do("SISMEMBER", "resque:queues", name))
+	}
+	s.do("SADD", "resque:queues", "exports")
+	for _, form := range []string{"sure=1", "sure=1&name=exports", "sure=1&name=&name=."} {
+		assert.Equal(t, http.StatusBadRequest, s.post("/queues/remove", form).Code, form)
+	}
+	assert.EqualValues(t, 1, s.do("SISMEMBER", "resque:queues", "exports"))
+}

@@ -96,7 +96,9 @@ func TestRemoveMatchingJobs(t *testing.T) {
 	require.Len(t, kept, 1700)
 	assert.Equal(t, slices.DeleteFunc(slices.Clone(jobs), func(job string) bool { return !isMail(job) }), kept[:566], "in front, in order")
 
-	present(t, s.post("/queues/exports/jobs/matching", "").Body.String(), "Clear queue exports?", "no filter means all")
+	for _, form := range []string{"", "class=", "q=&class=Mail", "sure=1"} {
+		assert.Equal(t, http.StatusBadRequest, s.post("/queues/exports/jobs/matching", form).Code, "an empty filter does not mean all: %s", form)
+	}
 }
 
 // Workers take jobs from the front while jobs are removed. Only matching jobs are

@@ -122,6 +122,7 @@ func (h *Dashboard) table() []route {
 		get("overview/:id.poll", h.overview), get("overview/:id", h.overview),
 		get("queues", h.queues), get("queues/:queue", h.queue),
 		post("queues/:queue/remove", RightBulk, h.removeQueue), post("queues/:queue/clear", RightBulk, h.clearQueue),
+		post("queues/remove", RightBulk, h.removeQueue), post("queues/clear", RightBulk, h.clearQueue), // names that no path can have
 		post("queues/:queue/pause", RightPause, h.pauseQueue), post("queues/:queue/resume", RightPause, h.resumeQueue),
 		post("queues/:queue/jobs/remove", RightRemove, h.removeJobs), post("queues/:queue/jobs/move", RightEdit, h.moveJobs),
 		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching),

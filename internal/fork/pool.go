@@ -63,6 +63,9 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	go p.run(context.WithoutCancel(ctx), first)
 	select {
 	case err := <-first:
+		if err == nil {
+			err = context.Cause(ctx) // it may have ended at the same time
+		}
 		if err != nil {
 			p.Close()
 			return nil, err

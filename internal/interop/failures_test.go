@@ -98,7 +98,7 @@ func TestGoRequeuesNodesFailures(t *testing.T) {
 		assert.WithinDuration(t, time.Now(), job.FailedAt, 5*time.Minute)
 		assert.Contains(t, job.Backtrace[0], "work.js")
 	}
-	_, err := server.Client(t).Failures().RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{}, nil)
+	_, err := server.Client(t).Failures().RequeueAll(t.Context(), resque.RequeueOptions{Remove: true}, resque.FailureFilter{All: true}, nil)
 	require.NoError(t, err)
 	require.Empty(t, oldest(t, server))
 	assert.Equal(t, want, list(t, server, "resque:queue:mixed"))

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gomodule/redigo/redis"
@@ -13,10 +12,12 @@ type Overview struct {
 	Queues, Workers   []string
 	Pending, Working  int64
 	Processed, Failed int64
+	Damage            []error // the keys that count as empty because of their type
 }
 
 // Overview reads an Overview in two round trips, regardless of the number of queues
-// and workers. A queue that cannot be read counts as empty.
+// and workers. A key of another type counts as empty and is reported in the Overview.
+// Any other refusal of Redis is the error.
 //
 // Ruby: Resque.info.
 func (s *Store) Overview(ctx context.Context) (Overview, error) {
@@ -34,61 +35,60 @@ func (s *Store) Overview(ctx context.Context) (Overview, error) {
 }
 
 func (s *Store) overview(c conn, o *Overview) error {
-	if err := errors.Join(
-		c.Send("SMEMBERS", s.keys.queues()),
-		c.Send("SMEMBERS", s.keys.workers()),
-		c.Send("GET", s.keys.stat("processed")),
-		c.Send("LLEN", s.keys.failed(Failed)),
-		c.Flush(),
-	); err != nil {
+	replies, err := o.read(c,
+		[]any{"SMEMBERS", s.keys.queues()},
+		[]any{"SMEMBERS", s.keys.workers()},
+		[]any{"GET", s.keys.stat("processed")},
+		[]any{"LLEN", s.keys.failed(Failed)})
+	if err != nil {
 		return err
 	}
-	var errs [4]error
-	var processed []byte
-	o.Queues, errs[0] = redis.Strings(c.receive())
-	o.Workers, errs[1] = redis.Strings(c.receive())
-	processed, errs[2] = redis.Bytes(c.receive())
-	o.Failed, errs[3] = redis.Int64(c.receive())
+	o.Queues, _ = redis.Strings(replies[0], nil) // empty for a key of another type
+	o.Workers, _ = redis.Strings(replies[1], nil)
+	processed, _ := redis.Bytes(replies[2], nil)
 	o.Processed = count(processed)
-	if errors.Is(errs[2], redis.ErrNil) {
-		errs[2] = nil
-	}
-	return errors.Join(errs[:]...)
+	o.Failed, _ = redis.Int64(replies[3], nil)
+	return nil
 }
 
 func (s *Store) sums(c conn, o *Overview) error {
+	var commands [][]any
 	for _, name := range o.Queues {
-		if err := c.Send("LLEN", s.keys.queue(name)); err != nil {
-			return err
-		}
+		commands = append(commands, []any{"LLEN", s.keys.queue(name)})
 	}
-	if len(o.Workers) > 0 {
-		records := make([]any, len(o.Workers))
-		for i, id := range o.Workers {
-			records[i] = s.keys.worker(id)
-		}
-		if err := c.Send("MGET", records...); err != nil {
-			return err
-		}
+	for _, id := range o.Workers {
+		commands = append(commands, []any{"STRLEN", s.keys.worker(id)})
 	}
-	if err := c.Flush(); err != nil {
+	replies, err := o.read(c, commands...)
+	if err != nil {
 		return err
 	}
-	for range o.Queues {
-		n, err := redis.Int64(c.receive())
-		if err != nil && !Refused(err) {
-			return err
-		}
-		o.Pending += n
-	}
-	if len(o.Workers) == 0 {
-		return nil
-	}
-	records, err := redis.ByteSlices(c.receive())
-	for _, record := range records {
-		if len(record) > 0 {
+	for i, reply := range replies {
+		n, _ := redis.Int64(reply, nil) // 0 for a key of another type
+		switch {
+		case i < len(o.Queues):
+			o.Pending += n
+		case n > 0:
 			o.Working++
 		}
 	}
-	return err
+	return nil
+}
+
+// read sends commands, each with a key, and notes the keys of another type.
+func (o *Overview) read(c conn, commands ...[]any) ([]any, error) {
+	replies, err := c.pipeline(commands...)
+	if err != nil {
+		return nil, err
+	}
+	for i, reply := range replies {
+		damage, err := otherType(commands[i][1].(string), reply)
+		if err != nil {
+			return nil, err
+		}
+		if damage != nil {
+			o.Damage = append(o.Damage, damage)
+		}
+	}
+	return replies, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/golden"
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/wire"
 )
 
@@ -148,13 +149,9 @@ func TestZoneNamesAreUnambiguous(t *testing.T) {
 func zoneNames(t *testing.T) map[string]map[int]bool {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Skipf("go is missing: %v", err)
-	}
+	redistest.Require(t, "zoneinfo", err == nil)
 	files, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib/time/zoneinfo.zip"))
-	if err != nil {
-		t.Skipf("Go's time zones are missing: %v", err)
-	}
+	redistest.Require(t, "zoneinfo", err == nil)
 	defer files.Close()
 	found := map[string]map[int]bool{}
 	for _, file := range files.File {

@@ -73,7 +73,7 @@ func TestRequireNoFailuresListsFailures(t *testing.T) {
 	requireFails(t, true, message, func(t *fake) { resquetest.RequireNoFailures(t, client) })
 	requireFails(t, false, message, func(t *fake) { resquetest.AssertNoFailures(t, client) })
 
-	_, err := client.Failures().RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{}, nil)
+	_, err := client.Failures().RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
 	require.NoError(t, err)
 	assert.True(t, resquetest.AssertNoFailures(t, client))
 }
