@@ -1,6 +1,7 @@
 package resque
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // due is when a job is due. It never changes.
@@ -52,6 +54,59 @@ func (c *Client) EnqueueAt(ctx context.Context, t time.Time, job Job) (Receipt, 
 // Ruby: Resque.enqueue_in and, with [Job.To], Resque.enqueue_in_with_queue.
 func (c *Client) EnqueueIn(ctx context.Context, d time.Duration, job Job) (Receipt, error) {
 	return c.Enqueue(ctx, job.In(d))
+}
+
+// EnqueuePayloadIn delays payload for d, counted from the time on Redis's clock. When it is
+// due, it is in queue without a change. Otherwise it is like [Client.EnqueuePayload].
+func (c *Client) EnqueuePayloadIn(ctx context.Context, d time.Duration, queue string, payload []byte) (Receipt, error) {
+	if c.cfg.Inline != nil {
+		return c.EnqueuePayload(ctx, queue, payload)
+	}
+	r, err := ParsePayload(queue, payload)
+	if err != nil {
+		return Receipt{}, err
+	}
+	job := Job{Queue: queue, Class: r.Class}.In(d)
+	if err := job.validate(); err != nil {
+		return Receipt{}, err
+	}
+	at, err := c.dueTime(ctx, job, &time.Time{})
+	if err != nil {
+		return Receipt{}, err
+	}
+	item, err := delayedPayload(queue, payload)
+	if err != nil {
+		return Receipt{}, err
+	}
+	item.Due = at.Unix()
+	delayed, err := c.store.Delay(ctx, item)
+	if err != nil {
+		return Receipt{}, enqueueError(job, err)
+	}
+	return delayReceipt(item, delayed), nil
+}
+
+// delayedPayload returns payload with a member for its queue, as resque-scheduler stores
+// it: after args, or as the last member if there are no args.
+func delayedPayload(queue string, payload []byte) (store.Delayed, error) {
+	if d, _ := wire.ParseDelayed(payload); d.CutTo > 0 { // it has a member queue, which would be taken for this one
+		return store.Delayed{}, fmt.Errorf(`resque: a payload of class %q with a member "queue" cannot be delayed`, d.Class)
+	}
+	member, err := rubyjson.AppendString([]byte(`,"queue":`), queue)
+	if err != nil {
+		return store.Delayed{}, fmt.Errorf("resque: queue %q: %w", queue, err)
+	}
+	spans, err := rubyjson.Spans(payload, "args")
+	if err != nil {
+		return store.Delayed{}, &UnreadableError{Queue: queue, Payload: payload, Err: err}
+	}
+	at := spans[0].End
+	if at == 0 {
+		at = bytes.LastIndexByte(payload, '}')
+	}
+	return store.Delayed{
+		Queue: queue, Payload: slices.Concat(payload[:at], member, payload[at:]), CutFrom: at, CutTo: at + len(member),
+	}, nil
 }
 
 // delay delays a job that has a due time. It calls no hooks.

@@ -393,3 +393,33 @@ func TestDelayOrEnqueueAtTheSameTime(t *testing.T) {
 		assert.EqualValues(t, 1, n)
 	})
 }
+
+// A payload that is delayed as it is, is in its queue as it was.
+func TestEnqueuePayloadInKeepsBytes(t *testing.T) {
+	t.Parallel()
+	delays(t, func(t *testing.T, f delayFixture) {
+		payloads := []string{`{"class":"A"}`, ` { "class" : "A" , "args" : [ 1 ] , "x":2 } `, `{"args":[{"queue":1}],"class":"A","a":"args"}`}
+		for _, payload := range payloads {
+			receipt, err := f.EnqueuePayloadIn(t.Context(), time.Hour, "mail", []byte(payload))
+			require.NoError(t, err)
+			assert.Equal(t, resque.Scheduled, receipt.State)
+		}
+		for i, job := range f.jobs(t, resque.DelayedFilter{Queue: "mail"}) {
+			require.NoError(t, job.Damage)
+			assert.Equal(t, payloads[i], string(job.Payload()))
+		}
+		p, err := f.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
+		require.NoError(t, err)
+		assert.EqualValues(t, len(payloads), p.Done)
+		receipt, err := f.EnqueuePayloadIn(t.Context(), 0, "mail", []byte(payloads[0]))
+		require.NoError(t, err)
+		assert.Equal(t, resque.Queued, receipt.State)
+		assert.Equal(t, append(payloads, payloads[0]), f.list(t, "queue:mail"))
+		for _, bad := range []string{"x", `{"args":[]}`, `{"class":"A","queue":"other"}`} {
+			_, err := f.EnqueuePayloadIn(t.Context(), time.Hour, "mail", []byte(bad))
+			require.Error(t, err, bad)
+		}
+		_, err = f.EnqueuePayloadIn(t.Context(), time.Hour, "", []byte(payloads[0]))
+		require.ErrorIs(t, err, resque.ErrNoQueue)
+	})
+}

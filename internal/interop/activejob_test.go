@@ -45,7 +45,7 @@ func TestRailsEnqueuesGoPerforms(t *testing.T) {
 			return rubyFlaky{}
 		}
 		return nil
-	}).Use(activejob.Retry{Client: server.Client(t), Exceptions: []string{"RailsJob::Flaky"}}.Middleware))
+	}).Use(activejob.Retry{Client: server.Client(t), Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}.Middleware))
 	work(t, server, mux, "rails")
 	assert.Empty(t, list(t, server, "resque:failed"))
 	require.Len(t, got, 10, "nine jobs, one of them twice")
@@ -119,7 +119,7 @@ func TestRailsCountsGosAttempts(t *testing.T) {
 	second := redistest.StartReal(t) // gets only the second attempt
 	mux := resque.NewMux()
 	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Payload) error { return rubyFlaky{} }).
-		Use(activejob.Retry{Client: second.Client(t), Exceptions: []string{"RailsJob::Flaky"}}.Middleware))
+		Use(activejob.Retry{Client: second.Client(t), Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}.Middleware))
 	require.NoError(t, resque.Perform(t.Context(), mux, job))
 	text := ruby(t, second, "active_job.rb", "work")
 	assert.Contains(t, text, `["gave up",2,{"[RailsJob::Flaky]":1}]`)

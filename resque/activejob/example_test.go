@@ -109,7 +109,7 @@ func ExampleRetry() {
 		fmt.Println(err)
 		return
 	}
-	retry := activejob.Retry{Client: client, Exceptions: []string{"Printer::Busy"}, Attempts: 3}
+	retry := activejob.Retry{Client: client, Exceptions: []string{"Printer::Busy"}, Attempts: 3, Wait: activejob.NoWait}
 	mux.Handle(ExportJob.Handler(func(ctx context.Context, _ int64) error {
 		data, _ := activejob.FromContext(ctx)
 		fmt.Println(data.Executions, data.Exceptions)

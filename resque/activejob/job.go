@@ -29,10 +29,16 @@ type Job struct {
 	// zone has Rails' name, such as UTC. Each defaults to that of the Rails app.
 	Locale, Timezone string
 
-	// EnqueuedAt is the time at which the job was enqueued. Defaults to now.
-	// ScheduledAt is the time at which the job is due, if that is later. Defaults to
-	// none. Rails shows both times and computes from them how long the job waited.
-	EnqueuedAt, ScheduledAt time.Time
+	// EnqueuedAt is the time at which the job was enqueued. Defaults to now. Rails shows
+	// it and computes from it how long the job waited.
+	EnqueuedAt time.Time
+
+	// ScheduledAt is the time until which the job is delayed, as with [resque.Job.At].
+	// Defaults to none. It is also a member of the payload, with its fraction of a
+	// second.
+	//
+	// Ruby: set(wait_until: …).
+	ScheduledAt time.Time
 }
 
 // Resque returns the job for a client to enqueue. It sets the default id and time, so
@@ -50,7 +56,11 @@ func (j Job) Resque() resque.Job {
 		j.EnqueuedAt = time.Now()
 	}
 	j.Args = slices.Clone(j.Args)
-	return resque.Job{Queue: j.Queue, Class: JobWrapper, Args: []any{envelope(j)}}
+	job := resque.Job{Queue: j.Queue, Class: JobWrapper, Args: []any{envelope(j)}}
+	if !j.ScheduledAt.IsZero() {
+		job = job.At(j.ScheduledAt)
+	}
+	return job
 }
 
 // envelope is a Job that encodes itself as Rails does.
@@ -60,6 +70,13 @@ var _ rubyjson.Appender = envelope{}
 
 // JobClass returns the Rails class, for [resque.Job.InnerClass].
 func (e envelope) JobClass() string { return e.Class }
+
+// ScheduledFor returns the envelope with the time until which the client delays the job,
+// for [resque.Job.At] and [resque.Job.In].
+func (e envelope) ScheduledFor(at time.Time) any {
+	e.ScheduledAt = at
+	return e
+}
 
 // AppendRuby appends the job's data to dst, with the members in Rails' order.
 func (e envelope) AppendRuby(dst []byte, at rubyjson.Place) ([]byte, error) {

@@ -43,13 +43,10 @@ type Retry struct {
 	Attempts int
 
 	// Wait returns how long to wait before the next attempt, after n attempts have
-	// failed. Defaults to 3 seconds, as in Rails, if Later is set, and otherwise to no
-	// wait.
+	// failed. An attempt that waits is a delayed job: a scheduler must run, Ruby's or
+	// that of goresque. Without a wait the attempt is queued at once. Defaults to 3
+	// seconds, as in Rails.
 	Wait func(n int) time.Duration
-
-	// Later enqueues an attempt that must wait until a time. If Later is nil and an
-	// attempt must wait, the job fails with an error that says so.
-	Later func(ctx context.Context, at time.Time, queue string, payload []byte) error
 
 	// Queue and Priority are those of the next attempt. Each defaults to that of the
 	// current attempt.
@@ -133,12 +130,9 @@ const enqueueTimeout = 15 * time.Second
 func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) error {
 	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
 	defer cancel()
-	var wait time.Duration
-	switch {
-	case r.Wait != nil:
+	wait := 3 * time.Second
+	if r.Wait != nil {
 		wait = r.Wait(r.attempts(data))
-	case r.Later != nil:
-		wait = 3 * time.Second
 	}
 	now := time.Now()
 	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority}.next(job.Raw)
@@ -146,16 +140,18 @@ func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) erro
 		return err
 	}
 	queue := cmp.Or(r.Queue, data.Queue, job.Queue)
-	switch {
-	case wait <= 0:
+	if wait <= 0 {
 		_, err = r.Client.EnqueuePayload(ctx, queue, payload)
-	case r.Later == nil:
-		err = errors.New("the attempt must wait, but Retry.Later is not set")
-	default:
-		err = r.Later(ctx, now.Add(wait), queue, payload)
+	} else {
+		_, err = r.Client.EnqueuePayloadIn(ctx, wait, queue, payload)
 	}
 	return err
 }
+
+// NoWait returns 0. It is a value for [Retry].Wait.
+//
+// Ruby: wait: 0.
+func NoWait(int) time.Duration { return 0 }
 
 // PolynomiallyLonger returns n**4 + 2 seconds. It is a value for [Retry].Wait.
 //

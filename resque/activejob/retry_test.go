@@ -1,9 +1,11 @@
 package activejob_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,22 +25,39 @@ type rubyError string
 func (e rubyError) Error() string         { return "bad" }
 func (e rubyError) ExceptionName() string { return string(e) }
 
-// perform performs a payload by a route, and returns what is then on queue.
+// performed is the Redis in which a job was retried.
+type performed struct {
+	client *resque.Client
+	redis  redis.Conn
+}
+
+func (p performed) list(t *testing.T, key string) []string {
+	t.Helper()
+	items, err := redis.Strings(p.redis.Do("LRANGE", "resque:"+key, 0, -1))
+	require.NoError(t, err)
+	return items
+}
+
+// perform performs a payload by a route, and returns the attempts that wait, in queues or
+// delayed, as they are in their queues.
 func perform(t *testing.T, payload string, retry activejob.Retry, fail error) (waiting []string, err error) {
 	t.Helper()
+	p, failed := performIn(t, payload, retry, fail)
+	_, err = p.client.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
+	require.NoError(t, err)
+	return append(p.list(t, "queue:retry"), p.list(t, "queue:slow")...), failed
+}
+
+func performIn(t *testing.T, payload string, retry activejob.Retry, fail error) (performed, error) {
+	t.Helper()
 	server := redistest.StartEmbedded(t)
-	retry.Client = server.Client(t)
+	p := performed{server.Client(t), server.Conn(t)}
+	retry.Client = p.client
 	mux := resque.NewMux()
 	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Payload) error { return fail }).Use(retry.Middleware))
 	job, err := resque.ParsePayload("popped", []byte(payload))
 	require.NoError(t, err)
-	failed := resque.Perform(t.Context(), mux, job)
-	for _, queue := range []string{"retry", "slow"} {
-		items, err := redis.Strings(server.Conn(t).Do("LRANGE", "resque:queue:"+queue, 0, -1))
-		require.NoError(t, err)
-		waiting = append(waiting, items...)
-	}
-	return waiting, failed
+	return p, resque.Perform(t.Context(), mux, job)
 }
 
 func recording(t *testing.T, name string) string {
@@ -69,7 +88,6 @@ func TestRetryEnqueuesAgain(t *testing.T) {
 func TestRetryEndsAndRefuses(t *testing.T) {
 	t.Parallel()
 	exhausted := recording(t, "retry_arg_exhausted")
-	anyError := func(error) bool { return true }
 	for name, c := range map[string]struct {
 		payload string
 		retry   activejob.Retry
@@ -81,10 +99,11 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 		"Match says no":             {exhausted, activejob.Retry{Match: func(error) bool { return false }}, errors.New("x")},
 		"a job of Resque":           {`{"class":"RetryJob","args":[]}`, activejob.Retry{}, errors.New("x")},
 		"executions without counts": {`{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"RetryJob","executions":4}]}`, activejob.Retry{}, errors.New("x")},
-		"a wait without Later":      {exhausted, activejob.Retry{Wait: activejob.PolynomiallyLonger, Match: anyError}, rubyError("ArgumentError")},
-		"Later fails": {exhausted, activejob.Retry{Later: func(context.Context, time.Time, string, []byte) error {
-			return errors.New("no scheduler")
-		}}, rubyError("ArgumentError")},
+		"a payload that cannot wait": {
+			`{"class":"` + activejob.JobWrapper + `","queue":"x","args":[{"job_class":"RetryJob"}]}`,
+			activejob.Retry{Match: func(error) bool { return true }},
+			rubyError("ArgumentError"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -141,27 +160,90 @@ func TestRetryEndsWhateverTheCountersAre(t *testing.T) {
 	}
 }
 
+// The attempt is a delayed job, byte for byte as Rails writes it, and in its queue when it
+// is due.
 func TestRetryWaits(t *testing.T) {
 	t.Parallel()
-	var at time.Time
-	var queue, payload string
-	later := func(_ context.Context, due time.Time, q string, p []byte) error {
-		at, queue, payload = due, q, string(p)
-		return nil
+	for _, test := range []struct {
+		recording string
+		retry     activejob.Retry
+		wait      time.Duration
+	}{
+		{"retry_arg", activejob.Retry{}, 3 * time.Second},
+		{"retry_arg_second", activejob.Retry{Exceptions: []string{"ArgumentError"}, Wait: activejob.PolynomiallyLonger}, 18 * time.Second},
+		{"retry_io", activejob.Retry{Queue: "slow", Wait: func(int) time.Duration { return time.Hour }}, time.Hour},
+		{"retry_io", activejob.Retry{Wait: activejob.NoWait}, 0},
+	} {
+		began := time.Now().Truncate(time.Second)
+		p, err := performIn(t, recording(t, test.recording), test.retry, rubyError("ArgumentError"))
+		require.NoError(t, err)
+		found := 0
+		for job, err := range p.client.Delayed().Jobs(t.Context(), resque.DelayedFilter{}) {
+			require.NoError(t, err)
+			require.NoError(t, job.Damage)
+			found++
+			assert.WithinRange(t, job.Due, began.Add(test.wait), time.Now().Add(test.wait), test.recording)
+			assert.Regexp(t, `^\{"class":"[^"]+JobWrapper","args":\[.*\],"queue":"`+job.Queue+`"\}$`, string(job.Raw))
+			parsed, err := resque.ParsePayload(job.Queue, job.Payload())
+			require.NoError(t, err)
+			data, ok := activejob.DataOf(parsed)
+			require.True(t, ok)
+			assert.WithinRange(t, data.DueAt, began.Add(test.wait), time.Now().Add(test.wait))
+			assert.Equal(t, cmp.Or(test.retry.Queue, "retry"), data.Queue)
+			assert.Equal(t, data.Queue, job.Queue)
+		}
+		want := 1
+		if test.wait == 0 {
+			want = 0
+			assert.Len(t, p.list(t, "queue:retry"), 1)
+		}
+		assert.Equal(t, want, found, test.recording)
 	}
-	began := time.Now()
-	waiting, err := perform(t, recording(t, "retry_arg"), activejob.Retry{Later: later}, errors.New("x"))
-	require.NoError(t, err)
-	assert.Empty(t, waiting)
-	assert.WithinRange(t, at, began.Add(3*time.Second), time.Now().Add(3*time.Second), "Rails' three seconds")
-	assert.Equal(t, "retry", queue)
-	assert.Contains(t, payload, `"scheduled_at":"`+at.UTC().Format("2006-01-02T15:04:05.000000000Z")+`"`)
+}
 
-	began = time.Now()
-	_, err = perform(t, recording(t, "retry_arg_second"),
-		activejob.Retry{Later: later, Exceptions: []string{"ArgumentError"}, Wait: activejob.PolynomiallyLonger}, rubyError("ArgumentError"))
-	require.NoError(t, err)
-	assert.WithinRange(t, at, began.Add(18*time.Second), time.Now().Add(18*time.Second), "the second time: 2**4 + 2")
+// A job that is delayed from Go has the bytes that Rails writes for set(wait: …).
+func TestDelayedJobsAreThoseOfRails(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartEmbedded(t)
+	client, conn := server.Client(t), server.Conn(t)
+	n := 0
+	for _, r := range golden.Family(t, "activejob-8.1.3.1") {
+		pushed := r.Pushed()
+		if len(pushed) != 1 || !strings.HasPrefix(r.Name, "wait") && r.Name != "set_all" {
+			continue
+		}
+		n++
+		parsed, err := resque.ParsePayload("", []byte(pushed[0]))
+		require.NoError(t, err)
+		data, ok := activejob.DataOf(parsed)
+		require.True(t, ok)
+		years := 100 // the recording is in the past
+		if strings.Contains(r.Commands[len(r.Commands)-1][1], "queue:") {
+			years = 0 // as its time was when it was recorded
+		}
+		want := strings.ReplaceAll(pushed[0], `_at":"20`, fmt.Sprintf(`_at":"%d`, 20+years/100))
+		job := activejob.Job{
+			Class: data.Class, Queue: data.Queue, Args: []any{1}, ID: data.ID, Priority: data.Priority,
+			Locale: data.Locale, Timezone: data.Timezone, EnqueuedAt: data.EnqueuedAt.AddDate(years, 0, 0),
+		}
+		due := data.DueAt.AddDate(years, 0, 0)
+		later := job
+		later.ScheduledAt = due
+		for _, j := range []resque.Job{job.Resque().At(due), later.Resque(), later.Resque().At(time.Now()).At(due)} {
+			_, err := conn.Do("FLUSHALL")
+			require.NoError(t, err)
+			_, err = client.Enqueue(t.Context(), j)
+			require.NoError(t, err)
+			list := "resque:queue:" + data.Queue
+			if years > 0 {
+				list = fmt.Sprintf("resque:delayed:%d", due.Unix())
+			}
+			got, err := redis.Strings(conn.Do("LRANGE", list, 0, -1))
+			require.NoError(t, err)
+			assert.Equal(t, []string{want}, got, r.Name)
+		}
+	}
+	assert.Equal(t, 8, n)
 }
 
 func TestWhatTheWorkerEndsIsNotRetried(t *testing.T) {

@@ -43,17 +43,7 @@ func AssertNotEnqueued(t TB, client *resque.Client, what any, args ...any) bool 
 		t.Errorf("resquetest: %v", err)
 		return false
 	}
-	var found lines
-	for _, job := range jobs {
-		if w.is(job) {
-			found.add(true, job.Queue+": "+jobText(job))
-		}
-	}
-	if found.near == nil {
-		return true
-	}
-	t.Errorf("%v should not be waiting:%s", w, found.text())
-	return false
+	return w.missing(t, jobs, "waiting")
 }
 
 // Enqueued returns the waiting jobs that match, in the order in which a worker of all
@@ -96,18 +86,8 @@ func findEnqueued(t TB, client *resque.Client, what any, args []any) *resque.Pay
 		t.Errorf("resquetest: %v", err)
 		return nil
 	}
-	var others lines
-	for _, job := range jobs {
-		if w.is(job) && w.on(job.Queue) {
-			return job
-		}
-		difference := w.difference(job)
-		others.add(difference != "", job.Queue+": "+jobText(job)+difference)
-	}
-	if len(jobs) == 0 {
-		t.Errorf("%v is not waiting on %s. No job is waiting.%s", w, w.place(), alsoFailed(t, client))
-	} else {
-		t.Errorf("%v is not waiting on %s. Waiting jobs:%s%s", w, w.place(), others.text(), alsoFailed(t, client))
+	if at := w.find(t, client, jobs, "waiting on", "Waiting"); at >= 0 {
+		return jobs[at]
 	}
 	return nil
 }

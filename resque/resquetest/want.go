@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
@@ -79,6 +80,43 @@ func (w want) difference(job *resque.Payload) string {
 		return "  ← on another queue"
 	}
 	return ""
+}
+
+// find returns the index of the first of jobs that matches. If there is none, it reports
+// an error that says what is not there and lists the others, and returns -1.
+func (w want) find(t TB, client *resque.Client, jobs []*resque.Payload, wanted, others string) int {
+	t.Helper()
+	var there lines
+	for i, job := range jobs {
+		if w.is(job) && w.on(job.Queue) {
+			return i
+		}
+		difference := w.difference(job)
+		there.add(difference != "", job.Queue+": "+jobText(job)+difference)
+	}
+	if len(jobs) == 0 {
+		t.Errorf("%v is not %s %s. No job is %s.%s", w, wanted, w.place(), strings.ToLower(others), alsoFailed(t, client))
+	} else {
+		t.Errorf("%v is not %s %s. %s jobs:%s%s", w, wanted, w.place(), others, there.text(), alsoFailed(t, client))
+	}
+	return -1
+}
+
+// missing reports whether none of jobs matches, on any queue, and otherwise reports an
+// error.
+func (w want) missing(t TB, jobs []*resque.Payload, state string) bool {
+	t.Helper()
+	var found lines
+	for _, job := range jobs {
+		if w.is(job) {
+			found.add(true, job.Queue+": "+jobText(job))
+		}
+	}
+	if found.near == nil {
+		return true
+	}
+	t.Errorf("%v should not be %s:%s", w, state, found.text())
+	return false
 }
 
 // String returns the job as messages show it.
