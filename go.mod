@@ -10,6 +10,7 @@ require (
 	github.com/spf13/cobra v1.6.0
 	github.com/spf13/pflag v1.0.5
 	github.com/stretchr/testify v1.8.4
+	go.yaml.in/yaml/v3 v3.0.2
 	gorm.io/driver/postgres v1.4.8
 	gorm.io/driver/sqlite v1.5.2
 	gorm.io/gorm v1.25.2

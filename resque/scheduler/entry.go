@@ -46,7 +46,10 @@ type Entry struct {
 	// Ruby: rails_env.
 	Env string
 
-	queueClass string // the class whose queue counts if the job names none
+	// What only entries that were read may lack: they may have no times, and the queue of
+	// queueClass if their job names none.
+	read       bool
+	queueClass string
 }
 
 // check returns an error that lists all mistakes in an entry.
@@ -55,7 +58,7 @@ func (e Entry) check() error {
 	if e.Name == "" || !utf8.ValidString(e.Name) {
 		mistakes = append(mistakes, errors.New("it needs a name, in UTF-8"))
 	}
-	if (e.Cron == "") == (e.Every == 0) {
+	if e.Cron != "" && e.Every != 0 || e.Cron == "" && e.Every == 0 && !e.read {
 		mistakes = append(mistakes, errors.New("it needs either Cron or Every"))
 	}
 	if e.Cron != "" {
@@ -72,7 +75,7 @@ func (e Entry) check() error {
 	if e.Job.Class == "" {
 		mistakes = append(mistakes, errors.New("its job needs a class"))
 	}
-	if e.Job.Queue == "" {
+	if e.Job.Queue == "" && !e.read {
 		mistakes = append(mistakes, errors.New("its job needs a queue"))
 	}
 	if err := errors.Join(mistakes...); err != nil {

@@ -16,7 +16,7 @@ import (
 // parseConfig reads the configuration of an entry, as resque-scheduler stores it in JSON.
 // An entry without times is only enqueued by hand. It may have no queue.
 func parseConfig(name string, text []byte) (Entry, error) {
-	e := Entry{Name: name}
+	e := Entry{Name: name, read: true}
 	if err := rubyjson.Valid(text); err != nil {
 		return e, fmt.Errorf("its configuration is not JSON: %w", err)
 	}
