@@ -8,21 +8,25 @@
 
 local most, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 
+-- jobs reads the first jobs of a list. Most lists have one, which takes one call.
 local function jobs(list)
-  local length = redis.pcall('LLEN', list)
-  if type(length) == 'table' then
-    return length.err
+  local read = redis.pcall('LRANGE', list, 0, 1)
+  if read.err then
+    return read.err
   end
-  local read = {}
-  for i = 1, length do
-    if most == 0 or room <= 0 then
-      break
+  for i = 1, math.huge do
+    if i > 2 then
+      read[i] = redis.call('LINDEX', list, i - 1) or nil
     end
-    local job = redis.call('LINDEX', list, i - 1)
-    read[i] = job
-    most, room = most - 1, room - #job
+    if not read[i] then
+      return read
+    end
+    most, room = most - 1, room - #read[i]
+    if most == 0 or room <= 0 then
+      read[i + 1] = nil
+      return read
+    end
   end
-  return read
 end
 
 local lists = {}

@@ -32,7 +32,7 @@ if holder ~= token then
   return holder or ''
 end
 
--- Targets and seconds, as positions in KEYS and ARGV.
+-- Targets, as positions in ARGV.
 local at = 7
 local names, pushes, moved = {}, {}, 0
 for i = 1, targets do
@@ -44,31 +44,41 @@ for i = 1, targets do
   end
   at = at + 2 + n
 end
-local lists = {}
-local key = 5 + targets
-for i = 1, seconds do
-  local n = tonumber(ARGV[at + 2])
-  lists[i] = {member = ARGV[at], name = ARGV[at + 1], list = KEYS[key], sets = key, jobs = n}
-  key, at = key + 1 + n, at + 3
-end
 
--- ends_with reports whether a set's key is that of a payload. It makes no copy.
-local function ends_with(set, payload)
-  return #set == prefix + #payload and set:find(payload, prefix + 1, true)
-end
-
-for _, s in ipairs(lists) do
-  s.length = redis.call('LLEN', s.list)
-  if s.length < s.jobs or (s.jobs == 0 and s.length > 0) then
-    return 0
+-- each_second calls f with the position of each second in KEYS and ARGV, and the number
+-- of its jobs, as long as f returns true.
+local function each_second(f)
+  local key, arg = 5 + targets, at
+  for _ = 1, seconds do
+    local n = tonumber(ARGV[arg + 2])
+    if not f(key, arg, n) then
+      return false
+    end
+    key, arg = key + 1 + n, arg + 3
   end
-  if s.jobs > 0 then
-    for i, job in ipairs(redis.call('LRANGE', s.list, 0, s.jobs - 1)) do
-      if not ends_with(KEYS[s.sets + i], job) then
-        return 0
-      end
+  return true
+end
+
+-- Whether a list has jobs behind the first ones, by its position in KEYS.
+local more = {}
+
+local same = each_second(function(key, _, n)
+  local jobs = redis.call('LRANGE', KEYS[key], 0, n)
+  if n == 0 and #jobs > 0 then
+    return false
+  end
+  more[key] = #jobs > n
+  for i = 1, n do
+    local set, job = KEYS[key + i], jobs[i]
+    -- The payload ends the key of the set. find makes no copy of it.
+    if not job or #set ~= prefix + #job or not set:find(job, prefix + 1, true) then
+      return false
     end
   end
+  return true
+end)
+if not same then
+  return 0
 end
 for i, p in ipairs(pushes) do
   local kind = redis.call('TYPE', p.list).ok
@@ -88,23 +98,26 @@ if again ~= '' then
   redis.call('ZADD', schedule, again, again)
 end
 
-local empty = {}
-for _, s in ipairs(lists) do
-  for i = 1, s.jobs do
-    redis.pcall('SREM', KEYS[s.sets + i], s.name) -- of another type: it is not an index
+local emptied, members = {}, {}
+each_second(function(key, arg, n)
+  local name = ARGV[arg + 1]
+  for i = 1, n do
+    redis.pcall('SREM', KEYS[key + i], name) -- of another type: it is not an index
   end
-  if s.length > s.jobs then
-    redis.call('LTRIM', s.list, s.jobs, -1)
+  if more[key] then
+    redis.call('LTRIM', KEYS[key], n, -1)
   else
-    redis.call('DEL', s.list)
-    empty[#empty + 1] = s.member
+    emptied[#emptied + 1] = KEYS[key]
+    members[#members + 1] = ARGV[arg]
   end
-end
-for i = at, #ARGV do
+  return true
+end)
+for i = at + 3 * seconds, #ARGV do
   redis.pcall('SADD', KEYS[tonumber(ARGV[i])], 'delayed:' .. again)
 end
-if #empty > 0 then
-  redis.call('ZREM', schedule, unpack(empty))
+if #emptied > 0 then
+  redis.call('DEL', unpack(emptied))
+  redis.call('ZREM', schedule, unpack(members))
 end
 redis.call('HINCRBY', status, 'moved', moved)
 redis.call('HSET', status, 'lateness', late)
