@@ -3,11 +3,13 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque"
 )
 
 // enqueueCommand enqueues one job.
@@ -20,8 +22,9 @@ func enqueueCommand(env *Env) *cobra.Command {
 		Use:   "enqueue CLASS [ARG…]",
 		Short: "Enqueue a job",
 		Long: `Adds a job to a queue, for any worker on the same Redis, in Go or Ruby. Each ARG is
-parsed as JSON; an ARG that is not JSON is a string. Put -- before arguments that
-begin with a dash.`,
+parsed as JSON; an ARG that is not JSON is a string. If this command knows the class,
+the arguments must be those that its handler takes. Put -- before arguments that begin
+with a dash.`,
 		Example: `  goresque enqueue -q exports Exporter 42
   goresque enqueue --front Exporter 42
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
@@ -46,6 +49,9 @@ begin with a dash.`,
 			}
 			job := route.Job(arguments(args[1:])...)
 			payload, err := job.Encode()
+			if err == nil {
+				err = check(mux, route, job.Queue, payload)
+			}
 			if err != nil {
 				return UsageErrorf("%w", err)
 			}
@@ -67,6 +73,25 @@ begin with a dash.`,
 	cmd.Flags().BoolVar(&front, "front", false, "put the job at the front of the queue")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: queued, queue, payload")
 	return cmd
+}
+
+// check returns an error if the class's handler cannot decode the job's arguments.
+func check(mux *resque.Mux, route resque.Route, queue string, payload []byte) error {
+	if route.Check == nil {
+		return nil
+	}
+	job, err := resque.ParsePayload(queue, payload)
+	if err == nil {
+		job, err = mux.Unwrap(job)
+	}
+	if err == nil {
+		err = route.Check(job)
+	}
+	var unfit *resque.ArgumentError
+	if errors.As(err, &unfit) && unfit.Want == "string" && unfit.Field == "" {
+		return fmt.Errorf(`%w; put a string that is also JSON in double quotes, as '"42"'`, err)
+	}
+	return err
 }
 
 // queuedJSON is the result as --json prints it.

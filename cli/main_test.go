@@ -80,7 +80,7 @@ func TestExitStatusOfErrors(t *testing.T) {
 func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 	t.Parallel()
 	mux := resque.NewMux()
-	mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(context.Context, int64) error { return nil }))
+	mux.Handle(resque.Define0("Exporter", "exports").UncheckedHandler(func(context.Context, *resque.Payload) error { return nil }))
 	for _, test := range []struct {
 		name string
 		args []string
@@ -98,6 +98,43 @@ func TestEnqueueWritesWhatRubyWrites(t *testing.T) {
 			assert.Equal(t, golden.Load(t, test.name).Keyspace, golden.Dump(t, s.Conn(t)))
 		})
 	}
+}
+
+func TestEnqueueChecksTheArgumentsOfKnownClasses(t *testing.T) {
+	t.Parallel()
+	type opts struct {
+		Rows int `json:"rows"`
+	}
+	mux := resque.NewMux()
+	mux.Handle(resque.Define2[int64, opts]("Exporter", "q").Handler(func(context.Context, int64, opts) error { return nil }).Use(resque.RecoverPerform))
+	mux.Handle(resque.Define1[string]("Mailer", "q").Handler(func(context.Context, string) error { return nil }))
+	mux.Handle(activejob.Define1[int64]("ExportJob", "q").Handler(func(context.Context, int64) error { return nil }))
+	mux.HandleFunc("Any", func(context.Context, *resque.Payload) error { return nil })
+	s := redistest.Start(t)
+	for args, want := range map[string]string{
+		`Exporter x {}`:           `Exporter: argument 1: want int64, got "x"`,
+		`Exporter 1`:              `Exporter: wrong number of arguments (given 1, expected 2)`,
+		`Exporter 1 {"rows":"a"}`: `Exporter: argument 2, field "rows": want int, got "a"`,
+		`Mailer 42`:               `Mailer: argument 1: want string, got 42; put a string that is also JSON in double quotes, as '"42"'`,
+		`ExportJob x`:             `ExportJob: argument 1: want int64, got "x"`,
+		`ExportJob`:               `ExportJob: wrong number of arguments (given 0, expected 1)`,
+		`Exporter 1 {"rows":2}`:   ``,
+		`Mailer "42"`:             ``,
+		`ExportJob 42`:            ``,
+		`-q q Any x 1`:            ``,
+		`-q q Unknown x`:          ``,
+	} {
+		got := run(t, mux, []string{"REDIS_URL=" + s.URL}, append([]string{"enqueue"}, strings.Fields(args)...)...)
+		if want == "" {
+			require.Equal(t, 0, got.status, got.stderr)
+			continue
+		}
+		assert.Equal(t, 2, got.status, args)
+		assert.Contains(t, got.stderr, want, args)
+	}
+	size, err := s.Client(t).Size(t.Context(), "q")
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, size)
 }
 
 // A Rails class is enqueued in Rails' wrapper, whatever the queue.

@@ -38,13 +38,20 @@ func (d definition) job(args ...any) Job {
 // UncheckedHandler returns a route that performs the class's jobs with fn, for
 // [Mux.Handle]. fn gets the payload instead of arguments that the compiler checks,
 // and decodes its arguments with [Payload.Bind].
-func (d definition) UncheckedHandler(fn HandlerFunc) Route { return d.route(fn == nil, fn) }
+func (d definition) UncheckedHandler(fn HandlerFunc) Route { return d.route(fn == nil, nil, fn) }
 
-func (d definition) route(none bool, perform HandlerFunc) Route {
-	if none {
-		return d.settings.route(d.class, d.queue, nil)
+// route returns the class's route. targets returns a pointer for each argument; nil
+// means that they are not known.
+func (d definition) route(none bool, targets func() []any, perform HandlerFunc) Route {
+	var handler Handler
+	if !none {
+		handler = perform
 	}
-	return d.settings.route(d.class, d.queue, perform)
+	r := d.settings.route(d.class, d.queue, handler)
+	if targets != nil {
+		r.Check = func(job *Payload) error { return job.Bind(targets()...) }
+	}
+	return r
 }
 
 // Definition0 defines a job without arguments. Create it with [Define0].
@@ -60,7 +67,7 @@ func (d Definition0) Job() Job { return d.job() }
 
 // Handler returns a route that performs the class's jobs with fn, for [Mux.Handle].
 func (d Definition0) Handler(fn func(context.Context) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
+	return d.route(fn == nil, func() []any { return nil }, func(ctx context.Context, job *Payload) error {
 		if err := job.Bind(); err != nil {
 			return err
 		}
@@ -95,7 +102,7 @@ func (d Definition1[A]) Job(a A) Job { return d.job(a) }
 
 // Handler returns a route that performs the class's jobs with fn, for [Mux.Handle].
 func (d Definition1[A]) Handler(fn func(context.Context, A) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A)} }, func(ctx context.Context, job *Payload) error {
 		var a A
 		if err := job.Bind(&a); err != nil {
 			return err
@@ -117,7 +124,7 @@ func (d Definition2[A, B]) Job(a A, b B) Job { return d.job(a, b) }
 
 // Handler returns a route that performs the class's jobs with fn, for [Mux.Handle].
 func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B)} }, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B
@@ -142,7 +149,7 @@ func (d Definition3[A, B, C]) Job(a A, b B, c C) Job { return d.job(a, b, c) }
 
 // Handler returns a route that performs the class's jobs with fn, for [Mux.Handle].
 func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B), new(C)} }, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B
@@ -169,7 +176,7 @@ func (d Definition4[A, B, C, D]) Job(a A, b B, c C, e D) Job { return d.job(a, b
 
 // Handler returns a route that performs the class's jobs with fn, for [Mux.Handle].
 func (d Definition4[A, B, C, D]) Handler(fn func(context.Context, A, B, C, D) error) Route {
-	return d.route(fn == nil, func(ctx context.Context, job *Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B), new(C), new(D)} }, func(ctx context.Context, job *Payload) error {
 		var (
 			a A
 			b B

@@ -30,11 +30,12 @@ func (d definition) UncheckedJob(args ...any) resque.Job { return d.job(args...)
 
 func (d definition) job(args ...any) resque.Job { return wrap(d.plain.UncheckedJob(args...)) }
 
-func (d definition) route(none bool, perform resque.HandlerFunc) resque.Route {
+func (d definition) route(none bool, targets func() []any, perform resque.HandlerFunc) resque.Route {
 	if none {
 		perform = nil
 	}
 	r := d.plain.UncheckedHandler(perform)
+	r.Check = func(job *resque.Payload) error { return Bind(job, targets()...) }
 	r.Wrapper = wrapper()
 	return r
 }

@@ -20,7 +20,7 @@ func (d Definition0) Job() resque.Job { return d.job() }
 // Handler returns the route that performs jobs of this class with fn, for
 // [resque.Mux.Handle].
 func (d Definition0) Handler(fn func(context.Context) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
+	return d.route(fn == nil, func() []any { return nil }, func(ctx context.Context, job *resque.Payload) error {
 		if err := Bind(job); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (d Definition1[A]) Job(a A) resque.Job { return d.job(a) }
 // Handler returns the route that performs jobs of this class with fn, for
 // [resque.Mux.Handle].
 func (d Definition1[A]) Handler(fn func(context.Context, A) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A)} }, func(ctx context.Context, job *resque.Payload) error {
 		var a A
 		if err := Bind(job, &a); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (d Definition2[A, B]) Job(a A, b B) resque.Job { return d.job(a, b) }
 // Handler returns the route that performs jobs of this class with fn, for
 // [resque.Mux.Handle].
 func (d Definition2[A, B]) Handler(fn func(context.Context, A, B) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B)} }, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B
@@ -101,7 +101,7 @@ func (d Definition3[A, B, C]) Job(a A, b B, c C) resque.Job { return d.job(a, b,
 // Handler returns the route that performs jobs of this class with fn, for
 // [resque.Mux.Handle].
 func (d Definition3[A, B, C]) Handler(fn func(context.Context, A, B, C) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B), new(C)} }, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B
@@ -129,7 +129,7 @@ func (d Definition4[A, B, C, D]) Job(a A, b B, c C, e D) resque.Job { return d.j
 // Handler returns the route that performs jobs of this class with fn, for
 // [resque.Mux.Handle].
 func (d Definition4[A, B, C, D]) Handler(fn func(context.Context, A, B, C, D) error) resque.Route {
-	return d.route(fn == nil, func(ctx context.Context, job *resque.Payload) error {
+	return d.route(fn == nil, func() []any { return []any{new(A), new(B), new(C), new(D)} }, func(ctx context.Context, job *resque.Payload) error {
 		var (
 			a A
 			b B
