@@ -22,6 +22,7 @@ import (
 // webOptions are the flags of the web command.
 type webOptions struct {
 	addr, user, password, title string
+	lockPrefix                  string
 	readOnly, noAuth            bool
 	hosts, origins, redact      []string
 	hideArgs                    bool
@@ -62,6 +63,8 @@ set a password, and put TLS in front: browsers send the password with each reque
 	flags.StringSliceVar(&o.origins, "trusted-origin", nil, "origin of a proxy that changes the Host header, such as https://jobs.example.com; may be repeated")
 	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are hidden; may be repeated")
 	flags.BoolVar(&o.hideArgs, "hide-args", false, "hide all arguments")
+	flags.StringVar(&o.lockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
+	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
 	FromEnv(cmd, "addr", "RESQUE_WEB_ADDR")
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")
 	FromEnv(cmd, "password", "RESQUE_WEB_PASSWORD")
@@ -109,7 +112,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	}
 	dashboard, err := web.New(client, web.Config{
 		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
-		RedactKeys: o.redact, HideArgs: o.hideArgs, Logger: log,
+		RedactKeys: o.redact, HideArgs: o.hideArgs, SchedulerLockPrefix: o.lockPrefix, Logger: log,
 		Prune: prune,
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ type delayedWalk struct {
 	pending []store.DelayedSecond
 	at      int64 // position in pending[0]
 	size    int64 // size of the next part
+	skip    DelayedPlace
 }
 
 func newDelayedWalk(s *store.Store, filter DelayedFilter) *delayedWalk {
@@ -56,9 +57,28 @@ func (w *delayedWalk) look(ctx context.Context) (err error) {
 		if w.pending, w.next, w.more, err = w.store.DelayedSeconds(ctx, w.next, w.last); err != nil {
 			return err
 		}
-		w.pending = slices.DeleteFunc(w.pending, func(s store.DelayedSecond) bool { return s.Jobs == 0 })
+		w.pending = slices.DeleteFunc(w.pending, func(s store.DelayedSecond) bool { return s.Jobs <= w.skipped(s.Second) })
+		if len(w.pending) > 0 {
+			w.at = w.skipped(w.pending[0].Second)
+		}
 	}
 	return nil
+}
+
+// startAt leaves out what is before a place. It is called before the first part.
+func (w *delayedWalk) startAt(from DelayedPlace) {
+	if from != (DelayedPlace{}) && from.Second >= w.next {
+		w.next, w.skip = from.Second, from
+	}
+	w.more = w.next <= w.last
+}
+
+// skipped returns how many of the first jobs of a second are left out.
+func (w *delayedWalk) skipped(second int64) int64 {
+	if second == w.skip.Second {
+		return w.skip.Position
+	}
+	return 0
 }
 
 // spans returns the spans of the next part and moves behind them.

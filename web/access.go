@@ -44,9 +44,13 @@ const (
 	RightRetry   Right = "retry"   // retry failures unchanged
 	RightEdit    Right = "edit"    // retry failures in another queue or with other arguments, and move jobs
 	RightRemove  Right = "remove"  // remove selected failures and jobs, and restore removed ones
-	RightBulk    Right = "bulk"    // retry or remove all matching failures or jobs, clear and remove queues
+	RightBulk    Right = "bulk"    // retry, run or remove all matching failures or jobs, clear and remove queues
 	RightPause   Right = "pause"   // pause queues and workers
 	RightWorkers Right = "workers" // prune workers
+
+	// RightSchedule allows to run and cancel selected delayed jobs, and to run, switch
+	// off and delete schedules.
+	RightSchedule Right = "schedule"
 )
 
 // checkRights returns an error that names each unknown right.
@@ -54,9 +58,9 @@ func checkRights(rights []Right) error {
 	var mistakes []error
 	for _, right := range rights {
 		switch right {
-		case RightRetry, RightEdit, RightRemove, RightBulk, RightPause, RightWorkers:
+		case RightRetry, RightEdit, RightRemove, RightBulk, RightPause, RightWorkers, RightSchedule:
 		default:
-			mistakes = append(mistakes, fmt.Errorf("web: unknown right %q; use retry, edit, remove, bulk, pause or workers", right))
+			mistakes = append(mistakes, fmt.Errorf("web: unknown right %q; use retry, edit, remove, bulk, pause, workers or schedule", right))
 		}
 	}
 	return errors.Join(mistakes...)

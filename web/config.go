@@ -59,6 +59,10 @@ type Config struct {
 	// Defaults to what Resque does: the job fails, in the list "failed".
 	Prune resque.PruneOptions
 
+	// SchedulerLockPrefix is the prefix of the lock of the schedulers, if they have one:
+	// RESQUE_SCHEDULER_MASTER_LOCK_PREFIX, or LockPrefix of scheduler.Config.
+	SchedulerLockPrefix string
+
 	// KeepRemoved is how long removed jobs and failures can be restored. If it is
 	// negative, they are deleted at once.
 	//

@@ -341,6 +341,10 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 			said = tn("Removed 1 failure.|Removed %s failures.", p.Done)
 		case "remove jobs":
 			said = tn("Removed 1 job.|Removed %s jobs.", p.Done)
+		case "run delayed":
+			said = tn(h.running().did, p.Done)
+		case "cancel delayed":
+			said = tn(h.cancelling().did, p.Done)
 		}
 		return q.back(path, flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 	}

@@ -27,7 +27,10 @@ type described struct {
 	query   string
 }
 
-const filterQuery = "class queue exception q since retried"
+const (
+	filterQuery  = "class queue exception q since retried"
+	delayedQuery = "class queue args q within at"
+)
 
 // describedPages are the pages by their patterns.
 var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
@@ -44,6 +47,11 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"failed/:queue":             {"Failures of one list, filtered or grouped", failedPage{}, filterQuery + " view order page start upto below from count"},
 	"failures/:id":              {"One failure", failurePage{}, ""},
 	"failures/:id.json":         {"One failure", failurePage{}, ""},
+	"delayed":                   {"Delayed jobs, filtered", delayedPage{}, delayedQuery + " from start checked found count"},
+	"delayed/:ts":               {"Delayed jobs of one second", delayedPage{}, "class queue args q from start checked found"},
+	"delayed/:ts.json":          {"Delayed jobs of one second", delayedPage{}, "class queue args q from start checked found"},
+	"delayed/jobs/:klass":       {"The times at which a job is delayed", delayedPage{}, "args"},
+	"delayed/search":            {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},
 	"stats":                     {"Statistics", statsPage{}, ""},
 	"stats/resque":              {"Statistics", statsPage{}, ""},
 	"stats/redis":               {"The server's INFO", statsPage{}, ""},
@@ -89,6 +97,13 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 	"failed/:queue/requeue/:id":   {summary: "Retry a failure", query: "queue args remove again sure"},
 	"failed/remove/:id":           {summary: "Remove a failure", query: "sure"},
 	"failed/:queue/remove/:id":    {summary: "Remove a failure", query: "sure"},
+	"delayed/search":              {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},
+	"delayed/queue_now":           {summary: "Run delayed jobs now", query: "ids timestamp sure"},
+	"delayed/cancel_now":          {summary: "Cancel delayed jobs", query: "ids timestamp klass args sure count typed"},
+	"delayed/queue_now/:id":       {summary: "Run a delayed job now"},
+	"delayed/cancel_now/:id":      {summary: "Cancel a delayed job"},
+	"delayed/queue_now/all":       {summary: "Run all delayed jobs that match the filter now", query: delayedQuery + " sure count typed"},
+	"delayed/clear":               {summary: "Cancel all delayed jobs that match the filter", query: delayedQuery + " sure count typed"},
 	"ops/:id/cancel":              {summary: "Stop an operation"},
 	"trash/:id/restore":           {summary: "Restore what one action removed"},
 	"settings":                    {summary: "Store the user's choices in cookies", query: "theme refresh"},
@@ -97,6 +112,7 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 // inBackground are the actions that may continue after they have answered.
 var inBackground = []string{ //nolint:gochecknoglobals // a table
 	"queues/:queue/jobs/matching", "failed/clear", "failed/:queue/clear", "failed/clear_retried", "failed/requeue/all", "failed/:queue/requeue/all",
+	"delayed/queue_now/all", "delayed/clear",
 }
 
 type object = map[string]any
@@ -186,6 +202,9 @@ func document(t *testing.T, routes []route) object {
 		switch {
 		case r.method == "POST":
 			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
+			if d.content != nil {
+				content = object{"application/json": object{"schema": s.of(reflect.TypeOf(d.content))}}
+			}
 			if slices.Contains(inBackground, r.pattern) {
 				responses["202"] = object{"description": "It continues in the background; operation is the path of its page", "content": content}
 			}

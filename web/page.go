@@ -140,6 +140,7 @@ func functions(a *assets) template.FuncMap {
 		"cut":       cut,
 		"bytes":     bytesText,
 		"dict":      dict,
+		"until":     until,
 		"add":       func(a, b int64) int64 { return a + b },
 		"toInt":     func(n int) int64 { return int64(n) },
 		"plainName": isPlainName,
@@ -229,6 +230,14 @@ func spanText(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%d d", int(d.Hours()/24))
 	}
+}
+
+// until formats the time from now to at: "in 5 min", or "5 min late".
+func until(at, now time.Time) string {
+	if d := at.Sub(now); d >= 0 {
+		return t("in %s", spanText(d))
+	}
+	return t("%s late", spanText(now.Sub(at)))
 }
 
 // cut shortens text to limit bytes.

@@ -81,7 +81,7 @@ func (c problemCode) describe() description {
 	case problemAlive:
 		return description{http.StatusConflict, t("The worker is alive"), t("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
 	case problemDamaged:
-		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be retried. You can view it and remove it.")}
+		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be performed. You can view it and remove it.")}
 	case problemGone:
 		return description{http.StatusGone, t("This no longer exists"), t("It was retried, removed or cleared in the meantime.")}
 	case problemNoWorker:
@@ -139,11 +139,11 @@ func problemOf(err error) *problem {
 		return p
 	case errors.As(err, &tooLarge):
 		code = problemTooLarge
-	case errors.Is(err, resque.ErrFailureChanged):
+	case errors.Is(err, resque.ErrFailureChanged), errors.Is(err, resque.ErrDelayedChanged):
 		code = problemChanged
-	case errors.Is(err, resque.ErrFailureDamaged):
+	case errors.Is(err, resque.ErrFailureDamaged), errors.Is(err, resque.ErrDelayedDamaged):
 		code = problemDamaged
-	case errors.Is(err, resque.ErrNoFailureList), errors.Is(err, resque.ErrFailureID):
+	case errors.Is(err, resque.ErrNoFailureList), errors.Is(err, resque.ErrFailureID), errors.Is(err, resque.ErrDelayedID):
 		code = problemNoPage
 	case errors.Is(err, resque.ErrNoTrash):
 		code = problemGone

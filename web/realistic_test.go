@@ -13,6 +13,7 @@ func (s *site) fill() {
 	s.fillQueues()
 	s.fillWorkers()
 	s.fillFailures()
+	s.fillDelayed()
 	s.do("SET", "resque:stat:processed", 1_283_402)
 	s.do("SET", "resque:stat:failed", 2_917)
 	s.do("SET", "resque:pause:queue:reports", 1)
@@ -97,6 +98,27 @@ func (s *site) fillFailures() {
 		if i == 311 {
 			s.fail(`{"failed_at":"2026/01/02 03:04:05 UTC","payload":{"class":"Exporter"`)
 		}
+	}
+}
+
+// fillDelayed adds delayed jobs: reminders over the next days, retries, a second with
+// many jobs, one in Rails' form, and two damaged ones.
+func (s *site) fillDelayed() {
+	s.t.Helper()
+	now := time.Now().Unix()
+	rails := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"CartReminderJob",` +
+		`"job_id":"0d6a7d0e-8f04-4f55-9d1a-6a3c1fd2b7aa","queue_name":"mailers","arguments":[{"_aj_globalid":"gid://shop/Cart/771%d"}],` +
+		`"executions":0,"locale":"en","enqueued_at":%q}],"queue":"mailers"}`
+	for i := range 40 {
+		s.delay(now+int64(48+i*i*310), item("Reminder", fmt.Sprintf("[%d]", 4200+i), "mailers"))
+	}
+	for i := range 6 {
+		s.delay(now+int64(95+i*1741), fmt.Sprintf(rails, i, ago(time.Hour)))
+		s.delay(now+int64(31+i*600), item("ChargeCard", fmt.Sprintf(`[%d,"EUR"]`, 90200+i), "billing"))
+	}
+	s.delay(now+7210, "not JSON", `{"class":"NoQueue","args":[]}`)
+	for i := range 30 { // the first second of 2100
+		s.delay(4102444800, item("CloseAccount", fmt.Sprintf(`[{"id":%d,"reason":"inactive"}]`, i), "low"))
 	}
 }
 

@@ -25,6 +25,8 @@ func takes(path string) web.Right {
 	case strings.HasSuffix(path, "/clear"), strings.HasSuffix(path, "/clear_retried"), strings.HasSuffix(path, "/all"),
 		strings.HasSuffix(path, "/cancel"), strings.Contains(path, "queues/") && strings.HasSuffix(path, "/remove") && !strings.HasSuffix(path, "/jobs/remove"), strings.HasSuffix(path, "/matching"):
 		return web.RightBulk
+	case strings.Contains(path, "delayed/"):
+		return web.RightSchedule
 	case strings.Contains(path, "requeue"):
 		return web.RightRetry
 	}
@@ -37,7 +39,7 @@ func TestSingleRights(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	openOn(t, server, web.Config{}).fill()
-	for _, denied := range []web.Right{web.RightRetry, web.RightEdit, web.RightRemove, web.RightBulk, web.RightPause, web.RightWorkers} {
+	for _, denied := range []web.Right{web.RightRetry, web.RightEdit, web.RightRemove, web.RightBulk, web.RightPause, web.RightWorkers, web.RightSchedule} {
 		t.Run(string(denied), func(t *testing.T) {
 			t.Parallel()
 			s := openOn(t, server, web.Config{Auth: web.AuthFunc(func(*http.Request) (web.Access, error) {

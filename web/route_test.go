@@ -65,6 +65,15 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/failed/remove/nonsense", 404, "page does not exist"},
 		{"GET", "/failures/nonsense", 404, "page does not exist"},
 		{"GET", "/failures/0-0123456789abcdef", 410, "no longer exists"},
+		{"GET", "/delayed", 200, "No delayed jobs"},
+		{"GET", "/delayed/", 200, "No delayed jobs"},
+		{"GET", "/delayed/1768480796", 200, "No job is due at this time"},
+		{"GET", "/delayed/jobs/Exporter?args=[1]", 200, "No delayed job matches"},
+		{"GET", "/delayed/search", 200, "Type a part"},
+		{"GET", "/delayed/tomorrow", 404, "page does not exist"},
+		{"GET", "/delayed/queue_now/x", 405, "does not accept that method"},
+		{"POST", "/delayed/queue_now", 400, "form is incomplete"},
+		{"POST", "/delayed/queue_now/1768480796:0-0123456789abcdef", 409, "It has changed"},
 		{"GET", "/stats", 200, "processed"},
 		{"GET", "/stats/resque", 200, "processed"},
 		{"GET", "/stats/keys", 200, "queue:a/b"},
@@ -119,6 +128,7 @@ func TestFragments(t *testing.T) {
 	s.worker("host:1:exports", ago(time.Second), "")
 	for _, path := range []string{
 		"/overview.poll", "/overview/all.poll", "/workers.poll", "/working.poll", "/workers/host.poll", "/workers/host:1:exports.poll",
+		"/delayed.poll", "/delayed/4102444800.poll",
 	} {
 		a := s.get(path)
 		assert.Equal(t, http.StatusOK, a.Code, path)

@@ -62,12 +62,20 @@ type summary struct {
 	PerSecond                  string
 	OldestAt                   time.Time // when the longest waiting job was enqueued; zero if unknown
 	RoundTrip                  time.Duration
-	Unserved                   []string // queues with jobs but without a worker
-	Damage                     []string // keys that cannot be read, and why
+	Unserved                   []string      // queues with jobs but without a worker
+	Damage                     []string      // keys that cannot be read, and why
+	Delayed                    bool          // there are delayed jobs
+	Overdue                    time.Duration // how long the first delayed job has been due
 }
 
+// IsLate reports whether delayed jobs are not moved to their queues in time.
+func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
+
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now()}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0}
+	if !snap.NextDue.IsZero() {
+		s.Overdue = max(snap.Now.Sub(snap.NextDue), 0)
+	}
 	for _, err := range snap.Damage {
 		s.Damage = append(s.Damage, err.Error())
 	}

@@ -19,8 +19,10 @@ type Snapshot struct {
 	Failures  []ListSize    // Failed first, then the lists of queues
 	Workers   []WorkerState // without start times and counters
 	Processed int64
-	Failed    int64 // the counter, not the length of the lists
-	Paused    bool  // all workers are paused
+	Failed    int64     // the counter, not the length of the lists
+	Paused    bool      // all workers are paused
+	Delayed   int64     // seconds that have delayed jobs
+	NextDue   time.Time // the first of them; zero if there are none
 	Now       time.Time
 	RoundTrip time.Duration // how long the first round trip took
 	Damage    []error       // the keys of Resque that count as empty because of their type
@@ -70,12 +72,14 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"MGET", s.keys.stat("processed"), s.keys.stat("failed"), s.keys.pauseAll()},
 		[]any{"EXISTS", s.keys.pauseEvery()},
 		[]any{"TIME"},
+		[]any{"ZCARD", s.keys.delayedSchedule()},
+		[]any{"ZRANGE", s.keys.delayedSchedule(), 0, 0, "WITHSCORES"},
 	)
 	if err != nil {
 		return nil, err
 	}
 	snap.RoundTrip = time.Since(begun)
-	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", ""} {
+	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), ""} {
 		damage, err := otherType(key, replies[i])
 		if err != nil {
 			return nil, err
@@ -99,6 +103,10 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	clock, err := redis.Int64s(replies[6], nil)
 	if err != nil {
 		return nil, err
+	}
+	snap.Delayed, _ = redis.Int64(replies[7], nil) // as above
+	if first, _ := redis.Strings(replies[8], nil); len(first) == 2 {
+		snap.NextDue = dueAt(first[1])
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)

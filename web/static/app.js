@@ -9,10 +9,14 @@ let every = Number(body.dataset.refresh) || 0, wait = 0, timer = 0, tag = "", la
 const clock = (d) => d.toLocaleTimeString();
 const span = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 
-// The server sends times; this shows how long ago they were, by the browser's clock.
+// The server sends times; this shows how long ago or how far away they are, by the browser's clock.
 function tellTimes() {
   for (const t of document.querySelectorAll("time[data-ago], time[data-for]")) {
     const text = span(Math.max(0, (Date.now() - Date.parse(t.dateTime)) / 1000)) + ("ago" in t.dataset ? " ago" : "");
+    if (t.textContent !== text) t.textContent = text;
+  }
+  for (const t of document.querySelectorAll("time[data-due]")) {
+    const left = (Date.parse(t.dateTime) - Date.now()) / 1000, text = left >= 0 ? `in ${span(left)}` : `${span(-left)} late`;
     if (t.textContent !== text) t.textContent = text;
   }
 }
@@ -155,12 +159,12 @@ function move(by) {
   to.classList.add("at");
   to.scrollIntoView({ block: "nearest" });
 }
-const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", s: "stats" };
+const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", d: "delayed", s: "stats" };
 document.addEventListener("keydown", (e) => {
   if (!keysBox.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea") || document.querySelector("dialog[open]")) return;
   const row = document.querySelector("[data-row].at");
   const done = () => e.preventDefault();
-  if (tabs[e.key]) { done(); document.querySelector(`[data-tab="${tabs[e.key]}"]`).click(); return; }
+  if (tabs[e.key]) { done(); document.querySelector(`[data-tab="${tabs[e.key]}"]`)?.click(); return; }
   switch (e.key) {
     case "/": { const field = document.querySelector("[data-search]"); if (field) { done(); field.focus(); } break; }
     case "?": done(); openHelp(); break;
