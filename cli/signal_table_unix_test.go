@@ -145,14 +145,9 @@ func observe(c redis.Conn, cmd *exec.Cmd, want golden.SignalCase, group bool) (s
 	}
 	killer := time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer killer.Stop()
-	for len(seen.log) == 0 {
-		<-time.After(10 * time.Millisecond)
-		if seen.log, err = redis.Strings(c.Do("LRANGE", "log", 0, -1)); err != nil {
-			return seen, err
-		}
-		if cmd.Process.Signal(syscall.Signal(0)) != nil {
-			return seen, errors.New("the worker has ended")
-		}
+	// This waits for the first entry and leaves it where it is.
+	if _, err := redis.String(redis.DoWithTimeout(c, 2*patience, "BLMOVE", "log", "log", "LEFT", "LEFT", patience.Seconds())); err != nil {
+		return seen, fmt.Errorf("waiting for the job to begin: %w", err)
 	}
 	nanos, err := redis.Int64(c.Do("LINDEX", "log-times", 0))
 	if err != nil {

@@ -134,7 +134,7 @@ func awaitRedis(ctx context.Context, rdb *resque.Redis, log *slog.Logger) error 
 		}
 		if since.IsZero() {
 			since = time.Now()
-			log.Error("redis is not ready, retrying", "err", err, "cause", fault.Cause, "advice", fault.Advice)
+			log.Error("redis is not ready, retrying", resque.LogAttrs(err)...)
 		}
 		select {
 		case <-ctx.Done():

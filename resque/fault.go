@@ -80,6 +80,16 @@ func Explain(err error) (fault Fault, ok bool) {
 	return fault, true
 }
 
+// LogAttrs returns attributes for a line of package log/slog about an error: err, and
+// the cause and the advice if [Explain] knows them.
+func LogAttrs(err error) []any {
+	attrs := []any{"err", err}
+	if fault, ok := Explain(err); ok {
+		attrs = append(attrs, "cause", fault.Cause, "advice", fault.Advice)
+	}
+	return attrs
+}
+
 // faultError is an error whose fault is known when it is created.
 type faultError struct {
 	code FaultCode

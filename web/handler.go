@@ -50,7 +50,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	h := &Dashboard{
 		cfg: cfg, client: client, failures: client.Failures(),
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
-		sampleEvery: sampleEvery, quickly: quickly,
+		snapshots: snapshots{reading: make(chan struct{}, 1)}, sampleEvery: sampleEvery, quickly: quickly,
 	}
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err

@@ -20,21 +20,48 @@ type moment struct {
 	summary *summary       // shared: must not be modified
 }
 
-// snapshots holds the last snapshot.
+// snapshots holds the last snapshot. Only one goroutine at a time reads a new one.
 type snapshots struct {
+	reading chan struct{} // has a value while a goroutine reads
+
 	mu    sync.Mutex
 	last  moment
-	taken time.Time
+	taken time.Time // zero if there is none
+	stale int       // increases when the snapshots read so far must not be used
+}
+
+// fresh returns the last snapshot if it is new enough.
+func (s *snapshots) fresh() (last moment, stale int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last, s.stale, time.Since(s.taken) < snapshotAge
+}
+
+// keep keeps a snapshot, unless there was a change while it was read.
+func (s *snapshots) keep(m moment, stale int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stale == stale {
+		s.last, s.taken = m, time.Now()
+	}
 }
 
 // snapshot returns the state of Resque, at most one second old. A caller that comes
-// while a snapshot is being read waits for that one.
+// while a snapshot is being read waits for that one, until its context ends.
 func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	s := &h.snapshots
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.taken) < snapshotAge {
-		return s.last, nil
+	if last, _, ok := s.fresh(); ok {
+		return last, nil
+	}
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return moment{}, fmt.Errorf("waiting for the state of Resque: %w", ctx.Err())
+	}
+	last, stale, ok := s.fresh()
+	if ok {
+		return last, nil
 	}
 	snap, err := h.client.Snapshot(ctx)
 	if err != nil {
@@ -42,8 +69,9 @@ func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	}
 	h.rates.sample(snap)
 	served := servedQueues(snap)
-	s.last, s.taken = moment{snap, served, h.summarize(snap, served)}, time.Now()
-	return s.last, nil
+	m := moment{snap, served, h.summarize(snap, served)}
+	s.keep(m, stale)
+	return m, nil
 }
 
 // forget discards the snapshot after a change, so that the next page shows the
@@ -52,6 +80,7 @@ func (h *Dashboard) forget() {
 	h.snapshots.mu.Lock()
 	defer h.snapshots.mu.Unlock()
 	h.snapshots.taken = time.Time{}
+	h.snapshots.stale++
 }
 
 // summary is the strip of numbers on every page.

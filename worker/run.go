@@ -9,6 +9,7 @@ import (
 
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/fork"
+	"github.com/goresque/goresque/resque"
 )
 
 // Run performs jobs until the worker is told to stop, or, with UntilEmpty, until no
@@ -95,7 +96,7 @@ type run struct {
 
 func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
-	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Logger: w.cfg.Logger}
+	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Attrs: resque.LogAttrs, Logger: w.cfg.Logger}
 	r.sweeper = &sweeper{client: w.client, backend: w.backend, handler: w.handler, cfg: w.cfg}
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg}
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))

@@ -36,10 +36,12 @@ func TestWorkerSurvivesFaultsOfRedis(t *testing.T) {
 			const jobs = 300
 			enqueue(t, s, exporters(jobs)...)
 			var performed atomic.Int64
+			begun := make(chan struct{}) // the trouble
 			mux := resque.NewMux()
 			mux.Handle(resque.Define1[int64]("Exporter", "exports").Handler(func(_ context.Context, id int64) error {
-				performed.Add(1)
-				<-time.After(2 * time.Millisecond)
+				if performed.Add(1) > 60 {
+					<-begun
+				}
 				if id%10 == 0 {
 					return raised{"RuntimeError", "every tenth"}
 				}
@@ -57,6 +59,7 @@ func TestWorkerSurvivesFaultsOfRedis(t *testing.T) {
 			for _, command := range test.begin {
 				do(t, c, command[0].(string), command[1:]...)
 			}
+			close(begun)
 			select {
 			case err := <-ended:
 				require.NoError(t, err)

@@ -22,10 +22,12 @@ type caller struct {
 	backend      Backend
 	redis        *Outage
 	log          *slog.Logger
+	attrs        Attrs
 	leaveTimeout time.Duration
 	queues       *queueList
 	lastRunAt    time.Time
-	fault        string // of the last reply
+	fault        string // why a queue cannot be read
+	lookedAtAll  bool   // the last call looked at all queues
 	finished     []store.Outcome
 	asked        []*slot // the slots of finished
 	free         []store.Slot
@@ -87,7 +89,9 @@ func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []str
 	for i, runAt := range c.runAts(len(c.free)) {
 		c.free[i].RunAt = runAt
 	}
-	return c.backend.Exchange(ctx, queues, c.finished, c.free)
+	reply, err = c.backend.Exchange(ctx, queues, c.finished, c.free)
+	c.lookedAtAll = taking && !reply.More && len(reply.Reserved) < len(c.free)
+	return reply, err
 }
 
 // runAts returns n times close to now, each later than all before. They make the
@@ -155,9 +159,12 @@ func (c *caller) noteResults(results []store.FinishResult, attempt int) {
 		if s.err = results[i].Err; s.err != nil {
 			if s.refusal == nil {
 				s.refusal = newRetry(c.leaveTimeout)
-				c.log.Error("redis refused the result of a job, retrying", "worker", s.worker, "err", s.err)
+				c.log.Error("redis refused the result of a job, retrying", append(c.attrs.of(s.err), "worker", s.worker)...)
 			}
 			continue
+		}
+		if s.refusal != nil {
+			c.log.Info("redis took the result of a job", "worker", s.worker)
 		}
 		if !results[i].Ours && attempt == 1 {
 			c.log.Warn("record of a running job was taken over, its result is not recorded", "worker", s.worker)
@@ -170,15 +177,13 @@ func (c *caller) noteResults(results []store.FinishResult, attempt int) {
 // again that another process has unregistered. registered reports whether slots were
 // registered.
 func (c *caller) report(ctx context.Context, reply store.Exchanged) (registered bool) {
-	fault := ""
-	if reply.Fault != nil {
-		fault = reply.Fault.Error()
-	}
-	if fault != c.fault {
-		c.fault = fault
-		if fault != "" {
-			c.log.Error("a queue cannot be read", "err", reply.Fault)
-		}
+	switch {
+	case reply.Fault != nil && reply.Fault.Error() != c.fault:
+		c.fault = reply.Fault.Error()
+		c.log.Error("a queue cannot be read", c.attrs.of(reply.Fault)...)
+	case reply.Fault == nil && c.fault != "" && c.lookedAtAll: // a call that finds enough jobs does not look further
+		c.fault = ""
+		c.log.Info("all queues can be read again")
 	}
 	return len(reply.Unknown) > 0 && ctx.Err() == nil && c.register(ctx, reply.Unknown)
 }

@@ -72,6 +72,7 @@ type Config struct {
 	// Changed, if not nil, is called when the result of State may have changed. It
 	// must not block.
 	Changed func()
+	Attrs   Attrs
 	Logger  *slog.Logger
 }
 
@@ -95,7 +96,7 @@ func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 	return &Exchange{
 		backend: backend, cfg: cfg,
 		caller: &caller{
-			backend: backend, redis: redis, log: cfg.Logger, leaveTimeout: cfg.LeaveTimeout,
+			backend: backend, redis: redis, log: cfg.Logger, attrs: cfg.Attrs, leaveTimeout: cfg.LeaveTimeout,
 			queues: newQueueList(cfg.Queues, backend, cfg.QueuesMaxAge),
 		},
 		slots:    map[string]*slot{},

@@ -39,14 +39,46 @@ func TestPausesAndFaultsAreLoggedOnce(t *testing.T) {
 		}
 		paused := store.Exchanged{Paused: true}
 		fault := store.Exchanged{Fault: errors.New("WRONGTYPE")}
-		x, log := newLoggingExchange(newScript(answer(paused), answer(paused), answer(fault), answer(fault), answer(store.Exchanged{}), answer(fault)), Config{Queues: []string{"a"}})
-		for range 6 {
-			_, ok := x.Next(t.Context(), "1", nil)
-			require.True(t, ok)
+		none := func(*script, []store.Slot) (store.Exchanged, error) { return store.Exchanged{}, nil }
+		x, log := newLoggingExchange(newScript(answer(paused), answer(paused), answer(fault), answer(fault), answer(store.Exchanged{}), answer(fault),
+			none, answer(fault)), Config{Queues: []string{"a"}, PollInterval: time.Second, MaxWaiting: -1})
+		go x.Run(t.Context())
+		next := func(n int) {
+			for range n {
+				_, ok := x.Next(t.Context(), "1", nil)
+				require.True(t, ok)
+			}
 		}
+		next(6)
 		assert.Equal(t, 1, count(log, "paused: pause-all-workers"))
 		assert.Equal(t, 1, count(log, "msg=resumed"))
+		assert.Equal(t, 1, count(log, "a queue cannot be read"))
+		assert.Equal(t, 0, count(log, "can be read again"), "a call that finds a job does not look at all queues")
+		next(1)
+		assert.Equal(t, 1, count(log, "all queues can be read again"), "a call that found nothing did")
 		assert.Equal(t, 2, count(log, "a queue cannot be read"))
+	})
+}
+
+// A refused result is logged once, with cause and advice, and so is its end.
+func TestARefusedResultIsLoggedWithItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused := func(*script, []store.Slot) (store.Exchanged, error) {
+			return store.Exchanged{Finished: []store.FinishResult{{Err: errors.New("OOM")}}}, nil
+		}
+		finished := func(s *script, free []store.Slot) (store.Exchanged, error) {
+			x, err := jobs(s, free)
+			x.Finished = []store.FinishResult{{Ours: true}}
+			return x, err
+		}
+		s := newScript(refused, refused, finished)
+		x, log := newLoggingExchange(s, Config{Queues: []string{"a"}})
+		x.caller.attrs = func(err error) []any { return []any{"err", err, "cause", "full"} }
+		_, ok := x.Next(t.Context(), "1", done(store.Reserved{Worker: "1"}))
+		require.True(t, ok)
+		assert.Equal(t, 1, count(log, `"redis refused the result of a job, retrying" err=OOM cause=full worker=1`))
+		assert.Equal(t, 1, count(log, `"redis took the result of a job" worker=1`))
 	})
 }
 

@@ -13,10 +13,22 @@ import (
 // safe for concurrent use.
 type Outage struct {
 	Begun, Over string // the log messages
+	Attrs       Attrs
 	Logger      *slog.Logger
 
 	mu    sync.Mutex
 	since time.Time
+}
+
+// Attrs returns the attributes of a log line about an error. Packages that know the causes
+// of errors pass resque.LogAttrs. Nil means only the error.
+type Attrs func(err error) []any
+
+func (a Attrs) of(err error) []any {
+	if a == nil {
+		return []any{"err", err}
+	}
+	return a(err)
 }
 
 // Began reports an error of the outage.
@@ -25,7 +37,7 @@ func (o *Outage) Began(err error) {
 	defer o.mu.Unlock()
 	if o.since.IsZero() {
 		o.since = time.Now()
-		o.Logger.Error(o.Begun, "err", err) //nolint:sloglint // a constant of the caller's
+		o.Logger.Error(o.Begun, o.Attrs.of(err)...) //nolint:sloglint // a constant of the caller's
 	}
 }
 

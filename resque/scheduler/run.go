@@ -10,6 +10,7 @@ import (
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/internal/wire"
+	"github.com/goresque/goresque/resque"
 )
 
 // dueSeconds is how many due seconds a turn handles at most, in addition to those that
@@ -44,7 +45,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	defer s.running.Unlock()
 	r := &run{Scheduler: s}
-	r.redis = &exchange.Outage{Begun: "scheduler cannot work with redis, trying again", Over: "scheduler works with redis again", Logger: s.cfg.Logger}
+	r.redis = &exchange.Outage{Begun: "scheduler cannot work with redis, trying again", Over: "scheduler works with redis again", Attrs: resque.LogAttrs, Logger: s.cfg.Logger}
 	s.cfg.Logger.Info("scheduler started", "scheduler", s.master.Token, "interval", s.cfg.Interval)
 	s.setState(State{Running: true})
 
