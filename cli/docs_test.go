@@ -21,18 +21,23 @@ func TestOperationsNamesEveryFlag(t *testing.T) {
 	commands := regexp.MustCompile(`(?m)^  ([a-z]+)  `)
 	top := commands.FindAllStringSubmatch(run(t, nil, nil, "--help").stdout, -1)
 	require.Greater(t, len(top), 5)
-	ofFailed := commands.FindAllStringSubmatch(run(t, nil, nil, "failed", "--help").stdout, -1)
-	require.Greater(t, len(ofFailed), 5)
-	for i, found := range append(ofFailed, top...) {
-		command := found[1]
+	var calls [][]string
+	for _, found := range top {
+		calls = append(calls, []string{found[1]})
+	}
+	for _, parent := range []string{"failed", "delayed"} {
+		below := commands.FindAllStringSubmatch(run(t, nil, nil, parent, "--help").stdout, -1)
+		require.Greater(t, len(below), 5)
+		for _, found := range below {
+			calls = append(calls, []string{parent, found[1]})
+		}
+	}
+	for _, call := range calls {
+		command := strings.Join(call, " ")
 		if command == "completion" || command == "help" {
 			continue // from cobra
 		}
-		call := []string{command, "--help"}
-		if i < len(ofFailed) {
-			call = append([]string{"failed"}, call...)
-		}
-		help := run(t, nil, nil, call...).stdout
+		help := run(t, nil, nil, append(call, "--help")...).stdout
 		for _, flag := range regexp.MustCompile(`--([a-z-]+) `).FindAllStringSubmatch(help, -1) {
 			if flag[1] != "help" {
 				assert.True(t, strings.Contains(string(page), "--"+flag[1]+"`"), "flag --%s of %s", flag[1], command)

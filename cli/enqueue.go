@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,19 +18,30 @@ import (
 // Ruby: Resque.enqueue_to.
 func enqueueCommand(env *Env) *cobra.Command {
 	var queue string
+	var at moment
+	var in span
 	var front, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "enqueue CLASS [ARG…]",
-		Short: "Enqueue a job",
+		Short: "Enqueue or delay a job",
 		Long: `Adds a job to a queue, for any worker on the same Redis, in Go or Ruby. Each ARG is
 parsed as JSON; an ARG that is not JSON is a string. If this command knows the class,
 the arguments must be those that its handler takes. Put -- before arguments that begin
-with a dash.`,
+with a dash. With --at or --in the job is delayed: a scheduler takes it to its queue when
+it is due.`,
 		Example: `  goresque enqueue -q exports Exporter 42
+  goresque enqueue -q exports --in 90m Exporter 42
+  goresque enqueue -q exports --at '2026-01-15 03:00' Exporter 42
   goresque enqueue --front Exporter 42
   goresque enqueue -q mail Mailer ann@example.com '{"retry": true}'`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case in.given && at.text != "":
+				return UsageErrorf("give either --at or --in, not both")
+			case front && (in.given || at.text != ""):
+				return UsageErrorf("a delayed job goes to the end of its queue: omit --front")
+			}
 			client, err := env.newClient(env.Redis())
 			if err != nil {
 				return err
@@ -55,6 +67,12 @@ with a dash.`,
 			if err != nil {
 				return UsageErrorf("%w", err)
 			}
+			switch {
+			case in.given:
+				job = job.In(in.d)
+			case at.text != "":
+				job = job.At(at.at)
+			}
 			if err := client.Redis().Ping(cmd.Context()); err != nil {
 				return err
 			}
@@ -64,14 +82,16 @@ with a dash.`,
 			}
 			receipt, err := enqueue(cmd.Context(), job)
 			if err == nil || receipt.Enqueued() {
-				env.printEnqueued(queuedJSON{receipt.Enqueued(), job.Queue, payload}, asJSON)
+				env.printEnqueued(receipt, payload, asJSON)
 			}
 			return err
 		},
 	}
 	cmd.Flags().StringVarP(&queue, "queue", "q", "", "the queue (default: the queue of the class, if this command knows the class)")
 	cmd.Flags().BoolVar(&front, "front", false, "put the job at the front of the queue")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: queued, queue, payload")
+	cmd.Flags().Var(&at, "at", "delay the job until this time: a date such as '2026-01-15 03:00', or a Unix time")
+	cmd.Flags().Var(&in, "in", "delay the job for this long: seconds, or a duration such as 90m or 7d")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: queued, queue, payload, and due if the job is delayed")
 	return cmd
 }
 
@@ -96,19 +116,26 @@ func check(mux *resque.Mux, route resque.Route, queue string, payload []byte) er
 
 // queuedJSON is the result as --json prints it.
 type queuedJSON struct {
-	Queued  bool            `json:"queued"`
+	Queued  bool            `json:"queued"` // in its queue, or delayed
 	Queue   string          `json:"queue"`
 	Payload json.RawMessage `json:"payload"`
+	Due     *time.Time      `json:"due,omitempty"` // only if it is delayed
 }
 
-func (e *Env) printEnqueued(q queuedJSON, asJSON bool) {
+func (e *Env) printEnqueued(receipt resque.Receipt, payload []byte, asJSON bool) {
 	switch {
 	case asJSON:
+		q := queuedJSON{Queued: receipt.Enqueued(), Queue: receipt.Queue, Payload: payload}
+		if receipt.State == resque.Scheduled {
+			q.Due = &receipt.Due
+		}
 		e.printJSON(q)
-	case q.Queued:
-		fmt.Fprintf(e.Stdout, "queued on %s: %s\n", q.Queue, q.Payload)
+	case receipt.State == resque.Scheduled:
+		fmt.Fprintf(e.Stdout, "delayed for %s until %s: %s\n", receipt.Queue, when(receipt.Due), payload)
+	case receipt.Enqueued():
+		fmt.Fprintf(e.Stdout, "queued on %s: %s\n", receipt.Queue, payload)
 	default:
-		fmt.Fprintf(e.Stdout, "not queued, because a hook of the class refused it: %s\n", q.Payload)
+		fmt.Fprintf(e.Stdout, "not queued, because a hook of the class refused it: %s\n", payload)
 	}
 }
 

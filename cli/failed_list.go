@@ -124,6 +124,11 @@ func asRailsJSON(failure resque.FailedJob) *railsJSON {
 	if !ok {
 		return nil
 	}
+	return railsInside(job)
+}
+
+// railsInside describes a Rails job without its wrapper.
+func railsInside(job *resque.Payload) *railsJSON {
 	data, _ := activejob.DataOf(job)
 	return &railsJSON{Class: job.Class, ID: data.ID, Executions: data.Executions, Arguments: job.Args}
 }

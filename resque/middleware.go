@@ -38,6 +38,8 @@ func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
 		switch {
 		case err != nil:
 			log.ErrorContext(ctx, "enqueueing a job went wrong", "queued", receipt.Enqueued(), "err", err)
+		case receipt.State == Scheduled:
+			log.InfoContext(ctx, "job delayed", "due", receipt.Due)
 		case receipt.Enqueued():
 			log.InfoContext(ctx, "job enqueued")
 		default:

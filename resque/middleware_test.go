@@ -249,12 +249,16 @@ func TestLogEnqueue(t *testing.T) {
 	client := hooked(t, redistest.StartEmbedded(t), resque.LogEnqueue(log), veto)
 	_, err := client.EnqueueAll(t.Context(), []resque.Job{exporter(4711), {Queue: "q", Class: "Veto"}, activejob.Define0("ExportJob", "q").Job()})
 	require.NoError(t, err)
+	_, err = client.EnqueueAt(t.Context(), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC), exporter(4711))
+	require.NoError(t, err)
 	_, err = client.Enqueue(t.Context(), resque.Job{Class: "A", Args: []any{"secret"}})
 	require.Error(t, err)
 	said := out.String()
 	for _, line := range []string{
 		`level=INFO msg="job enqueued" class=Exporter queue=exports` + "\n",
 		`level=INFO msg="job not enqueued: a hook said so" class=Veto queue=q` + "\n",
+		`due=2200-01-01T00:00:00.000Z` + "\n",
+		`level=INFO msg="job delayed" class=Exporter queue=exports`,
 		`level=INFO msg="job enqueued" class=ExportJob queue=q` + "\n",
 		`level=ERROR msg="enqueueing a job went wrong" class=A queue="" queued=false err=`,
 	} {
