@@ -36,7 +36,7 @@ func rehearse(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg w
 		return UsageErrorf("%w", err)
 	}
 	if flags.health != "" {
-		end, err := serveHealth(ctx, flags.health, ofWorker(client.Redis(), w))
+		end, err := serveHealth(ctx, flags.health, ofWorker(client, w))
 		if err != nil {
 			return err
 		}

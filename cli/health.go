@@ -19,18 +19,22 @@ import (
 type health struct {
 	rdb     *resque.Redis
 	alive   func() string // what /healthz adds
-	unready func() string // why the process is not ready; empty if it is
+
+	// unready returns why the process is not ready; no reason if it is. A worker that
+	// lost its registration registers again at its next heartbeat.
+	unready func(ctx context.Context) (reason string, err error)
 }
 
-func ofWorker(rdb *resque.Redis, w *worker.Worker) health {
+func ofWorker(client *resque.Client, w *worker.Worker) health {
 	return health{
-		rdb:   rdb,
+		rdb:   client.Redis(),
 		alive: func() string { return fmt.Sprintf("stuck jobs: %d", w.Stuck()) },
-		unready: func() string {
-			if len(w.IDs()) == 0 {
-				return "not registered"
+		unready: func(ctx context.Context) (string, error) {
+			registered, err := isRegistered(ctx, client, w.IDs())
+			if err != nil || registered {
+				return "", err
 			}
-			return ""
+			return "not registered", nil
 		},
 	}
 }
@@ -44,11 +48,11 @@ func ofScheduler(rdb *resque.Redis, s *scheduler.Scheduler) health {
 			}
 			return "master"
 		},
-		unready: func() string {
+		unready: func(context.Context) (string, error) {
 			if s.State().Holder == "" {
-				return "starting"
+				return "starting", nil
 			}
-			return ""
+			return "", nil
 		},
 	}
 }
@@ -69,9 +73,13 @@ func serveHealth(ctx context.Context, addr string, h health) (end func(), err er
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		switch err := h.rdb.Ping(ctx); {
-		case h.unready() != "":
-			http.Error(rw, h.unready(), http.StatusServiceUnavailable)
+		reason, err := h.unready(ctx)
+		if err == nil {
+			err = h.rdb.Ping(ctx)
+		}
+		switch {
+		case reason != "":
+			http.Error(rw, reason, http.StatusServiceUnavailable)
 		case err != nil:
 			fault, _ := resque.Explain(err)
 			http.Error(rw, strings.ToLower(cmp.Or(fault.Cause, "Redis does not answer")), http.StatusServiceUnavailable)
@@ -86,4 +94,15 @@ func serveHealth(ctx context.Context, addr string, h health) (end func(), err er
 		_ = server.Close()
 		serving.Wait()
 	}, nil
+}
+
+// isRegistered reports whether a worker has registered its slots and Redis has all of
+// them.
+func isRegistered(ctx context.Context, client *resque.Client, ids []string) (bool, error) {
+	for _, id := range ids {
+		if known, err := client.WorkerExists(ctx, id); err != nil || !known {
+			return false, err
+		}
+	}
+	return len(ids) > 0, nil
 }

@@ -250,6 +250,12 @@ func TestHealth(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "stuck jobs: 0")
 
+	_, err := s.Conn(t).Do("FLUSHDB")
+	require.NoError(t, err)
+	status, body = get("/readyz")
+	assert.Equal(t, http.StatusServiceUnavailable, status, "until the next heartbeat")
+	assert.Equal(t, "not registered", body)
+
 	require.NoError(t, syscall.Kill(s.PID, syscall.SIGKILL))
 	eventually(t, func() bool { status, _ := get("/readyz"); return status == http.StatusServiceUnavailable }, "not ready without Redis")
 	status, _ = get("/healthz")

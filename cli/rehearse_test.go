@@ -37,7 +37,7 @@ func TestHealthOfAWorkerThatIsNotRegistered(t *testing.T) {
 	w, err := worker.New(client, resque.NewMux(), worker.Config{Queues: []string{"q"}})
 	require.NoError(t, err)
 	addr := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
-	end, err := serveHealth(t.Context(), addr, ofWorker(client.Redis(), w))
+	end, err := serveHealth(t.Context(), addr, ofWorker(client, w))
 	require.NoError(t, err)
 	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable} {
 		resp, err := http.Get("http://" + addr + path)

@@ -168,6 +168,6 @@ func prepare(ctx context.Context, client *resque.Client, mux *resque.Mux, cfg wo
 	if health == "" {
 		return w, func() {}, nil
 	}
-	end, err = serveHealth(ctx, health, ofWorker(client.Redis(), w))
+	end, err = serveHealth(ctx, health, ofWorker(client, w))
 	return w, end, err
 }
