@@ -17,8 +17,8 @@ import (
 
 // health is what Kubernetes' probes ask.
 type health struct {
-	rdb     *resque.Redis
-	alive   func() string // what /healthz adds
+	rdb   *resque.Redis
+	alive func() string // what /healthz adds
 
 	// unready returns why the process is not ready; no reason if it is. A worker that
 	// lost its registration registers again at its next heartbeat.

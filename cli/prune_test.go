@@ -85,6 +85,7 @@ func buryWorker(t *testing.T, s *redistest.Server, id string) {
 		{"SET", "resque:worker:" + id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["Exporter"]}}`},
 		{"SET", "resque:worker:" + id + ":started", "2026-01-01 00:00:00 +0000"},
 		{"HSET", "resque:workers:heartbeat", id, "2026-01-01T00:00:00+00:00"},
+		{"HSET", "resque:goresque:intervals", id, "0.05 1"},
 		{"SET", "resque:stat:processed:" + id, 3},
 		{"SET", "resque:stat:failed:" + id, 1},
 		{"SET", "resque:stat:processed", 7},

@@ -54,7 +54,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.Var(&f.backoff, "backoff-interval", "time added after each poll that finds no job; needs --min-interval or --max-interval")
 	set.IntVar(&f.maxWaiting, "max-waiting", 16, "maximum number of connections that wait for new jobs; 0 means only poll")
 	set.Var(&f.heartbeat, "heartbeat-interval", "time between two heartbeats")
-	set.Var(&f.pruneAfter, "prune-interval", "age of a heartbeat at which a worker is considered dead")
+	set.Var(&f.pruneAfter, "prune-interval", "how long a worker of another implementation may be seen to send no heartbeat")
 	set.Var(&f.onCrash, "on-crash", "what happens to a dead worker's job: fail, or requeue")
 	set.Var(&f.crashLimit, "crash-limit", "number of workers that may die in a day while performing the same job before the job fails; needs --on-crash requeue")
 	set.Var(&f.unknownClass, "unknown-class", "what happens to a job whose class has no handler: fail, or put-back for other workers")

@@ -14,6 +14,7 @@ import (
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/fnmatch"
 	"github.com/goresque/goresque/internal/fork"
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -75,13 +76,27 @@ type Config struct {
 	// HeartbeatInterval is the time between two heartbeats, which show other
 	// workers that this one is alive. It must be shorter than PruneAfter.
 	//
+	// The worker also looks for dead workers, two to four times per interval. A Go
+	// worker is dead if its process is not connected to Redis and this worker has
+	// seen it send no heartbeat for two intervals, during which Redis took writes.
+	// Workers with other settings than the defaults publish them, and for each
+	// worker the longer interval counts. Clocks do not matter.
+	//
 	// Defaults to 60 seconds, as in Resque.
+	//
+	// Ruby: Resque.heartbeat_interval.
 	HeartbeatInterval time.Duration
 
-	// PruneAfter is how old a worker's last heartbeat must be before other
-	// workers take the worker for dead and prune it.
+	// PruneAfter is how long this worker must have seen a worker of another
+	// implementation send no heartbeat before it takes that worker for dead. The
+	// longest PruneAfter of all Go workers counts. If the heartbeat was older than
+	// PruneAfter when this worker first saw it, two heartbeat intervals are enough,
+	// each at least a minute. If Redis refuses to list its connections, PruneAfter
+	// also applies to Go workers.
 	//
 	// Defaults to 5 minutes, as in Resque.
+	//
+	// Ruby: Resque.prune_interval.
 	PruneAfter time.Duration
 
 	// OnCrash is what happens to a job whose worker died.
@@ -244,6 +259,11 @@ func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Co
 	}
 }
 
+// intervals returns the intervals that the worker publishes.
+func (c Config) intervals() store.Intervals {
+	return store.Intervals{Heartbeat: c.HeartbeatInterval, Prune: c.PruneAfter}
+}
+
 // children returns the configuration of the worker's child processes.
 func (c Config) children(changed func()) fork.Config {
 	return fork.Config{
@@ -261,8 +281,8 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Queues = slices.DeleteFunc(c.Queues, func(q string) bool { return q == "" })
 	c.FailureBackends = slices.Clone(c.FailureBackends)
-	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, time.Minute)
-	c.PruneAfter = cmp.Or(c.PruneAfter, 5*time.Minute)
+	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, store.DefaultIntervals().Heartbeat)
+	c.PruneAfter = cmp.Or(c.PruneAfter, store.DefaultIntervals().Prune)
 	if err := c.validate(); err != nil {
 		return c, err
 	}

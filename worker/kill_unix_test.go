@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 	case os.Getenv("WORKER_TEST_FORK") != "":
 		exit(beForking(context.Background()))
 	}
+	if os.Getenv("WORKER_TEST_HOLD") != "" {
+		exit(holdJobs(context.Background()))
+	}
 	if url := os.Getenv("WORKER_TEST_URL"); url != "" {
 		if err := beKilled(context.Background(), url); err != nil {
 			slog.Error("the worker to be killed", "err", err)

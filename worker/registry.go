@@ -30,7 +30,7 @@ type registrar interface {
 	Present(ctx context.Context, process string) (tokens []string, ok bool, err error)
 	Workers(ctx context.Context) ([]string, error)
 	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
-	Beat(ctx context.Context, workers []string) error
+	Beat(ctx context.Context, workers []string, intervals store.Intervals) error
 	Retire(ctx context.Context, workers []string) error
 }
 
@@ -57,7 +57,15 @@ func (r *registry) enter(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return r.ids, nil
+	return r.ids, r.publish(ctx)
+}
+
+// publish publishes the intervals of the slots, which also happens with each heartbeat.
+func (r *registry) publish(ctx context.Context) error {
+	if r.cfg.intervals() == store.DefaultIntervals() {
+		return nil
+	}
+	return r.backend.Beat(ctx, r.ids, r.cfg.intervals())
 }
 
 // take registers one id, unless a twin has it.
@@ -122,14 +130,15 @@ func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
 	next := r.cfg.HeartbeatInterval
 	for backoff.Sleep(ctx, next) {
 		r.renew(ctx)
-		if err := r.backend.Beat(ctx, r.ids); err != nil {
+		if err := r.backend.Beat(ctx, r.ids, r.cfg.intervals()); err != nil {
+			r.dead.doubt()
 			switch {
 			case store.Refused(err):
 				refused.Began(err)
 			case ctx.Err() == nil:
 				redis.Began(err)
 			}
-			next = min(wait.Next(), r.cfg.HeartbeatInterval)
+			next = min(wait.Next(), r.cfg.HeartbeatInterval/4) // a watch relies on it
 			continue
 		}
 		redis.Ended()

@@ -47,7 +47,7 @@ func TestWorkersWithoutNamedConnectionKeepTheirTwins(t *testing.T) {
 			_, err = c.Do("SET", "resque:worker:"+twin, recorded)
 			require.NoError(t, err)
 
-			r := &registry{backend: nameless{st}, dead: &sweeper{client: s.Client(t), backend: st, cfg: cfg}, cfg: cfg}
+			r := &registry{backend: nameless{st}, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
 			ids, err := r.enter(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, []string{own.slot(2, 1, cfg.Queues)}, ids)
@@ -66,7 +66,7 @@ func TestLeavingDoesNotReturnPerformedJobs(t *testing.T) {
 	st := store.New(s.Open(t))
 	cfg, err := Config{Queues: []string{"exports"}, Concurrency: 2, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
 	require.NoError(t, err)
-	r := &registry{backend: st, dead: &sweeper{client: s.Client(t), backend: st, cfg: cfg}, cfg: cfg}
+	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
 	ids, err := r.enter(t.Context())
 	require.NoError(t, err)
 	for _, id := range ids {

@@ -502,6 +502,7 @@ func TestSweeperCallsFailureHooks(t *testing.T) {
 	const id = "gone~go:1:exports"
 	do(t, c, "SADD", "resque:workers", id)
 	do(t, c, "HSET", "resque:workers:heartbeat", id, "2026-01-01T00:00:00+00:00")
+	do(t, c, "HSET", "resque:goresque:intervals", id, "0.05 1")
 	do(t, c, "SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`)
 	told := make(chan error, 5)
 	mux := resque.NewMux()

@@ -6,66 +6,81 @@ import (
 	"errors"
 	rnd "math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/goresque/goresque/internal/backoff"
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
-	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
-// sweeper prunes dead workers: it finishes their jobs and removes their keys, at the
-// start and about once per heartbeat interval. Several sweepers may run at the same time;
-// each dead worker is pruned once.
+// sweeper prunes dead workers: it finishes their jobs and removes their keys. It looks
+// several times per heartbeat interval, and a watch decides which workers are dead.
+// Several sweepers may run at the same time; each dead worker is pruned once.
 type sweeper struct {
 	client  *resque.Client
 	backend pruner
 	handler resque.Handler
 	cfg     Config
+	trouble *exchange.Outage
+	doubted atomic.Bool
+
+	// Only the goroutine of run uses these.
+	watch   watch
+	checked map[string]string // the beginnings of records that Ruby can read, by worker
+	told    map[string]bool   // the actions whose errors were logged
 }
 
 // pruner has the methods of the store that a sweeper uses.
 type pruner interface {
-	Heartbeats(ctx context.Context) (beats map[string]string, now time.Time, err error)
-	Present(ctx context.Context, process string) (tokens []string, ok bool, err error)
+	Beat(ctx context.Context, workers []string, intervals store.Intervals) error
+	Observe(ctx context.Context) (store.Observation, error)
+	ForgetIntervals(ctx context.Context, workers []string) error
+	Connected(ctx context.Context, processes []string) (open map[string][]string, ok bool, err error)
+	RepairRecord(ctx context.Context, worker, seen string) (head string, repaired bool, err error)
 	LockPruning(ctx context.Context, token string, expiry time.Duration) (ok bool, err error)
 	UnlockPruning(ctx context.Context, token string) error
+	Heartbeats(ctx context.Context) (beats map[string]string, now time.Time, err error)
 	Record(ctx context.Context, worker string) (store.Record, error)
 }
 
+func newSweeper(client *resque.Client, backend pruner, handler resque.Handler, cfg Config) *sweeper {
+	return &sweeper{
+		client: client, backend: backend, handler: handler, cfg: cfg, watch: watch{own: cfg.intervals()}, told: map[string]bool{},
+		trouble: &exchange.Outage{
+			Begun: "looking for dead workers failed, trying again", Over: "looking for dead workers works again",
+			Attrs: resque.LogAttrs, Logger: cfg.Logger,
+		},
+	}
+}
+
 // run sweeps until ctx ends, and never prunes own. The waits have jitter, so that the
-// sweepers of many workers do not run at the same time.
+// sweepers of many workers do not run at the same time. They are shorter than a watch
+// requires, because a sweep also takes time.
 func (s *sweeper) run(ctx context.Context, own []string) {
 	every := s.cfg.HeartbeatInterval
-	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/2 + rnd.N(every) {
-		if err := s.sweep(ctx, own); err != nil && ctx.Err() == nil {
-			s.cfg.Logger.Warn("sweeping dead workers failed; the next sweep tries again", "err", err)
+	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/4 + rnd.N(every/4+1) {
+		if err := s.sweep(ctx, own); err == nil {
+			s.trouble.Ended()
+		} else if ctx.Err() == nil {
+			s.trouble.Began(err)
 		}
 	}
 }
 
 // sweep prunes the workers that are dead now. It takes Ruby's lock only if there are any,
-// because a Ruby worker that boots while the lock is held prunes nothing.
+// because a Ruby worker that boots while the lock is held prunes nothing. An error about
+// one worker does not affect the others; it is logged.
 //
 // Ruby: Resque::Worker#prune_dead_workers.
 func (s *sweeper) sweep(ctx context.Context, own []string) error {
-	beats, now, err := s.backend.Heartbeats(ctx)
+	dead, err := s.look(ctx, own)
 	if err != nil {
+		s.watch.restart()
 		return err
 	}
-	var dead []string
-	for id, beat := range beats {
-		if slices.Contains(own, id) {
-			continue
-		}
-		gone, err := s.dead(ctx, id, beat, now)
-		if err != nil {
-			return err
-		}
-		if gone {
-			dead = append(dead, id)
-		}
-	}
+	s.repair(ctx)
 	if len(dead) == 0 {
 		return nil
 	}
@@ -74,54 +89,115 @@ func (s *sweeper) sweep(ctx context.Context, own []string) error {
 		return err
 	}
 	defer func() { _ = s.backend.UnlockPruning(context.WithoutCancel(ctx), token) }() // on error the lock expires
-	var wrong []error
-	slices.Sort(dead)
 	for _, id := range dead {
-		if _, err := s.prune(ctx, id, beats[id]); err != nil {
-			wrong = append(wrong, err) // and prune the others
+		_, err := s.prune(ctx, id, s.watch.workers[id].beat)
+		if s.isNews(ctx, "prune "+id, err) {
+			s.cfg.Logger.Error("a dead worker cannot be pruned, trying again", "worker", id, "err", err)
 		}
 	}
-	return errors.Join(wrong...)
+	return nil
 }
 
-// dead reports whether a worker is dead. A Go worker whose process has a named connection
-// open is alive, even if its heartbeat is old: Redis's clock may have jumped, or Redis
-// was unreachable. Without the connection it is dead after two heartbeat intervals. A
-// worker of another implementation, and a Go worker if Redis refuses to list its clients,
-// is dead after PruneAfter, as in Ruby.
-func (s *sweeper) dead(ctx context.Context, id, beat string, now time.Time) (bool, error) {
-	heard, err := wire.ParseTime(beat)
-	if err != nil {
-		s.cfg.Logger.Warn("a worker's heartbeat cannot be read", "worker", id, "err", err)
-		return false, nil //nolint:nilerr // it is logged, and the other workers are swept
+// look asks Redis for all workers and returns the dead ones. The heartbeats of own show
+// that Redis takes writes. When a watch begins, that does not matter yet.
+func (s *sweeper) look(ctx context.Context, own []string) (dead []string, err error) {
+	if s.doubted.Swap(false) {
+		s.watch.restart()
 	}
-	silent := now.Sub(heard.Time)
-	if process, ok := processOf(id); ok && silent > min(2*s.cfg.HeartbeatInterval, s.cfg.PruneAfter) {
-		tokens, known, err := s.backend.Present(ctx, process)
-		if err != nil || known {
-			return err == nil && len(tokens) == 0, err
+	seen := sight{asked: time.Now()}
+	if len(own) > 0 && !s.watch.begins() {
+		if err := s.backend.Beat(ctx, own, s.cfg.intervals()); err != nil {
+			return nil, err
 		}
 	}
-	return silent > s.cfg.PruneAfter, nil
+	if seen.Observation, err = s.backend.Observe(ctx); err != nil {
+		return nil, err
+	}
+	seen.answered = time.Now()
+	if len(seen.Leftover) > 0 {
+		if err := s.backend.ForgetIntervals(ctx, seen.Leftover); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range own {
+		delete(seen.Beats, id)
+	}
+	for _, id := range s.watch.see(seen) {
+		s.cfg.Logger.Warn("a worker's heartbeat cannot be read", "worker", id, "heartbeat", seen.Beats[id])
+	}
+	return s.dead(ctx, s.watch.silent())
 }
 
-// takeOver prunes a worker whose id this process wants, unless it may be alive. Its
-// heartbeat decides that if Redis refuses to list its clients, or if named is false: this
-// process could not name its connection, so the other one may have had the same problem.
+// dead returns those of the silent workers that are dead.
+func (s *sweeper) dead(ctx context.Context, silent []string) ([]string, error) {
+	var processes []string
+	for _, id := range silent {
+		if process, ok := processOf(id); ok && !slices.Contains(processes, process) {
+			processes = append(processes, process)
+		}
+	}
+	var open map[string][]string
+	known := false
+	if len(processes) > 0 {
+		var err error
+		if open, known, err = s.backend.Connected(ctx, processes); err != nil {
+			return nil, err
+		}
+	}
+	return s.watch.dead(silent, func(process string) bool { return len(open[process]) > 0 }, known), nil
+}
+
+// doubt makes the watch begin again: Redis did not take a heartbeat.
+func (s *sweeper) doubt() { s.doubted.Store(true) }
+
+// repair rewrites the records that Ruby cannot read of Go workers that have missed a
+// heartbeat: they may have died before they could do it. A Ruby worker that prunes such a
+// worker crashes.
+func (s *sweeper) repair(ctx context.Context) {
+	checked := map[string]string{}
+	for _, id := range s.watch.late() {
+		head, repaired, err := s.backend.RepairRecord(ctx, id, s.checked[id])
+		if s.isNews(ctx, "check "+id, err) {
+			s.cfg.Logger.Error("a worker's record cannot be checked, trying again", "worker", id, "err", err)
+		}
+		if repaired {
+			s.cfg.Logger.Info("rewrote a record that Ruby cannot read", "worker", id)
+		}
+		checked[id] = head
+	}
+	s.checked = checked
+}
+
+// isNews reports whether an error of an action on a worker is to be logged: once, until
+// the action succeeds.
+func (s *sweeper) isNews(ctx context.Context, action string, err error) bool {
+	switch {
+	case err == nil:
+		delete(s.told, action)
+		return false
+	case s.told[action] || ctx.Err() != nil:
+		return false
+	default:
+		s.told[action] = true
+		return true
+	}
+}
+
+// takeOver prunes a worker whose id this process wants, and reports whether it may be
+// alive. Its process is dead if it has no connection. If Redis refuses to list
+// connections, or if named is false, this is unknown: this process could not name its
+// connection, so the other one may have had the same problem. Then the caller uses another
+// id at once, and does not wait for as long as a sweeper must watch a heartbeat.
 func (s *sweeper) takeOver(ctx context.Context, id string, named bool) (alive bool, err error) {
-	beats, now, err := s.backend.Heartbeats(ctx)
+	process, _ := processOf(id)
+	if _, known, err := s.backend.Connected(ctx, []string{process}); err != nil || !known || !named {
+		return true, err
+	}
+	beats, _, err := s.backend.Heartbeats(ctx)
 	if err != nil {
 		return false, err
 	}
-	beat := beats[id]
-	process, _ := processOf(id)
-	if _, known, err := s.backend.Present(ctx, process); err != nil || !known || !named {
-		heard, bad := wire.ParseTime(beat)
-		if err != nil || (bad == nil && now.Sub(heard.Time) <= 2*s.cfg.HeartbeatInterval) {
-			return true, err
-		}
-	}
-	_, err = s.prune(ctx, id, beat)
+	_, err = s.prune(ctx, id, beats[id])
 	return false, err
 }
 

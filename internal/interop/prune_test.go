@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -168,7 +169,9 @@ func TestRubyPrunesWhileGoWorkersSweep(t *testing.T) {
 			c := server.Conn(t)
 			all := &busyWorkers{}
 			for range 10 {
-				w := newWorker(t, server, resque.NewMux(), worker.Config{Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond})
+				w := newWorker(t, server, resque.NewMux(), worker.Config{
+					Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond, PruneAfter: 2 * time.Second,
+				})
 				goWork(t, w)
 				all.workers = append(all.workers, w)
 			}
@@ -207,6 +210,35 @@ func dieWith(t *testing.T, server *redistest.Server, id, payload string) {
 	require.Equal(t, payload, string(x.Reserved[0].Payload))
 	_, err = c.Do("HSET", "resque:workers:heartbeat", id, wire.FormatHeartbeat(time.Now().Add(-time.Hour).UTC()))
 	require.NoError(t, err)
+}
+
+// A Go worker died right after it had taken a large job that Ruby cannot read, before it
+// could rewrite its record. Ruby cannot prune it until a Go worker has looked for dead
+// workers once.
+func TestRubyPrunesAGoWorkerWithALargeUnreadablePayload(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	c := server.Conn(t)
+	id, payload := host+"~go:999000:exports", `{"class":"Exporter","args":["`+strings.Repeat("\xff", 100_000)+`"]}`
+	dieWith(t, server, id, payload)
+	_, err = c.Do("SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-15T12:34:56.000000001Z","payload":`+payload+"}")
+	require.NoError(t, err)
+
+	w := newWorker(t, server, resque.NewMux(), worker.Config{Queues: []string{"other"}, HeartbeatInterval: 20 * time.Millisecond})
+	goWork(t, w)
+	require.Eventually(t, func() bool {
+		record, err := redis.Bytes(c.Do("GET", "resque:worker:"+id))
+		require.NoError(t, err, "a sweep must not prune it yet")
+		return json.Valid(record)
+	}, time.Minute, 5*time.Millisecond)
+	ruby(t, server, "boot.rb", "exports")
+	require.NotContains(t, members(t, c), id)
+	failed := list(t, server, "resque:failed")
+	require.Len(t, failed, 1)
+	require.Contains(t, failed[0], "Resque::PruneDeadWorkerDirtyExit")
+	require.Contains(t, failed[0], "<unreadable>")
 }
 
 // Go workers have died with payloads that Ruby cannot read. A Ruby worker that starts

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,6 +26,7 @@ type Proxy struct {
 	held  atomic.Pointer[held]
 	watch atomic.Pointer[func(commands []byte) bool]
 
+	clock    atomic.Int64 // the seconds by which Redis's clock seems to be wrong
 	refusing atomic.Bool
 	refused  atomic.Int64
 }
@@ -60,6 +64,25 @@ func (p *Proxy) Cut() { p.cut.Store(true) }
 func (p *Proxy) Hold() (release func()) {
 	p.hold.Lock()
 	return p.hold.Unlock
+}
+
+// SetClock makes the replies of TIME differ by d, as if Redis's clock had jumped. A reply
+// that arrives in two parts is not changed.
+func (p *Proxy) SetClock(d time.Duration) { p.clock.Store(int64(d / time.Second)) }
+
+var timeReply = regexp.MustCompile(`\*2\r\n\$10\r\n(\d{10})\r\n\$\d\r\n\d{1,6}\r\n`)
+
+// lie changes the replies of TIME in a part of the data that Redis sends.
+func (p *Proxy) lie(data []byte) {
+	off := p.clock.Load()
+	if off == 0 {
+		return
+	}
+	for _, at := range timeReply.FindAllSubmatchIndex(data, -1) {
+		if seconds, err := strconv.ParseInt(string(data[at[2]:at[3]]), 10, 64); err == nil {
+			copy(data[at[2]:at[3]], strconv.FormatInt(seconds+off, 10))
+		}
+	}
 }
 
 // Refuse closes new connections at once, until end is called. The function refused
@@ -158,6 +181,7 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 			_, _ = io.Copy(io.Discard, server)
 			return
 		}
+		p.lie(buf[:n])
 		p.hold.RLock()
 		_, err = (&lossyWriter{client, p, epoch}).Write(buf[:n])
 		p.hold.RUnlock()

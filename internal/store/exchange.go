@@ -18,8 +18,6 @@ var (
 	outcomeLua string
 	//go:embed exchange.lua
 	exchangeLua string
-	//go:embed rewrite.lua
-	rewriteLua string
 )
 
 // Slot is a worker id that is free to take a job now.
@@ -137,23 +135,6 @@ func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, 
 	text, begins := bytes.CutPrefix(text, []byte(wire.PayloadMember))
 	text, ends := bytes.CutSuffix(text, []byte("}"))
 	return text, ours && begins && ends, nil
-}
-
-// rewriteRecords replaces the records of jobs whose payloads exchange.lua has not
-// checked and Ruby could not read. A Ruby worker that boots before that, and takes
-// this worker for dead, crashes.
-func (s *Store) rewriteRecords(ctx context.Context, jobs []Reserved) error {
-	for _, r := range jobs {
-		text := fmt.Appendf(nil, "%s%s%s}", r.Guard, wire.PayloadMember, wire.UnreadablePayload(r.Payload))
-		err := s.with(ctx, func(c conn) error {
-			_, err := c.script(s.scripts.rewrite, 1, s.keys.worker(r.Worker), r.Guard, text)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("rewriting the record of worker %q: %w", r.Worker, err)
-		}
-	}
-	return nil
 }
 
 // exchangeCall has the arguments of one call, and what is needed to read its reply.

@@ -254,7 +254,7 @@ func TestCallsAreNotSentWithoutRedis(t *testing.T) {
 	_, workers := gone.Workers(t.Context())
 	for _, err := range []error{
 		x, register, queues, workers, gone.Ping(t.Context()), gone.Push(t.Context(), "q", nil),
-		gone.Beat(t.Context(), []string{"w"}), gone.Retire(t.Context(), []string{"w"}),
+		gone.Beat(t.Context(), []string{"w"}, store.Intervals{}), gone.Retire(t.Context(), []string{"w"}),
 	} {
 		var notSent *store.NotSentError
 		require.ErrorAs(t, err, &notSent)

@@ -46,6 +46,10 @@ func (k keys) started(id string) string { return k.rdb.Key("worker", id, "starte
 // Ruby: WorkerAccess#heartbeat_key.
 func (k keys) heartbeats() string { return k.rdb.Key("workers:heartbeat") }
 
+// intervals is the key of the hash of worker ids to the intervals of their workers, if
+// they are not the default ones. Ruby has no such key.
+func (k keys) intervals() string { return k.rdb.Key("goresque:intervals") }
+
 // stat is the key of a counter. Ruby: Resque::DataStore::StatsAccess.
 func (k keys) stat(name string) string { return k.rdb.Key("stat", name) }
 

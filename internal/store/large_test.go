@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,6 +47,114 @@ func TestRecordsOfUncheckedPayloadsAreReadable(t *testing.T) {
 			require.Equal(t, []store.Reserved{r}, f.exchange(t, []string{"q"}, nil, f.slot("w")).Reserved, name)
 			x := f.exchange(t, nil, []store.Outcome{f.done(r)})
 			require.True(t, x.Finished[0].Ours, name)
+		}
+	})
+}
+
+// died leaves a record as a worker leaves it that dies before it has checked the payload.
+func (f fixture) died(t *testing.T, worker, payload string) store.Reserved {
+	t.Helper()
+	f.push(t, "q", payload)
+	r := f.take(t, worker, "q")
+	f.do(t, "SET", recordKey(worker), string(r.Guard)+wire.PayloadMember+payload+"}")
+	return r
+}
+
+// A sweeper rewrites the record of a worker that died before it could do so, as the worker
+// itself would have.
+func TestRepairRecord(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.register(t, "w")
+		payloads := largePayloads(100_000)
+		payloads["a list"] = "[" + strings.Repeat("1,", 50_000) + "1]"
+		for name, payload := range payloads {
+			r := f.died(t, "w", payload)
+			readable := name == "text" || name == "empty objects"
+			want := payload
+			if !readable {
+				want = string(wire.UnreadablePayload([]byte(payload)))
+			}
+			head, repaired, err := f.RepairRecord(t.Context(), "w", "")
+			require.NoError(t, err, name)
+			require.Equal(t, !readable, repaired, name)
+			require.True(t, f.get(t, recordKey("w")) == string(r.Guard)+wire.PayloadMember+want+"}", name)
+
+			head, repaired, err = f.RepairRecord(t.Context(), "w", head)
+			require.NoError(t, err, name)
+			require.False(t, repaired, name)
+			require.True(t, strings.HasPrefix(head, string(r.Guard)), name)
+			x := f.exchange(t, nil, []store.Outcome{f.done(r)})
+			require.True(t, x.Finished[0].Ours, name)
+			require.Zero(t, f.exists(t, recordKey("w")))
+			head, repaired, err = f.RepairRecord(t.Context(), "w", head)
+			require.NoError(t, err, name)
+			require.False(t, repaired, "there is no record")
+			require.Empty(t, head)
+			require.Zero(t, f.exists(t, recordKey("w")))
+		}
+		for _, record := range []string{"\xff not JSON", `{"payload":[1],"queue":"q","run_at":"x"}`} { // of another program
+			f.do(t, "SET", recordKey("w"), record)
+			_, repaired, err := f.RepairRecord(t.Context(), "w", "")
+			require.NoError(t, err)
+			require.False(t, repaired)
+			require.Equal(t, record, f.get(t, recordKey("w")))
+		}
+	})
+}
+
+// interposed is a Redis that calls before before each command.
+type interposed struct {
+	store.Redis
+	before func(command string, args []any)
+}
+
+func (i interposed) Conn(ctx context.Context) (redis.Conn, error) {
+	c, err := i.Redis.Conn(ctx)
+	return interposedConn{c, i.before}, err
+}
+
+type interposedConn struct {
+	redis.Conn
+	before func(command string, args []any)
+}
+
+func (c interposedConn) Do(command string, args ...any) (any, error) {
+	c.before(command, args)
+	return c.Conn.Do(command, args...)
+}
+
+// A sweeper repairs the record of a live worker, which is just about to rewrite it itself.
+func TestRepairRecordOfALiveWorker(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.register(t, "w")
+		rdb, payload := f.server.Open(t), largePayloads(100_000)["bad UTF-8"]
+		isRewrite := func(command string, args []any) bool { return command == "EVALSHA" && args[1] == 1 }
+		for name, moment := range map[string]func(command string, args []any) bool{
+			"before it reads the record":    func(command string, _ []any) bool { return command == "GET" },
+			"before it rewrites the record": isRewrite,
+		} {
+			f.push(t, "q", payload)
+			repairs := 0
+			live := store.New(interposed{rdb, func(command string, args []any) {
+				if moment(command, args) {
+					_, repaired, err := f.RepairRecord(t.Context(), "w", "")
+					require.NoError(t, err, name)
+					require.True(t, repaired, name)
+					repairs++
+				}
+			}})
+			x, err := live.Exchange(t.Context(), []string{"q"}, nil, []store.Slot{f.slot("w")})
+			require.NoError(t, err, name)
+			require.NoError(t, x.Fault, name)
+			require.Equal(t, 1, repairs, name)
+			require.Len(t, x.Reserved, 1, name)
+			r := x.Reserved[0]
+			require.True(t, string(r.Payload) == payload, name)
+			want := string(r.Guard) + wire.PayloadMember + string(wire.UnreadablePayload([]byte(payload))) + "}"
+			require.True(t, f.get(t, recordKey("w")) == want, name)
+			require.True(t, f.exchange(t, nil, []store.Outcome{f.done(r)}).Finished[0].Ours, name)
 		}
 	})
 }

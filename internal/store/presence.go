@@ -44,25 +44,36 @@ func (p *Presence) Close() {
 // Present returns the tokens of a process whose connections are open. ok is false if
 // Redis refuses to list its clients, as some servers do.
 func (s *Store) Present(ctx context.Context, process string) (tokens []string, ok bool, err error) {
+	open, ok, err := s.Connected(ctx, []string{process})
+	return open[process], ok, err
+}
+
+// Connected returns the tokens of processes whose connections are open, by process. ok
+// is false if Redis refuses to list its clients, as some servers do.
+func (s *Store) Connected(ctx context.Context, processes []string) (open map[string][]string, ok bool, err error) {
 	var list string
 	err = s.with(ctx, func(c conn) (err error) {
 		list, err = redis.String(c.do("CLIENT", "LIST"))
 		return err
 	})
-	if Refused(err) {
+	if Unsupported(err) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("listing the clients: %w", err)
 	}
-	want := " name=" + s.presenceName(process)
+	tokens := map[string][]string{} // by the name without the token
 	for line := range strings.Lines(list) {
-		if _, token, found := strings.Cut(line, want); found {
-			token, _, _ = strings.Cut(token, " ")
-			tokens = append(tokens, token)
-		}
+		_, name, _ := strings.Cut(line, " name=")
+		name, _, _ = strings.Cut(name, " ")
+		end := strings.LastIndexByte(name, ':') + 1
+		tokens[name[:end]] = append(tokens[name[:end]], name[end:])
 	}
-	return tokens, true, nil
+	open = make(map[string][]string, len(processes))
+	for _, process := range processes {
+		open[process] = tokens[s.presenceName(process)]
+	}
+	return open, true, nil
 }
 
 // presenceName returns the name of a process's connection without the token. Redis allows

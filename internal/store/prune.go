@@ -118,7 +118,7 @@ const (
 func (s *Store) Prune(ctx context.Context, r Record, beat string, effects []Effect) (Pruned, error) {
 	id := r.Worker
 	var c call
-	c.keys = append(c.keys, s.keys.workers(), s.keys.heartbeats(), s.keys.worker(id), s.keys.started(id),
+	c.keys = append(c.keys, s.keys.workers(), s.keys.heartbeats(), s.keys.intervals(), s.keys.worker(id), s.keys.started(id),
 		s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))
 	c.args = append(c.args, id, beat)
 	if len(r.Text) == 0 {

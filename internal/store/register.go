@@ -50,16 +50,17 @@ func (s *Store) Register(ctx context.Context, workers []string, started time.Tim
 
 // Beat writes the heartbeats of workers, with the time on Redis's clock. It registers
 // workers again that are no longer registered: they were pruned while their process was
-// stopped, or the database was flushed.
+// stopped, or the database was flushed. It publishes intervals for other workers, unless
+// they are the default ones or zero.
 //
 // Ruby: Resque::DataStore::WorkerAccess#heartbeat!.
-func (s *Store) Beat(ctx context.Context, workers []string) error {
+func (s *Store) Beat(ctx context.Context, workers []string, intervals Intervals) error {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return fmt.Errorf("asking Redis for the time: %w", err)
 	}
-	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats()}}
-	c.args = append(c.args, wire.FormatHeartbeat(now), wire.FormatStarted(now))
+	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats(), s.keys.intervals()}}
+	c.args = append(c.args, wire.FormatHeartbeat(now), wire.FormatStarted(now), intervals.published())
 	for _, id := range workers {
 		c.keys = append(c.keys, s.keys.started(id))
 		c.args = append(c.args, id)

@@ -56,7 +56,7 @@ type leftover struct {
 // retireOnce unregisters the workers that have no record and returns the records of
 // the others, in the order of their reserves.
 func (s *Store) retireOnce(ctx context.Context, workers []string) ([]leftover, error) {
-	args := []any{2 + 4*len(workers), s.keys.workers(), s.keys.heartbeats()}
+	args := []any{3 + 4*len(workers), s.keys.workers(), s.keys.heartbeats(), s.keys.intervals()}
 	for _, id := range workers {
 		args = append(args, s.keys.worker(id), s.keys.started(id),
 			s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))

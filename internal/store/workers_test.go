@@ -26,7 +26,7 @@ func TestWorkerWritesWhatRubyWrites(t *testing.T) {
 		}
 		_, err := f.Register(t.Context(), []string{goWorker}, time.Now(), false)
 		require.NoError(t, err)
-		require.NoError(t, f.Beat(t.Context(), []string{goWorker}))
+		require.NoError(t, f.Beat(t.Context(), []string{goWorker}, store.Intervals{}))
 		f.exchange(t, []string{"exports"}, nil, f.slot(goWorker))
 		assert.Equal(t, map[string]golden.Value{
 			"resque:workers":                             working["resque:workers"],
@@ -56,7 +56,7 @@ func TestTimesHaveRubysLayouts(t *testing.T) {
 		before, err := f.Now(t.Context())
 		require.NoError(t, err)
 		f.do(t, "HSET", "resque:workers:heartbeat", "w", "long ago")
-		require.NoError(t, f.Beat(t.Context(), []string{"v", "w"}))
+		require.NoError(t, f.Beat(t.Context(), []string{"v", "w"}, store.Intervals{}))
 		beats, after, err := f.Heartbeats(t.Context())
 		require.NoError(t, err)
 		assert.Len(t, beats, 2)
@@ -78,10 +78,10 @@ func TestBeatRegistersAgain(t *testing.T) {
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, goWorker)
 		started := f.get(t, "resque:worker:"+goWorker+":started")
-		require.NoError(t, f.Beat(t.Context(), []string{goWorker}))
+		require.NoError(t, f.Beat(t.Context(), []string{goWorker}, store.Intervals{}))
 		assert.Equal(t, started, f.get(t, "resque:worker:"+goWorker+":started"), "a registered worker keeps its started time")
 		f.do(t, "FLUSHDB")
-		require.NoError(t, f.Beat(t.Context(), []string{goWorker}))
+		require.NoError(t, f.Beat(t.Context(), []string{goWorker}, store.Intervals{}))
 		known, err := f.WorkerExists(t.Context(), goWorker)
 		require.NoError(t, err)
 		assert.True(t, known)
