@@ -138,7 +138,7 @@ func (c *Client) Hooked(job Job) bool { return c.hooked(job) }
 
 // ErrMaybeQueued is wrapped by the error of [Client.Enqueue] if the job may be in
 // the queue because the connection broke after the job was sent.
-var ErrMaybeQueued = errors.New("it is not known whether the job was queued")
+var ErrMaybeQueued = errors.New("resque: it is not known whether the job was queued")
 
 // enqueue pushes, delays or performs job. It calls no hooks.
 func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
@@ -179,7 +179,7 @@ func maybeQueued(err error) error {
 	if errors.As(err, &notSent) || store.Refused(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrMaybeQueued, err)
+	return fmt.Errorf("%w: %w", unprefixed{ErrMaybeQueued}, err)
 }
 
 // nowhere is the Redis of an inline client that has none. All its calls fail.

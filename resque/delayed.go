@@ -138,7 +138,7 @@ func (d *Delayed) find(ctx context.Context, id DelayedID) (delayedItem, error) {
 			}
 		}
 	}
-	return delayedItem{}, fmt.Errorf("delayed job %s: %w", id, ErrDelayedChanged)
+	return delayedItem{}, fmt.Errorf("delayed job %s: %w", id, unprefixed{ErrDelayedChanged})
 }
 
 // DelayedRepair is the result of [Delayed.Repair].

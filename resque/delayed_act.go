@@ -15,7 +15,7 @@ import (
 
 // ErrDelayedChanged is the error wrapped if a delayed job does not exist: a scheduler
 // moved it to its queue, or another process removed it. The call did not change it.
-var ErrDelayedChanged = errors.New("the delayed job no longer exists")
+var ErrDelayedChanged = errors.New("resque: the delayed job no longer exists")
 
 // Run pushes the jobs with the given ids to the ends of their queues now, byte for byte,
 // each in one step. If some cannot be run, it runs the others and returns an error with a
@@ -214,7 +214,7 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 
 func (b *delayedBulk) complain(id DelayedID, err error) {
 	if b.named {
-		b.errs = append(b.errs, fmt.Errorf("delayed job %s: %w", id, err))
+		b.errs = append(b.errs, fmt.Errorf("resque: delayed job %s: %w", id, unprefixed{err}))
 	}
 }
 

@@ -43,7 +43,7 @@ func (j DelayedJob) Bind(targets ...any) error {
 
 // ErrDelayedDamaged is the error wrapped if a delayed job cannot be performed: it is not
 // JSON, or has no class or no queue.
-var ErrDelayedDamaged = errors.New("the delayed job is damaged")
+var ErrDelayedDamaged = errors.New("resque: the delayed job is damaged")
 
 // delayedItem is a delayed job at its place.
 type delayedItem struct {

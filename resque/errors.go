@@ -3,6 +3,7 @@ package resque
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -59,3 +60,11 @@ func (e *DirtyExitError) Error() string { return e.Message }
 
 // ExceptionName returns the class of this error in Ruby.
 func (e *DirtyExitError) ExceptionName() string { return "Resque::DirtyExit" }
+
+// unprefixed is an error whose text has no "resque: ", for the text of another error
+// that begins with it.
+type unprefixed struct{ err error }
+
+func (u unprefixed) Error() string { return strings.TrimPrefix(u.err.Error(), "resque: ") }
+
+func (u unprefixed) Unwrap() error { return u.err }

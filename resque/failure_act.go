@@ -84,7 +84,7 @@ func (b *bulk) plan(records []located) []planned {
 // complain keeps the error about one failure if the failures are given by id.
 func (b *bulk) complain(id FailureID, err error) {
 	if b.named {
-		b.errs = append(b.errs, fmt.Errorf("failure %s: %w", id, err))
+		b.errs = append(b.errs, fmt.Errorf("resque: failure %s: %w", id, unprefixed{err}))
 	}
 }
 
@@ -340,7 +340,7 @@ func (f *Failures) find(ctx context.Context, id FailureID) (located, error) {
 			}
 		}
 	}
-	return located{}, fmt.Errorf("failure %s: %w", id, ErrFailureChanged)
+	return located{}, fmt.Errorf("resque: failure %s: %w", id, unprefixed{ErrFailureChanged})
 }
 
 func (f *Failures) findAt(ctx context.Context, id FailureID, position int64) (at located, ok bool, err error) {

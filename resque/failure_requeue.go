@@ -18,13 +18,13 @@ import (
 var (
 	// ErrFailureChanged is the error wrapped if the failure does not exist: another
 	// process removed or requeued it. The call did not change it.
-	ErrFailureChanged = errors.New("the failure no longer exists, or was changed")
+	ErrFailureChanged = errors.New("resque: the failure no longer exists, or was changed")
 	// ErrFailureRequeued is the error wrapped if the failure was requeued before and
 	// RequeueOptions.Again is not set.
-	ErrFailureRequeued = errors.New("the failure was requeued before")
+	ErrFailureRequeued = errors.New("resque: the failure was requeued before")
 	// ErrFailureDamaged is the error wrapped if the record does not hold a payload
 	// and a queue with which the job can be requeued.
-	ErrFailureDamaged = errors.New("the failure's record is damaged")
+	ErrFailureDamaged = errors.New("resque: the failure's record is damaged")
 )
 
 // RequeueOptions are the options of [Failures.Requeue] and [Failures.RequeueAll]. With
