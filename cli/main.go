@@ -110,7 +110,7 @@ func (a App) root(env *Env) *cobra.Command {
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(
-		workCommand(env), workersCommand(env), schedulerCommand(env), enqueueCommand(env),
+		workCommand(env), workersCommand(env), schedulerCommand(env), scheduleCommand(env), enqueueCommand(env),
 		queuesCommand(env), peekCommand(env), infoCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), delayedCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), versionCommand(env), superviseCommand(),

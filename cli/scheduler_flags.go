@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
+	"github.com/goresque/goresque/internal/cron"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque/scheduler"
 )
@@ -12,11 +15,14 @@ type schedulerFlags struct {
 	interval, lockTimeout seconds
 	lockPrefix            string
 	batchSize             count
+	schedule, environment string
+	dynamic, mondayWeeks  truth
+	grace                 string
 
-	appName, environment, logfile, pidfile, health string
-	logformat                                      choice
-	verbose, quiet                                 truth
-	background                                     bool
+	appName, logfile, pidfile, health string
+	logformat                         choice
+	verbose, quiet                    truth
+	background                        bool
 
 	cmd *cobra.Command // whose flags they are
 }
@@ -31,6 +37,17 @@ func (f *schedulerFlags) addCore(cmd *cobra.Command) {
 	set.Var(&f.lockTimeout, "lock-timeout", "how long the lock of a scheduler that was killed keeps others from working")
 	set.StringVar(&f.lockPrefix, "lock-prefix", "", "prefix of the lock's name, to keep the schedulers of several applications apart")
 	set.Var(&f.batchSize, "batch-size", "how many jobs one script moves at most, up to 1000")
+	set.StringVar(&f.schedule, "schedule", "", "YAML file with recurring jobs, as resque-scheduler has it")
+	set.VarPF(&f.dynamic, "dynamic", "D", "look for recurring jobs that other programs set or remove, at each interval").NoOptDefVal = "true"
+	set.StringVarP(&f.environment, "environment", "E", "", "name of the environment: recurring jobs for others do not run; also for the process title")
+	set.StringVar(&f.grace, "grace", "", "how late a recurring job may be enqueued if no scheduler was running, or none to make up for nothing (default: 1m)")
+	set.VarPF(&f.mondayWeeks, "monday-weeks", "", "weeks of cron lines such as mon%2 begin on Monday, as in fugit 1.12 and later").NoOptDefVal = "true"
+	for flag, variable := range map[string]string{
+		"schedule": "RESQUE_SCHEDULE", "dynamic": "DYNAMIC_SCHEDULE", "environment": "RAILS_ENV",
+		"grace": "RESQUE_SCHEDULE_GRACE", "monday-weeks": "RESQUE_SCHEDULE_MONDAY_WEEKS",
+	} {
+		FromEnv(cmd, flag, variable)
+	}
 	FromEnv(cmd, "interval", "RESQUE_SCHEDULER_INTERVAL")
 	FromEnv(cmd, "lock-timeout", "LOCK_TIMEOUT")
 	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
@@ -42,7 +59,6 @@ func (f *schedulerFlags) add(cmd *cobra.Command) {
 	f.logformat = choice{of: []string{"text", "json", "logfmt"}}
 	set := cmd.Flags()
 	set.StringVarP(&f.appName, "app-name", "n", "", "name of the application, for the process title")
-	set.StringVarP(&f.environment, "environment", "E", "", "name of the environment, for the process title")
 	set.StringVarP(&f.logfile, "logfile", "l", "", "file to append the log to (default: standard error)")
 	set.VarP(&f.logformat, "logformat", "F", "format of the log (default: text on a terminal, otherwise json)")
 	set.VarPF(&f.verbose, "verbose", "v", "also log debug lines").NoOptDefVal = "true"
@@ -51,7 +67,7 @@ func (f *schedulerFlags) add(cmd *cobra.Command) {
 	set.BoolVarP(&f.background, "background", "B", false, "run in the background")
 	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
 	for flag, variable := range map[string]string{
-		"app-name": "APP_NAME", "environment": "RAILS_ENV", "logfile": "LOGFILE", "logformat": "LOGFORMAT",
+		"app-name": "APP_NAME", "logfile": "LOGFILE", "logformat": "LOGFORMAT",
 		"verbose": "VERBOSE", "quiet": "QUIET", "pidfile": "PIDFILE", "background": "BACKGROUND", "health": "RESQUE_HEALTH",
 	} {
 		FromEnv(cmd, flag, variable)
@@ -74,7 +90,31 @@ func (f *schedulerFlags) config(base scheduler.Config) (scheduler.Config, error)
 	set(&cfg.LockTTL, f.lockTimeout.duration(), f.given("lock-timeout"))
 	set(&cfg.LockPrefix, f.lockPrefix, f.given("lock-prefix"))
 	set(&cfg.BatchSize, f.batchSize.value, f.given("batch-size"))
-	return cfg, nil
+	set(&cfg.Dynamic, f.dynamic.value, f.given("dynamic"))
+	set(&cfg.Env, f.environment, f.given("environment"))
+	set(&cfg.MondayWeeks, f.mondayWeeks.value, f.given("monday-weeks"))
+	return f.schedules(cfg)
+}
+
+// schedules returns cfg with the entries of the file, and Grace.
+func (f *schedulerFlags) schedules(cfg scheduler.Config) (scheduler.Config, error) {
+	switch f.grace {
+	case "":
+	case "none", "-1":
+		cfg.Grace = -1
+	default:
+		grace, err := cron.ParseDuration(f.grace)
+		if err != nil || grace <= 0 {
+			return cfg, UsageErrorf("grace (RESQUE_SCHEDULE_GRACE) is %q; write a duration such as 5m, or none", f.grace)
+		}
+		cfg.Grace = grace
+	}
+	if f.schedule == "" {
+		return cfg, nil
+	}
+	entries, err := scheduler.Load(f.schedule)
+	cfg.Entries = append(slices.Clone(cfg.Entries), entries...)
+	return cfg, err
 }
 
 // given reports whether a flag is given, or its variable.

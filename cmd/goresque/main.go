@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // for images without time zones
 
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/demo"

@@ -37,6 +37,24 @@ func Load(file string) ([]Entry, error) {
 	return entries, errors.Join(f.mistakes...)
 }
 
+// FileError is a mistake in a file. The error of [Load] has one for each mistake; use
+// [errors.As] on each of the errors that its Unwrap returns.
+type FileError struct {
+	File string
+	Line int // 0 if it is not known
+	Err  error
+}
+
+func (e *FileError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+}
+
+// Unwrap returns e.Err.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // scheduleFile collects the mistakes in a file.
 type scheduleFile struct {
 	name     string
@@ -44,7 +62,7 @@ type scheduleFile struct {
 }
 
 func (f *scheduleFile) mistake(line int, err error) {
-	f.mistakes = append(f.mistakes, fmt.Errorf("%s:%d: %w", f.name, line, err))
+	f.mistakes = append(f.mistakes, &FileError{f.name, line, err})
 }
 
 func (f *scheduleFile) read(text []byte) (entries []Entry) {
@@ -53,7 +71,7 @@ func (f *scheduleFile) read(text []byte) (entries []Entry) {
 	}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		f.mistakes = append(f.mistakes, fmt.Errorf("%s: %w", f.name, err)) // has the line
+		f.mistake(0, err) // has the line
 		return nil
 	}
 	if len(document.Content) == 0 {
