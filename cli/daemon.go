@@ -8,7 +8,8 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/worker"
@@ -57,33 +58,56 @@ func tryPIDFile(file string) error {
 	return f.Close() //nolint:wrapcheck // nothing was written
 }
 
-// daemonize starts this command again, detached from the terminal and without
-// standard output, and prints the new process id. Errors in the flags were reported
-// before.
+// daemon are the flags of a process in the background.
+type daemon struct {
+	background       bool
+	pidfile, logFile string
+}
+
+func (d *daemon) addLogFile(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&d.logFile, "log-file", "", "file to which the process in the background appends its log and other output; needs --background")
+	FromEnv(cmd, "log-file", "RESQUE_LOG_FILE")
+}
+
+// check refuses a log file without --background. The process in the background has
+// --background=false.
+func (d *daemon) check(cmd *cobra.Command) error {
+	if d.logFile != "" && !d.background && !cmd.Flags().Changed("background") {
+		return UsageErrorf("log-file (RESQUE_LOG_FILE) has no effect without background (BACKGROUND): redirect standard error instead")
+	}
+	return nil
+}
+
+// daemonize starts this command again, detached from the terminal, and prints the new
+// process id. Its standard output and error go to the log file, if there is one. Errors
+// in the flags were reported before.
 //
 // Ruby: Process.daemon in Resque::Worker#prepare.
-func (e *Env) daemonize(pidfile string) error {
+func (e *Env) daemonize(d daemon) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("starting in the background: %w", err)
 	}
-	cmd := exec.CommandContext(context.Background(), self, os.Args[1:]...) // runs longer than this process
+	args := append(slices.Clone(os.Args[1:]), "--background=false") // the last one counts
+	cmd := exec.CommandContext(context.Background(), self, args...) // runs longer than this process
 	cmd.SysProcAttr = detached()
 	for name, value := range e.vars {
-		if name != "BACKGROUND" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
+		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd.Env = append(cmd.Env, "BACKGROUND=")
-	cmd.Args = slices.DeleteFunc(cmd.Args, func(arg string) bool { // in every spelling, or the new process would start another
-		return arg == "--background" || strings.HasPrefix(arg, "--background=")
-	})
+	if d.logFile != "" {
+		log, err := os.OpenFile(d.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // for other users to read
+		if err != nil {
+			return fmt.Errorf("opening the log file: %w", err)
+		}
+		defer log.Close()
+		cmd.Stdout, cmd.Stderr = log, log
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting in the background: %w", err)
 	}
 	// The new process writes the file as well. But a reader of the file must not find
 	// an old id after this command has returned.
-	if err := writePID(pidfile, strconv.Itoa(cmd.Process.Pid)); err != nil {
+	if err := writePID(d.pidfile, strconv.Itoa(cmd.Process.Pid)); err != nil {
 		_ = cmd.Process.Kill() // the next sweep recovers a job that it may have started
 		return err
 	}

@@ -119,8 +119,17 @@ type railsJSON struct {
 	Arguments  []json.RawMessage `json:"arguments"`
 }
 
-func asRailsJSON(failure resque.FailedJob) *railsJSON {
-	job, ok := activejob.Failed(failure)
+func failedRailsJSON(failure resque.FailedJob) *railsJSON {
+	job, err := resque.ParsePayload(failure.Queue, failure.Original())
+	if err != nil {
+		return nil
+	}
+	return asRailsJSON(job)
+}
+
+// asRailsJSON returns the Rails job inside a job, or nil if there is none.
+func asRailsJSON(wrapper *resque.Payload) *railsJSON {
+	job, ok := activejob.Unwrap(wrapper)
 	if !ok {
 		return nil
 	}
@@ -162,7 +171,7 @@ func asFailureJSON(job resque.FailedJob) failureJSON {
 	j := failureJSON{
 		ID: job.ID.String(), FailedAt: &job.FailedAt, RetriedAt: &job.RequeuedAt, Retried: job.Requeued,
 		Class: job.Class, Args: job.Args, Queue: job.Queue, Exception: job.Exception, Error: job.Error,
-		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload, ActiveJob: asRailsJSON(job),
+		Backtrace: job.Backtrace, Worker: job.Worker, Payload: job.Payload, ActiveJob: failedRailsJSON(job),
 	}
 	if job.FailedAt.IsZero() {
 		j.FailedAt = nil
@@ -189,7 +198,7 @@ func (e *Env) showFailure(job resque.FailedJob) {
 	} {
 		fmt.Fprintf(e.Stdout, "%-10s %s\n", line.name, harmless(line.text))
 	}
-	if rails := asRailsJSON(job); rails != nil {
+	if rails := failedRailsJSON(job); rails != nil {
 		e.showRails(rails)
 	}
 	if job.Requeued {

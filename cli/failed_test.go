@@ -76,8 +76,8 @@ func TestFailedList(t *testing.T) {
 	f := newFailedCLI(t, failureRecord("Exporter", "one", ""), "junk \x1b[31m\nred",
 		failureRecord("Importer", "t\nwo\u202e", `,"retried_at":"2026/01/16 12:00:00 UTC"`))
 	id := regexp.MustCompile(`\d-[0-9a-f]{16}`)
-	assert.Equal(t, "ID  2026-01-15 12:00:00 UTC  exports  Importer  IOError: t wo\ufffd  (retried)\n"+
-		"ID  damaged: junk \ufffd[31m red\n"+
+	assert.Equal(t, "ID  2026-01-15 12:00:00 UTC  exports  Importer  IOError: t wo\\u202e  (retried)\n"+
+		"ID  damaged: junk \\u001b[31m red\n"+
 		"ID  2026-01-15 12:00:00 UTC  exports  Exporter  IOError: one\n",
 		id.ReplaceAllString(f.ok(t, "list"), "ID"))
 	for _, test := range []struct {
@@ -133,6 +133,15 @@ func TestFailedShow(t *testing.T) {
 	gone := f.run(t, "show", "0-0123456789abcdef")
 	assert.Equal(t, 1, gone.status)
 	assert.Contains(t, gone.stderr, "no longer exists")
+}
+
+// A character that a terminal does not show is printed as JSON's escape, so that the
+// payload can be copied.
+func TestFailedShowEscapesLineSeparators(t *testing.T) {
+	t.Parallel()
+	f := newFailedCLI(t, strings.Replace(failureRecord("Exporter", "one", ""), `"one"`, "\"o\u2028n\U000e0001e\"", 1))
+	out := f.ok(t, "show", strings.Fields(f.ok(t, "list"))[0])
+	assert.Contains(t, out, `"args":["o\u2028n\udb40\udc01e",1.0]`)
 }
 
 // A Rails job is shown and found by its own class.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"os/signal"
 	"strings"
@@ -109,19 +110,7 @@ func TestSignalsWhileConnectingEndQuietly(t *testing.T) {
 		for _, args := range [][]string{{"work"}, {"web"}} {
 			t.Run(sig.String()+" "+args[0], func(t *testing.T) {
 				t.Parallel()
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				require.NoError(t, err)
-				defer l.Close()
-				cmd := command([]string{"REDIS_URL=" + l.Addr().String(), "QUEUE=slow"}, args...)
-				stderr, err := cmd.StderrPipe()
-				require.NoError(t, err)
-				require.NoError(t, cmd.Start())
-				t.Cleanup(func() { _ = cmd.Process.Kill() })
-				c, err := l.Accept()
-				require.NoError(t, err)
-				defer c.Close()
-				_, err = bufio.NewReader(c).ReadByte() // it waits for an answer
-				require.NoError(t, err)
+				cmd, stderr := connecting(t, args...)
 				require.NoError(t, cmd.Process.Signal(sig))
 				said, err := io.ReadAll(stderr)
 				require.NoError(t, err)
@@ -130,6 +119,44 @@ func TestSignalsWhileConnectingEndQuietly(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A second INT at once, as from an impatient user, ends it just as quietly. The command
+// may have stopped to catch signals before it arrives.
+func TestASecondINTWhileConnectingEndsQuietly(t *testing.T) {
+	t.Parallel()
+	cmd, stderr := connecting(t, "work")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		require.ErrorIs(t, err, os.ErrProcessDone)
+	}
+	said, err := io.ReadAll(stderr)
+	require.NoError(t, err)
+	_ = cmd.Wait()
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(t, ok)
+	assert.True(t, status.ExitStatus() == 0 || status.Signal() == syscall.SIGINT, "%v", cmd.ProcessState)
+	assert.Empty(t, string(said))
+}
+
+// connecting starts a command and waits until it is connected to a server that never
+// answers.
+func connecting(t *testing.T, args ...string) (cmd *exec.Cmd, stderr io.Reader) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	cmd = command([]string{"REDIS_URL=" + l.Addr().String(), "QUEUE=slow"}, args...)
+	stderr, err = cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	c, err := l.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	_, err = bufio.NewReader(c).ReadByte() // it waits for an answer
+	require.NoError(t, err)
+	return cmd, stderr
 }
 
 func commandOf(s *redistest.Server, args ...string) *exec.Cmd {

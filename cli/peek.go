@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // peekCommand shows the next jobs of a queue.
@@ -45,6 +46,7 @@ type waitingJSON struct {
 	Class   string            `json:"class"`
 	Args    []json.RawMessage `json:"args"`
 	Payload json.RawMessage   `json:"payload"`
+	Rails   *railsJSON        `json:"rails,omitempty"` // only for a Rails job
 	Damage  string            `json:"damage,omitempty"`
 	Raw     string            `json:"raw,omitempty"` // only if damaged
 }
@@ -66,7 +68,8 @@ func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, sta
 		case unreadable != nil:
 			fmt.Fprintf(e.Stdout, "unreadable: %s\n", oneLine(string(job.Raw), 120))
 		default:
-			fmt.Fprintf(e.Stdout, "%s %s\n", oneLine(job.Class, 60), oneLine(argsText(job.Args), 200))
+			inside, _ := activejob.Unwrap(job)
+			fmt.Fprintf(e.Stdout, "%s %s\n", oneLine(inside.Class, 60), oneLine(argsText(inside.Args), 200))
 		}
 	}
 	if shown == 0 && !asJSON {
@@ -79,7 +82,7 @@ func asWaitingJSON(job *resque.Payload, unreadable *resque.UnreadableError) wait
 	if unreadable != nil {
 		return waitingJSON{Queue: job.Queue, Args: []json.RawMessage{}, Damage: unreadable.Err.Error(), Raw: string(job.Raw)}
 	}
-	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Raw}
+	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Raw, Rails: asRailsJSON(job)}
 }
 
 // argsText returns arguments as they are written in a payload.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // printJSON prints v as JSON on one line, without escaping < and >.
@@ -25,12 +26,20 @@ func oneLine(text string, most int) string {
 	return string(runes)
 }
 
-// harmless replaces characters that could control the terminal.
+// harmless writes characters that could control the terminal, or that it does not show,
+// as JSON's escapes. A payload stays the same JSON.
 func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n', r == '\t', unicode.IsPrint(r):
+			out.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&out, `\u%04x`, r)
 		}
-		return r
-	}, text)
+	}
+	return out.String()
 }

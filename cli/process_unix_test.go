@@ -216,6 +216,51 @@ func TestBackgroundReturnsWithTheNewPIDInItsFile(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGTERM))
 }
 
+// The log of the process in the background is appended to the file, in every spelling of
+// the flag.
+func TestBackgroundAppendsToALogFile(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(file string) (environ, args []string){
+		"flag": func(file string) ([]string, []string) { return nil, []string{"--background", "--log-file", file} },
+		"=": func(file string) ([]string, []string) {
+			return nil, []string{"--log-file=" + file, "--background=true"}
+		},
+		"variable": func(file string) ([]string, []string) {
+			return []string{"BACKGROUND=1", "RESQUE_LOG_FILE=" + file}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			file := filepath.Join(t.TempDir(), "worker.log")
+			require.NoError(t, os.WriteFile(file, []byte("before\n"), 0o600))
+			environ, args := start(file)
+			cmd := command(append(environ, "REDIS_URL="+s.URL, "QUEUE=slow"), append([]string{"work"}, args...)...)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			eventually(t, func() bool { return slots(t, s) == 1 }, "the worker in the background")
+			logged := func() string {
+				text, err := os.ReadFile(file)
+				require.NoError(t, err)
+				return string(text)
+			}
+			eventually(t, func() bool { return strings.Contains(logged(), "worker started") }, "the log")
+			assert.True(t, strings.HasPrefix(logged(), "before\n"), "it is not truncated")
+			assert.NotContains(t, string(out), "worker started")
+			id, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+			require.NoError(t, err)
+			require.Equal(t, 0, run(t, nil, []string{"REDIS_URL=" + s.URL}, "kill", id[0]).status)
+		})
+	}
+	s := redistest.Start(t)
+	for _, args := range [][]string{{"--log-file", "x"}, {"--background", "--log-file", ""}} {
+		assert.Equal(t, 2, run(t, nil, []string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, append([]string{"work"}, args...)...).status, "%q", args)
+	}
+	got := run(t, nil, []string{"REDIS_URL=" + s.URL, "QUEUE=slow"}, "work", "--background", "--log-file", filepath.Join(t.TempDir(), "no", "x"))
+	assert.Equal(t, 1, got.status)
+	assert.Contains(t, got.stderr, "opening the log file")
+}
+
 func TestBackgroundFailsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	_, err := os.Stat("/dev/full")

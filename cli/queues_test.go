@@ -12,6 +12,7 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // ok runs a command that must succeed and returns what it prints.
@@ -45,9 +46,9 @@ func TestQueuesAndPeek(t *testing.T) {
 	assert.Equal(t, "        3  mail\n        0  odd?\n", ok(t, environ, "queues"))
 	assert.Equal(t, "{\"queue\":\"mail\",\"size\":3}\n{\"queue\":\"odd\\u001b\",\"size\":0}\n", ok(t, environ, "queues", "--json"))
 
-	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non�sense\n", ok(t, environ, "peek", "mail"))
+	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail"))
 	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--count", "1"))
-	assert.Equal(t, "unreadable: non�sense\n", ok(t, environ, "peek", "mail", "--start=-1", "--count", "0"))
+	assert.Equal(t, "unreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail", "--start=-1", "--count", "0"))
 	assert.Equal(t, []string{
 		`{"queue":"mail","class":"Mailer","args":["a<b>",{"n":12345678901234567890}],"payload":{"class":"Mailer","args":["a<b>",{"n":12345678901234567890}]}}`,
 		`{"queue":"mail","class":"Mailer","args":[],"payload":{"class":"Mailer","args":[]}}`,
@@ -114,6 +115,22 @@ func TestInfoNamesAKeyOfAnotherType(t *testing.T) {
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stdout, "pending      1\n")
 	assert.Contains(t, got.stderr, `the key "resque:failed" does not have Resque's type`)
+}
+
+// A Rails job is shown by its own class.
+func TestPeekShowsTheRailsJob(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	rails := `{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"ExportJob","job_id":"0b9a","executions":0,"arguments":[42,"a\u2028b\u001b"]}]}`
+	payload := strings.NewReplacer(`\u2028`, "\u2028").Replace(rails)
+	_, err := s.Conn(t).Do("RPUSH", "resque:queue:q", payload)
+	require.NoError(t, err)
+	assert.Equal(t, "ExportJob [42,\"a b\\u001b\"]\n", ok(t, environ, "peek", "q"))
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(ok(t, environ, "peek", "q", "--json")), &got))
+	assert.Equal(t, activejob.JobWrapper, got["class"], "as in the payload")
+	assert.Equal(t, "ExportJob", got["rails"].(map[string]any)["class"])
 }
 
 // The queue named "" can be removed like any other.

@@ -153,7 +153,7 @@ func (e *Env) workInBackground(ctx context.Context, client *resque.Client, mux *
 	if err := rehearse(ctx, client, mux, cfg, flags); err != nil {
 		return err
 	}
-	return e.daemonize(flags.pidfile) //nolint:contextcheck // the daemon outlives this process
+	return e.daemonize(flags.daemon) //nolint:contextcheck // the daemon outlives this process
 }
 
 // prepare returns a worker, and answers health checks until end is called.

@@ -13,9 +13,8 @@ import (
 
 // workFlags are the flags of work, which Ruby's variables also set.
 type workFlags struct {
-	pidfile, health                             string
-	background                                  bool
-	queues                                      string
+	daemon
+	health, queues                              string
 	concurrency, maxWaiting                     int
 	crashLimit                                  count
 	interval, minInterval, maxInterval, backoff seconds
@@ -65,6 +64,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.VarPF(&f.scheduler, "scheduler", "", "also move delayed jobs, as 'goresque scheduler' does").NoOptDefVal = "true"
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
 	set.BoolVar(&f.background, "background", false, "run in the background")
+	f.addLogFile(cmd)
 	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
 	for flag, variables := range map[string][]string{
 		"queue":              {"QUEUES", "QUEUE"},
@@ -162,6 +162,9 @@ func (f *workFlags) config(base worker.Config) (worker.Config, error) {
 		return worker.Config{}, UsageErrorf("no queue given: use QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
 	}
 	flags, err := f.worker()
+	if err == nil {
+		err = f.check(f.cmd)
+	}
 	if err != nil {
 		return worker.Config{}, err
 	}

@@ -34,8 +34,8 @@ and fewer connections.`,
 			if _, err := flags.config(env.app.Worker); err != nil {
 				return err
 			}
-			if flags.background || flags.pidfile != "" {
-				return UsageErrorf("workers does not take --background or --pidfile: use them with 'goresque work'")
+			if flags.background || flags.pidfile != "" || flags.logFile != "" {
+				return UsageErrorf("workers does not take --background, --pidfile or --log-file: use them with 'goresque work'")
 			}
 			if flags.health != "" && count > 1 {
 				return UsageErrorf("only one process can listen on --health %s: use work --concurrency, or --count 1", flags.health)

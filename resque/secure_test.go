@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -80,6 +82,31 @@ func TestTLSWithOwnAuthorityAndClientCertificate(t *testing.T) {
 	require.NoError(t, answers(t, resque.RedisConfig{URL: at, TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}}))
 	require.Error(t, answers(t, resque.RedisConfig{URL: at, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}), "no client certificate")
 	require.ErrorContains(t, answers(t, resque.RedisConfig{URL: at}), "certificate", "an authority that the system does not know")
+}
+
+// A connection that the server refused is closed, whichever way was tried.
+func TestRefusedConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--requirepass", "s3cret!")
+	at, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	at.User = url.UserPassword("", "s3cret!")
+	admin, err := redis.DialURL(at.String())
+	require.NoError(t, err)
+	defer admin.Close()
+	for _, user := range []*url.Userinfo{url.UserPassword("", "wrong"), url.UserPassword("h", "wrong")} {
+		at.User = user
+		rdb, err := resque.Open(resque.RedisConfig{URL: at.String()})
+		require.NoError(t, err)
+		defer rdb.Close()
+		for range 3 {
+			require.Error(t, rdb.Ping(t.Context()))
+		}
+	}
+	require.Eventually(t, func() bool {
+		list, err := redis.String(admin.Do("CLIENT", "LIST"))
+		return err == nil && strings.Count(list, "\n") == 1
+	}, time.Minute, 10*time.Millisecond, "only the test's own connection is open")
 }
 
 // Some hosting providers give out URLs with a user although the server has only a
