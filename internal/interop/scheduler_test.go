@@ -29,10 +29,11 @@ func startForSchedulers(t *testing.T) *redistest.Server {
 }
 
 // rubyScheduler runs Ruby's scheduler. kill ends it as kill -9 does.
-func rubyScheduler(t *testing.T, s *redistest.Server) (kill func()) {
+func rubyScheduler(t *testing.T, s *redistest.Server, environ ...string) (kill func()) {
 	t.Helper()
 	cmd := exec.Command("ruby", filepath.Join("testdata", "scheduler.rb"))
 	cmd.Env = append(os.Environ(), "REDIS_URL="+s.URL, "LOCK_TIMEOUT=1")
+	cmd.Env = append(cmd.Env, environ...)
 	cmd.Stderr = t.Output()
 	require.NoError(t, cmd.Start())
 	kill = func() {
