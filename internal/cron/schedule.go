@@ -3,6 +3,7 @@
 package cron
 
 import (
+	"math/bits"
 	"time"
 )
 
@@ -84,9 +85,10 @@ func (s *Schedule) Next(from time.Time) (next time.Time, ok bool) {
 		case !has(s.hours, t.Hour()):
 			t = t.Add(time.Hour - time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second)
 		case !has(s.minutes, t.Minute()):
-			t = t.Add(time.Minute - time.Duration(t.Second())*time.Second)
+			// Clocks change at full hours, so the jump skips no change.
+			t = t.Add(time.Duration(nextIn(s.minutes, t.Minute(), 60)-t.Minute())*time.Minute - time.Duration(t.Second())*time.Second)
 		case !has(s.seconds, t.Second()):
-			t = s.nextSecond(t)
+			t = t.Add(time.Duration(nextIn(s.seconds, t.Second(), 60)-t.Second()) * time.Second)
 		case wallClock(t) == wall && zoneOf(t) != period:
 			wall, after, period = wallClock(t), t.Unix(), zoneOf(t)
 		default:
@@ -97,6 +99,9 @@ func (s *Schedule) Next(from time.Time) (next time.Time, ok bool) {
 }
 
 func has(set uint64, n int) bool { return set>>n&1 == 1 }
+
+// nextIn returns the first member of set after n, or end if there is none.
+func nextIn(set uint64, n, end int) int { return min(n+1+bits.TrailingZeros64(set>>(n+1)), end) }
 
 // wallClock is what a clock shows at t, in seconds.
 func wallClock(t time.Time) int64 {
@@ -201,13 +206,4 @@ func nextDay(t time.Time) time.Time {
 
 func timeOfDay(t time.Time) time.Duration {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
-}
-
-// nextSecond returns the next time whose second matches.
-func (s *Schedule) nextSecond(t time.Time) time.Time {
-	for n := 1; ; n++ {
-		if has(s.seconds, (t.Second()+n)%60) {
-			return t.Add(time.Duration(n) * time.Second)
-		}
-	}
 }
