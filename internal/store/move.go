@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -18,11 +19,11 @@ var (
 	moveLua string
 )
 
-// MoveJobs is how many jobs one Move may move. moveBytes is how many bytes: one job may
+// MoveJobs is how many jobs one Move may move. MoveBytes is how many bytes: one job may
 // exceed that and is then the last one.
 const (
 	MoveJobs  = 1000
-	moveBytes = 1 << 20
+	MoveBytes = 1 << 20
 )
 
 // DueSecond is a due second with its first jobs. It is empty if the list is.
@@ -35,31 +36,42 @@ type DueSecond struct {
 // ReadDue returns the first jobs of due seconds: at most jobs, and as many bytes as one
 // Move may move. The last second may have more.
 func (s *Store) ReadDue(ctx context.Context, members []string, jobs int) ([]DueSecond, error) {
-	c := &call{args: []any{min(jobs, MoveJobs), moveBytes}}
-	for _, m := range members {
-		c.keys = append(c.keys, s.keys.delayedMember(m))
-	}
 	var due []DueSecond
-	err := s.with(ctx, func(on conn) error {
-		lists, err := redis.Values(on.script(s.scripts.due, c.list()...))
-		if err != nil {
-			return err
-		}
-		for i, list := range lists {
-			d := DueSecond{Member: members[i]}
-			if text, ok := list.([]byte); ok {
-				d.Err = Plain(redis.Error(text))
-			} else if d.Jobs, err = redis.ByteSlices(list, nil); err != nil {
-				return err
-			}
-			due = append(due, d)
-		}
-		return nil
+	err := s.with(ctx, func(on conn) (err error) {
+		due, err = readDue(members)(on.script(s.scripts.due, s.dueCall(members, jobs)...))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading %d due seconds: %w", len(members), err)
 	}
 	return due, nil
+}
+
+func (s *Store) dueCall(members []string, jobs int) []any {
+	c := &call{args: []any{min(jobs, MoveJobs), MoveBytes}}
+	for _, m := range members {
+		c.keys = append(c.keys, s.keys.delayedMember(m))
+	}
+	return c.list()
+}
+
+func readDue(members []string) func(reply any, err error) ([]DueSecond, error) {
+	return func(reply any, err error) ([]DueSecond, error) {
+		lists, err := redis.Values(reply, err)
+		if err != nil {
+			return nil, err
+		}
+		due := make([]DueSecond, len(lists))
+		for i, list := range lists {
+			due[i].Member = members[i]
+			if text, ok := list.([]byte); ok {
+				due[i].Err = Plain(redis.Error(text))
+			} else if due[i].Jobs, err = redis.ByteSlices(list, nil); err != nil {
+				return nil, err
+			}
+		}
+		return due, nil
+	}
 }
 
 // Move is what one call of Store.Move does: all of it or nothing.
@@ -104,21 +116,68 @@ func (e *NotListError) Error() string {
 func (s *Store) Move(ctx context.Context, m Master, move Move) (moved bool, err error) {
 	c, queues := s.moveCall(m, move)
 	err = s.with(ctx, func(on conn) error {
-		reply, err := on.script(s.scripts.move, c.list()...)
-		switch reply := reply.(type) {
-		case int64:
-			moved = reply == 1
-		case []byte:
-			return ErrNotMaster
-		case []any:
-			return notList(reply, queues)
-		}
+		moved, err = readMoved(queues)(on.script(s.scripts.move, c.list()...))
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("moving due jobs: %w", err)
 	}
 	return moved, nil
+}
+
+// MoveAndRead is Move and then ReadDue, in one round trip. If it returns an error, the
+// jobs may be moved.
+func (s *Store) MoveAndRead(ctx context.Context, m Master, move Move, members []string, jobs int) (moved bool, due []DueSecond, err error) {
+	c, queues := s.moveCall(m, move)
+	err = s.with(ctx, func(on conn) error {
+		if err := errors.Join(
+			s.scripts.move.SendHash(on.Conn, c.list()...),
+			s.scripts.due.SendHash(on.Conn, s.dueCall(members, jobs)...),
+			on.Flush(),
+		); err != nil {
+			return err
+		}
+		first, errMove := on.receive()
+		second, errDue := on.receive()
+		if unknownScript(errMove) {
+			first, errMove = on.script(s.scripts.move, c.list()...)
+			errDue = errMove
+			if errMove == nil {
+				second, errDue = on.script(s.scripts.due, s.dueCall(members, jobs)...)
+			}
+		} else if unknownScript(errDue) {
+			second, errDue = on.script(s.scripts.due, s.dueCall(members, jobs)...)
+		}
+		if moved, err = readMoved(queues)(first, errMove); err != nil {
+			return err
+		}
+		due, err = readDue(members)(second, errDue)
+		return err
+	})
+	if err != nil {
+		return false, nil, fmt.Errorf("moving due jobs: %w", err)
+	}
+	return moved, due, nil
+}
+
+// unknownScript reports whether Redis must be sent the text of a script.
+func unknownScript(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && strings.HasPrefix(string(answer), "NOSCRIPT ")
+}
+
+func readMoved(queues []string) func(reply any, err error) (moved bool, _ error) {
+	return func(reply any, err error) (bool, error) {
+		switch reply := reply.(type) {
+		case int64:
+			return reply == 1, nil
+		case []byte:
+			return false, ErrNotMaster
+		case []any:
+			return false, notList(reply, queues)
+		}
+		return false, err
+	}
 }
 
 func notList(reply []any, queues []string) error {

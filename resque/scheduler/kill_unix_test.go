@@ -68,7 +68,7 @@ func TestKillBeforeEachCommand(t *testing.T) {
 	for n := int64(1); ; n++ {
 		c.do(t, "FLUSHALL")
 		l := &ledger{rdb: c}
-		l.add(t, 25, 2)
+		l.add(t, 65, 3)
 		p := s.Proxy(t)
 		killed := make(chan struct{})
 		var started sync.WaitGroup

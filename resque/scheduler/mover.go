@@ -13,7 +13,11 @@ import (
 type moving interface {
 	ReadDue(ctx context.Context, members []string, jobs int) ([]store.DueSecond, error)
 	Move(ctx context.Context, m store.Master, move store.Move) (moved bool, err error)
+	MoveAndRead(ctx context.Context, m store.Master, move store.Move, members []string, jobs int) (moved bool, due []store.DueSecond, err error)
 }
+
+// moveTime is how long one turn of the mover may take. A move in progress is finished.
+const moveTime = 50 * time.Millisecond
 
 // mover is the duty that moves due jobs to their queues.
 type mover struct {
@@ -30,7 +34,7 @@ func newMover(store moving, cfg Config, id string) *mover {
 	return &mover{store: store, cfg: cfg, id: id, unreadable: map[string]time.Time{}}
 }
 
-// perform moves the first due jobs, as many as one script may move.
+// perform moves due jobs, as many in one step as one script may move.
 //
 // Ruby: Resque::Scheduler.handle_delayed_items.
 func (m *mover) perform(ctx context.Context, t turn) (next time.Time, err error) {
@@ -39,27 +43,58 @@ func (m *mover) perform(ctx context.Context, t turn) (next time.Time, err error)
 		return t.next, nil
 	}
 	read, err := m.store.ReadDue(ctx, due, m.cfg.BatchSize)
-	if err != nil {
-		return time.Time{}, err
+	for began := time.Now(); err == nil && len(read) > 0; {
+		m.noteUnreadable(read, t.now)
+		p := m.plan(ctx, read, t.now)
+		if len(p.move.Seconds) == 0 {
+			break // the next turn leaves the unreadable ones out
+		}
+		due = m.rest(due, read)
+		more := len(due) > 0 && time.Since(began) < moveTime && ctx.Err() == nil
+		if read, err = m.move(ctx, t.master, p, due, more); !more {
+			break
+		}
 	}
-	m.noteUnreadable(read, t.now)
-	p := m.plan(ctx, read, t.now)
-	if len(p.move.Seconds) == 0 {
-		return t.now, nil // the next turn leaves the unreadable ones out
+	return t.now, err
+}
+
+// rest returns the due seconds of which not all jobs were read.
+func (m *mover) rest(due []string, read []store.DueSecond) []string {
+	jobs, bytes := 0, 0
+	for _, second := range read {
+		jobs += len(second.Jobs)
+		for _, job := range second.Jobs {
+			bytes += len(job)
+		}
 	}
-	moved, err := m.store.Move(ctx, t.master, p.move)
-	var not *store.NotListError
-	for errors.As(err, &not) { // one queue less each time
+	if jobs < m.cfg.BatchSize && bytes < store.MoveBytes {
+		return due[len(read):]
+	}
+	return due[len(read)-1:]
+}
+
+// move does what is planned and, if more is true, reads the next jobs of due.
+func (m *mover) move(ctx context.Context, master store.Master, p *plan, due []string, more bool) (read []store.DueSecond, err error) {
+	var moved bool
+	do := func() {
+		if more {
+			moved, read, err = m.store.MoveAndRead(ctx, master, p.move, due, m.cfg.BatchSize)
+		} else {
+			moved, err = m.store.Move(ctx, master, p.move)
+		}
+	}
+	do()
+	for not := (*store.NotListError)(nil); errors.As(err, &not); do() { // one queue less each time
 		p.refuse(not)
-		moved, err = m.store.Move(ctx, t.master, p.move)
 	}
-	if err != nil {
-		return time.Time{}, err
+	switch {
+	case err != nil:
+		return nil, err
+	case !moved:
+		return nil, nil // another program has changed a list: look again
 	}
-	if moved {
-		p.log()
-	}
-	return t.now, nil
+	p.log()
+	return read, nil
 }
 
 // readable returns the due seconds without those that could not be read lately.
