@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
@@ -84,7 +83,7 @@ func (e *Env) schedule(ctx context.Context, cfg scheduler.Config, flags *schedul
 		if err := writePID(flags.pidfile, fmt.Sprintln(os.Getpid())); err != nil {
 			return err
 		}
-		defer os.Remove(flags.pidfile) // as Ruby's scheduler does
+		defer func() { _ = os.Remove(flags.pidfile) }() // as Ruby's scheduler does
 	}
 	checkup(ctx, store.New(client.Redis()), cfg.Logger)
 	if flags.health != "" {
@@ -168,10 +167,9 @@ func (e *Env) schedulerConfig() (scheduler.Config, error) {
 	return flags.config(e.app.Scheduler)
 }
 
-// logger returns a logger as the flags describe. end closes its file.
-func (f *schedulerFlags) logger(env *Env) (log *slog.Logger, end func(), err error) {
-	var w io.Writer = env.Stderr
-	end = func() {}
+// logger returns a logger as the flags describe, and a function that closes its file.
+func (f *schedulerFlags) logger(env *Env) (*slog.Logger, func(), error) {
+	w, end := env.Stderr, func() {}
 	if f.logfile != "" {
 		file, err := os.OpenFile(f.logfile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // for other users to read
 		if err != nil {

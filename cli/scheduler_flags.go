@@ -124,11 +124,11 @@ func (f *schedulerFlags) given(name string) bool { return isGiven(f.cmd.Flag(nam
 //
 // Ruby: Resque::Scheduler.build_procline.
 func (f *schedulerFlags) suffix() string {
-	suffix := ""
-	for _, name := range []string{f.appName, f.environment} {
-		if name != "" {
-			suffix += "[" + name + "]"
+	bracket := func(name string) string {
+		if name == "" {
+			return ""
 		}
+		return "[" + name + "]"
 	}
-	return suffix
+	return bracket(f.appName) + bracket(f.environment)
 }

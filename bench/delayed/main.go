@@ -1,6 +1,7 @@
 // Command delayed measures how fast schedulers move due jobs to their queues: ours,
 // Ruby's resque-scheduler (if Ruby can load it) and asynq's forwarder, one after the
-// other on one redis-server.
+// other on one redis-server. It also prints the processor time of Redis for each job,
+// which a busy machine changes less than the rate.
 package main
 
 import (
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -44,7 +47,7 @@ func main() {
 				fmt.Println(mover.name, err)
 				continue
 			}
-			fmt.Printf("%-10s %9.0f jobs/s\n", mover.name, rate)
+			fmt.Printf("%-10s %9.0f jobs/s, Redis %5.1f µs/job\n", mover.name, rate, b.busy)
 		}
 	}
 }
@@ -53,6 +56,21 @@ type bench struct {
 	addr          string
 	jobs, seconds int
 	c             redis.Conn
+	busy          float64 // microseconds of Redis's processor time for each job
+}
+
+// cpu returns the processor time that Redis has used, in microseconds.
+func (b *bench) cpu() float64 {
+	info, _ := redis.String(b.c.Do("INFO", "cpu")) // 0 if the server does not tell
+	total := 0.0
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "used_cpu_user_main_thread" || name == "used_cpu_sys_main_thread" {
+			seconds, _ := strconv.ParseFloat(value, 64)
+			total += seconds * 1e6
+		}
+	}
+	return total
 }
 
 // fill empties the server and delays jobs as Ruby does.
@@ -82,19 +100,20 @@ func (b *bench) fill(jobs int) error {
 // moved waits until a list has n jobs and returns the rate since began, or since its
 // first jobs came if began is zero.
 func (b *bench) moved(key string, n int, began time.Time) (float64, error) {
-	first := 0
+	first, used := 0, b.cpu()
 	for {
 		have, err := redis.Int(b.c.Do("LLEN", key))
 		if err != nil {
 			return 0, err //nolint:wrapcheck // main prints it
 		}
 		if began.IsZero() && have > 0 {
-			began, first = time.Now(), have
+			began, first, used = time.Now(), have, b.cpu()
 		}
 		if have >= n {
+			b.busy = (b.cpu() - used) / float64(have-first)
 			return float64(have-first) / time.Since(began).Seconds(), nil
 		}
-		<-time.After(time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 }
 
@@ -173,7 +192,9 @@ func (b *bench) ruby(ctx context.Context) (float64, error) {
 	}
 	cmd := exec.CommandContext(ctx, "ruby", filepath.Join("peers", "scheduler.rb"), b.addr)
 	cmd.Stderr = os.Stderr
+	used := b.cpu()
 	out, err := cmd.Output()
+	b.busy = (b.cpu() - used) / float64(jobs)
 	if err != nil {
 		return 0, fmt.Errorf("needs Ruby with resque-scheduler: %w", err)
 	}

@@ -89,10 +89,10 @@ func TestSchedulersOfRubyAndGoTakeTurns(t *testing.T) {
 		t.Helper()
 		require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)
 	}
-	killRuby, killGo, stopGo := rubyScheduler(t, s), func() {}, func() {}
+	killRuby := rubyScheduler(t, s)
 	until("Ruby is master", func() bool { return holder() != "" })
 	require.False(t, isGo())
-	killGo, stopGo = goScheduler(t, s)
+	killGo, stopGo := goScheduler(t, s)
 	var want []string
 	masters := map[bool]int{}
 	for round := range rounds {

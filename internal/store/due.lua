@@ -1,4 +1,4 @@
--- Reads the first jobs of delayed lists, one by one, because a job may be large.
+-- Reads the first jobs of delayed lists, a few at a time, because a job may be large.
 --
 -- KEYS  the lists
 -- ARGV  the largest number of jobs,
@@ -8,24 +8,30 @@
 
 local most, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 
--- jobs reads the first jobs of a list. Most lists have one, which takes one call.
+-- A step reads up to 16 jobs. If one of them were as large as the largest before, they
+-- would have at most 256 KB.
+local step_jobs, step_bytes = 16, 262144
+
+-- jobs reads the first jobs of a list. Most lists have one, which takes one step.
 local function jobs(list)
-  local read = redis.pcall('LRANGE', list, 0, 1)
-  if read.err then
-    return read.err
-  end
-  for i = 1, math.huge do
-    if i > 2 then
-      read[i] = redis.call('LINDEX', list, i - 1) or nil
+  local read, step, largest = {}, 2, 1
+  while true do
+    local some = redis.pcall('LRANGE', list, #read, #read + step - 1)
+    if some.err then
+      return some.err
     end
-    if not read[i] then
+    for _, job in ipairs(some) do
+      read[#read + 1] = job
+      most, room = most - 1, room - #job
+      largest = math.max(largest, #job)
+      if most == 0 or room <= 0 then
+        return read
+      end
+    end
+    if #some < step then
       return read
     end
-    most, room = most - 1, room - #read[i]
-    if most == 0 or room <= 0 then
-      read[i + 1] = nil
-      return read
-    end
+    step = math.max(1, math.min(step_jobs, math.floor(step_bytes / largest)))
   end
 end
 

@@ -253,7 +253,7 @@ func TestReadDueIsBounded(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		for i := range 7 {
-			f.delay(t, 5, fmt.Sprint(i))
+			f.delay(t, 5, strconv.Itoa(i))
 		}
 		f.do(t, "SET", "resque:delayed:6", "text")
 		big := strings.Repeat("x", 700_000)

@@ -77,14 +77,12 @@ func TestKillBeforeEachCommand(t *testing.T) {
 		var cmd *exec.Cmd
 		p.Watch(func([]byte) bool {
 			started.Wait()
-			switch at := commands.Add(1); {
-			case at == n:
+			at := commands.Add(1)
+			if at == n {
 				_ = cmd.Process.Kill()
 				close(killed)
-				return false
-			default:
-				return at < n
 			}
+			return at < n
 		})
 		cmd = process(t, p.URL)
 		started.Done()
