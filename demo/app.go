@@ -119,6 +119,7 @@ func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 		cfg.Auth = web.BasicAuth(cmp.Or(env.Getenv("RESQUE_WEB_USER"), "resque"), password)
 		cfg.ReadOnly = false
 	}
+	cfg.Prune.Handler = newMux(exports{o.DB}.find)
 	return web.New(o.Client, cfg)
 }
 

@@ -101,7 +101,7 @@ func TestRequeueElsewhere(t *testing.T) {
 	assert.Equal(t, []string{`{"class":"Exporter","args":["a"],"extra":1.50}`}, f.list(t, "queue:ürgent"))
 	assert.Empty(t, f.list(t, "queue:exports"))
 	_, err = f.Requeue(t.Context(), resque.RequeueOptions{Queue: "\xff"}, f.only(t))
-	require.ErrorContains(t, err, "not UTF-8")
+	require.ErrorContains(t, err, "not valid UTF-8")
 	_, err = f.RequeueAll(t.Context(), resque.RequeueOptions{Args: []any{1, make(chan int)}}, resque.FailureFilter{All: true}, nil)
 	require.ErrorContains(t, err, "argument 2")
 }
@@ -116,7 +116,7 @@ func TestRequeueRefuses(t *testing.T) {
 	}{
 		"retried":             {failure("a", `,"retried_at":"2026/01/15 12:00:00"`), resque.ErrFailureRequeued, "before"},
 		"not JSON":            {"junk", resque.ErrFailureDamaged, "no payload"},
-		"not UTF-8":           {"{\"error\":\"\xff\"}", resque.ErrFailureDamaged, "no payload"},
+		"not valid UTF-8":     {"{\"error\":\"\xff\"}", resque.ErrFailureDamaged, "no payload"},
 		"the sentinel":        {"", resque.ErrFailureDamaged, "no payload"},
 		"an array":            {"[1]", resque.ErrFailureDamaged, "no payload"},
 		"no payload":          {`{"queue":"exports"}`, resque.ErrFailureDamaged, "no payload"},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
@@ -94,8 +93,10 @@ func (f *Failures) RequeueAll(ctx context.Context, how RequeueOptions, filter Fa
 }
 
 func (how RequeueOptions) check() error {
-	if !utf8.ValidString(how.Queue) {
-		return fmt.Errorf("resque: queue %q is not UTF-8", how.Queue)
+	if how.Queue != "" {
+		if err := validQueue(how.Queue); err != nil {
+			return err
+		}
 	}
 	_, err := rubyjson.AppendArgs(nil, how.Args)
 	if err != nil {

@@ -125,7 +125,7 @@ func callHook(ctx context.Context, hook FailureHook, job *Payload, err error) (w
 type failureHookError struct{ hook, cause error }
 
 func (e *failureHookError) Error() string {
-	return fmt.Sprintf("%v (and its failure hook went wrong: %v)", e.cause, e.hook)
+	return fmt.Sprintf("%v (its failure hook also failed: %v)", e.cause, e.hook)
 }
 
 func (e *failureHookError) Unwrap() error { return e.cause }

@@ -21,7 +21,7 @@ func LogPerform(log *slog.Logger) Middleware {
 		case ResultSucceeded:
 			log.InfoContext(ctx, "job done")
 		case ResultDropped:
-			log.InfoContext(ctx, "job not performed: a hook said so")
+			log.InfoContext(ctx, "job not performed: a hook refused it")
 		case ResultCancelled:
 			log.InfoContext(ctx, "job ended: it was told to", "err", reason)
 		case ResultFailed:
@@ -37,13 +37,13 @@ func LogEnqueue(log *slog.Logger) EnqueueMiddleware {
 		log := cmp.Or(log, slog.Default()).With("class", job.InnerClass(), "queue", job.Queue, "duration", took)
 		switch {
 		case err != nil:
-			log.ErrorContext(ctx, "enqueueing a job went wrong", "queued", receipt.Enqueued(), "err", err)
+			log.ErrorContext(ctx, "enqueueing a job failed", "queued", receipt.Enqueued(), "err", err)
 		case receipt.State == Scheduled:
 			log.InfoContext(ctx, "job delayed", "due", receipt.Due)
 		case receipt.Enqueued():
 			log.InfoContext(ctx, "job enqueued")
 		default:
-			log.InfoContext(ctx, "job not enqueued: a hook said so")
+			log.InfoContext(ctx, "job not enqueued: a hook refused it")
 		}
 	})
 }

@@ -237,7 +237,7 @@ func TestLogPerform(t *testing.T) {
 	assert.Equal(t, `level=INFO msg="job done" class=Good queue=q worker=""
 level=ERROR msg="job failed" class=Bad queue=q worker="" err="out of paper"
 level=ERROR msg="job failed" class=Panic queue=q worker="" err="panic: at the disco"
-level=INFO msg="job not performed: a hook said so" class=Drop queue=q worker=""
+level=INFO msg="job not performed: a hook refused it" class=Drop queue=q worker=""
 level=INFO msg="job ended: it was told to" class=Late queue=q worker="" err="context canceled"
 `, out.String())
 }
@@ -256,11 +256,11 @@ func TestLogEnqueue(t *testing.T) {
 	said := out.String()
 	for _, line := range []string{
 		`level=INFO msg="job enqueued" class=Exporter queue=exports` + "\n",
-		`level=INFO msg="job not enqueued: a hook said so" class=Veto queue=q` + "\n",
+		`level=INFO msg="job not enqueued: a hook refused it" class=Veto queue=q` + "\n",
 		`due=2200-01-01T00:00:00.000Z` + "\n",
 		`level=INFO msg="job delayed" class=Exporter queue=exports`,
 		`level=INFO msg="job enqueued" class=ExportJob queue=q` + "\n",
-		`level=ERROR msg="enqueueing a job went wrong" class=A queue="" queued=false err=`,
+		`level=ERROR msg="enqueueing a job failed" class=A queue="" queued=false err=`,
 	} {
 		assert.Contains(t, said, line)
 	}

@@ -255,6 +255,6 @@ func (p *pruning) fail(ctx context.Context, r store.Record, job *Payload, cause 
 func (p *pruning) callHooks(ctx context.Context, job *Payload, cause error) {
 	err := FailureHooks(WithPayload(ctx, job), p.opts.Handler, job, cause)
 	if err != cause { //nolint:errorlint // the same error means that no hook failed
-		p.opts.Logger.Error("a failure hook went wrong", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", err)
+		p.opts.Logger.Error("a failure hook failed", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", err)
 	}
 }

@@ -284,7 +284,7 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 		s.log.Info("job done", attrs...)
 		return s.outcomes.done(in.reserved)
 	case isDontPerform(err):
-		s.log.Info("job not performed: a hook said so", attrs...)
+		s.log.Info("job not performed: a hook refused it", attrs...)
 		return s.outcomes.done(in.reserved)
 	case s.isReturned(in, err):
 		s.log.Info("job put back: the worker is stopping", attrs...)

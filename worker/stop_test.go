@@ -465,7 +465,7 @@ func TestFailureHooksAreCalledOnce(t *testing.T) {
 		"a panic":      {func(context.Context, *resque.Payload) error { panic("oh") }, nil, "panic: oh", "panic: oh"},
 		"none":         {func(context.Context, *resque.Payload) error { return nil }, nil, "", ""},
 		"DontPerform":  {func(context.Context, *resque.Payload) error { return resque.ErrDontPerform }, nil, "", ""},
-		"a bad hook":   {func(context.Context, *resque.Payload) error { return errors.New("oh") }, errors.New("worse"), "oh", "oh (and its failure hook went wrong: worse)"},
+		"a bad hook":   {func(context.Context, *resque.Payload) error { return errors.New("oh") }, errors.New("worse"), "oh", "oh (its failure hook also failed: worse)"},
 		"its deadline": {func(ctx context.Context, _ *resque.Payload) error { <-ctx.Done(); return ctx.Err() }, nil, "Exporter: execution expired after 20ms", "Exporter: execution expired after 20ms"},
 	} {
 		t.Run(name, func(t *testing.T) {

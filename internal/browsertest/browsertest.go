@@ -36,9 +36,8 @@ func Start(t testing.TB) *Tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	redistest.Require(t, "chromium", err == nil && runtime.GOOS != "windows") // which has no files 3 and 4
-	profile, err := os.MkdirTemp("", "browsertest")
+	profile, err := os.MkdirTemp("", "browsertest")                           //nolint:usetesting // Chromium's own processes may write to it for a moment longer, and TempDir would fail the test
 	require.NoError(t, err)
-	// Chromium's own processes may outlive it for a moment and write to the directory.
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
 	tab := &Tab{t: t, browser: launch(t, path, profile)}
 	if err := tab.open(); err != nil {
@@ -57,7 +56,7 @@ func launch(t testing.TB, path, profile string) *pipe {
 	require.NoError(t, err)
 	stderr, err := os.Create(filepath.Join(profile, "stderr"))
 	require.NoError(t, err)
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--remote-debugging-pipe", "--user-data-dir="+profile,
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "--headless", "--no-sandbox", "--remote-debugging-pipe", "--user-data-dir="+profile,
 		"--no-first-run", "--no-default-browser-check", "--disable-background-networking", "--disable-extensions", "--disable-sync",
 		"--disable-dev-shm-usage", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
 		"--disable-backgrounding-occluded-windows", "--hide-scrollbars", "--mute-audio", "--password-store=basic", "about:blank")
@@ -65,16 +64,16 @@ func launch(t testing.TB, path, profile string) *pipe {
 	cmd.ExtraFiles = []*os.File{fromTest, toTest} // files 3 and 4
 	err = cmd.Start()
 	for _, f := range []*os.File{fromTest, toTest, stderr} {
-		f.Close()
+		_ = f.Close() // Chromium has them
 	}
 	require.NoError(t, err)
 	p := newPipe(toChromium, fromChromium)
 	t.Cleanup(func() {
 		late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer late.Stop()
-		toChromium.Close() // Chromium ends
-		_ = cmd.Wait()     // its status does not matter
-		fromChromium.Close()
+		_ = toChromium.Close() // Chromium ends
+		_ = cmd.Wait()         // its status does not matter
+		_ = fromChromium.Close()
 	})
 	return p
 }
@@ -189,5 +188,8 @@ func evaluate[T any](ctx context.Context, tab *Tab, expression string) (T, error
 	if answer.Result.Value == nil {
 		return value, errors.New("the expression has no value")
 	}
-	return value, json.Unmarshal(answer.Result.Value, &value)
+	if err := json.Unmarshal(answer.Result.Value, &value); err != nil {
+		return value, fmt.Errorf("the value of the expression: %w", err)
+	}
+	return value, nil
 }

@@ -52,13 +52,16 @@ func (p *pipe) call(ctx context.Context, session, method string, args params, re
 	case m, ok := <-reply:
 		switch {
 		case !ok:
-			return fmt.Errorf("%s: Chromium has ended", method)
+			return fmt.Errorf("%s: chromium has ended", method)
 		case m.Error != nil:
 			return fmt.Errorf("%s: %s", method, m.Error.Message)
 		case result == nil:
 			return nil
 		}
-		return json.Unmarshal(m.Result, result)
+		if err := json.Unmarshal(m.Result, result); err != nil {
+			return fmt.Errorf("%s: its result: %w", method, err)
+		}
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", method, ctx.Err())
 	}
@@ -80,12 +83,14 @@ func (p *pipe) send(session, method string, args params) (<-chan message, error)
 	}
 	data, err := json.Marshal(fields)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("its arguments: %w", err)
 	}
 	reply := make(chan message, 1)
 	p.waiting[p.last] = reply
-	_, err = p.to.Write(append(data, 0))
-	return reply, err
+	if _, err = p.to.Write(append(data, 0)); err != nil {
+		return nil, fmt.Errorf("writing to Chromium: %w", err)
+	}
+	return reply, nil
 }
 
 func (p *pipe) read(from io.Reader) {
@@ -105,7 +110,7 @@ func (p *pipe) read(from io.Reader) {
 func (p *pipe) receive(data []byte) error {
 	var m message
 	if err := json.Unmarshal(data, &m); err != nil {
-		return err
+		return fmt.Errorf("a message of Chromium: %w", err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +126,7 @@ func (p *pipe) receive(data []byte) error {
 	switch m.Method {
 	case "Log.entryAdded", "Runtime.exceptionThrown":
 		if err := json.Unmarshal(m.Params, &event); err != nil {
-			return err
+			return fmt.Errorf("an event of Chromium: %w", err)
 		}
 		p.reported = append(p.reported, event.Entry.Text+event.ExceptionDetails.Text)
 	}
@@ -131,7 +136,7 @@ func (p *pipe) receive(data []byte) error {
 func (p *pipe) end(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = fmt.Errorf("Chromium has ended: %w", err)
+	p.ended = fmt.Errorf("chromium has ended: %w", err)
 	for id, reply := range p.waiting {
 		delete(p.waiting, id)
 		close(reply)
