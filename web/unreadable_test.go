@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/gomodule/redigo/redis"
@@ -85,4 +87,35 @@ func TestNamesThatEndInPoll(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.Code)
 	assert.NotContains(t, a.Body.String(), "<html", "its refresh")
 	assert.Equal(t, http.StatusNotFound, s.get("/workers/host:2:q.poll").Code)
+}
+
+// The rights of docs/operations.md for a dashboard that only reads are enough.
+func TestADashboardThatOnlyReadsNeedsFewRights(t *testing.T) {
+	t.Parallel()
+	s := openOn(t, redistest.StartReal(t), web.Config{})
+	s.fill()
+	document, err := os.ReadFile("../docs/operations.md")
+	require.NoError(t, err)
+	_, rights, ok := strings.Cut(string(document), "ACL SETUSER viewer on >PASSWORD ")
+	require.True(t, ok)
+	rights, _, _ = strings.Cut(rights, "\n")
+	words := []any{"ACL", "SETUSER", "viewer", "on", ">x"}
+	for _, word := range strings.Fields(rights) {
+		words = append(words, word)
+	}
+	s.do(words...)
+	pool := &redis.Pool{Dial: func() (redis.Conn, error) {
+		return redis.DialURL(s.server.URL, redis.DialUsername("viewer"), redis.DialPassword("x"))
+	}}
+	t.Cleanup(func() { _ = pool.Close() })
+	client, err := resque.New(resque.FromPool(pool, ""), resque.Config{})
+	require.NoError(t, err)
+	dashboard, err := web.New(client, web.Config{Auth: web.AllowEveryone()})
+	require.NoError(t, err)
+	for _, path := range append(pagePaths, "/metrics", "/healthz", "/stats.txt") {
+		if a := ask(t, dashboard, http.MethodGet, path, ""); a.Code != http.StatusOK {
+			assert.NotContains(t, a.Body.String(), "lacks a right", path)
+		}
+	}
+	assert.Contains(t, ask(t, dashboard, http.MethodGet, "/metrics", "").Body.String(), "resque_up 1")
 }
