@@ -28,6 +28,15 @@ type Snapshot struct {
 	Damage []error
 }
 
+// Late returns how long the first delayed job that is due has been waiting for a
+// scheduler, or 0 if none is due.
+func (s Snapshot) Late() time.Duration {
+	if s.NextDue.IsZero() {
+		return 0
+	}
+	return max(s.Now.Sub(s.NextDue), 0)
+}
+
 // QueueState is the state of a queue in a [Snapshot].
 type QueueState struct {
 	Queue  string

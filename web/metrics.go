@@ -86,6 +86,10 @@ func (h *Dashboard) metrics(q *request) error {
 			fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.List), f.Size)
 		}
 	}
+	family("resque_delayed_times", "gauge", "Different seconds until which jobs are delayed.")
+	fmt.Fprintf(&out, "resque_delayed_times %d\n", snap.Delayed)
+	family("resque_delayed_late_seconds", "gauge", "How long the first due job has been waiting for a scheduler.")
+	fmt.Fprintf(&out, "resque_delayed_late_seconds %.0f\n", snap.Late().Seconds())
 	family("resque_processed_total", "counter", "Jobs that ended.")
 	fmt.Fprintf(&out, "resque_processed_total %d\n", snap.Processed)
 	family("resque_failed_total", "counter", "Jobs that failed.")

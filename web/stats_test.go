@@ -45,6 +45,7 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		"resque_up 1", `resque_queue_size{queue="exports"} 342`, `resque_queue_size{queue="low"} 0`, `resque_workers{state="working"} 5`,
 		`resque_workers{state="stale"} 2`, `resque_failures{list="failed"} 315`, "resque_processed_total 1283402", "resque_failed_total 2917",
+		"# TYPE resque_delayed_times gauge", "# TYPE resque_delayed_late_seconds gauge",
 		"# TYPE resque_queue_size gauge", "# TYPE resque_processed_total counter",
 	} {
 		assert.Contains(t, a.Body.String(), line+"\n")

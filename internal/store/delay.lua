@@ -18,57 +18,42 @@
 -- are written before the list, so that an error between them leaves no job that
 -- cannot be found.
 
-local schedule, queues = KEYS[1], KEYS[2]
-local prefix = tonumber(ARGV[1])
-local now = tonumber(redis.call('TIME')[1])
+-- There are no functions in here: to define them takes as long as a command.
 
--- What was written for earlier jobs.
+local call, schedule, queues = redis.pcall, KEYS[1], KEYS[2]
+local prefix, now = tonumber(ARGV[1]), tonumber(call('TIME')[1])
+local statuses = {}
+
+-- The seconds and queues that were added for earlier jobs.
 local scheduled, known = {}, {}
 
-local function failed(reply)
-  return type(reply) == 'table' and reply.err
-end
-
--- once runs a command that adds name to a key, unless it is done.
-local function once(done, name, ...)
-  if done[name] then
-    return nil
-  end
-  local err = failed(redis.pcall(...))
-  done[name] = not err
-  return err
-end
-
-local function delay(second, name, list, locations, payload)
-  local err = once(scheduled, second, 'ZADD', schedule, second, second)
-  if err then
-    return err
-  end
-  local added = redis.pcall('SADD', locations, name)
-  if failed(added) then
-    return added.err
-  end
-  err = failed(redis.pcall('RPUSH', list, payload))
-  if err and added == 1 then
-    redis.call('SREM', locations, name)
-  end
-  return err or 1
-end
-
-local function push(queue, list, payload)
-  return once(known, queue, 'SADD', queues, queue) or failed(redis.pcall('RPUSH', list, payload)) or 0
-end
-
-local statuses = {}
 for i = 1, (#KEYS - 2) / 3 do
-  local list, locations, queue_list = KEYS[3 * i], KEYS[3 * i + 1], KEYS[3 * i + 2]
-  local at = 5 * i - 3
-  local payload = locations:sub(prefix + 1)
-  if tonumber(ARGV[at]) > now then
-    statuses[i] = delay(ARGV[at], ARGV[at + 1], list, locations, payload)
+  local list, locations, at = KEYS[3 * i], KEYS[3 * i + 1], 5 * i - 3
+  local second, payload = ARGV[at], locations:sub(prefix + 1)
+  local reply
+  if tonumber(second) > now then
+    reply = scheduled[second] or call('ZADD', schedule, second, second)
+    if type(reply) == 'number' then
+      scheduled[second] = reply
+      local added = call('SADD', locations, ARGV[at + 1])
+      reply = added
+      if type(added) == 'number' then
+        reply = call('RPUSH', list, payload)
+        if type(reply) ~= 'number' and added == 1 then
+          call('SREM', locations, ARGV[at + 1])
+        end
+      end
+    end
+    statuses[i] = type(reply) == 'number' and 1 or reply.err
   else
-    payload = payload:sub(1, tonumber(ARGV[at + 3]) - 1) .. payload:sub(tonumber(ARGV[at + 4]) + 1)
-    statuses[i] = push(ARGV[at + 2], queue_list, payload)
+    local queue = ARGV[at + 2]
+    reply = known[queue] or call('SADD', queues, queue)
+    if type(reply) == 'number' then
+      known[queue] = reply
+      payload = payload:sub(1, tonumber(ARGV[at + 3]) - 1) .. payload:sub(tonumber(ARGV[at + 4]) + 1)
+      reply = call('RPUSH', KEYS[3 * i + 2], payload)
+    end
+    statuses[i] = type(reply) == 'number' and 0 or reply.err
   end
 end
 return statuses

@@ -64,6 +64,7 @@ func Example() {
 		}
 	}
 	// Output:
+	// resque_delayed_times 0
 	// resque_enqueues_total{class="Exporter",outcome="queued",queue="exports"} 1
 	// resque_failed_total 0
 	// resque_failures{list="failed"} 0

@@ -36,7 +36,7 @@ type Redis struct {
 	client *resque.Client
 	cfg    RedisConfig
 
-	up, size, oldest, workers, failures, processed, failed *prometheus.Desc
+	up, size, oldest, workers, failures, delayed, late, processed, failed *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*Redis)(nil)
@@ -56,6 +56,8 @@ func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 		oldest:    desc("resque_queue_oldest_seconds", "How long the next job has been waiting, if its payload has the time.", "queue"),
 		workers:   desc("resque_workers", "Workers by state.", "state"),
 		failures:  desc("resque_failures", "Failures in a list.", "list"),
+		delayed:   desc("resque_delayed_times", "Different seconds until which jobs are delayed."),
+		late:      desc("resque_delayed_late_seconds", "How long the first due job has been waiting for a scheduler."),
 		processed: desc("resque_processed_total", "Jobs that ended."),
 		failed:    desc("resque_failed_total", "Jobs that failed."),
 	}
@@ -63,7 +65,7 @@ func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 
 // Describe implements prometheus.Collector.
 func (r *Redis) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{r.up, r.size, r.oldest, r.workers, r.failures, r.processed, r.failed} {
+	for _, d := range []*prometheus.Desc{r.up, r.size, r.oldest, r.workers, r.failures, r.delayed, r.late, r.processed, r.failed} {
 		out <- d
 	}
 }
@@ -78,6 +80,8 @@ func (r *Redis) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- gauge(r.up, 1)
+	out <- gauge(r.delayed, float64(snap.Delayed))
+	out <- gauge(r.late, snap.Late().Seconds())
 	out <- counter(r.processed, snap.Processed)
 	out <- counter(r.failed, snap.Failed)
 	r.queues(out, snap)

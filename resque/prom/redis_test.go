@@ -32,6 +32,7 @@ func fill(t *testing.T, s *redistest.Server) {
 		{"SADD", "resque:queues", "exports", "empty", "odd\"\\\n", "\xff", "\"\\xff\""},
 		{"RPUSH", "resque:queue:exports", `{"class":"A","args":[],"enqueued_at":"` + now.Add(-90*time.Second).Format(time.RFC3339) + `"}`, `{"class":"B"}`},
 		{"RPUSH", "resque:queue:\xff", `nonsense`},
+		{"ZADD", "resque:delayed_queue_schedule", now.Add(-90 * time.Second).Unix(), now.Add(-90 * time.Second).Unix(), now.Add(time.Hour).Unix(), now.Add(time.Hour).Unix()},
 		{"RPUSH", "resque:failed", `{}`, `{}`},
 		{"SADD", "resque:failed_queues", "exports_failed"},
 		{"RPUSH", "resque:exports_failed", `{}`},
@@ -80,6 +81,9 @@ func TestRedisMetrics(t *testing.T) {
 		fill(t, s)
 		r := registry(t, prom.NewRedis(s.Client(t), prom.RedisConfig{}))
 		assert.NoError(t, testutil.GatherAndCompare(r, strings.NewReader(`
+# HELP resque_delayed_times Different seconds until which jobs are delayed.
+# TYPE resque_delayed_times gauge
+resque_delayed_times 2
 # HELP resque_failed_total Jobs that failed.
 # TYPE resque_failed_total counter
 resque_failed_total 3
@@ -106,8 +110,11 @@ resque_workers{state="idle"} 2
 resque_workers{state="silent"} 1
 resque_workers{state="stale"} 2
 resque_workers{state="working"} 1
-`), "resque_failed_total", "resque_failures", "resque_processed_total", "resque_queue_size", "resque_up", "resque_workers"))
+`), "resque_delayed_times", "resque_failed_total", "resque_failures", "resque_processed_total", "resque_queue_size", "resque_up", "resque_workers"))
 		_, families := scraped(t, r)
+		late := families["resque_delayed_late_seconds"].GetMetric()
+		require.Len(t, late, 1)
+		assert.InDelta(t, 90, late[0].GetGauge().GetValue(), 60)
 		oldest := families["resque_queue_oldest_seconds"].GetMetric()
 		require.Len(t, oldest, 1, "only one queue's next payload has a time")
 		assert.InDelta(t, 90, oldest[0].GetGauge().GetValue(), 60)
@@ -127,13 +134,13 @@ func TestMetricsMatchTheDashboards(t *testing.T) {
 	dashboard.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	theirs := parsed(t, answer.Body.String())
 	_, ours := scraped(t, registry(t, prom.NewRedis(client, prom.RedisConfig{})))
-	require.Len(t, theirs, 7)
+	require.Len(t, theirs, 9)
 	assert.Len(t, ours, len(theirs))
 	for name, family := range theirs {
 		require.Contains(t, ours, name)
 		assert.Equal(t, family.GetType(), ours[name].GetType(), name)
 		assert.Equal(t, family.GetHelp(), ours[name].GetHelp(), name)
-		if name == "resque_queue_oldest_seconds" {
+		if name == "resque_queue_oldest_seconds" || name == "resque_delayed_late_seconds" {
 			assert.Len(t, ours[name].GetMetric(), len(family.GetMetric()))
 			continue // the values differ, because they were read at different times
 		}
@@ -206,7 +213,7 @@ func TestScrapeReadsNoWholeListsAndWritesNothing(t *testing.T) {
 	}
 	slices.Sort(commands)
 	commands = slices.DeleteFunc(slices.Compact(commands), func(c string) bool { return c == "HELLO" || c == "CLIENT" })
-	assert.Equal(t, []string{"EVAL", "EXISTS", "GET", "HGETALL", "LINDEX", "LLEN", "MGET", "SMEMBERS", "STRLEN", "TIME"}, commands)
+	assert.Equal(t, []string{"EVAL", "EXISTS", "GET", "HGETALL", "LINDEX", "LLEN", "MGET", "SMEMBERS", "STRLEN", "TIME", "ZCARD", "ZRANGE"}, commands)
 }
 
 func TestStaleAfterIsConfigurable(t *testing.T) {
