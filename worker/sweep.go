@@ -28,6 +28,7 @@ type sweeper struct {
 
 	// Only the goroutine of run uses these.
 	watch   watch
+	looked  bool
 	checked map[string]string // the beginnings of records that Ruby can read, by worker
 	told    map[string]bool   // the actions whose errors were logged
 }
@@ -99,13 +100,13 @@ func (s *sweeper) sweep(ctx context.Context, own []string) error {
 }
 
 // look asks Redis for all workers and returns the dead ones. The heartbeats of own show
-// that Redis takes writes. When a watch begins, that does not matter yet.
+// that Redis takes writes. At the first look that does not matter yet.
 func (s *sweeper) look(ctx context.Context, own []string) (dead []string, err error) {
 	if s.doubted.Swap(false) {
 		s.watch.restart()
 	}
 	seen := sight{asked: time.Now()}
-	if len(own) > 0 && !s.watch.begins() {
+	if len(own) > 0 && s.looked {
 		if err := s.backend.Beat(ctx, own, s.cfg.intervals()); err != nil {
 			return nil, err
 		}
@@ -113,7 +114,7 @@ func (s *sweeper) look(ctx context.Context, own []string) (dead []string, err er
 	if seen.Observation, err = s.backend.Observe(ctx); err != nil {
 		return nil, err
 	}
-	seen.answered = time.Now()
+	seen.answered, s.looked = time.Now(), true
 	if len(seen.Leftover) > 0 {
 		if err := s.backend.ForgetIntervals(ctx, seen.Leftover); err != nil {
 			return nil, err

@@ -44,14 +44,11 @@ type sight struct {
 // restart forgets all silences.
 func (w *watch) restart() { w.last, w.workers = sight{}, nil }
 
-// begins reports whether the next sweep will be the first one of the watch.
-func (w *watch) begins() bool { return w.last.asked.IsZero() }
-
 // see adds what a successful sweep has seen. It begins again if the last sweep is too
 // long ago, because Redis may have been away in the meantime. It returns the ids whose
 // heartbeats are new and are not times.
 func (w *watch) see(s sight) (unreadable []string) {
-	if w.begins() || s.answered.Sub(w.last.asked) > w.own.Heartbeat*3/4 {
+	if w.last.asked.IsZero() || s.answered.Sub(w.last.asked) > w.own.Heartbeat*3/4 {
 		w.workers = nil
 	}
 	w.last, w.prune = s, w.own.Prune

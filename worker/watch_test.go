@@ -41,10 +41,10 @@ type simulation struct {
 	dead      map[string]time.Duration // when a worker was found dead first
 }
 
-var simulatedStart = time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+func simulatedStart() time.Time { return time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC) }
 
 func (s *simulation) redisTime() time.Time {
-	return simulatedStart.Add(s.now + s.clock(s.now))
+	return simulatedStart().Add(s.now + s.clock(s.now))
 }
 
 func (s *simulation) below(d time.Duration) time.Duration {
@@ -97,7 +97,7 @@ func (s *simulation) step(w *simulated) {
 }
 
 func (s *simulation) sweep() {
-	if s.away(s.now) || s.refuses(s.now) && !s.watch.begins() {
+	if s.away(s.now) || s.refuses(s.now) {
 		s.watch.restart()
 		return
 	}
@@ -266,10 +266,10 @@ func TestWatchFindsWorkersThatWereDeadBefore(t *testing.T) {
 	t.Parallel()
 	w := watch{own: store.DefaultIntervals()}
 	at := time.Now()
-	seen := store.Observation{Now: simulatedStart, Beats: map[string]string{
-		"web~go:1:exports": wire.FormatHeartbeat(simulatedStart.Add(-12 * time.Hour)),
-		"ruby:1:exports":   wire.FormatHeartbeat(simulatedStart.Add(-12 * time.Hour)),
-		"ruby:2:exports":   wire.FormatHeartbeat(simulatedStart.Add(-4 * time.Minute)),
+	seen := store.Observation{Now: simulatedStart(), Beats: map[string]string{
+		"web~go:1:exports": wire.FormatHeartbeat(simulatedStart().Add(-12 * time.Hour)),
+		"ruby:1:exports":   wire.FormatHeartbeat(simulatedStart().Add(-12 * time.Hour)),
+		"ruby:2:exports":   wire.FormatHeartbeat(simulatedStart().Add(-4 * time.Minute)),
 		"odd:3:exports":    "yesterday",
 	}}
 	assert.Empty(t, looks(&w, &at, 2*time.Minute-20*time.Second, seen))
@@ -283,8 +283,8 @@ func TestWatchWaitsForRubysHeartbeats(t *testing.T) {
 	t.Parallel()
 	w := watch{own: store.Intervals{Heartbeat: 30 * time.Second, Prune: 5 * time.Minute}}
 	at := time.Now()
-	seen := store.Observation{Now: simulatedStart, Beats: map[string]string{
-		"ruby:1:exports": wire.FormatHeartbeat(simulatedStart.Add(-400 * time.Second)),
+	seen := store.Observation{Now: simulatedStart(), Beats: map[string]string{
+		"ruby:1:exports": wire.FormatHeartbeat(simulatedStart().Add(-400 * time.Second)),
 	}}
 	assert.Empty(t, looks(&w, &at, 2*time.Minute, seen))
 	assert.NotEmpty(t, looks(&w, &at, 20*time.Second, seen))
@@ -292,7 +292,7 @@ func TestWatchWaitsForRubysHeartbeats(t *testing.T) {
 
 func TestWatchBeginsAgain(t *testing.T) {
 	t.Parallel()
-	seen := store.Observation{Now: simulatedStart, Beats: map[string]string{"web~go:1:exports": wire.FormatHeartbeat(simulatedStart)}}
+	seen := store.Observation{Now: simulatedStart(), Beats: map[string]string{"web~go:1:exports": wire.FormatHeartbeat(simulatedStart())}}
 	for name, interrupt := range map[string]func(w *watch, at *time.Time){
 		"after a failed sweep": func(w *watch, _ *time.Time) { w.restart() },
 		"after a gap":          func(_ *watch, at *time.Time) { *at = at.Add(46 * time.Second) },
@@ -301,7 +301,7 @@ func TestWatchBeginsAgain(t *testing.T) {
 			*at = at.Add(10 * time.Minute)
 		},
 		"with another heartbeat": func(w *watch, at *time.Time) {
-			other := store.Observation{Now: simulatedStart, Beats: map[string]string{"web~go:1:exports": wire.FormatHeartbeat(simulatedStart.Add(time.Second))}}
+			other := store.Observation{Now: simulatedStart(), Beats: map[string]string{"web~go:1:exports": wire.FormatHeartbeat(simulatedStart().Add(time.Second))}}
 			w.see(sight{Observation: other, asked: *at, answered: *at})
 		},
 		"when it was connected": func(w *watch, _ *time.Time) {
@@ -324,10 +324,10 @@ func TestWatchBeginsAgain(t *testing.T) {
 func TestWatchNamesGoWorkersThatAreLate(t *testing.T) {
 	t.Parallel()
 	w, at := watch{own: store.DefaultIntervals()}, time.Now()
-	seen := store.Observation{Now: simulatedStart, Beats: map[string]string{
-		"web~go:1:exports": wire.FormatHeartbeat(simulatedStart),
-		"web~go:2:exports": wire.FormatHeartbeat(simulatedStart.Add(-2 * time.Minute)),
-		"ruby:1:exports":   wire.FormatHeartbeat(simulatedStart.Add(-time.Hour)),
+	seen := store.Observation{Now: simulatedStart(), Beats: map[string]string{
+		"web~go:1:exports": wire.FormatHeartbeat(simulatedStart()),
+		"web~go:2:exports": wire.FormatHeartbeat(simulatedStart().Add(-2 * time.Minute)),
+		"ruby:1:exports":   wire.FormatHeartbeat(simulatedStart().Add(-time.Hour)),
 	}}
 	looks(&w, &at, 0, seen)
 	assert.Equal(t, []string{"web~go:2:exports"}, w.late(), "as soon as it is seen")
