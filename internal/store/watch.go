@@ -69,7 +69,7 @@ func (w *Watch) Arm(queues []string, names bool) error {
 	for _, q := range queues {
 		watched = append(watched, k.queue(q), k.pauseQueue(q))
 	}
-	if err := w.arm(watched); err != nil {
+	if _, err := w.arm(watched); err != nil {
 		return fmt.Errorf("tracking %d queues: %w", len(queues), err)
 	}
 	return nil
@@ -78,30 +78,35 @@ func (w *Watch) Arm(queues []string, names bool) error {
 // ArmDelayed makes Redis send a message at the next change of the seconds that have
 // delayed jobs.
 func (w *Watch) ArmDelayed() error {
-	if err := w.arm([]any{w.store.keys.delayedSchedule()}); err != nil {
+	if _, err := w.arm([]any{w.store.keys.delayedSchedule()}); err != nil {
 		return fmt.Errorf("tracking delayed jobs: %w", err)
 	}
 	return nil
 }
 
 // ArmMaster makes Redis send a message when the lock of the master is released,
-// expires, or is renewed.
-func (w *Watch) ArmMaster(prefix string) error {
-	if err := w.arm([]any{w.store.keys.master(prefix)}); err != nil {
-		return fmt.Errorf("tracking the lock of the scheduler: %w", err)
+// expires, or is renewed. It reports whether the lock is held.
+func (w *Watch) ArmMaster(prefix string) (held bool, err error) {
+	n, err := w.arm([]any{w.store.keys.master(prefix)})
+	if err != nil {
+		return false, fmt.Errorf("tracking the lock of the scheduler: %w", err)
 	}
-	return nil
+	return n > 0, nil
 }
 
-func (w *Watch) arm(keys []any) error {
+// arm makes Redis send a message at the next change of a key. It returns how many of
+// the keys exist.
+func (w *Watch) arm(keys []any) (exist int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for some := range slices.Chunk(keys, 5000) {
-		if _, err := w.reader.do("EXISTS", some...); err != nil {
-			return err
+		n, err := redis.Int64(w.reader.do("EXISTS", some...))
+		if err != nil {
+			return 0, err
 		}
+		exist += n
 	}
-	return nil
+	return exist, nil
 }
 
 // Wait returns when a key that was armed has changed, or an error if ctx ends or a

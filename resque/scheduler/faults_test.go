@@ -31,8 +31,8 @@ func (l *ledger) add(t testing.TB, n, seconds int) {
 		l.jobs++
 		second := 1000 + l.jobs%seconds
 		p := fmt.Sprintf(`{"class":"Job","args":[%d],"queue":"q%d"}`, l.jobs, l.jobs%2)
+		require.NoError(t, l.Send("SADD", "resque:timestamps:"+p, fmt.Sprint("delayed:", second))) // first: the job may be moved at once
 		require.NoError(t, l.Send("RPUSH", fmt.Sprint("resque:delayed:", second), p))
-		require.NoError(t, l.Send("SADD", "resque:timestamps:"+p, fmt.Sprint("delayed:", second)))
 		require.NoError(t, l.Send("ZADD", "resque:delayed_queue_schedule", second, second))
 	}
 	l.do(t, "PING")

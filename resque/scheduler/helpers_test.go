@@ -114,8 +114,8 @@ func (c rdb) now(t testing.TB) time.Time {
 func (c rdb) delay(t testing.TB, second int64, payloads ...string) {
 	t.Helper()
 	for _, p := range payloads {
-		require.NoError(t, c.Send("RPUSH", fmt.Sprint("resque:delayed:", second), p))
 		require.NoError(t, c.Send("SADD", "resque:timestamps:"+p, fmt.Sprint("delayed:", second)))
+		require.NoError(t, c.Send("RPUSH", fmt.Sprint("resque:delayed:", second), p))
 		require.NoError(t, c.Send("ZADD", "resque:delayed_queue_schedule", second, second))
 	}
 	c.do(t, "PING")

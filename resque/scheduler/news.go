@@ -36,15 +36,17 @@ func (n *news) armDelayed() {
 	}
 }
 
-// arm makes Redis tell of the next change.
-func (n *news) arm(w *store.Watch, prefix string) error {
+// arm makes Redis tell of the next change. It reports whether to look now: not if the
+// change was only that another scheduler has renewed its lock.
+func (n *news) arm(w *store.Watch, prefix string) (look bool, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.watch = w
 	if n.master {
-		return w.ArmDelayed()
+		return true, w.ArmDelayed()
 	}
-	return w.ArmMaster(prefix)
+	held, err := w.ArmMaster(prefix)
+	return !held, err
 }
 
 func (n *news) close(w *store.Watch) {
@@ -87,8 +89,14 @@ func (r *run) track(ctx context.Context, w *store.Watch) {
 	defer r.news.close(w)
 	defer pings.Wait()
 	defer cancel()
-	for r.news.arm(w, r.cfg.LockPrefix) == nil {
-		r.look()
+	for {
+		look, err := r.news.arm(w, r.cfg.LockPrefix)
+		if err != nil {
+			return
+		}
+		if look {
+			r.look()
+		}
 		if _, err := w.Wait(ctx); err != nil || !backoff.Sleep(ctx, rest) {
 			return
 		}
