@@ -20,6 +20,7 @@ type Snapshot struct {
 	Paused    bool          // whether all workers are paused: see Client.Pause
 	Delayed   int64         // seconds that have delayed jobs; see Delayed.Count for their jobs
 	NextDue   time.Time     // the first of these seconds; zero if there are none
+	Schedules bool          // there are recurring entries, which package scheduler reads
 	Now       time.Time     // by Redis's clock
 	RoundTrip time.Duration // duration of the first of the two round trips
 
@@ -72,7 +73,7 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Delayed: read.Delayed, NextDue: read.NextDue, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
+	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Delayed: read.Delayed, NextDue: read.NextDue, Schedules: read.Schedules, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
 	for _, q := range read.Queues {
 		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused, Err: q.Err}
 		if q.Head.Size > 0 {

@@ -27,6 +27,7 @@ func TestSnapshot(t *testing.T) {
 			{"MSET", "resque:stat:processed", 7, "resque:stat:failed", 2, "resque:pause-all-workers", "true"},
 			{"SADD", "resque:workers", "host:1:a", "host~go:2-3:a,b"},
 			{"SET", "resque:worker:host:1:a", `{"queue":"a","run_at":"2026-01-15T12:00:00Z","payload":{"class":"A","args":[]}}`},
+			{"HSET", "resque:persistent_schedules", "nightly", "{}"},
 			{"ZADD", "resque:delayed_queue_schedule", 1768480796, 1768480796, 1768480700, 1768480700},
 			{"HSET", "resque:workers:heartbeat", "host~go:2-3:a,b", time.Now().UTC().Format(time.RFC3339), "gone:9:a", "2026-01-01T00:00:00Z"},
 		} {
@@ -40,6 +41,7 @@ func TestSnapshot(t *testing.T) {
 		assert.Equal(t, int64(7), snap.Processed)
 		assert.Equal(t, int64(2), snap.Failed)
 		assert.Equal(t, int64(2), snap.Delayed)
+		assert.True(t, snap.Schedules)
 		assert.Equal(t, int64(1768480700), snap.NextDue.Unix())
 		assert.Equal(t, []resque.FailureListSize{{List: "failed", Size: 2}, {List: "a_failed", Size: 1}}, snap.Failures)
 
@@ -79,6 +81,7 @@ func TestSnapshotOfNothing(t *testing.T) {
 	assert.Empty(t, snap.Queues)
 	assert.Empty(t, snap.Workers)
 	assert.Zero(t, snap.Delayed)
+	assert.False(t, snap.Schedules)
 	assert.Zero(t, snap.NextDue)
 	assert.Equal(t, []resque.FailureListSize{{List: "failed"}}, snap.Failures)
 }

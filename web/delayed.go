@@ -224,7 +224,7 @@ func (h *Dashboard) delayedRows(jobs []resque.DelayedJob) []delayedRow {
 func (h *Dashboard) delayedRow(job resque.DelayedJob) delayedRow {
 	row := delayedRow{ID: job.ID.String(), Second: job.ID.Second, Due: shownTime(job.Due), Queue: job.Queue, Job: h.showJob(job.Raw)}
 	if job.Damage != nil {
-		row.Damage = job.Damage.Error()
+		row.Damage = strings.TrimPrefix(job.Damage.Error(), resque.ErrDelayedDamaged.Error()+": ")
 	}
 	if args, err := json.Marshal(job.Args); err == nil && job.Class != "" && !h.hides() && len(args) < 1000 {
 		if job.Args == nil {

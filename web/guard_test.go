@@ -40,6 +40,7 @@ var actions = []string{ //nolint:gochecknoglobals // a table
 	"/queues/exports/jobs/remove", "/queues/exports/jobs/move", "/queues/exports/jobs/matching", "/workers/pause", "/workers/resume", "/workers/prune",
 	"/workers/host:1:x/prune", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
 	"/failed/requeue/0", "/failed/remove/0", "/failed/exports_failed/clear", "/failed/exports_failed/requeue/all",
+	"/schedule", "/schedule/requeue", "/schedule/requeue_with_params", "/schedule/enable", "/schedule/disable",
 	"/delayed/queue_now", "/delayed/cancel_now", "/delayed/queue_now/all", "/delayed/clear",
 	"/delayed/queue_now/4102444800:0-0123456789abcdef", "/delayed/cancel_now/4102444800:0-0123456789abcdef",
 	"/failed/exports_failed/requeue/0", "/failed/exports_failed/remove/0", "/ops/1/cancel", "/trash/1/restore",

@@ -154,7 +154,7 @@ func (h *Dashboard) serve(q *request) error {
 // reportRefused calls OnAction for a change that was refused. A request without
 // credentials does not count.
 func (h *Dashboard) reportRefused(q *request, found *route, err error) {
-	if err == nil || q.told || found == nil || found.method != http.MethodPost || found.pattern == "settings" || found.pattern == "delayed/search" ||
+	if err == nil || q.told || found == nil || found.method == http.MethodGet || found.pattern == "settings" || found.pattern == "delayed/search" ||
 		problemOf(err).status() == http.StatusUnauthorized {
 		return
 	}

@@ -47,6 +47,7 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"failed/:queue":             {"Failures of one list, filtered or grouped", failedPage{}, filterQuery + " view order page start upto below from count"},
 	"failures/:id":              {"One failure", failurePage{}, ""},
 	"failures/:id.json":         {"One failure", failurePage{}, ""},
+	"schedule":                  {"Recurring jobs, with their next runs", schedulePage{}, "q page"},
 	"delayed":                   {"Delayed jobs, filtered", delayedPage{}, delayedQuery + " from start checked found count"},
 	"delayed/:ts":               {"Delayed jobs of one second", delayedPage{}, "class queue args q from start checked found"},
 	"delayed/:ts.json":          {"Delayed jobs of one second", delayedPage{}, "class queue args q from start checked found"},
@@ -73,40 +74,45 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 // describedActions are the requests that change something, with the fields of their
 // forms.
 var describedActions = map[string]described{ //nolint:gochecknoglobals // a table
-	"queues/:queue/remove":        {summary: "Empty a queue and remove it from the list of queues", query: "sure count typed"},
-	"queues/:queue/clear":         {summary: "Empty a queue", query: "sure count typed"},
-	"queues/remove":               {summary: "Empty and remove a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
-	"queues/clear":                {summary: "Empty a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
-	"queues/:queue/pause":         {summary: "Pause a queue"},
-	"queues/:queue/resume":        {summary: "Resume a queue"},
-	"queues/:queue/jobs/remove":   {summary: "Remove jobs", query: "ids sure count typed"},
-	"queues/:queue/jobs/move":     {summary: "Move jobs to the end of another queue", query: "ids to"},
-	"queues/:queue/jobs/matching": {summary: "Remove all jobs of a queue that match the filter", query: "class q sure count typed"},
-	"workers/pause":               {summary: "Pause all workers", query: "sure"},
-	"workers/resume":              {summary: "Resume all workers"},
-	"workers/prune":               {summary: "Prune all stale workers", query: "sure"},
-	"workers/:id/prune":           {summary: "Prune a stale worker", query: "sure"},
-	"failed/clear":                {summary: "Remove all failures that match the filter", query: filterQuery + " sure count typed"},
-	"failed/:queue/clear":         {summary: "Remove all failures of one list that match the filter", query: filterQuery + " sure count typed"},
-	"failed/clear_retried":        {summary: "Remove all failures that were retried", query: filterQuery + " sure count typed"},
-	"failed/requeue":              {summary: "Retry failures", query: "ids to remove"},
-	"failed/remove":               {summary: "Remove failures", query: "ids sure count typed"},
-	"failed/requeue/all":          {summary: "Retry all failures that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
-	"failed/:queue/requeue/all":   {summary: "Retry all failures of one list that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
-	"failed/requeue/:id":          {summary: "Retry a failure", query: "queue args remove again sure"},
-	"failed/:queue/requeue/:id":   {summary: "Retry a failure", query: "queue args remove again sure"},
-	"failed/remove/:id":           {summary: "Remove a failure", query: "sure"},
-	"failed/:queue/remove/:id":    {summary: "Remove a failure", query: "sure"},
-	"delayed/search":              {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},
-	"delayed/queue_now":           {summary: "Run delayed jobs now", query: "ids timestamp sure"},
-	"delayed/cancel_now":          {summary: "Cancel delayed jobs", query: "ids timestamp klass args sure count typed"},
-	"delayed/queue_now/:id":       {summary: "Run a delayed job now"},
-	"delayed/cancel_now/:id":      {summary: "Cancel a delayed job"},
-	"delayed/queue_now/all":       {summary: "Run all delayed jobs that match the filter now", query: delayedQuery + " sure count typed"},
-	"delayed/clear":               {summary: "Cancel all delayed jobs that match the filter", query: delayedQuery + " sure count typed"},
-	"ops/:id/cancel":              {summary: "Stop an operation"},
-	"trash/:id/restore":           {summary: "Restore what one action removed"},
-	"settings":                    {summary: "Store the user's choices in cookies", query: "theme refresh"},
+	"queues/:queue/remove":         {summary: "Empty a queue and remove it from the list of queues", query: "sure count typed"},
+	"queues/:queue/clear":          {summary: "Empty a queue", query: "sure count typed"},
+	"queues/remove":                {summary: "Empty and remove a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
+	"queues/clear":                 {summary: "Empty a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
+	"queues/:queue/pause":          {summary: "Pause a queue"},
+	"queues/:queue/resume":         {summary: "Resume a queue"},
+	"queues/:queue/jobs/remove":    {summary: "Remove jobs", query: "ids sure count typed"},
+	"queues/:queue/jobs/move":      {summary: "Move jobs to the end of another queue", query: "ids to"},
+	"queues/:queue/jobs/matching":  {summary: "Remove all jobs of a queue that match the filter", query: "class q sure count typed"},
+	"workers/pause":                {summary: "Pause all workers", query: "sure"},
+	"workers/resume":               {summary: "Resume all workers"},
+	"workers/prune":                {summary: "Prune all stale workers", query: "sure"},
+	"workers/:id/prune":            {summary: "Prune a stale worker", query: "sure"},
+	"failed/clear":                 {summary: "Remove all failures that match the filter", query: filterQuery + " sure count typed"},
+	"failed/:queue/clear":          {summary: "Remove all failures of one list that match the filter", query: filterQuery + " sure count typed"},
+	"failed/clear_retried":         {summary: "Remove all failures that were retried", query: filterQuery + " sure count typed"},
+	"failed/requeue":               {summary: "Retry failures", query: "ids to remove"},
+	"failed/remove":                {summary: "Remove failures", query: "ids sure count typed"},
+	"failed/requeue/all":           {summary: "Retry all failures that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
+	"failed/:queue/requeue/all":    {summary: "Retry all failures of one list that match the filter and were not retried", query: filterQuery + " again remove to sure count typed"},
+	"failed/requeue/:id":           {summary: "Retry a failure", query: "queue args remove again sure"},
+	"failed/:queue/requeue/:id":    {summary: "Retry a failure", query: "queue args remove again sure"},
+	"failed/remove/:id":            {summary: "Remove a failure", query: "sure"},
+	"failed/:queue/remove/:id":     {summary: "Remove a failure", query: "sure"},
+	"schedule":                     {summary: "Delete a schedule; a POST needs _method=delete", query: "job_name _method sure"},
+	"schedule/requeue":             {summary: "Run a schedule now", query: "job_name"},
+	"schedule/requeue_with_params": {summary: "Run a schedule now with its parameters, each a field", query: "job_name"},
+	"schedule/enable":              {summary: "Switch a schedule on", query: "job_name"},
+	"schedule/disable":             {summary: "Switch a schedule off; Ruby's scheduler ignores it", query: "job_name"},
+	"delayed/search":               {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},
+	"delayed/queue_now":            {summary: "Run delayed jobs now", query: "ids timestamp sure"},
+	"delayed/cancel_now":           {summary: "Cancel delayed jobs", query: "ids timestamp klass args sure count typed"},
+	"delayed/queue_now/:id":        {summary: "Run a delayed job now"},
+	"delayed/cancel_now/:id":       {summary: "Cancel a delayed job"},
+	"delayed/queue_now/all":        {summary: "Run all delayed jobs that match the filter now", query: delayedQuery + " sure count typed"},
+	"delayed/clear":                {summary: "Cancel all delayed jobs that match the filter", query: delayedQuery + " sure count typed"},
+	"ops/:id/cancel":               {summary: "Stop an operation"},
+	"trash/:id/restore":            {summary: "Restore what one action removed"},
+	"settings":                     {summary: "Store the user's choices in cookies", query: "theme refresh"},
 }
 
 // inBackground are the actions that may continue after they have answered.
@@ -186,7 +192,7 @@ func document(t *testing.T, routes []route) object {
 			continue // used only by the pages
 		}
 		table, code := describedPages, "200"
-		if r.method == "POST" {
+		if r.method != "GET" {
 			table = describedActions
 		}
 		d, ok := table[r.pattern]
@@ -200,7 +206,7 @@ func document(t *testing.T, routes []route) object {
 		content := object{"text/plain": object{"schema": object{"type": "string"}}}
 		responses := object{"default": object{"description": "The problem", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}}
 		switch {
-		case r.method == "POST":
+		case r.method != "GET":
 			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
 			if d.content != nil {
 				content = object{"application/json": object{"schema": s.of(reflect.TypeOf(d.content))}}
@@ -208,7 +214,9 @@ func document(t *testing.T, routes []route) object {
 			if slices.Contains(inBackground, r.pattern) {
 				responses["202"] = object{"description": "It continues in the background; operation is the path of its page", "content": content}
 			}
-			if d.query != "" {
+			if r.method == "DELETE" {
+				parameters = append(parameters, named("query", "job_name")...)
+			} else if d.query != "" {
 				form := object{}
 				for name := range strings.FieldsSeq(d.query) {
 					form[name] = object{"type": "string"}

@@ -26,7 +26,7 @@ var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/workers", "/workers/all", "/workers/web-1.example.com", "/workers/worker-3.example.com:31007:billing,reports",
 	"/failed", "/failed?page=3", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
 	"/failed/requeue/3", "/failed/remove/3", "/stats", "/stats/resque", "/stats/redis", "/stats/keys",
-	"/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
+	"/schedule", "/schedule?q=report", "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
 	"/delayed/search?search=charge", "/delayed/search",
 	"/trash", "/stats/keys/queue:exports", "/stats/keys/workers", "/stats/keys/stat:processed", "/stats/keys/workers:heartbeat",
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/scheduler"
 )
 
 // problemCode is a kind of problem. JSON answers contain it, so that programs can
@@ -35,6 +36,7 @@ const (
 	problemGone        problemCode = "gone"
 	problemNoWorker    problemCode = "no-such-worker"
 	problemNoKey       problemCode = "no-such-key"
+	problemNoSchedule  problemCode = "no-such-schedule"
 	problemBusy        problemCode = "operation-running"
 	problemNoOperation problemCode = "no-such-operation"
 	problemRedis       problemCode = "redis-unavailable"
@@ -88,6 +90,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusNotFound, t("This worker or host is not registered"), t("It has stopped or was pruned.")}
 	case problemNoKey:
 		return description{http.StatusNotFound, t("This key does not exist"), t("It was deleted or has expired, or the address is mistyped.")}
+	case problemNoSchedule:
+		return description{http.StatusNotFound, t("This schedule does not exist"), t("It was deleted, or the scheduler whose program has it is not running.")}
 	case problemBusy:
 		return description{http.StatusConflict, t("Another operation is running"), t("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
 	case problemNoOperation:
@@ -145,6 +149,8 @@ func problemOf(err error) *problem {
 		code = problemDamaged
 	case errors.Is(err, resque.ErrNoFailureList), errors.Is(err, resque.ErrFailureID), errors.Is(err, resque.ErrDelayedID):
 		code = problemNoPage
+	case errors.Is(err, scheduler.ErrNoSchedule):
+		code = problemNoSchedule
 	case errors.Is(err, resque.ErrNoTrash):
 		code = problemGone
 	default:

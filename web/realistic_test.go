@@ -14,6 +14,7 @@ func (s *site) fill() {
 	s.fillWorkers()
 	s.fillFailures()
 	s.fillDelayed()
+	s.fillSchedules()
 	s.do("SET", "resque:stat:processed", 1_283_402)
 	s.do("SET", "resque:stat:failed", 2_917)
 	s.do("SET", "resque:pause:queue:reports", 1)
@@ -120,6 +121,40 @@ func (s *site) fillDelayed() {
 	for i := range 30 { // the first second of 2100
 		s.delay(4102444800, item("CloseAccount", fmt.Sprintf(`[{"id":%d,"reason":"inactive"}]`, i), "low"))
 	}
+}
+
+// fillSchedules adds recurring jobs and the state of a Go scheduler: some of its
+// program, some persistent, one that is switched off, one with parameters, one that
+// cannot run and one that was not loaded.
+func (s *site) fillSchedules() {
+	s.t.Helper()
+	now := time.Now().Unix()
+	shown := `{"static":%t,"zone":"UTC","config":%s}`
+	for name, config := range map[string]string{
+		"invoices":     `{"class":"MonthlyReport","cron":"0 6 1 * * Europe/Stockholm","queue":"reports","args":["invoices"],"description":"Invoices of the last month, to the accountants"}`,
+		"reindex":      `{"class":"Reindex","every":["1h",{"first_in":"5m"}],"queue":"search_index","args":["Product",0]}`,
+		"sync-acme":    `{"class":"Sync","cron":"*/15 * * * *","queue":"low","args":["acme"]}`,
+		"sync-initech": `{"class":"Sync","cron":"*/15 * * * *","queue":"low","args":["initech"]}`,
+		"export-all":   `{"class":"Exporter","cron":"30 2 * * *","queue":"exports","args":{"format":"csv"},"parameters":{"format":{"description":"csv or xlsx","default":"csv"},"since":{"description":"first day"}}}`,
+		"cleanup":      `{"class":"Archive","cron":"61 * * * *","queue":"archive"}`,
+		"staging-data": `{"class":"Anonymize","cron":"0 4 * * sun","queue":"low","rails_env":"staging"}`,
+	} {
+		static := name == "invoices" || name == "reindex"
+		if !static {
+			s.do("HSET", "resque:persistent_schedules", name, config)
+		}
+		if name != "staging-data" {
+			s.do("HSET", "resque:goresque:schedule", name, fmt.Sprintf(shown, static, config))
+			s.do("HSET", "resque:goresque:schedule:slots", name, now-400)
+		}
+		if name != "cleanup" && name != "invoices" && name != "staging-data" {
+			s.do("HSET", "resque:delayed:last_enqueued_at", name, time.Now().Add(-400*time.Second).Format("2006-01-02 15:04:05 -0700"))
+		}
+	}
+	s.do("SADD", "resque:goresque:schedule:off", "sync-initech")
+	const master = "worker-2.example.com~go:917:5T4KQ2"
+	s.do("SET", "resque:resque:resque_scheduler_master_lock", master)
+	s.do("HSET", "resque:goresque:scheduler", "master", master, "since", now-7200, "moved", 81204, "lateness", "0.012")
 }
 
 // removed adds removed entries.

@@ -65,6 +65,13 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/failed/remove/nonsense", 404, "page does not exist"},
 		{"GET", "/failures/nonsense", 404, "page does not exist"},
 		{"GET", "/failures/0-0123456789abcdef", 410, "no longer exists"},
+		{"GET", "/schedule", 200, "No schedules"},
+		{"GET", "/schedule/", 200, "No schedules"},
+		{"POST", "/schedule", 400, "form is incomplete"},
+		{"DELETE", "/schedule", 400, "form is incomplete"},
+		{"DELETE", "/schedule?job_name=x", 404, "schedule does not exist"},
+		{"POST", "/schedule/requeue", 400, "form is incomplete"},
+		{"GET", "/schedule/requeue", 405, "does not accept that method"},
 		{"GET", "/delayed", 200, "No delayed jobs"},
 		{"GET", "/delayed/", 200, "No delayed jobs"},
 		{"GET", "/delayed/1768480796", 200, "No job is due at this time"},
@@ -128,7 +135,7 @@ func TestFragments(t *testing.T) {
 	s.worker("host:1:exports", ago(time.Second), "")
 	for _, path := range []string{
 		"/overview.poll", "/overview/all.poll", "/workers.poll", "/working.poll", "/workers/host.poll", "/workers/host:1:exports.poll",
-		"/delayed.poll", "/delayed/4102444800.poll",
+		"/schedule.poll", "/delayed.poll", "/delayed/4102444800.poll",
 	} {
 		a := s.get(path)
 		assert.Equal(t, http.StatusOK, a.Code, path)

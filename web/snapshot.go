@@ -94,6 +94,7 @@ type summary struct {
 	Unserved                   []string      // queues with jobs but without a worker
 	Damage                     []string      // keys that cannot be read, and why
 	Delayed                    bool          // there are delayed jobs
+	Schedules                  bool          // there are recurring jobs
 	Overdue                    time.Duration // how long the first delayed job has been due
 }
 
@@ -101,7 +102,7 @@ type summary struct {
 func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules}
 	if !snap.NextDue.IsZero() {
 		s.Overdue = max(snap.Now.Sub(snap.NextDue), 0)
 	}

@@ -23,6 +23,7 @@ type Snapshot struct {
 	Paused    bool      // all workers are paused
 	Delayed   int64     // seconds that have delayed jobs
 	NextDue   time.Time // the first of them; zero if there are none
+	Schedules bool      // there are recurring entries
 	Now       time.Time
 	RoundTrip time.Duration // how long the first round trip took
 	Damage    []error       // the keys of Resque that count as empty because of their type
@@ -74,12 +75,13 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"TIME"},
 		[]any{"ZCARD", s.keys.delayedSchedule()},
 		[]any{"ZRANGE", s.keys.delayedSchedule(), 0, 0, "WITHSCORES"},
+		[]any{"EXISTS", s.keys.persistentSchedules(), s.keys.schedule()},
 	)
 	if err != nil {
 		return nil, err
 	}
 	snap.RoundTrip = time.Since(begun)
-	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), ""} {
+	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), "", ""} {
 		damage, err := otherType(key, replies[i])
 		if err != nil {
 			return nil, err
@@ -107,6 +109,9 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	snap.Delayed, _ = redis.Int64(replies[7], nil) // as above
 	if first, _ := redis.Strings(replies[8], nil); len(first) == 2 {
 		snap.NextDue = dueAt(first[1])
+	}
+	if schedules, err := redis.Int64(replies[9], nil); err == nil {
+		snap.Schedules = schedules > 0
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)

@@ -48,7 +48,11 @@ type Entry struct {
 
 	// What only entries that were read may lack: they may have no times, and the queue of
 	// queueClass if their job names none.
-	read       bool
+	read bool
+	// Parameters are the arguments that a person may give when running the entry in the
+	// dashboard. See [RunWith].
+	Parameters []Parameter
+
 	queueClass string
 }
 

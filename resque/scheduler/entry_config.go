@@ -45,7 +45,7 @@ func parseConfig(name string, text []byte) (Entry, error) {
 		e.Job.Class = custom
 	}
 	e.Job.Class = strings.TrimPrefix(cmp.Or(e.Job.Class, name), "::") // Ruby: SchedulingExtensions#prepare_schedule
-	e.Job.Args = readArgs(config["args"])
+	e.Job.Args, e.Parameters = readArgs(config["args"]), readParameters(config["parameters"])
 	return e, e.readTimes(config)
 }
 
@@ -213,6 +213,11 @@ func (e Entry) config() ([]byte, error) {
 	add("args", args)
 	addText("description", e.Description)
 	addText("rails_env", e.Env)
+	if len(e.Parameters) > 0 {
+		text, failed := e.parameters()
+		err = errors.Join(err, failed)
+		add("parameters", text)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: schedule %q: %w", e.Name, err)
 	}

@@ -75,6 +75,11 @@ func turnOn(ctx context.Context, client *resque.Client, name string, on bool) er
 //
 // Ruby: Resque::Scheduler.enqueue_from_config, by the button of resque-web.
 func RunNow(ctx context.Context, client *resque.Client, name string) (resque.Receipt, error) {
+	return runNow(ctx, client, name, func(_ Schedule, job resque.Job) (resque.Job, error) { return job, nil })
+}
+
+// runNow enqueues the job of an entry after change.
+func runNow(ctx context.Context, client *resque.Client, name string, change func(Schedule, resque.Job) (resque.Job, error)) (resque.Receipt, error) {
 	s, err := Find(ctx, client, name)
 	if err != nil {
 		return resque.Receipt{}, err
@@ -83,6 +88,9 @@ func RunNow(ctx context.Context, client *resque.Client, name string) (resque.Rec
 		return resque.Receipt{}, fmt.Errorf("scheduler: the job of schedule %q is not known: %w", name, s.Err)
 	}
 	job, err := s.job(nil)
+	if err == nil {
+		job, err = change(s, job)
+	}
 	if err != nil {
 		return resque.Receipt{}, err
 	}

@@ -159,7 +159,7 @@ function move(by) {
   to.classList.add("at");
   to.scrollIntoView({ block: "nearest" });
 }
-const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", d: "delayed", s: "stats" };
+const tabs = { o: "overview", w: "working", f: "failed", q: "queues", k: "workers", e: "schedule", d: "delayed", s: "stats" };
 document.addEventListener("keydown", (e) => {
   if (!keysBox.checked || e.ctrlKey || e.metaKey || e.altKey || e.target.matches("input:not([type=checkbox]), select, textarea") || document.querySelector("dialog[open]")) return;
   const row = document.querySelector("[data-row].at");
