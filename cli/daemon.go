@@ -99,7 +99,7 @@ func (e *Env) daemonize(d daemon) error {
 		if err != nil {
 			return fmt.Errorf("opening the log file: %w", err)
 		}
-		defer log.Close()
+		defer func() { _ = log.Close() }() // the new process has its own
 		cmd.Stdout, cmd.Stderr = log, log
 	}
 	if err := cmd.Start(); err != nil {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestAPartOfAListHasTheEntriesAskedFor(t *testing.T) {
 			require.NoError(t, err)
 			var texts []string
 			for _, e := range part {
-				require.Equal(t, fmt.Sprint(e.Position), string(e.Raw))
+				require.Equal(t, strconv.FormatInt(e.Position, 10), string(e.Raw))
 				texts = append(texts, string(e.Raw))
 			}
 			if len(texts) > 4 {
