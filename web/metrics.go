@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/scheduler"
 )
 
 // statsText serves Ruby's page for programs, byte for byte, with the queues in order
@@ -94,6 +95,14 @@ func (h *Dashboard) metrics(q *request) error {
 	fmt.Fprintf(&out, "resque_processed_total %d\n", snap.Processed)
 	family("resque_failed_total", "counter", "Jobs that failed.")
 	fmt.Fprintf(&out, "resque_failed_total %d\n", snap.Failed)
+	fired, err := scheduler.LastFired(ctx, h.client)
+	if err != nil { // its key has another type, or Redis is slow
+		h.cfg.Logger.Warn("dashboard cannot read when schedules last fired", "err", err)
+	}
+	family("resque_schedule_last_fired_seconds", "gauge", "When a recurring job was last enqueued, in Unix seconds.")
+	for _, name := range slices.Sorted(maps.Keys(fired)) {
+		fmt.Fprintf(&out, "resque_schedule_last_fired_seconds{name=%s} %d\n", label(name), fired[name].Unix())
+	}
 	send(q, http.StatusOK, []byte(out.String()))
 	return nil
 }

@@ -40,6 +40,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	s.fill()
+	s.do("HSET", "resque:delayed:last_enqueued_at", "nightly", "2026-01-15 12:34:56 +0000")
 	a := s.get("/metrics")
 	assert.Equal(t, "text/plain; version=0.0.4; charset=utf-8", a.Header().Get("Content-Type"))
 	for _, line := range []string{
@@ -47,6 +48,7 @@ func TestMetrics(t *testing.T) {
 		`resque_workers{state="stale"} 2`, `resque_failures{list="failed"} 315`, "resque_processed_total 1283402", "resque_failed_total 2917",
 		"# TYPE resque_delayed_times gauge", "# TYPE resque_delayed_late_seconds gauge",
 		"# TYPE resque_queue_size gauge", "# TYPE resque_processed_total counter",
+		`resque_schedule_last_fired_seconds{name="nightly"} 1768480496`,
 	} {
 		assert.Contains(t, a.Body.String(), line+"\n")
 	}

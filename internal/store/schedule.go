@@ -298,3 +298,17 @@ func (s *Store) SwitchSchedule(ctx context.Context, name string, on bool) error 
 	}
 	return nil
 }
+
+// LastFired returns when each recurring entry last fired, as it was written.
+//
+// Ruby: DelayingExtensions#get_last_enqueued_at.
+func (s *Store) LastFired(ctx context.Context) (fired map[string]string, err error) {
+	err = s.with(ctx, func(c conn) error {
+		fired, err = redis.StringMap(c.do("HGETALL", s.keys.lastEnqueuedAt()))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading when schedules last fired: %w", err)
+	}
+	return fired, nil
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/scheduler"
 )
 
 // RedisConfig configures a [Redis]. The zero value works.
@@ -29,14 +30,14 @@ type RedisConfig struct {
 }
 
 // Redis is a collector of the state of Resque in Redis. All programs on the same
-// Redis report the same, so one of them is enough. A scrape takes two round trips,
+// Redis report the same, so one of them is enough. A scrape takes three round trips,
 // for any number of queues and workers. If Redis does not answer, resque_up is 0
 // and the other metrics are missing.
 type Redis struct {
 	client *resque.Client
 	cfg    RedisConfig
 
-	up, size, oldest, workers, failures, delayed, late, processed, failed *prometheus.Desc
+	up, size, oldest, workers, failures, delayed, late, processed, failed, fired *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*Redis)(nil)
@@ -60,12 +61,13 @@ func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 		late:      desc("resque_delayed_late_seconds", "How long the first due job has been waiting for a scheduler."),
 		processed: desc("resque_processed_total", "Jobs that ended."),
 		failed:    desc("resque_failed_total", "Jobs that failed."),
+		fired:     desc("resque_schedule_last_fired_seconds", "When a recurring job was last enqueued, in Unix seconds.", "name"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (r *Redis) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{r.up, r.size, r.oldest, r.workers, r.failures, r.delayed, r.late, r.processed, r.failed} {
+	for _, d := range []*prometheus.Desc{r.up, r.size, r.oldest, r.workers, r.failures, r.delayed, r.late, r.processed, r.failed, r.fired} {
 		out <- d
 	}
 }
@@ -90,6 +92,10 @@ func (r *Redis) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, f := range snap.Failures {
 		out <- gauge(r.failures, float64(f.Size), label(f.List))
+	}
+	fired, _ := scheduler.LastFired(ctx, r.client) // without them if they cannot be read
+	for name, at := range fired {
+		out <- gauge(r.fired, float64(at.Unix()), label(name))
 	}
 }
 

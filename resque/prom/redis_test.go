@@ -37,6 +37,7 @@ func fill(t *testing.T, s *redistest.Server) {
 		{"SADD", "resque:failed_queues", "exports_failed"},
 		{"RPUSH", "resque:exports_failed", `{}`},
 		{"MSET", "resque:stat:processed", 7, "resque:stat:failed", 3},
+		{"HSET", "resque:delayed:last_enqueued_at", "nightly", "2026-01-15 12:34:56 +0000", "odd", "nonsense"},
 		{"SADD", "resque:workers", "a:1:exports", "b:1:exports", "c:1:exports", "d:1:exports", "e:1:exports"},
 		{"SET", "resque:worker:a:1:exports", `{"queue":"exports","run_at":"2026-01-15T12:00:00Z","payload":{"class":"A","args":[]}}`},
 		{"SET", "resque:worker:c:1:exports", `{"queue":"exports","run_at":"2026-01-15T12:00:00Z","payload":{"class":"A","args":[]}}`},
@@ -101,6 +102,9 @@ resque_queue_size{queue="\"\\\"\\\\xff\\\"\""} 0
 resque_queue_size{queue="empty"} 0
 resque_queue_size{queue="exports"} 2
 resque_queue_size{queue="odd\"\\\n"} 0
+# HELP resque_schedule_last_fired_seconds When a recurring job was last enqueued, in Unix seconds.
+# TYPE resque_schedule_last_fired_seconds gauge
+resque_schedule_last_fired_seconds{name="nightly"} 1.768480496e+09
 # HELP resque_up Whether Redis answers.
 # TYPE resque_up gauge
 resque_up 1
@@ -110,7 +114,8 @@ resque_workers{state="idle"} 2
 resque_workers{state="silent"} 1
 resque_workers{state="stale"} 2
 resque_workers{state="working"} 1
-`), "resque_delayed_times", "resque_failed_total", "resque_failures", "resque_processed_total", "resque_queue_size", "resque_up", "resque_workers"))
+`), "resque_delayed_times", "resque_failed_total", "resque_failures", "resque_processed_total", "resque_queue_size",
+			"resque_schedule_last_fired_seconds", "resque_up", "resque_workers"))
 		_, families := scraped(t, r)
 		late := families["resque_delayed_late_seconds"].GetMetric()
 		require.Len(t, late, 1)
@@ -134,7 +139,7 @@ func TestMetricsMatchTheDashboards(t *testing.T) {
 	dashboard.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
 	theirs := parsed(t, answer.Body.String())
 	_, ours := scraped(t, registry(t, prom.NewRedis(client, prom.RedisConfig{})))
-	require.Len(t, theirs, 9)
+	require.Len(t, theirs, 10)
 	assert.Len(t, ours, len(theirs))
 	for name, family := range theirs {
 		require.Contains(t, ours, name)

@@ -31,12 +31,12 @@ func (r *recurring) load(ctx context.Context, t turn) error {
 	r.entries, r.due = map[string]*item{}, nil
 	for _, e := range r.cfg.Entries {
 		if _, stored := all.Persistent[e.Name]; !stored {
-			r.add(e, true, nil)
+			r.add(ctx, e, true, nil)
 		}
 	}
 	for name, config := range all.Persistent {
 		e, err := parseConfig(name, []byte(config))
-		r.add(e, false, err)
+		r.add(ctx, e, false, err)
 	}
 	if err := r.begin(ctx, t, all.Slots); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (r *recurring) update(ctx context.Context, t turn) error {
 	anew := map[string]time.Time{} // what these missed under their old configuration counts no more
 	for _, c := range changes {
 		before := r.entries[c.Name]
-		it := r.change(c)
+		it := r.change(ctx, c)
 		if it == before {
 			continue
 		}
@@ -91,7 +91,7 @@ func (r *recurring) update(ctx context.Context, t turn) error {
 
 // change returns the item of a changed entry: the one that runs if it is the same, nil if
 // there is none any more.
-func (r *recurring) change(c store.ChangedSchedule) *item {
+func (r *recurring) change(ctx context.Context, c store.ChangedSchedule) *item {
 	before := r.entries[c.Name]
 	if c.Config == "" {
 		for _, e := range r.cfg.Entries {
@@ -99,13 +99,13 @@ func (r *recurring) change(c store.ChangedSchedule) *item {
 				if before != nil && before.static {
 					return before
 				}
-				return r.newItem(e, true, nil)
+				return r.newItem(ctx, e, true, nil)
 			}
 		}
 		return nil
 	}
 	e, err := parseConfig(c.Name, []byte(c.Config))
-	it := r.newItem(e, false, err)
+	it := r.newItem(ctx, e, false, err)
 	if it != nil && before != nil && !before.static && before.same(it) {
 		return before
 	}
@@ -130,22 +130,22 @@ func (r *recurring) drop(it *item) {
 }
 
 // add adds an entry, unless it is for another environment.
-func (r *recurring) add(e Entry, static bool, err error) {
-	if it := r.newItem(e, static, err); it != nil {
+func (r *recurring) add(ctx context.Context, e Entry, static bool, err error) {
+	if it := r.newItem(ctx, e, static, err); it != nil {
 		r.entries[e.Name] = it
 	}
 }
 
 // newItem prepares an entry. It returns nil if the entry is for another environment. If
 // the entry cannot run, it logs the reason once.
-func (r *recurring) newItem(e Entry, static bool, err error) *item {
+func (r *recurring) newItem(ctx context.Context, e Entry, static bool, err error) *item {
 	if err == nil && !e.runsIn(r.cfg.Env) {
 		r.cfg.Logger.Debug("schedule is for another environment", "schedule", e.Name, "env", e.Env)
 		return nil
 	}
 	it := &item{entry: e, static: static, err: err, index: -1}
 	if err == nil {
-		it.err = r.prepare(it)
+		it.err = r.prepare(ctx, it)
 	}
 	if it.err == nil {
 		delete(r.logged, e.Name)
@@ -159,7 +159,7 @@ func (r *recurring) newItem(e Entry, static bool, err error) *item {
 }
 
 // prepare sets the times and the payload of an item.
-func (r *recurring) prepare(it *item) (err error) {
+func (r *recurring) prepare(ctx context.Context, it *item) (err error) {
 	if it.times, _, err = timesOf(it.entry, r.cfg.Location, r.cfg.MondayWeeks); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (r *recurring) prepare(it *item) (err error) {
 	if it.hooked {
 		return nil
 	}
-	_, err = r.client.EnqueueWith(context.Background(), it.entry.Job, func(_ context.Context, _ string, payload []byte) error {
+	_, err = r.client.EnqueueWith(ctx, it.entry.Job, func(_ context.Context, _ string, payload []byte) error {
 		it.payload = payload
 		return nil
 	})

@@ -166,6 +166,21 @@ func Schedules(ctx context.Context, client *resque.Client) ([]Schedule, error) {
 	return schedules, nil
 }
 
+// LastFired returns when each recurring entry was last enqueued, by its name, in one round
+// trip. Entries that never were are missing.
+//
+// Ruby: Resque.get_last_enqueued_at.
+func LastFired(ctx context.Context, client *resque.Client) (map[string]time.Time, error) {
+	texts, err := store.New(client.Redis()).LastFired(ctx)
+	fired := make(map[string]time.Time, len(texts))
+	for name, text := range texts {
+		if at, err := wire.ParseTime(text); err == nil {
+			fired[name] = at.Time
+		}
+	}
+	return fired, err
+}
+
 // Find returns one entry. If there is none of that name, the error wraps [ErrNoSchedule].
 //
 // Ruby: Resque.fetch_schedule.
