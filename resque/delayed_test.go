@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -336,11 +337,11 @@ func TestDelayedActsAtTheSameTime(t *testing.T) {
 					if i%20 != 19 {
 						continue
 					}
-					filter := resque.DelayedFilter{Text: fmt.Sprint(random.IntN(10))}
+					filter := resque.DelayedFilter{Text: strconv.Itoa(random.IntN(10))}
 					p, err := f.Delayed().RunAll(t.Context(), filter, nil)
 					assert.NoError(t, err)
 					ran[a] += p.Done
-					filter.Text = fmt.Sprint(random.IntN(10))
+					filter.Text = strconv.Itoa(random.IntN(10))
 					p, err = f.Delayed().RemoveAll(t.Context(), resque.RemoveOptions{}, filter, nil)
 					assert.NoError(t, err)
 					removed[a] += p.Done
