@@ -64,6 +64,21 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 	return &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}, nil
 }
 
+type clientKey struct{}
+
+// WithClient returns a copy of ctx for which [ClientFromContext] returns c. Workers call
+// it.
+func WithClient(ctx context.Context, c *Client) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
+// ClientFromContext returns the client of the worker that performs the job of ctx. In a
+// child process there is one only if the context of worker.ServeChild has it.
+func ClientFromContext(ctx context.Context) (c *Client, ok bool) {
+	c, ok = ctx.Value(clientKey{}).(*Client)
+	return c, ok
+}
+
 // Redis returns the source of the client's connections, for workers, dashboards and
 // plugins. It returns nil for an inline client that was created without one.
 func (c *Client) Redis() *Redis { return c.rdb }
@@ -208,6 +223,9 @@ func (c *Client) performInline(ctx context.Context, queue string, payload []byte
 	}
 	if err == nil || errors.Is(err, ErrDontPerform) {
 		return Receipt{State: Performed, Queue: queue}, nil
+	}
+	if IsSnooze(err) {
+		return Receipt{}, fmt.Errorf("resque: performing %s inline: an inline client performs no job again: %w", job.Class, err)
 	}
 	err = FailureHooks(WithPayload(context.WithoutCancel(ctx), job), c.cfg.Inline, job, err)
 	return Receipt{}, fmt.Errorf("resque: performing %s inline: %w", job.Class, err)

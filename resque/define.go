@@ -7,7 +7,7 @@ import (
 
 type definition struct {
 	class, queue string
-	settings     settings
+	settings     Settings
 }
 
 func define(class, queue string, given []Setting) definition {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/goresque/goresque/internal/policy"
 )
 
 // Handler performs jobs. Perform is called by many goroutines at once. If it returns an
@@ -51,8 +53,9 @@ type Route struct {
 	// is nil if the jobs are not wrapped.
 	Wrapper *Wrapper
 
-	failure []FailureHook
-	hooks   *clientHooks // of the definition
+	failure  []FailureHook
+	hooks    *clientHooks // of the definition
+	policies policy.Set
 }
 
 // Job returns a job of the route's class with arguments that the compiler does not

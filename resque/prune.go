@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/internal/wire"
 )
@@ -25,9 +26,10 @@ var (
 // job as Resque does.
 type PruneOptions struct {
 	// Handler is usually the [Mux] of the workers. Prune performs no jobs with it: it
-	// calls the failure hooks of the job's class, and finds the class of a job that is
-	// in a wrapper, as Rails' jobs are. Without a Handler no hooks are called, and the
-	// error names the class of the wrapper.
+	// applies the policies of the job's class, so that a crash counts as an attempt,
+	// calls the failure hooks, and finds the class of a job that is in a wrapper, as
+	// Rails' jobs are. Without a Handler the job is not retried, no hooks are called,
+	// and the error names the class of the wrapper.
 	Handler Handler
 
 	// Silent is how old the worker's heartbeat must be. A worker without a heartbeat
@@ -49,7 +51,8 @@ type PruneOptions struct {
 	Force bool
 
 	// CrashLimit is how many workers may die within a day while they perform the same
-	// job. With fewer, the job goes back to the front of its queue.
+	// job. With fewer, the job goes back to the front of its queue. A class with a retry
+	// policy has the limit of that policy instead.
 	//
 	// Defaults to 0, which means that the job fails, as in Resque.
 	CrashLimit int
@@ -79,6 +82,12 @@ type Pruned struct {
 
 	// Requeued reports whether the job went back to its queue. Otherwise it failed.
 	Requeued bool
+
+	// Retried reports whether the job failed and its retry policy performs it again.
+	Retried bool
+
+	// Due is when a retried job is due. It is the zero time if that is at once.
+	Due time.Time
 }
 
 // Prune removes a dead worker and deals with the job in its record. Workers do so for the
@@ -178,26 +187,36 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 	if err != nil {
 		return pruned, false, err
 	}
-	var effects []store.Effect
-	cause := error(nil)
-	if len(record.Text) > 0 {
-		var inside *Payload
-		pruned.Job, inside = p.job(record)
-		pruned.Class = inside.Class
-		if effects, err = p.requeue(ctx, record); err != nil {
+	if len(record.Text) == 0 {
+		done, _, err := p.client.store.Prune(ctx, record, beat, store.Outcome{})
+		return pruned, done == store.PrunedNow, err
+	}
+	job, inside := p.job(record)
+	pruned.Job, pruned.Class = job, inside.Class
+	policies := PoliciesOf(p.opts.Handler, inside.Class)
+	if record.Queue == "" { // there is no queue for another attempt
+		policies = nil
+	}
+	if len(policies) == 0 {
+		effects, err := p.requeue(ctx, record)
+		if err != nil {
 			return pruned, false, err
 		}
-		if pruned.Requeued = effects != nil; !pruned.Requeued {
-			cause = p.cause(pruned.Class)
-			effects = p.fail(ctx, record, inside, cause)
+		if pruned.Requeued = effects != nil; pruned.Requeued {
+			done, _, err := p.client.store.Prune(ctx, record, beat, store.Outcome{Effects: effects})
+			return pruned, done == store.PrunedNow, err
 		}
 	}
-	done, err := p.client.store.Prune(ctx, record, beat, effects)
+	cause := p.cause(inside.Class)
+	ending, done, err := p.fail(ctx, record, beat, inside, policies, cause)
 	if err != nil || done != store.PrunedNow {
 		return Pruned{}, false, err
 	}
-	if cause != nil && pruned.Job.Class != "" {
-		p.callHooks(ctx, pruned.Job, cause)
+	if again := ending.Again; again != nil {
+		pruned.Retried, pruned.Due = true, again.Due
+	}
+	if job.Class != "" {
+		p.callHooks(ctx, job, cause)
 	}
 	return pruned, true, nil
 }
@@ -243,12 +262,46 @@ func (p *pruning) cause(class string) error {
 	return &DeadWorkerError{Worker: p.id, Class: class}
 }
 
-// fail gives the job's failure to the backends and returns the effects that record it.
-func (p *pruning) fail(ctx context.Context, r store.Record, job *Payload, cause error) []store.Effect {
-	f := NewFailure(&Payload{Class: job.Class, Args: job.Args, Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
-	SaveFailure(ctx, p.opts.Logger, p.opts.FailureBackends, f)
+// fail prunes the worker, and fails its job as its policies decide. They decide again each
+// time that another process has changed a value that they have read.
+func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside *Payload, policies policy.Set, cause error) (e policy.Ending, done store.Pruned, err error) {
+	to := p.client.store
+	f := NewFailure(&Payload{Class: inside.Class, Args: inside.Args, Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
+	id, _ := wire.ParseWorkerID(p.id)
+	job := policy.Job{
+		Class: inside.Class, Queue: r.Queue, Args: inside.Args, Payload: r.Raw, Given: inside, Counted: !id.Go,
+		Store: to, Now: func() time.Time { return to.About(ctx) },
+	}
+	verdict, wrong := Judge(p.opts.Handler, inside.Class, cause)
+	p.logWrong(inside, wrong)
 	lists := p.opts.FailureLists
-	return p.client.store.RecordFailure(f.Queue, f.AppendJSON(nil), lists.Has(FailuresTogether), lists.Has(FailuresByQueue))
+	saved := false
+	const tries = 100 // each change means that another job has made progress
+	for range tries {
+		e, broken := policies.End(&job, cause, verdict, func() []byte { return f.AppendJSON(nil) })
+		p.logWrong(inside, broken)
+		p.logWrong(inside, policy.Call(ctx, e.Before))
+		if e.Fail && !saved {
+			saved = true
+			SaveFailure(ctx, p.opts.Logger, p.opts.FailureBackends, f)
+		}
+		effects := e.Written(to, r.Queue, policy.Lists{Together: lists.Has(FailuresTogether), ByQueue: lists.Has(FailuresByQueue)})
+		done, values, err := to.Prune(ctx, r, beat, store.Outcome{Expect: e.Expect, Effects: effects})
+		if done != store.ValueChanged {
+			if err == nil && done == store.PrunedNow {
+				p.logWrong(inside, policy.Call(ctx, e.After))
+			}
+			return e, done, err
+		}
+		job.Note(e.Expect, values)
+	}
+	return e, store.NotPruned, fmt.Errorf("resque: pruning worker %q: the attempts of its job keep changing", p.id)
+}
+
+func (p *pruning) logWrong(job *Payload, wrong error) {
+	if wrong != nil {
+		p.opts.Logger.Error("a policy went wrong", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", wrong)
+	}
 }
 
 // callHooks calls the failure hooks of the job's class.

@@ -17,6 +17,8 @@ const (
 	ResultFailed Result = "failed"
 	// ResultDropped means that a hook or the handler returned [ErrDontPerform].
 	ResultDropped Result = "dropped"
+	// ResultSnoozed means that the handler returned [Snooze]: the job is performed again.
+	ResultSnoozed Result = "snoozed"
 	// ResultCancelled means that the job ended because its worker or the caller of an
 	// inline client cancelled it. A worker that stops puts the job back or records it
 	// as a failure: see worker.Config.OnShutdown.
@@ -42,6 +44,8 @@ func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 		return ResultSucceeded, nil
 	case errors.Is(err, ErrDontPerform):
 		return ResultDropped, reason
+	case verdictOf(err).Snooze:
+		return ResultSnoozed, reason
 	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
 		return ResultFailed, reason
 	case ended || errors.Is(err, ErrTerm):

@@ -3,40 +3,53 @@ package resque
 import (
 	"fmt"
 	"time"
+
+	"github.com/goresque/goresque/internal/policy"
 )
 
 // Setting is a setting of a job class. Pass settings to [Define1] or [Mux.HandleFunc].
-// [Timeout] returns one, and each hook is one: [EnqueueMiddleware], [DequeueMiddleware],
-// [Middleware] and [FailureHook]. Hooks run in the order in which they are given. The
-// first is outermost, inside of the hooks of the client and the mux.
+// [Timeout] returns one, the policy of package retry is one, and each hook is one:
+// [EnqueueMiddleware], [DequeueMiddleware], [Middleware] and [FailureHook]. Hooks run in
+// the order in which they are given. The first is outermost, inside of the hooks of the
+// client and the mux. Policies have their own order.
 //
 //	var Exporter = resque.Define1[int64]("Exporter", "exports",
 //		resque.Timeout(10*time.Minute),
+//		retry.Policy{Limit: 5, Delay: retry.Exponential},
 //		resque.BeforeEnqueue(allowed),
 //		resque.OnFailure(notify),
 //	)
 //
-// Define1 and HandleFunc panic if a hook is nil, or if a timeout is given twice or is
-// not more than 0. The message names the class.
+// Define1 and HandleFunc panic if a hook is nil, if a timeout or a policy is given twice,
+// or if one has values that cannot work. The message names the class.
 type Setting interface {
-	apply(s *settings) error
+	// Apply adds the setting to those of a class. Define1 and HandleFunc call it.
+	Apply(s *Settings) error
 }
 
-// settings holds all settings of a class.
-type settings struct {
-	timeout time.Duration
-	perform []Middleware
-	failure []FailureHook
-	hooks   *clientHooks
+// Settings are all settings of a class.
+type Settings struct {
+	timeout  time.Duration
+	perform  []Middleware
+	failure  []FailureHook
+	hooks    *clientHooks
+	policies policy.Set
+}
+
+// AddPolicy adds a policy. Only packages of this module have policies, because they use
+// types of internal packages.
+func (s *Settings) AddPolicy(p policy.Policy) (err error) {
+	s.policies, err = s.policies.With(p)
+	return err
 }
 
 // settingsOf combines the settings of a class. It panics if one of them is invalid.
-func settingsOf(class string, given []Setting) settings {
-	var s settings
+func settingsOf(class string, given []Setting) Settings {
+	var s Settings
 	for i, setting := range given {
 		err := error(errNilSetting)
 		if setting != nil {
-			err = setting.apply(&s)
+			err = setting.Apply(&s)
 		}
 		if err != nil {
 			panic(fmt.Sprintf("resque: class %q: setting %d: %v", class, i+1, err))
@@ -47,8 +60,8 @@ func settingsOf(class string, given []Setting) settings {
 
 // route returns the class's route with its settings. If handler is nil, the route's
 // Handler is nil even with middleware, so that Mux.Handle panics instead of each job.
-func (s settings) route(class, queue string, handler Handler) Route {
-	r := Route{Class: class, Queue: queue, Handler: handler, Timeout: s.timeout, failure: s.failure, hooks: s.hooks}
+func (s Settings) route(class, queue string, handler Handler) Route {
+	r := Route{Class: class, Queue: queue, Handler: handler, Timeout: s.timeout, failure: s.failure, hooks: s.hooks, policies: s.policies}
 	if handler == nil {
 		return r
 	}
@@ -73,7 +86,7 @@ func Timeout(limit time.Duration) Setting { return timeout(limit) }
 
 type timeout time.Duration
 
-func (t timeout) apply(s *settings) error {
+func (t timeout) Apply(s *Settings) error {
 	switch {
 	case t <= 0:
 		return errShortTimeout
@@ -84,7 +97,8 @@ func (t timeout) apply(s *settings) error {
 	return nil
 }
 
-func (m Middleware) apply(s *settings) error {
+// Apply implements [Setting].
+func (m Middleware) Apply(s *Settings) error {
 	if m == nil {
 		return errNilHook
 	}
@@ -92,7 +106,8 @@ func (m Middleware) apply(s *settings) error {
 	return nil
 }
 
-func (h FailureHook) apply(s *settings) error {
+// Apply implements [Setting].
+func (h FailureHook) Apply(s *Settings) error {
 	if h == nil {
 		return errNilHook
 	}
@@ -100,7 +115,8 @@ func (h FailureHook) apply(s *settings) error {
 	return nil
 }
 
-func (m EnqueueMiddleware) apply(s *settings) error {
+// Apply implements [Setting].
+func (m EnqueueMiddleware) Apply(s *Settings) error {
 	if m == nil {
 		return errNilHook
 	}
@@ -111,7 +127,8 @@ func (m EnqueueMiddleware) apply(s *settings) error {
 	return nil
 }
 
-func (m DequeueMiddleware) apply(s *settings) error {
+// Apply implements [Setting].
+func (m DequeueMiddleware) Apply(s *Settings) error {
 	if m == nil {
 		return errNilHook
 	}

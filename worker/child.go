@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/fork"
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -51,6 +52,7 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	if job, err = resque.Unwrap(handler, outer); err != nil { // not expected: the worker has unwrapped it
 		return reportOf(outer, false, err)
 	}
+	class := job.Class // middleware may change that of job
 	ctx = withChild(ctx)
 	if given.Timeout > 0 {
 		var stop context.CancelFunc
@@ -62,10 +64,17 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	performing.Go(func() { unknown, err = ended(ctx, job.Class, resque.Perform(ctx, handler, job)) })
 	performing.Wait()
 	returned := returns() && (isTerm(err) || isDirtyExit(err))
-	if err != nil && !unknown && !isDontPerform(err) && !returned {
+	if err != nil && !unknown && !isDontPerform(err) && !returned && !resque.IsSnooze(err) {
 		err = resque.FailureHooks(resque.WithPayload(context.WithoutCancel(ctx), job), handler, job, err)
 	}
-	return reportOf(job, unknown, err)
+	report := reportOf(job, unknown, err)
+	if err != nil {
+		verdict, wrong := resque.Judge(handler, class, err)
+		if report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait; wrong != nil {
+			report.Error += fmt.Sprintf(" (and a policy went wrong: %v)", wrong)
+		}
+	}
+	return report
 }
 
 type childKey struct{}
@@ -119,6 +128,10 @@ func reported(r fork.Report, class string) error {
 
 // childError is the error of a job that a child performed.
 type childError struct{ report fork.Report }
+
+func (e *childError) verdict() policy.Verdict {
+	return policy.Verdict{Final: e.report.Final, Snooze: e.report.Snooze, Wait: e.report.Wait}
+}
 
 func (e *childError) Error() string         { return e.report.Error }
 func (e *childError) ExceptionName() string { return e.report.Exception }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -75,6 +76,7 @@ type runningJob struct {
 	reserved store.Reserved
 	job      *resque.Payload
 	class    string // of job; middleware may change that one
+	args     []json.RawMessage
 	started  time.Time
 	quiet    bool // lines of the level Info are not logged
 	cancel   context.CancelCauseFunc
@@ -136,6 +138,9 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 	if f := last.failure; f != nil {
 		resque.SaveFailure(ctx, s.cfg.Logger, s.cfg.FailureBackends, *f)
 	}
+	if last.before != nil {
+		last.before(ctx)
+	}
 	return s.exchange.Next(ctx, s.id, &last.Finished)
 }
 
@@ -165,7 +170,7 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 // begun to stop, because the stopper may have looked for running jobs already and
 // would miss this one.
 func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Payload) (during context.Context, in *runningJob, ok bool) {
-	in = &runningJob{reserved: r, job: job, class: job.Class, started: time.Now()}
+	in = &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	during, in.release = s.timeouts.watch(during, job)
@@ -266,15 +271,17 @@ var errStillProcessed = &resque.DirtyExitError{Message: "Job still being process
 // fail calls the job's failure hooks, if it failed, and finishes it. The hooks get
 // ctx, which must not be the job's context, because that may have ended.
 func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
-	if s.isReturned(in, err) || isDontPerform(err) {
+	if s.isReturned(in, err) || isDontPerform(err) || resque.IsSnooze(err) {
 		return s.finish(in, err)
 	}
 	return s.finish(in, resque.FailureHooks(resque.WithPayload(ctx, in.job), s.handler, in.job, err))
 }
 
-// finish chooses a job's outcome and logs it.
+// finish chooses a job's outcome and logs it. If policies or the error decide about
+// another attempt, the outcome is logged when it is written.
 func (s *slot) finish(in *runningJob, err error) *finished {
-	if err == nil && in.quiet {
+	policies := resque.PoliciesOf(s.handler, in.class)
+	if err == nil && in.quiet && policies == nil {
 		return s.outcomes.done(in.reserved)
 	}
 	now := time.Now()
@@ -282,6 +289,9 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	switch {
 	case err == nil:
 		s.log.Info("job done", attrs...)
+		if policies != nil {
+			return s.decide(in, policies, nil, now, attrs)
+		}
 		return s.outcomes.done(in.reserved)
 	case isDontPerform(err):
 		s.log.Info("job not performed: a hook refused it", attrs...)
@@ -289,6 +299,9 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	case s.isReturned(in, err):
 		s.log.Info("job put back: the worker is stopping", attrs...)
 		return s.outcomes.returned(in.reserved)
+	}
+	if policies != nil || snoozes(err) {
+		return s.decide(in, policies, err, now, attrs)
 	}
 	s.log.Error("job failed", append(attrs, "err", err)...)
 	failure := resque.NewFailure(in.job, err, now)
@@ -301,7 +314,7 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 // isReturned reports whether a job that ended with err because the worker stops
 // returns to its queue.
 func (s *slot) isReturned(in *runningJob, err error) bool {
-	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted && (isTerm(err) || isDirtyExit(err))
+	return in.stopping && s.requeues(in) && (isTerm(err) || isDirtyExit(err))
 }
 
 // returns reports whether a running job returns to its queue if it ends now because
@@ -309,7 +322,22 @@ func (s *slot) isReturned(in *runningJob, err error) bool {
 func (s *slot) returns(in *runningJob) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return in.stopping && s.cfg.OnShutdown == RequeueInterrupted
+	return in.stopping && s.requeues(in)
+}
+
+// requeues reports whether a job that ends because the worker stops returns to its
+// queue. A planned stop is not an attempt of a job.
+func (s *slot) requeues(in *runningJob) bool {
+	return s.cfg.OnShutdown == RequeueInterrupted || resque.PoliciesOf(s.handler, in.class).Interrupted()
+}
+
+// snoozes reports whether the error of a job, perhaps in a child, is that of
+// resque.Snooze.
+func snoozes(err error) bool {
+	if child, ok := err.(*childError); ok { //nolint:errorlint // what a child reports is not wrapped
+		return child.report.Snooze
+	}
+	return resque.IsSnooze(err)
 }
 
 // Methods of users' errors may panic; resque.NewFailure also recovers from that.

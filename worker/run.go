@@ -28,7 +28,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return errors.New("worker: this worker is already running")
 	}
 	defer w.running.Unlock()
-	taking, drain := context.WithCancel(ctx)
+	taking, drain := context.WithCancel(resque.WithClient(ctx, w.client))
 	defer drain()
 	r := newRun(w, min(w.cfg.PollInterval, time.Second))
 	over := make(chan struct{})
@@ -63,7 +63,7 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
 	alone := &Worker{client: w.client, handler: w.handler, backend: w.backend, cfg: w.cfg}
 	alone.cfg.UntilEmpty, alone.cfg.Concurrency, alone.cfg.MaxWaiting = true, 1, -1
-	taking, drain := context.WithCancel(ctx)
+	taking, drain := context.WithCancel(resque.WithClient(ctx, w.client))
 	defer drain()
 	r := newRun(alone, 0) // a list of known queues of age 0: the order of jobs is the same each time
 	if _, err := r.start(taking); err != nil {

@@ -236,8 +236,11 @@ func (s *sweeper) prune(ctx context.Context, id, beat string) (done bool, err er
 	if pruned.Job != nil {
 		fate = "failed"
 	}
-	if pruned.Requeued {
+	switch {
+	case pruned.Requeued:
 		fate = "requeued"
+	case pruned.Retried:
+		fate = "retried"
 	}
 	attrs := []any{"worker", id, "job", fate}
 	if pruned.Class != "" {

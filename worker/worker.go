@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/fnmatch"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -18,7 +17,7 @@ import (
 type Worker struct {
 	client  *resque.Client
 	handler resque.Handler
-	backend backend
+	backend *store.Store
 	cfg     Config
 	running sync.Mutex
 	stuck   atomic.Int64
@@ -27,16 +26,6 @@ type Worker struct {
 	mu  sync.Mutex
 	ids []string // while it runs
 }
-
-// backend is what a worker needs of the store.
-type backend interface {
-	exchange.Backend
-	effects
-	registrar
-	pruner
-}
-
-var _ backend = (*store.Store)(nil)
 
 // New returns a worker that performs the jobs of client's Redis with handler,
 // usually a [resque.Mux]. The error lists every mistake in the arguments,

@@ -111,9 +111,10 @@ func (c *caller) runAts(n int) []string {
 func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Exchanged, attempt int) (again []*slot) {
 	x.notePaused(reply.Paused)
 	registered := x.caller.report(ctx, reply)
-	x.caller.noteResults(reply.Finished, attempt)
+	recorded := x.caller.noteResults(reply.Finished, attempt)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.tasks = append(x.tasks, recorded...)
 	stopping := ctx.Err() != nil
 	short, rested := false, false
 	jobs := reply.Reserved // in the order of the batch
@@ -126,6 +127,8 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 		switch {
 		case s.err != nil: // the record still holds the job that has ended
 			x.refused = append(x.refused, s)
+		case s.changed != nil:
+			x.tasks = append(x.tasks, task{s, s.decide()})
 		case ok && stopping:
 			s.setReturned(x.backend, job)
 			again = append(again, s)
@@ -153,8 +156,9 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 }
 
 // noteResults removes the outcomes that Redis has accepted from their slots, and sets
-// the errors of those that it refused.
-func (c *caller) noteResults(results []store.FinishResult, attempt int) {
+// the errors of those that it refused, and the values of those that expected others. It
+// returns what is to be done because outcomes are written.
+func (c *caller) noteResults(results []store.FinishResult, attempt int) (recorded []task) {
 	for i, s := range c.asked {
 		if s.err = results[i].Err; s.err != nil {
 			if s.refusal == nil {
@@ -163,14 +167,21 @@ func (c *caller) noteResults(results []store.FinishResult, attempt int) {
 			}
 			continue
 		}
+		if s.changed = results[i].Changed; s.changed != nil {
+			continue
+		}
 		if s.refusal != nil {
 			c.log.Info("redis took the result of a job", "worker", s.worker)
 		}
-		if !results[i].Ours && attempt == 1 {
+		switch {
+		case !results[i].Ours && attempt == 1:
 			c.log.Warn("record of a running job was taken over, its result is not recorded", "worker", s.worker)
+		case s.last != nil && s.last.Recorded != nil: // or the reply was lost
+			recorded = append(recorded, task{nil, s.last.Recorded})
 		}
-		s.outcome, s.refusal = nil, nil
+		s.outcome, s.last, s.refusal = nil, nil, nil
 	}
+	return recorded
 }
 
 // report logs a queue that cannot be read, once for each change, and registers slots

@@ -37,6 +37,7 @@ type Exchange struct {
 	ready     []readyJob
 	idle      []*slot // free slots that found no job when they last looked
 	refused   []*slot // slots with outcomes that Redis refused
+	tasks     []task
 	lost      lost
 	unsure    bool // the last call did not look for jobs for all free slots
 	leaving   int  // number of goroutines that may end because there are no more jobs

@@ -13,6 +13,12 @@ type Finished struct {
 	Returned bool   // the job goes back to the front of its queue
 	PutBack  bool   // the job was not performed and goes to the end of its queue
 	Queue    string // the queue to which it was put back
+
+	// Again, if not nil, returns the outcome to write instead if a value is not the one
+	// that this one expects. Recorded, if not nil, is called when the outcome is written.
+	// Both are called by a goroutine that is in Next, without a lock, and may block.
+	Again    func(expected []store.Expectation, values []store.Value) store.Outcome
+	Recorded func()
 }
 
 // requeuer returns the effects that put a job back at the front of its queue.
@@ -41,16 +47,33 @@ func Finish(job store.Reserved, effects []store.Effect) Finished {
 type slot struct {
 	worker   string
 	outcome  *store.Outcome // of its last job; nil when it is written to Redis
+	last     *Finished      // has the functions of the outcome; nil if the job was not begun
 	returned bool           // the outcome returns the job to its queue
 	rests    bool           // takes no job in the next call
 	refusal  *retry         // set while Redis refuses the outcome
 	err      error          // why Redis refuses it
+	changed  []store.Value  // the values that the outcome expected to be different
+}
+
+// decide returns a function that chooses the slot's outcome again.
+func (s *slot) decide() func() {
+	return func() {
+		o := s.last.Again(s.outcome.Expect, s.changed)
+		s.outcome, s.changed = &o, nil
+	}
+}
+
+// task is something to do without a lock, in a goroutine that is in Next. If slot is not
+// nil, the task chooses its outcome, which is written after it.
+type task struct {
+	slot *slot
+	do   func()
 }
 
 // setReturned sets the outcome that returns a job which was not begun.
 func (s *slot) setReturned(to requeuer, job store.Reserved) {
 	f := Return(to, job)
-	s.outcome, s.returned = &f.Outcome, true
+	s.outcome, s.last, s.returned = &f.Outcome, nil, true
 }
 
 // readyJob is a job that is in the record of its slot and was not begun.
@@ -81,6 +104,8 @@ func (x *Exchange) Next(ctx context.Context, worker string, last *Finished) (job
 		case len(x.ready) > 0:
 			job, x.ready = x.ready[0].job, x.ready[1:]
 			return job, true
+		case len(x.tasks) > 0:
+			x.doLocked()
 		case !x.calling && (len(x.arrived) > 0 || x.pendingLocked() && !stopping):
 			x.callLocked(ctx)
 		case len(x.refused) > 0:
@@ -108,7 +133,7 @@ func (x *Exchange) arriveLocked(worker string, last *Finished) {
 	}
 	switch {
 	case last != nil:
-		s.outcome, s.returned, s.rests = &last.Outcome, last.Returned, x.enoughPutBackLocked(last)
+		s.outcome, s.last, s.returned, s.rests = &last.Outcome, last, last.Returned, x.enoughPutBackLocked(last)
 		x.arrived = append(x.arrived, s)
 	case x.held && !x.cfg.UntilEmpty:
 		x.idle = append(x.idle, s)
@@ -148,6 +173,20 @@ func (x *Exchange) callLocked(ctx context.Context) {
 	x.searching++
 	x.calling = false
 	x.noteIdleLocked()
+}
+
+// doLocked does the next task. It unlocks mu during the task.
+func (x *Exchange) doLocked() {
+	t := x.tasks[0]
+	x.tasks = x.tasks[1:]
+	x.leaveLocked()
+	x.mu.Unlock()
+	t.do()
+	x.mu.Lock()
+	x.searching++
+	if t.slot != nil {
+		x.arrived = append(x.arrived, t.slot)
+	}
 }
 
 // retryLocked waits and then adds the outcomes that Redis has refused to the next call.
@@ -199,7 +238,7 @@ func (x *Exchange) leaveLocked() {
 // helpLocked wakes a goroutine if there is something to do and no other goroutine is
 // about to notice it.
 func (x *Exchange) helpLocked() {
-	if x.searching == 0 && (len(x.ready) > 0 || !x.calling && x.pendingLocked()) {
+	if x.searching == 0 && (len(x.ready)+len(x.tasks) > 0 || !x.calling && x.pendingLocked()) {
 		x.wakeOneLocked()
 	}
 }

@@ -58,7 +58,7 @@ func (s *script) Exchange(ctx context.Context, queues []string, finished []store
 	}
 	s.mu.Unlock()
 	x, err = answer(s, free)
-	for range finished {
+	for range len(finished) - len(x.Finished) {
 		x.Finished = append(x.Finished, store.FinishResult{Ours: true})
 	}
 	return x, err
@@ -105,6 +105,57 @@ func arrive(x *Exchange, workers ...string) {
 	defer x.mu.Unlock()
 	for _, worker := range workers {
 		x.arriveLocked(worker, nil)
+	}
+}
+
+// changed is an answer that the outcome expected another value, and that its slot still
+// has its record.
+func changed(_ *script, free []store.Slot) (x store.Exchanged, err error) {
+	x.Finished = []store.FinishResult{{Ours: true, Changed: []store.Value{{Text: "1"}}}}
+	for _, slot := range free {
+		x.Reserved = append(x.Reserved, store.Reserved{Worker: slot.Worker, Queue: "a", Adopted: true})
+	}
+	return x, nil
+}
+
+// An outcome that expected another value is chosen again by a goroutine in Next, while
+// other slots can make calls, also when the worker stops.
+func TestChangedOutcomesAreChosenAgain(t *testing.T) {
+	t.Parallel()
+	for _, stops := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(jobs, changed, changed)
+			x := newExchange(s, Config{Queues: []string{"a"}, UntilEmpty: true})
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			job, ok := x.Next(ctx, "1", nil)
+			require.True(t, ok)
+			last := done(job)
+			last.Expect = []store.Expectation{{Key: "k"}}
+			var events []string
+			last.Again = func(expected []store.Expectation, values []store.Value) store.Outcome {
+				assert.True(t, x.mu.TryLock(), "Again is called without the lock")
+				x.mu.Unlock()
+				events = append(events, fmt.Sprint(expected, values))
+				o := last.Outcome
+				o.Expect = []store.Expectation{{Key: "k", Value: values[0].Text}}
+				if stops {
+					stop()
+				}
+				return o
+			}
+			last.Recorded = func() { events = append(events, "recorded") }
+			_, ok = x.Next(ctx, "1", last)
+			assert.False(t, ok)
+			assert.Equal(t, []string{"[{k }] [{1 false}]", "[{k 1}] [{1 false}]", "recorded"}, events)
+			var finished [][]string
+			for _, call := range s.asked()[1:4] {
+				finished = append(finished, call.finished)
+			}
+			assert.Equal(t, [][]string{{"1"}, {"1"}, {"1"}}, finished)
+			_, err := x.Lost()
+			assert.NoError(t, err)
+		})
 	}
 }
 

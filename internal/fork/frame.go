@@ -51,6 +51,11 @@ type Report struct {
 	Exception   string
 	Error       string
 	Backtrace   []string
+
+	// What the error means for further attempts: see policy.Verdict.
+	Final  bool
+	Snooze bool
+	Wait   *time.Duration
 }
 
 // frame is a frame from a child. Its Report is set for frameEnded.

@@ -8,13 +8,17 @@ type call struct{ keys, args []any }
 // outcome adds an outcome as outcome.lua reads it, without its shared counters: the
 // script increases those once for all outcomes.
 func (c *call) outcome(o Outcome, shared ...any) {
-	effects := 0
+	effects := len(o.Expect)
 	for _, e := range o.Effects {
 		if !e.counter {
 			effects++
 		}
 	}
 	c.args = append(c.args, o.Guard, effects)
+	for _, e := range o.Expect {
+		c.keys = append(c.keys, e.Key)
+		c.args = append(c.args, "EXPECT", 1, e.Value)
+	}
 	for _, e := range o.Effects {
 		if !e.counter {
 			c.keys = append(c.keys, e.key)

@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/goresque/goresque/internal/wire"
+)
 
 // Processed counts a job that ended, whether it failed or not. The result is shared
 // and must not be changed.
@@ -31,6 +35,24 @@ func (s *Store) PutBack(queue string, payload []byte) []Effect {
 	return []Effect{
 		{command: "SADD", key: s.keys.queues(), args: []any{queue}},
 		{command: "RPUSH", key: s.keys.queue(queue), args: []any{payload}},
+	}
+}
+
+// Later delays a payload until a time on Redis's clock, or puts it at the end of its
+// queue if at is the zero time. payload must be a JSON object. The sorted set and the set
+// come first: to write them again, after an error of the list, changes nothing.
+//
+// Ruby: Resque::Scheduler::DelayingExtensions#delayed_push.
+func (s *Store) Later(at time.Time, queue string, payload []byte) []Effect {
+	if at.IsZero() {
+		return s.PutBack(queue, payload)
+	}
+	second := at.Unix()
+	delayed := wire.AppendDelayed(nil, payload, queue)
+	return []Effect{
+		{command: "ZADD", key: s.keys.delayedSchedule(), args: []any{second, second}},
+		{command: "SADD", key: s.keys.timestamps(string(delayed)), args: []any{delayedList(second)}},
+		{command: "RPUSH", key: s.keys.delayed(second), args: []any{delayed}},
 	}
 }
 

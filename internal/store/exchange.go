@@ -40,8 +40,19 @@ type Reserved struct {
 type Outcome struct {
 	Worker  string
 	Guard   []byte
+	Expect  []Expectation // if one is not met, nothing is written
 	Effects []Effect
 	Long    bool // the record is long: only its beginning is read to compare the guard
+}
+
+// Expectation is the value that a string key must have. Value is empty if the key must
+// not exist, and has at most 1,024 bytes.
+type Expectation struct{ Key, Value string }
+
+// Value is the value of a key that an outcome expected to be different.
+type Value struct {
+	Text  string // its first 1,024 bytes; empty if the key does not exist
+	Other bool   // the key is not a string
 }
 
 // LongRecord is the size in bytes from which a payload makes a long record.
@@ -59,6 +70,9 @@ type Effect struct {
 type FinishResult struct {
 	Ours bool  // if false, the record was missing or of another reserve, and nothing was done
 	Err  error // Redis refused an effect; the record is still there
+
+	// Changed has the value of each expectation if one is not met. Nothing was done.
+	Changed []Value
 }
 
 // Exchanged is the result of an exchange: of each outcome, and the jobs for the
@@ -193,7 +207,7 @@ func (c *exchangeCall) form(finished []Outcome, shared []any) string {
 		return mixed
 	}
 	for _, o := range finished {
-		if len(o.Effects) != len(shared)+1 || slices.ContainsFunc(o.Effects, func(e Effect) bool { return !e.counter }) {
+		if len(o.Expect) > 0 || len(o.Effects) != len(shared)+1 || slices.ContainsFunc(o.Effects, func(e Effect) bool { return !e.counter }) {
 			return ordered
 		}
 	}
@@ -356,9 +370,21 @@ func result(status any) FinishResult {
 		return FinishResult{Ours: status == 1}
 	case []byte:
 		return FinishResult{Ours: true, Err: redis.Error(status)}
+	case []any:
+		return FinishResult{Ours: true, Changed: values(status)}
 	default:
 		return FinishResult{Ours: true, Err: fmt.Errorf("the script returned a %T", status)}
 	}
+}
+
+// values returns the values of an outcome's expectations.
+func values(reply []any) []Value {
+	all := make([]Value, len(reply))
+	for i, v := range reply {
+		text, ok := v.([]byte)
+		all[i] = Value{Text: string(text), Other: !ok}
+	}
+	return all
 }
 
 func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error) {

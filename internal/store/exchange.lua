@@ -36,7 +36,8 @@
 --       paused   1 if all workers are paused
 --       fault    why a queue could not be read, or ''
 --       statuses 1 if every job is finished, else for each job 1 if it is finished,
---                0 if the record is no longer the slot's, or the text of an error
+--                0 if the record is no longer the slot's, the text of an error, or
+--                the values of the keys of which the outcome expected others
 --       slot     the number (from 1) of a free slot that has a job now
 --       queue    the number (from 1) of the queue that the job came from, negative
 --                if the payload was not checked (see max_checked); 0 if the slot had

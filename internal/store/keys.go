@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 )
 
 // keys builds the keys. Each method names the Ruby method that owns its key.
@@ -130,6 +131,36 @@ func (k keys) master(prefix string) string {
 // scheduler is the key of the hash that describes the master, if it is a Go scheduler.
 // Ruby has no such key.
 func (k keys) scheduler() string { return k.rdb.Key("goresque:scheduler") }
+
+// attempts is the key of the number of the last attempt of a job that failed. id may be
+// empty. Ruby: Resque::Plugins::Retry#redis_retry_key.
+func (k keys) attempts(class, id string) string { return k.rdb.Key(attemptsName(class, id)) }
+
+// lastFailure is the key of the failure of the last attempt. Ruby:
+// Resque::Failure::MultipleWithRetrySuppression#failure_key.
+func (k keys) lastFailure(class, id string) string {
+	return k.rdb.Key("failure-" + attemptsName(class, id))
+}
+
+// attemptsName has no white space, as in Ruby.
+func attemptsName(class, id string) string {
+	name := "resque-retry:" + class
+	if id != "" {
+		name += ":" + id
+	}
+	if !strings.ContainsAny(name, rubySpace) {
+		return name
+	}
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(rubySpace, r) {
+			return -1
+		}
+		return r
+	}, name)
+}
+
+// rubySpace is what \s matches in a regular expression of Ruby.
+const rubySpace = " \t\r\n\f\v"
 
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.

@@ -225,7 +225,7 @@ func (s *simulation) sweep(t *testing.T) {
 	if len(record.Text) == 0 {
 		return
 	}
-	pruned, err := s.Prune(t.Context(), record, beats[w], []store.Effect{s.Fail(record.Raw)})
+	pruned, _, err := s.Prune(t.Context(), record, beats[w], store.Outcome{Effects: []store.Effect{s.Fail(record.Raw)}})
 	require.NoError(t, err)
 	require.Equal(t, store.PrunedNow, pruned)
 	s.model.put("resque:failed", string(record.Raw), false)

@@ -5,6 +5,9 @@
 -- command, the number of its arguments and the arguments, and at last the number of
 -- its counters. In KEYS it is the keys of the effects and then of the counters, each
 -- of which grows by one.
+--
+-- The first effects may have the command EXPECT and one argument: the value that the
+-- key must have, '' if it must not exist.
 
 local next_key, next_arg
 
@@ -39,10 +42,31 @@ local function outcome()
   return guard, effects, from, next_key - 1
 end
 
+-- unexpected compares the values that effects expect with those in Redis. It returns
+-- the number of expectations and, if a value differs, all values: 0 for one that is
+-- not a string.
+local function unexpected(effects)
+  local values, differs, count = {}, false, 0
+  while effects[count + 1] and effects[count + 1].command == 'EXPECT' do
+    count = count + 1
+    local e = effects[count]
+    local value = redis.pcall('GETRANGE', e.key, 0, 1023)
+    differs = differs or value ~= e.args[1]
+    values[count] = type(value) == 'string' and value or 0
+  end
+  return count, differs and values
+end
+
 -- run runs effects. It returns 1, or the text of the first error: then the record
--- of the outcome must stay, so that the outcome can be tried again.
+-- of the outcome must stay, so that the outcome can be tried again. If a value is not
+-- the expected one, it writes nothing and returns the values, for another outcome.
 local function run(effects)
-  for _, e in ipairs(effects) do
+  local expectations, values = unexpected(effects)
+  if values then
+    return values
+  end
+  for i = expectations + 1, #effects do
+    local e = effects[i]
     local reply = redis.pcall(e.command, e.key, unpack(e.args))
     if type(reply) == 'table' and reply.err then
       return reply.err

@@ -108,41 +108,47 @@ const (
 	NotPruned     Pruned = iota // the worker is alive, or another process has pruned it
 	PrunedNow                   // the worker is pruned
 	RecordChanged               // the record has changed and must be read again
+	ValueChanged                // an expectation is not met
 )
 
-// Prune removes a dead worker in one step: it removes all its keys and runs effects for
-// the job in its record. It does nothing if the heartbeat is no longer beat, the text
-// that the caller has read, or if the record is no longer r.
+// Prune removes a dead worker in one step: it removes all its keys and runs the effects
+// of o for the job in its record. It does nothing if the heartbeat is no longer beat, the
+// text that the caller has read, if the record is no longer r, or if an expectation of o
+// is not met: then it also returns the values of its expectations.
 //
 // Ruby: Resque::Worker#unregister_worker, which takes several steps.
-func (s *Store) Prune(ctx context.Context, r Record, beat string, effects []Effect) (Pruned, error) {
+func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pruned, []Value, error) {
 	id := r.Worker
 	var c call
 	c.keys = append(c.keys, s.keys.workers(), s.keys.heartbeats(), s.keys.intervals(), s.keys.worker(id), s.keys.started(id),
 		s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))
 	c.args = append(c.args, id, beat)
 	if len(r.Text) == 0 {
-		effects = nil
+		o = Outcome{}
 	}
-	c.outcome(Outcome{Guard: r.Text, Effects: effects})
-	status := 0
-	err := s.with(ctx, func(rc conn) error {
-		reply, err := rc.script(s.scripts.prune, c.list()...)
-		if text, ok := reply.([]byte); ok && err == nil {
-			return redis.Error(text)
-		}
-		status, err = redis.Int(reply, err)
+	o.Guard = r.Text
+	c.outcome(o)
+	var reply any
+	err := s.with(ctx, func(rc conn) (err error) {
+		reply, err = rc.script(s.scripts.prune, c.list()...)
 		return err
 	})
+	if changed, ok := reply.([]any); ok && err == nil {
+		return ValueChanged, values(changed), nil
+	}
+	if text, ok := reply.([]byte); ok && err == nil {
+		err = redis.Error(text)
+	}
+	status, err := redis.Int(reply, err)
 	switch {
 	case err != nil:
-		return NotPruned, fmt.Errorf("pruning worker %q: %w", id, err)
+		return NotPruned, nil, fmt.Errorf("pruning worker %q: %w", id, err)
 	case status < 0:
-		return RecordChanged, nil
+		return RecordChanged, nil, nil
 	case status == 0:
-		return NotPruned, nil
+		return NotPruned, nil, nil
 	}
-	return PrunedNow, nil
+	return PrunedNow, nil, nil
 }
 
 // LockPruning takes the lock that Ruby's workers hold while they prune, for at most

@@ -8,7 +8,8 @@
 --       the heartbeat that the caller has read ('' for none),
 --       the outcome (see outcome.lua): its guard is the whole record, '' for none
 -- returns 1 if the worker is pruned now, 0 if it is alive or was pruned before, -1 if
---         its record has changed, or the text of an error
+--         its record has changed, the text of an error, or the values of the keys of
+--         which the outcome expected others
 
 next_key, next_arg = 8, 3
 local guard, effects, from, to = outcome()

@@ -27,6 +27,7 @@ type Store struct {
 	pushes     combiner
 	delays     combiner
 	lastQueues atomic.Pointer[queueKeys]
+	lastClock  atomic.Pointer[clock]
 }
 
 // scripts are the Lua scripts. Each has its contract in its file.
@@ -97,24 +98,16 @@ func New(rdb Redis) *Store {
 	return s
 }
 
+// WithoutScripts returns a store on rdb whose methods that run scripts must not be called.
+// It costs nothing to make one.
+func WithoutScripts(rdb Redis) *Store { return &Store{rdb: rdb, keys: keys{rdb}} }
+
 // Ping returns an error if Redis does not answer.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.with(ctx, func(c conn) error {
 		_, err := c.do("PING")
 		return err
 	})
-}
-
-// Now returns the time on Redis's clock, which heartbeats use.
-//
-// Ruby: Resque::DataStore#server_time.
-func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	var now time.Time
-	err := s.with(ctx, func(c conn) (err error) {
-		now, err = clockTime(c.do("TIME"))
-		return err
-	})
-	return now, err
 }
 
 // with calls fn with a connection from the pool.

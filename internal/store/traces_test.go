@@ -18,7 +18,7 @@ func TestPruneLeavesNothingBehind(t *testing.T) {
 		f.do(t, "SET", "resque:stat:failed:w", 2)
 		beats, _, err := f.Heartbeats(t.Context())
 		require.NoError(t, err)
-		pruned, err := f.Prune(t.Context(), store.Record{Worker: "w"}, beats["w"], nil)
+		pruned, _, err := f.Prune(t.Context(), store.Record{Worker: "w"}, beats["w"], store.Outcome{})
 		require.NoError(t, err)
 		assert.Equal(t, store.PrunedNow, pruned)
 		assert.EqualValues(t, 0, f.do(t, "DBSIZE"))

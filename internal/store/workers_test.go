@@ -169,7 +169,7 @@ func TestPruneFinishesTheJobOnce(t *testing.T) {
 		assert.JSONEq(t, `{"class":"A"}`, string(record.Payload))
 		prune := func(r store.Record, beat string) store.Pruned {
 			t.Helper()
-			pruned, err := f.Prune(t.Context(), r, beat, []store.Effect{f.Fail([]byte("dirty"))})
+			pruned, _, err := f.Prune(t.Context(), r, beat, store.Outcome{Effects: []store.Effect{f.Fail([]byte("dirty"))}})
 			require.NoError(t, err)
 			return pruned
 		}
@@ -181,7 +181,7 @@ func TestPruneFinishesTheJobOnce(t *testing.T) {
 		assert.Zero(t, f.exists(t, "resque:failed"))
 
 		f.do(t, "SET", "resque:failed", "not a list")
-		_, err = f.Prune(t.Context(), record, beats["w"], []store.Effect{f.Fail([]byte("dirty"))})
+		_, _, err = f.Prune(t.Context(), record, beats["w"], store.Outcome{Effects: []store.Effect{f.Fail([]byte("dirty"))}})
 		require.ErrorContains(t, err, "WRONGTYPE")
 		f.do(t, "DEL", "resque:failed")
 

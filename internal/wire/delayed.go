@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/goresque/goresque/internal/rubyjson"
 )
@@ -52,6 +54,29 @@ func ParseDelayed(item []byte) (Delayed, error) {
 	}
 	return d, err
 }
+
+// AppendDelayed appends an item that delays a payload of queue to dst: the payload with
+// the member queue after class and args if these come first, as in Ruby, and otherwise at
+// the end. ParseDelayed cuts out the same bytes. payload must be a JSON object.
+func AppendDelayed(dst, payload []byte, queue string) []byte {
+	members, _ := rubyjson.Members(payload)
+	at := bytes.IndexByte(payload, '{') + 1
+	for i, m := range members {
+		at = m.End
+		if i == 1 && members[0].Name == "class" && m.Name == "args" && !slices.ContainsFunc(members, isQueue) {
+			break
+		}
+	}
+	dst = append(dst, payload[:at]...)
+	if len(members) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"queue":`...)
+	dst, _ = rubyjson.AppendString(dst, strings.ToValidUTF8(queue, "\uFFFD")) // fails only on invalid UTF-8
+	return append(dst, payload[at:]...)
+}
+
+func isQueue(m rubyjson.Member) bool { return m.Name == "queue" }
 
 // Job returns the job as it is in its queue. item is what was passed to
 // [ParseDelayed].

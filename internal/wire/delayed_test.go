@@ -3,6 +3,7 @@ package wire_test
 import (
 	"strconv"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,5 +78,20 @@ func FuzzParseDelayed(f *testing.F) {
 		left, ok := rubyjson.Members(job)
 		require.True(t, ok, "%q from %q", job, item)
 		require.Len(t, left, len(was)-1)
+	})
+}
+
+func FuzzAppendDelayed(f *testing.F) {
+	for _, payload := range []string{`{"class":"J","args":[1]}`, ` { "args" : [] , "x":1 } `, `{}`, `{"queue":"a","queue":"b","class":"J"}`, `{"class":"J","args":[],"queue":1}`} {
+		f.Add([]byte(payload), "exports")
+	}
+	f.Fuzz(func(t *testing.T, payload []byte, queue string) {
+		if _, ok := rubyjson.Members(payload); !ok || !utf8.ValidString(queue) {
+			t.Skip()
+		}
+		item := wire.AppendDelayed(nil, payload, queue)
+		d, _ := wire.ParseDelayed(item)
+		require.Equal(t, queue, d.Queue)
+		require.Equal(t, string(payload), string(d.Job(item)))
 	})
 }

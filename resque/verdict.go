@@ -1,0 +1,74 @@
+package resque
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/goresque/goresque/internal/policy"
+)
+
+// RetryIn returns an error that wraps err. If the job's class has a retry policy that
+// retries it, the next attempt is due after d instead of the policy's delay. Use it when
+// a server says how long to wait. d is counted from the end of the job; if it is not more
+// than 0, the attempt is due at once. RetryIn returns nil if err is nil.
+func RetryIn(d time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &verdictError{err, policy.Verdict{Wait: &d}}
+}
+
+// Discard returns an error that wraps err. The job fails with it, even if its class has a
+// retry policy with attempts left. Discard returns nil if err is nil.
+func Discard(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &verdictError{err, policy.Verdict{Final: true}}
+}
+
+// Snooze returns an error with which a handler asks to perform its job again after d, of
+// any class. The job has not failed: it is not counted, no failure hook is called, and it
+// is not an attempt of a retry policy. If d is not more than 0, the job goes to the end
+// of its queue. Otherwise it is delayed, as by [Job.In], and a scheduler must run.
+func Snooze(d time.Duration) error {
+	return &verdictError{fmt.Errorf("resque: the job is to be performed again in %v", d), policy.Verdict{Snooze: true, Wait: &d}}
+}
+
+// verdictError is an error with a verdict on its job.
+type verdictError struct {
+	error
+	verdict policy.Verdict
+}
+
+func (e *verdictError) Unwrap() error { return e.error }
+
+// IsSnooze reports whether err, the error of a job, is that of [Snooze]. Middleware that
+// counts or reports failures uses it.
+func IsSnooze(err error) bool {
+	return guarded(func() bool { return verdictOf(err).Snooze }, false)
+}
+
+func verdictOf(err error) policy.Verdict {
+	var v *verdictError
+	if errors.As(err, &v) {
+		return v.verdict
+	}
+	return policy.Verdict{}
+}
+
+// Judge returns what the error of a job of a class means for further attempts, by its
+// own verdict and by the policies that h has for the class. Workers call it where the job
+// was performed. wrong is the panic of a function of the policies.
+func Judge(h Handler, class string, err error) (v policy.Verdict, wrong error) {
+	v = guarded(func() policy.Verdict { return verdictOf(err) }, policy.Verdict{})
+	if v.Snooze {
+		return v, nil
+	}
+	return PoliciesOf(h, class).Judge(err, v)
+}
+
+// PoliciesOf returns the policies that h, which is usually a [Mux], has for a class.
+// Workers apply them to the end of each job.
+func PoliciesOf(h Handler, class string) policy.Set { return routeOf(h, class).policies }

@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/goresque/goresque/internal/exchange"
+	"github.com/goresque/goresque/internal/policy"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
+)
+
+// decision is how the job of a slot ends if policies take part. They decide at first
+// without looking at Redis. If a value there is not the one that they expect, nothing is
+// written, and they decide again.
+type decision struct {
+	*slot
+	in       *runningJob
+	err      error
+	verdict  policy.Verdict
+	policies policy.Set
+	failure  *resque.Failure // nil if the job has not failed
+	job      policy.Job
+	ending   policy.Ending
+	saved    bool // by the failure backends
+	attrs    []any
+}
+
+// clockTimeout bounds a reading of Redis's clock, of which most decisions need none.
+const clockTimeout = 5 * time.Second
+
+// decide returns the end of a job by the policies of its class.
+func (s *slot) decide(in *runningJob, policies policy.Set, err error, at time.Time, attrs []any) *finished {
+	d := &decision{slot: s, in: in, err: err, policies: policies, attrs: attrs}
+	d.job = policy.Job{
+		Class: in.class, Queue: in.reserved.Queue, Args: in.args, Payload: in.reserved.Payload, Given: in.job,
+		Store: s.outcomes.store, Now: s.outcomes.now,
+	}
+	if err != nil {
+		d.verdict = s.judge(in, err)
+		f := resque.NewFailure(in.job, err, at)
+		d.failure = &f
+	}
+	last := &finished{Finished: exchange.Finished{Outcome: d.outcome()}}
+	if err == nil {
+		return last
+	}
+	last.before, last.Again, last.Recorded = d.before, d.again, d.recorded
+	return last
+}
+
+// judge returns what the error of a job means for further attempts.
+func (s *slot) judge(in *runningJob, err error) policy.Verdict {
+	if child, ok := err.(*childError); ok { //nolint:errorlint // what a child reports is not wrapped
+		return child.verdict()
+	}
+	v, wrong := resque.Judge(s.handler, in.class, err)
+	s.logWrong(in, wrong)
+	return v
+}
+
+func (s *slot) logWrong(in *runningJob, wrong error) {
+	if wrong != nil {
+		s.log.Error("a policy went wrong", "class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker, "err", wrong)
+	}
+}
+
+// outcome lets the policies decide and returns what is written.
+func (d *decision) outcome() store.Outcome {
+	var wrong error
+	d.ending, wrong = d.policies.End(&d.job, d.err, d.verdict, func() []byte { return d.failure.AppendJSON(nil) })
+	d.logWrong(d.in, wrong)
+	effects := d.outcomes.written(&d.ending, d.job.Queue)
+	if d.ending.Failed() && !isDirtyExit(d.err) {
+		effects = slices.Concat(effects, d.outcomes.store.FailedCount(d.in.reserved.Worker))
+	}
+	if !d.verdict.Snooze {
+		effects = slices.Concat(effects, d.outcomes.store.Processed(d.in.reserved.Worker))
+	}
+	f := exchange.Finish(d.in.reserved, effects)
+	f.Expect = d.ending.Expect
+	return f.Outcome
+}
+
+// again decides again, because values are not the expected ones.
+func (d *decision) again(expected []store.Expectation, values []store.Value) store.Outcome {
+	d.job.Note(expected, values)
+	o := d.outcome()
+	d.before(context.Background())
+	return o
+}
+
+// before does what must be done before the outcome is written: if the process dies in
+// between, it is done twice and not never.
+func (d *decision) before(ctx context.Context) {
+	d.logWrong(d.in, policy.Call(ctx, d.ending.Before))
+	if d.ending.Fail && !d.saved {
+		d.saved = true
+		resque.SaveFailure(ctx, d.cfg.Logger, d.cfg.FailureBackends, *d.failure)
+	}
+}
+
+// recorded logs the outcome, which is certain only now.
+func (d *decision) recorded() {
+	attrs := slices.Concat(d.attrs, d.ending.Notes)
+	if again := d.ending.Again; again != nil && !again.Due.IsZero() {
+		attrs = append(attrs, "due", again.Due.UTC().Format(time.RFC3339))
+	}
+	switch {
+	case d.verdict.Snooze:
+		d.log.Info("job snoozed: it asked to be performed again", attrs...)
+	case d.ending.Again != nil:
+		d.log.Warn("job failed, retrying", append(attrs, "err", d.err)...)
+	default:
+		d.log.Error("job failed", append(attrs, "err", d.err)...)
+	}
+	d.logWrong(d.in, policy.Call(context.Background(), d.ending.After))
+}
