@@ -22,6 +22,8 @@ func LogPerform(log *slog.Logger) Middleware {
 			log.InfoContext(ctx, "job done")
 		case ResultDropped:
 			log.InfoContext(ctx, "job not performed: a hook refused it")
+		case ResultSnoozed:
+			log.InfoContext(ctx, "job snoozed: it asked to be performed again")
 		case ResultCancelled:
 			log.InfoContext(ctx, "job ended: it was told to", "err", reason)
 		case ResultFailed:

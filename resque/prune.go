@@ -300,7 +300,7 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 
 func (p *pruning) logWrong(job *Payload, wrong error) {
 	if wrong != nil {
-		p.opts.Logger.Error("a policy went wrong", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", wrong)
+		p.opts.Logger.Error("a policy failed", "class", job.Class, "queue", job.Queue, "worker", p.id, "err", wrong)
 	}
 }
 

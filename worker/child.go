@@ -71,7 +71,7 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	if err != nil {
 		verdict, wrong := resque.Judge(handler, class, err)
 		if report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait; wrong != nil {
-			report.Error += fmt.Sprintf(" (and a policy went wrong: %v)", wrong)
+			report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 		}
 	}
 	return report

@@ -62,7 +62,7 @@ func (s *slot) judge(in *runningJob, err error) policy.Verdict {
 
 func (s *slot) logWrong(in *runningJob, wrong error) {
 	if wrong != nil {
-		s.log.Error("a policy went wrong", "class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker, "err", wrong)
+		s.log.Error("a policy failed", "class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker, "err", wrong)
 	}
 }
 

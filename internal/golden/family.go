@@ -21,6 +21,7 @@ type Recording struct {
 	Commands   [][]string       `json:"commands"`
 	KeysBefore map[string]Value `json:"keys_before"`
 	KeysAfter  map[string]Value `json:"keys_after"`
+	TTLs       map[string]int   `json:"-"` // seconds, of KeysAfter; -1 for keys that do not expire
 	Returns    json.RawMessage  `json:"returns"`
 	RufusJobs  map[string]struct {
 		Original string `json:"original"`
@@ -40,6 +41,14 @@ func Family(t testing.TB, library string) []Recording {
 	for line := range bytes.Lines(text) {
 		var r Recording
 		require.NoError(t, json.Unmarshal(line, &r), "%s", line)
+		var after struct {
+			Keys map[string]struct{ TTL int } `json:"keys_after"`
+		}
+		require.NoError(t, json.Unmarshal(line, &after), "%s", line)
+		r.TTLs = map[string]int{}
+		for key, value := range after.Keys {
+			r.TTLs[key] = value.TTL
+		}
 		all = append(all, r)
 	}
 	require.NotEmpty(t, all)
@@ -69,4 +78,27 @@ func (r Recording) Popped(t testing.TB) string {
 	}
 	require.Fail(t, "the recording has no queue", r.Name)
 	return ""
+}
+
+// RetryKey is a recorded key of the attempts of a job.
+type RetryKey struct {
+	Class      string            `json:"class"`
+	Args       []json.RawMessage `json:"args"`
+	Joined     string            `json:"joined"`
+	Key        string            `json:"key"`
+	FailureKey string            `json:"failure_key"`
+}
+
+// RetryKeys returns the keys that resque-retry has for jobs with various arguments.
+func RetryKeys(t testing.TB) []RetryKey {
+	t.Helper()
+	text, err := family.ReadFile("family/retry_keys.jsonl")
+	require.NoError(t, err)
+	var all []RetryKey
+	for line := range bytes.Lines(text) {
+		var k RetryKey
+		require.NoError(t, json.Unmarshal(line, &k), "%s", line)
+		all = append(all, k)
+	}
+	return all
 }

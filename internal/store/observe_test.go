@@ -59,7 +59,7 @@ func TestDamagedIntervalsAreIgnored(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, o.Beats, 1)
 		require.NoError(t, f.Beat(t.Context(), []string{"w"}, intervals))
-		done, err := f.Prune(t.Context(), store.Record{Worker: "w"}, f.beat(t, "w"), nil)
+		done, _, err := f.Prune(t.Context(), store.Record{Worker: "w"}, f.beat(t, "w"), store.Outcome{})
 		require.NoError(t, err)
 		assert.Equal(t, store.PrunedNow, done)
 		f.register(t, "w")

@@ -2,6 +2,7 @@ package prom_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -13,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/prom"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -37,7 +40,10 @@ func every(t *testing.T) map[string]*dto.MetricFamily {
 		_, families = scraped(t, r)
 		return nil
 	}))
-	_, err := client.EnqueueFront(t.Context(), exporter.Job(1))
+	mux.HandleFunc("Once", func(context.Context, *resque.Payload) error { return errors.New("again") }, retry.Policy{OnRetry: jobs.Retried})
+	_, err := client.Enqueue(t.Context(), resque.Job{Queue: "exports", Class: "Once"})
+	require.NoError(t, err)
+	_, err = client.EnqueueFront(t.Context(), exporter.Job(1))
 	require.NoError(t, err)
 	work(t.Context(), t, client, mux, worker.Config{})
 	_, after := scraped(t, r)

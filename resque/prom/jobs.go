@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 )
 
 // Other is the class label of jobs beyond the first JobsConfig.MaxClasses classes.
@@ -36,6 +37,7 @@ type JobsConfig struct {
 type Jobs struct {
 	duration          *prometheus.HistogramVec
 	performs, placing *prometheus.CounterVec
+	retries           *prometheus.CounterVec
 	inFlight          *prometheus.GaugeVec
 
 	maxClasses int
@@ -63,6 +65,9 @@ func NewJobs(cfg JobsConfig) *Jobs {
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "resque_performs_in_flight", Help: "Jobs that this program is performing.",
 		}, []string{"class", "queue"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "resque_retries_total", Help: "Failed attempts after which the job is performed again.",
+		}, []string{"class", "queue"}),
 		placing: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "resque_enqueues_total", Help: "Jobs that this program tried to enqueue, by outcome.",
 		}, []string{"class", "queue", "outcome"}),
@@ -70,7 +75,7 @@ func NewJobs(cfg JobsConfig) *Jobs {
 }
 
 func (j *Jobs) collectors() []prometheus.Collector {
-	return []prometheus.Collector{j.duration, j.performs, j.inFlight, j.placing}
+	return []prometheus.Collector{j.duration, j.performs, j.retries, j.inFlight, j.placing}
 }
 
 // Describe implements prometheus.Collector.
@@ -103,6 +108,12 @@ func (j *Jobs) performed(ctx context.Context, job *resque.Payload, took time.Dur
 	outcome, _ := resque.ResultOf(ctx, err)
 	j.duration.WithLabelValues(class, queue).Observe(took.Seconds())
 	j.performs.WithLabelValues(class, queue, string(outcome)).Inc()
+}
+
+// Retried counts a failed attempt after which the job is performed again. Use it as the
+// OnRetry of a retry.Policy.
+func (j *Jobs) Retried(_ context.Context, job *resque.Payload, _ retry.State) {
+	j.retries.WithLabelValues(j.class(job.Class), label(job.Queue)).Inc()
 }
 
 // Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.

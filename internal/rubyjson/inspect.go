@@ -1,0 +1,134 @@
+package rubyjson
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// AppendJoined appends what Ruby's args.join(separator) returns: the texts of the
+// values, those of nested arrays without brackets. args are valid JSON. Objects are
+// written as Ruby 3.3 and older inspect a hash: {"a"=>1}.
+//
+// Ruby: Array#join.
+func AppendJoined(dst []byte, args []json.RawMessage, separator string) []byte {
+	for i, arg := range args {
+		if i > 0 {
+			dst = append(dst, separator...)
+		}
+		dst = appendToS(dst, arg, separator)
+	}
+	return dst
+}
+
+// appendToS appends the result of to_s or, for an array, of join.
+func appendToS(dst, raw []byte, separator string) []byte {
+	switch text, isText := Text(raw); {
+	case isText:
+		return append(dst, text...)
+	case string(raw) == "null":
+		return dst
+	}
+	items, ok := Items(raw)
+	if !ok {
+		return appendInspect(dst, raw)
+	}
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, separator...)
+		}
+		dst = appendToS(dst, item.Value(raw), separator)
+	}
+	return dst
+}
+
+// appendInspect appends the result of inspect.
+//
+// Ruby: Object#inspect, in Ruby 3.3 and older.
+func appendInspect(dst, raw []byte) []byte {
+	switch raw[0] {
+	case '"':
+		text, _ := Text(raw)
+		return appendInspectedString(dst, text)
+	case '{':
+		return appendInspectedHash(dst, raw)
+	case '[':
+		items, _ := Items(raw)
+		dst = append(dst, '[')
+		for i, item := range items {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendInspect(dst, item.Value(raw))
+		}
+		return append(dst, ']')
+	case 'n':
+		return append(dst, "nil"...)
+	case 't', 'f':
+		return append(dst, raw...)
+	}
+	return appendInspectedNumber(dst, string(raw))
+}
+
+// appendInspectedHash appends an object. A member that is repeated keeps the first place
+// and has the last value.
+func appendInspectedHash(dst, raw []byte) []byte {
+	members, _ := Members(raw)
+	var hash []Member
+	for _, m := range members {
+		if at := slices.IndexFunc(hash, func(h Member) bool { return h.Name == m.Name }); at >= 0 {
+			hash[at] = m
+		} else {
+			hash = append(hash, m)
+		}
+	}
+	dst = append(dst, '{')
+	for i, m := range hash {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(appendInspectedString(dst, m.Name), "=>"...)
+		dst = appendInspect(dst, m.Value(raw))
+	}
+	return append(dst, '}')
+}
+
+func appendInspectedNumber(dst []byte, text string) []byte {
+	if f, err := strconv.ParseFloat(text, 64); err != nil && strings.ContainsAny(text, ".eE") {
+		if f < 0 {
+			return append(dst, "-Infinity"...)
+		}
+		return append(dst, "Infinity"...)
+	}
+	dst, _ = respellNumber(dst, text) // fails only for numbers out of range
+	return dst
+}
+
+// appendInspectedString appends a string in quotes. Characters that Ruby does not print
+// are escaped.
+//
+// Ruby: String#inspect.
+func appendInspectedString(dst []byte, s string) []byte {
+	const control = "\a\b\t\n\v\f\r\x1b"
+	dst = append(dst, '"')
+	for i, r := range s {
+		if at := strings.IndexRune(control, r); at >= 0 {
+			dst = append(dst, '\\', "abtnvfre"[at])
+			continue
+		}
+		switch interpolates := r == '#' && i+1 < len(s) && strings.IndexByte("{$@", s[i+1]) >= 0; {
+		case r == '"' || r == '\\' || interpolates:
+			dst = append(dst, '\\', byte(r))
+		case r == '\u0085' || unicode.IsGraphic(r) || unicode.In(r, unicode.Cf, unicode.Co):
+			dst = append(dst, string(r)...)
+		case r > 0xFFFF:
+			dst = fmt.Appendf(dst, `\u{%X}`, r)
+		default:
+			dst = fmt.Appendf(dst, `\u%04X`, r)
+		}
+	}
+	return append(dst, '"')
+}
