@@ -460,7 +460,7 @@ func TestInvalidUTF8IsReplaced(t *testing.T) {
 			span.Attributes = append(span.Attributes, event.Attributes...)
 		}
 		for _, a := range span.Attributes {
-			texts = append(texts, a.Value.String())
+			texts = append(texts, a.Value.Emit())
 		}
 		for _, text := range texts {
 			assert.True(t, utf8.ValidString(text), "%q", text)
