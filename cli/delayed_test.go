@@ -129,7 +129,7 @@ func TestDelayedList(t *testing.T) {
 	d := newDelayedCLI(t, delayedItem("Exporter", 1), delayedItem("Exporter", `"x\ty"`), delayedItem("Importer", 1e3), "junk \x1b[31m")
 	out := regexp.MustCompile(`\d+:\d-[0-9a-f]{16}  [0-9: -]+ UTC`).ReplaceAllString(d.ok(t, "list"), "ID")
 	assert.Equal(t, "ID  exports  Exporter  [1]\n"+"ID  exports  Exporter  [\"x\\ty\"]\n"+
-		"ID  exports  Importer  [1000]\n"+"ID    damaged:  junk \ufffd[31m\n", out)
+		"ID  exports  Importer  [1000]\n"+"ID    damaged:  junk \\u001b[31m\n", out)
 	for _, test := range []struct {
 		args []string
 		want int
@@ -180,7 +180,7 @@ func TestDelayedShow(t *testing.T) {
 		assert.Contains(t, out, want)
 	}
 	assert.Contains(t, d.ok(t, "show", "--json", id), `"args":[1]`)
-	assert.Contains(t, d.ok(t, "show", d.id(t, "junk")), "damaged    the delayed job is damaged")
+	assert.Contains(t, d.ok(t, "show", d.id(t, "junk")), "damaged    resque: the delayed job is damaged")
 	assert.Equal(t, 2, strings.Count(d.ok(t, "show", strconv.FormatInt(d.due, 10)), "\n"))
 	gone := d.run(t, "show", fmt.Sprint(d.due, ":0-0123456789abcdef"))
 	assert.Equal(t, 1, gone.status)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -117,7 +118,7 @@ func TestSweeperLooksOftenEnough(t *testing.T) {
 	var redis *scripted
 	sweeps(t, func(r *scripted, _ *sweeper) {
 		redis = r
-		time.Sleep(10 * time.Minute)
+		backoff.Sleep(context.Background(), 10*time.Minute)
 	})
 	require.NotEmpty(t, redis.observed)
 	assert.Len(t, redis.beats, len(redis.observed)-1)
@@ -135,7 +136,7 @@ func TestSweeperKeepsAConnectedWorker(t *testing.T) {
 	t.Parallel()
 	sweeps(t, func(r *scripted, _ *sweeper) {
 		r.do(func() { r.open = true })
-		time.Sleep(time.Hour)
+		backoff.Sleep(context.Background(), time.Hour)
 		r.do(func() { assert.Empty(t, r.locked) })
 	})
 }
@@ -147,12 +148,12 @@ func TestSweeperBeginsAgainAfterTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(r *scripted, s *sweeper){
 		"redis is away": func(r *scripted, _ *sweeper) {
 			r.do(func() { r.err = errors.New("connection refused") })
-			time.Sleep(time.Minute)
+			backoff.Sleep(context.Background(), time.Minute)
 			r.do(func() { r.err = nil })
 		},
 		"redis refuses writes": func(r *scripted, _ *sweeper) {
 			r.do(func() { r.refusal = errors.New("OOM") })
-			time.Sleep(time.Minute)
+			backoff.Sleep(context.Background(), time.Minute)
 			r.do(func() { r.refusal = nil })
 		},
 		"redis refused a heartbeat between two sweeps": func(_ *scripted, s *sweeper) { s.doubt() },
@@ -162,10 +163,10 @@ func TestSweeperBeginsAgainAfterTrouble(t *testing.T) {
 			log := sweeps(t, func(r *scripted, s *sweeper) {
 				for range 30 {
 					trouble(r, s)
-					time.Sleep(100 * time.Second)
+					backoff.Sleep(context.Background(), 100*time.Second)
 				}
 				r.do(func() { assert.Empty(t, r.locked) })
-				time.Sleep(3 * time.Minute)
+				backoff.Sleep(context.Background(), 3*time.Minute)
 				r.do(func() { assert.NotEmpty(t, r.locked, "without trouble, it is found") })
 			})
 			if name != "redis refused a heartbeat between two sweeps" {
@@ -180,7 +181,7 @@ func TestSweeperRemovesLeftoverIntervals(t *testing.T) {
 	t.Parallel()
 	sweeps(t, func(r *scripted, _ *sweeper) {
 		r.do(func() { r.leftover = []string{"gone"} })
-		time.Sleep(5 * time.Minute)
+		backoff.Sleep(context.Background(), 5*time.Minute)
 		r.do(func() { assert.Equal(t, []string{"gone"}, r.forgot) })
 	})
 }
