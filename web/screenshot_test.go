@@ -72,10 +72,12 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 		path, theme   string
 		width, height int
 	}{
-		"dashboard":         {"/overview", "light", 1120, 860},
-		"dashboard-failed":  {"/failed", "dark", 1120, 760},
-		"dashboard-workers": {"/workers", "light", 1120, 760},
-		"dashboard-mobile":  {"/failed?class=Exporter", "light", 390, 844},
+		"dashboard":          {"/overview", "light", 1120, 860},
+		"dashboard-failed":   {"/failed", "dark", 1120, 760},
+		"dashboard-workers":  {"/workers", "light", 1120, 760},
+		"dashboard-delayed":  {"/delayed", "light", 1120, 760},
+		"dashboard-schedule": {"/schedule", "light", 1120, 760},
+		"dashboard-mobile":   {"/failed?class=Exporter", "light", 390, 844},
 	} {
 		s.do("INCRBY", "resque:stat:processed", 20)
 		tab.Prefer(p.theme, false)

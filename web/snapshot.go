@@ -102,10 +102,7 @@ type summary struct {
 func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules}
-	if !snap.NextDue.IsZero() {
-		s.Overdue = max(snap.Now.Sub(snap.NextDue), 0)
-	}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Overdue: snap.Late()}
 	for _, err := range snap.Damage {
 		s.Damage = append(s.Damage, err.Error())
 	}
