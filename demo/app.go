@@ -28,6 +28,7 @@ import (
 	"github.com/goresque/goresque/demo/site"
 	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/scheduler"
 	"github.com/goresque/goresque/web"
 	"github.com/goresque/goresque/worker"
 )
@@ -38,9 +39,12 @@ import (
 func App(getenv func(string) string) cli.App {
 	jobs := &lazyDatabase{url: getenv("DATABASE_URL")}
 	return cli.App{
-		Mux: func(context.Context, *resque.Client) (*resque.Mux, error) { return newMux(jobs.find), nil },
+		Mux: func(_ context.Context, client *resque.Client) (*resque.Mux, error) { return newMux(jobs, client), nil },
 		Commands: []func(env *cli.Env) *cobra.Command{func(env *cli.Env) *cobra.Command {
-			return command.New(env, command.App{Queue: Exporter.Queue(), Class: Exporter.Class(), Models: models(), Parts: parts})
+			return command.New(env, command.App{
+				Queue: Exporter.Queue(), Class: Exporter.Class(), Models: models(), Parts: parts,
+				Restore: func(ctx context.Context, o command.Opened) error { return exports{o.DB}.delayAgain(ctx, o.Client) },
+			})
 		}},
 	}
 }
@@ -65,6 +69,14 @@ func (l *lazyDatabase) find(ctx context.Context, id int64) (*Export, error) {
 	return exports{db}.find(ctx, id)
 }
 
+func (l *lazyDatabase) create(ctx context.Context, rows int, seconds float64, delay time.Duration, token string) (*Export, bool, error) {
+	db, err := l.open(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	return exports{db}.create(ctx, rows, seconds, delay, token)
+}
+
 func (l *lazyDatabase) open(ctx context.Context) (*database.DB, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +95,8 @@ func (l *lazyDatabase) open(ctx context.Context) (*database.DB, error) {
 	return l.db, err
 }
 
-// parts returns what goresque demo runs: the web app, the dashboard and the workers.
+// parts returns what goresque demo runs: the web app, the dashboard, the workers and a
+// scheduler.
 func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	log := env.Logger()
 	dashboard, err := newDashboard(env, o)
@@ -98,7 +111,8 @@ func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	if o.Workers == 0 {
 		return all, nil
 	}
-	w, err := worker.New(o.Client, newMux(exports{o.DB}.find), worker.Config{
+	jobs := newMux(exports{o.DB}, o.Client)
+	w, err := worker.New(o.Client, jobs, worker.Config{
 		Queues:       []string{Exporter.Queue()},
 		Concurrency:  o.Workers,
 		PollInterval: 500 * time.Millisecond, // short, because a visitor waits
@@ -107,7 +121,16 @@ func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(all, w.Run), nil
+	s, err := scheduler.New(o.Client, scheduler.Config{
+		Interval: time.Second, // short, because the embedded Redis cannot report changes
+		Dynamic:  true,
+		Mux:      jobs,
+		Logger:   log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(all, w.Run, s.Run), nil
 }
 
 // newDashboard returns the dashboard for /resque/. Visitors on this machine may do
@@ -119,7 +142,7 @@ func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 		cfg.Auth = web.BasicAuth(cmp.Or(env.Getenv("RESQUE_WEB_USER"), "resque"), password)
 		cfg.ReadOnly = false
 	}
-	cfg.Prune.Handler = newMux(exports{o.DB}.find)
+	cfg.Prune.Handler = newMux(exports{o.DB}, o.Client)
 	return web.New(o.Client, cfg)
 }
 
@@ -127,6 +150,7 @@ func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 type webConfig struct {
 	rows      int           // of each new export
 	seconds   float64       // that each new export takes
+	later     time.Duration // until a scheduled export is due; 0 means 30 s
 	hosts     []string      // the host names to accept; nil means any
 	dashboard http.Handler  // may be nil
 	log       *slog.Logger  // gets the causes of 500s
@@ -153,11 +177,12 @@ func newWebApp(db *database.DB, client *resque.Client, cfg webConfig) (*webApp, 
 		return nil, err
 	}
 	workers := &fleet.Fleet{
-		Client: client, Queue: Exporter.Queue(), Classes: []string{Exporter.Class(), ExporterJob.Class()}, Mux: newMux(exports{db}.find),
+		Client: client, Queue: Exporter.Queue(), Classes: []string{Exporter.Class(), ExporterJob.Class()}, Mux: newMux(exports{db}, client),
+		Job: func(id int64) resque.Job { return Exporter.Job(id) },
 	}
 	a := &webApp{fleet: workers, sweeper: &lost.Sweeper{DB: db, Fleet: workers, Log: cfg.log, After: cfg.lost}}
 	a.exportsApp = exportsApp{
-		exports: exports{db}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, unserved: workers.Unserved,
+		exports: exports{db}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, later: cmp.Or(cfg.later, 30*time.Second), unserved: workers.Unserved,
 	}
 	a.feed = live.New(live.Config{
 		Version: func(ctx context.Context) (int64, error) { return record.Version(ctx, db) },
@@ -191,7 +216,7 @@ func (a *webApp) router(cfg webConfig) http.Handler {
 	get("/exports", a.feed.News).MatcherFunc(json)
 	get("/exports/events", a.feed.Events)
 	get("/exports/{id}", a.feed.LongPoll(idOf, a.withExport(a.show))).MatcherFunc(json)
-	stop := cancel.Actions{Client: a.jobs, Job: func(id int64) resque.Job { return Exporter.Job(id) }, Log: cfg.log}
+	stop := cancel.Actions{Client: a.jobs, Job: a.fleet.Job, Log: cfg.log}
 	post("/exports/{id}/cancel", a.withRecord(stop.Cancel))
 	post("/exports/{id}/delete", a.withRecord(stop.Delete))
 	get("/problem", a.problem.Page)

@@ -26,14 +26,14 @@ func TestPagesPassAxeInLightAndDarkWideAndNarrow(t *testing.T) {
 	redistest.Require(t, "node", !errors.Is(err, fs.ErrNotExist)) // npm ci in web/testdata installs it
 	require.NoError(t, err)
 	tab := browsertest.Start(t)
-	f := setUpWith(t, webConfig{rows: 10_000, seconds: 6, lost: time.Hour})
+	f := setUpWith(t, webConfig{rows: 10_000, seconds: 6, lost: time.Hour, later: time.Hour})
 	f.gallery(t)
 	for _, look := range []struct {
 		theme string
 		width int
 	}{{"light", 1200}, {"dark", 320}, {"dark", 1200}, {"light", 320}} {
 		tab.Prefer(look.theme, true)
-		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/2/download", "/problem?seconds=1.5", "/problem"} {
+		for _, path := range []string{"/exports?live=on&ready=1", "/exports?live=off", "/exports/1", "/exports/3", "/exports/5", "/exports/8", "/exports/2/download", "/problem?seconds=1.5", "/problem"} {
 			tab.Do(browsertest.Viewport(look.width, 800), browsertest.Navigate(f.web.URL+path))
 			if path == "/problem" {
 				tab.Do(stubborn(), browsertest.Visible("Your export was cut off"))

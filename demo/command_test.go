@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,6 +108,31 @@ func TestDemoBuildsAnExportAndLeavesNothingBehind(t *testing.T) {
 	assert.Contains(t, r.stdout.String(), "Stopping")
 }
 
+func TestDemoBuildsAScheduledExportAfterARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	vars := []string{"PORT=0"}
+	r := start(t, vars, "demo", "--data", dir, "--rows", "5", "--seconds", "0")
+	resp, err := http.PostForm(r.said(t, "Open"), url.Values{"when": {"later"}})
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, 0, r.stop(), "stderr: %s", r.stderr)
+
+	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 5)
+	e, err := db.find(t.Context(), 1)
+	require.NoError(t, err)
+	if e.State == record.Scheduled { // unless this took 30 s
+		require.NoError(t, db.db.Model(e).Update("due_at", time.Now().Add(-time.Second)).Error)
+	}
+	r = start(t, vars, "demo", "--data", dir, "--rows", "5", "--seconds", "0")
+	require.Eventually(t, func() bool {
+		e, err := db.find(t.Context(), 1)
+		return err == nil && e.State == record.Ready
+	}, patience, 20*time.Millisecond, "stderr: %s", r.stderr)
+	assert.Equal(t, 0, r.stop())
+}
+
 func TestScreenShowsHowToJoinIn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -116,7 +142,7 @@ func TestScreenShowsHowToJoinIn(t *testing.T) {
 		"  Open       http://127.0.0.1:",
 		"(embedded",
 		"  Workers    none",
-		"  REDIS_URL=" + redis + " RESQUE_NAMESPACE=my:ns DATABASE_URL=sqlite:" + filepath.Join(dir, "demo.sqlite3") + " QUEUE=exports goresque work\n",
+		"  REDIS_URL=" + redis + " RESQUE_NAMESPACE=my:ns DATABASE_URL=sqlite:" + filepath.Join(dir, "demo.sqlite3") + " DYNAMIC_SCHEDULE=1 QUEUE=exports goresque work --scheduler\n",
 		" goresque enqueue -q exports Exporter 1\n",
 		`ruby -r resque -e 'Resque.redis = "` + redis + `"; Resque.redis.namespace = "my:ns"; module Exporter; @queue = :exports; end; Resque.enqueue Exporter, 1'`,
 		"Ctrl-C",
@@ -250,7 +276,7 @@ func foreignDatabase(t *testing.T) (dir string) {
 func TestDemoRunsSeveralWorkers(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil, "demo", "--temp", "--addr", "0", "--rows", "5", "--workers", "3")
-	assert.Contains(t, r.stdout.String(), "  Workers    3, on queue exports\n")
+	assert.Contains(t, r.stdout.String(), "  Workers    3, on queue exports; and a scheduler\n")
 	dashboard := strings.TrimSuffix(r.said(t, "Open"), "exports") + "resque/workers.json"
 	require.Eventually(t, func() bool {
 		_, page := visit(t, http.MethodGet, dashboard)

@@ -9,7 +9,7 @@
 //
 // Read export.go (the model), exporter.go (the job), exports.go (the routes and
 // their handlers) and page.go (what a visitor sees), in this order: they are the
-// whole story. The packages beneath make it robust; each says in one sentence what
-// it adds. panel.go fills the page's panel "What happens", and app.go wires
-// everything together.
+// whole story. schedule.go adds an export every night. The packages beneath make it
+// robust; each says in one sentence what it adds. panel.go fills the page's panel "What
+// happens", and app.go wires everything together.
 package demo

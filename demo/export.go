@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -16,11 +17,12 @@ import (
 )
 
 // Export is a CSV of the customers. The web app stores it empty, and a worker fills
-// it. Its states are queued, building and ready. It can also be failed, cancelled
-// by its visitor or, a day later, expired; then it can be retried.
+// it. Its states are queued, building and ready; before them it can be scheduled. It
+// can also be failed, cancelled by its visitor or, a day later, expired; then it can
+// be retried.
 type Export struct {
 	// Record has the fields that change: ID, State, Done of Total rows, Message if
-	// it failed, Bytes of the file.
+	// it failed, Bytes of the file, and DueAt if it is not built at once.
 	record.Record
 
 	// Token is the token of the form that created the export, or nil. A second
@@ -30,11 +32,16 @@ type Export struct {
 	Rows int // wanted
 }
 
-// AsyncPopulate enqueues the job that fills the export. The export must be committed,
-// or a fast worker would not find it. If the job cannot be enqueued, AsyncPopulate
-// marks the export as failed.
+// AsyncPopulate enqueues the job that fills the export. A scheduler takes the job of a
+// scheduled export to the queue when it is due. The export must be committed, or a fast
+// worker would not find it. If the job cannot be enqueued, AsyncPopulate marks the
+// export as failed.
 func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
-	if _, err := jobs.Enqueue(ctx, Exporter.Job(e.ID)); err != nil {
+	job := Exporter.Job(e.ID)
+	if e.DueAt != nil {
+		job = job.In(time.Until(*e.DueAt))
+	}
+	if _, err := jobs.Enqueue(ctx, job); err != nil {
 		return e.Fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
 	}
 	return nil
@@ -87,10 +94,15 @@ func (e *Export) write(ctx context.Context, file *record.Draft) error {
 // exports is the table of the exports.
 type exports struct{ db *database.DB }
 
-// create stores and commits an empty export. If an export with the same token exists,
-// and the token is not empty, create returns that export, and made is false.
-func (x exports) create(ctx context.Context, rows int, seconds float64, token string) (e *Export, made bool, err error) {
+// create stores and commits an empty export. If delay is not 0, the export is scheduled.
+// If an export with the same token exists, and the token is not empty, create returns
+// that export, and made is false.
+func (x exports) create(ctx context.Context, rows int, seconds float64, delay time.Duration, token string) (e *Export, made bool, err error) {
 	e = &Export{Record: record.Record{Seconds: seconds, Total: rows}, Rows: rows}
+	if delay > 0 {
+		due := time.Now().Add(delay).Truncate(time.Second) // delayed jobs are due at whole seconds
+		e.DueAt = &due
+	}
 	if token != "" {
 		e.Token = &token
 	}
@@ -122,6 +134,21 @@ func (x exports) find(ctx context.Context, id int64) (*Export, error) {
 		return nil, fmt.Errorf("finding export %d: %w", id, err)
 	}
 	return e, nil
+}
+
+// delayAgain enqueues the jobs of the scheduled exports. It is for a Redis that has
+// started without them. Exports that were due meanwhile are built at once.
+func (x exports) delayAgain(ctx context.Context, jobs enqueuer) error {
+	var all []*Export
+	err := x.db.WithContext(ctx).Find(&all, "state = ?", record.Scheduled).Error
+	for _, e := range all {
+		e.In(x.db)
+		err = errors.Join(err, e.AsyncPopulate(ctx, jobs))
+	}
+	if err != nil {
+		return fmt.Errorf("delaying the jobs of scheduled exports: %w", err)
+	}
+	return nil
 }
 
 // latest returns the n newest exports, newest first.

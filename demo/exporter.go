@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"time"
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
@@ -19,11 +20,17 @@ var Exporter = resque.Define1[int64]("Exporter", "exports")
 // Ruby: class ExporterJob < ApplicationJob; queue_as :exports; def perform(export_id).
 var ExporterJob = activejob.Define1[int64]("ExporterJob", "exports")
 
+// store is where jobs find exports.
+type store interface {
+	find(ctx context.Context, id int64) (*Export, error)
+	create(ctx context.Context, rows int, seconds float64, delay time.Duration, token string) (e *Export, made bool, err error)
+}
+
 // newMux returns the handlers of the demo's jobs. A job is much like a controller's
 // action: it gets an id and fetches the record, and the record does the work.
-func newMux(find func(ctx context.Context, id int64) (*Export, error)) *resque.Mux {
+func newMux(exports store, jobs enqueuer) *resque.Mux {
 	perform := func(ctx context.Context, exportID int64) error {
-		export, err := find(ctx, exportID)
+		export, err := exports.find(ctx, exportID)
 		if err != nil {
 			return err
 		}
@@ -32,5 +39,6 @@ func newMux(find func(ctx context.Context, id int64) (*Export, error)) *resque.M
 	mux := resque.NewMux()
 	mux.Handle(Exporter.Handler(perform))
 	mux.Handle(ExporterJob.Handler(perform))
+	mux.Handle(NightlyExport.Handler(nightly{exports, jobs}.perform))
 	return mux
 }

@@ -24,8 +24,9 @@ type exportsApp struct {
 	jobs    *resque.Client
 	site    *site.Site
 
-	rows    int     // of each new export
-	seconds float64 // that each new export takes
+	rows    int           // of each new export
+	seconds float64       // that each new export takes
+	later   time.Duration // until a scheduled export is due
 
 	unserved func(ctx context.Context) bool // reports whether the queue has no worker
 }
@@ -45,6 +46,7 @@ func (a *exportsApp) routes(r *mux.Router) {
 	get("/exports/{id}", a.withExport(a.show))
 	get("/exports/{id}/download", a.withExport(a.download))
 	post("/exports/{id}/retry", a.withExport(a.retry))
+	post("/schedule", a.schedule)
 }
 
 // index lists the exports, newest first.
@@ -58,8 +60,9 @@ func (a *exportsApp) index(rw http.ResponseWriter, r *http.Request) error {
 	return a.site.Render(rw, http.StatusOK, "exports.html", view)
 }
 
-// create stores an empty export, enqueues its job and answers at once. If the same
-// form is sent twice, as by a double click, create stores one export.
+// create stores an empty export, enqueues its job and answers at once. With when=later
+// the job is delayed. If the same form is sent twice, as by a double click, create stores
+// one export.
 //
 // Ruby: exports#create.
 func (a *exportsApp) create(rw http.ResponseWriter, r *http.Request) error {
@@ -70,9 +73,17 @@ func (a *exportsApp) create(rw http.ResponseWriter, r *http.Request) error {
 	if len(token) > 100 {
 		return &site.Error{Status: http.StatusBadRequest, Title: "Bad request", Text: "The form's token is longer than 100 bytes."}
 	}
+	var delay time.Duration
+	switch when := r.PostFormValue("when"); when {
+	case "", "now":
+	case "later":
+		delay = a.later
+	default:
+		return &site.Error{Status: http.StatusBadRequest, Title: "Bad request", Text: fmt.Sprintf("An export can be built now or later, not %q.", when)}
+	}
 	// If the visitor leaves now, the export must still be stored and enqueued.
 	ctx := context.WithoutCancel(r.Context())
-	export, made, err := a.exports.create(ctx, a.rows, a.seconds, token)
+	export, made, err := a.exports.create(ctx, a.rows, a.seconds, delay, token)
 	if err != nil {
 		return err
 	}
@@ -98,7 +109,11 @@ func (a *exportsApp) populate(ctx context.Context, rw http.ResponseWriter, r *ht
 // accepted answers that the export will be built, and where to find it.
 func (a *exportsApp) accepted(rw http.ResponseWriter, r *http.Request, export *Export) error {
 	if !site.WantsJSON(r) {
-		site.SetFlash(rw, r, flashCreated)
+		flash := flashCreated
+		if export.State == record.Scheduled {
+			flash = flashScheduled
+		}
+		site.SetFlash(rw, r, flash)
 		http.Redirect(rw, r, "/exports", http.StatusSeeOther)
 		return nil
 	}

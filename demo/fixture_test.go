@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ import (
 	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/resque/scheduler"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -104,11 +106,19 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // work runs a worker until the test ends.
 func (f *fixture) work(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.exports.find), worker.Config{
+	w, err := worker.New(f.client, newMux(f.exports, f.client), worker.Config{
 		Queues: []string{"exports"}, PollInterval: 10 * time.Millisecond, Logger: quiet(),
 	})
 	require.NoError(t, err)
 	runUntilEnd(t, w.Run)
+}
+
+// runScheduler runs a scheduler until the test ends.
+func (f *fixture) runScheduler(t *testing.T) {
+	t.Helper()
+	s, err := scheduler.New(f.client, scheduler.Config{Interval: 50 * time.Millisecond, Dynamic: true, Logger: quiet()})
+	require.NoError(t, err)
+	runUntilEnd(t, s.Run)
 }
 
 func runUntilEnd(t *testing.T, run command.Part) {
@@ -124,7 +134,7 @@ func runUntilEnd(t *testing.T, run command.Part) {
 
 // add stores an export without a token.
 func (x exports) add(ctx context.Context, rows int, seconds float64) (*Export, error) {
-	e, _, err := x.create(ctx, rows, seconds, "")
+	e, _, err := x.create(ctx, rows, seconds, 0, "")
 	return e, err
 }
 
@@ -182,7 +192,7 @@ func (e *Export) file(ctx context.Context) ([]byte, error) {
 // workOff performs all queued jobs.
 func (f *fixture) workOff(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.exports.find), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
+	w, err := worker.New(f.client, newMux(f.exports, f.client), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
 	require.NoError(t, err)
 	require.NoError(t, w.Run(t.Context()))
 }
@@ -197,6 +207,11 @@ func (f *fixture) do(t *testing.T, method, path string, header ...string) answer
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, f.web.URL+path, nil)
 	require.NoError(t, err)
+	return f.send(t, req, header...)
+}
+
+func (f *fixture) send(t *testing.T, req *http.Request, header ...string) answer {
+	t.Helper()
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 		if header[i] == "Host" {
@@ -209,6 +224,15 @@ func (f *fixture) do(t *testing.T, method, path string, header ...string) answer
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return answer{resp, string(body)}
+}
+
+// form sends a form with one field.
+func (f *fixture) form(t *testing.T, path, name, value string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.web.URL+path, strings.NewReader(url.Values{name: {value}}.Encode()))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return f.send(t, req, header...)
 }
 
 func (f *fixture) json(t *testing.T, path string) status.JSON {

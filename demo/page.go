@@ -17,7 +17,9 @@ var pageFiles embed.FS
 
 const (
 	exportsPerPage = 50
+
 	flashCreated   = "created" // the name in the cookie; the page shows a sentence
+	flashScheduled = "scheduled"
 )
 
 // indexView is what the list of exports shows.
@@ -27,6 +29,8 @@ type indexView struct {
 	Flash    string
 	Finished *status.Row // the export that has just become ready
 	Token    string      // of the form
+	Later    int         // seconds that a scheduled export waits
+	Schedule scheduleView
 	Exports  []status.Row
 	Limited  bool // older exports are not listed
 	NoWorker bool
@@ -46,21 +50,30 @@ func (a *exportsApp) indexView(rw http.ResponseWriter, r *http.Request) (v index
 	if err != nil {
 		return v, err
 	}
+	v.Schedule, v.Later = a.scheduleView(r.Context()), int(a.later.Seconds())
 	v.Limited, v.Token = len(all) == exportsPerPage, rand.Text()
+	scheduled := false
 	for _, e := range all {
 		row := status.NewRow(&e.Record, places)
 		v.Exports = append(v.Exports, row)
 		v.Waiting = v.Waiting || !e.Complete()
+		scheduled = scheduled || e.State == record.Scheduled
 		if e.State == record.Ready && r.FormValue("ready") == strconv.FormatInt(e.ID, 10) {
 			v.Finished, v.Mark = &row, "✓ "
 		}
 	}
 	// The page's script must not take the flash: it is for the next page that the
 	// visitor opens.
-	if r.Header.Get("X-Fragment") == "" && site.TakeFlash(rw, r) == flashCreated {
-		v.Flash = "Your export is being created, please wait."
+	if r.Header.Get("X-Fragment") == "" {
+		switch site.TakeFlash(rw, r) {
+		case flashCreated:
+			v.Flash = "Your export is being created, please wait."
+		case flashScheduled:
+			v.Flash = "Your export is scheduled. It starts by itself when it is due."
+		}
 	}
 	v.NoWorker = a.unserved(r.Context())
+	v.Schedule.NoScheduler = v.Schedule.NoScheduler && (scheduled || v.Schedule.Next != "")
 	v.Story = a.panel(exampleID(all), v.Live)
 	return v, nil
 }

@@ -144,7 +144,7 @@ func TestPostgres(t *testing.T) {
 		r := start(t, []string{"DATABASE_URL=" + at}, "demo", "--addr", "0", "--rows", "5", "--no-worker")
 		shown := strings.ReplaceAll(at, pgtest.Password, "xxxxx")
 		assert.Contains(t, r.stdout.String(), "  Database   "+shown+"\n")
-		assert.Contains(t, r.stdout.String(), "DATABASE_URL="+shown+" QUEUE=exports goresque work\n  (replace xxxxx with your password)\n")
+		assert.Contains(t, r.stdout.String(), "DATABASE_URL="+shown+" DYNAMIC_SCHEDULE=1 QUEUE=exports goresque work --scheduler\n  (replace xxxxx with your password)\n")
 		assert.NotContains(t, r.stdout.String()+r.stderr.String(), pgtest.Password)
 		assert.Equal(t, 0, r.stop())
 

@@ -27,12 +27,13 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("-screenshots names no directory")
 	}
-	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour}
+	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour, later: 10 * time.Minute}
 	f, empty := setUpWith(t, still), setUpWith(t, still)
 	f.gallery(t)
 	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
 	f.work(t) // an idle worker, so that the page does not show that there is none
+	f.runScheduler(t)
 	tab := browsertest.Start(t)
 	for name, look := range map[string]struct {
 		theme         string
@@ -41,7 +42,7 @@ func TestScreenshots(t *testing.T) {
 		tab.Prefer(look.theme, false)
 		for page, url := range map[string]string{
 			"states": f.web.URL + "/exports?live=on&ready=1", "empty-no-worker": empty.web.URL + "/exports?live=on", "by-hand": f.web.URL + "/exports?live=off",
-			"one-ready": f.web.URL + "/exports/1", "one-failed": f.web.URL + "/exports/3", "one-building": f.web.URL + "/exports/5",
+			"one-ready": f.web.URL + "/exports/1", "one-failed": f.web.URL + "/exports/3", "one-building": f.web.URL + "/exports/5", "one-scheduled": f.web.URL + "/exports/8",
 			"conflict": f.web.URL + "/exports/5/download", "gone": f.web.URL + "/exports/2/download", "missing": f.web.URL + "/exports/99",
 		} {
 			tab.Do(browsertest.Viewport(look.width, look.height), browsertest.Navigate(url))
@@ -62,6 +63,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	}
 	f := setUp(t, 10_000, 4)
 	f.work(t)
+	f.runScheduler(t)
 	tab := browsertest.Start(t)
 	tab.Do(browsertest.Viewport(900, 420), browsertest.Navigate(f.web.URL+"/exports"))
 	var film [][]byte
@@ -85,12 +87,15 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 }
 
 // gallery creates exports in every state: 1 is ready, 2 expired, 3 failed,
-// 4 cancelled, 5 building, 6 and 7 are queued.
+// 4 cancelled, 5 building, 6 and 7 are queued, 8 is scheduled. It also schedules an
+// export for each night.
 func (f *fixture) gallery(t *testing.T) {
 	t.Helper()
 	for range 7 {
 		require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
 	}
+	require.Equal(t, http.StatusSeeOther, f.form(t, "/exports", "when", "later").StatusCode)
+	require.Equal(t, http.StatusSeeOther, f.form(t, "/schedule", "every", "night").StatusCode)
 	started := time.Now().Add(-2 * time.Second)
 	for id, columns := range map[int]map[string]any{
 		1: {"state": record.Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(record.KeptFor)},

@@ -1,5 +1,5 @@
-// Package cancel lets a visitor cancel or delete an export while its job waits or
-// runs.
+// Package cancel lets a visitor cancel or delete an export while its job is
+// delayed, waits or runs.
 package cancel
 
 import (
@@ -21,7 +21,7 @@ type Actions struct {
 	Log    *slog.Logger
 }
 
-// Cancel removes the export's job from the queue, or ends its run.
+// Cancel removes the export's job before it is due or from the queue, or ends its run.
 func (a *Actions) Cancel(rw http.ResponseWriter, r *http.Request, export *record.Record) error {
 	ctx := context.WithoutCancel(r.Context()) // both steps happen even if the visitor leaves
 	a.dequeue(ctx, export)
@@ -46,17 +46,21 @@ func (a *Actions) Delete(rw http.ResponseWriter, r *http.Request, export *record
 	return nil
 }
 
-// dequeue removes the job of a queued export. The caller changes the record after
+// dequeue removes the job of a scheduled or queued export. The caller changes the record after
 // that, so that dequeue cannot remove the job of a later retry. If the job stays,
 // because Redis cannot be reached or a worker has taken it, it does nothing when it
 // runs.
 func (a *Actions) dequeue(ctx context.Context, export *record.Record) {
-	if export.State != record.Queued {
+	if export.State != record.Scheduled && export.State != record.Queued {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if _, _, err := a.Client.Dequeue(ctx, a.Job(export.ID)); err != nil {
+	_, err := a.Client.RemoveDelayed(ctx, a.Job(export.ID)) // first: the scheduler may move it to the queue
+	if err == nil {
+		_, _, err = a.Client.Dequeue(ctx, a.Job(export.ID))
+	}
+	if err != nil {
 		a.Log.Warn("job not dequeued", "export", export.ID, "err", err)
 	}
 }

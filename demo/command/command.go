@@ -22,6 +22,7 @@ type App struct {
 	Queue, Class string // of the job, for the screen
 	Models       []any  // of the database's tables
 	Parts        func(env *cli.Env, o Opened) ([]Part, error)
+	Restore      func(ctx context.Context, o Opened) error // delays jobs again that an embedded Redis has lost
 }
 
 // Part is a part of the demo. It runs until its context ends.
@@ -55,8 +56,8 @@ func New(env *cli.Env, app App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run the demo: a web app with a slow export, a worker and a Redis",
-		Long: `Runs a web app with a slow export, and a worker that builds the exports, until
-INT or TERM. It starts an embedded Redis unless --redis or REDIS_URL names one.
+		Long: `Runs a web app with a slow export, a worker that builds the exports and a
+scheduler, until INT or TERM. It starts an embedded Redis unless --redis or REDIS_URL names one.
 It prints the address of each part and how to join in.
 
 DATABASE_URL can name the database: sqlite:PATH, or
@@ -78,7 +79,7 @@ goresque_demo.`,
 	flags.Float64Var(&o.Seconds, "seconds", 4, "how long an export takes")
 	flags.IntVar(&o.Rows, "rows", 10_000, "how many customers to export")
 	flags.IntVar(&o.Workers, "workers", 1, "how many workers to run, as slots of this process")
-	flags.BoolVar(&o.noWorker, "no-worker", false, "run no worker; start one in another terminal")
+	flags.BoolVar(&o.noWorker, "no-worker", false, "run no worker and no scheduler; start them in another terminal")
 	flags.StringVar(&o.data, "data", "", "directory of the database; overrides DATABASE_URL (default ./"+database.DefaultDir+")")
 	flags.BoolVar(&o.temp, "temp", false, "use a temporary database, deleted when the demo stops")
 	flags.BoolVar(&o.reset, "reset", false, "delete all exports and customers from the database first")
@@ -139,6 +140,11 @@ func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 		o.Workers = 0
 	}
 	o.Listener, o.Hosts, o.Client, o.DB = listener, o.addr.hosts(listener), client, db
+	if own {
+		if err := app.Restore(ctx, o.Opened); err != nil {
+			return err
+		}
+	}
 	parts, err := app.Parts(env, o.Opened)
 	if err != nil {
 		return err

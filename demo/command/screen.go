@@ -23,7 +23,7 @@ type screen struct {
 // bug reports.
 func (s screen) String() string {
 	redis, data := s.redis.String(), cmp.Or(s.database.Path, s.database.Shown)
-	work := fmt.Sprintf("%d, on queue %s", s.workers, s.queue)
+	work, start := fmt.Sprintf("%d, on queue %s; and a scheduler", s.workers, s.queue), "QUEUE="+s.queue+" goresque work"
 	if s.ownRedis {
 		redis += "  (embedded; its data is lost when the demo stops)"
 	}
@@ -32,6 +32,7 @@ func (s screen) String() string {
 	}
 	if s.workers == 0 {
 		work = "none: exports stay queued until you start one"
+		start = "DYNAMIC_SCHEDULE=1 " + start + " --scheduler"
 	}
 	vars := s.redisVars()
 	hint := ""
@@ -47,7 +48,7 @@ func (s screen) String() string {
   Workers    %s
 
 Start a worker in a second terminal:
-  %s DATABASE_URL=%s QUEUE=%s goresque work%s
+  %s DATABASE_URL=%s %s%s
 
 Enqueue the job of export 1 from a shell:
   %s goresque enqueue -q %s %s 1
@@ -57,7 +58,7 @@ or from Ruby:
 If goresque is not installed, use "go run ./cmd/goresque". Stop with Ctrl-C.
 
 `, s.web, strings.TrimSuffix(s.web, "exports")+"resque/", redis, data, work,
-		vars, quote(s.database.Shown), s.queue, hint,
+		vars, quote(s.database.Shown), start, hint,
 		vars, s.queue, s.class,
 		s.rubyRedis(), s.class, s.queue, s.class)
 }

@@ -24,6 +24,7 @@ type Fleet struct {
 	Queue   string
 	Classes []string    // the classes of the exports' jobs, whose one argument is the export's id
 	Mux     *resque.Mux // unwraps the jobs of Rails
+	Job     func(id int64) resque.Job
 
 	mu       sync.Mutex
 	asked    time.Time
@@ -63,6 +64,17 @@ func serves(patterns []string, queue string) (served bool) {
 		served = served || match
 	}
 	return served
+}
+
+// Delayed reports whether the job of an export is delayed.
+func (f *Fleet) Delayed(ctx context.Context, id int64) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	at, err := f.Client.ScheduledAt(ctx, f.Job(id))
+	if err != nil {
+		return false, fmt.Errorf("looking for the delayed job of export %d: %w", id, err)
+	}
+	return len(at) > 0, nil
 }
 
 // Jobs has the ids of the exports whose jobs wait or run.

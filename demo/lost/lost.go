@@ -1,5 +1,6 @@
 // Package lost marks exports as failed if their job is lost, for example because the
-// worker was killed, and deletes files that have expired.
+// worker was killed, marks scheduled exports as queued when they are due, and deletes
+// files that have expired.
 package lost
 
 import (
@@ -34,7 +35,7 @@ type sighting struct {
 // Run sweeps until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
 	s.After = cmp.Or(s.After, 12*time.Second)
-	tick := time.NewTicker(min(s.After/4, 2*time.Second))
+	tick := time.NewTicker(min(s.After/4, time.Second))
 	defer tick.Stop()
 	quiet := false
 	for {
@@ -43,7 +44,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := errors.Join(s.expire(ctx), s.findLost(ctx, time.Now()))
+		err := errors.Join(s.expire(ctx), s.queueDue(ctx, time.Now()), s.findLost(ctx, time.Now()))
 		if err != nil && !quiet && ctx.Err() == nil {
 			s.Log.Warn("sweeping exports failed", "err", err)
 		}
@@ -60,6 +61,23 @@ func (s *Sweeper) expire(ctx context.Context) error {
 	return err
 }
 
+// queueDue marks scheduled exports that are due as queued, unless no scheduler has
+// moved the job yet. If a worker has already taken the job, its run marks the export.
+func (s *Sweeper) queueDue(ctx context.Context, now time.Time) error {
+	exports, err := record.UnderWay(ctx, s.DB)
+	for _, e := range exports {
+		if !e.DueBy(now) {
+			continue
+		}
+		delayed, failed := s.Fleet.Delayed(ctx, e.ID)
+		if failed == nil && !delayed {
+			_, failed = e.Queue(ctx)
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
 // findLost looks up the jobs of exports that have not changed for s.After. A run
 // reports at least once a second.
 func (s *Sweeper) findLost(ctx context.Context, now time.Time) error {
@@ -69,16 +87,27 @@ func (s *Sweeper) findLost(ctx context.Context, now time.Time) error {
 	}
 	before := s.seen
 	s.seen = make(map[int64]sighting, len(exports))
-	var silent []*record.Record
+	var silent []*record.Record // without those whose job is delayed
 	for _, e := range exports {
 		sight := before[e.ID]
 		if sight.version != e.Version {
 			sight = sighting{e.Version, now}
 		}
 		s.seen[e.ID] = sight
-		if now.Sub(sight.since) >= s.After {
-			silent = append(silent, e)
+		if now.Sub(sight.since) < s.After {
+			continue
 		}
+		if e.State == record.Scheduled {
+			delayed, err := s.Fleet.Delayed(ctx, e.ID) // before Jobs: a scheduler may move the job
+			if err != nil {
+				return err
+			}
+			if delayed {
+				s.seen[e.ID] = sighting{e.Version, now} // look again after s.After
+				continue
+			}
+		}
+		silent = append(silent, e)
 	}
 	if len(silent) == 0 {
 		return nil
@@ -106,6 +135,8 @@ func (s *Sweeper) judge(ctx context.Context, e *record.Record, jobs fleet.Jobs, 
 		_, err = e.Lose(ctx, "Its worker was killed, or the machine is gone.")
 	case e.State == record.Building:
 		_, err = e.Lose(ctx, "Its worker stopped before it was done, and no other worker has the job.")
+	case e.State == record.Scheduled && !e.DueBy(time.Now()):
+		_, err = e.Lose(ctx, "Its job was removed before it was due.")
 	case !jobs.Cut:
 		_, err = e.Lose(ctx, "Its job is no longer in the queue.")
 	}

@@ -34,8 +34,12 @@ func testSweeper(t *testing.T) *Sweeper {
 	require.NoError(t, err)
 	return &Sweeper{
 		DB: db, Log: slog.New(slog.DiscardHandler), After: after,
-		Fleet: &fleet.Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux()},
+		Fleet: &fleet.Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux(), Job: testJob},
 	}
+}
+
+func testJob(id int64) resque.Job {
+	return resque.Job{Queue: "exports", Class: "Exporter", Args: []any{id}}
 }
 
 func (s *Sweeper) newExport(t *testing.T, state record.State) int64 {
@@ -149,4 +153,49 @@ func TestExpireDeletesOnlyExpiredFiles(t *testing.T) {
 	require.NoError(t, s.expire(t.Context()))
 	assert.Equal(t, record.Ready, s.find(t, fresh).State)
 	assert.Equal(t, record.Expired, s.find(t, old).State)
+}
+
+// newScheduled returns an export that is due at a time, and delays its job until then.
+func (s *Sweeper) newScheduled(t *testing.T, due time.Time) int64 {
+	t.Helper()
+	r := &record.Record{DueAt: &due}
+	require.NoError(t, s.DB.Create(r).Error)
+	_, err := s.Fleet.Client.Enqueue(t.Context(), testJob(r.ID).In(time.Hour))
+	require.NoError(t, err)
+	return r.ID
+}
+
+func TestFindLostKeepsAScheduledExportWhoseJobIsDelayed(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	now := time.Now()
+	id := s.newScheduled(t, now.Add(time.Hour))
+	for i := range 4 {
+		require.NoError(t, s.findLost(t.Context(), now.Add(time.Duration(i)*after)))
+	}
+	assert.Equal(t, record.Scheduled, s.find(t, id).State)
+
+	_, err := s.Fleet.Client.RemoveDelayed(t.Context(), testJob(id))
+	require.NoError(t, err)
+	require.NoError(t, s.findLost(t.Context(), now.Add(4*after)))
+	assert.Equal(t, record.Failed, s.find(t, id).State)
+	assert.Equal(t, "Its job was removed before it was due.", s.find(t, id).Message)
+}
+
+func TestQueueDueQueuesAnExportWhoseJobIsNoLongerDelayed(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	now := time.Now()
+	id := s.newScheduled(t, now.Add(time.Minute))
+	require.NoError(t, s.queueDue(t.Context(), now.Add(2*time.Minute)))
+	assert.Equal(t, record.Scheduled, s.find(t, id).State, "no scheduler has moved its job")
+
+	_, err := s.Fleet.Client.EnqueueDelayed(t.Context(), testJob(id))
+	require.NoError(t, err)
+	require.NoError(t, s.queueDue(t.Context(), now))
+	assert.Equal(t, record.Scheduled, s.find(t, id).State, "it is not due")
+	require.NoError(t, s.queueDue(t.Context(), now.Add(time.Minute)))
+	got := s.find(t, id)
+	assert.Equal(t, record.Queued, got.State)
+	assert.Nil(t, got.DueAt)
 }

@@ -32,10 +32,10 @@ func Version(ctx context.Context, db *database.DB) (n int64, err error) {
 	return n, nil
 }
 
-// UnderWay returns the records that are queued or being built.
+// UnderWay returns the records that are scheduled, queued or being built.
 func UnderWay(ctx context.Context, db *database.DB) ([]*Record, error) {
-	return list(ctx, db, "listing queued and building exports", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state IN ?", []State{Queued, Building})
+	return list(ctx, db, "listing exports under way", func(tx *gorm.DB) *gorm.DB {
+		return tx.Where("state IN ?", underWay())
 	})
 }
 
@@ -46,11 +46,11 @@ func Outdated(ctx context.Context, db *database.DB) ([]*Record, error) {
 	})
 }
 
-// LastReady returns the latest record that became ready in its first run, or nothing.
-// A record does not store when a later run was requested.
+// LastReady returns the latest record that was queued at once and became ready in its
+// first run, or nothing. A record does not store when a later run was requested.
 func LastReady(ctx context.Context, db *database.DB) ([]*Record, error) {
 	return list(ctx, db, "finding the last export", func(tx *gorm.DB) *gorm.DB {
-		return tx.Where("state = ? AND attempt = 1", Ready).Order("id DESC").Limit(1)
+		return tx.Where("state = ? AND attempt = 1 AND due_at IS NULL", Ready).Order("id DESC").Limit(1)
 	})
 }
 
@@ -80,10 +80,13 @@ func Line(ctx context.Context, db *database.DB) (map[int64]int, error) {
 }
 
 // Interrupt marks all queued and building records as failed. It is for a database
-// whose jobs no longer exist.
+// whose jobs no longer exist. Scheduled records stay: their jobs can be delayed again.
 func Interrupt(ctx context.Context, db *database.DB, why string) error {
 	records, err := UnderWay(ctx, db)
 	for _, r := range records {
+		if r.State == Scheduled {
+			continue
+		}
 		_, failed := r.Lose(ctx, why)
 		err = errors.Join(err, failed)
 	}

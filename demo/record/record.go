@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -18,9 +19,10 @@ import (
 // State is the state of an export.
 type State string
 
-// The states of an export. Queued and Building lead to one of the others, and
-// Failed, Cancelled and Expired lead back to Queued.
+// The states of an export. Scheduled leads to Queued or Building. Queued and Building
+// lead to one of the others, and Failed, Cancelled and Expired lead back to Queued.
 const (
+	Scheduled State = "scheduled"
 	Queued    State = "queued"
 	Building  State = "building"
 	Ready     State = "ready"
@@ -46,6 +48,7 @@ type Record struct {
 	Done, Total int    // rows
 	Bytes       int64  // of its file
 	SHA256      string
+	DueAt       *time.Time // when its job goes to the queue; nil if it did at once
 	StartedAt   *time.Time // of the latest run
 	ExpiresAt   *time.Time
 
@@ -69,6 +72,9 @@ func Models() []any { return []any{&chunk{}, &counter{}} }
 // BeforeCreate sets the first state and version of a new record.
 func (r *Record) BeforeCreate(tx *gorm.DB) (err error) {
 	r.State = Queued
+	if r.DueAt != nil {
+		r.State = Scheduled
+	}
 	r.Version, err = nextVersion(tx)
 	return err
 }
@@ -88,8 +94,16 @@ func (r *Record) In(db *database.DB) { r.db = db }
 // DB returns the database of the record.
 func (r *Record) DB() *database.DB { return r.db }
 
-// Complete reports whether the record is neither queued nor building.
-func (r *Record) Complete() bool { return r.State != Queued && r.State != Building }
+// underWay returns the states of a record whose job waits or runs.
+func underWay() []State { return []State{Scheduled, Queued, Building} }
+
+// Complete reports whether the record is neither scheduled nor queued nor building.
+func (r *Record) Complete() bool { return !slices.Contains(underWay(), r.State) }
+
+// DueBy reports whether the record is scheduled for now or earlier.
+func (r *Record) DueBy(now time.Time) bool {
+	return r.State == Scheduled && (r.DueAt == nil || !r.DueAt.After(now))
+}
 
 // The methods from Retry to PutBack change a record from outside its run. They return
 // false, and change nothing in the database, if the record is not in a state that
@@ -102,10 +116,15 @@ func (r *Record) Retry(ctx context.Context) (bool, error) {
 	return r.move(ctx, Queued, "", "state IN ?", []State{Failed, Cancelled, Expired})
 }
 
-// Cancel marks a queued or building record as cancelled. Its run ends at the next
-// piece.
+// Cancel marks a scheduled, queued or building record as cancelled. Its run ends at
+// the next piece.
 func (r *Record) Cancel(ctx context.Context) (bool, error) {
-	return r.move(ctx, Cancelled, "", "state IN ?", []State{Queued, Building})
+	return r.move(ctx, Cancelled, "", "state IN ?", underWay())
+}
+
+// Queue marks a scheduled record whose job has gone to the queue as queued.
+func (r *Record) Queue(ctx context.Context) (bool, error) {
+	return r.move(ctx, Queued, "", "state = ?", Scheduled)
 }
 
 // Expire marks a ready record as expired and removes its file.
@@ -140,7 +159,7 @@ func (r *Record) move(ctx context.Context, to State, message, condition string, 
 			return err
 		}
 		result := tx.Model(&Record{ID: r.ID}).Where(condition, args...).Updates(map[string]any{
-			"state": to, "message": shorten(message), "done": 0, "bytes": 0, "attempt": gorm.Expr("attempt + 1"), "version": version,
+			"state": to, "message": shorten(message), "done": 0, "bytes": 0, "due_at": nil, "attempt": gorm.Expr("attempt + 1"), "version": version,
 		})
 		if ok = result.RowsAffected == 1; ok {
 			err = removeFile(tx, r.ID)

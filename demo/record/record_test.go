@@ -123,7 +123,11 @@ func TestListsReturnTheRecordsOfAState(t *testing.T) {
 	t.Parallel()
 	db := testDatabase(t)
 	queued, building, ready, outdated, again := newRecord(t, db), newRecord(t, db), newRecord(t, db), newRecord(t, db), newRecord(t, db)
+	due := time.Now().Add(time.Hour)
+	scheduled, delayed := &Record{DueAt: &due}, &Record{DueAt: &due}
+	require.NoError(t, db.Create([]*Record{scheduled, delayed}).Error)
 	for r, columns := range map[*Record]map[string]any{
+		delayed:  {"state": Ready, "attempt": 1, "expires_at": due.UTC()},
 		building: {"state": Building},
 		ready:    {"state": Ready, "attempt": 1, "expires_at": time.Now().UTC().Add(time.Hour)},
 		outdated: {"state": Ready, "attempt": 2, "expires_at": time.Now().UTC().Add(-time.Hour)},
@@ -138,7 +142,7 @@ func TestListsReturnTheRecordsOfAState(t *testing.T) {
 		}
 		return ids
 	}
-	assert.ElementsMatch(t, []int64{queued.ID, building.ID, again.ID}, ids(UnderWay(t.Context(), db)))
+	assert.ElementsMatch(t, []int64{queued.ID, building.ID, again.ID, scheduled.ID}, ids(UnderWay(t.Context(), db)))
 	assert.Equal(t, []int64{outdated.ID}, ids(Outdated(t.Context(), db)))
 	assert.Equal(t, []int64{ready.ID}, ids(LastReady(t.Context(), db)))
 	line, err := Line(t.Context(), db)
@@ -146,7 +150,7 @@ func TestListsReturnTheRecordsOfAState(t *testing.T) {
 	assert.Equal(t, map[int64]int{again.ID: 1, queued.ID: 2}, line)
 
 	require.NoError(t, Interrupt(t.Context(), db, "stopped"))
-	assert.Empty(t, ids(UnderWay(t.Context(), db)))
+	assert.Equal(t, []int64{scheduled.ID}, ids(UnderWay(t.Context(), db)))
 	assert.Equal(t, Ready, find(t, db, ready.ID).State)
 }
 

@@ -4,6 +4,7 @@ package status
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -23,7 +24,7 @@ type Row struct {
 // id, counted from 1.
 func NewRow(r *record.Record, places map[int64]int) Row {
 	label := map[record.State]string{
-		record.Queued: "Queued", record.Building: "Building", record.Ready: "Ready",
+		record.Scheduled: "Scheduled", record.Queued: "Queued", record.Building: "Building", record.Ready: "Ready",
 		record.Failed: "Failed", record.Cancelled: "Cancelled", record.Expired: "Expired",
 	}[r.State]
 	return Row{r, Path(r), label, text(r, places)}
@@ -44,6 +45,17 @@ func (v Row) Size() string { return words.Size(v.Bytes) }
 // Until returns when the file expires.
 func (v Row) Until() string { return v.ExpiresAt.Local().Format("2 Jan, 15:04") }
 
+// Left returns the seconds until a scheduled export is due; 0 if it is due.
+func (v Row) Left() int {
+	if v.State != record.Scheduled || v.DueAt == nil {
+		return 0
+	}
+	return SecondsUntil(*v.DueAt)
+}
+
+// SecondsUntil returns the seconds until a time, rounded up; 0 if it has passed.
+func SecondsUntil(t time.Time) int { return max(0, int(math.Ceil(time.Until(t).Seconds()))) }
+
 // JSON is an export as a program gets it. The first five fields are those of the
 // Rails app that the demo is modelled on.
 type JSON struct {
@@ -59,6 +71,7 @@ type JSON struct {
 	DownloadURL *string      `json:"download_url"`
 	Bytes       int64        `json:"bytes"`
 	SHA256      string       `json:"sha256"`
+	DueAt       *time.Time   `json:"due_at"`
 	ExpiresAt   *time.Time   `json:"expires_at"`
 	Error       *string      `json:"error"`
 }
@@ -79,10 +92,15 @@ func NewJSON(r *record.Record, places map[int64]int) JSON {
 	case record.Ready:
 		download, expires := Path(r)+"/download", r.ExpiresAt.UTC()
 		j.DownloadURL, j.Bytes, j.SHA256, j.ExpiresAt = &download, r.Bytes, r.SHA256, &expires
+	case record.Scheduled:
+		if r.DueAt != nil {
+			due := r.DueAt.UTC()
+			j.DueAt = &due
+		}
 	case record.Failed:
 		message := r.Message
 		j.Error = &message
-	default: // the other states have neither
+	default: // the other states have none of these
 	}
 	return j
 }
@@ -125,6 +143,11 @@ func Answer(rw http.ResponseWriter, r *http.Request, export *record.Record) erro
 // text describes the state and progress of an export in words.
 func text(r *record.Record, places map[int64]int) string {
 	switch r.State {
+	case record.Scheduled:
+		if r.DueBy(time.Now()) {
+			return "Due now, waits for a scheduler"
+		}
+		return "Starts at " + r.DueAt.Local().Format(time.TimeOnly)
 	case record.Queued:
 		if place := places[r.ID]; place > 0 {
 			return words.Ordinal(place) + " in line"

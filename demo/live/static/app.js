@@ -61,7 +61,7 @@ async function refresh(hard = live === 'reload') {
 // An open export that is now ready is news.
 function note() {
   for (const { id, dataset: { state } } of rows())
-    if (/queued|building/.test(state)) open.add(id);
+    if (/scheduled|queued|building/.test(state)) open.add(id);
     else if (open.delete(id) && state === 'ready') ready = id.slice(7);
   sessionStorage.open = [...open];
   if (ready) refresh(false);
@@ -74,7 +74,7 @@ function swap(page, news) {
   const fresh = [...page.querySelectorAll('[data-row]')];
   if (!fresh.some((row) => $(row.id))) return $('list').replaceWith(page.getElementById('list'));
   for (const part of page.querySelectorAll('[data-part]')) {
-    document.querySelector(`[data-part=${part.dataset.part}]`).replaceWith(part);
+    replace(document.querySelector(`[data-part=${part.dataset.part}]`), part);
   }
   for (const row of rows()) if (!page.getElementById(row.id)) row.remove();
   fresh.forEach((row, i) => {
@@ -84,7 +84,7 @@ function swap(page, news) {
   });
 }
 
-// Keeps the focus in the row.
+// Keeps the focus.
 function replace(old, row) {
   const at = [...old.querySelectorAll('a, button')].indexOf(document.activeElement);
   old.replaceWith(row);
