@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/goresque/goresque/internal/exchange"
@@ -20,7 +21,7 @@ type decision struct {
 	err      error
 	verdict  policy.Verdict
 	policies policy.Set
-	failure  *resque.Failure // nil if the job has not failed
+	failure  func() *resque.Failure // made when it is needed
 	job      policy.Job
 	ending   policy.Ending
 	saved    bool // by the failure backends
@@ -30,24 +31,34 @@ type decision struct {
 // clockTimeout bounds a reading of Redis's clock, of which most decisions need none.
 const clockTimeout = 5 * time.Second
 
-// decide returns the end of a job by the policies of its class.
+// decide returns the end of a job with an error by the policies of its class.
 func (s *slot) decide(in *runningJob, policies policy.Set, err error, at time.Time, attrs []any) *finished {
-	d := &decision{slot: s, in: in, err: err, policies: policies, attrs: attrs}
-	d.job = policy.Job{
+	d := &decision{slot: s, in: in, err: err, verdict: s.judge(in, err), policies: policies, job: s.ended(in), attrs: attrs}
+	d.failure = sync.OnceValue(func() *resque.Failure {
+		f := resque.NewFailure(in.job, err, at)
+		return &f
+	})
+	last := &finished{Finished: exchange.Finished{Outcome: d.outcome()}}
+	last.before, last.Again, last.Recorded = d.before, d.again, d.recorded
+	return last
+}
+
+// succeed returns the end of a job without an error, to which policies add effects. They
+// expect nothing, so it is not decided again.
+func (s *slot) succeed(in *runningJob, policies policy.Set) *finished {
+	job := s.ended(in)
+	e, wrong := policies.End(&job, nil, policy.Verdict{}, nil)
+	s.logWrong(in, wrong)
+	effects := append(s.outcomes.written(&e, job.Queue), s.outcomes.store.Processed(in.reserved.Worker)...)
+	return &finished{Finished: exchange.Finish(in.reserved, effects)}
+}
+
+// ended returns a job that has ended, for policies.
+func (s *slot) ended(in *runningJob) policy.Job {
+	return policy.Job{
 		Class: in.class, Queue: in.reserved.Queue, Args: in.args, Payload: in.reserved.Payload, Given: in.job,
 		Store: s.outcomes.store, Now: s.outcomes.now,
 	}
-	if err != nil {
-		d.verdict = s.judge(in, err)
-		f := resque.NewFailure(in.job, err, at)
-		d.failure = &f
-	}
-	last := &finished{Finished: exchange.Finished{Outcome: d.outcome()}}
-	if err == nil {
-		return last
-	}
-	last.before, last.Again, last.Recorded = d.before, d.again, d.recorded
-	return last
 }
 
 // judge returns what the error of a job means for further attempts.
@@ -69,7 +80,7 @@ func (s *slot) logWrong(in *runningJob, wrong error) {
 // outcome lets the policies decide and returns what is written.
 func (d *decision) outcome() store.Outcome {
 	var wrong error
-	d.ending, wrong = d.policies.End(&d.job, d.err, d.verdict, func() []byte { return d.failure.AppendJSON(nil) })
+	d.ending, wrong = d.policies.End(&d.job, d.err, d.verdict, func() []byte { return d.failure().AppendJSON(nil) })
 	d.logWrong(d.in, wrong)
 	effects := d.outcomes.written(&d.ending, d.job.Queue)
 	if d.ending.Failed() && !isDirtyExit(d.err) {
@@ -97,12 +108,13 @@ func (d *decision) before(ctx context.Context) {
 	d.logWrong(d.in, policy.Call(ctx, d.ending.Before))
 	if d.ending.Fail && !d.saved {
 		d.saved = true
-		resque.SaveFailure(ctx, d.cfg.Logger, d.cfg.FailureBackends, *d.failure)
+		resque.SaveFailure(ctx, d.cfg.Logger, d.cfg.FailureBackends, *d.failure())
 	}
 }
 
-// recorded logs the outcome, which is certain only now.
-func (d *decision) recorded() {
+// recorded logs the outcome, which is certain only now. It returns what policies do after
+// that.
+func (d *decision) recorded() (after func()) {
 	attrs := slices.Concat(d.attrs, d.ending.Notes)
 	if again := d.ending.Again; again != nil && !again.Due.IsZero() {
 		attrs = append(attrs, "due", again.Due.UTC().Format(time.RFC3339))
@@ -115,5 +127,8 @@ func (d *decision) recorded() {
 	default:
 		d.log.Error("job failed", append(attrs, "err", d.err)...)
 	}
-	d.logWrong(d.in, policy.Call(context.Background(), d.ending.After))
+	if d.ending.After == nil {
+		return nil
+	}
+	return func() { d.logWrong(d.in, policy.Call(context.Background(), d.ending.After)) }
 }

@@ -2,14 +2,17 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -30,6 +33,49 @@ func BenchmarkDrain(b *testing.B) {
 			require.NoError(b, err)
 			w, err := worker.New(s.Client(b), mux, worker.Config{
 				Queues: []string{"exports"}, Concurrency: slots, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler),
+			})
+			require.NoError(b, err)
+			b.ReportAllocs()
+			b.ResetTimer()
+			require.NoError(b, w.Run(b.Context()))
+		})
+	}
+}
+
+// BenchmarkDrainRetry compares attempts of a class with and without a retry policy. An
+// operation is one attempt.
+func BenchmarkDrainRetry(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		fails int64 // attempts of each job that fail
+		set   []resque.Setting
+	}{
+		{"plain", 0, nil},
+		{"success", 0, []resque.Setting{retry.Policy{Record: retry.LastOnly}}},
+		{"each fails once", 1, []resque.Setting{retry.Policy{Record: retry.LastOnly}}},
+		{"each fails thrice", 3, []resque.Setting{retry.Policy{Limit: 3, Record: retry.LastOnly}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := redistest.Start(b)
+			jobs := b.N/int(c.fails+1) + 1
+			failed := make([]atomic.Int64, jobs)
+			boom := errors.New("boom")
+			mux := resque.NewMux()
+			exporter := resque.Define1[int64]("Exporter", "exports", c.set...)
+			mux.Handle(exporter.Handler(func(_ context.Context, id int64) error {
+				if c.fails > 0 && failed[id].Add(1) <= c.fails {
+					return boom
+				}
+				return nil
+			}))
+			r := s.Conn(b)
+			for i := range jobs {
+				require.NoError(b, r.Send("RPUSH", "resque:queue:exports", fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, i)))
+			}
+			_, err := r.Do("")
+			require.NoError(b, err)
+			w, err := worker.New(s.Client(b), mux, worker.Config{
+				Queues: []string{"exports"}, Concurrency: 25, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler),
 			})
 			require.NoError(b, err)
 			b.ReportAllocs()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/fork"
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -281,18 +282,15 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 // another attempt, the outcome is logged when it is written.
 func (s *slot) finish(in *runningJob, err error) *finished {
 	policies := resque.PoliciesOf(s.handler, in.class)
-	if err == nil && in.quiet && policies == nil {
-		return s.outcomes.done(in.reserved)
+	if err == nil && in.quiet {
+		return s.done(in, policies)
 	}
 	now := time.Now()
 	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
 	switch {
 	case err == nil:
 		s.log.Info("job done", attrs...)
-		if policies != nil {
-			return s.decide(in, policies, nil, now, attrs)
-		}
-		return s.outcomes.done(in.reserved)
+		return s.done(in, policies)
 	case isDontPerform(err):
 		s.log.Info("job not performed: a hook refused it", attrs...)
 		return s.outcomes.done(in.reserved)
@@ -309,6 +307,14 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 		return s.outcomes.cutOff(in.reserved, failure)
 	}
 	return s.outcomes.failed(in.reserved, failure)
+}
+
+// done returns the outcome of a job without an error.
+func (s *slot) done(in *runningJob, policies policy.Set) *finished {
+	if policies == nil {
+		return s.outcomes.done(in.reserved)
+	}
+	return s.succeed(in, policies)
 }
 
 // isReturned reports whether a job that ended with err because the worker stops

@@ -177,7 +177,9 @@ func (c *caller) noteResults(results []store.FinishResult, attempt int) (recorde
 		case !results[i].Ours && attempt == 1:
 			c.log.Warn("record of a running job was taken over, its result is not recorded", "worker", s.worker)
 		case s.last != nil && s.last.Recorded != nil: // or the reply was lost
-			recorded = append(recorded, task{nil, s.last.Recorded})
+			if after := s.last.Recorded(); after != nil {
+				recorded = append(recorded, task{nil, after})
+			}
 		}
 		s.outcome, s.last, s.refusal = nil, nil, nil
 	}

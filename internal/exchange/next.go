@@ -16,9 +16,11 @@ type Finished struct {
 
 	// Again, if not nil, returns the outcome to write instead if a value is not the one
 	// that this one expects. Recorded, if not nil, is called when the outcome is written.
-	// Both are called by a goroutine that is in Next, without a lock, and may block.
+	// It must not block, because the slots wait for it. Again and the function that
+	// Recorded returns, if it is not nil, are called by a goroutine that is in Next,
+	// without a lock, and may block.
 	Again    func(expected []store.Expectation, values []store.Value) store.Outcome
-	Recorded func()
+	Recorded func() (after func())
 }
 
 // requeuer returns the effects that put a job back at the front of its queue.

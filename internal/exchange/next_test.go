@@ -144,7 +144,9 @@ func TestChangedOutcomesAreChosenAgain(t *testing.T) {
 				}
 				return o
 			}
-			last.Recorded = func() { events = append(events, "recorded") }
+			last.Recorded = func() func() {
+				return func() { events = append(events, "recorded") }
+			}
 			_, ok = x.Next(ctx, "1", last)
 			assert.False(t, ok)
 			assert.Equal(t, []string{"[{k }] [{1 false}]", "[{k 1}] [{1 false}]", "recorded"}, events)

@@ -61,6 +61,7 @@ const LongRecord = 4096
 // Effect is one write of an outcome. Methods of Store build them.
 type Effect struct {
 	counter bool // adds one to the key
+	deletes bool // deletes the key: many outcomes do that with one command
 	command string
 	key     any // a string
 	args    []any
@@ -169,8 +170,8 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 	size := len(c.queueKeys.keys) + len(counters) + 3*(len(finished)+len(free))
 	c.call.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
 	c.call.keys = append(c.call.keys, c.queueKeys.keys...)
-	c.args = append(make([]any, 0, 8+size),
-		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.prefix)
+	c.args = append(make([]any, 0, 9+size),
+		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.deletes(finished, form), c.prefix)
 	if c.prefix == 0 {
 		for _, name := range c.names {
 			c.args = append(c.args, name)
@@ -207,11 +208,34 @@ func (c *exchangeCall) form(finished []Outcome, shared []any) string {
 		return mixed
 	}
 	for _, o := range finished {
-		if len(o.Expect) > 0 || len(o.Effects) != len(shared)+1 || slices.ContainsFunc(o.Effects, func(e Effect) bool { return !e.counter }) {
+		counts, deletes := 0, 0
+		for _, e := range o.Effects {
+			switch {
+			case e.counter:
+				counts++
+			case e.deletes:
+				deletes++
+			}
+		}
+		if len(o.Expect) > 0 || counts != len(shared)+1 || deletes > 1 || counts+deletes != len(o.Effects) {
 			return ordered
 		}
 	}
 	return plain
+}
+
+// deletes returns for each of the plain outcomes whether it deletes a key.
+func (c *exchangeCall) deletes(finished []Outcome, form string) string {
+	digits := []byte(nil)
+	for at, i := range c.finished {
+		if form == plain && slices.ContainsFunc(finished[i].Effects, func(e Effect) bool { return e.deletes }) {
+			if digits == nil {
+				digits = bytes.Repeat([]byte("0"), len(c.finished))
+			}
+			digits[at] = '1'
+		}
+	}
+	return string(digits)
 }
 
 // outcomes adds the outcomes in the given form.
@@ -224,6 +248,11 @@ func (c *exchangeCall) outcomes(finished []Outcome, shared []any, form string) {
 		if form == plain {
 			c.args = append(c.args, o.Guard)
 			c.counters(o, shared)
+			for _, e := range o.Effects {
+				if e.deletes {
+					c.call.keys = append(c.call.keys, e.key)
+				}
+			}
 			continue
 		}
 		if form == mixed {

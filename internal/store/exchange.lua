@@ -13,6 +13,7 @@
 --       how many of them have a long record (see below),
 --       how many counters every outcome adds one to,
 --       the form of the outcomes: plain, ordered or mixed (see below),
+--       for each plain outcome the digit 1 if it deletes a key, else 0; '' if none does,
 --       the length of the prefix of a queue's name in the key of its list, or 0
 --       if the names cannot be cut out of the keys: then the name of each queue
 --       follows, as JSON,
@@ -26,8 +27,8 @@
 -- with a long record is not free.
 --
 -- Forms of outcomes:
---       plain    each is only its guard, and adds one to one counter that is not
---                shared
+--       plain    each is only its guard, adds one to one counter that is not shared,
+--                and may delete one key, which comes after the counter
 --       ordered  each is as outcome.lua reads it
 --       mixed    as ordered, but the number of its slot comes before each
 -- Plain and ordered outcomes are in the order of the slots.
@@ -58,7 +59,7 @@ local queue_count, slot_count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local finished_count, free_count, long_count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local shared_counters = tonumber(ARGV[6])
 local plain, mixed = ARGV[7] == 'plain', ARGV[7] == 'mixed'
-local prefix_length = tonumber(ARGV[8])
+local deletes, prefix_length = ARGV[8], tonumber(ARGV[9])
 
 -- These are the starts of the groups in KEYS and in ARGV. The record of slot i is
 -- KEYS[before_records + i], and free slot i is slot before_free + i.
@@ -66,7 +67,7 @@ local first_queue, first_pause = 4, 4 + queue_count
 local before_records = 3 + 2 * queue_count
 local first_counter = before_records + slot_count + 1
 local before_free = slot_count - free_count
-local before_names = 8
+local before_names = 9
 local before_run_ats = before_names + (prefix_length > 0 and 0 or queue_count)
 local before_ids = before_run_ats + free_count
 next_key, next_arg = first_counter + shared_counters, before_ids + free_count + 1
@@ -92,6 +93,7 @@ read(long_count + 1, finished_count)
 local statuses, settled = {}, 0
 local counters_from, counters_to = {}, {}
 local ended = {} -- keys of records
+local deleted = {} -- the key that a plain outcome deletes
 
 local function delete(i)
   local reply = redis.pcall('DEL', KEYS[before_records + i])
@@ -101,13 +103,16 @@ local function delete(i)
 end
 
 for at = 1, finished_count do
-  local i, guard, effects = at, nil, nil
+  local i, guard, effects = at, nil, 0
   if plain then
     guard, next_arg, next_key = ARGV[next_arg], next_arg + 1, next_key + 1
     counters_from[i], counters_to[i] = next_key - 1, next_key - 1
+    if deletes:byte(at) == 49 then -- 1
+      deleted[i], next_key = KEYS[next_key], next_key + 1
+    end
   else
     i = mixed and tonumber(arg()) or at
-    guard, effects, counters_from[i], counters_to[i] = outcome()
+    guard, effects = outcome()
   end
   local held = records[i]
   local ours
@@ -116,16 +121,18 @@ for at = 1, finished_count do
   else
     ours = held and held:find(guard, 1, true) == 1
   end
-  if not ours or guard == '' or i <= before_free and ended[KEYS[before_records + i]] then
-    statuses[i] = 0
+  ours = ours and guard ~= '' and not (i <= before_free and ended[KEYS[before_records + i]])
+  if plain then
+    statuses[i] = ours and 1 or 0
   else
-    statuses[i] = effects and run(effects) or 1
-    if statuses[i] == 1 then
-      records[i] = false
-      if i <= before_free then
-        delete(i)
-        ended[KEYS[before_records + i]] = true
-      end
+    statuses[i] = run(effects, ours)
+    counters_from[i], counters_to[i] = counters()
+  end
+  if statuses[i] == 1 then
+    records[i] = false
+    if i <= before_free then
+      delete(i)
+      ended[KEYS[before_records + i]] = true
     end
   end
 end
@@ -529,13 +536,28 @@ for i = before_free + 1, finished_count do
 end
 
 -- Counters come last: an error of one undoes nothing.
+local grown = {} -- by how much each counter grows
 for i = 1, finished_count do
   if statuses[i] == 1 then
     settled = settled + 1
     for k = counters_from[i], counters_to[i] do
-      redis.pcall('INCR', KEYS[k])
+      grown[KEYS[k]] = (grown[KEYS[k]] or 0) + 1
     end
   end
+end
+for counter, growth in pairs(grown) do
+  redis.pcall('INCRBY', counter, growth)
+end
+if deletes ~= '' then
+  local keys = {}
+  for i, key in pairs(deleted) do
+    if statuses[i] == 1 then
+      keys[#keys + 1] = key
+    end
+  end
+  each(1, #keys, function(from, to)
+    redis.pcall('DEL', unpack(keys, from, to))
+  end)
 end
 if settled > 0 then
   for k = first_counter, first_counter + shared_counters - 1 do

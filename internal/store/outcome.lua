@@ -21,57 +21,48 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
-local none = {}
-
--- outcome reads the next outcome. It returns the guard, the effects, and the
--- positions of the first and the last counter in KEYS.
+-- outcome reads the beginning of the next outcome. It returns the guard and the number
+-- of effects, for run.
 local function outcome()
-  local guard, effects, count = arg(), none, arg()
-  if count ~= '0' then
-    effects = {}
-    for e = 1, tonumber(count) do
-      local effect = {command = arg(), key = key(), args = {}}
-      for a = 1, tonumber(arg()) do
-        effect.args[a] = arg()
-      end
-      effects[e] = effect
-    end
-  end
+  local guard = arg()
+  return guard, tonumber(arg())
+end
+
+-- counters reads the end of an outcome, after its effects. It returns the positions of
+-- the first and the last counter in KEYS.
+local function counters()
   local from = next_key
   next_key = next_key + tonumber(arg())
-  return guard, effects, from, next_key - 1
+  return from, next_key - 1
 end
 
--- unexpected compares the values that effects expect with those in Redis. It returns
--- the number of expectations and, if a value differs, all values: 0 for one that is
--- not a string.
-local function unexpected(effects)
-  local values, differs, count = {}, false, 0
-  while effects[count + 1] and effects[count + 1].command == 'EXPECT' do
-    count = count + 1
-    local e = effects[count]
-    local value = redis.pcall('GETRANGE', e.key, 0, 1023)
-    differs = differs or value ~= e.args[1]
-    values[count] = type(value) == 'string' and value or 0
-  end
-  return count, differs and values
-end
-
--- run runs effects. It returns 1, or the text of the first error: then the record
--- of the outcome must stay, so that the outcome can be tried again. If a value is not
--- the expected one, it writes nothing and returns the values, for another outcome.
-local function run(effects)
-  local expectations, values = unexpected(effects)
-  if values then
-    return values
-  end
-  for i = expectations + 1, #effects do
-    local e = effects[i]
-    local reply = redis.pcall(e.command, e.key, unpack(e.args))
-    if type(reply) == 'table' and reply.err then
-      return reply.err
+-- run reads the effects of an outcome and, if ours is true, runs them. It returns 1, or
+-- the text of the first error: then it runs no more, and the record of the outcome must
+-- stay, so that the outcome can be tried again. If a value is not the expected one, run
+-- writes nothing and returns all values of expected keys, for another outcome: 0 for one
+-- that is not a string.
+local function run(effects, ours)
+  local status, values, differs = ours and 1 or 0, nil, false
+  for _ = 1, effects do
+    local command, k, count = arg(), key(), tonumber(arg())
+    local from = next_arg
+    next_arg = from + count
+    if status ~= 1 then
+      -- it is only read
+    elseif command == 'EXPECT' then
+      local value = redis.pcall('GETRANGE', k, 0, 1023)
+      differs = differs or value ~= ARGV[from]
+      values = values or {}
+      values[#values + 1] = type(value) == 'string' and value or 0
+    elseif differs then
+      status = values
+    else
+      local reply = redis.pcall(command, k, unpack(ARGV, from, next_arg - 1))
+      if type(reply) == 'table' and reply.err then
+        status = reply.err
+      end
     end
   end
-  return 1
+  return status == 1 and differs and values or status
 end
 

@@ -12,7 +12,7 @@
 --         which the outcome expected others
 
 next_key, next_arg = 8, 3
-local guard, effects, from, to = outcome()
+local guard, effects = outcome()
 
 if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then
   return 0
@@ -24,11 +24,12 @@ if guard == '' then
 elseif redis.pcall('GETRANGE', KEYS[4], 0, -1) ~= guard then
   return -1
 else
-  local status = run(effects)
+  local status = run(effects, true)
   if status ~= 1 then
     return status
   end
   redis.call('DEL', KEYS[4])
+  local from, to = counters()
   for k = from, to do
     redis.pcall('INCR', KEYS[k])
   end

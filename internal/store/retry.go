@@ -35,13 +35,17 @@ func (k RetryKeys) SetFailure(record []byte, expiry time.Duration) Effect {
 	return Effect{command: "SET", key: k.Failure, args: []any{record, "PX", expiry.Milliseconds()}}
 }
 
-// ForgetAttempts removes the number of attempts.
+// ForgetAttempts removes the number of attempts of jobs of a class: see RetryKeys.
 //
 // Ruby: Resque::Plugins::Retry#clean_retry_key.
-func (k RetryKeys) ForgetAttempts() Effect { return Effect{command: "DEL", key: k.Attempts} }
+func (s *Store) ForgetAttempts(class, id string) Effect {
+	return Effect{deletes: true, command: "DEL", key: s.keys.attempts(class, id)}
+}
 
 // ForgetFailure removes the record of the last failure.
-func (k RetryKeys) ForgetFailure() Effect { return Effect{command: "DEL", key: k.Failure} }
+func (k RetryKeys) ForgetFailure() Effect {
+	return Effect{deletes: true, command: "DEL", key: k.Failure}
+}
 
 // LastAttempt reads the number of the last attempt that failed, "" if there is none, and
 // the record of its failure, nil if there is none.

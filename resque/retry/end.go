@@ -35,17 +35,18 @@ func (p end) Judge(err error, v *policy.Verdict) {
 //
 // Ruby: Resque::Plugins::Retry#after_perform_retry and #on_failure_retry.
 func (p end) End(job *policy.Job, e *policy.Ending) {
-	keys := job.Store.RetryKeys(job.Class, p.id(job))
+	id := p.id(job)
 	if e.Err == nil {
-		e.Effects = append(e.Effects, keys.ForgetAttempts())
+		e.Effects = append(e.Effects, job.Store.ForgetAttempts(job.Class, id))
 		return
 	}
+	keys := job.Store.RetryKeys(job.Class, id)
 	number := attemptOf(job, keys)
 	if number.odd {
 		e.Notes = append(e.Notes, "attempt", "unknown, its counter is not a number")
 	}
 	if e.Verdict.Final || number.odd || p.Limit != Forever && number.n >= int64(p.Limit) {
-		p.giveUp(job, e, keys, number)
+		p.giveUp(job, e, id, number)
 	} else {
 		p.retry(job, e, keys, number)
 	}
@@ -76,8 +77,8 @@ func (p end) retry(job *policy.Job, e *policy.Ending, keys store.RetryKeys, numb
 // attempt does not matter.
 //
 // Ruby: Resque::Plugins::Retry#give_up.
-func (p end) giveUp(job *policy.Job, e *policy.Ending, keys store.RetryKeys, number number) {
-	e.Effects = append(e.Effects, keys.ForgetAttempts(), keys.ForgetFailure())
+func (p end) giveUp(job *policy.Job, e *policy.Ending, id string, number number) {
+	e.Effects = append(e.Effects, job.Store.ForgetAttempts(job.Class, id), job.Store.RetryKeys(job.Class, id).ForgetFailure())
 	state := State{Limit: p.attempts(), Err: e.Err}
 	if !e.Verdict.Final && !number.odd {
 		e.Expect = append(e.Expect, number.expected)
