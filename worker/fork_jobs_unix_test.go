@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -57,9 +58,29 @@ func forkJobs() *resque.Mux {
 			return jotJob(job, fmt.Sprintf("hook in %d: %.60v", os.Getpid(), err))
 		}))
 	}
+	for class, err := range map[string]error{
+		"Snoozes": resque.Snooze(0), "Discards": resque.Discard(errChild), "WaitsLonger": resque.RetryIn(time.Hour, errChild),
+		"Retries": errChild, "Refuses": errors.New("not this one"),
+	} {
+		mux.HandleFunc(class, func(_ context.Context, job *resque.Payload) error {
+			var file string
+			if err := job.Bind(&file); err != nil {
+				return err
+			}
+			if s := (sheet{file}); class == "Snoozes" && s.count(class) > 0 {
+				err = nil
+			}
+			return errors.Join(jot(file, "%s", class), err)
+		}, retry.Policy{Limit: 2, Record: retry.LastOnly, Only: func(err error) bool { return errors.Is(err, errChild) }},
+			resque.OnFailure(func(_ context.Context, job *resque.Payload, err error) error {
+				return jotJob(job, "hook of "+job.Class)
+			}))
+	}
 	mux.HandleFunc("Nothing", func(context.Context, *resque.Payload) error { return nil })
 	return mux
 }
+
+var errChild = errors.New("an error of a child")
 
 // jot appends a line to a file, in one piece.
 func jot(file, format string, args ...any) error {

@@ -4,6 +4,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -16,10 +17,12 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -85,6 +88,24 @@ func beKilled(ctx context.Context, url string) error {
 		<-time.After(time.Duration(rand.IntN(4)) * time.Millisecond)
 		return nil
 	}))
+	mux.Handle(failsThrice.Handler(func(ctx context.Context, id int) error {
+		a, err := retry.Attempt(ctx)
+		if err != nil {
+			return resque.Discard(err)
+		}
+		c, err := rdb.Conn(ctx)
+		if err != nil {
+			return resque.Discard(err)
+		}
+		defer c.Close()
+		if _, err := c.Do("HINCRBY", fmt.Sprintf("attempt:%d", a.Attempt), id, 1); err != nil {
+			return resque.Discard(err)
+		}
+		if a.Attempt <= 3 {
+			return errors.New("one of three failures")
+		}
+		return nil
+	}))
 	w, err := worker.New(client, mux, worker.Config{
 		Queues: []string{"exports"}, Concurrency: killedSlots, Logger: slog.New(slog.DiscardHandler),
 		// Short, so that the next process prunes the last one.
@@ -147,6 +168,64 @@ func TestNoJobIsLostToKills(t *testing.T) {
 	requireGone(t, c)
 }
 
+// failsThrice defines jobs that fail three times and then succeed.
+var failsThrice = resque.Define1[int]("FailsThrice", "exports", retry.Policy{Limit: 1000, Record: retry.LastOnly})
+
+// TestAttemptsAreExactDespiteKills kills a worker again and again while jobs fail three
+// times each. Each job succeeds in the end. An attempt is made twice only if its worker
+// was killed before the first one was recorded, and each recorded failure is of another
+// attempt.
+func TestAttemptsAreExactDespiteKills(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	c := s.Conn(t)
+	jobs := 400 * *kills
+	payloads := []any{"resque:queue:exports"}
+	for id := range jobs {
+		payloads = append(payloads, fmt.Sprintf(`{"class":"FailsThrice","args":[%d]}`, id))
+	}
+	do(t, c, "SADD", "resque:queues", "exports")
+	do(t, c, "RPUSH", payloads...)
+	for range *kills {
+		cmd := process(t, s)
+		before := number(t, c, "resque:stat:processed")
+		eventually(t, func() bool {
+			return number(t, c, "resque:stat:processed") > before+int64(rand.IntN(600)) || do(t, c, "LLEN", "resque:queue:exports") == int64(0)
+		}, "the worker does not work")
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+	mux := resque.NewMux()
+	mux.Handle(failsThrice.Handler(func(context.Context, int) error { return nil }))
+	prune(t, s, mux)
+	last := process(t, s, "WORKER_TEST_LAST=1")
+	require.NoError(t, last.Wait())
+
+	atKills := int64(*kills * killedSlots)
+	assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:failed"))
+	assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:queue:exports"))
+	failed := number(t, c, "resque:stat:failed")
+	assert.LessOrEqual(t, failed, int64(3*jobs), "a failed attempt counts once")
+	assert.GreaterOrEqual(t, failed, int64(3*jobs)-atKills, "an attempt is left out only for one that was killed")
+	assert.EqualValues(t, jobs, number(t, c, "resque:stat:processed")-failed, "each job has one success")
+	succeeded := map[string]bool{}
+	for attempt := int64(1); attempt < 1000; attempt++ {
+		made, err := redis.IntMap(c.Do("HGETALL", fmt.Sprintf("attempt:%d", attempt)))
+		require.NoError(t, err)
+		for id, times := range made {
+			assert.Equal(t, 1, times, "attempt %d of job %s", attempt, id)
+			succeeded[id] = succeeded[id] || attempt > 3
+		}
+	}
+	assert.Len(t, succeeded, jobs, "a job was lost")
+	for id, yes := range succeeded {
+		assert.True(t, yes, "job %s never succeeded", id)
+	}
+	t.Logf("%d jobs, %d kills: %d attempts failed, %d were killed", jobs, *kills, failed, int64(3*jobs)-failed)
+	requireNoCounters(t, c)
+	requireGone(t, c)
+}
+
 // process starts this test binary as a worker.
 func process(t *testing.T, s *redistest.Server, environ ...string) *exec.Cmd {
 	t.Helper()
@@ -161,8 +240,13 @@ func process(t *testing.T, s *redistest.Server, environ ...string) *exec.Cmd {
 // pruneKilled runs a worker until it has pruned the killed ones.
 func pruneKilled(t *testing.T, s *redistest.Server) {
 	t.Helper()
+	prune(t, s, recordedMux())
+}
+
+func prune(t *testing.T, s *redistest.Server, mux *resque.Mux) {
+	t.Helper()
 	c := s.Conn(t)
-	w := newWorker(t, s, recordedMux(), worker.Config{
+	w := newWorker(t, s, mux, worker.Config{
 		Queues: []string{"nothing"}, HeartbeatInterval: 100 * time.Millisecond, PruneAfter: time.Second,
 	})
 	ctx, stop := context.WithCancel(t.Context())
