@@ -67,8 +67,8 @@ const (
 	FaultRefused     FaultCode = "refused"      // any other error of Redis
 )
 
-// Explain returns the cause of an error that Redis or the connection to it returned, with
-// advice what to do. ok is false if err is nil, has another cause, or wraps
+// Explain returns the cause of an error from Redis or from the connection to it, and
+// advice on what to do. ok is false if err is nil, has another cause, or wraps
 // [context.Canceled].
 func Explain(err error) (fault Fault, ok bool) {
 	code := faultCode(err)
@@ -228,25 +228,25 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 	case FaultUnreachable:
 		f = Fault{Cause: "Redis does not answer", Advice: "Is it running? Start one with 'redis-server', or correct the host and the port.", Temporary: true}
 	case FaultHost:
-		f = Fault{Cause: "The host name of Redis is not known", Advice: "Correct the name, or look at this machine's DNS.", Temporary: true}
+		f = Fault{Cause: "The host name of Redis is not known", Advice: "Correct the name, or check the DNS of this machine.", Temporary: true}
 	case FaultSocket:
-		f = Fault{Cause: "This process may not connect to the address of Redis", Advice: "Give its user the right to read and write the socket, or look at the firewall."}
+		f = Fault{Cause: "This process may not connect to the address of Redis", Advice: "Allow the user of this process to read and write the socket, or check the firewall."}
 	case FaultTimeout:
-		f = Fault{Cause: "Redis did not answer in time", Advice: "It may be busy or stopped, or something on the way drops what is sent. Look at its log and its load.", Temporary: true}
+		f = Fault{Cause: "Redis did not answer in time", Advice: "Redis may be busy or suspended, or a firewall between here and Redis may drop packets. Check the log and the load of Redis.", Temporary: true}
 	case FaultClosed:
-		f = Fault{Cause: "Redis closed the connection without an answer", Advice: "If it does so again, it may want TLS (rediss://), have no room for more clients, or not be Redis.", Temporary: true}
+		f = Fault{Cause: "Redis closed the connection without an answer", Advice: "If this happens again, the server may require TLS (rediss://), have too many clients, or not be Redis.", Temporary: true}
 	case FaultLost:
-		f = Fault{Cause: "The connection to Redis broke", Advice: "Redis was stopped or restarted, or something on the way closed the connection.", Temporary: true}
+		f = Fault{Cause: "The connection to Redis broke", Advice: "Redis was stopped or restarted, or a proxy or firewall closed the connection.", Temporary: true}
 	case FaultNotRedis:
-		f = Fault{Cause: "What answers at this address is not Redis", Advice: "Correct the host and the port."}
+		f = Fault{Cause: "The server at this address is not Redis", Advice: "Correct the host and the port."}
 	case FaultTLSExpected:
-		f = Fault{Cause: "The server at this address wants TLS", Advice: "Write rediss:// instead of redis://."}
+		f = Fault{Cause: "The server at this address requires TLS", Advice: "Write rediss:// instead of redis://."}
 	case FaultNoTLS:
-		f = Fault{Cause: "The server at this address does not speak TLS", Advice: "Write redis:// instead of rediss://, or use its port for TLS."}
+		f = Fault{Cause: "The server at this address does not support TLS", Advice: "Write redis:// instead of rediss://, or use the port on which the server supports TLS."}
 	case FaultCertificate:
-		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the name that the certificate is for, or give the authority that signed it with TLSCAFile (--tls-ca-file, RESQUE_TLS_CA_FILE). TLSSkipVerify (--tls-skip-verify, RESQUE_TLS_SKIP_VERIFY) accepts any certificate."}
+		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the host name in the certificate, or set the authority that signed the certificate with TLSCAFile (--tls-ca-file, RESQUE_TLS_CA_FILE). TLSSkipVerify (--tls-skip-verify, RESQUE_TLS_SKIP_VERIFY) accepts any certificate."}
 	case FaultTLSRefused:
-		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may want a client certificate, or another version of TLS."}
+		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may require a client certificate or another version of TLS."}
 	default:
 		return Fault{}, false
 	}
@@ -256,37 +256,37 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 func (c FaultCode) serverFault() Fault {
 	switch c { //nolint:exhaustive // the others are faults of the connection
 	case FaultLoading:
-		return Fault{Cause: "Redis is loading its data", Advice: "Wait until it is done: it was just started.", Temporary: true}
+		return Fault{Cause: "Redis is loading its data", Advice: "Wait until it has finished. It was started a moment ago.", Temporary: true}
 	case FaultMasterDown:
-		return Fault{Cause: "This Redis is a replica that has lost its master", Advice: "Wait until it is connected to its master again, or name the master.", Temporary: true}
+		return Fault{Cause: "This Redis is a replica that has lost its master", Advice: "Wait until it is connected to its master again, or use the address of the master.", Temporary: true}
 	case FaultBusy:
 		return Fault{Cause: "Redis is running a long script", Advice: "Wait, or end the script with 'redis-cli script kill'.", Temporary: true}
 	case FaultMaxClients:
-		return Fault{Cause: "Redis has no room for another connection", Advice: "Raise its maxclients, or end processes that hold connections.", Temporary: true}
+		return Fault{Cause: "Redis has no room for another connection", Advice: "Increase maxclients of Redis, or end processes that have connections.", Temporary: true}
 	case FaultPassword:
-		return Fault{Cause: "Redis refused the user or the password", Advice: "Correct them in the address, as in redis://user:password@host:6379. Leave the user out if the server has only a password, and both out if it has none."}
+		return Fault{Cause: "Redis refused the user or the password", Advice: "Correct them in the address, as in redis://user:password@host:6379. If the server has only a password, omit the user. If it has no password, omit both."}
 	case FaultProtected:
-		return Fault{Cause: "Redis runs in protected mode and refuses connections from other machines", Advice: "Give it a password, or have it listen on the address that it is reached by."}
+		return Fault{Cause: "Redis runs in protected mode and refuses connections from other machines", Advice: "Set a password in Redis, or set its option bind to the address that clients use."}
 	case FaultPermission:
-		return Fault{Cause: "The Redis user lacks a right", Advice: "Give it the command and the keys with ACL SETUSER. docs/operations.md lists what goresque needs."}
+		return Fault{Cause: "The Redis user lacks a right", Advice: "Allow the user to use the command and the keys, with ACL SETUSER. docs/operations.md lists what goresque needs."}
 	case FaultDatabase:
 		return Fault{Cause: "Redis does not have this database", Advice: "Correct its number in the address. A node of a Redis Cluster has only database 0."}
 	case FaultType:
-		return Fault{Cause: "A key in Redis has another type than Resque gives it", Advice: "Another program uses the same keys. Use another namespace or database, or rename the key."}
+		return Fault{Cause: "A key in Redis does not have the type that Resque uses", Advice: "Another program uses the same keys. Use another namespace or database, or rename the key."}
 	case FaultCommand:
-		return Fault{Cause: "This server does not have a command that Resque needs", Advice: "It may be a Redis Sentinel, a proxy, older than Redis 6.2, or have renamed the command. Name the Redis server itself."}
+		return Fault{Cause: "This server does not have a command that Resque needs", Advice: "It may be a Redis Sentinel, a proxy, or older than Redis 6.2, or the command was renamed. Use the address of the Redis server itself."}
 	case FaultReadOnly:
-		return Fault{Cause: "This Redis is a replica and takes no writes", Advice: "Name the master, or wait if a failover is going on.", Temporary: true}
+		return Fault{Cause: "This Redis is a replica and takes no writes", Advice: "Use the address of the master, or wait until a failover ends.", Temporary: true}
 	case FaultMemory:
-		return Fault{Cause: "The memory of Redis is full", Advice: "Raise its maxmemory, or remove what is not needed.", Temporary: true}
+		return Fault{Cause: "The memory of Redis is full", Advice: "Increase maxmemory of Redis, or remove data that is not needed.", Temporary: true}
 	case FaultDisk:
-		return Fault{Cause: "Redis takes no writes because it cannot save to its disk", Advice: "Look at its log: the disk may be full or the folder not writable.", Temporary: true}
+		return Fault{Cause: "Redis takes no writes because it cannot save to its disk", Advice: "Check the log of Redis: the disk may be full, or the directory may not be writable.", Temporary: true}
 	case FaultReplicas:
-		return Fault{Cause: "Redis takes no writes because too few replicas are connected", Advice: "Start the replicas, or lower its min-replicas-to-write.", Temporary: true}
+		return Fault{Cause: "Redis takes no writes because too few replicas are connected", Advice: "Start the replicas, or decrease min-replicas-to-write of Redis.", Temporary: true}
 	case FaultCluster:
-		return Fault{Cause: "This Redis is a node of a Redis Cluster that does not hold all keys of Resque", Advice: "Use a namespace in braces, such as {resque}, which keeps all keys on one node, and name that node."}
+		return Fault{Cause: "This Redis is a node of a Redis Cluster that does not hold all keys of Resque", Advice: "Use a namespace in braces, such as {resque}, which keeps all keys on one node, and the address of that node."}
 	case FaultClusterDown:
-		return Fault{Cause: "The Redis Cluster does not serve these keys now", Advice: "Wait, or look at its state with 'redis-cli cluster info'.", Temporary: true}
+		return Fault{Cause: "The Redis Cluster does not serve these keys now", Advice: "Wait, or check the state of the cluster with 'redis-cli cluster info'.", Temporary: true}
 	}
-	return Fault{Cause: "Redis refused the command", Advice: "Its answer says why."}
+	return Fault{Cause: "Redis refused the command", Advice: "The answer of Redis contains the reason."}
 }
