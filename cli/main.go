@@ -17,17 +17,17 @@ import (
 // App is a command: goresque's, or your own with your jobs.
 type App struct {
 	// Mux returns the jobs that the command knows: work performs them, and enqueue
-	// knows their queues. Handlers can enqueue by client, which uses the Redis that the
-	// flags name. It has no connection yet, and is closed when the command ends. ctx
-	// is for the call only. Mux is called at most once in a process: a child process
+	// knows their queues. Handlers can enqueue with client, which uses the Redis that the
+	// flags name. It has no connection yet, and is closed when the command ends. ctx is
+	// only for the call of Mux. Mux is called at most once in a process; each child process
 	// of work calls it again.
 	//
 	// Defaults to a mux without jobs.
 	Mux func(ctx context.Context, client *resque.Client) (*resque.Mux, error)
 
-	// Redis, Client, Worker and Scheduler are what the command starts from. Flags and variables
-	// that are given take precedence; what has no flag, such as TLS or hooks, stays as
-	// it is here.
+	// Redis, Client, Worker and Scheduler are the settings of the command. Flags and
+	// variables that are given replace them. Settings without a flag, such as TLS or
+	// hooks, apply unchanged.
 	Redis     resque.RedisConfig
 	Client    resque.Config
 	Worker    worker.Config

@@ -125,9 +125,9 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt,
 }
 
 // EnqueueWith calls the enqueue hooks of the client and of the job's definition as
-// [Client.Enqueue] does, but push instead of Redis gets the payload, also if the client is
-// inline. Packages that write jobs in a script of their own, such as resque/scheduler, use
-// it.
+// [Client.Enqueue] does, but calls push with the payload instead of writing it to Redis,
+// also if the client is inline. Packages that write jobs with their own scripts, such as
+// resque/scheduler, use it.
 func (c *Client) EnqueueWith(ctx context.Context, job Job, push func(ctx context.Context, queue string, payload []byte) error) (Receipt, error) {
 	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
 		if err := job.validate(); err != nil {

@@ -57,7 +57,8 @@ func (c *Client) EnqueueIn(ctx context.Context, d time.Duration, job Job) (Recei
 }
 
 // EnqueuePayloadIn delays payload for d, counted from the time on Redis's clock. When it is
-// due, it is in queue without a change. Otherwise it is like [Client.EnqueuePayload].
+// due, a scheduler moves it to queue, unchanged. Otherwise it is like
+// [Client.EnqueuePayload].
 func (c *Client) EnqueuePayloadIn(ctx context.Context, d time.Duration, queue string, payload []byte) (Receipt, error) {
 	if c.cfg.Inline != nil {
 		return c.EnqueuePayload(ctx, queue, payload)

@@ -104,7 +104,7 @@ func (c *Client) again(ctx context.Context, job Job, at time.Time, what store.Ag
 // ScheduledAt returns the times at which delayed copies of job are due, sorted. It finds
 // them as [Client.RemoveDelayed] does. Several copies in the same second count once.
 //
-// Ruby: Resque.scheduled_at. Resque.delayed? is whether there are any.
+// Ruby: Resque.scheduled_at, and Resque.delayed?, which reports whether there are any.
 func (c *Client) ScheduledAt(ctx context.Context, job Job) ([]time.Time, error) {
 	_, d, err := c.appendDelayed(nil, job, job.dueAt())
 	if err != nil {

@@ -147,11 +147,11 @@ type DelayedRepair struct {
 	Removed int64 // seconds without jobs
 }
 
-// Repair finds seconds whose jobs no scheduler would ever move, because a process that
-// delays jobs as Ruby does died between its commands, and adds them to those that have
-// delayed jobs. It removes seconds that have no jobs, such as those whose jobs were
-// cancelled. It looks at all keys of Redis, in parts. If dry is true, it changes nothing
-// and returns what it would do.
+// Repair finds delayed jobs that no scheduler would ever move, because their second is not
+// in the set of seconds that have delayed jobs. This happens if a Ruby process dies while
+// it delays a job. Repair adds these seconds to the set, and removes seconds that have no
+// jobs, such as those whose jobs were cancelled. It looks at all keys of Redis, in parts.
+// If dry is true, it changes nothing and returns what it would do.
 func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err error) {
 	for cursor := "0"; ; {
 		var seconds []int64

@@ -13,7 +13,7 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// ErrDelayedChanged is the error wrapped if a delayed job does not exist: a scheduler
+// ErrDelayedChanged is wrapped by the error if a delayed job does not exist: a scheduler
 // moved it to its queue, or another process removed it. The call did not change it.
 var ErrDelayedChanged = errors.New("resque: the delayed job no longer exists")
 

@@ -17,7 +17,7 @@ import (
 // that read take the zero DelayedFilter for all jobs. Methods that change jobs return
 // [ErrNoFilter] for it, unless All is set.
 type DelayedFilter struct {
-	// All says that a filter without other fields means all jobs.
+	// All makes a filter without other fields select all jobs.
 	All bool
 
 	// Class and Queue must equal those of the job. For a Rails job, Class may be that
@@ -38,8 +38,8 @@ type DelayedFilter struct {
 	Since, Until time.Time
 }
 
-// ErrNoFilter is the error wrapped if a method that changes jobs or failures gets a filter that sets
-// nothing, which may be a mistake. To mean all jobs, set All.
+// ErrNoFilter is wrapped by the error if a method that changes jobs or failures gets a filter that sets
+// nothing, which may be a mistake. To select all jobs, set All.
 var ErrNoFilter = errors.New("resque: the filter is empty (set All to select all jobs)")
 
 // check returns an error if the filter sets nothing.

@@ -41,7 +41,7 @@ func (j DelayedJob) Bind(targets ...any) error {
 	return (&Payload{Class: j.Class, Args: j.Args}).Bind(targets...)
 }
 
-// ErrDelayedDamaged is the error wrapped if a delayed job cannot be performed: it is not
+// ErrDelayedDamaged is wrapped by the error if a delayed job cannot be performed: it is not
 // JSON, or has no class or no queue.
 var ErrDelayedDamaged = errors.New("resque: the delayed job is damaged")
 
@@ -94,7 +94,7 @@ func (id DelayedID) String() string {
 	return strconv.FormatInt(id.Second, 10) + ":" + strconv.FormatInt(id.Position, 10) + "-" + id.Digest
 }
 
-// ErrDelayedID is the error wrapped by the errors of [ParseDelayedID].
+// ErrDelayedID is wrapped by the errors of [ParseDelayedID].
 var ErrDelayedID = errors.New("resque: invalid delayed job id")
 
 // ParseDelayedID returns the DelayedID whose [DelayedID.String] is text.

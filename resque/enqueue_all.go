@@ -48,8 +48,8 @@ type BulkError struct {
 
 	// Queues are the queues to which no job of the chunk was added. If the error wraps
 	// ErrMaybeQueued, the jobs may have been added. The chunk's jobs for other queues
-	// are queued. Jobs with a time do not count: those that are certainly delayed or
-	// queued have a receipt that says so.
+	// are queued. This does not apply to jobs with a time: look at their receipts to see
+	// which of them are certainly delayed or queued.
 	Queues []string
 
 	// Err is the reason.

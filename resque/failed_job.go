@@ -242,7 +242,7 @@ func (id FailureID) String() string {
 	return id.List + ":" + text
 }
 
-// ErrFailureID is the error wrapped by the errors of [ParseFailureID].
+// ErrFailureID is wrapped by the errors of [ParseFailureID].
 var ErrFailureID = errors.New("resque: invalid failure id")
 
 // ParseFailureID returns the FailureID whose [FailureID.String] is text.

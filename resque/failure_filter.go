@@ -13,7 +13,7 @@ import (
 // that read take the zero FailureFilter for all failures. Methods that change failures
 // return [ErrNoFilter] for it, unless All is set.
 type FailureFilter struct {
-	// All says that a filter without other fields means all failures.
+	// All makes a filter without other fields select all failures.
 	All bool
 
 	// List is the name of a list, one of those that [Failures.Lists] returns.

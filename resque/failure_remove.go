@@ -74,7 +74,7 @@ func newTrash(list string, keep time.Duration) store.Trash {
 	return store.Trash{Token: rand.Text() + ":" + list, Keep: keep}
 }
 
-// ErrNoTrash is the error wrapped by [Client.Restore] and [Failures.Restore] if there
+// ErrNoTrash is wrapped by the errors of [Client.Restore] and [Failures.Restore] if there
 // is nothing left to restore.
 var ErrNoTrash = errors.New("resque: nothing to restore")
 

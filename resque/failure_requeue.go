@@ -15,13 +15,13 @@ import (
 
 // The errors about a failure that cannot be found, requeued or removed.
 var (
-	// ErrFailureChanged is the error wrapped if the failure does not exist: another
+	// ErrFailureChanged is wrapped by the error if the failure does not exist: another
 	// process removed or requeued it. The call did not change it.
 	ErrFailureChanged = errors.New("resque: the failure no longer exists, or was changed")
-	// ErrFailureRequeued is the error wrapped if the failure was requeued before and
+	// ErrFailureRequeued is wrapped by the error if the failure was requeued before and
 	// RequeueOptions.Again is not set.
 	ErrFailureRequeued = errors.New("resque: the failure was requeued before")
-	// ErrFailureDamaged is the error wrapped if the record does not hold a payload
+	// ErrFailureDamaged is wrapped by the error if the record does not hold a payload
 	// and a queue with which the job can be requeued.
 	ErrFailureDamaged = errors.New("resque: the failure's record is damaged")
 )

@@ -23,7 +23,7 @@ type Failures struct{ store *store.Store }
 // Failures returns the failed jobs, to read, requeue and remove them.
 func (c *Client) Failures() *Failures { return &Failures{store: c.store} }
 
-// ErrNoFailureList is the error wrapped if a name is not that of a list of failures.
+// ErrNoFailureList is wrapped by the error if a name is not that of a list of failures.
 var ErrNoFailureList = errors.New("resque: no such list of failures")
 
 // Lists returns the names of the lists of failures: FailedList first, then those of

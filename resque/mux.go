@@ -44,9 +44,9 @@ type Route struct {
 	// which means the worker's limit, if it has one.
 	Timeout time.Duration
 
-	// Check returns an error if the handler cannot decode the arguments of job, which
-	// is an [*ArityError] or an [*ArgumentError]. Commands that enqueue call it. It is nil
-	// if only the handler knows its arguments. The routes of definitions have it.
+	// Check returns an [*ArityError] or an [*ArgumentError] if the handler cannot decode
+	// the arguments of job. Commands that enqueue call it. The routes of definitions have
+	// a Check. It is nil if only the handler knows its arguments.
 	Check func(job *Payload) error
 
 	// Wrapper describes the outer jobs that contain the class's jobs in the queue. It

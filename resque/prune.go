@@ -25,11 +25,11 @@ var (
 // PruneOptions are the options of [Client.Prune]. The zero value records a dead worker's
 // job as Resque does.
 type PruneOptions struct {
-	// Handler is usually the [Mux] of the workers. Prune performs no jobs with it: it
-	// applies the policies of the job's class, so that a crash counts as an attempt,
-	// calls the failure hooks, and finds the class of a job that is in a wrapper, as
-	// Rails' jobs are. Without a Handler the job is not retried, no hooks are called,
-	// and the error names the class of the wrapper.
+	// Handler is usually the [Mux] of the workers. Prune performs no jobs with it. It
+	// applies the policies of the job's class, so that a crash counts as an attempt. It
+	// calls the failure hooks of the class. It also finds the class of a job that is in a
+	// wrapper, as Rails' jobs are. Without a Handler the job is not retried, no hooks are
+	// called, and the error names the class of the wrapper.
 	Handler Handler
 
 	// Silent is how old the worker's heartbeat must be. A worker without a heartbeat
@@ -38,13 +38,13 @@ type PruneOptions struct {
 	// Defaults to 0, which means that its heartbeat does not matter.
 	Silent time.Duration
 
-	// Heartbeat is the text of the heartbeat that the worker must still have, if it is
-	// not nil. The caller knows that the worker is dead: Prune does not look for its
-	// connection.
+	// Heartbeat, if it is not nil, is the text of the heartbeat that the worker must still
+	// have. Set it if the caller knows that the worker is dead: Prune then does not check
+	// whether the worker is connected to Redis.
 	Heartbeat *string
 
 	// Force also prunes a worker that is alive. Its job fails as Resque::DirtyExit. A
-	// live worker registers again and performs its job to the end, but that end is not
+	// live worker registers again and performs its job to the end, but the result is not
 	// recorded.
 	//
 	// Ruby: Resque.remove_worker.

@@ -32,10 +32,10 @@ func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64,
 // part of the queue. When ctx ends, RemoveMatching stops between two steps.
 //
 // RemoveMatching reads the queue in parts, from its end to its front, and removes the
-// matching jobs of a part in one step. A job that a worker takes in the meantime is not
-// removed, and all others that match are, with two exceptions. Jobs that are pushed
+// matching jobs of a part in one step. A job that a worker takes during the call is not
+// removed. All other jobs that match are removed, with two exceptions. Jobs that are pushed
 // during the call stay, unless workers take as many from the front. If jobs are put
-// back at the front during the call, as many others may stay.
+// back at the front during the call, the same number of other jobs may stay.
 func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match func(QueuedJob) bool, progress func(BulkProgress)) (BulkProgress, error) {
 	r := queueRemoval{q: q, match: match, most: queuePart, trash: newQueueTrash(q.name, how.Keep)}
 	size, err := q.store.Size(ctx, q.name)

@@ -43,7 +43,7 @@ type QueuedJobID struct {
 // String returns POSITION-DIGEST. [ParseQueuedJobID] reads it.
 func (id QueuedJobID) String() string { return strconv.FormatInt(id.Position, 10) + "-" + id.Digest }
 
-// ErrQueuedJobID is the error wrapped by the errors of [ParseQueuedJobID].
+// ErrQueuedJobID is wrapped by the errors of [ParseQueuedJobID].
 var ErrQueuedJobID = errors.New("resque: invalid queued job id")
 
 // ParseQueuedJobID returns the QueuedJobID whose [QueuedJobID.String] is text.

@@ -48,8 +48,8 @@ const (
 	RightPause   Right = "pause"   // pause queues and workers
 	RightWorkers Right = "workers" // prune workers
 
-	// RightSchedule allows to run and cancel selected delayed jobs, and to run, switch
-	// off and delete schedules.
+	// RightSchedule allows running and cancelling selected delayed jobs, and running,
+	// switching and deleting schedules.
 	RightSchedule Right = "schedule"
 )
 

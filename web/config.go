@@ -51,10 +51,10 @@ type Config struct {
 	// Defaults to 5 minutes, as in Resque.
 	StaleAfter time.Duration
 
-	// Prune is how dead workers are pruned, apart from Silent, Heartbeat and Force,
-	// which the dashboard sets. Without a Handler no failure hooks are called for their
-	// jobs, and Rails' jobs are recorded under the class of their wrapper: give it the
-	// Handler, the failure lists and the failure backends of your workers.
+	// Prune has the options with which dead workers are pruned. The dashboard itself sets
+	// Silent, Heartbeat and Force. Give it the Handler, the failure lists and the failure
+	// backends of your workers: without a Handler, no failure hooks are called, and Rails'
+	// jobs are recorded with the class of their wrapper.
 	//
 	// Defaults to what Resque does: the job fails, in the list "failed".
 	Prune resque.PruneOptions
@@ -77,7 +77,7 @@ type Config struct {
 	KeepAtMost int64
 
 	// RedactKeys are the keys of hash arguments whose values are hidden, at any
-	// depth. Upper and lower case are the same.
+	// depth. Case does not matter.
 	RedactKeys []string
 
 	// HideArgs hides the arguments of all jobs.

@@ -6,6 +6,6 @@
 //
 // The dashboard serves only requests that Config.Auth accepts. A GET request
 // changes nothing, and a request that changes something must come from the
-// dashboard's own pages. A page needs at most three round trips to Redis, whatever
-// the number of queues and workers.
+// dashboard's own pages. Most pages need at most three round trips to Redis, whatever
+// the number of queues and workers; docs/dashboard.md lists them.
 package web

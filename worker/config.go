@@ -56,8 +56,8 @@ type Config struct {
 	// Ruby: MIN_INTERVAL, MAX_INTERVAL and BACKOFF_INTERVAL.
 	MinPollInterval, MaxPollInterval, PollBackoff time.Duration
 
-	// MaxWaiting limits the connections on which an idle worker waits for news
-	// of a job. If Redis can track keys, two connections are enough for any
+	// MaxWaiting limits the connections on which an idle worker waits for new
+	// jobs. If Redis can track keys, two connections are enough for any
 	// number of queues. If it cannot, each queue needs a connection, and the
 	// worker polls the queues beyond the limit. A negative number means none:
 	// the worker only polls.
@@ -88,11 +88,11 @@ type Config struct {
 	HeartbeatInterval time.Duration
 
 	// PruneAfter is how long this worker must have seen a worker of another
-	// implementation send no heartbeat before it takes that worker for dead. The
-	// longest PruneAfter of all Go workers counts. If the heartbeat was older than
-	// PruneAfter when this worker first saw it, two heartbeat intervals are enough,
-	// each at least a minute. If Redis refuses to list its connections, PruneAfter
-	// also applies to Go workers.
+	// implementation send no heartbeat before it prunes that worker. The longest
+	// PruneAfter of all Go workers counts. If the heartbeat was older than PruneAfter
+	// when this worker first saw it, two heartbeat intervals are enough, each at
+	// least a minute. If Redis refuses to list its connections, PruneAfter also
+	// applies to Go workers.
 	//
 	// Defaults to 5 minutes, as in Resque.
 	//
@@ -125,8 +125,8 @@ type Config struct {
 	// StopTimeout is how long running jobs may go on after the worker was told
 	// to stop: by the end of Run's context, by [Worker.Term] or by
 	// [Worker.Interrupt]. Then their contexts end, with [resque.ErrTerm] as the
-	// cause. StopGrace later the worker stops waiting for the jobs that still
-	// run. OnShutdown decides what happens to the jobs that were ended.
+	// cause. After a further StopGrace the worker no longer waits for the jobs
+	// that still run. OnShutdown decides what happens to the jobs that were ended.
 	//
 	// Defaults to 0, which means no limit: the worker finishes its running jobs.
 	// For no wait at all, set it to a nanosecond.
@@ -152,9 +152,8 @@ type Config struct {
 	OnShutdown OnShutdown
 
 	// GracefulTerm makes the end of Run's context and [Worker.Term] wait for the
-	// running jobs without a limit, as [Worker.Quit] does. StopTimeout or
-	// KillChildren, one of which it needs, then applies to [Worker.Interrupt]
-	// alone.
+	// running jobs without a limit, as [Worker.Quit] does. It needs StopTimeout or
+	// KillChildren, which then applies only to [Worker.Interrupt].
 	//
 	// Ruby: GRACEFUL_TERM.
 	GracefulTerm bool

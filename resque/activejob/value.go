@@ -18,8 +18,8 @@ type Symbol string
 type Module string
 
 // Decimal is a Ruby BigDecimal, in digits: "1.10", "1e-20". Rails before 7.1 writes
-// decimals as strings, which can also be bound to a Decimal. It cannot read a Decimal:
-// enqueue a string for it.
+// decimals as strings, which can also be bound to a Decimal. These versions cannot read a
+// Decimal, so enqueue a string for them.
 type Decimal string
 
 // Rat returns the exact value. ok is false for NaN, the infinities, and text that is

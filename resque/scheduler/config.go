@@ -29,10 +29,9 @@ type Config struct {
 	// Ruby: RESQUE_SCHEDULER_INTERVAL.
 	Interval time.Duration
 
-	// LockTTL is how long the lock of the master is held after it was last renewed, and
-	// so how long no jobs are moved after a master was killed. The master renews the
-	// lock at every Interval, and at least six times within LockTTL. It must be at
-	// least a second.
+	// LockTTL is how long the lock of the master lasts after it was last renewed. After a
+	// master was killed, no jobs are moved for this time. The master renews the lock at
+	// every Interval, and at least six times within LockTTL. It must be at least a second.
 	//
 	// Defaults to 30 seconds. Ruby's is 180 seconds, to allow for clocks that differ.
 	//
@@ -45,16 +44,16 @@ type Config struct {
 	// Ruby: RESQUE_SCHEDULER_MASTER_LOCK_PREFIX.
 	LockPrefix string
 
-	// BatchSize is how many jobs one script moves at most, from 1 to 1000. Redis serves
-	// no other client meanwhile, for about 3 microseconds for each job.
+	// BatchSize is how many jobs one script moves at most, from 1 to 1000. While the script
+	// runs, about 3 microseconds for each job, Redis serves no other client.
 	//
 	// Defaults to 1000. Ruby's default is 100.
 	//
 	// Ruby: DELAYED_REQUEUE_BATCH_SIZE.
 	BatchSize int
 
-	// Mux has the queues of classes, for delayed jobs whose payload has no queue. It may
-	// be nil: such jobs then fail.
+	// Mux has the queues of classes, for delayed jobs whose payload has no queue. If it is
+	// nil, such jobs fail.
 	Mux *resque.Mux
 
 	// BeforeMove, if not nil, is called before a job is moved to its queue. If it
@@ -62,8 +61,8 @@ type Config struct {
 	// It may be called several times for a job. The job must not be changed.
 	BeforeMove func(ctx context.Context, job *resque.Payload) error
 
-	// Entries are recurring jobs of the program. A persistent entry of the same name, see
-	// [Set], takes precedence.
+	// Entries are recurring jobs of the program. A persistent entry (see [Set]) with the
+	// same name takes precedence.
 	//
 	// Ruby: Resque.schedule=.
 	Entries []Entry
@@ -75,14 +74,14 @@ type Config struct {
 	// Ruby: DYNAMIC_SCHEDULE.
 	Dynamic bool
 
-	// Location is the time zone of cron lines that name none.
+	// Location is the time zone of cron lines that do not name one.
 	//
 	// Defaults to [time.Local], as in Ruby.
 	Location *time.Location
 
-	// Grace is how late a recurring job may be enqueued, after no scheduler was running
-	// or Redis was away. Of several times that were missed, only the latest counts. If it
-	// is negative, a new master makes up for nothing, as in Ruby.
+	// Grace is how late a recurring job may be enqueued if no scheduler was running at its
+	// time or Redis was away. If several times were missed, only the latest fires. If Grace
+	// is negative, times that passed before a scheduler became master do not fire, as in Ruby.
 	//
 	// Defaults to a minute.
 	Grace time.Duration
@@ -97,8 +96,8 @@ type Config struct {
 	// Ruby: RAILS_ENV.
 	Env string
 
-	// OnState, if not nil, is called when the scheduler becomes master or another one
-	// does. It must return soon.
+	// OnState, if not nil, is called when this scheduler or another one becomes master. It
+	// must return soon.
 	OnState func(State)
 
 	// Logger gets one line for each change of the master, and one for each job that

@@ -18,19 +18,19 @@ type Entry struct {
 	// Name identifies the entry.
 	Name string
 
-	// Cron is a cron line in fugit's grammar: five or six fields, which then begin with
-	// seconds, and perhaps a time zone, as in "30 6 * * mon Europe/Stockholm".
+	// Cron is a cron line in fugit's grammar: five fields, or six if it begins with
+	// seconds. A time zone may follow, as in "30 6 * * mon Europe/Stockholm".
 	Cron string
 
-	// Every is an interval, at least 0.3 seconds. The first time comes one interval
-	// after the entry was first seen, and each further one an interval later. A new
-	// start of the scheduler changes nothing.
+	// Every is an interval, at least 0.3 seconds. The first time comes one interval after a
+	// scheduler first saw the entry, and each further time one interval later. Restarting
+	// the scheduler does not change these times.
 	//
 	// Give either Cron or Every.
 	Every time.Duration
 
-	// FirstIn, if it is not 0, is when the first time of Every comes after the entry was
-	// first seen, or how long no time of Cron counts.
+	// FirstIn, if it is not 0, is counted from when a scheduler first saw the entry. With
+	// Every, it is when the first time comes. With Cron, the times before it are skipped.
 	FirstIn time.Duration
 
 	// Job is enqueued each time. If the entry is in [Config.Entries], the hooks of the
@@ -46,13 +46,13 @@ type Entry struct {
 	// Ruby: rails_env.
 	Env string
 
-	// What only entries that were read may lack: they may have no times, and the queue of
-	// queueClass if their job names none.
-	read bool
 	// Parameters are the arguments that a person may give when running the entry in the
 	// dashboard. See [RunWith].
 	Parameters []Parameter
 
+	// read is true for an entry that was read from a file or from Redis. Such an entry may
+	// have no times, and its job may have no queue: then it has the queue of queueClass.
+	read       bool
 	queueClass string
 }
 

@@ -22,9 +22,10 @@ import (
 //	  every: ["30s", {first_in: "5s"}]
 //	  class: Pulse
 //
-// An entry without a queue has that of its class in [Config.Mux]. One without cron and
-// every is only enqueued by hand. docs/schedules.md lists the options. The error lists all
-// mistakes, with file and line. ERB (<%) is a mistake.
+// If an entry has no queue, its job goes to the queue of its class in [Config.Mux]. An
+// entry without cron and every has no times: its job is only enqueued by [RunNow].
+// docs/schedules.md lists the options. The error lists all mistakes, with file and line.
+// Ruby code (ERB, <%) is a mistake.
 //
 // Ruby: Resque.schedule = YAML.load_file.
 func Load(file string) ([]Entry, error) {

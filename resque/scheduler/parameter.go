@@ -20,8 +20,8 @@ type Parameter struct{ Name, Description, Default string }
 // arguments of the entry.
 var ErrArguments = errors.New("scheduler: the arguments of the schedule are not one hash")
 
-// RunWith is like [RunNow], but sets members of the hash that is the job's argument.
-// Those that are not among the entry's Parameters are left out.
+// RunWith is like [RunNow], but sets members of the hash that is the job's argument to
+// values. It ignores values whose names are not among the entry's Parameters.
 //
 // Ruby: Resque::Scheduler::Server's /schedule/requeue_with_params.
 func RunWith(ctx context.Context, client *resque.Client, name string, values map[string]string) (resque.Receipt, error) {

@@ -35,8 +35,9 @@ type run struct {
 	news    news
 }
 
-// Run works until ctx ends, releases the lock and returns nil. While Redis is away it
-// waits for it. It returns an error only if the scheduler is already running.
+// Run moves and enqueues jobs until ctx ends. Then it releases the lock and returns nil.
+// While Redis is away, it tries again. It returns an error only if the scheduler is already
+// running.
 //
 // Ruby: Resque::Scheduler.run.
 func (s *Scheduler) Run(ctx context.Context) error {

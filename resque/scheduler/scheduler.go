@@ -85,7 +85,7 @@ func (s *Scheduler) setState(state State) {
 	}
 }
 
-// Reload makes the scheduler look at once.
+// Reload makes the scheduler look for due jobs and read the persistent entries at once.
 //
 // Ruby: Resque::Scheduler.reload_schedule!.
 func (s *Scheduler) Reload() {

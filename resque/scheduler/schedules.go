@@ -20,9 +20,9 @@ import (
 // has.
 var ErrNoSchedule = errors.New("scheduler: there is no such schedule")
 
-// Set stores a persistent entry, or replaces it. Schedulers with [Config.Dynamic] read it
-// at their next look; Ruby's, too, if they run with DYNAMIC_SCHEDULE. It reports whether
-// the entry is new or has changed.
+// Set stores a persistent entry, or replaces it. It reports whether the entry is new or has
+// changed. Go's schedulers with [Config.Dynamic] and Ruby's with DYNAMIC_SCHEDULE read it
+// at their next look.
 //
 // The entry is checked first, because one that Ruby cannot read ends Ruby's schedulers.
 // The hooks of the job's definition are not stored.
@@ -39,8 +39,8 @@ func Set(ctx context.Context, client *resque.Client, e Entry) (changed bool, err
 	return store.New(client.Redis()).SetSchedule(ctx, e.Name, config)
 }
 
-// Remove removes a persistent entry. If there is none of that name, the error wraps
-// [ErrNoSchedule]. An entry of [Config.Entries] of the same name runs again.
+// Remove removes a persistent entry. An entry of [Config.Entries] with the same name then
+// runs again. If no persistent entry has the name, the error wraps [ErrNoSchedule].
 //
 // Ruby: Resque.remove_schedule.
 func Remove(ctx context.Context, client *resque.Client, name string) error {
@@ -51,14 +51,14 @@ func Remove(ctx context.Context, client *resque.Client, name string) error {
 	return err
 }
 
-// Enable switches an entry on again. If there is none of that name, the error wraps
+// Enable switches an entry on again. If no entry has the name, the error wraps
 // [ErrNoSchedule].
 func Enable(ctx context.Context, client *resque.Client, name string) error {
 	return turnOn(ctx, client, name, true)
 }
 
-// Disable switches an entry off: its times pass without a job. Ruby's schedulers ignore
-// it. If there is none of that name, the error wraps [ErrNoSchedule].
+// Disable switches an entry off: its job is not enqueued at its times. Ruby's schedulers
+// ignore this. If no entry has the name, the error wraps [ErrNoSchedule].
 func Disable(ctx context.Context, client *resque.Client, name string) error {
 	return turnOn(ctx, client, name, false)
 }
@@ -71,9 +71,9 @@ func turnOn(ctx context.Context, client *resque.Client, name string, on bool) er
 }
 
 // RunNow enqueues the job of an entry at once, also if the entry is switched off. Its
-// times do not change. If there is none of that name, the error wraps [ErrNoSchedule].
+// times do not change. If no entry has the name, the error wraps [ErrNoSchedule].
 //
-// Ruby: Resque::Scheduler.enqueue_from_config, by the button of resque-web.
+// Ruby: Resque::Scheduler.enqueue_from_config, which a button of resque-web calls.
 func RunNow(ctx context.Context, client *resque.Client, name string) (resque.Receipt, error) {
 	return runNow(ctx, client, name, func(_ Schedule, job resque.Job) (resque.Job, error) { return job, nil })
 }
@@ -97,7 +97,7 @@ func runNow(ctx context.Context, client *resque.Client, name string, change func
 	return client.Enqueue(ctx, job)
 }
 
-// Schedule is an entry as viewers see it.
+// Schedule is an entry with its state, for programs that show schedules.
 type Schedule struct {
 	Entry
 	Static  bool      // in Config.Entries of the master, not persistent
@@ -111,11 +111,11 @@ type Schedule struct {
 	now   time.Time // by Redis's clock
 }
 
-// Next returns the next n times, fewer if there are no more. Those of an interval are not
-// known until a Go scheduler has seen the entry.
+// Next returns the next n times of the entry, or fewer if there are no more. The times of
+// an interval are not known until a Go scheduler has seen the entry.
 func (s Schedule) Next(n int) []time.Time { return s.NextAfter(s.now, n) }
 
-// NextAfter is Next for the times after from.
+// NextAfter is like [Schedule.Next], for the times after from.
 func (s Schedule) NextAfter(from time.Time, n int) []time.Time {
 	slot := from
 	switch {
@@ -139,8 +139,8 @@ func (s Schedule) NextAfter(from time.Time, n int) []time.Time {
 	return next
 }
 
-// Schedules returns all entries by name: the persistent ones, and those that a Go master
-// has in its [Config.Entries].
+// Schedules returns all entries, sorted by name: the persistent ones, and those in the
+// [Config.Entries] of a Go master.
 //
 // Ruby: Resque.schedule, which knows the static entries of its own process.
 func Schedules(ctx context.Context, client *resque.Client) ([]Schedule, error) {
@@ -181,7 +181,7 @@ func LastFired(ctx context.Context, client *resque.Client) (map[string]time.Time
 	return fired, err
 }
 
-// Find returns one entry. If there is none of that name, the error wraps [ErrNoSchedule].
+// Find returns one entry. If no entry has the name, the error wraps [ErrNoSchedule].
 //
 // Ruby: Resque.fetch_schedule.
 func Find(ctx context.Context, client *resque.Client, name string) (Schedule, error) {
