@@ -19,10 +19,10 @@ func delayedCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delayed",
 		Short: "List, find, run and cancel delayed jobs",
-		Long: `Lists, finds, runs and cancels delayed jobs: those that wait until a time. The id of a
-delayed job, as list prints it, is its second, its position and a digest of its bytes. If
-another job is at that position now, nothing is done. A scheduler moves jobs that are due:
-'goresque scheduler', or Ruby's.`,
+		Long: `Lists, finds, runs and cancels delayed jobs, which wait until they are due. Then a
+scheduler moves them to their queues: 'goresque scheduler', or Ruby's. The id of a delayed
+job, as list prints it, is its second, its position and a digest of its bytes. If the job
+was moved, cancelled or changed, nothing is done.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -125,9 +125,10 @@ func delayedRepairCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Find delayed jobs that no scheduler would move",
-		Long: `Finds seconds with delayed jobs that no scheduler would ever move, because a program in
-Ruby died while it delayed a job, and makes them known. It also removes seconds that have
-no jobs. It looks at all keys of Redis, in small steps.`,
+		Long: `Finds delayed jobs that no scheduler would ever move, because their second is missing from
+the list of seconds. This happens if a Ruby program dies while it delays a job. The command
+adds these seconds to the list, and removes seconds that have no jobs. It looks at all keys
+of Redis, in small steps.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withDelayed(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {

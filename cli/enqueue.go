@@ -27,7 +27,7 @@ func enqueueCommand(env *Env) *cobra.Command {
 		Long: `Adds a job to a queue, for any worker on the same Redis, in Go or Ruby. Each ARG is
 parsed as JSON; an ARG that is not JSON is a string. If this command knows the class,
 the arguments must be those that its handler takes. Put -- before arguments that begin
-with a dash. With --at or --in the job is delayed: a scheduler takes it to its queue when
+with a dash. With --at or --in the job is delayed: a scheduler moves it to its queue when
 it is due.`,
 		Example: `  goresque enqueue -q exports Exporter 42
   goresque enqueue -q exports --in 90m Exporter 42

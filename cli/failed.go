@@ -18,8 +18,8 @@ func failedCommand(env *Env) *cobra.Command {
 		Use:   "failed",
 		Short: "List, show, retry and remove failed jobs",
 		Long: `Lists, shows, retries and removes failed jobs. The id of a failure, as list prints it,
-is its position and a digest of its record. If another failure is at that position
-now, nothing is done.`,
+is its position and a digest of its record. If the failure was removed or changed,
+nothing is done.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -55,7 +55,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 func (f *filterFlags) addLists(cmd *cobra.Command) {
 	f.backend.of = backends()
 	cmd.Flags().StringVar(&f.filter.List, "list", "", "only failures in this list, such as failed or exports_failed")
-	cmd.Flags().Var(&f.backend, "failure-backend", "redis: only the list failed (default: also the lists of queues)")
+	cmd.Flags().Var(&f.backend, "failure-backend", "redis means only the list failed (default: also the lists of queues)")
 	FromEnv(cmd, "failure-backend", "FAILURE_BACKEND")
 }
 

@@ -41,7 +41,7 @@ func removeCommand(env *Env) *cobra.Command {
 				}
 				_, err = client.Prune(ctx, args[0], opts)
 				if errors.Is(err, resque.ErrWorkerAlive) && !force {
-					err = fmt.Errorf("%w; a running job would be recorded as failed and go on; stop the worker or use 'goresque kill', or prune it anyway with --force", err)
+					err = fmt.Errorf("%w; stop it, or use 'goresque kill'; with --force it is pruned anyway: its running job is recorded as failed, but goes on", err)
 				}
 				return env.done(err, "** removed "+printable(args[0]))
 			})

@@ -47,8 +47,8 @@ func scheduleListCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the schedules with their next times, last run and mistakes",
-		Long: `Lists the persistent schedules, and those that the running scheduler has from its
-program or file. The next times of an interval are known when a scheduler has loaded it.`,
+		Long: `Lists the persistent schedules, and those in the program or the file of the running
+scheduler. The next times of an interval are not known until a scheduler has loaded it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
@@ -220,8 +220,8 @@ func scheduleCheckCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "Check files with schedules; the status is 1 if there is a mistake",
-		Long: `Checks files in resque-scheduler's YAML without Redis. Each mistake is printed with its
-file, line and reason.`,
+		Long: `Checks YAML files in the format of resque-scheduler. It does not use Redis. Each mistake is
+printed with its file, line and reason.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			mistakes := 0

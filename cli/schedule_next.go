@@ -22,8 +22,9 @@ func scheduleNextCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "next NAME|'CRON'",
 		Short: "Print the next times of a schedule, or of a cron line",
-		Long: `Prints the next times in ISO 8601, in the time zone of the line. A line needs no Redis.
-Quote it, so that the shell does not replace its stars.`,
+		Long: `Prints the next times of a schedule or of a cron line, in ISO 8601 and in the time zone of
+the line. For a cron line it does not use Redis. Put the line in quotes, so that the shell
+does not replace its asterisks.`,
 		Example: `  goresque schedule next nightly
   goresque schedule next '30 6 * * mon Europe/Stockholm' -n 5
   goresque schedule next '0 9 * * mon%2' --from 2026-03-01T00:00:00Z --utc`,

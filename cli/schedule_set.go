@@ -47,9 +47,9 @@ func scheduleSetCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME CLASS [ARG…]",
 		Short: "Store a persistent schedule, or replace it",
-		Long: `Stores a schedule that each scheduler with DYNAMIC_SCHEDULE runs, in Go and Ruby. It is
-checked first: one that Ruby cannot read would end Ruby's schedulers. Each ARG is parsed as
-JSON; an ARG that is not JSON is a string.`,
+		Long: `Stores a schedule in Redis. Schedulers with DYNAMIC_SCHEDULE run it, in Go and Ruby. The
+schedule is checked first, because one that Ruby cannot read would end Ruby's schedulers.
+Each ARG is parsed as JSON; an ARG that is not JSON is a string.`,
 		Example: `  goresque schedule set nightly --cron "0 3 * * * Europe/Stockholm" -q reports Report 7
   goresque schedule set pulse --every 1h30m -q pulse Pulse`,
 		Args: cobra.MinimumNArgs(2),
@@ -80,7 +80,7 @@ JSON; an ARG that is not JSON is a string.`,
 	flags.Var(&every, "every", "interval, such as 90s, 1h30m or 1d")
 	flags.Var(&first, "first-in", "when the first time of an interval comes (default: after one interval)")
 	flags.StringVarP(&queue, "queue", "q", "", "the queue (default: the queue of the class, if this command knows the class)")
-	flags.StringVar(&entry.Description, "description", "", "a text for people")
+	flags.StringVar(&entry.Description, "description", "", "a description for people")
 	flags.StringVar(&entry.Env, "env", "", "environments, separated by commas: only schedulers with one of them as RAILS_ENV run it")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object: schedule, result")
 	return cmd

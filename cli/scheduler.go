@@ -21,10 +21,11 @@ func schedulerCommand(env *Env) *cobra.Command {
 	var flags schedulerFlags
 	cmd := &cobra.Command{
 		Use:   "scheduler",
-		Short: "Move delayed jobs to their queues when they are due",
-		Long: `Moves delayed jobs to their queues when they are due, until INT, TERM, QUIT or HUP. Any
-number of schedulers may run, also Ruby's: one is master, and the others wait until it
-stops. USR1 logs which one is master, USR2 makes it look at once.
+		Short: "Enqueue delayed and recurring jobs when they are due",
+		Long: `Moves delayed jobs to their queues and enqueues recurring jobs when they are due, until
+INT, TERM, QUIT or HUP. Any number of schedulers may run, also Ruby's: one is master, and
+the others wait until it stops. On USR1 it logs which scheduler is master. On USR2 it
+looks for due jobs at once.
 
 It uses Ruby's variables. Unlike in Ruby, VERBOSE=0 means no.`,
 		Example: "  goresque scheduler\n  RESQUE_SCHEDULER_INTERVAL=1 goresque scheduler --verbose",

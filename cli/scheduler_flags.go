@@ -34,13 +34,13 @@ func (f *schedulerFlags) addCore(cmd *cobra.Command) {
 	f.batchSize = count{value: store.MoveJobs}
 	set := cmd.Flags()
 	set.VarP(&f.interval, "interval", "i", "longest time between two looks for due jobs")
-	set.Var(&f.lockTimeout, "lock-timeout", "how long the lock of a scheduler that was killed keeps others from working")
+	set.Var(&f.lockTimeout, "lock-timeout", "how long after a scheduler was killed no other one can become master")
 	set.StringVar(&f.lockPrefix, "lock-prefix", "", "prefix of the lock's name, to keep the schedulers of several applications apart")
 	set.Var(&f.batchSize, "batch-size", "how many jobs one script moves at most, up to 1000")
-	set.StringVar(&f.schedule, "schedule", "", "YAML file with recurring jobs, as resque-scheduler has it")
+	set.StringVar(&f.schedule, "schedule", "", "YAML file with recurring jobs, in the format of resque-scheduler")
 	set.VarPF(&f.dynamic, "dynamic", "D", "look for recurring jobs that other programs set or remove, at each interval").NoOptDefVal = "true"
-	set.StringVarP(&f.environment, "environment", "E", "", "name of the environment: recurring jobs for others do not run; also for the process title")
-	set.StringVar(&f.grace, "grace", "", "how late a recurring job may be enqueued if no scheduler was running, or none to make up for nothing (default: 1m)")
+	set.StringVarP(&f.environment, "environment", "E", "", "name of the environment; recurring jobs for other environments do not run; it is also in the process title")
+	set.StringVar(&f.grace, "grace", "", "how late a recurring job may be enqueued if no scheduler was running at its time; with none, missed times do not fire (default: 1m)")
 	set.VarPF(&f.mondayWeeks, "monday-weeks", "", "weeks of cron lines such as mon%2 begin on Monday, as in fugit 1.12 and later").NoOptDefVal = "true"
 	for flag, variable := range map[string]string{
 		"schedule": "RESQUE_SCHEDULE", "dynamic": "DYNAMIC_SCHEDULE", "environment": "RAILS_ENV",

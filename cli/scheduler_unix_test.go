@@ -164,7 +164,7 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			delay(t, s, 100, `{oops`)
 			p := startScheduler(t, s, nil)
-			p.says(t, "a delayed job cannot be enqueued, it is in failed")
+			p.says(t, "a delayed job cannot be enqueued, it was recorded as failed")
 			assert.Equal(t, 1, queueLen(t, s, "resque:failed"))
 			p.stop(t, syscall.SIGTERM)
 		},

@@ -53,7 +53,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.Var(&f.backoff, "backoff-interval", "time added after each poll that finds no job; needs --min-interval or --max-interval")
 	set.IntVar(&f.maxWaiting, "max-waiting", 16, "maximum number of connections that wait for new jobs; 0 means only poll")
 	set.Var(&f.heartbeat, "heartbeat-interval", "time between two heartbeats")
-	set.Var(&f.pruneAfter, "prune-interval", "how long a worker of another implementation may be seen to send no heartbeat")
+	set.Var(&f.pruneAfter, "prune-interval", "how long this worker must see no heartbeat from a worker of another implementation before it prunes that worker")
 	set.Var(&f.onCrash, "on-crash", "what happens to a dead worker's job: fail, or requeue")
 	set.Var(&f.crashLimit, "crash-limit", "number of workers that may die in a day while performing the same job before the job fails; needs --on-crash requeue")
 	set.Var(&f.unknownClass, "unknown-class", "what happens to a job whose class has no handler: fail, or put-back for other workers")
@@ -235,7 +235,7 @@ func (f *workFlags) worker() (worker.Config, error) {
 		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
 	}
 	if f.heartbeat.value >= f.pruneAfter.value {
-		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are considered dead",
+		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are pruned",
 			f.heartbeat.value, f.pruneAfter.value)
 	}
 	cfg := worker.Config{

@@ -25,7 +25,7 @@ func LogPerform(log *slog.Logger) Middleware {
 		case ResultSnoozed:
 			log.InfoContext(ctx, "job snoozed: it asked to be performed again")
 		case ResultCancelled:
-			log.InfoContext(ctx, "job ended: it was told to", "err", reason)
+			log.InfoContext(ctx, "job ended: it was cancelled", "err", reason)
 		case ResultFailed:
 			log.ErrorContext(ctx, "job failed", "err", reason)
 		}

@@ -238,7 +238,7 @@ func TestLogPerform(t *testing.T) {
 level=ERROR msg="job failed" class=Bad queue=q worker="" err="out of paper"
 level=ERROR msg="job failed" class=Panic queue=q worker="" err="panic: at the disco"
 level=INFO msg="job not performed: a hook refused it" class=Drop queue=q worker=""
-level=INFO msg="job ended: it was told to" class=Late queue=q worker="" err="context canceled"
+level=INFO msg="job ended: it was cancelled" class=Late queue=q worker="" err="context canceled"
 `, out.String())
 }
 

@@ -219,7 +219,7 @@ func originAdvice(r *http.Request) string {
 	if origin == "" || origin == "null" {
 		return ""
 	}
-	return t("The form was sent from %s, but the dashboard was asked as %s. If both are this dashboard, a proxy in front of it "+
+	return t("The form was sent from a page of %s, but the request was for the host %s. If both are this dashboard, a proxy in front of it "+
 		"changes the Host header. Configure the proxy to keep the header, or trust the origin with TrustedOrigins in web.Config or --trusted-origin %s.",
 		origin, r.Host, origin)
 }

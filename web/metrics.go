@@ -87,7 +87,7 @@ func (h *Dashboard) metrics(q *request) error {
 			fmt.Fprintf(&out, "resque_failures{list=%s} %d\n", label(f.List), f.Size)
 		}
 	}
-	family("resque_delayed_times", "gauge", "Different seconds until which jobs are delayed.")
+	family("resque_delayed_times", "gauge", "Number of different seconds that have delayed jobs.")
 	fmt.Fprintf(&out, "resque_delayed_times %d\n", snap.Delayed)
 	family("resque_delayed_late_seconds", "gauge", "How long the first due job has been waiting for a scheduler.")
 	fmt.Fprintf(&out, "resque_delayed_late_seconds %.0f\n", snap.Late().Seconds())

@@ -76,8 +76,8 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 var describedActions = map[string]described{ //nolint:gochecknoglobals // a table
 	"queues/:queue/remove":         {summary: "Empty a queue and remove it from the list of queues", query: "sure count typed"},
 	"queues/:queue/clear":          {summary: "Empty a queue", query: "sure count typed"},
-	"queues/remove":                {summary: "Empty and remove a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
-	"queues/clear":                 {summary: "Empty a queue whose name no path can have: nothing, . or ..", query: "name sure count typed"},
+	"queues/remove":                {summary: "Empty and remove a queue whose name a path cannot contain: an empty name, . or ..", query: "name sure count typed"},
+	"queues/clear":                 {summary: "Empty a queue whose name a path cannot contain: an empty name, . or ..", query: "name sure count typed"},
 	"queues/:queue/pause":          {summary: "Pause a queue"},
 	"queues/:queue/resume":         {summary: "Resume a queue"},
 	"queues/:queue/jobs/remove":    {summary: "Remove jobs", query: "ids sure count typed"},

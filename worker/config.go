@@ -311,7 +311,7 @@ func (c Config) validate() error {
 	}
 	if c.HeartbeatInterval >= c.PruneAfter && c.PruneAfter > 0 {
 		mistakes = append(mistakes, fmt.Errorf(
-			"worker: HeartbeatInterval is %v; it must be shorter than PruneAfter, which is %v, or live workers are taken for dead",
+			"worker: HeartbeatInterval is %v; it must be shorter than PruneAfter, which is %v, or live workers are pruned",
 			c.HeartbeatInterval, c.PruneAfter))
 	}
 	for i, backend := range c.FailureBackends {

@@ -179,11 +179,11 @@ func addSomeWeeks(days *[7]weekday, e element) error {
 	} else {
 		mod, plus, hasPlus := strings.Cut(e.suffix[1:], "+")
 		if day.mod, err = digits(mod, 3); err != nil || day.mod == 0 {
-			return errors.New("write a number of weeks from 1 to 999 behind the %")
+			return errors.New("write a number of weeks from 1 to 999 after the %")
 		}
 		if hasPlus {
 			if day.plus, err = digits(plus, 3); err != nil {
-				return errors.New("write a number of weeks from 0 to 999 behind the +")
+				return errors.New("write a number of weeks from 0 to 999 after the +")
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func parseNth(text string) (int, error) {
 	}
 	n, err := digits(strings.TrimPrefix(text, "-"), 1)
 	if err != nil || n < 1 || n > 5 {
-		return 0, errors.New("write 1 to 5, -1 to -5 or L behind the #")
+		return 0, errors.New("write 1 to 5, -1 to -5 or L after the #")
 	}
 	if text[0] == '-' {
 		n = -n
@@ -228,7 +228,7 @@ func (f field) element(text string) (element, error) {
 	}
 	if step, ok := strings.CutPrefix(rest, "/"); ok {
 		if e.step, err = digits(step, 2); err != nil || e.step == 0 {
-			return element{}, errors.New("write a step from 1 to 99 behind the /")
+			return element{}, errors.New("write a step from 1 to 99 after the /")
 		}
 		rest = ""
 	}

@@ -95,7 +95,7 @@ func split(line string) ([]string, *time.Location, error) {
 	texts := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
 	n := len(texts)
 	if n < 5 {
-		return nil, nil, fmt.Errorf("it has %d fields, not 5 or 6 and perhaps a time zone", n)
+		return nil, nil, fmt.Errorf("it has %d fields; write 5 or 6, and after them a time zone if needed", n)
 	}
 	last := texts[n-1]
 	if n > 5 && looksLikeZone(last) {
@@ -113,7 +113,7 @@ func split(line string) ([]string, *time.Location, error) {
 
 func checkCount(texts []string, zone *time.Location) ([]string, *time.Location, error) {
 	if len(texts) > 6 {
-		return nil, nil, fmt.Errorf("it has %d fields, not 5 or 6 and perhaps a time zone; years are not supported", len(texts))
+		return nil, nil, fmt.Errorf("it has %d fields; write 5 or 6, and after them a time zone if needed; years are not supported", len(texts))
 	}
 	return texts, zone, nil
 }
@@ -163,7 +163,7 @@ func (s *Schedule) setDays(days, months set) error {
 		return nil
 	}
 	if s.weekdays != nil && days.bits == monthdays.all() {
-		return fmt.Errorf("days of the month %q: versions of fugit disagree whether all of them count as *; write *", "1-31")
+		return fmt.Errorf("days of the month %q: versions of fugit disagree on whether this means every day; write *", "1-31")
 	}
 	s.days = &monthDays{days.bits, days.fromEnd}
 	if months.all || days.fromEnd != 0 {

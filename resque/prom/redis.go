@@ -57,7 +57,7 @@ func NewRedis(client *resque.Client, cfg RedisConfig) *Redis {
 		oldest:    desc("resque_queue_oldest_seconds", "How long the next job has been waiting, if its payload has the time.", "queue"),
 		workers:   desc("resque_workers", "Workers by state.", "state"),
 		failures:  desc("resque_failures", "Failures in a list.", "list"),
-		delayed:   desc("resque_delayed_times", "Different seconds until which jobs are delayed."),
+		delayed:   desc("resque_delayed_times", "Number of different seconds that have delayed jobs."),
 		late:      desc("resque_delayed_late_seconds", "How long the first due job has been waiting for a scheduler."),
 		processed: desc("resque_processed_total", "Jobs that ended."),
 		failed:    desc("resque_failed_total", "Jobs that failed."),

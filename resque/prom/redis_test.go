@@ -81,7 +81,7 @@ func TestRedisMetrics(t *testing.T) {
 		fill(t, s)
 		r := registry(t, prom.NewRedis(s.Client(t), prom.RedisConfig{}))
 		assert.NoError(t, testutil.GatherAndCompare(r, strings.NewReader(`
-# HELP resque_delayed_times Different seconds until which jobs are delayed.
+# HELP resque_delayed_times Number of different seconds that have delayed jobs.
 # TYPE resque_delayed_times gauge
 resque_delayed_times 2
 # HELP resque_failed_total Jobs that failed.

@@ -121,7 +121,7 @@ func (c Config) withDefaults() (Config, error) {
 		mistakes = append(mistakes, fmt.Errorf("scheduler: BatchSize is %d; it must be from 1 to %d", c.BatchSize, store.MoveJobs))
 	}
 	if strings.ContainsAny(c.LockPrefix, " \t\r\n") {
-		mistakes = append(mistakes, fmt.Errorf("scheduler: LockPrefix %q has a blank", c.LockPrefix))
+		mistakes = append(mistakes, fmt.Errorf("scheduler: LockPrefix %q contains white space", c.LockPrefix))
 	}
 	mistakes = append(mistakes, checkEntries(c.Entries)...)
 	if err := errors.Join(mistakes...); err != nil {

@@ -37,7 +37,7 @@ type Entry struct {
 	// job's definition are called each time.
 	Job resque.Job
 
-	// Description is a text for people.
+	// Description is for people.
 	Description string
 
 	// Env lists environments, separated by commas or spaces. If it is not empty, only
@@ -60,7 +60,7 @@ type Entry struct {
 func (e Entry) check() error {
 	var mistakes []error
 	if e.Name == "" || !utf8.ValidString(e.Name) {
-		mistakes = append(mistakes, errors.New("it needs a name, in UTF-8"))
+		mistakes = append(mistakes, errors.New("it needs a name in valid UTF-8"))
 	}
 	if e.Cron != "" && e.Every != 0 || e.Cron == "" && e.Every == 0 && !e.read {
 		mistakes = append(mistakes, errors.New("it needs either Cron or Every"))
@@ -104,7 +104,7 @@ func (e Entry) job(mux *resque.Mux) (resque.Job, error) {
 		job.Queue = route.Queue
 	}
 	if job.Queue == "" {
-		return job, fmt.Errorf("%w: the schedule names none, and the scheduler knows none for class %q", resque.ErrNoQueue, e.queueClass)
+		return job, fmt.Errorf("%w: the schedule has no queue, and the scheduler does not know the queue of class %q", resque.ErrNoQueue, e.queueClass)
 	}
 	return job, nil
 }
@@ -135,7 +135,7 @@ func checkEntries(entries []Entry) (mistakes []error) {
 			mistakes = append(mistakes, err)
 		}
 		if seen[e.Name] {
-			mistakes = append(mistakes, fmt.Errorf("scheduler: two entries are called %q", e.Name))
+			mistakes = append(mistakes, fmt.Errorf("scheduler: two entries have the name %q", e.Name))
 		}
 		seen[e.Name] = true
 	}

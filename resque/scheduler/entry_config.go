@@ -66,7 +66,7 @@ func readText(value json.RawMessage, to *string) error {
 	}
 	text, ok := rubyjson.Text(value)
 	if !ok {
-		return fmt.Errorf("%.50s is not a text", value)
+		return fmt.Errorf("%.50s is not a string", value)
 	}
 	*to = text
 	return nil
@@ -130,7 +130,7 @@ func readTime(value json.RawMessage) (text string, options json.RawMessage, err 
 		value = items[0].Value(value)
 	}
 	if len(value) > 0 && value[0] >= '0' && value[0] <= '9' {
-		return "", nil, fmt.Errorf("%s is a number, which ends Ruby's scheduler; write a text such as %q", value, string(value)+"s")
+		return "", nil, fmt.Errorf("%s is a number, which ends Ruby's scheduler; write a string such as %q", value, string(value)+"s")
 	}
 	return text, options, readText(value, &text)
 }

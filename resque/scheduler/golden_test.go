@@ -40,7 +40,7 @@ func differences() map[string]difference {
 	const bytes, hooks = "the stored bytes are moved, without the member queue", "hooks of the class run when the job is delayed, not when it is moved"
 	return map[string]difference{
 		"poll_unknown_class_noqueue": {why: "Ruby loses the job", queues: []any{}, keys: failed("Resque::NoQueueError",
-			`the delayed job has no queue, and the scheduler knows none for class "Elsewhere::Job"`, "", `{"class":"Elsewhere::Job","args":[1]}`)},
+			`the delayed job has no queue, and the scheduler does not know the queue of class "Elsewhere::Job"`, "", `{"class":"Elsewhere::Job","args":[1]}`)},
 		"poll_bad_json": {why: "Ruby's process ends, at each start", queues: []any{}, keys: failed("Resque::Helpers::DecodeException",
 			"the delayed job cannot be read: invalid JSON at byte 1: unexpected 'o', want a string", "", `{"class":"<unreadable>","args":["{oops"]}`)},
 		"poll_leading_colons": {why: bytes, keys: moved("deep", `{"class":"::Deep::Job","args":[1]}`)},

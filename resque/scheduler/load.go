@@ -87,7 +87,7 @@ func (f *scheduleFile) read(text []byte) (entries []Entry) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		name := strings.TrimPrefix(root.Content[i].Value, ":")
 		if seen[name] {
-			f.mistake(root.Content[i].Line, fmt.Errorf("schedule %q is there twice", name))
+			f.mistake(root.Content[i].Line, fmt.Errorf("schedule %q is defined twice", name))
 			continue
 		}
 		seen[name] = true

@@ -122,7 +122,7 @@ func (w *yamlWriter) pairs(n *yaml.Node, seen map[string]bool) (pairs []pair, er
 		key, value := follow(n.Content[i]), follow(n.Content[i+1])
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			return nil, &yamlError{key.Line, errors.New("a key is not a text")}
+			return nil, &yamlError{key.Line, errors.New("a key is not a string")}
 		case key.ShortTag() == "!!merge" && value.Kind == yaml.SequenceNode:
 			merged = append(merged, value.Content...)
 		case key.ShortTag() == "!!merge":

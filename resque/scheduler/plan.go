@@ -99,7 +99,7 @@ func (p *plan) read(raw []byte) (job resque.Payload, err error) {
 		job.Queue = route.Queue
 	}
 	if job.Queue == "" {
-		return job, refusal{"Resque::NoQueueError", fmt.Sprintf("the delayed job has no queue, and the scheduler knows none for class %q", job.Class)}
+		return job, refusal{"Resque::NoQueueError", fmt.Sprintf("the delayed job has no queue, and the scheduler does not know the queue of class %q", job.Class)}
 	}
 	return job, nil
 }
@@ -158,7 +158,7 @@ func (p *plan) refuse(not *store.NotListError) {
 // log logs what was moved.
 func (p *plan) log() {
 	for _, r := range p.refused {
-		p.cfg.Logger.Error("a delayed job cannot be enqueued, it is in failed", "class", r.class, "queue", r.queue, "err", r.err)
+		p.cfg.Logger.Error("a delayed job cannot be enqueued, it was recorded as failed", "class", r.class, "queue", r.queue, "err", r.err)
 	}
 	if p.kept > 0 {
 		p.cfg.Logger.Warn("delayed jobs are delayed again: BeforeMove returned an error", "jobs", p.kept, "err", p.last)

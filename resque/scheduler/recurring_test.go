@@ -295,7 +295,7 @@ func TestSetRefusesWhatRubyCannotRead(t *testing.T) {
 	_, err := scheduler.New(f.client, scheduler.Config{Entries: []scheduler.Entry{crontab("E", "60 * * * *"), crontab("E", "? * * * *")}})
 	require.ErrorContains(t, err, `minutes "60"`)
 	require.ErrorContains(t, err, `minutes "?"`)
-	require.ErrorContains(t, err, `two entries are called "E"`)
+	require.ErrorContains(t, err, `two entries have the name "E"`)
 }
 
 func TestAnEntryThatCannotBeReadStopsNoOther(t *testing.T) {

@@ -85,7 +85,7 @@ func TestNewRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "needs a client with a Redis")
 	require.ErrorContains(t, err, "Interval is -1ns")
 	require.ErrorContains(t, err, "LockTTL is 1ms")
-	require.ErrorContains(t, err, `LockPrefix "a b" has a blank`)
+	require.ErrorContains(t, err, `LockPrefix "a b" contains white space`)
 }
 
 func TestRunOnlyOnce(t *testing.T) {
@@ -123,8 +123,8 @@ func TestBadJobsFailAndTheRestMovesOn(t *testing.T) {
 			`Resque::Helpers::DecodeException <unreadable> "" "the delayed job cannot be read: payload is not an object"`,
 			`Resque::NoClassError  "" "the delayed job has no class"`,
 			`Resque::NoClassError  "q" "the delayed job has no class"`,
-			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler knows none for class \"Far\""`,
-			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler knows none for class \"Far\""`,
+			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler does not know the queue of class \"Far\""`,
+			`Resque::NoQueueError Far "" "the delayed job has no queue, and the scheduler does not know the queue of class \"Far\""`,
 			`Redis::CommandError Lost "text" "the key of queue \"text\" is not a list"`,
 			`Resque::Helpers::DecodeException <unreadable> "" "the delayed job cannot be read: invalid JSON at byte 100: nesting of 101 is too deep"`,
 		}, got)

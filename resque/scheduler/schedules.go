@@ -46,7 +46,7 @@ func Set(ctx context.Context, client *resque.Client, e Entry) (changed bool, err
 func Remove(ctx context.Context, client *resque.Client, name string) error {
 	removed, err := store.New(client.Redis()).RemoveSchedule(ctx, name)
 	if err == nil && !removed {
-		err = fmt.Errorf("%w: %q, among the persistent ones", ErrNoSchedule, name)
+		err = fmt.Errorf("%w among the persistent ones: %q", ErrNoSchedule, name)
 	}
 	return err
 }
