@@ -20,7 +20,7 @@ type due struct {
 
 // At returns a copy of the job that is delayed until t, in place of the time that an
 // earlier At or In has set. Pass it to [Client.Enqueue] or [Client.EnqueueAll]. A fraction
-// of a second is cut off. A job whose second has come by Redis's clock goes to its queue
+// of a second is cut off. A job whose second has begun by Redis's clock goes to its queue
 // at once. A later job waits in Redis until a scheduler moves it: that of Ruby's
 // resque-scheduler, or `goresque scheduler`.
 //

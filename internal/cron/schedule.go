@@ -32,7 +32,8 @@ type Schedule struct {
 // monthDays are days of the month: the first is bit 1. In fromEnd, the last is bit 1.
 type monthDays struct{ days, fromEnd uint64 }
 
-// weekday says which of a month's or of all Mondays match, for example.
+// weekday selects the days of one weekday that match: all, the nth of a month, or every
+// mod-th week.
 type weekday struct {
 	matches   bool
 	nth       int // 1 is the first of the month, -1 the last, 0 any

@@ -73,7 +73,8 @@ func New(cfg Config) *Tracing {
 	return &Tracing{cfg: cfg, tracer: cfg.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
 }
 
-// Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.
+// Enqueue is middleware for the EnqueueHooks of resque.Config, or a setting of a definition
+// (resque.EnqueueMiddleware(t.Enqueue)).
 // It makes a span of kind producer for each job that is enqueued. If enqueueing
 // fails, the span's status is error. A veto by a hook is not an error.
 func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {

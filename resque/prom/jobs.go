@@ -116,7 +116,8 @@ func (j *Jobs) Retried(_ context.Context, job *resque.Payload, _ retry.State) {
 	j.retries.WithLabelValues(j.class(job.Class), label(job.Queue)).Inc()
 }
 
-// Enqueue is middleware for the EnqueueHooks of resque.Config or of a definition.
+// Enqueue is middleware for the EnqueueHooks of resque.Config, or a setting of a definition
+// (resque.EnqueueMiddleware(j.Enqueue)).
 func (j *Jobs) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 	return func(ctx context.Context, job resque.Job) (resque.Receipt, error) {
 		receipt, err := next(ctx, job)

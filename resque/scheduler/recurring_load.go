@@ -49,7 +49,7 @@ func (r *recurring) load(ctx context.Context, t turn) error {
 	return nil
 }
 
-// update reads the entries that have changed. They begin anew, as in Ruby.
+// update reads the entries that have changed. They begin again, as in Ruby.
 func (r *recurring) update(ctx context.Context, t turn) error {
 	changes, err := r.store.TakeScheduleChanges(ctx, t.master)
 	if err != nil {
