@@ -90,9 +90,11 @@ func TestSystemdUnitIsValid(t *testing.T) {
 	redistest.Require(t, "systemd", err == nil)
 	unit, err := os.ReadFile("../../docs/systemd/goresque.service")
 	require.NoError(t, err)
-	const command = "ExecStart=/usr/local/bin/goresque "
-	require.Contains(t, string(unit), command)
-	installed := strings.Replace(string(unit), command, "ExecStart="+build(t)+" ", 1)
+	// systemd checks that the command of ExecStart exists. The comments name it
+	// also, and may follow the last one of ExecStart.
+	command := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/goresque `)
+	require.Len(t, command.FindAll(unit, -1), 1)
+	installed := command.ReplaceAllLiteralString(string(unit), "ExecStart="+build(t)+" ")
 	file := filepath.Join(t.TempDir(), "goresque.service")
 	require.NoError(t, os.WriteFile(file, []byte(installed), 0o600))
 	out, err := exec.Command(analyze, "verify", file).CombinedOutput()
