@@ -10,6 +10,7 @@ import (
 	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // registry registers the slots, sends their heartbeats, and keeps a named
@@ -126,7 +127,10 @@ func (r *registry) twin(ctx context.Context) (bool, error) {
 // Ruby: Resque::Worker#start_heartbeat.
 func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
 	var wait backoff.Backoff
-	refused := &exchange.Outage{Begun: "redis refuses heartbeats, trying again", Over: "redis takes heartbeats again", Logger: r.cfg.Logger}
+	refused := &exchange.Outage{
+		Begun: "redis refuses heartbeats, trying again", Over: "redis takes heartbeats again",
+		Attrs: resque.LogAttrs, Logger: r.cfg.Logger,
+	}
 	next := r.cfg.HeartbeatInterval
 	for backoff.Sleep(ctx, next) {
 		r.renew(ctx)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/exchange"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
 )
@@ -83,4 +84,58 @@ func TestLeavingDoesNotReturnPerformedJobs(t *testing.T) {
 	record, err := redis.String(c.Do("GET", "resque:worker:"+ids[0]))
 	require.NoError(t, err)
 	assert.Equal(t, recorded, record)
+}
+
+// logLines receives the lines of a log.
+type logLines chan string
+
+func (l logLines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+func (l logLines) next(t *testing.T) string {
+	t.Helper()
+	select {
+	case line := <-l:
+		return line
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "nothing is logged")
+		return ""
+	}
+}
+
+func TestLogNamesCauseOfRefusedHeartbeats(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	c := s.Conn(t)
+	st := store.New(s.Open(t))
+	log := make(logLines, 10)
+	cfg, err := Config{
+		Queues: []string{"exports"}, HeartbeatInterval: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}.withDefaults()
+	require.NoError(t, err)
+	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
+	_, err = r.enter(t.Context())
+	require.NoError(t, err)
+	_, err = c.Do("CONFIG", "SET", "maxmemory", "1")
+	require.NoError(t, err)
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.beat(ctx, &exchange.Outage{Begun: "away", Over: "back", Logger: cfg.Logger})
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	line := log.next(t)
+	assert.Contains(t, line, "redis refuses heartbeats")
+	assert.Contains(t, line, "cause=")
+	assert.Contains(t, line, "advice=")
+	_, err = c.Do("CONFIG", "SET", "maxmemory", "0")
+	require.NoError(t, err)
+	assert.Contains(t, log.next(t), "redis takes heartbeats again")
 }
