@@ -63,6 +63,9 @@ Each ARG is parsed as JSON; an ARG that is not JSON is a string.`,
 				entry.Name, entry.Every, entry.FirstIn = args[0], every.value, first.value
 				entry.Job = resque.Job{Queue: cmp.Or(queue, route.Queue), Class: args[1], Args: arguments(args[2:])}
 				changed, err := scheduler.Set(ctx, client, entry)
+				if _, fromRedis := resque.Explain(err); fromRedis || ctx.Err() != nil {
+					return err
+				}
 				if err != nil {
 					return UsageErrorf("%w", err)
 				}

@@ -123,6 +123,19 @@ type scheduleLine struct {
 	Args json.RawMessage
 }
 
+// A mistake in the schedule has status 2, and a Redis that refuses it has status 1.
+func TestScheduleSetStatusNamesWhoseFaultItIs(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	_, err := s.Conn(t).Do("SET", "resque:persistent_schedules", "a string")
+	require.NoError(t, err)
+	for status, every := range map[int]string{1: "30s", 2: "1ms"} {
+		got := run(t, nil, []string{"REDIS_URL=" + s.URL}, "schedule", "set", "pulse", "Pulse", "-q", "pulse", "--every", every)
+		assert.Equal(t, status, got.status, got.stderr)
+		assert.Equal(t, status == 2, strings.Contains(got.stderr, "--help"), got.stderr)
+	}
+}
+
 func TestSchedulerRunsAFile(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
