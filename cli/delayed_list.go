@@ -168,11 +168,7 @@ func delayedText(job resque.DelayedJob) (class, args string) {
 		return "damaged:", string(job.Raw)
 	}
 	inside, _ := insideDelayed(job)
-	if len(inside.Args) == 0 {
-		return inside.Class, "[]"
-	}
-	text, _ := json.Marshal(inside.Args) // cannot fail: parsed from JSON
-	return inside.Class, string(text)
+	return inside.Class, argsText(inside.Args)
 }
 
 // insideDelayed returns the Rails job in a delayed job, or otherwise the job itself.

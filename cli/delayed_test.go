@@ -126,9 +126,9 @@ func TestEnqueueInOfARailsClass(t *testing.T) {
 
 func TestDelayedList(t *testing.T) {
 	t.Parallel()
-	d := newDelayedCLI(t, delayedItem("Exporter", 1), delayedItem("Exporter", `"x\ty"`), delayedItem("Importer", 1e3), "junk \x1b[31m")
+	d := newDelayedCLI(t, delayedItem("Exporter", 1), delayedItem("Exporter", `"<x>\ty"`), delayedItem("Importer", 1e3), "junk \x1b[31m")
 	out := regexp.MustCompile(`\d+:\d-[0-9a-f]{16}  [0-9: -]+ UTC`).ReplaceAllString(d.ok(t, "list"), "ID")
-	assert.Equal(t, "ID  exports  Exporter  [1]\n"+"ID  exports  Exporter  [\"x\\ty\"]\n"+
+	assert.Equal(t, "ID  exports  Exporter  [1]\n"+"ID  exports  Exporter  [\"<x>\\ty\"]\n"+
 		"ID  exports  Importer  [1000]\n"+"ID    damaged:  junk \\u001b[31m\n", out)
 	for _, test := range []struct {
 		args []string
@@ -147,7 +147,7 @@ func TestDelayedList(t *testing.T) {
 		{[]string{"list", "--limit", "2"}, 2},
 		{[]string{"find", "Exporter"}, 2},
 		{[]string{"find", "Exporter", "1"}, 1},
-		{[]string{"find", "Exporter", "x\ty"}, 1},
+		{[]string{"find", "Exporter", "<x>\ty"}, 1},
 		{[]string{"find", "--queue", "mail", "Exporter"}, 0},
 		{[]string{"show", strconv.FormatInt(d.due, 10)}, 4},
 		{[]string{"show", time.Unix(d.due, 0).UTC().Format(time.RFC3339)}, 4},

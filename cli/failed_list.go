@@ -213,9 +213,8 @@ func (e *Env) showFailure(job resque.FailedJob) {
 }
 
 func (e *Env) showRails(job *railsJSON) {
-	args, _ := json.Marshal(job.Arguments) // cannot fail: parsed from JSON
 	fmt.Fprintf(e.Stdout, "%-10s %s (attempts before: %d)\n%-10s %s\n",
-		"job id", harmless(job.ID), job.Executions, "arguments", harmless(string(args)))
+		"job id", harmless(job.ID), job.Executions, "arguments", harmless(argsText(job.Arguments)))
 }
 
 func (e *Env) listGroups(ctx context.Context, f *resque.Failures, filter resque.FailureFilter, asJSON bool) error {

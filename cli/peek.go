@@ -84,15 +84,3 @@ func asWaitingJSON(job *resque.Payload, unreadable *resque.UnreadableError) wait
 	}
 	return waitingJSON{Queue: job.Queue, Class: job.Class, Args: append([]json.RawMessage{}, job.Args...), Payload: job.Raw, Rails: asRailsJSON(job)}
 }
-
-// argsText returns arguments as they are written in a payload.
-func argsText(args []json.RawMessage) string {
-	text := []byte("[")
-	for i, arg := range args {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = append(text, arg...)
-	}
-	return string(append(text, ']'))
-}

@@ -17,6 +17,18 @@ func (e *Env) printJSON(v any) {
 	}
 }
 
+// argsText returns arguments as they are written in a payload.
+func argsText(args []json.RawMessage) string {
+	text := []byte("[")
+	for i, arg := range args {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, arg...)
+	}
+	return string(append(text, ']'))
+}
+
 // oneLine returns the beginning of a text, on one line.
 func oneLine(text string, most int) string {
 	runes := []rune(harmless(strings.Join(strings.Fields(text), " ")))
