@@ -24,11 +24,11 @@ func TestDeploymentGuidesLoseNoJob(t *testing.T) {
 		grace string // matches the seconds before the platform's KILL
 		slack int
 	}{
-		"Heroku":     {[]string{"docs/heroku.md", "Procfile"}, `left (30) s later`, 5},
+		"Heroku":     {[]string{"docs/heroku.md", "Procfile"}, `(30) s later it sends KILL`, 5},
 		"Kubernetes": {[]string{"docs/kubernetes.md"}, `terminationGracePeriodSeconds: (\d+)`, 10},
 		"systemd":    {[]string{"docs/systemd/goresque.service"}, `(?m)^TimeoutStopSec=(\d+)$`, 10},
 		"docker":     {[]string{"Dockerfile"}, `docker stop waits for (10) s`, 4},
-		"foreman":    {[]string{"docs/operations.md", "Procfile", ".env"}, `foreman, by its default, waits for (5) s`, 1},
+		"foreman":    {[]string{"docs/operations.md", "Procfile", ".env"}, `By default, foreman waits for (5) s`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,7 +37,7 @@ func TestDeploymentGuidesLoseNoJob(t *testing.T) {
 				data, err := os.ReadFile(filepath.Join("../..", file))
 				require.NoError(t, err)
 				if file == "docs/operations.md" { // only one sentence is about foreman
-					data = regexp.MustCompile(`foreman, by its default.*`).Find(data)
+					data = regexp.MustCompile(`By default, foreman waits.*`).Find(data)
 				}
 				text.Write(data)
 			}
