@@ -72,7 +72,7 @@ func forkJobs() *resque.Mux {
 			}
 			return errors.Join(jot(file, "%s", class), err)
 		}, retry.Policy{Limit: 2, Record: retry.LastOnly, Only: func(err error) bool { return errors.Is(err, errChild) }},
-			resque.OnFailure(func(_ context.Context, job *resque.Payload, err error) error {
+			resque.OnFailure(func(_ context.Context, job *resque.Payload, _ error) error {
 				return jotJob(job, "hook of "+job.Class)
 			}))
 	}
