@@ -53,7 +53,7 @@ func (f *delayedFlags) addTimes(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.before, "due-before", "only jobs that are due before this time: a date, or 2h for in two hours")
 }
 
-// read returns the filter that the flags describe. all says that no flags mean all jobs.
+// read returns the filter that the flags describe. With all, no flags mean all jobs.
 func (f *delayedFlags) read(all bool) (resque.DelayedFilter, error) {
 	args, err := newArgs(f.args)
 	return resque.DelayedFilter{

@@ -94,7 +94,7 @@ func (e *Env) withFailures(ctx context.Context, fn func(ctx context.Context, f *
 	})
 }
 
-// noteUnknownTimes says how many failures the filter left out because their time is
+// noteUnknownTimes prints how many failures the filter left out because their time is
 // unknown. Hosts write failed_at in their own zone, and not every zone's name is
 // unambiguous.
 func (e *Env) noteUnknownTimes(ctx context.Context, f *resque.Failures, filter resque.FailureFilter) error {

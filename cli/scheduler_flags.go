@@ -120,7 +120,7 @@ func (f *schedulerFlags) schedules(cfg scheduler.Config) (scheduler.Config, erro
 // given reports whether a flag is given, or its variable.
 func (f *schedulerFlags) given(name string) bool { return isGiven(f.cmd.Flag(name)) }
 
-// suffix returns what the title has behind the name of the program.
+// suffix returns what follows the name of the program in the title.
 //
 // Ruby: Resque::Scheduler.build_procline.
 func (f *schedulerFlags) suffix() string {

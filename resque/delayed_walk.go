@@ -81,7 +81,7 @@ func (w *delayedWalk) skipped(second int64) int64 {
 	return 0
 }
 
-// spans returns the spans of the next part and moves behind them.
+// spans returns the spans of the next part and moves past them.
 func (w *delayedWalk) spans() (spans []store.DelayedSpan) {
 	for left := w.size; left > 0 && len(w.pending) > 0; {
 		s := w.pending[0]

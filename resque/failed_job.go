@@ -49,7 +49,7 @@ type FailedJob struct {
 }
 
 // IsWhole reports whether Raw is the whole record. If it is only the beginning, which
-// [Failures.Preview] returns of large failures, fields behind it are empty, and so are
+// [Failures.Preview] returns of large failures, later fields are empty, and so are
 // Payload and Args.
 func (j FailedJob) IsWhole() bool { return int64(len(j.Raw)) == j.Size }
 

@@ -166,7 +166,7 @@ func (j shownJob) Tree() string {
 	return out.String()
 }
 
-// sizeText says that only the beginning is shown.
+// sizeText returns a text that only the beginning is shown.
 func (j shownJob) sizeText() string {
 	return t("Too large to show: %s. It begins with", bytesText(j.Size))
 }

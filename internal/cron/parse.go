@@ -12,15 +12,15 @@ import (
 // maxLength limits a line, so that an error can show it.
 const maxLength = 500
 
-// Parse reads a cron line: five fields (minutes, hours, days of the month, months,
-// days of the week), or six that begin with seconds, and at the end, if it is not
-// in the zone of the process, a time zone such as Europe/Stockholm or +09:00; or
-// one of the words @yearly, @annually, @monthly, @weekly, @daily, @midnight, @noon
-// and @hourly. docs/schedules.md lists what a field may be.
+// Parse reads a cron line. A line has five fields (minutes, hours, days of the month,
+// months, days of the week), or six if it begins with seconds. A time zone such as
+// Europe/Stockholm or +09:00 may follow; by default it is that of the process. A line
+// may also be one of the words @yearly, @annually, @monthly, @weekly, @daily,
+// @midnight, @noon and @hourly. docs/schedules.md lists what a field may be.
 //
-// Parse refuses what some version of fugit refuses, what ends Ruby's scheduler, and
-// what two versions of fugit read in different ways, as any of them may read a
-// schedule in Redis. The error names the field and the reason.
+// Any version of fugit may read a schedule in Redis. So Parse refuses a line that some
+// version refuses, that ends Ruby's scheduler, or that two versions read differently.
+// The error names the field and the reason.
 func Parse(text string) (*Schedule, error) {
 	if len(text) > maxLength {
 		return nil, fmt.Errorf("invalid cron line: it has %d bytes, at most %d are allowed", len(text), maxLength)

@@ -4,7 +4,7 @@
 // A goroutine passes its finished job to [Exchange.Next] and gets its next one. The
 // jobs that a call reserves are kept ready, and any goroutine takes the next of them,
 // regardless of the slot that reserved it. So a goroutine that performs many short
-// jobs need not wake another one, and no job waits behind a long one.
+// jobs need not wake another one, and no job waits for a long one.
 //
 // There is at most one call at a time. A goroutine that finds no ready job makes the
 // next call itself, unless one is being made. The call serves all slots that have

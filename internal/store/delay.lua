@@ -18,7 +18,7 @@
 -- are written before the list, so that an error between them leaves no job that
 -- cannot be found.
 
--- There are no functions in here: to define them takes as long as a command.
+-- This script has no functions, because defining one takes as long as a command.
 
 local call, schedule, queues = redis.pcall, KEYS[1], KEYS[2]
 local prefix, now = tonumber(ARGV[1]), tonumber(call('TIME')[1])

@@ -67,7 +67,7 @@ func Plain(err error) error {
 	return redis.Error(text)
 }
 
-// scriptError returns the text behind the line numbers in Redis 6's error about a
+// scriptError returns the text after the line numbers in Redis 6's error about a
 // script. If the error is the answer to a command of the script, that text begins with
 // an error code in upper case. If it is a mistake of the script, ERR is added.
 func scriptError(text string) string {

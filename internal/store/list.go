@@ -45,7 +45,7 @@ type listRange struct {
 
 // readList reads a part of a list in one call: at least one entry, unless there is
 // none at the first position, and about bytesPerCall bytes. size is the length of the
-// list. A range that is read backward and begins behind the end begins at the end.
+// list. A range that is read backward and begins after the end begins at the end.
 func (c conn) readList(s *Store, key string, r listRange) (entries []Entry, size int64, err error) {
 	step := int64(1)
 	if r.backward {
@@ -102,7 +102,7 @@ func (s *Store) entries(ctx context.Context, key string, r listRange) (all []Ent
 	return all, size, err
 }
 
-// after returns the position behind the entries of a part.
+// after returns the position after the entries of a part.
 func (r listRange) after(part []Entry) int64 {
 	switch {
 	case len(part) == 0:

@@ -1,6 +1,6 @@
 -- Reads neighbouring entries of a list, up to a limit of bytes, so that large entries
--- hold Redis up for a short time only. Entries are read in small parts, because Redis
--- does not tell their size before.
+-- block Redis for a short time only. Entries are read in small parts, because Redis
+-- does not report their sizes before.
 --
 -- KEYS  the list
 -- ARGV  the position of the first entry to read (negative: counted from the end),

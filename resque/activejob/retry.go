@@ -21,8 +21,8 @@ import (
 // its time limit.
 //
 // The next attempt is enqueued before the current one is finished. If the worker dies
-// between the two, the running job is treated like that of any dead worker, and there
-// is one attempt more.
+// between the two, the running job is treated like that of any dead worker, and the job
+// runs once more than it should.
 //
 // Ruby: ActiveJob::Exceptions.retry_on.
 type Retry struct {

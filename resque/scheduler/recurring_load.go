@@ -60,7 +60,7 @@ func (r *recurring) update(ctx context.Context, t turn) error {
 		return nil
 	}
 	changed := map[string]*item{}
-	anew := map[string]time.Time{} // what these missed under their old configuration counts no more
+	again := map[string]time.Time{} // times that these missed with their old configuration do not count
 	for _, c := range changes {
 		before := r.entries[c.Name]
 		it := r.change(ctx, c)
@@ -73,17 +73,17 @@ func (r *recurring) update(ctx context.Context, t turn) error {
 		if it != nil {
 			r.entries[c.Name] = it
 			if before != nil && it.runs() {
-				anew[c.Name] = t.now
+				again[c.Name] = t.now
 			}
 		}
 		r.cfg.Logger.Info("schedule changed", "schedule", c.Name, "removed", it == nil)
 	}
-	if len(anew) > 0 {
-		if _, err := r.store.InitSlots(ctx, anew); err != nil { // Remove deletes the slot
+	if len(again) > 0 {
+		if _, err := r.store.InitSlots(ctx, again); err != nil { // Remove deletes the slot
 			return err
 		}
 	}
-	if err := r.beginItems(ctx, t, changed, anew); err != nil {
+	if err := r.beginItems(ctx, t, changed, again); err != nil {
 		return err
 	}
 	return r.publish(ctx, t, false, changed)

@@ -142,7 +142,7 @@ func (s Schedule) NextAfter(from time.Time, n int) []time.Time {
 // Schedules returns all entries, sorted by name: the persistent ones, and those in the
 // [Config.Entries] of a Go master.
 //
-// Ruby: Resque.schedule, which knows the static entries of its own process.
+// Ruby: Resque.schedule, which only has the static entries of the same process.
 func Schedules(ctx context.Context, client *resque.Client) ([]Schedule, error) {
 	all, err := store.New(client.Redis()).ReadSchedules(ctx)
 	if err != nil {
