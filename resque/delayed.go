@@ -1,6 +1,7 @@
 package resque
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -36,10 +37,11 @@ func (d *Delayed) Seconds(ctx context.Context, first, count int64) (seconds []De
 		first, count = 0, 0
 	}
 	found, total, err := d.store.DelayedRank(ctx, first, count)
-	for _, s := range found {
+	var damage damagedSeconds
+	for _, s := range damage.add(found) {
 		seconds = append(seconds, DelayedSecond{time.Unix(s.Second, 0).UTC(), s.Jobs})
 	}
-	return seconds, total, wrapped(err)
+	return seconds, total, wrapped(cmp.Or(err, damage.err()))
 }
 
 // Page returns up to count jobs of the second of due, starting at position first, in one
@@ -63,7 +65,8 @@ func (d *Delayed) Page(ctx context.Context, due time.Time, first, count int64) (
 
 // Jobs returns an iterator over the jobs that match filter, the earliest first. It ends
 // after an error. Jobs are read on demand, so that the first ones are available
-// immediately.
+// immediately. If the key of a second has another type, the jobs of other seconds come
+// first, and then an error that names the key.
 //
 // Ruby: Resque.find_delayed_selection.
 func (d *Delayed) Jobs(ctx context.Context, filter DelayedFilter) iter.Seq2[DelayedJob, error] {
@@ -86,7 +89,8 @@ func (d *Delayed) Jobs(ctx context.Context, filter DelayedFilter) iter.Seq2[Dela
 // Ruby: Resque.count_all_scheduled_jobs, which takes a round trip for each second.
 func (d *Delayed) Count(ctx context.Context, filter DelayedFilter) (n int64, err error) {
 	if filter.onlyTimes() {
-		return d.length(ctx, filter)
+		n, damage, err := d.length(ctx, filter)
+		return n, wrapped(cmp.Or(err, damage))
 	}
 	for _, err := range d.items(ctx, filter) {
 		if err != nil {
@@ -97,11 +101,15 @@ func (d *Delayed) Count(ctx context.Context, filter DelayedFilter) (n int64, err
 	return n, nil
 }
 
-// length returns the number of jobs within the times of filter.
-func (d *Delayed) length(ctx context.Context, filter DelayedFilter) (n int64, err error) {
+// length returns the number of jobs within the times of filter. damage is about seconds
+// that cannot be read.
+func (d *Delayed) length(ctx context.Context, filter DelayedFilter) (n int64, damage, err error) {
 	for w := newDelayedWalk(d.store, filter); ; w.pending = nil {
-		if err := w.look(ctx); err != nil || len(w.pending) == 0 {
-			return n, wrapped(err)
+		if err := w.look(ctx); err != nil {
+			return n, nil, err
+		}
+		if len(w.pending) == 0 {
+			return n, w.damage.err(), nil
 		}
 		for _, s := range w.pending {
 			n += s.Jobs
@@ -168,13 +176,14 @@ func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err er
 			break
 		}
 	}
-	for w := newDelayedWalk(d.store, DelayedFilter{}); w.more; {
+	w := newDelayedWalk(d.store, DelayedFilter{})
+	for w.more {
 		var seconds []store.DelayedSecond
 		if seconds, w.next, w.more, err = d.store.DelayedSeconds(ctx, w.next, w.last); err != nil {
 			return r, wrapped(err)
 		}
 		var empty []int64
-		for _, s := range seconds {
+		for _, s := range w.damage.add(seconds) {
 			if s.Jobs == 0 {
 				empty = append(empty, s.Second)
 			}
@@ -183,7 +192,7 @@ func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err er
 			return r, wrapped(err)
 		}
 	}
-	return r, nil
+	return r, wrapped(w.damage.err())
 }
 
 // index repairs seconds. If dry is true, it adds their number to would.

@@ -102,8 +102,8 @@ func (d *Delayed) matching(ctx context.Context, b *delayedBulk, filter DelayedFi
 	if err != nil {
 		return BulkProgress{}, err
 	}
-	if b.progress.Total, err = d.length(ctx, filter); err != nil {
-		return BulkProgress{}, err
+	if b.progress.Total, _, err = d.length(ctx, filter); err != nil { // the walk reports damage
+		return BulkProgress{}, wrapped(err)
 	}
 	for w := newDelayedWalk(d.store, filter); ; {
 		part, err := w.part(ctx)

@@ -23,7 +23,8 @@ const searchBytes = 4 * partBytes
 // Search returns up to limit jobs that match filter, the earliest first, beginning at
 // from. It ends early when it has taken budget, or has found more than about 8 MB, so
 // that a page shows what was found so far and continues from there. The first jobs are
-// checked even if budget is 0.
+// checked even if budget is 0. If the key of a second has another type, Search returns the
+// jobs of the other seconds and an error that names the key.
 func (d *Delayed) Search(ctx context.Context, filter DelayedFilter, from DelayedPlace, limit int, budget time.Duration) (DelayedPart, error) {
 	var found DelayedPart
 	m, err := newDelayedMatcher(filter)

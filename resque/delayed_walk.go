@@ -2,6 +2,8 @@ package resque
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -20,6 +22,36 @@ type delayedWalk struct {
 	at      int64 // position in pending[0]
 	size    int64 // size of the next part
 	skip    DelayedPlace
+	damage  damagedSeconds
+}
+
+// damagedSeconds are errors about seconds whose jobs cannot be read. They do not hide the
+// jobs of other seconds: a caller reports them after those.
+type damagedSeconds struct {
+	errs []error // the first ones
+	more int
+}
+
+// add takes the seconds that cannot be read out of a slice.
+func (d *damagedSeconds) add(seconds []store.DelayedSecond) []store.DelayedSecond {
+	const most = 3 // in one text
+	return slices.DeleteFunc(seconds, func(s store.DelayedSecond) bool {
+		switch {
+		case s.Err == nil:
+		case len(d.errs) < most:
+			d.errs = append(d.errs, s.Err)
+		default:
+			d.more++
+		}
+		return s.Err != nil
+	})
+}
+
+func (d *damagedSeconds) err() error {
+	if d.more > 0 {
+		return errors.Join(append(slices.Clone(d.errs), fmt.Errorf("and %d more seconds", d.more))...)
+	}
+	return errors.Join(d.errs...)
 }
 
 func newDelayedWalk(s *store.Store, filter DelayedFilter) *delayedWalk {
@@ -27,11 +59,15 @@ func newDelayedWalk(s *store.Store, filter DelayedFilter) *delayedWalk {
 	return &delayedWalk{store: s, next: first, last: last, more: first <= last, size: firstPart}
 }
 
-// part reads the next part. An empty part is the end.
+// part reads the next part. An empty part is the end: the error is then about seconds
+// that could not be read.
 func (w *delayedWalk) part(ctx context.Context) ([]delayedItem, error) {
 	for {
-		if err := w.look(ctx); err != nil || len(w.pending) == 0 {
+		if err := w.look(ctx); err != nil {
 			return nil, err
+		}
+		if len(w.pending) == 0 {
+			return nil, w.damage.err()
 		}
 		spans := w.spans()
 		items, err := w.store.DelayedItems(ctx, spans)
@@ -57,6 +93,7 @@ func (w *delayedWalk) look(ctx context.Context) (err error) {
 		if w.pending, w.next, w.more, err = w.store.DelayedSeconds(ctx, w.next, w.last); err != nil {
 			return err
 		}
+		w.pending = w.damage.add(w.pending)
 		w.pending = slices.DeleteFunc(w.pending, func(s store.DelayedSecond) bool { return s.Jobs <= w.skipped(s.Second) })
 		if len(w.pending) > 0 {
 			w.at = w.skipped(w.pending[0].Second)

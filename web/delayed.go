@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -105,8 +106,9 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 		return err
 	}
 	d := h.client.Delayed()
-	if err := content.count(q, d); err != nil {
-		return err
+	damage := content.count(q, d)
+	if fault, _ := resque.Explain(damage); damage != nil && fault.Code != resque.FaultType {
+		return damage
 	}
 	from, err := h.delayedFrom(q, d, content.At)
 	if err != nil {
@@ -114,14 +116,14 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 	}
 	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address()
 	part, err := d.Search(q.Context(), filter, from, h.cfg.PerPage, scanBudget)
-	if err != nil {
+	if fault, _ := resque.Explain(err); err != nil && fault.Code != resque.FaultType {
 		return err
 	}
 	content.Checked = q.number("checked", 0, 0, farSecond) + part.Checked
 	content.Found = q.number("found", 0, 0, farSecond) + int64(len(part.Jobs))
 	content.Jobs = h.delayedRows(part.Jobs)
 	content.conclude(q.URL.Query(), part)
-	return nil
+	return cmp.Or(err, damage)
 }
 
 // count counts the jobs of the page's second, or of the first seconds, or of all if the
@@ -132,15 +134,12 @@ func (c *delayedPage) count(q *request, d *resque.Delayed) (err error) {
 		return err
 	}
 	seconds, total, err := d.Seconds(q.Context(), 0, countedSeconds)
-	if err != nil {
-		return err
-	}
 	c.Times = total
 	for _, s := range seconds {
 		c.Total += s.Jobs
 	}
-	if total <= countedSeconds {
-		return nil
+	if err != nil || total <= countedSeconds {
+		return err
 	}
 	c.Counted, c.Total = c.Total, -1
 	if q.FormValue("count") == "" {

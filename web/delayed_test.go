@@ -294,6 +294,12 @@ func TestDamagedDelayedJobs(t *testing.T) {
 	absent(t, page.Body.String(), "<script>alert", "escaped")
 	assert.Equal(t, http.StatusOK, s.get("/delayed.json").Code)
 	assert.Equal(t, http.StatusOK, s.get("/delayed/999999999999").Code)
+	s.do("ZADD", "resque:delayed_queue_schedule", 7, 7)
+	s.do("SET", "resque:delayed:7", "text")
+	page = s.get("/delayed")
+	for _, want := range []string{"resque:delayed:7", "WRONGTYPE", "NoQueue"} {
+		present(t, page.Body.String(), want, "one key does not hide the jobs of other seconds")
+	}
 	s.do("SET", "resque:delayed_queue_schedule", "text")
 	web.Forget(s.dashboard)
 	for _, path := range []string{"/delayed", "/delayed.json", "/delayed/5", "/overview"} {

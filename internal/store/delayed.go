@@ -15,6 +15,7 @@ import (
 type DelayedSecond struct {
 	Second int64
 	Jobs   int64
+	Err    error // why its jobs cannot be read: its key has another type
 }
 
 // DelayedPart is how many seconds one round trip counts.
@@ -77,7 +78,8 @@ func (s *Store) DelayedRank(ctx context.Context, first, limit int64) (seconds []
 }
 
 // countSeconds reads the number of jobs of each second. It leaves out members that
-// Resque did not write, because no list belongs to them.
+// Resque did not write, because no list belongs to them. A key of another type does not
+// hide the other seconds.
 func (s *Store) countSeconds(c conn, members []string) ([]DelayedSecond, error) {
 	seconds := make([]DelayedSecond, 0, len(members))
 	var counts [][]any
@@ -93,7 +95,14 @@ func (s *Store) countSeconds(c conn, members []string) ([]DelayedSecond, error) 
 	}
 	for i, reply := range replies {
 		at := &seconds[i]
-		if at.Jobs, err = redis.Int64(reply, nil); err != nil {
+		damage, err := otherType(s.keys.delayed(at.Second), reply)
+		switch {
+		case damage != nil:
+			at.Err = fmt.Errorf("reading the delayed jobs of second %d: the key %q: %w", at.Second, s.keys.delayed(at.Second), reply.(redis.Error))
+		case err == nil:
+			at.Jobs, err = redis.Int64(reply, nil)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("second %d: %w", at.Second, err)
 		}
 	}
