@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -86,6 +87,19 @@ func TestWebWithAOneTimePassword(t *testing.T) {
 	assert.Equal(t, http.StatusSeeOther, status)
 	status, _ = visit(t, http.MethodGet, url+"overview", func(r *http.Request) { signIn(r); r.Host = "evil.example" })
 	assert.Equal(t, http.StatusMisdirectedRequest, status, "another name for loopback")
+}
+
+func TestWebListensOnPort(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = taken.Close() })
+	_, port, err := net.SplitHostPort(taken.Addr().String())
+	require.NoError(t, err)
+	got := run(t, nil, []string{"REDIS_URL=" + s.URL, "PORT=" + port}, "web")
+	assert.Equal(t, 1, got.status, got.stderr)
+	assert.Contains(t, got.stderr, "127.0.0.1:"+port, "it is taken")
 }
 
 func TestWebWithAPasswordAndReadOnly(t *testing.T) {
