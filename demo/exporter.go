@@ -39,6 +39,6 @@ func newMux(exports store, jobs enqueuer) *resque.Mux {
 	mux := resque.NewMux()
 	mux.Handle(Exporter.Handler(perform))
 	mux.Handle(ExporterJob.Handler(perform))
-	mux.Handle(NightlyExport.Handler(nightly{exports, jobs}.perform))
+	mux.Handle(NightlyExport.Handler(nightly{exports, jobs, time.Now}.perform))
 	return mux
 }

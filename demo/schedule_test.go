@@ -213,25 +213,20 @@ func TestRecurringExportIsMadeByTheScheduledJob(t *testing.T) {
 func TestNightlyExportMakesOneExportForEachScheduledTime(t *testing.T) {
 	t.Parallel()
 	f := scheduled(t, time.Hour)
-	n := nightly{f.exports, f.client}
-	minute := func() time.Time { return time.Now().Round(time.Minute) }
-	for { // unless the minute changes between two calls
-		before := minute()
-		require.NoError(t, n.perform(t.Context(), 5, 0))
+	three := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
+	for i, c := range []struct {
+		late time.Duration
+		want int
+	}{{-200 * time.Millisecond, 1}, {time.Second, 1}, {20 * time.Second, 1}, {time.Minute, 2}, {24 * time.Hour, 3}} {
+		n := nightly{f.exports, f.client, func() time.Time { return three.Add(c.late) }}
 		require.NoError(t, n.perform(t.Context(), 5, 0))
 		all, err := f.exports.latest(t.Context(), 10)
 		require.NoError(t, err)
-		if minute() != before {
-			continue
-		}
+		require.Len(t, all, c.want, "after call %d", i+1)
+		assert.Equal(t, 5, all[0].Rows)
 		size, err := f.client.Size(t.Context(), Exporter.Queue())
 		require.NoError(t, err)
-		assert.EqualValues(t, len(all), size)
-		assert.Less(t, len(all), 3)
-		if len(all) == 1 {
-			assert.Equal(t, 5, all[0].Rows)
-		}
-		return
+		assert.EqualValues(t, c.want, size)
 	}
 }
 
@@ -242,7 +237,7 @@ func TestNightlyExportFailsIfItCannotBeQueued(t *testing.T) {
 	require.NoError(t, err)
 	nowhere, err := resque.New(rdb, resque.Config{})
 	require.NoError(t, err)
-	require.ErrorContains(t, nightly{f.exports, nowhere}.perform(t.Context(), 5, 0), "queueing export 1")
+	require.ErrorContains(t, nightly{f.exports, nowhere, time.Now}.perform(t.Context(), 5, 0), "queueing export 1")
 	assert.Equal(t, record.Failed, f.json(t, "/exports/1").State)
 }
 

@@ -27,11 +27,14 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("-screenshots names no directory")
 	}
-	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour, later: 10 * time.Minute}
+	still := webConfig{rows: 10_000, seconds: 6, lost: time.Hour}
 	f, empty := setUpWith(t, still), setUpWith(t, still)
 	f.gallery(t)
 	_, _, err := f.client.RemoveQueue(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
+	_, err = f.client.RemoveDelayed(t.Context(), Exporter.Job(8)) // it stays scheduled until all pictures are taken
+	require.NoError(t, err)
+	require.NoError(t, f.exports.db.Model(&Export{}).Where("id = 8").Update("due_at", time.Now().Add(time.Minute)).Error)
 	f.work(t) // an idle worker, so that the page does not show that there is none
 	f.runScheduler(t)
 	tab := browsertest.Start(t)
@@ -65,7 +68,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 	f.work(t)
 	f.runScheduler(t)
 	tab := browsertest.Start(t)
-	tab.Do(browsertest.Viewport(900, 420), browsertest.Navigate(f.web.URL+"/exports"))
+	tab.Do(browsertest.Viewport(900, 520), browsertest.Navigate(f.web.URL+"/exports"))
 	var film [][]byte
 	shoot := func() {
 		film = append(film, tab.Screenshot())
