@@ -36,7 +36,7 @@ func TestWorkerCommandOnTheScreenServesTheDemo(t *testing.T) {
 	demo := run(t, bin, nil, "demo", "--temp", "--addr", "127.0.0.1:0", "--seconds", "1", "--no-worker")
 	screen := demo.until(t, "Stop with Ctrl-C")
 	url := match(t, screen, `Open\s+(http://\S+)`)
-	line := match(t, screen, `(?m)^\s*(REDIS_URL=\S+ DATABASE_URL=\S+ QUEUE=exports) goresque work$`)
+	line := match(t, screen, `(?m)^\s*(REDIS_URL=\S+ DATABASE_URL=\S+ DYNAMIC_SCHEDULE=1 QUEUE=exports) goresque work --scheduler$`)
 	database := match(t, screen, `Database\s+(/\S+)`)
 
 	resp, err := http.Post(url, "", nil) //nolint:gosec // our own
@@ -49,7 +49,7 @@ func TestWorkerCommandOnTheScreenServesTheDemo(t *testing.T) {
 	require.Contains(t, string(page), "spinner")
 	require.False(t, show(t, url+"/1").Complete, "complete without a worker")
 
-	worker := run(t, bin, strings.Fields(line), "work")
+	worker := run(t, bin, strings.Fields(line), "work", "--scheduler")
 	var last export
 	require.Eventually(t, func() bool {
 		last = show(t, url+"/1")
