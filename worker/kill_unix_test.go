@@ -247,7 +247,8 @@ func prune(t *testing.T, s *redistest.Server, mux *resque.Mux) {
 	t.Helper()
 	c := s.Conn(t)
 	w := newWorker(t, s, mux, worker.Config{
-		Queues: []string{"nothing"}, HeartbeatInterval: 100 * time.Millisecond, PruneAfter: time.Second,
+		// A sweep of all killed workers must not take as long as an interval: see watch.see.
+		Queues: []string{"nothing"}, HeartbeatInterval: 2 * time.Second, PruneAfter: 5 * time.Second,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
