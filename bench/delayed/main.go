@@ -31,6 +31,7 @@ func main() {
 	jobs := flag.Int("jobs", 100_000, "number of due jobs")
 	seconds := flag.Int("seconds", 1, "number of seconds at which they are due")
 	rounds := flag.Int("rounds", 3, "number of rounds")
+	only := flag.String("only", "", "measure only this one: goresque, asynq or ruby")
 	flag.Parse()
 	if *addr == "" {
 		fmt.Fprintln(os.Stderr, "delayed: --addr is missing")
@@ -42,6 +43,9 @@ func main() {
 			name string
 			move func(context.Context) (float64, error)
 		}{{"goresque", b.goresque}, {"asynq", b.asynq}, {"ruby", b.ruby}} {
+			if *only != "" && *only != mover.name {
+				continue
+			}
 			rate, err := mover.move(context.Background())
 			if err != nil {
 				fmt.Println(mover.name, err)

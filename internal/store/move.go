@@ -20,10 +20,12 @@ var (
 )
 
 // MoveJobs is how many jobs one Move may move. MoveBytes is how many bytes: one job may
-// exceed that and is then the last one.
+// exceed that and is then the last one. MoveSeconds is how many seconds: to remove a second
+// takes Redis longer than to move a job.
 const (
-	MoveJobs  = 1000
-	MoveBytes = 1 << 20
+	MoveJobs    = 1000
+	MoveBytes   = 1 << 20
+	MoveSeconds = 250
 )
 
 // DueSecond is a due second with its first jobs. It is empty if the list is.
@@ -33,8 +35,8 @@ type DueSecond struct {
 	Err    error // why Redis cannot read the list, which then stays
 }
 
-// ReadDue returns the first jobs of due seconds: at most jobs, and as many bytes as one
-// Move may move. The last second may have more.
+// ReadDue returns the first jobs of due seconds: at most jobs, and as many bytes and
+// seconds as one Move may move. The last second may have more.
 func (s *Store) ReadDue(ctx context.Context, members []string, jobs int) ([]DueSecond, error) {
 	var due []DueSecond
 	err := s.with(ctx, func(on conn) (err error) {
@@ -49,7 +51,7 @@ func (s *Store) ReadDue(ctx context.Context, members []string, jobs int) ([]DueS
 
 func (s *Store) dueCall(members []string, jobs int) []any {
 	c := &call{args: []any{min(jobs, MoveJobs), MoveBytes}}
-	for _, m := range members {
+	for _, m := range members[:min(len(members), MoveSeconds)] {
 		c.keys = append(c.keys, s.keys.delayedMember(m))
 	}
 	return c.list()

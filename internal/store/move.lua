@@ -27,7 +27,9 @@ local lock, status, schedule, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local token, prefix, late, again = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local targets, seconds = tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local holder = redis.call('GET', lock)
+local call, pcall = redis.call, redis.pcall
+
+local holder = call('GET', lock)
 if holder ~= token then
   return holder or ''
 end
@@ -45,43 +47,30 @@ for i = 1, targets do
   at = at + 2 + n
 end
 
--- each_second calls f with the position of each second in KEYS and ARGV, and the number
--- of its jobs, as long as f returns true.
-local function each_second(f)
-  local key, arg = 5 + targets, at
-  for _ = 1, seconds do
-    local n = tonumber(ARGV[arg + 2])
-    if not f(key, arg, n) then
-      return false
-    end
-    key, arg = key + 1 + n, arg + 3
-  end
-  return true
-end
-
 -- Whether a list has jobs behind the first ones, by its position in KEYS.
 local more = {}
 
-local same = each_second(function(key, _, n)
-  local jobs = redis.call('LRANGE', KEYS[key], 0, n)
-  if n == 0 and #jobs > 0 then
-    return false
+-- Numbers are passed to commands as strings, because Redis formats a number slowly.
+
+local key, arg = 5 + targets, at
+for _ = 1, seconds do
+  local n = tonumber(ARGV[arg + 2])
+  local jobs = call('LRANGE', KEYS[key], '0', ARGV[arg + 2])
+  if n == 0 and jobs[1] then
+    return 0
   end
-  more[key] = #jobs > n
+  more[key] = jobs[n + 1] ~= nil
   for i = 1, n do
     local set, job = KEYS[key + i], jobs[i]
     -- The payload ends the key of the set. find makes no copy of it.
     if not job or #set ~= prefix + #job or not set:find(job, prefix + 1, true) then
-      return false
+      return 0
     end
   end
-  return true
-end)
-if not same then
-  return 0
+  key, arg = key + 1 + n, arg + 3
 end
 for i, p in ipairs(pushes) do
-  local kind = redis.call('TYPE', p.list).ok
+  local kind = call('TYPE', p.list).ok
   if kind ~= 'list' and kind ~= 'none' then
     return {i}
   end
@@ -89,36 +78,37 @@ end
 
 -- What a full Redis refuses comes first: then nothing is written.
 if #names > 0 then
-  redis.call('SADD', queues, unpack(names))
+  call('SADD', queues, unpack(names))
 end
 for _, p in ipairs(pushes) do
-  redis.call('RPUSH', p.list, unpack(ARGV, p.from, p.to))
+  call('RPUSH', p.list, unpack(ARGV, p.from, p.to))
 end
 if again ~= '' then
-  redis.call('ZADD', schedule, again, again)
+  call('ZADD', schedule, again, again)
 end
 
 local emptied, members = {}, {}
-each_second(function(key, arg, n)
-  local name = ARGV[arg + 1]
-  for i = 1, n do
-    redis.pcall('SREM', KEYS[key + i], name) -- of another type: it is not an index
+key, arg = 5 + targets, at
+for _ = 1, seconds do
+  local name, n = ARGV[arg + 1], tonumber(ARGV[arg + 2])
+  for i = key + 1, key + n do
+    pcall('SREM', KEYS[i], name) -- of another type: it is not an index
   end
   if more[key] then
-    redis.call('LTRIM', KEYS[key], n, -1)
+    call('LTRIM', KEYS[key], ARGV[arg + 2], '-1')
   else
     emptied[#emptied + 1] = KEYS[key]
     members[#members + 1] = ARGV[arg]
   end
-  return true
-end)
+  key, arg = key + 1 + n, arg + 3
+end
 for i = at + 3 * seconds, #ARGV do
-  redis.pcall('SADD', KEYS[tonumber(ARGV[i])], 'delayed:' .. again)
+  pcall('SADD', KEYS[tonumber(ARGV[i])], 'delayed:' .. again)
 end
 if #emptied > 0 then
-  redis.call('DEL', unpack(emptied))
-  redis.call('ZREM', schedule, unpack(members))
+  call('DEL', unpack(emptied))
+  call('ZREM', schedule, unpack(members))
 end
-redis.call('HINCRBY', status, 'moved', moved)
-redis.call('HSET', status, 'lateness', late)
+call('HINCRBY', status, 'moved', moved)
+call('HSET', status, 'lateness', late)
 return 1

@@ -98,6 +98,28 @@ func TestTakeMasterRenews(t *testing.T) {
 	})
 }
 
+// One step reads no more seconds than one Move may remove, and no job beyond the limit.
+func TestReadDueReadsPartOfManySeconds(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		members := make([]string, store.MoveSeconds+1)
+		for i := range members {
+			members[i] = strconv.Itoa(i + 1)
+			f.do(t, "RPUSH", "resque:delayed:"+members[i], "a", "b")
+		}
+		read, err := f.ReadDue(t.Context(), members, store.MoveJobs)
+		require.NoError(t, err)
+		require.Len(t, read, store.MoveSeconds)
+		for _, second := range read {
+			assert.Equal(t, [][]byte{[]byte("a"), []byte("b")}, second.Jobs)
+		}
+		read, err = f.ReadDue(t.Context(), members, 3)
+		require.NoError(t, err)
+		require.Len(t, read, 2)
+		assert.Equal(t, [][]byte{[]byte("a")}, read[1].Jobs)
+	})
+}
+
 func TestMoveKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {

@@ -14,8 +14,8 @@ import (
 )
 
 // dueSeconds is how many due seconds a turn handles at most, in addition to those that
-// cannot be read.
-const dueSeconds = 500
+// cannot be read. A turn that handles few takes and renews the lock more often.
+const dueSeconds = 2000
 
 // releaseTimeout is how long Run waits for Redis when it releases the lock at its end.
 const releaseTimeout = 5 * time.Second
