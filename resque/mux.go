@@ -110,7 +110,7 @@ type Mux struct {
 	routes     map[string]Route
 	wrappers   map[string]*Wrapper
 	middleware []Middleware
-	used       atomic.Bool // it has performed a job
+	sealed     atomic.Bool // see Seal
 }
 
 var _ Handler = (*Mux)(nil)
@@ -140,12 +140,11 @@ func (m *Mux) Wraps(class string) bool {
 }
 
 // Handle registers a route. It panics if the class is empty or already registered, the
-// handler is nil, or the mux has performed a job: jobs of the class may have failed
-// before.
+// handler is nil, or the mux is sealed; see [Mux.Seal].
 func (m *Mux) Handle(r Route) {
 	switch {
-	case m.used.Load():
-		panic(fmt.Sprintf("resque: Handle: class %q is registered after the first job: register all classes before a worker runs", r.Class))
+	case m.sealed.Load():
+		panic(fmt.Sprintf("resque: Handle: class %q is registered too late: register all classes before a worker runs", r.Class))
 	case r.Class == "":
 		panic("resque: Handle: empty class")
 	case r.Handler == nil:
@@ -172,11 +171,16 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload
 	m.Handle(settingsOf(class, settings).route(class, "", HandlerFunc(fn)))
 }
 
+// Seal makes [Mux.Handle] panic from now on, because jobs of a class that is registered
+// later may already have failed. A worker seals its mux when it runs, and a mux that
+// performs a job seals itself.
+func (m *Mux) Seal() { m.sealed.Store(true) }
+
 // Perform performs job, or the job inside it, with the handler of its class. If the class
 // is not registered, it returns an [*UnknownClassError].
 func (m *Mux) Perform(ctx context.Context, job *Payload) error {
-	if !m.used.Load() {
-		m.used.Store(true)
+	if !m.sealed.Load() {
+		m.Seal()
 	}
 	if m.wrappers[job.Class] != nil { // the caller has not unwrapped it
 		inside, err := m.Unwrap(job)

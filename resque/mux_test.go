@@ -129,6 +129,6 @@ func TestHandlePanicsAfterTheFirstJob(t *testing.T) {
 	nothing := func(context.Context, *resque.Payload) error { return nil }
 	mux.HandleFunc("A", nothing)
 	require.NoError(t, mux.Perform(t.Context(), &resque.Payload{Class: "A"}))
-	assert.PanicsWithValue(t, `resque: Handle: class "B" is registered after the first job: register all classes before a worker runs`,
+	assert.PanicsWithValue(t, `resque: Handle: class "B" is registered too late: register all classes before a worker runs`,
 		func() { mux.HandleFunc("B", nothing) })
 }

@@ -28,6 +28,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return errors.New("worker: this worker is already running")
 	}
 	defer w.running.Unlock()
+	w.seal()
 	taking, drain := context.WithCancel(resque.WithClient(ctx, w.client))
 	defer drain()
 	r := newRun(w, min(w.cfg.PollInterval, time.Second))
@@ -40,6 +41,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
 	w.forgetOrders()
 	return err
+}
+
+// seal makes the worker's mux refuse further classes.
+func (w *Worker) seal() {
+	if mux, ok := w.handler.(*resque.Mux); ok {
+		mux.Seal()
+	}
 }
 
 // WorkOff performs the waiting jobs and the jobs that they enqueue, one after the
@@ -60,6 +68,7 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 		return errors.New("worker: this worker is already running")
 	}
 	defer w.running.Unlock()
+	w.seal()
 	defer call(w.cfg.Logger, "WorkerExit", w.cfg.Hooks.WorkerExit)
 	alone := &Worker{client: w.client, handler: w.handler, backend: w.backend, cfg: w.cfg}
 	alone.cfg.UntilEmpty, alone.cfg.Concurrency, alone.cfg.MaxWaiting = true, 1, -1

@@ -215,3 +215,20 @@ func TestUntilEmptyReturnsIfAllJobsArePutBack(t *testing.T) {
 		})
 	}
 }
+
+func TestRunSealsTheMux(t *testing.T) {
+	t.Parallel()
+	runs := map[string]func(*worker.Worker, context.Context) error{"Run": (*worker.Worker).Run, "WorkOff": (*worker.Worker).WorkOff}
+	for name, work := range runs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nothing := func(context.Context, *resque.Payload) error { return nil }
+			mux := resque.NewMux()
+			mux.HandleFunc("A", nothing)
+			w := newWorker(t, redistest.StartEmbedded(t), mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})
+			require.NoError(t, work(w, t.Context()))
+			assert.PanicsWithValue(t, `resque: Handle: class "B" is registered too late: register all classes before a worker runs`,
+				func() { mux.HandleFunc("B", nothing) })
+		})
+	}
+}
