@@ -28,9 +28,9 @@ func Discard(err error) error {
 	return &verdictError{err, policy.Verdict{Final: true}}
 }
 
-// Snooze returns an error with which a handler asks to perform its job again after d, of
-// any class. The job has not failed: it is not counted, no failure hook is called, and it
-// is not an attempt of a retry policy. If d is not more than 0, the job goes to the end
+// Snooze returns an error. A handler returns it to have its job performed again after d;
+// its class needs no retry policy. The job has not failed: it is not counted, no failure
+// hook is called, and it is not an attempt of a retry policy. If d is not more than 0, the job goes to the end
 // of its queue. Otherwise it is delayed, as by [Job.In], and a scheduler must run.
 func Snooze(d time.Duration) error {
 	return &verdictError{fmt.Errorf("resque: the job is to be performed again in %v", d), policy.Verdict{Snooze: true, Wait: &d}}
@@ -58,9 +58,10 @@ func verdictOf(err error) policy.Verdict {
 	return policy.Verdict{}
 }
 
-// Judge returns what the error of a job of a class means for further attempts, by its
-// own verdict and by the policies that h has for the class. Workers call it where the job
-// was performed. wrong is the panic of a function of the policies.
+// Judge returns what err, the error of a job of class, means for further attempts. That
+// depends on the error, see [RetryIn], and on the policies that h has for the class.
+// Workers call Judge in the process that performed the job. wrong is not nil if a function
+// of a policy panicked.
 func Judge(h Handler, class string, err error) (v policy.Verdict, wrong error) {
 	v = guarded(func() policy.Verdict { return verdictOf(err) }, policy.Verdict{})
 	if v.Snooze {

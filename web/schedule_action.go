@@ -148,7 +148,7 @@ func (h *Dashboard) deleteSchedule(q *request) error {
 		return err
 	}
 	if s.Static {
-		return &problem{code: problemForm, advice: t("This schedule belongs to the program of the scheduler. Remove it there, or switch it off.")}
+		return &problem{code: problemForm, advice: t("This schedule is defined in the program of the scheduler. Remove it there, or switch it off here.")}
 	}
 	if q.Method == http.MethodPost && !q.isSure() {
 		row := h.scheduleRow(s, schedulerRow{})

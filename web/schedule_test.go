@@ -142,7 +142,7 @@ func TestSwitchAndDeleteSchedules(t *testing.T) {
 	assert.NotContains(t, s.scheduled(""), "export-all")
 	a := s.post("/schedule", "_method=delete&sure=1&job_name=invoices")
 	assert.Equal(t, http.StatusBadRequest, a.Code)
-	present(t, a.Body.String(), "belongs to the program", "it would come back")
+	present(t, a.Body.String(), "is defined in the program", "it would come back")
 	assert.Equal(t, http.StatusBadRequest, s.post("/schedule", "sure=1&job_name=cleanup").Code, "without _method")
 	assert.Equal(t, "Deleted schedule cleanup.", s.says(s.post("/schedule", "_method=delete&sure=1&job_name=cleanup")), "one that cannot run")
 	names := map[string]int{}

@@ -16,7 +16,7 @@ import (
 const Forever = -1
 
 // Policy retries the failed jobs of a class. It is a [resque.Setting]. The zero value
-// retries a job once, at once, as the plugin does.
+// retries a job once, without a wait, as the plugin does.
 //
 // Equal jobs of a class share their attempts, as in Ruby. A job that ends because its
 // worker stops has not failed an attempt: it goes back to the front of its queue.
