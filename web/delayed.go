@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -123,7 +122,10 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 	content.Found = q.number("found", 0, 0, farSecond) + int64(len(part.Jobs))
 	content.Jobs = h.delayedRows(part.Jobs)
 	content.conclude(q.URL.Query(), part)
-	return cmp.Or(err, damage)
+	if err != nil {
+		return err
+	}
+	return damage
 }
 
 // count counts the jobs of the page's second, or of the first seconds, or of all if the

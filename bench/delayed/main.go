@@ -48,10 +48,10 @@ func main() {
 			}
 			rate, err := mover.move(context.Background())
 			if err != nil {
-				fmt.Println(mover.name, err)
+				fmt.Fprintln(os.Stderr, "delayed:", mover.name, err)
 				continue
 			}
-			fmt.Printf("%-10s %9.0f jobs/s, Redis %5.1f µs/job\n", mover.name, rate, b.busy)
+			fmt.Fprintf(os.Stdout, "%-10s %9.0f jobs/s, Redis %5.1f µs/job\n", mover.name, rate, b.busy)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func (b *bench) asynq(ctx context.Context) (float64, error) {
 	}
 	opt := asynq.RedisClientOpt{Addr: b.addr}
 	client := asynq.NewClient(opt)
-	defer client.Close()
+	defer func() { _ = client.Close() }() // the measurement is over
 	due := time.Now().Add(time.Hour)
 	for i := range b.jobs {
 		task := asynq.NewTask("Exporter", fmt.Appendf(nil, `[%d,"monthly"]`, i))
