@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,9 @@ import (
 // send signals to.
 func TestMain(m *testing.M) {
 	if os.Getenv("CLI_TEST_COMMAND") == "" {
+		if signal.Ignored(syscall.SIGHUP) { // under nohup; the commands that tests start would inherit it
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+		}
 		os.Exit(m.Run())
 	}
 	mux := resque.NewMux()
