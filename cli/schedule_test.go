@@ -96,7 +96,7 @@ func TestScheduleCommandsChangeSchedules(t *testing.T) {
 	assert.Contains(t, ok(t, environ, "schedule", "list"), "does not run: cron: invalid cron line")
 	for want, args := range map[string][]string{
 		"'goresque schedule list' lists the schedules": {"run", "none"},
-		"there is no such schedule: \"none\"":          {"next", "none"},
+		"no such schedule: \"none\"":                   {"next", "none"},
 		"does not run":                                 {"next", "bad\x1b"},
 	} {
 		got := run(t, nil, environ, append([]string{"schedule"}, args...)...)

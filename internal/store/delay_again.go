@@ -71,8 +71,8 @@ const (
 	againTries = 1000
 )
 
-// ErrKeepsMoving is returned if other processes change where a job is each time before
-// a step can be done.
+// ErrKeepsMoving is returned if other processes move the job each time before a step can
+// be done.
 var ErrKeepsMoving = errors.New("other processes change the job's times")
 
 // DelayAgain removes all delayed copies of a job, by its bytes, whenever they are due,

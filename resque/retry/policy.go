@@ -46,7 +46,7 @@ type Policy struct {
 	Jitter float64
 
 	// Only reports whether to retry after err. Never reports whether not to. Both are
-	// called where the job is performed. If a job's worker dies, err is a
+	// called in the process that performs the job. If a job's worker dies, err is a
 	// *resque.DeadWorkerError.
 	//
 	// Default to retrying after every error.

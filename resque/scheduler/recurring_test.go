@@ -167,11 +167,11 @@ func TestMissedTimesFireOnceWithinGrace(t *testing.T) {
 		{"as Ruby", -1, time.Second, 0},
 	} {
 		for kind, entry := range map[string]scheduler.Entry{"cron": crontab("E", "0 13 * * *"), "every": every("E", time.Hour)} {
+			if kind == "every" && c.grace == time.Hour {
+				continue // the next one is due by then
+			}
 			t.Run(c.about+"/"+kind, func(t *testing.T) {
 				t.Parallel()
-				if kind == "every" && c.grace == time.Hour {
-					t.Skip("the next one is due by then")
-				}
 				s := redistest.StartEmbedded(t)
 				cfg := scheduler.Config{Location: time.UTC, Grace: c.grace, Entries: []scheduler.Entry{entry}}
 				newScheduleFixture(t, s, cfg).at(t, noon(), true)

@@ -18,7 +18,7 @@ import (
 
 // ErrNoSchedule is wrapped by the error of a function that is given a name that no entry
 // has.
-var ErrNoSchedule = errors.New("scheduler: there is no such schedule")
+var ErrNoSchedule = errors.New("scheduler: no such schedule")
 
 // Set stores a persistent entry, or replaces it. It reports whether the entry is new or has
 // changed. Go's schedulers with [Config.Dynamic] and Ruby's with DYNAMIC_SCHEDULE read it
