@@ -76,10 +76,12 @@ type fleet struct {
 	release []io.Closer
 }
 
-// The intervals of the processes. They are long compared with the delays of a busy machine.
+// The intervals of the processes. They are long compared with the delays of a busy machine:
+// a watch begins again if two sweeps are more than three quarters of a heartbeat interval
+// apart.
 const (
-	fleetHeartbeat = time.Second
-	fleetPrune     = 6 * time.Second
+	fleetHeartbeat = 4 * time.Second
+	fleetPrune     = 9 * time.Second
 )
 
 // startFleet starts a Redis behind a proxy. If connections is false, it refuses to list
@@ -112,6 +114,9 @@ func (f *fleet) start(t *testing.T, processes int, heartbeat, prune time.Duratio
 		f.cmds, f.release = append(f.cmds, cmd), append(f.release, release)
 	}
 	f.requireRegistered(t, 2*len(f.cmds))
+	// A worker without published intervals has the default ones: 5 minutes, then it is dead.
+	eventually(t, func() bool { return do(t, f, "HLEN", "resque:goresque:intervals") == int64(2*len(f.cmds)) },
+		"not all workers have published their intervals")
 }
 
 func (f *fleet) ids(t *testing.T) []string {
@@ -235,13 +240,13 @@ func TestFleetsWithOtherSettingsAreNotPruned(t *testing.T) {
 	connections(t, func(t *testing.T, known bool) {
 		f := startFleet(t, known)
 		f.start(t, 2, 8*time.Second, 20*time.Second)
-		f.start(t, 2, fleetHeartbeat, 2*time.Second)
+		f.start(t, 2, 3*time.Second, 6*time.Second)
 		f.hold(t)
 		records := f.records(t)
 		published, err := redis.StringMap(f.Do("HGETALL", "resque:goresque:intervals"))
 		require.NoError(t, err)
 		require.Len(t, published, 8)
-		require.ElementsMatch(t, slices.Repeat([]string{"8 20", "1 2"}, 4), slices.Collect(maps.Values(published)))
+		require.ElementsMatch(t, slices.Repeat([]string{"8 20", "3 6"}, 4), slices.Collect(maps.Values(published)))
 		f.requireNonePruned(t, records, "two fleets")
 		f.requireDone(t, 8)
 		for _, cmd := range f.cmds {

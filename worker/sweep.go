@@ -61,7 +61,7 @@ func newSweeper(client *resque.Client, backend pruner, handler resque.Handler, c
 // requires, because a sweep also takes time.
 func (s *sweeper) run(ctx context.Context, own []string) {
 	every := s.cfg.HeartbeatInterval
-	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/4 + rnd.N(every/4+1) {
+	for wait := rnd.N(every/10 + 1); backoff.Sleep(ctx, wait); wait = every/4 + rnd.N(every/8+1) {
 		if err := s.sweep(ctx, own); err == nil {
 			s.trouble.Ended()
 		} else if ctx.Err() == nil {
