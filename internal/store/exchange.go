@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	//go:embed outcome.lua
-	outcomeLua string
+	//go:embed payload.lua
+	payloadLua string
 	//go:embed exchange.lua
 	exchangeLua string
 )
@@ -33,47 +33,6 @@ type Reserved struct {
 	Payload []byte // the bytes that were in the queue; see wire.RestorePayload
 	Guard   []byte // the beginning of the record, unique for each reserve
 	Adopted bool   // the record was written by an earlier reserve, whose reply was lost
-}
-
-// Outcome is what finishing a job writes: effects that happen together with the
-// removal of its record, and only if the record begins with Guard.
-type Outcome struct {
-	Worker  string
-	Guard   []byte
-	Expect  []Expectation // if one is not met, nothing is written
-	Effects []Effect
-	Long    bool // the record is long: only its beginning is read to compare the guard
-}
-
-// Expectation is the value that a string key must have. Value is empty if the key must
-// not exist, and has at most 1,024 bytes.
-type Expectation struct{ Key, Value string }
-
-// Value is the value of a key that an outcome expected to be different.
-type Value struct {
-	Text  string // its first 1,024 bytes; empty if the key does not exist
-	Other bool   // the key is not a string
-}
-
-// LongRecord is the size in bytes from which a payload makes a long record.
-const LongRecord = 4096
-
-// Effect is one write of an outcome. Methods of Store build them.
-type Effect struct {
-	counter bool // adds one to the key
-	deletes bool // deletes the key: many outcomes do that with one command
-	command string
-	key     any // a string
-	args    []any
-}
-
-// FinishResult is the result of an outcome.
-type FinishResult struct {
-	Ours bool  // if false, the record was missing or of another reserve, and nothing was done
-	Err  error // Redis refused an effect; the record is still there
-
-	// Changed has the value of each expectation if one is not met. Nothing was done.
-	Changed []Value
 }
 
 // Exchanged is the result of an exchange: of each outcome, and the jobs for the
@@ -108,48 +67,6 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 		s.completeLarge(ctx, call, &x)
 	}
 	return x, err
-}
-
-// completeLarge reads the payloads that exchange.lua has not returned because they
-// are large, and rewrites the records that it has not checked and that Ruby could
-// not read. The jobs are reserved whether or not this succeeds: a later exchange
-// finds them in their records, and a sweep rewrites the records again.
-func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchanged) {
-	for _, i := range call.large {
-		r := &x.Reserved[i]
-		payload, ok, err := s.recordPayload(ctx, *r)
-		if err != nil {
-			x.More, x.Fault = true, errors.Join(x.Fault, err)
-		}
-		if !ok {
-			continue
-		}
-		r.Payload = wire.RestorePayload(payload)
-		if !wire.Recordable(payload) {
-			call.unreadable = append(call.unreadable, *r)
-		}
-	}
-	x.Reserved = slices.DeleteFunc(x.Reserved, func(r Reserved) bool { return r.Payload == nil })
-	if err := s.rewriteRecords(ctx, call.unreadable); err != nil {
-		x.Fault = errors.Join(x.Fault, err)
-	}
-}
-
-// recordPayload reads the payload that exchange.lua has spliced into r's record.
-// ok is false if the record is no longer of this reserve.
-func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, ok bool, err error) {
-	var text []byte
-	err = s.with(ctx, func(c conn) (err error) {
-		text, err = redis.Bytes(c.do("GET", s.keys.worker(r.Worker)))
-		return err
-	})
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		return nil, false, fmt.Errorf("reading the record of worker %q: %w", r.Worker, err)
-	}
-	text, ours := bytes.CutPrefix(text, r.Guard)
-	text, begins := bytes.CutPrefix(text, []byte(wire.PayloadMember))
-	text, ends := bytes.CutSuffix(text, []byte("}"))
-	return text, ours && begins && ends, nil
 }
 
 // exchangeCall has the arguments of one call, and what is needed to read its reply.
@@ -391,29 +308,6 @@ func (c *exchangeCall) results(statuses any) ([]FinishResult, error) {
 		}
 	}
 	return all, nil
-}
-
-func result(status any) FinishResult {
-	switch status := status.(type) {
-	case int64:
-		return FinishResult{Ours: status == 1}
-	case []byte:
-		return FinishResult{Ours: true, Err: redis.Error(status)}
-	case []any:
-		return FinishResult{Ours: true, Changed: values(status)}
-	default:
-		return FinishResult{Ours: true, Err: fmt.Errorf("the script returned a %T", status)}
-	}
-}
-
-// values returns the values of an outcome's expectations.
-func values(reply []any) []Value {
-	all := make([]Value, len(reply))
-	for i, v := range reply {
-		text, ok := v.([]byte)
-		all[i] = Value{Text: string(text), Other: !ok}
-	}
-	return all
 }
 
 func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error) {

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -70,4 +71,46 @@ func (s *Store) rewrite(ctx context.Context, worker string, guard, payload []byt
 		return false, fmt.Errorf("rewriting the record of worker %q: %w", worker, err)
 	}
 	return done, nil
+}
+
+// completeLarge reads the payloads that exchange.lua has not returned because they
+// are large, and rewrites the records that it has not checked and that Ruby could
+// not read. The jobs are reserved whether or not this succeeds: a later exchange
+// finds them in their records, and a sweep rewrites the records again.
+func (s *Store) completeLarge(ctx context.Context, call *exchangeCall, x *Exchanged) {
+	for _, i := range call.large {
+		r := &x.Reserved[i]
+		payload, ok, err := s.recordPayload(ctx, *r)
+		if err != nil {
+			x.More, x.Fault = true, errors.Join(x.Fault, err)
+		}
+		if !ok {
+			continue
+		}
+		r.Payload = wire.RestorePayload(payload)
+		if !wire.Recordable(payload) {
+			call.unreadable = append(call.unreadable, *r)
+		}
+	}
+	x.Reserved = slices.DeleteFunc(x.Reserved, func(r Reserved) bool { return r.Payload == nil })
+	if err := s.rewriteRecords(ctx, call.unreadable); err != nil {
+		x.Fault = errors.Join(x.Fault, err)
+	}
+}
+
+// recordPayload reads the payload that exchange.lua has spliced into r's record.
+// ok is false if the record is no longer of this reserve.
+func (s *Store) recordPayload(ctx context.Context, r Reserved) (payload []byte, ok bool, err error) {
+	var text []byte
+	err = s.with(ctx, func(c conn) (err error) {
+		text, err = redis.Bytes(c.do("GET", s.keys.worker(r.Worker)))
+		return err
+	})
+	if err != nil && !errors.Is(err, redis.ErrNil) {
+		return nil, false, fmt.Errorf("reading the record of worker %q: %w", r.Worker, err)
+	}
+	text, ours := bytes.CutPrefix(text, r.Guard)
+	text, begins := bytes.CutPrefix(text, []byte(wire.PayloadMember))
+	text, ends := bytes.CutSuffix(text, []byte("}"))
+	return text, ours && begins && ends, nil
 }

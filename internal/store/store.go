@@ -55,7 +55,7 @@ func New(rdb Redis) *Store {
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
-			exchange: redis.NewScript(-1, outcomeLua+exchangeLua),
+			exchange: redis.NewScript(-1, outcomeLua+payloadLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, outcomeLua+pruneLua),
 			register: redis.NewScript(-1, registerLua),
