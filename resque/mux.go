@@ -58,6 +58,16 @@ type Route struct {
 	policies policy.Set
 }
 
+// NewRoute returns the route of a class that fn performs, with settings. fn decodes the
+// arguments with [Payload.Bind]. If fn is nil, [Mux.Handle] panics. NewRoute panics if a
+// setting is invalid.
+func NewRoute(class string, fn func(ctx context.Context, job *Payload) error, settings ...Setting) Route {
+	if fn == nil {
+		return settingsOf(class, settings).route(class, "", nil)
+	}
+	return settingsOf(class, settings).route(class, "", HandlerFunc(fn))
+}
+
 // Job returns a job of the route's class with arguments that the compiler does not
 // check. Use it in commands that know classes only from a [Mux]. If the route's wrapper
 // has a Wrap function, Job returns the wrapped job.
@@ -168,7 +178,7 @@ func (m *Mux) HandleFunc(class string, fn func(ctx context.Context, job *Payload
 	if fn == nil {
 		panic(fmt.Sprintf("resque: HandleFunc: nil function for class %q", class))
 	}
-	m.Handle(settingsOf(class, settings).route(class, "", HandlerFunc(fn)))
+	m.Handle(NewRoute(class, fn, settings...))
 }
 
 // Seal makes [Mux.Handle] panic from now on, because jobs of a class that is registered

@@ -215,7 +215,7 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 	if again := ending.Again; again != nil {
 		pruned.Retried, pruned.Due = true, again.Due
 	}
-	if job.Class != "" {
+	if job.Class != "" && ending.Failed() {
 		p.callHooks(ctx, job, cause)
 	}
 	return pruned, true, nil
@@ -272,7 +272,7 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 		Class: inside.Class, Queue: r.Queue, Args: inside.Args, Payload: r.Raw, Given: inside, Counted: !id.Go,
 		Store: to, Now: func() time.Time { return to.About(ctx) },
 	}
-	verdict, wrong := Judge(p.opts.Handler, inside.Class, cause)
+	verdict, wrong := Judge(p.opts.Handler, inside.Class, r.Raw, cause)
 	p.logWrong(inside, wrong)
 	lists := p.opts.FailureLists
 	saved := false

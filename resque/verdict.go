@@ -60,14 +60,14 @@ func verdictOf(err error) policy.Verdict {
 
 // Judge returns what err, the error of a job of class, means for further attempts. That
 // depends on the error, see [RetryIn], and on the policies that h has for the class.
-// Workers call Judge in the process that performed the job. wrong is not nil if a function
-// of a policy panicked.
-func Judge(h Handler, class string, err error) (v policy.Verdict, wrong error) {
+// payload is the job as it was in its queue. Workers call Judge in the process that
+// performed the job. wrong is not nil if a function of a policy panicked.
+func Judge(h Handler, class string, payload []byte, err error) (v policy.Verdict, wrong error) {
 	v = guarded(func() policy.Verdict { return verdictOf(err) }, policy.Verdict{})
 	if v.Snooze {
 		return v, nil
 	}
-	return PoliciesOf(h, class).Judge(err, v)
+	return PoliciesOf(h, class).Judge(payload, err, v)
 }
 
 // PoliciesOf returns the policies that h, which is usually a [Mux], has for a class.

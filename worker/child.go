@@ -64,15 +64,18 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	performing.Go(func() { unknown, err = ended(ctx, job.Class, resque.Perform(ctx, handler, job)) })
 	performing.Wait()
 	returned := returns() && (isTerm(err) || isDirtyExit(err))
-	if err != nil && !unknown && !isDontPerform(err) && !returned && !resque.IsSnooze(err) {
+	var verdict policy.Verdict
+	var wrong error
+	if err != nil {
+		verdict, wrong = resque.Judge(handler, class, given.Payload, err)
+	}
+	if err != nil && !unknown && !isDontPerform(err) && !returned && !verdict.Snooze && !verdict.Handled {
 		err = resque.FailureHooks(resque.WithPayload(context.WithoutCancel(ctx), job), handler, job, err)
 	}
 	report := reportOf(job, unknown, err)
-	if err != nil {
-		verdict, wrong := resque.Judge(handler, class, err)
-		if report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait; wrong != nil {
-			report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
-		}
+	report.Final, report.Snooze, report.Wait, report.Handled, report.Rule = verdict.Final, verdict.Snooze, verdict.Wait, verdict.Handled, verdict.Rule
+	if wrong != nil {
+		report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 	}
 	return report
 }
@@ -130,7 +133,8 @@ func reported(r fork.Report, class string) error {
 type childError struct{ report fork.Report }
 
 func (e *childError) verdict() policy.Verdict {
-	return policy.Verdict{Final: e.report.Final, Snooze: e.report.Snooze, Wait: e.report.Wait}
+	r := e.report
+	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Rule: r.Rule}
 }
 
 func (e *childError) Error() string         { return e.report.Error }

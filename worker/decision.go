@@ -61,13 +61,20 @@ func (s *slot) ended(in *runningJob) policy.Job {
 	}
 }
 
-// judge returns what the error of a job means for further attempts.
+// judge returns what the error of a job means for further attempts. It judges a job once:
+// an error that a failure hook adds later does not change the verdict.
 func (s *slot) judge(in *runningJob, err error) policy.Verdict {
-	if child, ok := err.(*childError); ok { //nolint:errorlint // what a child reports is not wrapped
-		return child.verdict()
+	if in.verdict != nil {
+		return *in.verdict
 	}
-	v, wrong := resque.Judge(s.handler, in.class, err)
+	v, wrong := policy.Verdict{}, error(nil)
+	if child, ok := err.(*childError); ok { //nolint:errorlint // what a child reports is not wrapped
+		v = child.verdict()
+	} else {
+		v, wrong = resque.Judge(s.handler, in.class, in.reserved.Payload, err)
+	}
 	s.logWrong(in, wrong)
+	in.verdict = &v
 	return v
 }
 
@@ -124,6 +131,8 @@ func (d *decision) recorded() (after func()) {
 		d.log.Info("job snoozed: it asked to be performed again", attrs...)
 	case d.ending.Again != nil:
 		d.log.Warn("job failed, retrying", append(attrs, "err", d.err)...)
+	case d.ending.Verdict.Handled:
+		d.log.Warn("job discarded", append(attrs, "err", d.err)...)
 	default:
 		d.log.Error("job failed", append(attrs, "err", d.err)...)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
@@ -76,6 +77,14 @@ func forkJobs() *resque.Mux {
 				return jotJob(job, "hook of "+job.Class)
 			}))
 	}
+	mux.Handle(activejob.Route("RailsJob", func(_ context.Context, job *resque.Payload) error {
+		var file string
+		if err := activejob.Bind(job, &file); err != nil {
+			return err
+		}
+		return errors.Join(jot(file, "%s", job.Class), errChild)
+	}, activejob.Retry{Match: func(err error) bool { return errors.Is(err, errChild) }, Attempts: 3, Wait: activejob.NoWait},
+		resque.OnFailure(func(_ context.Context, job *resque.Payload, _ error) error { return jotJob(job, "hook of "+job.Class) })))
 	mux.HandleFunc("Nothing", func(context.Context, *resque.Payload) error { return nil })
 	return mux
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -43,4 +44,22 @@ func TestErrorsOfAChildDecideAboutRetries(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(time.Hour), time.Unix(due[0], 0), time.Minute)
 	assert.EqualValues(t, 7, number(t, c, "resque:stat:processed"), "all but the snoozed one")
 	assert.EqualValues(t, 6, number(t, c, "resque:stat:failed"))
+}
+
+// Rails' attempts are counted in the payload. Only the last one is a failure.
+func TestRailsJobsOfAChildAreRetried(t *testing.T) {
+	t.Parallel()
+	sheet := newSheet(t)
+	job := activejob.Job{Class: "RailsJob", Queue: "q", Args: []any{sheet.path}}.Resque()
+	s, failed := forkUntilEmpty(t, worker.Config{}, job)
+	assert.Equal(t, 3, sheet.count("RailsJob"))
+	assert.Equal(t, 1, sheet.count("hook of RailsJob"))
+	require.Len(t, failed, 1)
+	data, ok := failed[0].Payload.Args[0].(map[string]any)
+	require.True(t, ok)
+	assert.EqualValues(t, 2, data["executions"])
+	assert.Equal(t, map[string]any{"[StandardError]": 2.0}, data["exception_executions"])
+	c := s.Conn(t)
+	assert.EqualValues(t, 3, number(t, c, "resque:stat:processed"))
+	assert.EqualValues(t, 1, number(t, c, "resque:stat:failed"))
 }

@@ -83,7 +83,8 @@ type runningJob struct {
 	cancel   context.CancelCauseFunc
 	release  func() // stops its time limit
 	killed   chan struct{}
-	kill     func() // closes killed, which ends its child at once; nil without a child
+	kill     func()          // closes killed, which ends its child at once; nil without a child
+	verdict  *policy.Verdict // on its error, when it was judged
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
@@ -272,7 +273,10 @@ var errStillProcessed = &resque.DirtyExitError{Message: "Job still being process
 // fail calls the job's failure hooks, if it failed, and finishes it. The hooks get
 // ctx, which must not be the job's context, because that may have ended.
 func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
-	if s.isReturned(in, err) || isDontPerform(err) || resque.IsSnooze(err) {
+	if s.isReturned(in, err) || isDontPerform(err) {
+		return s.finish(in, err)
+	}
+	if v := s.judge(in, err); v.Snooze || v.Handled {
 		return s.finish(in, err)
 	}
 	return s.finish(in, resque.FailureHooks(resque.WithPayload(ctx, in.job), s.handler, in.job, err))

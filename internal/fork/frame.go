@@ -53,9 +53,11 @@ type Report struct {
 	Backtrace   []string
 
 	// What the error means for further attempts: see policy.Verdict.
-	Final  bool
-	Snooze bool
-	Wait   *time.Duration
+	Final   bool
+	Snooze  bool
+	Handled bool
+	Rule    int
+	Wait    *time.Duration
 }
 
 // frame is a frame from a child. Its Report is set for frameEnded.

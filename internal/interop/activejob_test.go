@@ -45,7 +45,7 @@ func TestRailsEnqueuesGoPerforms(t *testing.T) {
 			return rubyFlaky{}
 		}
 		return nil
-	}).Use(activejob.Retry{Client: server.Client(t), Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}.Middleware))
+	}, activejob.Retry{Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}))
 	work(t, server, mux, "rails")
 	assert.Empty(t, list(t, server, "resque:failed"))
 	require.Len(t, got, 10, "nine jobs, one of them twice")
@@ -114,13 +114,13 @@ func TestRailsCountsGosAttempts(t *testing.T) {
 	payloads := list(t, server, "resque:queue:rails")
 	flaky := payloads[len(payloads)-1]
 	require.Contains(t, flaky, `"flaky"`)
-	job, err := resque.ParsePayload("rails", []byte(flaky))
+	second := redistest.StartReal(t)
+	_, err := second.Client(t).EnqueuePayload(t.Context(), "first", []byte(flaky))
 	require.NoError(t, err)
-	second := redistest.StartReal(t) // gets only the second attempt
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Payload) error { return rubyFlaky{} }).
-		Use(activejob.Retry{Client: second.Client(t), Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}.Middleware))
-	require.NoError(t, resque.Perform(t.Context(), mux, job))
+	mux.Handle(activejob.Route("RailsJob", func(context.Context, *resque.Payload) error { return rubyFlaky{} },
+		activejob.Retry{Exceptions: []string{"RailsJob::Flaky"}, Wait: activejob.NoWait}))
+	work(t, second, mux, "first")
 	text := ruby(t, second, "active_job.rb", "work")
 	assert.Contains(t, text, `["gave up",2,{"[RailsJob::Flaky]":1}]`)
 	assert.Contains(t, text, `"exception":"RailsJob::Flaky","error":"again"`)

@@ -24,8 +24,9 @@ type Policy interface {
 	Place() Place
 
 	// Judge notes in v what the error of a failed job means for further attempts. It is
-	// called where the job was performed, which may be a child process.
-	Judge(err error, v *Verdict)
+	// called where the job was performed, which may be a child process. payload is the
+	// job as it was in its queue.
+	Judge(payload []byte, err error, v *Verdict)
 
 	// End changes e, the end of a job. It is called again if a value in Redis is not the
 	// one that e expects.
@@ -34,10 +35,18 @@ type Policy interface {
 	// Interrupted reports whether a job that ends because its worker stops goes back to
 	// its queue, whatever the worker's configuration says.
 	Interrupted() bool
+	// String returns the name of the setting, for error messages.
+	String() string
+}
+
+// Joiner is a policy that a class may have several times. Join returns one policy that
+// does what both do. ok is false if the two cannot be joined.
+type Joiner interface {
+	Join(later Policy) (joined Policy, ok bool)
 }
 
 // Place is the place of a policy: policies with a lower one come first. A class has at
-// most one policy for each place.
+// most one policy for each place, but see Joiner.
 type Place int
 
 // The places of the policies.
@@ -45,23 +54,27 @@ const (
 	Retry Place = iota + 1
 )
 
-func (p Place) String() string {
-	if p == Retry {
-		return "retry.Policy"
-	}
-	return fmt.Sprintf("policy %d", int(p))
-}
-
 // Set has the policies of a class, sorted by their places. The nil Set has none.
 type Set []Policy
 
-// With returns the set with p, or an error if the set has a policy for its place.
+// With returns the set with p, or an error if the set has a policy for its place that p
+// cannot be joined to.
 func (s Set) With(p Policy) (Set, error) {
 	at, found := slices.BinarySearchFunc(s, p.Place(), func(q Policy, place Place) int { return cmp.Compare(q.Place(), place) })
-	if found {
-		return s, fmt.Errorf("%v given twice", p.Place())
+	if !found {
+		return slices.Insert(slices.Clone(s), at, p), nil
 	}
-	return slices.Insert(slices.Clone(s), at, p), nil
+	if first, ok := s[at].(Joiner); ok {
+		if joined, ok := first.Join(p); ok {
+			s = slices.Clone(s)
+			s[at] = joined
+			return s, nil
+		}
+	}
+	if first, second := fmt.Sprint(s[at]), fmt.Sprint(p); first != second {
+		return s, fmt.Errorf("%s and %s cannot be combined", first, second)
+	}
+	return s, fmt.Errorf("%s given twice", p)
 }
 
 // Verdict is what the error of a failed job means for further attempts. A child process
@@ -70,14 +83,22 @@ type Verdict struct {
 	Final  bool           `json:",omitempty"` // the job must not be performed again
 	Snooze bool           `json:",omitempty"` // the job has not failed and is performed again after Wait
 	Wait   *time.Duration `json:",omitempty"` // until the next attempt; nil if the policy decides
+
+	// Handled means that a policy deals with the error: the job has not failed. No hooks
+	// are called, and only the job is counted, not a failure.
+	Handled bool `json:",omitempty"`
+	// Rule is the number of the rule that applies, from 1, if the policy has rules; 0 if
+	// none does.
+	Rule int `json:",omitempty"`
 }
 
-// Judge returns the verdict on a job that failed with err. err may have verdicts of its
-// own: see the errors of package resque.
-func (s Set) Judge(err error, v Verdict) (_ Verdict, wrong error) {
+// Judge returns the verdict on a job that failed with err. v is that of err itself: see
+// the errors of package resque.
+func (s Set) Judge(payload []byte, err error, v Verdict) (_ Verdict, wrong error) {
 	for _, p := range s {
-		if wrong = recovered(func() { p.Judge(err, &v) }); wrong != nil {
-			return v, wrong
+		given := v
+		if wrong = recovered(func() { p.Judge(payload, err, &v) }); wrong != nil {
+			return given, wrong
 		}
 	}
 	return v, nil
@@ -155,7 +176,7 @@ type Again struct {
 }
 
 // Failed reports whether the job has failed, be it performed again or not.
-func (e *Ending) Failed() bool { return e.Err != nil && !e.Verdict.Snooze }
+func (e *Ending) Failed() bool { return e.Err != nil && !e.Verdict.Snooze && !e.Verdict.Handled }
 
 // End returns the end of a job, which failed with err unless err is nil. wrong is the
 // panic of a policy: its changes are then incomplete, and the job fails.
@@ -168,6 +189,7 @@ func (s Set) End(job *Job, err error, v Verdict, failure func() []byte) (e Endin
 	}
 	for _, p := range s {
 		if wrong = recovered(func() { p.End(job, &e) }); wrong != nil {
+			v.Handled = false
 			return Ending{Err: err, Verdict: v, Failure: failure, Fail: err != nil}, wrong
 		}
 	}
@@ -178,14 +200,19 @@ func (s Set) End(job *Job, err error, v Verdict, failure func() []byte) (e Endin
 // ends within the current second of Redis's clock, as in Ruby.
 func (j *Job) Again(queue string, payload []byte, wait time.Duration) *Again {
 	a := &Again{Queue: queue, Payload: payload}
-	if wait <= 0 {
-		return a
-	}
-	now := j.Now()
-	if due := now.Add(wait).Truncate(time.Second); due.After(now) {
-		a.Due = due
+	if wait > 0 {
+		a.Due = DueAfter(j.Now(), wait)
 	}
 	return a
+}
+
+// DueAfter returns the second in which a wait that begins now ends, or the zero time if
+// it has begun.
+func DueAfter(now time.Time, wait time.Duration) time.Time {
+	if due := now.Add(wait).Truncate(time.Second); due.After(now) {
+		return due
+	}
+	return time.Time{}
 }
 
 // Lists are the failure lists to which failures are written.

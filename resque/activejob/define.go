@@ -41,11 +41,10 @@ func (d definition) route(none bool, targets func() []any, perform resque.Handle
 }
 
 // Route returns a route whose handler fn performs the jobs of a Rails class. Unlike a
-// definition's handler, fn decodes the arguments itself, with [Bind] or [Values].
-func Route(class string, fn func(ctx context.Context, job *resque.Payload) error) resque.Route {
-	r := resque.Route{Class: class, Wrapper: wrapper()}
-	if fn != nil {
-		r.Handler = resque.HandlerFunc(fn)
-	}
+// definition's handler, fn decodes the arguments itself, with [Bind] or [Values]. Route
+// panics if a setting is invalid.
+func Route(class string, fn func(ctx context.Context, job *resque.Payload) error, settings ...resque.Setting) resque.Route {
+	r := resque.NewRoute(class, fn, settings...)
+	r.Wrapper = wrapper()
 	return r
 }

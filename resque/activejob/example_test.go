@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
+	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/worker"
 )
 
 // ExportJob is a Rails job, defined once for both sides.
@@ -101,25 +104,49 @@ type busyError struct{}
 func (busyError) Error() string         { return "the printer is busy" }
 func (busyError) ExceptionName() string { return "Printer::Busy" }
 
-// A job that fails is enqueued again, as by retry_on Printer::Busy, attempts: 3.
+// A job that fails is performed again, as by retry_on Printer::Busy, attempts: 3, wait: 0.
 func ExampleRetry() {
-	mux := resque.NewMux()
-	client, err := resque.New(nil, resque.Config{Inline: mux}) // elsewhere: one with a Redis
+	server, err := embedded.Start("127.0.0.1:0") // elsewhere: a Redis
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	retry := activejob.Retry{Client: client, Exceptions: []string{"Printer::Busy"}, Attempts: 3, Wait: activejob.NoWait}
-	mux.Handle(ExportJob.Handler(func(ctx context.Context, _ int64) error {
+	defer server.Close()
+	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer rdb.Close()
+	client, err := resque.New(rdb, resque.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	exportJob := activejob.Define1[int64]("ExportJob", "exports",
+		activejob.Retry{Exceptions: []string{"Printer::Busy"}, Attempts: 3, Wait: activejob.NoWait},
+		activejob.Discard{Exceptions: []string{"ActiveRecord::RecordNotFound"}},
+	)
+	mux := resque.NewMux()
+	mux.Handle(exportJob.Handler(func(ctx context.Context, _ int64) error {
 		data, _ := activejob.FromContext(ctx)
 		fmt.Println(data.Executions, data.Exceptions)
 		if data.Executions < 2 {
 			return busyError{}
 		}
 		return nil
-	}).Use(retry.Middleware))
-	_, err = client.Enqueue(context.Background(), ExportJob.Job(42))
-	fmt.Println(err)
+	}))
+	_, err = client.Enqueue(context.Background(), exportJob.Job(42))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w, err := worker.New(client, mux, worker.Config{Queues: []string{"exports"}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(w.WorkOff(context.Background()))
 	// Output:
 	// 0 map[]
 	// 1 map[[Printer::Busy]:1]

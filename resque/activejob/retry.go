@@ -5,147 +5,171 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 )
 
-// Retry is the counterpart of Rails' retry_on. If a handler returns one of the
-// configured errors, the job is enqueued again. Attempts are counted in the same place
-// as Rails counts them, so that Ruby and Go workers agree on how many are left. The
-// job fails after the last attempt, and after any other error. Retry does not retry a
-// job that Rails did not wrap, or one whose context was ended by anything other than
-// its time limit.
+// Unlimited is a value for [Retry].Attempts without an end.
 //
-// The next attempt is enqueued before the current one is finished. If the worker dies
-// between the two, the running job is treated like that of any dead worker, and the job
-// runs once more than it should.
+// Ruby: attempts: :unlimited.
+const Unlimited = -1
+
+// Retry retries the jobs of a class that failed with certain errors. It is a
+// [resque.Setting]. A class may have several, together with [Discard]: the last one that
+// an error fits decides, as in Rails. If none fits, the job fails.
+//
+//	// Ruby: retry_on StandardError; retry_on Net::ReadTimeout, attempts: 3, wait: 0; discard_on Gone
+//	var ExportJob = activejob.Define1[int64]("ExportJob", "exports",
+//		activejob.Retry{},
+//		activejob.Retry{Exceptions: []string{"Net::ReadTimeout"}, Attempts: 3, Wait: activejob.NoWait},
+//		activejob.Discard{Exceptions: []string{"Gone"}},
+//	)
+//
+// Attempts are counted in the payload, where Rails counts them, so that Ruby and Go
+// workers agree on how many are left. The next attempt is written to Redis in the step
+// that removes the record of the running job: none is lost or done twice if a process
+// dies. As in Rails, a job that is retried has not failed: it is counted as processed, no
+// failure is recorded, and no failure hook is called. A job that Rails did not wrap is
+// not retried.
+//
+// If a job's worker dies, the error is a *resque.DeadWorkerError, with the exception name
+// Resque::PruneDeadWorkerDirtyExit. StandardError includes it. A job that ends because
+// its worker stops has not failed an attempt: it goes back to the front of its queue.
+//
+// Match, Wait and the hooks are called by many goroutines at once.
 //
 // Ruby: ActiveJob::Exceptions.retry_on.
 type Retry struct {
-	// Client enqueues the attempts. It is required.
-	Client *resque.Client
-
 	// Exceptions are the names of the exception classes to retry, in the order of the
 	// Rails app's retry_on. Attempts are counted under all the names together. An
-	// error's name is the result of its method ExceptionName() string. Defaults to
-	// StandardError, which includes every error.
+	// error's name is the result of its method ExceptionName() string. StandardError
+	// fits every error, except that of a job that was told to end, which Exception fits.
+	//
+	// Defaults to StandardError.
 	Exceptions []string
 
 	// Match reports whether to retry after an error. If it is set, Exceptions is only
-	// used to count attempts.
+	// used to count attempts. It is called in the process that performs the job.
 	Match func(error) bool
 
-	// Attempts is the maximum number of attempts, including the first. Defaults to 5.
+	// Attempts is the maximum number of attempts, including the first. Unlimited has no
+	// end.
+	//
+	// Defaults to 5, as in Rails.
 	Attempts int
 
 	// Wait returns how long to wait before the next attempt, after n attempts have
 	// failed. An attempt that waits is a delayed job: a scheduler must run, Ruby's or
-	// that of goresque. Without a wait the attempt is queued at once. Defaults to 3
-	// seconds, as in Rails.
+	// that of goresque. Without a wait the attempt is queued at once.
+	//
+	// Defaults to 3 seconds, as in Rails.
 	Wait func(n int) time.Duration
 
-	// Queue and Priority are those of the next attempt. Each defaults to that of the
-	// current attempt.
+	// Jitter lengthens each wait by a random part of it, at most by this factor. It is
+	// between 0 and 1. New Rails apps have 0.15.
+	//
+	// Defaults to 0.
+	Jitter float64
+
+	// Queue and Priority are those of the next attempt.
+	//
+	// Each defaults to that of the current attempt.
 	Queue    string
 	Priority *int
+
+	// OnRetry is called after a failed attempt, when the next one is in Redis. It is not
+	// called if the process dies in between.
+	//
+	// Ruby: the notification enqueue_retry.active_job.
+	OnRetry func(ctx context.Context, job *resque.Payload, a retry.State)
+
+	// OnGiveUp is called when the attempts are used up, before the failure is recorded.
+	// It is called twice if the process dies in between. Unlike the block of retry_on,
+	// it does not replace the failure.
+	//
+	// Ruby: the block of retry_on.
+	OnGiveUp func(ctx context.Context, job *resque.Payload, a retry.State)
 }
 
-// Middleware returns a handler that retries the jobs of next. Pass Middleware to the
-// Use method of a route, or to that of a mux to retry jobs of every class. If a
-// handler has several Retry middlewares, the innermost decides first. Middleware
-// panics if Client is nil.
-func (r Retry) Middleware(next resque.Handler) resque.Handler {
-	if next == nil {
-		return nil // Mux.Handle panics because of the nil handler
+// Discard drops the jobs of a class that failed with certain errors: they are counted as
+// processed and logged, and no failure is recorded. It is a [resque.Setting]; see [Retry]
+// for a class that has several.
+//
+// Ruby: ActiveJob::Exceptions.discard_on.
+type Discard struct {
+	// Exceptions are the names of exception classes, as in [Retry]. One is required
+	// unless Match is set.
+	Exceptions []string
+
+	// Match reports whether to drop the job after an error. If it is set, Exceptions is
+	// not used. It is called in the process that performs the job.
+	Match func(error) bool
+
+	// OnDiscard is called when the job has been dropped. It is not called if the process
+	// dies in between.
+	//
+	// Ruby: the block of discard_on.
+	OnDiscard func(ctx context.Context, job *resque.Payload, err error)
+}
+
+var _, _ resque.Setting = Retry{}, Discard{}
+
+// Apply implements [resque.Setting]. It returns an error that names all mistakes.
+func (r Retry) Apply(s *resque.Settings) error {
+	var mistakes []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			mistakes = append(mistakes, fmt.Errorf("activejob.Retry: "+format, args...))
+		}
 	}
-	if r.Client == nil {
-		panic("activejob: Retry: a Client is needed")
+	wrong(slices.Contains(r.Exceptions, ""), "Exceptions has an empty name")
+	wrong(r.Attempts < Unlimited, "Attempts is %d; it must be more than 0, or activejob.Unlimited", r.Attempts)
+	wrong(!(r.Jitter >= 0 && r.Jitter <= 1), "Jitter is %v; it must be between 0 and 1", r.Jitter)
+	wrong(!utf8.ValidString(r.Queue), "Queue %q is not valid UTF-8", r.Queue)
+	if len(mistakes) > 0 {
+		return errors.Join(mistakes...)
 	}
 	r.Exceptions = slices.Clone(r.Exceptions)
-	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
-		err := next.Perform(ctx, job)
-		data, ok := DataOf(job)
-		if err == nil || !ok || !r.fits(ctx, err) {
-			return err
-		}
-		if r.attempts(data) >= cmp.Or(r.Attempts, 5) {
-			return err
-		}
-		if again := r.enqueue(context.WithoutCancel(ctx), job, data); again != nil {
-			return errors.Join(err, fmt.Errorf("activejob: retrying %s: %w", data.Class, again))
-		}
-		return nil
-	})
+	if len(r.Exceptions) == 0 {
+		r.Exceptions = []string{standardError}
+	}
+	r.Attempts = cmp.Or(r.Attempts, 5)
+	if r.Wait == nil {
+		r.Wait = func(int) time.Duration { return 3 * time.Second }
+	}
+	return s.AddPolicy(rules{{exceptions: r.Exceptions, match: r.Match, retry: &r}})
 }
 
-// fits reports whether to retry after err. A job that the worker stopped is not
-// retried: in Ruby, a SignalException is not a StandardError.
-func (r Retry) fits(ctx context.Context, err error) bool {
-	if ctx.Err() != nil {
-		var timeout *resque.TimeoutError
-		if cause := context.Cause(ctx); !errors.As(cause, &timeout) {
-			return false
-		} else if errors.Is(err, ctx.Err()) {
-			err = cause
-		}
+// Apply implements [resque.Setting].
+func (d Discard) Apply(s *resque.Settings) error {
+	switch {
+	case len(d.Exceptions) == 0 && d.Match == nil:
+		return errors.New("activejob.Discard: Exceptions or Match is needed (StandardError drops every job that fails)")
+	case slices.Contains(d.Exceptions, ""):
+		return errors.New("activejob.Discard: Exceptions has an empty name")
 	}
-	if r.Match != nil {
-		return r.Match(err)
-	}
-	if len(r.Exceptions) == 0 || slices.Contains(r.Exceptions, "StandardError") {
-		return true
-	}
-	var named interface{ ExceptionName() string }
-	return errors.As(err, &named) && slices.Contains(r.Exceptions, named.ExceptionName())
+	return s.AddPolicy(rules{{exceptions: slices.Clone(d.Exceptions), match: d.Match, discarded: d.OnDiscard}})
 }
 
 // key returns the name under which attempts are counted: Ruby's text of the array of
 // classes.
-func (r Retry) key() string {
-	if len(r.Exceptions) == 0 {
-		return "[StandardError]"
-	}
+func (r *Retry) key() string {
 	return strings.ToValidUTF8("["+strings.Join(r.Exceptions, ", ")+"]", "\uFFFD")
 }
 
-// attempts returns the number of attempts so far, including the current one.
-//
-// Ruby: ActiveJob::Exceptions#executions_for.
-func (r Retry) attempts(data Data) int {
-	raw, _ := data.Member("exception_executions")
-	if _, ok := rubyjson.Members(raw); !ok { // null, or not what Rails writes
-		return data.Executions + 1
-	}
-	return data.Exceptions[r.key()] + 1
-}
+// longest is the longest wait. It keeps times in the years that have four digits.
+const longest = 100 * 365 * 24 * time.Hour
 
-// enqueueTimeout is the limit for enqueueing an attempt, in place of the job's
-// context, which may have ended.
-const enqueueTimeout = 15 * time.Second
-
-func (r Retry) enqueue(ctx context.Context, job *resque.Payload, data Data) error {
-	ctx, cancel := context.WithTimeout(ctx, enqueueTimeout)
-	defer cancel()
-	wait := 3 * time.Second
-	if r.Wait != nil {
-		wait = r.Wait(r.attempts(data))
-	}
-	now := time.Now()
-	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority}.next(job.Raw)
-	if err != nil {
-		return err
-	}
-	queue := cmp.Or(r.Queue, data.Queue, job.Queue)
-	if wait <= 0 {
-		_, err = r.Client.EnqueuePayload(ctx, queue, payload)
-	} else {
-		_, err = r.Client.EnqueuePayloadIn(ctx, wait, queue, payload)
-	}
-	return err
+// wait returns the wait after n attempts, with jitter.
+func (r *Retry) wait(n int) time.Duration {
+	d := min(max(r.Wait(n), 0), longest)
+	return d + time.Duration(r.Jitter*rand.Float64()*float64(d)) //nolint:gosec // need not be unpredictable
 }
 
 // NoWait returns 0. It is a value for [Retry].Wait.
@@ -155,7 +179,8 @@ func NoWait(int) time.Duration { return 0 }
 
 // PolynomiallyLonger returns n**4 + 2 seconds. It is a value for [Retry].Wait.
 //
-// Ruby: wait: :polynomially_longer, which adds jitter.
+// Ruby: wait: :polynomially_longer.
 func PolynomiallyLonger(n int) time.Duration {
+	n = min(n, 200) // 50 years
 	return time.Duration(n*n*n*n+2) * time.Second
 }

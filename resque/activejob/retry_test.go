@@ -3,8 +3,10 @@ package activejob_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
+	"github.com/goresque/goresque/resque/retry"
+	"github.com/goresque/goresque/worker"
 )
 
 // rubyError is an error with the name of a Ruby class.
@@ -38,26 +42,49 @@ func (p performed) list(t *testing.T, key string) []string {
 	return items
 }
 
-// perform performs a payload by a route, and returns the attempts that wait, in queues or
-// delayed, as they are in their queues.
-func perform(t *testing.T, payload string, retry activejob.Retry, fail error) (waiting []string, err error) {
+// failures returns the records of failures.
+func (p performed) failures(t *testing.T) (records []failureRecord) {
 	t.Helper()
-	p, failed := performIn(t, payload, retry, fail)
-	_, err = p.client.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
-	require.NoError(t, err)
-	return append(p.list(t, "queue:retry"), p.list(t, "queue:slow")...), failed
+	for _, text := range p.list(t, "failed") {
+		var f failureRecord
+		require.NoError(t, json.Unmarshal([]byte(text), &f))
+		records = append(records, f)
+	}
+	return records
 }
 
-func performIn(t *testing.T, payload string, retry activejob.Retry, fail error) (performed, error) {
+type failureRecord struct{ Exception, Error string }
+
+// perform performs a payload in a worker, and returns the attempts that wait, in queues or
+// delayed, as they are in their queues, and the failures.
+func perform(t *testing.T, payload string, fail error, settings ...resque.Setting) (waiting []string, failures []failureRecord) {
+	t.Helper()
+	p := performIn(t, payload, fail, settings...)
+	_, err := p.client.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
+	require.NoError(t, err)
+	return append(p.list(t, "queue:retry"), p.list(t, "queue:slow")...), p.failures(t)
+}
+
+func performIn(t *testing.T, payload string, fail error, settings ...resque.Setting) performed {
 	t.Helper()
 	server := redistest.StartEmbedded(t)
 	p := performed{server.Client(t), server.Conn(t)}
-	retry.Client = p.client
 	mux := resque.NewMux()
-	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Payload) error { return fail }).Use(retry.Middleware))
-	job, err := resque.ParsePayload("popped", []byte(payload))
+	mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Payload) error { return fail }, settings...))
+	_, err := p.client.EnqueuePayload(t.Context(), "popped", []byte(payload))
 	require.NoError(t, err)
-	return p, resque.Perform(t.Context(), mux, job)
+	w, err := worker.New(p.client, mux, worker.Config{Queues: []string{"popped"}, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, w.WorkOff(t.Context()))
+	processed, err := redis.Int(p.redis.Do("GET", "resque:stat:processed"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, processed)
+	failed, err := redis.Int(p.redis.Do("GET", "resque:stat:failed"))
+	if !errors.Is(err, redis.ErrNil) {
+		require.NoError(t, err)
+	}
+	assert.Len(t, p.list(t, "failed"), failed, "as Rails counts")
+	return p
 }
 
 func recording(t *testing.T, name string) string {
@@ -73,16 +100,22 @@ func recording(t *testing.T, name string) string {
 
 func TestRetryEnqueuesAgain(t *testing.T) {
 	t.Parallel()
-	waiting, err := perform(t, recording(t, "retry_key"), activejob.Retry{Exceptions: []string{"KeyError", "IndexError"}}, fmt.Errorf("x: %w", rubyError("IndexError")))
-	require.NoError(t, err)
+	waiting, failures := perform(t, recording(t, "retry_key"), fmt.Errorf("x: %w", rubyError("IndexError")),
+		activejob.Retry{Exceptions: []string{"KeyError", "IndexError"}})
+	assert.Empty(t, failures)
 	require.Len(t, waiting, 1)
 	assert.Contains(t, waiting[0], `"arguments":["key",1],"executions":1,"exception_executions":{"[KeyError, IndexError]":1},"locale":"en"`)
 
-	waiting, err = perform(t, recording(t, "retry_io"), activejob.Retry{Queue: "slow", Priority: pointerTo(9)}, rubyError("IOError"))
-	require.NoError(t, err)
+	waiting, failures = perform(t, recording(t, "retry_io"), rubyError("IOError"), activejob.Retry{Queue: "slow", Priority: pointerTo(9)})
+	assert.Empty(t, failures)
 	require.Len(t, waiting, 1)
 	assert.Contains(t, waiting[0], `"queue_name":"slow","priority":9,`)
 	assert.Contains(t, waiting[0], `"exception_executions":{"[StandardError]":1}`)
+
+	const other = `{"class":"` + activejob.JobWrapper + `","queue":"x","args":[{"job_class":"RetryJob","queue_name":"retry"}]}`
+	waiting, failures = perform(t, other, rubyError("IOError"), activejob.Retry{})
+	assert.Empty(t, failures)
+	assert.Equal(t, []string{`{"class":"` + activejob.JobWrapper + `","queue":"x","args":[{"job_class":"RetryJob","queue_name":"retry","executions":1}]}`}, waiting)
 }
 
 func TestRetryEndsAndRefuses(t *testing.T) {
@@ -95,29 +128,97 @@ func TestRetryEndsAndRefuses(t *testing.T) {
 	}{
 		"the attempts are used up":  {exhausted, activejob.Retry{Exceptions: []string{"ArgumentError"}, Attempts: 3}, rubyError("ArgumentError")},
 		"another error":             {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, rubyError("ArgumentError")},
-		"an error without a class":  {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, errors.New("x")},
-		"Match says no":             {exhausted, activejob.Retry{Match: func(error) bool { return false }}, errors.New("x")},
-		"a job of Resque":           {`{"class":"RetryJob","args":[]}`, activejob.Retry{}, errors.New("x")},
-		"executions without counts": {`{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"RetryJob","executions":4}]}`, activejob.Retry{}, errors.New("x")},
-		"a payload that cannot wait": {
-			`{"class":"` + activejob.JobWrapper + `","queue":"x","args":[{"job_class":"RetryJob"}]}`,
-			activejob.Retry{Match: func(error) bool { return true }},
-			rubyError("ArgumentError"),
-		},
+		"an error without a class":  {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, errors.New("bad")},
+		"Match says no":             {exhausted, activejob.Retry{Match: func(error) bool { return false }}, errors.New("bad")},
+		"the handler says no":       {exhausted, activejob.Retry{}, resque.Discard(rubyError("ArgumentError"))},
+		"RetryIn does not fit":      {exhausted, activejob.Retry{Exceptions: []string{"KeyError"}}, resque.RetryIn(time.Second, rubyError("ArgumentError"))},
+		"the worker ended it":       {exhausted, activejob.Retry{}, resque.ErrTerm},
+		"a job of Resque":           {`{"class":"RetryJob","args":[]}`, activejob.Retry{}, errors.New("bad")},
+		"executions without counts": {`{"class":"` + activejob.JobWrapper + `","args":[{"job_class":"RetryJob","executions":4}]}`, activejob.Retry{}, errors.New("bad")},
+		"a panic in Match":          {exhausted, activejob.Retry{Match: func(error) bool { panic("Match") }}, errors.New("bad")},
+		"a panic in Wait":           {exhausted, activejob.Retry{Wait: func(int) time.Duration { panic("Wait") }}, errors.New("bad")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			waiting, err := perform(t, c.payload, c.retry, c.fail)
-			require.ErrorIs(t, err, c.fail)
+			waiting, failures := perform(t, c.payload, c.fail, c.retry)
 			assert.Empty(t, waiting)
-			job, parseErr := resque.ParsePayload("q", []byte(c.payload))
-			require.NoError(t, parseErr)
-			var named rubyError
-			if errors.As(c.fail, &named) {
-				assert.Equal(t, string(named), resque.NewFailure(job, err, time.Now()).Exception, "it stays the job's error")
-			}
+			require.Len(t, failures, 1)
+			assert.Equal(t, failureRecord{resque.ExceptionName(c.fail), c.fail.Error()}, failures[0])
 		})
 	}
+}
+
+// The last setting that an error fits decides, as in Rails: the error first, then those
+// that it wraps.
+func TestTheLastRuleThatFitsDecides(t *testing.T) {
+	t.Parallel()
+	payload := recording(t, "retry_arg")
+	var discarded []string
+	settings := []resque.Setting{
+		activejob.Retry{Wait: activejob.NoWait},
+		activejob.Retry{Exceptions: []string{"KeyError"}, Queue: "slow"},
+		activejob.Discard{Exceptions: []string{"Gone"}, OnDiscard: func(ctx context.Context, job *resque.Payload, err error) {
+			data, ok := activejob.FromContext(ctx)
+			assert.True(t, ok)
+			discarded = append(discarded, data.Class+" "+job.Class+" "+err.Error())
+		}},
+	}
+	for _, c := range []struct {
+		fail error
+		want string // in the next attempt; "" if there is none
+	}{
+		{errors.New("x"), `"exception_executions":{"[StandardError]":1}`},
+		{rubyError("KeyError"), `"exception_executions":{"[KeyError]":1}`},
+		{fmt.Errorf("y: %w", rubyError("KeyError")), `"exception_executions":{"[KeyError]":1}`},
+		{errors.Join(rubyError("Other"), rubyError("KeyError")), `"exception_executions":{"[StandardError]":1}`},
+		{resque.RetryIn(time.Hour, rubyError("KeyError")), `"exception_executions":{"[KeyError]":1}`},
+		{rubyError("Gone"), ""},
+	} {
+		waiting, failures := perform(t, payload, c.fail, settings...)
+		assert.Empty(t, failures)
+		if c.want == "" {
+			assert.Empty(t, waiting)
+			continue
+		}
+		require.Len(t, waiting, 1)
+		assert.Contains(t, waiting[0], c.want)
+	}
+	assert.Equal(t, []string{"RetryJob RetryJob bad"}, discarded)
+
+	waiting, failures := perform(t, payload, rubyError("Gone"), settings[2])
+	assert.Empty(t, waiting)
+	assert.Empty(t, failures)
+	_, failures = perform(t, payload, rubyError("Other"), settings[2])
+	assert.Len(t, failures, 1)
+	_, failures = perform(t, payload, resque.Discard(rubyError("Gone")), settings...)
+	assert.Len(t, failures, 1, "the handler wants a failure")
+}
+
+// A job that is retried or dropped has not failed, as in Rails: failure hooks are called
+// only when the attempts are used up.
+func TestHooksOfRetries(t *testing.T) {
+	t.Parallel()
+	var told []string
+	retries := activejob.Retry{
+		Exceptions: []string{"ArgumentError"}, Attempts: 3, Wait: activejob.NoWait,
+		OnRetry: func(_ context.Context, job *resque.Payload, a retry.State) {
+			told = append(told, fmt.Sprintf("retried %s: %d of %d, %v, at once: %t", job.Class, a.Attempt, a.Limit, a.Err, a.Due.IsZero()))
+		},
+		OnGiveUp: func(_ context.Context, job *resque.Payload, a retry.State) {
+			told = append(told, fmt.Sprintf("gave up %s: %d of %d, %v", job.Class, a.Attempt, a.Limit, a.Err))
+		},
+	}
+	failed := resque.OnFailure(func(context.Context, *resque.Payload, error) error {
+		told = append(told, "failed")
+		return nil
+	})
+	for _, name := range []string{"retry_arg", "retry_arg_second", "retry_arg_exhausted"} {
+		perform(t, recording(t, name), rubyError("ArgumentError"), retries, failed)
+	}
+	assert.Equal(t, []string{
+		"retried RetryJob: 1 of 3, bad, at once: true", "retried RetryJob: 2 of 3, bad, at once: true",
+		"failed", "gave up RetryJob: 3 of 3, bad",
+	}, told)
 }
 
 // Counters that Rails would not write must not make a job run for ever.
@@ -147,9 +248,9 @@ func TestRetryEndsWhateverTheCountersAre(t *testing.T) {
 			fail := errors.New("x")
 			attempts := 0
 			for ; attempts <= 5; attempts++ {
-				waiting, err := perform(t, payload, activejob.Retry{Exceptions: exceptions}, fail)
-				if err != nil {
-					require.ErrorIs(t, err, fail, c)
+				waiting, failures := perform(t, payload, fail, activejob.Retry{Exceptions: exceptions})
+				if len(failures) > 0 {
+					assert.Empty(t, waiting, c)
 					break
 				}
 				require.Len(t, waiting, 1, c)
@@ -175,8 +276,7 @@ func TestRetryWaits(t *testing.T) {
 		{"retry_io", activejob.Retry{Wait: activejob.NoWait}, 0},
 	} {
 		began := time.Now().Truncate(time.Second)
-		p, err := performIn(t, recording(t, test.recording), test.retry, rubyError("ArgumentError"))
-		require.NoError(t, err)
+		p := performIn(t, recording(t, test.recording), rubyError("ArgumentError"), test.retry)
 		found := 0
 		for job, err := range p.client.Delayed().Jobs(t.Context(), resque.DelayedFilter{}) {
 			require.NoError(t, err)
@@ -246,29 +346,84 @@ func TestDelayedJobsAreThoseOfRails(t *testing.T) {
 	assert.Equal(t, 8, n)
 }
 
-func TestWhatTheWorkerEndsIsNotRetried(t *testing.T) {
+// A job that took too long is retried. Without a retry, the failure names its class.
+func TestTimeoutsAreRetried(t *testing.T) {
 	t.Parallel()
-	client := redistest.StartEmbedded(t).Client(t)
-	timeout := &resque.TimeoutError{Class: "RetryJob", After: time.Second}
-	for name, c := range map[string]struct {
-		cause   error
-		retried bool
+	server := redistest.StartEmbedded(t)
+	client := server.Client(t)
+	mux := resque.NewMux()
+	mux.Handle(activejob.Route("RetryJob", func(ctx context.Context, _ *resque.Payload) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}, resque.Timeout(time.Millisecond), activejob.Retry{Exceptions: []string{"Timeout::Error"}}))
+	_, err := client.EnqueuePayload(t.Context(), "popped", []byte(recording(t, "retry_arg")))
+	require.NoError(t, err)
+	w, err := worker.New(client, mux, worker.Config{Queues: []string{"popped"}, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, w.WorkOff(t.Context()))
+	n, err := client.Delayed().Count(t.Context(), resque.DelayedFilter{})
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, n)
+}
+
+// A job whose worker died has failed an attempt, which StandardError includes.
+func TestCrashesAreAttempts(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartEmbedded(t)
+	client, conn := server.Client(t), server.Conn(t)
+	payload := recording(t, "retry_arg")
+	for _, c := range []struct {
+		settings []resque.Setting
+		retried  bool
+		failed   int
 	}{
-		"stopped":       {errors.New("SIGTERM"), false},
-		"time was over": {timeout, true},
+		{[]resque.Setting{activejob.Retry{Wait: activejob.NoWait}}, true, 0},
+		{[]resque.Setting{activejob.Retry{Exceptions: []string{"KeyError"}}}, false, 1},
+		{[]resque.Setting{activejob.Discard{Exceptions: []string{"Resque::PruneDeadWorkerDirtyExit"}}}, false, 0},
 	} {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(c.cause)
-		retry := activejob.Retry{Client: client, Exceptions: []string{"Timeout::Error"}}
-		handler := retry.Middleware(resque.HandlerFunc(func(ctx context.Context, _ *resque.Payload) error { return ctx.Err() }))
-		err := handler.Perform(ctx, &resque.Payload{Queue: "q", Raw: []byte(recording(t, "retry_arg"))})
-		assert.Equal(t, c.retried, err == nil, name)
+		_, err := conn.Do("FLUSHALL")
+		require.NoError(t, err)
+		hooks := 0
+		mux := resque.NewMux()
+		mux.Handle(activejob.Route("RetryJob", func(context.Context, *resque.Payload) error { return nil },
+			append(c.settings, resque.OnFailure(func(context.Context, *resque.Payload, error) error { hooks++; return nil }))...))
+		const id = "gone~go:1:retry"
+		for _, args := range [][]any{
+			{"SADD", "resque:workers", id},
+			{"SET", "resque:worker:" + id, `{"queue":"retry","run_at":"2026-01-15T12:34:56Z","payload":` + payload + `}`},
+		} {
+			_, err := conn.Do(args[0].(string), args[1:]...)
+			require.NoError(t, err)
+		}
+		pruned, err := client.Prune(t.Context(), id, resque.PruneOptions{Handler: mux})
+		require.NoError(t, err)
+		assert.Equal(t, c.retried, pruned.Retried)
+		p := performed{client, conn}
+		assert.Len(t, p.failures(t), c.failed)
+		assert.Equal(t, c.failed, hooks)
+		waiting := p.list(t, "queue:retry")
+		if !c.retried {
+			assert.Empty(t, waiting)
+			continue
+		}
+		require.Len(t, waiting, 1)
+		assert.Contains(t, waiting[0], `"executions":1,"exception_executions":{"[StandardError]":1}`)
 	}
 }
 
-func TestRetryNeedsAClient(t *testing.T) {
+func TestSettingsThatCannotWorkPanic(t *testing.T) {
 	t.Parallel()
-	route := activejob.Route("J", func(context.Context, *resque.Payload) error { return nil })
-	assert.PanicsWithValue(t, "activejob: Retry: a Client is needed", func() { route.Use(activejob.Retry{}.Middleware) })
-	assert.Nil(t, activejob.Route("J", nil).Use(activejob.Retry{}.Middleware).Handler, "Handle panics over that")
+	for want, settings := range map[string][]resque.Setting{
+		"setting 1: activejob.Retry: Attempts is -2; it must be more than 0, or activejob.Unlimited": {activejob.Retry{Attempts: -2}},
+		"setting 1: activejob.Retry: Exceptions has an empty name\nactivejob.Retry: Jitter is 2; it must be between 0 and 1": {
+			activejob.Retry{Exceptions: []string{""}, Jitter: 2},
+		},
+		`setting 1: activejob.Retry: Queue "\xff" is not valid UTF-8`:                                            {activejob.Retry{Queue: "\xff"}},
+		"setting 1: activejob.Discard: Exceptions or Match is needed (StandardError drops every job that fails)": {activejob.Discard{}},
+		"setting 2: activejob.Discard: Exceptions has an empty name":                                             {activejob.Retry{}, activejob.Discard{Exceptions: []string{""}}},
+		"setting 2: activejob.Retry and retry.Policy cannot be combined":                                         {activejob.Retry{}, retry.Policy{}},
+		"setting 3: retry.Policy and activejob.Discard cannot be combined":                                       {retry.Policy{}, resque.Timeout(time.Hour), activejob.Discard{Exceptions: []string{"X"}}},
+	} {
+		assert.PanicsWithValue(t, `resque: class "J": `+want, func() { activejob.Define0("J", "q", settings...) })
+	}
 }

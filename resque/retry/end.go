@@ -23,10 +23,12 @@ func (end) Place() policy.Place { return policy.Retry }
 // Interrupted implements policy.Policy.
 func (end) Interrupted() bool { return true }
 
+func (end) String() string { return "retry.Policy" }
+
 // Judge implements policy.Policy.
 //
 // Ruby: Resque::Plugins::Retry#retry_exception?.
-func (p end) Judge(err error, v *policy.Verdict) {
+func (p end) Judge(_ []byte, err error, v *policy.Verdict) {
 	v.Final = v.Final || p.Only != nil && !p.Only(err) || p.Never != nil && p.Never(err)
 }
 

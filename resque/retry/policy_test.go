@@ -62,7 +62,7 @@ func ending(t *testing.T, p retry.Policy, given *resque.Payload, count string, e
 		Store: store.WithoutScripts(rdb{}), Now: func() time.Time { return time.Unix(1000, 900_000_000) },
 	}
 	set := resque.PoliciesOf(mux, given.Class)
-	verdict, wrong := resque.Judge(mux, given.Class, err)
+	verdict, wrong := resque.Judge(mux, given.Class, given.Raw, err)
 	assert.NoError(t, wrong)
 	failure := func() []byte { return []byte("the failure") }
 	e, wrong := set.End(&job, err, verdict, failure)
