@@ -34,6 +34,20 @@ func (termError) Error() string { return "SIGTERM" }
 
 func (termError) ExceptionName() string { return "Resque::TermException" }
 
+// ErrLost is the cause with which a job's context ends when its record in Redis is gone:
+// another process took the worker for dead, or a person removed it, and that process has
+// dealt with the job. The job may already run again. What the handler returns is not
+// recorded. errors.Is(ErrLost, ErrTerm) is true.
+var ErrLost error = lostError{}
+
+type lostError struct{}
+
+func (lostError) Error() string { return "resque: the job's record is gone: its worker was pruned" }
+
+func (lostError) Is(target error) bool { return target == ErrTerm }
+
+func (lostError) ExceptionName() string { return "Resque::TermException" }
+
 // DeadWorkerError is the error of a job that was running when its worker died. It is
 // recorded when the worker is pruned.
 //

@@ -88,6 +88,7 @@ type runningJob struct {
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
+	lost     bool        // it was told to end because its record is gone
 	alarm    *time.Timer // reports that it still runs after it was told to end
 }
 
@@ -273,7 +274,7 @@ var errStillProcessed = &resque.DirtyExitError{Message: "Job still being process
 // fail calls the job's failure hooks, if it failed, and finishes it. The hooks get
 // ctx, which must not be the job's context, because that may have ended.
 func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
-	if s.isReturned(in, err) || isDontPerform(err) {
+	if s.isLost(in) || s.isReturned(in, err) || isDontPerform(err) {
 		return s.finish(in, err)
 	}
 	if v := s.judge(in, err); v.Snooze || v.Handled {
@@ -285,6 +286,9 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 // finish chooses a job's outcome and logs it. If policies or the error decide about
 // another attempt, the outcome is logged when it is written.
 func (s *slot) finish(in *runningJob, err error) *finished {
+	if err != nil && s.isLost(in) {
+		return s.outcomes.done(in.reserved) // is not written
+	}
 	policies := resque.PoliciesOf(s.handler, in.class)
 	if err == nil && in.quiet {
 		return s.done(in, policies)

@@ -77,8 +77,8 @@ func TestFailureHooksGetAContextThatHasNotEnded(t *testing.T) {
 		want    error
 	}{
 		"a time limit": {waits, Config{Timeout: time.Minute}, func(*lone, context.CancelFunc) {}, &resque.TimeoutError{Class: "Exporter", After: time.Minute}},
-		"EndJobs":      {waits, Config{}, func(l *lone, _ context.CancelFunc) { l.interrupt(false) }, resque.ErrTerm},
-		"a stop":       {waits, Config{}, func(l *lone, drain context.CancelFunc) { drain(); l.interrupt(true) }, resque.ErrTerm},
+		"EndJobs":      {waits, Config{}, func(l *lone, _ context.CancelFunc) { l.interrupt(resque.ErrTerm, false) }, resque.ErrTerm},
+		"a stop":       {waits, Config{}, func(l *lone, drain context.CancelFunc) { drain(); l.interrupt(resque.ErrTerm, true) }, resque.ErrTerm},
 		"given up": {
 			func(ctx context.Context, _ *resque.Payload) error {
 				backoff.Sleep(context.WithoutCancel(ctx), time.Hour)
@@ -160,9 +160,9 @@ func TestStuckJobsAreCountedUntilTheyReturn(t *testing.T) {
 	}{
 		"within its limit":          {time.Second, 10 * time.Second, nil, 0},
 		"over its limit":            {time.Hour, 10 * time.Second, nil, 1},
-		"told to end, and ends":     {2 * time.Second, 0, func(l *lone) { l.interrupt(false); l.interrupt(false) }, 0},
-		"told to end, and goes on":  {time.Hour, 0, func(l *lone) { l.interrupt(false); l.interrupt(false) }, 1},
-		"told to end with a worker": {time.Hour, 0, func(l *lone) { l.interrupt(true) }, 0},
+		"told to end, and ends":     {2 * time.Second, 0, func(l *lone) { l.interrupt(resque.ErrTerm, false); l.interrupt(resque.ErrTerm, false) }, 0},
+		"told to end, and goes on":  {time.Hour, 0, func(l *lone) { l.interrupt(resque.ErrTerm, false); l.interrupt(resque.ErrTerm, false) }, 1},
+		"told to end with a worker": {time.Hour, 0, func(l *lone) { l.interrupt(resque.ErrTerm, true) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

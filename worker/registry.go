@@ -23,6 +23,7 @@ type registry struct {
 	token    string
 	ids      []string
 	presence *store.Presence
+	beaten   func(ctx context.Context) // is called after each heartbeat
 }
 
 // registrar has the methods of the store that a registry uses.
@@ -149,6 +150,7 @@ func (r *registry) beat(ctx context.Context, redis *exchange.Outage) {
 		refused.Ended()
 		wait.Reset()
 		next = r.cfg.HeartbeatInterval
+		r.beaten(ctx)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestWorkersWithoutNamedConnectionKeepTheirTwins(t *testing.T) {
 			_, err = c.Do("SET", "resque:worker:"+twin, recorded)
 			require.NoError(t, err)
 
-			r := &registry{backend: nameless{st}, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
+			r := &registry{backend: nameless{st}, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg, beaten: func(context.Context) {}}
 			ids, err := r.enter(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, []string{own.slot(2, 1, cfg.Queues)}, ids)
@@ -67,7 +67,7 @@ func TestLeavingDoesNotReturnPerformedJobs(t *testing.T) {
 	st := store.New(s.Open(t))
 	cfg, err := Config{Queues: []string{"exports"}, Concurrency: 2, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
 	require.NoError(t, err)
-	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
+	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg, beaten: func(context.Context) {}}
 	ids, err := r.enter(t.Context())
 	require.NoError(t, err)
 	for _, id := range ids {
@@ -115,7 +115,7 @@ func TestLogNamesCauseOfRefusedHeartbeats(t *testing.T) {
 		Queues: []string{"exports"}, HeartbeatInterval: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	}.withDefaults()
 	require.NoError(t, err)
-	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg}
+	r := &registry{backend: st, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg, beaten: func(context.Context) {}}
 	_, err = r.enter(t.Context())
 	require.NoError(t, err)
 	_, err = c.Do("CONFIG", "SET", "maxmemory", "1")

@@ -107,7 +107,7 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
 	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Attrs: resque.LogAttrs, Logger: w.cfg.Logger}
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
-	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg}
+	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
 	return r
 }

@@ -207,7 +207,7 @@ func (s *stopper) advance() {
 	case warning:
 		s.stage = interrupting
 		for _, slot := range s.allSlots() {
-			slot.interrupt(true)
+			slot.interrupt(resque.ErrTerm, true)
 		}
 		s.timer.Reset(s.cfg.StopGrace)
 	case interrupting:
@@ -229,7 +229,7 @@ func (s *stopper) endJobs() {
 		if s.cfg.KillChildren {
 			slot.kill()
 		} else {
-			slot.interrupt(false)
+			slot.interrupt(resque.ErrTerm, false)
 		}
 	}
 }
@@ -258,15 +258,17 @@ func (s *stopper) resume() {
 }
 
 // interrupt ends the context of the running job, if there is one.
-func (s *slot) interrupt(stopping bool) {
+func (s *slot) interrupt(cause error, stopping bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in := s.running
-	if in == nil {
-		return
+	if s.running != nil {
+		s.interruptLocked(s.running, cause, stopping)
 	}
+}
+
+func (s *slot) interruptLocked(in *runningJob, cause error, stopping bool) {
 	in.stopping = in.stopping || stopping
-	in.cancel(resque.ErrTerm)
+	in.cancel(cause)
 	if in.alarm == nil && in.kill == nil && !stopping {
 		in.alarm = s.timeouts.alarm(in.job, 0)
 	}
