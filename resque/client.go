@@ -112,6 +112,9 @@ func (c *Client) EnqueueFront(ctx context.Context, job Job) (Receipt, error) {
 		if job.due != nil {
 			return Receipt{}, fmt.Errorf("resque: enqueueing %s: a delayed job goes to the end of its queue (use Enqueue)", job.Class)
 		}
+		if job.hooks.pushing() != nil && c.cfg.Inline == nil {
+			return c.pushWith(ctx, job, true)
+		}
 		return c.pushJob(ctx, job, c.store.PushFront)
 	})
 }
@@ -157,6 +160,9 @@ var ErrMaybeQueued = errors.New("resque: it is not known whether the job was que
 
 // enqueue pushes, delays or performs job. It calls no hooks.
 func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
+	if job.hooks.pushing() != nil && c.cfg.Inline == nil {
+		return c.pushWith(ctx, job, false)
+	}
 	if job.due != nil && c.cfg.Inline == nil {
 		return c.delay(ctx, job)
 	}

@@ -18,7 +18,7 @@ const (
 
 // EnqueueAll enqueues jobs in order, in chunks of 1,000 jobs or a megabyte. Each chunk
 // takes one round trip; its delayed jobs take another one, and a third if they depend on
-// Redis's clock, see [Job.In]. EnqueueAll returns the receipt of each job, even if it returns
+// Redis's clock, see [Job.In]. The jobs with a unique.Policy also take one. EnqueueAll returns the receipt of each job, even if it returns
 // an error: see [Receipts.Enqueued]. It checks ctx before each chunk and stops after the
 // first chunk that fails; the error is then a [*BulkError]. An inline client performs
 // the jobs one after the other.
@@ -48,8 +48,9 @@ type BulkError struct {
 
 	// Queues are the queues to which no job of the chunk was added. If the error wraps
 	// ErrMaybeQueued, the jobs may have been added. The chunk's jobs for other queues
-	// are queued. This does not apply to jobs with a time: look at their receipts to see
-	// which of them are certainly delayed or queued.
+	// are queued. This does not apply to jobs with a time or with a unique.Policy, and
+	// to the jobs after the latter: look at their receipts to see which of them are
+	// certainly delayed or queued.
 	Queues []string
 
 	// Err is the reason.
@@ -70,10 +71,12 @@ type chunk struct {
 	batches []store.Batch
 	place   map[string]int // index in batches, by queue
 	delays  []store.Delayed
-	delayAt []int     // indexes of the delays' receipts
-	now     time.Time // on Redis's clock, if a delay needs it
-	taken   int       // jobs that are in the chunk or were vetoed
-	failed  []string  // queues whose jobs could not be added
+	delayAt []int           // indexes of the delays' receipts
+	with    []store.Pushing // jobs with policies, and the jobs of their queues that follow
+	withAt  []int           // indexes of their receipts
+	now     time.Time       // on Redis's clock, if a delay needs it
+	taken   int             // jobs that are in the chunk or were vetoed
+	failed  []string        // queues whose jobs could not be added
 	sent    bool
 	err     error
 
@@ -87,6 +90,7 @@ func (b *chunk) reset() {
 	b.batches = b.batches[:0]
 	clear(b.place)
 	b.delays, b.delayAt, b.now = b.delays[:0], b.delayAt[:0], time.Time{}
+	b.with, b.withAt = b.with[:0], b.withAt[:0]
 	b.buf, b.taken, b.failed, b.sent = b.buf[:0], 0, nil, false
 }
 
@@ -149,6 +153,10 @@ func (b *chunk) add(ctx context.Context, at int, job Job) {
 	if b.err = job.validate(); b.err != nil {
 		return
 	}
+	if job.hooks.pushing() != nil || job.due == nil && len(b.with) > 0 { // later jobs stay behind
+		b.addWith(ctx, at, job)
+		return
+	}
 	if job.due != nil {
 		b.addDelayed(ctx, at, job)
 		return
@@ -169,6 +177,16 @@ func (b *chunk) add(ctx context.Context, at int, job Job) {
 		}
 	}
 	b.batches[in].Payloads = append(b.batches[in].Payloads, b.buf[from:len(b.buf):len(b.buf)])
+	b.receipts[at] = Receipt{State: Queued, Queue: job.Queue}
+}
+
+// addWith adds a job that is pushed with what policies write.
+func (b *chunk) addWith(ctx context.Context, at int, job Job) {
+	var p store.Pushing
+	if p, b.buf, b.err = b.client.appendPushing(ctx, b.buf, job, &b.now); b.err != nil {
+		return
+	}
+	b.with, b.withAt = append(b.with, p), append(b.withAt, at)
 	b.receipts[at] = Receipt{State: Queued, Queue: job.Queue}
 }
 
@@ -197,10 +215,35 @@ func (b *chunk) send(ctx context.Context) {
 			}
 		}
 	}
+	if len(b.with) > 0 {
+		errs = append(errs, b.sendWith(ctx)...)
+	}
 	if len(b.delays) > 0 {
 		errs = append(errs, b.sendDelays(ctx)...)
 	}
 	b.err = errors.Join(errs...)
+}
+
+// sendWith pushes the jobs that have policies and sets their receipts. It returns each
+// error once.
+func (b *chunk) sendWith(ctx context.Context) (errs []error) {
+	pushed, failed := b.client.store.PushAllWith(ctx, b.with)
+	for i, at := range b.withAt {
+		if failed[i] == nil {
+			b.receipts[at] = pushReceipt(b.with[i], pushed[i])
+			continue
+		}
+		b.receipts[at] = Receipt{}
+		errs = appendOnce(errs, maybeQueued(failed[i]))
+	}
+	return errs
+}
+
+func appendOnce(errs []error, err error) []error {
+	if slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+		return errs
+	}
+	return append(errs, err)
 }
 
 // sendDelays delays the jobs that have a time and sets their receipts. It returns each
@@ -213,10 +256,7 @@ func (b *chunk) sendDelays(ctx context.Context) (errs []error) {
 			continue
 		}
 		b.receipts[at] = Receipt{}
-		err := maybeQueued(failed[i])
-		if !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
-			errs = append(errs, err)
-		}
+		errs = appendOnce(errs, maybeQueued(failed[i]))
 	}
 	return errs
 }
@@ -229,13 +269,13 @@ func (b *chunk) failure(from int) *BulkError {
 		for _, batch := range b.batches {
 			e.Queues = append(e.Queues, batch.Queue)
 		}
-		for _, at := range b.delayAt {
+		for _, at := range slices.Concat(b.delayAt, b.withAt) {
 			b.receipts[at] = Receipt{}
 		}
 	}
 	taken := b.receipts[:b.taken]
 	for i, receipt := range taken {
-		if receipt.State == Queued && slices.Contains(e.Queues, receipt.Queue) && !slices.Contains(b.delayAt, i) {
+		if receipt.State == Queued && slices.Contains(e.Queues, receipt.Queue) && !slices.Contains(b.delayAt, i) && !slices.Contains(b.withAt, i) {
 			taken[i] = Receipt{}
 		}
 	}

@@ -3,6 +3,8 @@ package resque
 import (
 	"context"
 	"slices"
+
+	"github.com/goresque/goresque/internal/policy"
 )
 
 // EnqueueFunc is a function that enqueues a job, as [Client.Enqueue] does.
@@ -102,11 +104,22 @@ func AfterDequeue(hook func(ctx context.Context, job Job) error) DequeueMiddlewa
 	}
 }
 
-// clientHooks are the enqueue and dequeue hooks of a definition. Its jobs point to
-// them. They never change.
+// clientHooks are what a definition adds to the enqueueing and dequeueing of its jobs.
+// The jobs point to them. They never change.
 type clientHooks struct {
 	enqueue []EnqueueMiddleware
 	dequeue []DequeueMiddleware
+
+	policies policy.Set // nil if none takes part in pushes
+	wrapper  *Wrapper   // that of the class's jobs, if they are wrapped
+}
+
+// pushing returns the policies that take part in pushes, nil if there are none.
+func (h *clientHooks) pushing() policy.Set {
+	if h == nil {
+		return nil
+	}
+	return h.policies
 }
 
 func (h *clientHooks) enqueues() []EnqueueMiddleware {

@@ -12,6 +12,7 @@ const (
 	Scheduled ReceiptState = "scheduled" // the job is delayed until it is due
 	Performed ReceiptState = "performed" // an inline client performed it
 	Vetoed    ReceiptState = "vetoed"    // a hook prevented it from being enqueued
+	Duplicate ReceiptState = "duplicate" // an equal job is there already: see package unique
 )
 
 // Receipt is the result of enqueueing one job. The zero Receipt belongs to a job that
@@ -33,6 +34,17 @@ func (r Receipt) Enqueued() bool {
 
 // Receipts are the receipts of several jobs, in the order of the jobs.
 type Receipts []Receipt
+
+// Duplicates returns the number of jobs that were refused because equal jobs are there.
+func (r Receipts) Duplicates() int {
+	n := 0
+	for _, receipt := range r {
+		if receipt.State == Duplicate {
+			n++
+		}
+	}
+	return n
+}
 
 // Enqueued returns the number of jobs that are in their queues, are delayed, or were
 // performed.

@@ -34,7 +34,12 @@ type Settings struct {
 	failure  []FailureHook
 	hooks    *clientHooks
 	policies policy.Set
+	wrapper  *Wrapper
 }
+
+// SetWrapper sets the wrapper of the class's jobs. Packages of other kinds of jobs, such
+// as activejob, call it from a setting.
+func (s *Settings) SetWrapper(w *Wrapper) { s.wrapper = w }
 
 // AddPolicy adds a policy. Only packages of this module have policies, because they use
 // types of internal packages.
@@ -54,6 +59,10 @@ func settingsOf(class string, given []Setting) Settings {
 		if err != nil {
 			panic(fmt.Sprintf("resque: class %q: setting %d: %v", class, i+1, err))
 		}
+	}
+	if s.policies.Pushes() {
+		hooks := clientHooks{enqueue: s.hooks.enqueues(), dequeue: s.hooks.dequeues(), policies: s.policies, wrapper: s.wrapper}
+		s.hooks = &hooks
 	}
 	return s
 }

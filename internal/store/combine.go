@@ -34,6 +34,8 @@ type push struct {
 	job     Delayed         // of a push to a queue, only Queue and Payload
 	ctx     context.Context //nolint:containedctx // of the caller, which waits
 	delayed bool            // a result: whether the job is delayed
+	with    *Pushing        // the job with what policies write; nil if none do
+	pushed  Pushed          // the result of a push with policies
 	err     error           // the result
 	next    chan bool       // if it waits: true means lead the next round trip, false that err is set
 }

@@ -26,6 +26,7 @@ type Store struct {
 	known      sync.Map // *workerArgs by worker id
 	pushes     combiner
 	delays     combiner
+	pushesWith combiner // with what policies write
 	lastQueues atomic.Pointer[queueKeys]
 	lastClock  atomic.Pointer[clock]
 }
@@ -37,6 +38,7 @@ type scripts struct {
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
 	dequeue                            *redis.Script
+	push                               *redis.Script
 	delay, delayAgain                  *redis.Script
 	delayedAct, delayedRestore         *redis.Script
 	delayedIndex                       *redis.Script
@@ -76,6 +78,7 @@ func New(rdb Redis) *Store {
 			list:          redis.NewScript(-1, listLua),
 			scan:          redis.NewScript(-1, scanLua),
 
+			push:           redis.NewScript(-1, pushLua),
 			delay:          redis.NewScript(-1, delayLua),
 			delayAgain:     redis.NewScript(-1, delayAgainLua),
 			delayedAct:     redis.NewScript(-1, delayedActLua),
@@ -94,7 +97,7 @@ func New(rdb Redis) *Store {
 			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
 		},
 	}
-	s.pushes.send, s.delays.send = s.sendPushes, s.sendDelays
+	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith
 	return s
 }
 

@@ -3,6 +3,7 @@ package activejob
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/goresque/goresque/resque"
 )
@@ -14,7 +15,15 @@ func define(class, queue string, settings []resque.Setting) definition {
 	if class == "" || queue == "" {
 		panic(fmt.Sprintf("activejob: Define: a class and a queue are needed, got %q, %q", class, queue))
 	}
-	return definition{resque.Define0(class, queue, settings...)}
+	return definition{resque.Define0(class, queue, slices.Concat(settings, []resque.Setting{wrapped{}})...)}
+}
+
+// wrapped is the setting by which policies find the Rails job inside a job.
+type wrapped struct{}
+
+func (wrapped) Apply(s *resque.Settings) error {
+	s.SetWrapper(wrapper())
+	return nil
 }
 
 // Class returns the name of the Rails class.

@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// Pusher is a policy that also takes part in the pushes of jobs. Classes without one are
+// pushed without policies.
+type Pusher interface {
+	Policy
+
+	// Push returns what is written when a job is pushed or delayed, in the same step and
+	// before the job: see store.Pushing. A lock that another job holds refuses the job.
+	// Of job, only Class, Queue, Args, Payload, Given and Store are set.
+	Push(job *Job) ([]store.Effect, error)
+}
+
+// Pushes reports whether a policy takes part in pushes.
+func (s Set) Pushes() bool {
+	return slices.ContainsFunc(s, func(p Policy) bool { _, ok := p.(Pusher); return ok })
+}
+
+// Push returns what the policies write when a job is pushed.
+func (s Set) Push(job *Job) (effects []store.Effect, err error) {
+	for _, p := range s {
+		pusher, ok := p.(Pusher)
+		if !ok {
+			continue
+		}
+		var some []store.Effect
+		wrong := recovered(func() { some, err = pusher.Push(job) })
+		if err = cmp.Or(wrong, err); err != nil {
+			return nil, fmt.Errorf("%v: %w", p, err)
+		}
+		effects = append(effects, some...)
+	}
+	return effects, nil
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+//go:embed push.lua
+var pushLua string
+
+// Pushing is a job to push or delay, with what the policies of its class write in the
+// same step.
+type Pushing struct {
+	Delayed      // Due is 0 if the job is not to be delayed
+	Front   bool // it goes to the front of its queue
+	Effects []Effect
+}
+
+// Pushed is what became of a Pushing.
+type Pushed int
+
+// The results of PushWith.
+const (
+	PushedNow     Pushed = iota // the job is in its queue
+	PushedLater                 // it is delayed
+	PushedRefused               // another job holds a lock; nothing is written
+)
+
+// TakeLock takes a lock when a job is pushed, for ttl after the job is due. The job is
+// refused if the lock is held.
+func (s *Store) TakeLock(l RubyLock, ttl time.Duration) Effect {
+	return Effect{command: "LOCK", key: l.Key, args: []any{l.form(), l.Value, ttl.Milliseconds()}}
+}
+
+// Unlocked refuses to push a job while a lock is held.
+func (s *Store) Unlocked(l RubyLock) Effect {
+	return Effect{command: "UNLOCKED", key: l.Key, args: []any{l.form()}}
+}
+
+// RubyLock is a lock of one of Ruby's plugins.
+type RubyLock struct {
+	Key string
+
+	// Value is the text of the lock. If Time is set, it is a number of seconds, and the
+	// text is that many seconds after the time at which the lock is taken, or at which
+	// the job is due. Such a lock is free after that second.
+	Value string
+	Time  bool
+}
+
+func (l RubyLock) form() string {
+	if l.Time {
+		return "time"
+	}
+	return "text"
+}
+
+// PushWith pushes or delays a job with what policies write, in one round trip. Concurrent
+// calls share round trips.
+func (s *Store) PushWith(ctx context.Context, p Pushing) (Pushed, error) {
+	one := &push{ctx: ctx, job: p.Delayed, with: &p}
+	if err := s.pushesWith.combine(one); err != nil {
+		return 0, fmt.Errorf("pushing to queue %q: %w", p.Queue, err)
+	}
+	return one.pushed, nil
+}
+
+// PushAllWith pushes or delays jobs in one step, as PushWith does, and returns the result
+// of each.
+func (s *Store) PushAllWith(ctx context.Context, jobs []Pushing) ([]Pushed, []error) {
+	batch := make([]*push, len(jobs))
+	for i := range jobs {
+		batch[i] = &push{ctx: ctx, job: jobs[i].Delayed, with: &jobs[i]}
+	}
+	if len(batch) > 0 {
+		s.sendPushesWith(batch)
+	}
+	pushed, errs := make([]Pushed, len(jobs)), make([]error, len(jobs))
+	for i, p := range batch {
+		pushed[i] = p.pushed
+		if p.err != nil {
+			errs[i] = fmt.Errorf("pushing to queue %q: %w", p.job.Queue, p.err)
+		}
+	}
+	return pushed, errs
+}
+
+// sendPushesWith sends a batch in one round trip and sets the result of each push.
+func (s *Store) sendPushesWith(batch []*push) {
+	c := &call{keys: []any{s.keys.delayedSchedule(), s.keys.queues()}}
+	for _, p := range batch {
+		s.addPushing(c, *p.with)
+	}
+	var statuses []any
+	err := s.with(batch[0].ctx, func(on conn) (err error) {
+		statuses, err = redis.Values(on.script(s.scripts.push, c.list()...))
+		return err
+	})
+	if err == nil && len(statuses) != len(batch) {
+		err = errors.New("the script returned another number of results")
+	}
+	for i, p := range batch {
+		if p.err = err; err == nil {
+			p.pushed, p.err = pushStatus(c, statuses[i])
+		}
+	}
+}
+
+func (s *Store) addPushing(c *call, p Pushing) {
+	command, timestamps := "RPUSH", s.keys.queue(p.Queue) // a key that is not used
+	if p.Front {
+		command = "LPUSH"
+	}
+	list := timestamps
+	if p.Due > 0 {
+		list, timestamps = s.keys.delayed(p.Due), s.keys.timestamps(string(p.Payload))
+	}
+	c.keys = append(c.keys, list, timestamps, s.keys.queue(p.Queue))
+	c.args = append(c.args, p.Due, delayedList(p.Due), p.Queue, p.CutFrom+1, p.CutTo, command, p.Payload, len(p.Effects))
+	for _, e := range p.Effects {
+		c.keys = append(c.keys, e.key)
+		c.args = append(c.args, e.command, len(e.args))
+		c.args = append(c.args, e.args...)
+	}
+}
+
+// pushStatus returns one result of push.lua.
+func pushStatus(c *call, status any) (Pushed, error) {
+	switch status := status.(type) {
+	case int64:
+		switch status {
+		case 1:
+			return PushedLater, nil
+		case 0:
+			return PushedNow, nil
+		}
+		return PushedRefused, nil
+	case []any:
+		var at int
+		var text string
+		if _, err := redis.Scan(status, &at, &text); err != nil || at < 1 || at > len(c.keys) {
+			return 0, errors.New("the script returned another kind of result")
+		}
+		return 0, fmt.Errorf("the key %q: %w", c.keys[at-1], redis.Error(text))
+	}
+	return 0, fmt.Errorf("the script returned a %T", status)
+}

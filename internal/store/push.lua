@@ -1,0 +1,151 @@
+-- Pushes or delays jobs whose classes have policies: a policy takes a lock, or writes
+-- something else, in the step in which the job is pushed. If a lock is held by another
+-- job, the job is refused and nothing of it is written. Redis's clock decides.
+--
+-- KEYS  delayed_queue_schedule, queues,
+--       then for each job the list of its second, the set of the lists that its
+--       payload is in, the list of its queue, and the keys of its effects
+-- ARGV  for each job:
+--         its second, 0 if it is not to be delayed,
+--         the name of the list of its second, without the namespace,
+--         the name of its queue,
+--         the first and the last byte of the payload, counted from 1, that are not
+--         part of the job in its queue,
+--         the command that adds it to its queue: RPUSH or LPUSH,
+--         its payload,
+--         the number of its effects, then for each effect the command, the number of
+--         its arguments and the arguments
+-- returns for each job 1 if it is delayed, 0 if it is in its queue, -1 if it is refused,
+--         or {the position of a key, the text of an error}: then it is none of these
+--
+-- Effects come before the job, in their order: any command of Redis, or
+--       LOCK form value ttl   takes a lock for ttl milliseconds after the job is due. If
+--                             form is time, the lock's text is the second of the job plus
+--                             value; otherwise it is value
+--       UNLOCKED form         only looks: the job is refused if the lock is held
+-- A lock whose text is a time is free after that second, as in Ruby, whose locks do not
+-- expire.
+
+local schedule, queues = KEYS[1], KEYS[2]
+local clock = redis.call('TIME')
+local now = tonumber(clock[1])
+local next_key, next_arg = 3, 1
+
+local function key()
+  next_key = next_key + 1
+  return next_key - 1
+end
+
+local function arg()
+  next_arg = next_arg + 1
+  return ARGV[next_arg - 1]
+end
+
+local function failed(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+-- held returns 'held' if a lock is held, or the text of an error.
+local function held(k, form)
+  local text = redis.pcall('GETRANGE', k, 0, 1023)
+  if failed(text) then
+    return text.err
+  end
+  if text == '' then
+    return nil
+  end
+  local until_second = form == 'time' and tonumber(text:match('^%s*%-?%d+') or 'text')
+  return (not until_second or now <= until_second) and 'held' or nil
+end
+
+-- lock takes a lock. It returns as held does.
+local function lock(k, wait, form, value, ttl)
+  local problem = held(k, form)
+  if problem then
+    return problem
+  end
+  if form == 'time' then
+    value = string.format('%.0f', now + wait + tonumber(value))
+  end
+  local reply = redis.pcall('SET', k, value, 'PX', string.format('%.0f', wait * 1000 + tonumber(ttl)))
+  return failed(reply) or nil
+end
+
+-- effects runs the effects of a job that waits until it is due. It returns nil, or
+-- 'held' or the text of an error, and the position of the key; and the locks that it has
+-- taken.
+local function effects(wait)
+  local taken, problem, at = {}, nil, nil
+  for _ = 1, tonumber(arg()) do
+    local command, k, count = arg(), key(), tonumber(arg())
+    local from = next_arg
+    next_arg = from + count
+    if not problem then
+      if command == 'LOCK' then
+        problem = lock(KEYS[k], wait, ARGV[from], ARGV[from + 1], ARGV[from + 2])
+        taken[#taken + 1] = not problem and KEYS[k] or nil
+      elseif command == 'UNLOCKED' then
+        problem = held(KEYS[k], ARGV[from])
+      else
+        problem = failed(redis.pcall(command, KEYS[k], unpack(ARGV, from, next_arg - 1))) or nil
+      end
+      at = problem and k
+    end
+  end
+  return problem, at, taken
+end
+
+-- delay returns the position of a key and the text of an error, or nothing.
+local function delay(second, name, list, locations, payload)
+  local reply = redis.pcall('ZADD', schedule, second, second)
+  if failed(reply) then
+    return 1, reply.err
+  end
+  local added = redis.pcall('SADD', KEYS[locations], name)
+  if failed(added) then
+    return locations, added.err
+  end
+  reply = redis.pcall('RPUSH', KEYS[list], payload)
+  if failed(reply) then
+    if added == 1 then
+      redis.call('SREM', KEYS[locations], name)
+    end
+    return list, reply.err
+  end
+end
+
+local function push(queue, list, command, payload)
+  local reply = redis.pcall('SADD', queues, queue)
+  if failed(reply) then
+    return 2, reply.err
+  end
+  reply = redis.pcall(command, KEYS[list], payload)
+  if failed(reply) then
+    return list, reply.err
+  end
+end
+
+local statuses = {}
+while next_key <= #KEYS do
+  local list, locations, queue_list = key(), key(), key()
+  local second, name, queue, cut_from, cut_to, command, payload = arg(), arg(), arg(), arg(), arg(), arg(), arg()
+  local wait = math.max(tonumber(second) - now, 0)
+  local problem, at, taken = effects(wait)
+  if not problem then
+    if wait > 0 then
+      at, problem = delay(second, name, list, locations, payload)
+    else
+      payload = payload:sub(1, tonumber(cut_from) - 1) .. payload:sub(tonumber(cut_to) + 1)
+      at, problem = push(queue, queue_list, command, payload)
+    end
+  end
+  if problem then
+    for _, k in ipairs(taken) do
+      redis.call('DEL', k)
+    end
+    statuses[#statuses + 1] = problem == 'held' and -1 or {at, problem}
+  else
+    statuses[#statuses + 1] = wait > 0 and 1 or 0
+  end
+end
+return statuses

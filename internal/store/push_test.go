@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// locking returns a job whose push takes a lock.
+func (f fixture) locking(queue, payload, key string) store.Pushing {
+	return store.Pushing{
+		Delayed: store.Delayed{Queue: queue, Payload: []byte(payload)},
+		Effects: []store.Effect{f.TakeLock(store.RubyLock{Key: key, Value: "3601", Time: true}, time.Hour)},
+	}
+}
+
+func (f fixture) pttl(t *testing.T, key string) time.Duration {
+	t.Helper()
+	ms, err := redis.Int64(f.do(t, "PTTL", key), nil)
+	require.NoError(t, err)
+	return time.Duration(ms) * time.Millisecond
+}
+
+func (f fixture) second(t *testing.T) int64 {
+	t.Helper()
+	now, err := f.Now(t.Context())
+	require.NoError(t, err)
+	return now.Unix()
+}
+
+func TestPushTakesLocks(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		before := f.second(t)
+		pushed, err := f.PushWith(t.Context(), f.locking("q", "1", "resque:lock:a"))
+		require.NoError(t, err)
+		assert.Equal(t, store.PushedNow, pushed)
+		until, err := strconv.ParseInt(f.get(t, "resque:lock:a"), 10, 64)
+		require.NoError(t, err)
+		assert.True(t, until >= before+3601 && until <= f.second(t)+3601, "%d", until)
+		assert.LessOrEqual(t, f.pttl(t, "resque:lock:a"), time.Hour)
+		assert.Positive(t, f.pttl(t, "resque:lock:a"))
+
+		front := f.locking("q", "0", "resque:lock:b")
+		front.Front = true
+		results, errs := f.PushAllWith(t.Context(), []store.Pushing{
+			f.locking("q", "1", "resque:lock:a"), front, f.locking("q2", "2", "resque:lock:c"), f.locking("q2", "2", "resque:lock:c"),
+		})
+		assert.Equal(t, []error{nil, nil, nil, nil}, errs)
+		assert.Equal(t, []store.Pushed{store.PushedRefused, store.PushedNow, store.PushedNow, store.PushedRefused}, results)
+		assert.Equal(t, []string{"0", "1"}, f.list(t, "resque:queue:q"))
+		assert.Equal(t, []string{"2"}, f.list(t, "resque:queue:q2"))
+	})
+}
+
+// Locks of Ruby are free after their second, and not before.
+func TestPushReadsLocksOfRuby(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		now := f.second(t)
+		for text, want := range map[string]store.Pushed{
+			strconv.FormatInt(now-1, 10):    store.PushedNow,
+			strconv.FormatInt(now+1000, 10): store.PushedRefused,
+			"true":                          store.PushedRefused,
+		} {
+			f.do(t, "SET", "resque:lock:a", text)
+			pushed, err := f.PushWith(t.Context(), f.locking("q", "1", "resque:lock:a"))
+			require.NoError(t, err)
+			assert.Equal(t, want, pushed, text)
+		}
+		only := f.locking("q", "1", "")
+		only.Effects = []store.Effect{f.Unlocked(store.RubyLock{Key: "resque:lock:x"})}
+		pushed, err := f.PushWith(t.Context(), only)
+		require.NoError(t, err)
+		assert.Equal(t, store.PushedNow, pushed)
+		assert.Zero(t, f.exists(t, "resque:lock:x"), "it only looks")
+		f.do(t, "SET", "resque:lock:x", "1")
+		pushed, err = f.PushWith(t.Context(), only)
+		require.NoError(t, err)
+		assert.Equal(t, store.PushedRefused, pushed)
+	})
+}
+
+func TestPushDelaysWithLocks(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		later, past := f.locking("q", `{"args":[],"queue":"q"}`, "resque:lock:a"), f.locking("q", `{"args":[],"queue":"q"}`, "resque:lock:b")
+		due := f.second(t) + 7200
+		later.Due, past.Due = due, 1
+		later.CutFrom, later.CutTo, past.CutFrom, past.CutTo = 10, 22, 10, 22
+		results, errs := f.PushAllWith(t.Context(), []store.Pushing{later, past, later})
+		assert.Equal(t, []error{nil, nil, nil}, errs)
+		assert.Equal(t, []store.Pushed{store.PushedLater, store.PushedNow, store.PushedRefused}, results)
+		assert.Equal(t, strconv.FormatInt(due+3601, 10), f.get(t, "resque:lock:a"))
+		assert.Greater(t, f.pttl(t, "resque:lock:a"), 2*time.Hour)
+		assert.Equal(t, []string{`{"args":[]}`}, f.list(t, "resque:queue:q"))
+		seconds, err := f.ScheduledAt(t.Context(), later.Payload)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{due}, seconds)
+	})
+}
+
+// If a job cannot be pushed, its locks are free and the error names the key.
+func TestPushesThatFailLeaveNoLock(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.do(t, "SET", "resque:queue:q", "a string")
+		f.do(t, "RPUSH", "resque:lock:list", "a list")
+		later := f.locking("q2", `{"args":[],"queue":"q2"}`, "resque:lock:b")
+		later.Due = f.second(t) + 100
+		f.do(t, "SET", "resque:delayed:"+strconv.FormatInt(later.Due, 10), "a string")
+		_, errs := f.PushAllWith(t.Context(), []store.Pushing{
+			f.locking("q", "1", "resque:lock:a"), f.locking("q2", "1", "resque:lock:list"), later, f.locking("q2", "2", "resque:lock:c"),
+		})
+		assert.ErrorContains(t, errs[0], `the key "resque:queue:q": WRONGTYPE`)
+		assert.ErrorContains(t, errs[1], `the key "resque:lock:list": WRONGTYPE`)
+		assert.ErrorContains(t, errs[2], `the key "resque:delayed:`)
+		for _, err := range errs[:3] {
+			assert.True(t, store.Refused(err), err)
+		}
+		assert.NoError(t, errs[3])
+		assert.Zero(t, f.exists(t, "resque:lock:a", "resque:lock:b"))
+		assert.Equal(t, []string{"2"}, f.list(t, "resque:queue:q2"))
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := f.PushWith(ctx, f.locking("q2", "1", "resque:lock:d"))
+		var notSent *store.NotSentError
+		assert.ErrorAs(t, err, &notSent)
+	})
+}
