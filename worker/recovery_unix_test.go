@@ -45,8 +45,9 @@ type trouble struct {
 	args       func(t *testing.T) []string // of the server
 	proxied    bool
 	begin, end func(t *testing.T, p *faulty)
-	lasts      time.Duration
-	unnoticed  bool // it may be over before the worker calls Redis
+	lasts      time.Duration // at least, after the worker has noticed it
+	late       bool          // the worker notices it only after its end
+	unnoticed  bool          // it may be over before the worker calls Redis
 }
 
 func troubles() []trouble {
@@ -73,26 +74,21 @@ func troubles() []trouble {
 		},
 		{
 			name: "LOADING",
-			args: func(t *testing.T) []string {
-				t.Helper()
-				return []string{"--dir", t.TempDir(), "--loading-process-events-interval-bytes", "1024"}
-			},
+			args: func(*testing.T) []string { return redistest.Reloadable },
 			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
-				p.ask(t, "EVAL", "for i = 1, 3000 do redis.call('SET', 'filler' .. i, 'x') end", 0)
-				c := p.server.Conn(t)
-				_, _ = c.Do("SHUTDOWN", "SAVE") // it ends without a reply
+				p.heal = p.server.Reload(t)
 			},
 			end: func(t *testing.T, p *faulty) {
 				t.Helper()
-				p.restart(t, "--key-load-delay", "500") // µs for each key: 1.5 s
 				assert.NotZero(t, p.log.count("LOADING Redis is loading the dataset in memory"))
+				p.heal()
 			},
 		},
 		{
 			// Timeouts notice it: 15 s for a call and 10 s for idle connections,
 			// whatever their number.
-			name: "half open", lasts: time.Second, proxied: true,
+			name: "half open", lasts: time.Second, late: true, proxied: true,
 			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				p.rest(t, 10)
@@ -101,7 +97,7 @@ func troubles() []trouble {
 			end: func(t *testing.T, p *faulty) { t.Helper(); p.heal() },
 		},
 		{
-			name: "MASTERDOWN", lasts: 300 * time.Millisecond,
+			name:  "MASTERDOWN",
 			begin: commands([]any{"CONFIG", "SET", "replica-serve-stale-data", "no"}, []any{"REPLICAOF", "127.0.0.1", "1"}),
 			end:   commands([]any{"REPLICAOF", "NO", "ONE"}),
 		},
@@ -111,7 +107,7 @@ func troubles() []trouble {
 			end:   commands(),
 		},
 		{
-			name: "MAXCLIENTS", lasts: 300 * time.Millisecond,
+			name: "MAXCLIENTS",
 			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				c := p.server.Conn(t)
@@ -151,6 +147,9 @@ func TestWorkerRecoversFromFaultsOfRedis(t *testing.T) {
 			trouble.begin(t, p)
 			close(p.release)
 			eventually(t, func() bool { return p.finished.Load() == 9 }, "running jobs do not end")
+			if !trouble.late && !trouble.unnoticed {
+				eventually(t, func() bool { return p.log.count("redis is away") == 1 }, "the worker has not noticed")
+			}
 			<-time.After(trouble.lasts)
 			trouble.end(t, p)
 			over := time.Now()
@@ -166,8 +165,8 @@ func TestWorkerRecoversFromFaultsOfRedis(t *testing.T) {
 			t.Logf("well again %v after it was over", time.Since(over).Round(time.Millisecond))
 			requireGoroutines(t, t.Name(), before)
 			if !trouble.unnoticed {
+				eventually(t, func() bool { return p.log.count("redis is back") == 1 }, "the worker does not say that Redis is back")
 				assert.Equal(t, 1, p.log.count("redis is away"))
-				assert.Equal(t, 1, p.log.count("redis is back"))
 			}
 			p.requireStops(t)
 		})
@@ -223,10 +222,10 @@ func (p *faulty) rest(t *testing.T, count int) {
 }
 
 // restart starts the server again at its address, with its data from disk.
-func (p *faulty) restart(t *testing.T, args ...string) {
+func (p *faulty) restart(t *testing.T) {
 	t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.server.URL, "redis://"), ":")
-	p.server.PID = redistest.StartReal(t, append(append([]string{"--port", port}, p.args...), args...)...).PID
+	p.server.PID = redistest.StartReal(t, append([]string{"--port", port}, p.args...)...).PID
 }
 
 // ask sends a command on a new connection and closes it.

@@ -172,9 +172,20 @@ func writeRefusers() []Faulty {
 // until done is called.
 func Loading(t testing.TB) (s *Server, done func()) {
 	t.Helper()
-	s = StartReal(t, "--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024")
+	s = StartReal(t, Reloadable...)
+	return s, s.Reload(t)
+}
+
+// Reloadable are the arguments of a server for Reload.
+var Reloadable = []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024", "--rdbcompression", "no"}
+
+// Reload makes a server load its data, for as long as the test takes or until done is
+// called, which waits until the server answers again. The server needs the arguments
+// Reloadable.
+func (s *Server) Reload(t testing.TB) (done func()) {
+	t.Helper()
 	c := s.Conn(t)
-	require.NoError(t, ask(c, "DEBUG", "POPULATE", 3000, "filler"))
+	require.NoError(t, ask(c, "DEBUG", "POPULATE", 3000, "filler", 1024)) // it answers after each key
 	require.NoError(t, ask(c, "CONFIG", "SET", "key-load-delay", 50_000)) // µs for each key: two minutes and a half
 	require.NoError(t, c.Send("DEBUG", "RELOAD"))
 	require.NoError(t, c.Flush())
@@ -183,8 +194,11 @@ func Loading(t testing.TB) (s *Server, done func()) {
 		err := ask(watch, "GET", "filler:1")
 		return err != nil && strings.HasPrefix(err.Error(), "LOADING")
 	})
-	return s, func() {
+	return func() {
 		require.NoError(t, ask(watch, "CONFIG", "SET", "key-load-delay", 0))
+		_, err := redis.ReceiveWithTimeout(c, time.Minute)
+		require.NoError(t, err)
+		_, _ = watch.Close(), c.Close()
 	}
 }
 
