@@ -85,7 +85,7 @@ func buryWorker(t *testing.T, s *redistest.Server, id string) {
 		{"SET", "resque:worker:" + id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Wrap","args":["Exporter"]}}`},
 		{"SET", "resque:worker:" + id + ":started", "2026-01-01 00:00:00 +0000"},
 		{"HSET", "resque:workers:heartbeat", id, "2026-01-01T00:00:00+00:00"},
-		{"HSET", "resque:goresque:intervals", id, "0.05 1"},
+		{"HSET", "resque:goresque:intervals", id, "1 2"},
 		{"SET", "resque:stat:processed:" + id, 3},
 		{"SET", "resque:stat:failed:" + id, 1},
 		{"SET", "resque:stat:processed", 7},
@@ -99,7 +99,8 @@ func sweepOnce(t *testing.T, s *redistest.Server, mux *resque.Mux, id string) {
 	t.Helper()
 	client := s.Client(t)
 	w, err := worker.New(client, mux, worker.Config{
-		Queues: []string{"idle"}, HeartbeatInterval: 50 * time.Millisecond, PruneAfter: time.Second, Logger: slog.New(slog.DiscardHandler),
+		// If two sweeps are more than three quarters of an interval apart, the watch begins again.
+		Queues: []string{"idle"}, HeartbeatInterval: time.Second, PruneAfter: 2 * time.Second, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	ended := make(chan error, 1)

@@ -34,6 +34,7 @@ func TestOneJobWakesFewIdleWorkers(t *testing.T) {
 			for range crowd {
 				w := newWorker(t, s, mux, worker.Config{
 					Queues: []string{"exports"}, PollInterval: time.Hour, MaxWaiting: waiting,
+					HeartbeatInterval: time.Hour, PruneAfter: 2 * time.Hour, // no other commands, however long it takes
 				})
 				goRun(t, w)
 				ready(t, w)

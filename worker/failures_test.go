@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -130,9 +129,7 @@ func TestFailureBackendsDoNotStopTheWorker(t *testing.T) {
 			}),
 		},
 	})
-	began := time.Now()
 	require.NoError(t, w.Run(t.Context()))
-	assert.Less(t, time.Since(began), 30*time.Second)
 	assert.Equal(t, 3, log.count("a failure backend failed"))
 	assert.Equal(t, 1, log.count("no network"))
 	assert.Equal(t, 1, log.count("at the backend"))

@@ -46,7 +46,11 @@ func forkJobs() *resque.Mux {
 		"Garbage":  garbage,
 		"Cut":      func(context.Context, string, string) error { return &resque.DirtyExitError{Message: "cut off"} },
 	} {
-		mux.Handle(resque.Route{Class: class, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
+		var limit time.Duration
+		if class == "Note" {
+			limit = time.Hour // whatever the worker's Timeout: on a busy machine it can take long
+		}
+		mux.Handle(resque.Route{Class: class, Timeout: limit, Handler: resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
 			var file, what string
 			if err := job.Bind(&file, &what); err != nil {
 				return err

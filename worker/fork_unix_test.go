@@ -259,10 +259,8 @@ func TestTimeoutEndsAJobInAChild(t *testing.T) {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
 			sheet := newSheet(t)
-			began := time.Now()
 			_, failed := forkUntilEmpty(t, worker.Config{Timeout: 500 * time.Millisecond, StopGrace: 300 * time.Millisecond},
-				sheet.job(class, "1m"), sheet.job("Note", ""))
-			assert.Less(t, time.Since(began), 20*time.Second)
+				sheet.job(class, "1h"), sheet.job("Note", ""))
 			require.Len(t, failed, 1)
 			assert.Equal(t, 1, sheet.count("Note in "), "the worker continues")
 			if class == "Deaf" || class == "Garbage" { // they report nothing more, so the worker need not wait for their time
@@ -283,9 +281,7 @@ func TestChildWithABrokenPipeIsADirtyExit(t *testing.T) {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
 			sheet := newSheet(t)
-			began := time.Now()
-			_, failed := forkUntilEmpty(t, worker.Config{}, sheet.job(class, "59s"), sheet.job("Note", ""))
-			assert.Less(t, time.Since(began), 30*time.Second)
+			_, failed := forkUntilEmpty(t, worker.Config{}, sheet.job(class, "1h"), sheet.job("Note", ""))
 			require.Len(t, failed, 1)
 			assert.Equal(t, "Resque::DirtyExit", failed[0].Exception)
 			assert.Equal(t, 1, sheet.count("Note in "))

@@ -274,8 +274,13 @@ func respell(commands [][]string, space map[string]golden.Value, r respelled) bo
 	return found == 2
 }
 
+// newWorker returns a worker. Unless a test sets StopGrace, jobs that were told to end have
+// a minute to do so, however busy the machine is.
 func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, cfg worker.Config) *worker.Worker {
 	t.Helper()
+	if cfg.StopGrace == 0 && (cfg.StopTimeout > 0 || cfg.ForkPerJob) {
+		cfg.StopGrace = time.Minute
+	}
 	cfg.Logger = quiet(t, cfg.Logger)
 	w, err := worker.New(server.Client(t), handler, cfg)
 	require.NoError(t, err)
@@ -286,7 +291,7 @@ func newWorker(t *testing.T, server *redistest.Server, handler resque.Handler, c
 // the worker.
 func goRun(t *testing.T, w *worker.Worker) <-chan error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	end, gone := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(gone)

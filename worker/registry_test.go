@@ -99,7 +99,7 @@ func (l logLines) next(t *testing.T) string {
 	select {
 	case line := <-l:
 		return line
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "nothing is logged")
 		return ""
 	}

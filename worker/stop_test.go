@@ -502,7 +502,7 @@ func TestSweeperCallsFailureHooks(t *testing.T) {
 	const id = "gone~go:1:exports"
 	do(t, c, "SADD", "resque:workers", id)
 	do(t, c, "HSET", "resque:workers:heartbeat", id, "2026-01-01T00:00:00+00:00")
-	do(t, c, "HSET", "resque:goresque:intervals", id, "0.05 1")
+	do(t, c, "HSET", "resque:goresque:intervals", id, "1 2")
 	do(t, c, "SET", "resque:worker:"+id, `{"queue":"exports","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Exporter","args":[5]}}`)
 	told := make(chan error, 5)
 	mux := resque.NewMux()
@@ -512,7 +512,8 @@ func TestSweeperCallsFailureHooks(t *testing.T) {
 			told <- err
 			return nil
 		}))
-	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, HeartbeatInterval: 50 * time.Millisecond, PruneAfter: time.Second})
+	// If two sweeps are more than three quarters of an interval apart, the watch begins again.
+	w := newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, HeartbeatInterval: time.Second, PruneAfter: 2 * time.Second})
 	ended := goRun(t, w)
 	var dead *resque.DeadWorkerError
 	require.ErrorAs(t, <-told, &dead)

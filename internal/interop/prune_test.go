@@ -170,7 +170,8 @@ func TestRubyPrunesWhileGoWorkersSweep(t *testing.T) {
 			all := &busyWorkers{}
 			for range 10 {
 				w := newWorker(t, server, resque.NewMux(), worker.Config{
-					Queues: []string{"exports"}, HeartbeatInterval: 20 * time.Millisecond, PruneAfter: 2 * time.Second,
+					// If two sweeps are more than three quarters of an interval apart, the watch begins again.
+					Queues: []string{"exports"}, HeartbeatInterval: 400 * time.Millisecond, PruneAfter: 2 * time.Second,
 				})
 				goWork(t, w)
 				all.workers = append(all.workers, w)
