@@ -272,13 +272,18 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 		Class: inside.Class, Queue: r.Queue, Args: inside.Args, Payload: r.Raw, Given: inside, Counted: !id.Go,
 		Store: to, Now: func() time.Time { return to.About(ctx) },
 	}
+	if err := p.lookUp(ctx, r, policies, &job); err != nil {
+		return e, store.NotPruned, err
+	}
 	verdict, wrong := Judge(p.opts.Handler, inside.Class, r.Raw, cause)
 	p.logWrong(inside, wrong)
 	lists := p.opts.FailureLists
 	saved := false
 	const tries = 100 // each change means that another job has made progress
 	for range tries {
-		e, broken := policies.End(&job, cause, verdict, func() []byte { return f.AppendJSON(nil) })
+		e, broken := policies.End(&job, policy.Ending{
+			Kind: policy.Crashed, Err: cause, Verdict: verdict, Failure: func() []byte { return f.AppendJSON(nil) },
+		})
 		p.logWrong(inside, broken)
 		p.logWrong(inside, policy.Call(ctx, e.Before))
 		if e.Fail && !saved {
@@ -296,6 +301,25 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 		job.Note(e.Expect, values)
 	}
 	return e, store.NotPruned, fmt.Errorf("resque: pruning worker %q: the attempts of its job keep changing", p.id)
+}
+
+// lookUp notes in job what its needs would be given now, if the class has any. It takes
+// nothing.
+func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Set, job *policy.Job) error {
+	if !policies.Admits() {
+		return nil
+	}
+	job.Token = policy.Token(r.Worker, r.RunAt)
+	needs, wrong := policies.Admit(job)
+	p.logWrong(&Payload{Class: job.Class, Queue: job.Queue}, wrong)
+	if len(needs) == 0 {
+		return nil
+	}
+	got, err := p.client.store.Look(ctx, needs)
+	if err == nil {
+		job.Admitted(got)
+	}
+	return err
 }
 
 func (p *pruning) logWrong(job *Payload, wrong error) {

@@ -17,44 +17,58 @@ import (
 // written, and they decide again.
 type decision struct {
 	*slot
-	in       *runningJob
-	err      error
-	verdict  policy.Verdict
-	policies policy.Set
-	failure  func() *resque.Failure // made when it is needed
-	job      policy.Job
-	ending   policy.Ending
-	saved    bool // by the failure backends
-	attrs    []any
+	in      *runningJob
+	err     error
+	given   policy.Ending          // before the policies changed it
+	failure func() *resque.Failure // made when it is needed
+	job     policy.Job
+	ending  policy.Ending
+	saved   bool // by the failure backends
+	attrs   []any
 }
 
 // clockTimeout bounds a reading of Redis's clock, of which most decisions need none.
 const clockTimeout = 5 * time.Second
 
 // decide returns the end of a job with an error by the policies of its class.
-func (s *slot) decide(in *runningJob, policies policy.Set, err error, at time.Time, attrs []any) *finished {
-	d := &decision{slot: s, in: in, err: err, verdict: s.judge(in, err), policies: policies, job: s.ended(in), attrs: attrs}
+func (s *slot) decide(in *runningJob, err error, at time.Time, attrs []any) *finished {
+	e := policy.Ending{Kind: policy.Failed, Err: err, Verdict: s.judge(in, err)}
+	if e.Verdict.Snooze {
+		e.Kind = policy.Snoozed
+	}
+	return s.decideOn(in, e, at, attrs)
+}
+
+func (s *slot) decideOn(in *runningJob, e policy.Ending, at time.Time, attrs []any) *finished {
+	d := &decision{slot: s, in: in, err: e.Err, given: e, job: s.ended(in), attrs: attrs}
 	d.failure = sync.OnceValue(func() *resque.Failure {
-		f := resque.NewFailure(in.job, err, at)
+		f := resque.NewFailure(in.job, d.err, at)
 		return &f
 	})
+	d.given.Failure = func() []byte { return d.failure().AppendJSON(nil) }
 	last := &finished{Finished: exchange.Finished{Outcome: d.outcome()}}
 	last.before, last.Again, last.Recorded = d.before, d.again, d.recorded
 	return last
 }
 
-// succeed returns the end of a job without an error, to which policies add effects. They
+// with adds to an outcome what the policies of the job add to an end of this kind. They
 // expect nothing, so it is not decided again.
-func (s *slot) succeed(in *runningJob, policies policy.Set) *finished {
+func (s *slot) with(in *runningJob, kind policy.Kind, last *finished) *finished {
+	if in.policies == nil {
+		return last
+	}
 	job := s.ended(in)
-	e, wrong := policies.End(&job, nil, policy.Verdict{}, nil)
+	e, wrong := in.policies.End(&job, policy.Ending{Kind: kind})
 	s.logWrong(in, wrong)
-	effects := append(s.outcomes.written(&e, job.Queue), s.outcomes.store.Processed(in.reserved.Worker)...)
-	return &finished{Finished: exchange.Finish(in.reserved, effects)}
+	last.Effects = slices.Concat(e.Effects, last.Effects)
+	return last
 }
 
 // ended returns a job that has ended, for policies.
 func (s *slot) ended(in *runningJob) policy.Job {
+	if in.admitted != nil {
+		return *in.admitted
+	}
 	return policy.Job{
 		Class: in.class, Queue: in.reserved.Queue, Args: in.args, Payload: in.reserved.Payload, Given: in.job,
 		Store: s.outcomes.store, Now: s.outcomes.now,
@@ -87,13 +101,13 @@ func (s *slot) logWrong(in *runningJob, wrong error) {
 // outcome lets the policies decide and returns what is written.
 func (d *decision) outcome() store.Outcome {
 	var wrong error
-	d.ending, wrong = d.policies.End(&d.job, d.err, d.verdict, func() []byte { return d.failure().AppendJSON(nil) })
+	d.ending, wrong = d.in.policies.End(&d.job, d.given)
 	d.logWrong(d.in, wrong)
 	effects := d.outcomes.written(&d.ending, d.job.Queue)
 	if d.ending.Failed() && !isDirtyExit(d.err) {
 		effects = slices.Concat(effects, d.outcomes.store.FailedCount(d.in.reserved.Worker))
 	}
-	if !d.verdict.Snooze {
+	if d.given.Kind == policy.Failed || d.ending.Counted {
 		effects = slices.Concat(effects, d.outcomes.store.Processed(d.in.reserved.Worker))
 	}
 	f := exchange.Finish(d.in.reserved, effects)
@@ -127,7 +141,11 @@ func (d *decision) recorded() (after func()) {
 		attrs = append(attrs, "due", again.Due.UTC().Format(time.RFC3339))
 	}
 	switch {
-	case d.verdict.Snooze:
+	case d.given.Kind == policy.Refused && d.ending.Again != nil:
+		d.log.Info("job put off: it cannot be performed now", attrs...)
+	case d.given.Kind == policy.Refused:
+		d.log.Info("job not performed: a policy refused it", attrs...)
+	case d.given.Kind == policy.Snoozed:
 		d.log.Info("job snoozed: it asked to be performed again", attrs...)
 	case d.ending.Again != nil:
 		d.log.Warn("job failed, retrying", append(attrs, "err", d.err)...)

@@ -56,6 +56,10 @@ func holdJobs(ctx context.Context) error {
 		<-released
 		return nil
 	}))
+	mux.Handle(lockedBy(&locked{}, func(context.Context, int64) error {
+		<-released
+		return nil
+	}))
 	w, err := worker.New(client, mux, worker.Config{
 		Queues: []string{"exports"}, Concurrency: 2, PollInterval: 100 * time.Millisecond,
 		HeartbeatInterval: heartbeat, PruneAfter: prune, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),

@@ -26,6 +26,7 @@ type slot struct {
 	handler   resque.Handler
 	performer performer
 	exchange  exchanger
+	admission admission
 	outcomes  outcomes
 	timeouts  timeouts
 	cfg       Config
@@ -40,6 +41,11 @@ type slot struct {
 // exchanger finishes the last job and reserves the next one.
 type exchanger interface {
 	Next(ctx context.Context, worker string, last *exchange.Finished) (job store.Reserved, ok bool)
+}
+
+// admission gives jobs what they need before they are performed.
+type admission interface {
+	Admit(ctx context.Context, job store.Candidate) (result store.Admission, ok bool)
 }
 
 // performer performs a slot's jobs, one at a time, in this process or in a child.
@@ -78,6 +84,8 @@ type runningJob struct {
 	job      *resque.Payload
 	class    string // of job; middleware may change that one
 	args     []json.RawMessage
+	policies policy.Set
+	admitted *policy.Job // what it was given; nil if it was not admitted
 	started  time.Time
 	quiet    bool // lines of the level Info are not logged
 	cancel   context.CancelCauseFunc
@@ -95,7 +103,7 @@ type runningJob struct {
 func (r *run) newSlot(id string, children *fork.Pool) *slot {
 	cfg := r.cfg
 	s := &slot{
-		id: id, handler: r.handler, exchange: r.exchange, cfg: cfg, log: cfg.Logger, changed: r.changed,
+		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, cfg: cfg, log: cfg.Logger, changed: r.changed,
 		outcomes:  outcomes{r.backend, cfg.FailureLists},
 		performer: inProcess{r.handler},
 		timeouts:  timeouts{handler: r.handler, timeout: cfg.Timeout, stuck: &r.stuck, log: cfg.Logger},
@@ -147,8 +155,8 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 	return s.exchange.Next(ctx, s.id, &last.Finished)
 }
 
-// reserved performs a reserved job and returns how it ended. It does not use
-// Redis. ok is false if the stopper has taken the job.
+// reserved performs a reserved job and returns how it ended. It does not use Redis,
+// unless the job must be admitted. ok is false if the stopper has taken the job.
 //
 // Ruby: Resque::Worker#perform.
 func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
@@ -162,9 +170,15 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 	if job, err = resque.Unwrap(s.handler, outer); err != nil {
 		return s.finish(&runningJob{reserved: r, job: outer, started: time.Now()}, err), true
 	}
-	during, in, ok := s.begin(ctx, r, job)
+	in := &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
+	if in.policies = resque.PoliciesOf(s.handler, in.class); in.policies.Admits() {
+		if last = s.admit(ctx, in); last != nil {
+			return last, true
+		}
+	}
+	during, ok := s.begin(ctx, in)
 	if !ok {
-		return s.outcomes.returned(r), true
+		return s.returned(in), true
 	}
 	return s.perform(during, in)
 }
@@ -172,28 +186,28 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 // begin makes a reserved job the slot's running job. ok is false if the worker has
 // begun to stop, because the stopper may have looked for running jobs already and
 // would miss this one.
-func (s *slot) begin(ctx context.Context, r store.Reserved, job *resque.Payload) (during context.Context, in *runningJob, ok bool) {
-	in = &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
+func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Context, ok bool) {
+	in.started = time.Now()
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
 	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	during, in.release = s.timeouts.watch(during, job)
+	during, in.release = s.timeouts.watch(during, in.job)
 	if s.performer.kills() {
 		in.killed = make(chan struct{})
 		in.kill = sync.OnceFunc(func() { close(in.killed) })
 	}
 	if s.log.Enabled(ctx, slog.LevelDebug) { // so that its arguments cost nothing otherwise
-		s.log.Debug("job started", "class", job.Class, "queue", job.Queue, "worker", r.Worker)
+		s.log.Debug("job started", "class", in.class, "queue", in.job.Queue, "worker", in.reserved.Worker)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
 		in.release()
 		in.cancel(nil)
-		return nil, nil, false
+		return nil, false
 	}
 	s.running = in
 	s.changed.beat()
-	return during, in, true
+	return during, true
 }
 
 // perform performs the running job. ok is false if the stopper has taken it.
@@ -211,7 +225,7 @@ func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok 
 	case !s.take(in):
 		return nil, false
 	case err == fork.ErrNotBegun: //nolint:errorlint // the performer returns it unwrapped, and methods of users' errors may panic
-		return s.outcomes.returned(in.reserved), true
+		return s.returned(in), true
 	case unknown && s.cfg.UnknownClass == PutBackUnknown:
 		s.log.Info("job put back: its class is unknown here", "class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker)
 		return s.outcomes.putBack(in.reserved), true
@@ -289,25 +303,24 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	if err != nil && s.isLost(in) {
 		return s.outcomes.done(in.reserved) // is not written
 	}
-	policies := resque.PoliciesOf(s.handler, in.class)
 	if err == nil && in.quiet {
-		return s.done(in, policies)
+		return s.done(in)
 	}
 	now := time.Now()
 	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
 	switch {
 	case err == nil:
 		s.log.Info("job done", attrs...)
-		return s.done(in, policies)
+		return s.done(in)
 	case isDontPerform(err):
 		s.log.Info("job not performed: a hook refused it", attrs...)
-		return s.outcomes.done(in.reserved)
+		return s.with(in, policy.Vetoed, s.outcomes.done(in.reserved))
 	case s.isReturned(in, err):
 		s.log.Info("job put back: the worker is stopping", attrs...)
-		return s.outcomes.returned(in.reserved)
+		return s.returned(in)
 	}
-	if policies != nil || snoozes(err) {
-		return s.decide(in, policies, err, now, attrs)
+	if in.policies != nil || snoozes(err) {
+		return s.decide(in, err, now, attrs)
 	}
 	s.log.Error("job failed", append(attrs, "err", err)...)
 	failure := resque.NewFailure(in.job, err, now)
@@ -318,11 +331,13 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 }
 
 // done returns the outcome of a job without an error.
-func (s *slot) done(in *runningJob, policies policy.Set) *finished {
-	if policies == nil {
-		return s.outcomes.done(in.reserved)
-	}
-	return s.succeed(in, policies)
+func (s *slot) done(in *runningJob) *finished {
+	return s.with(in, policy.Done, s.outcomes.done(in.reserved))
+}
+
+// returned returns the outcome of a job that goes back to the front of its queue.
+func (s *slot) returned(in *runningJob) *finished {
+	return s.with(in, policy.Returned, s.outcomes.returned(in.reserved))
 }
 
 // isReturned reports whether a job that ended with err because the worker stops
@@ -342,7 +357,7 @@ func (s *slot) returns(in *runningJob) bool {
 // requeues reports whether a job that ends because the worker stops returns to its
 // queue. A planned stop is not an attempt of a job.
 func (s *slot) requeues(in *runningJob) bool {
-	return s.cfg.OnShutdown == RequeueInterrupted || resque.PoliciesOf(s.handler, in.class).Interrupted()
+	return s.cfg.OnShutdown == RequeueInterrupted || in.policies.Interrupted()
 }
 
 // snoozes reports whether the error of a job, perhaps in a child, is that of

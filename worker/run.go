@@ -92,12 +92,13 @@ func (w *Worker) WorkOff(ctx context.Context) (err error) {
 // exchange's polls.
 type run struct {
 	*Worker
-	sweeper  *sweeper
-	registry *registry
-	exchange *exchange.Exchange
-	redis    *exchange.Outage
-	changed  pulse
-	drained  chan chan struct{} // no jobs are left; the receiver closes the sent channel when the hook has returned
+	sweeper    *sweeper
+	registry   *registry
+	exchange   *exchange.Exchange
+	admissions *exchange.Admissions
+	redis      *exchange.Outage
+	changed    pulse
+	drained    chan chan struct{} // no jobs are left; the receiver closes the sent channel when the hook has returned
 
 	mu    sync.Mutex
 	slots []*slot // set when they are registered
@@ -108,6 +109,7 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Attrs: resque.LogAttrs, Logger: w.cfg.Logger}
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
+	r.admissions = exchange.NewAdmissions(w.backend, r.redis, resque.LogAttrs, w.cfg.Logger)
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
 	return r
 }

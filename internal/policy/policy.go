@@ -1,8 +1,26 @@
-// Package policy is the seam between the settings of a class and the end of its jobs. A
+// Package policy is the seam between the settings of a class and the life of its jobs. A
 // policy, such as that of package retry, is a setting that decides, together with others,
 // what is written to Redis when a job ends. The worker and the prune of dead workers use
 // it in the same way. It performs no jobs and does not use Redis: a policy only reads what
 // Redis returned and returns effects of package store.
+//
+// A policy that must read or take something in Redis before a job is performed, such as a
+// lock, is also an [Admitter]:
+//
+//   - Admit returns what the job needs. The worker asks Redis for it between reserve and
+//     perform, in one script for all jobs that wait at that moment. The script gives
+//     nothing to a job whose record is no longer its worker's.
+//   - If all needs are met, the job is performed. If one is refused, the needs after it
+//     are skipped, the job is not performed, and End gets the kind Refused. The job is
+//     dropped unless the policy sets Ending.Again. It is not counted unless the policy
+//     sets Ending.Counted.
+//   - End gets, by [Job.Got], what the needs were given, and returns effects that release
+//     it. End is called however the job ends, also if it goes back to its queue
+//     (Returned). If a worker dies or is stopped, it may not be known what was taken:
+//     Got returns nil. So take with [Job.Token] as the value, which is the same for the
+//     worker and for a process that prunes it, and release with an effect that compares
+//     it, such as store.Release. A record is removed together with its effects, so nothing
+//     can be taken for a job after its end.
 package policy
 
 import (
@@ -45,13 +63,27 @@ type Joiner interface {
 	Join(later Policy) (joined Policy, ok bool)
 }
 
+// Admitter is a policy whose jobs need something in Redis before they are performed.
+// Classes without an Admitter need no call to Redis for it.
+type Admitter interface {
+	Policy
+
+	// Admit returns what a reserved job needs. It is called again when the worker of the
+	// job is pruned. Then nothing is taken: Job.Got says what there is.
+	Admit(job *Job) []store.Need
+}
+
 // Place is the place of a policy: policies with a lower one come first. A class has at
 // most one policy for each place, but see Joiner.
 type Place int
 
 // The places of the policies.
 const (
-	Retry Place = iota + 1
+	Status Place = iota + 1
+	Batch
+	Retry
+	Limit
+	Unique
 )
 
 // Set has the policies of a class, sorted by their places. The nil Set has none.
@@ -108,7 +140,38 @@ func (s Set) Judge(payload []byte, err error, v Verdict) (_ Verdict, wrong error
 // queue.
 func (s Set) Interrupted() bool { return slices.ContainsFunc(s, Policy.Interrupted) }
 
-// Job is a job that has ended.
+// Admits reports whether jobs of the class must be admitted before they are performed.
+func (s Set) Admits() bool {
+	for _, p := range s {
+		if _, ok := p.(Admitter); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Admit returns what a job needs before it is performed. wrong is the panic of a policy:
+// then the job fails.
+func (s Set) Admit(job *Job) (needs []store.Need, wrong error) {
+	job.needed = nil
+	for _, p := range s {
+		a, ok := p.(Admitter)
+		if !ok {
+			continue
+		}
+		var some []store.Need
+		if wrong = recovered(func() { some = a.Admit(job) }); wrong != nil {
+			return nil, wrong
+		}
+		for range some {
+			job.needed = append(job.needed, p.Place())
+		}
+		needs = append(needs, some...)
+	}
+	return needs, nil
+}
+
+// Job is a job that was reserved or has ended.
 type Job struct {
 	Class   string // of the inner job, if it is wrapped
 	Queue   string
@@ -119,10 +182,39 @@ type Job struct {
 	// Counted means that the worker counted the attempt when it began: it was Ruby's.
 	Counted bool
 
+	// Token is the same for the worker that has reserved the job and for a process that
+	// prunes that worker, and differs for each reserve. It is empty if no policy of the
+	// class is an Admitter.
+	Token string
+
 	Store *store.Store
 	Now   func() time.Time // on Redis's clock
 
-	seen map[string]store.Value
+	seen   map[string]store.Value
+	needed []Place // of each need
+	got    []store.Got
+}
+
+// Token returns the token of the job in the record of a worker.
+func Token(worker, runAt string) string { return worker + " " + runAt }
+
+// Admitted notes what the needs of the job were given, for Got.
+func (j *Job) Admitted(got []store.Got) { j.got = got }
+
+// Got returns what the needs of the policy of a place were given, in the order of Admit.
+// It returns nil if that is not known, or if the policy needed nothing.
+func (j *Job) Got(p Place) (got []store.Got) {
+	for i, place := range j.needed {
+		if place == p && i < len(j.got) {
+			got = append(got, j.got[i])
+		}
+	}
+	return got
+}
+
+// Refused reports whether a need of the job was refused.
+func (j *Job) Refused() bool {
+	return slices.ContainsFunc(j.got, func(g store.Got) bool { return g.State == store.NeedRefused })
 }
 
 // Seen returns the value that Redis has returned for an expected key. ok is false if the
@@ -142,15 +234,35 @@ func (j *Job) Note(expected []store.Expectation, values []store.Value) {
 	}
 }
 
+// Kind is how a job ended.
+type Kind int
+
+// The kinds of ends. After Done, Failed and Crashed an attempt of the job is over. The
+// others are not an attempt.
+const (
+	Done     Kind = iota // it succeeded
+	Failed               // it did not succeed
+	Crashed              // its worker died
+	Vetoed               // a hook refused to perform it, with resque.ErrDontPerform
+	Snoozed              // it asked to be performed again, with resque.Snooze
+	Refused              // it was not performed, because a need was refused
+	Returned             // it goes back to its queue: it was not begun, or the worker stops
+)
+
+// IsAttempt reports whether an attempt of the job is over.
+func (k Kind) IsAttempt() bool { return k <= Crashed }
+
 // Ending is the end of a job. Policies change what happens then.
 type Ending struct {
+	Kind    Kind
 	Err     error         // why the job failed; nil if it succeeded
 	Verdict Verdict       // on Err
 	Failure func() []byte // returns the record of the failure
 
-	Fail    bool   // the failure is recorded in the failure lists and given to failure backends
-	Again   *Again // the job is performed again; nil if it is not
-	Expect  []store.Expectation
+	Fail    bool                // the failure is recorded in the failure lists and given to failure backends
+	Again   *Again              // the job is performed again; nil if it is not
+	Counted bool                // a refused job counts as processed; the other kinds do not use it
+	Expect  []store.Expectation // of the kinds Failed, Crashed, Snoozed and Refused; the others do not use it
 	Effects []store.Effect
 	Notes   []any // attributes for the log
 
@@ -176,21 +288,22 @@ type Again struct {
 }
 
 // Failed reports whether the job has failed, be it performed again or not.
-func (e *Ending) Failed() bool { return e.Err != nil && !e.Verdict.Snooze && !e.Verdict.Handled }
+func (e *Ending) Failed() bool {
+	return (e.Kind == Failed || e.Kind == Crashed) && !e.Verdict.Handled
+}
 
-// End returns the end of a job, which failed with err unless err is nil. wrong is the
-// panic of a policy: its changes are then incomplete, and the job fails.
-func (s Set) End(job *Job, err error, v Verdict, failure func() []byte) (e Ending, wrong error) {
-	e = Ending{Err: err, Verdict: v, Failure: failure, Fail: err != nil}
-	if err != nil && v.Snooze {
-		e.Fail = false
-		e.Again = job.Again(job.Queue, job.Payload, *v.Wait)
-		return e, nil
+// End returns the end of a job. Of e, the caller sets Kind, Err, Verdict and Failure. wrong
+// is the panic of a policy: the changes of the policies are then dropped.
+func (s Set) End(job *Job, e Ending) (_ Ending, wrong error) {
+	e.Fail = e.Kind == Failed || e.Kind == Crashed
+	if e.Kind == Snoozed {
+		e.Again = job.Again(job.Queue, job.Payload, *e.Verdict.Wait)
 	}
+	given := e
 	for _, p := range s {
 		if wrong = recovered(func() { p.End(job, &e) }); wrong != nil {
-			v.Handled = false
-			return Ending{Err: err, Verdict: v, Failure: failure, Fail: err != nil}, wrong
+			given.Verdict.Handled = false
+			return given, wrong
 		}
 	}
 	return e, nil

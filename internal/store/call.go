@@ -21,7 +21,7 @@ func (c *call) outcome(o Outcome, shared ...any) {
 	}
 	for _, e := range o.Effects {
 		if !e.counter {
-			c.keys = append(c.keys, e.key)
+			c.keys = append(append(c.keys, e.key), e.more...)
 			c.args = append(c.args, e.command, len(e.args))
 			c.args = append(c.args, e.args...)
 		}

@@ -40,6 +40,12 @@ type Effect struct {
 	command string
 	key     any // a string
 	args    []any
+	more    []any // further keys, of a named effect
+}
+
+// named returns an effect that is a function in outcome.lua.
+func named(name string, keys []any, args ...any) Effect {
+	return Effect{command: name, key: keys[0], more: keys[1:], args: append([]any{len(keys) - 1}, args...)}
 }
 
 // FinishResult is the result of an outcome.

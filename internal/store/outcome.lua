@@ -1,5 +1,6 @@
 -- The beginning of every script that finishes jobs: it reads outcomes from KEYS and
--- ARGV and runs their effects. The script sets next_key and next_arg first.
+-- ARGV and runs their effects. The script sets next_key and next_arg first. admit.lua also
+-- begins with it.
 --
 -- In ARGV an outcome is its guard, the number of its effects, for each effect the
 -- command, the number of its arguments and the arguments, and at last the number of
@@ -8,6 +9,9 @@
 --
 -- The first effects may have the command EXPECT and one argument: the value that the
 -- key must have, '' if it must not exist.
+--
+-- The command of an effect may be the name of a function in named. Such an effect may have
+-- more than one key: its first argument is the number of the others, which follow in KEYS.
 
 local next_key, next_arg
 
@@ -19,6 +23,44 @@ end
 local function arg()
   next_arg = next_arg + 1
   return ARGV[next_arg - 1]
+end
+
+-- error_text returns the text of an error that pcall has caught, without the line of the
+-- script. An error that is not Redis's begins with ERR.
+local function error_text(err)
+  local text = type(err) == 'table' and err.err or tostring(err)
+  text = text:gsub('^@?user_script:%s?%d+:%s?', ''):gsub('^%-', '')
+  return text:match('^%u+ ') and text or 'ERR ' .. text
+end
+
+-- named are the effects that are more than one command. They are functions of the keys and
+-- the arguments of an effect. They return nothing, or an error of redis.pcall.
+local named = {}
+
+-- RELEASE key token: releases a lock, if it still has the token.
+function named.RELEASE(keys, args)
+  local token = redis.pcall('GETRANGE', keys[1], 0, 1023)
+  if token == args[1] then
+    return redis.pcall('DEL', keys[1])
+  end
+  return token
+end
+
+-- more_keys reads the keys of a named effect, of which k is the first.
+local function more_keys(k, count)
+  local keys = { k }
+  for i = 1, count do
+    keys[i + 1] = key()
+  end
+  return keys
+end
+
+-- call_named runs a named effect. It returns the text of an error, if there is one.
+local function call_named(command, keys, from, to)
+  local ok, err = pcall(named[command], keys, { unpack(ARGV, from, to) })
+  if not ok or type(err) == 'table' and err.err then
+    return error_text(err)
+  end
 end
 
 -- outcome reads the beginning of the next outcome. It returns the guard and the number
@@ -47,6 +89,7 @@ local function run(effects, ours)
     local command, k, count = arg(), key(), tonumber(arg())
     local from = next_arg
     next_arg = from + count
+    local keys = named[command] and more_keys(k, tonumber(ARGV[from]))
     if status ~= 1 then
       -- it is only read
     elseif command == 'EXPECT' then
@@ -56,6 +99,8 @@ local function run(effects, ours)
       values[#values + 1] = type(value) == 'string' and value or 0
     elseif differs then
       status = values
+    elseif keys then
+      status = call_named(command, keys, from + 1, next_arg - 1) or 1
     else
       local reply = redis.pcall(command, k, unpack(ARGV, from, next_arg - 1))
       if type(reply) == 'table' and reply.err then

@@ -33,7 +33,7 @@ type Store struct {
 
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
-	exchange, rewrite, prune           *redis.Script
+	exchange, rewrite, prune, admit    *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
@@ -60,6 +60,7 @@ func New(rdb Redis) *Store {
 			exchange: redis.NewScript(-1, outcomeLua+payloadLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, outcomeLua+pruneLua),
+			admit:    redis.NewScript(-1, outcomeLua+admitLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
 			release:  redis.NewScript(-1, releaseLua),

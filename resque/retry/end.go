@@ -37,6 +37,9 @@ func (p end) Judge(_ []byte, err error, v *policy.Verdict) {
 //
 // Ruby: Resque::Plugins::Retry#after_perform_retry and #on_failure_retry.
 func (p end) End(job *policy.Job, e *policy.Ending) {
+	if !e.Kind.IsAttempt() {
+		return
+	}
 	id := p.id(job)
 	if e.Err == nil {
 		e.Effects = append(e.Effects, job.Store.ForgetAttempts(job.Class, id))

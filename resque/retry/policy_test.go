@@ -64,12 +64,17 @@ func ending(t *testing.T, p retry.Policy, given *resque.Payload, count string, e
 	set := resque.PoliciesOf(mux, given.Class)
 	verdict, wrong := resque.Judge(mux, given.Class, given.Raw, err)
 	assert.NoError(t, wrong)
-	failure := func() []byte { return []byte("the failure") }
-	e, wrong := set.End(&job, err, verdict, failure)
+	before := policy.Ending{Err: err, Verdict: verdict, Failure: func() []byte { return []byte("the failure") }}
+	if before.Kind = policy.Failed; err == nil {
+		before.Kind = policy.Done
+	} else if verdict.Snooze {
+		before.Kind = policy.Snoozed
+	}
+	e, wrong := set.End(&job, before)
 	assert.NoError(t, wrong)
 	if count != "" {
 		job.Note(e.Expect, []store.Value{{Text: count}})
-		e, wrong = set.End(&job, err, verdict, failure)
+		e, wrong = set.End(&job, before)
 		assert.NoError(t, wrong)
 	}
 	return e
@@ -182,7 +187,7 @@ func TestErrorsDecide(t *testing.T) {
 	assert.Zero(t, e.Again.Due)
 	e = ending(t, retry.Policy{}, given, "", resque.Snooze(time.Minute))
 	assert.Equal(t, time.Unix(1060, 0), e.Again.Due)
-	assert.False(t, e.Failed())
+	assert.False(t, e.Fail)
 	assert.Empty(t, e.Effects, "the number of attempts stays")
 	assert.NoError(t, resque.RetryIn(time.Second, nil))
 	assert.NoError(t, resque.Discard(nil))

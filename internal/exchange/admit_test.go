@@ -1,0 +1,149 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/store"
+)
+
+// gatekeeper answers admissions with what its answers return, in their order, and then
+// admits all jobs.
+type gatekeeper struct {
+	answers []func(jobs []store.Candidate) ([]store.Admission, error)
+	next    chan struct{} // receives before each answer
+
+	mu    sync.Mutex
+	calls []string
+}
+
+func (g *gatekeeper) Admit(_ context.Context, jobs []store.Candidate) ([]store.Admission, error) {
+	<-g.next
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	names := make([]string, len(jobs))
+	admissions := make([]store.Admission, len(jobs))
+	for i, job := range jobs {
+		names[i], admissions[i].Ours = job.Worker, true
+	}
+	g.calls = append(g.calls, fmt.Sprint(names))
+	if len(g.answers) == 0 {
+		return admissions, nil
+	}
+	answer := g.answers[0]
+	g.answers = g.answers[1:]
+	return answer(jobs)
+}
+
+func newAdmissions(g *gatekeeper) *Admissions {
+	log := slog.New(slog.DiscardHandler)
+	return NewAdmissions(g, &Outage{Logger: log}, nil, log)
+}
+
+func refusedWith(err error) func(jobs []store.Candidate) ([]store.Admission, error) {
+	return func(jobs []store.Candidate) ([]store.Admission, error) {
+		admissions := make([]store.Admission, len(jobs))
+		for i := range admissions {
+			admissions[i] = store.Admission{Ours: true, Err: err}
+		}
+		return admissions, nil
+	}
+}
+
+// The jobs that arrive during a call share the next one, also if the call fails.
+func TestOneCallAdmitsAllJobsThatWait(t *testing.T) {
+	t.Parallel()
+	for name, answers := range map[string][]func([]store.Candidate) ([]store.Admission, error){
+		"[[0] [1 2 3]]":   nil,
+		"[[0] [0 1 2 3]]": {func([]store.Candidate) ([]store.Admission, error) { return nil, errors.New("away") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := &gatekeeper{next: make(chan struct{}), answers: answers}
+				a := newAdmissions(g)
+				var jobs sync.WaitGroup
+				for id := range 4 {
+					jobs.Go(func() {
+						result, ok := a.Admit(t.Context(), store.Candidate{Worker: fmt.Sprint(id)})
+						assert.True(t, ok && result.Ours)
+					})
+					synctest.Wait()
+				}
+				close(g.next)
+				jobs.Wait()
+				assert.Equal(t, name, fmt.Sprint(g.calls))
+				assert.False(t, a.calling)
+			})
+		})
+	}
+}
+
+// A job whose worker stops does not wait for Redis, whether it waits for a call, is in a
+// call of another job, or is to make the next one. The jobs of other contexts go on.
+func TestAStoppedAdmissionLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		away := func([]store.Candidate) ([]store.Admission, error) { return nil, errors.New("away") }
+		g := &gatekeeper{next: make(chan struct{}, 100), answers: []func([]store.Candidate) ([]store.Admission, error){away, away, away}}
+		a := newAdmissions(g)
+		stopped, stop := context.WithCancel(t.Context())
+		var leaving, staying sync.WaitGroup
+		for id := range 5 {
+			leaving.Go(func() {
+				_, ok := a.Admit(stopped, store.Candidate{Worker: fmt.Sprint(id)})
+				assert.False(t, ok)
+			})
+		}
+		synctest.Wait()
+		staying.Go(func() {
+			result, ok := a.Admit(t.Context(), store.Candidate{Worker: "stays"})
+			assert.True(t, ok && result.Ours)
+		})
+		g.next <- struct{}{}
+		synctest.Wait()
+		stop()
+		close(g.next)
+		leaving.Wait()
+		staying.Wait()
+		assert.False(t, a.calling)
+		assert.Empty(t, a.waiting)
+	})
+}
+
+func TestErrorsThatMayPassAreAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := &gatekeeper{next: make(chan struct{}), answers: []func([]store.Candidate) ([]store.Admission, error){
+			refusedWith(redis.Error("READONLY You can't write against a read only replica.")),
+			refusedWith(redis.Error("OOM command not allowed")),
+		}}
+		close(g.next)
+		a := newAdmissions(g)
+		result, ok := a.Admit(t.Context(), store.Candidate{Worker: "1"})
+		require.True(t, ok)
+		require.NoError(t, result.Err)
+		assert.Len(t, g.calls, 3)
+
+		g.answers = append(g.answers, refusedWith(redis.Error("WRONGTYPE Operation against a key")))
+		result, ok = a.Admit(t.Context(), store.Candidate{Worker: "1"})
+		require.True(t, ok)
+		require.Error(t, result.Err)
+		assert.Len(t, g.calls, 4)
+
+		g.answers = append(g.answers, refusedWith(redis.Error("READONLY")))
+		stopped, stop := context.WithCancel(t.Context())
+		stop()
+		_, ok = a.Admit(stopped, store.Candidate{Worker: "1"})
+		assert.False(t, ok)
+	})
+}

@@ -1,0 +1,84 @@
+-- Gives jobs what they need before they are performed, for many jobs in one call.
+--
+-- KEYS  for each job its record and the keys of its needs
+-- ARGV  'take', or 'look' to take nothing and to ignore the records,
+--       the number of jobs,
+--       for each job its guard and the number of its needs, and for each need its name,
+--       the number of its keys, the number of its arguments and the arguments
+-- returns for each job 0 if the record does not begin with the guard, the text of an
+--         error, or for each need {state, value}: state is 1 if the need is met, 0 if it
+--         is refused, and -1 if it was skipped because one before it was refused. value
+--         is nil unless the need has one
+--
+-- To give a job the same need again changes nothing: the reply of the first call may be
+-- lost. After an error, what the job was given before stays, for its end to release.
+
+local take = ARGV[1] == 'take'
+next_key, next_arg = 1, 3
+
+-- needs are functions of the keys and the arguments of a need. They return whether it is
+-- met, and its value, or an error of redis.pcall as the value. They must take nothing unless
+-- take is true.
+local needs = {}
+
+-- READ key: the first 64 KB of a string, '' if there is none.
+function needs.READ(keys)
+  return true, redis.pcall('GETRANGE', keys[1], 0, 65535)
+end
+
+-- LOCK key token milliseconds: takes a lock, which is refused if it has another token. The
+-- value is the token that it has.
+function needs.LOCK(keys, args)
+  local taken = take and redis.pcall('SET', keys[1], args[1], 'NX', 'PX', args[2])
+  if taken then
+    return true, taken.err and taken or args[1]
+  end
+  local holder = redis.pcall('GETRANGE', keys[1], 0, 1023)
+  return holder == args[1], holder
+end
+
+-- ABSENT key member: is refused if a set has the member.
+function needs.ABSENT(keys, args)
+  local member = redis.pcall('SISMEMBER', keys[1], args[1])
+  return member == 0, type(member) == 'table' and member
+end
+
+local function slice(list, from, count)
+  return { unpack(list, from, from + count - 1) }
+end
+
+local function give(name, keys, args)
+  local ok, met, value = pcall(needs[name], keys, args)
+  if not ok then
+    return error_text(met)
+  elseif type(value) == 'table' then
+    return error_text(value)
+  end
+  return { met and 1 or 0, value or false }
+end
+
+local results = {}
+for i = 1, tonumber(ARGV[2]) do
+  local record, guard, count = key(), arg(), tonumber(arg())
+  local ours = not take or guard ~= '' and redis.pcall('GETRANGE', record, 0, #guard - 1) == guard
+  local result = ours and {} or 0
+  local refused = false
+  for n = 1, count do
+    local name, key_count, arg_count = arg(), tonumber(arg()), tonumber(arg())
+    if type(result) ~= 'table' then
+      -- it is only read
+    elseif refused then
+      result[n] = { -1, false }
+    else
+      local got = give(name, slice(KEYS, next_key, key_count), slice(ARGV, next_arg, arg_count))
+      if type(got) == 'table' then
+        result[n], refused = got, got[1] == 0
+      else
+        result = got
+      end
+    end
+    next_key, next_arg = next_key + key_count, next_arg + arg_count
+  end
+  results[i] = result
+end
+return results

@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/goresque/goresque/internal/policy"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
+)
+
+// admit asks Redis for what a reserved job needs before it is performed. It returns how the
+// job ended if it cannot be performed. Until Redis answers the job waits in its record: it
+// is never performed without its admission, and if the worker stops it goes back to the
+// front of its queue.
+func (s *slot) admit(ctx context.Context, in *runningJob) *finished {
+	job := s.ended(in)
+	record, _ := wire.ParseRecordBeginning(in.reserved.Guard)
+	job.Token = policy.Token(in.reserved.Worker, record.RunAt)
+	in.admitted = &job
+	needs, wrong := in.policies.Admit(in.admitted)
+	if wrong != nil {
+		return s.fail(context.WithoutCancel(ctx), in, wrong)
+	}
+	if len(needs) == 0 {
+		return nil
+	}
+	result, ok := s.admission.Admit(ctx, store.Candidate{Worker: in.reserved.Worker, Guard: in.reserved.Guard, Needs: needs})
+	switch {
+	case !ok || !result.Ours: // if it is not ours, nothing is written
+		return s.returned(in)
+	case result.Err != nil:
+		return s.fail(context.WithoutCancel(ctx), in, result.Err)
+	}
+	in.admitted.Admitted(result.Got)
+	if !in.admitted.Refused() {
+		return nil
+	}
+	attrs := []any{"class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker}
+	return s.decideOn(in, policy.Ending{Kind: policy.Refused}, time.Now(), attrs)
+}
