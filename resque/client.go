@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -148,6 +149,43 @@ func (c *Client) EnqueueWith(ctx context.Context, job Job, push func(ctx context
 		}
 		return Receipt{State: Queued, Queue: job.Queue}, nil
 	})
+}
+
+// StoreWith calls the enqueue hooks of the client and of the job's definition as
+// [Client.Enqueue] does, but calls put with the payload instead of writing it to Redis, also
+// if the client is inline. due is the zero time unless the job is to be delayed; a time that
+// [Job.In] has set counts from now. The receipt's state is [Stored]. AfterEnqueue hooks are
+// not called, because the job is not enqueued yet. Package resque/outbox uses it.
+func (c *Client) StoreWith(ctx context.Context, job Job, put func(ctx context.Context, queue string, payload []byte, due time.Time) error) (Receipt, error) {
+	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
+		payload, due, err := c.payloadToStore(job)
+		if err == nil {
+			err = put(ctx, job.Queue, payload, due)
+		}
+		if err != nil {
+			return Receipt{}, err
+		}
+		return Receipt{State: Stored, Queue: job.Queue}, nil
+	})
+}
+
+// payloadToStore returns the payload that job has in its queue, and when it is due.
+func (c *Client) payloadToStore(job Job) (payload []byte, due time.Time, err error) {
+	if err := job.validate(); err != nil {
+		return nil, due, err
+	}
+	if job.due == nil {
+		payload, err = c.appendPayload(nil, job)
+		return payload, due, err
+	}
+	if due = job.due.at; due.IsZero() {
+		due = time.Now().Add(job.due.in)
+	}
+	payload, d, err := c.appendDelayed(nil, job, due)
+	if err != nil {
+		return nil, due, err
+	}
+	return slices.Delete(payload, d.CutFrom, d.CutTo), due, nil
 }
 
 // Hooked reports whether the client or the job's definition has enqueue hooks, so that

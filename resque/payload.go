@@ -36,6 +36,27 @@ func ParsePayload(queue string, payload []byte) (*Payload, error) {
 	return &Payload{Class: p.Class, Queue: queue, Args: p.Args, Raw: payload}, nil
 }
 
+// Job returns a job to enqueue with the queue, the class, the arguments and the other
+// members of the payload. Their JSON is copied as it is. It returns an error if the payload
+// is not valid.
+func (p *Payload) Job() (Job, error) {
+	all, ok := rubyjson.Members(p.Raw)
+	if !ok {
+		_, err := rubyjson.ParsePayload(p.Raw)
+		return Job{}, &UnreadableError{Queue: p.Queue, Payload: p.Raw, Err: err}
+	}
+	job := Job{Queue: p.Queue, Class: p.Class, Args: make([]any, len(p.Args))}
+	for i, arg := range p.Args {
+		job.Args[i] = arg
+	}
+	for _, m := range all {
+		if m.Name != "class" && m.Name != "args" {
+			job = job.WithMember(m.Name, m.Value(p.Raw))
+		}
+	}
+	return job, nil
+}
+
 // UnreadableError reports a payload that is not JSON, or not an object with a class. A
 // worker records such a job as a failure and keeps its raw text.
 type UnreadableError struct {

@@ -13,6 +13,7 @@ const (
 	Performed ReceiptState = "performed" // an inline client performed it
 	Vetoed    ReceiptState = "vetoed"    // a hook prevented it from being enqueued
 	Duplicate ReceiptState = "duplicate" // an equal job is there already: see package unique
+	Stored    ReceiptState = "stored"    // package outbox has stored it in a database; its relay enqueues it
 )
 
 // Receipt is the result of enqueueing one job. The zero Receipt belongs to a job that
