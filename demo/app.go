@@ -28,6 +28,7 @@ import (
 	"github.com/goresque/goresque/demo/site"
 	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 	"github.com/goresque/goresque/resque/scheduler"
 	"github.com/goresque/goresque/web"
 	"github.com/goresque/goresque/worker"
@@ -39,11 +40,11 @@ import (
 func App(getenv func(string) string) cli.App {
 	jobs := &lazyDatabase{url: getenv("DATABASE_URL")}
 	return cli.App{
-		Mux: func(_ context.Context, client *resque.Client) (*resque.Mux, error) { return newMux(jobs, client), nil },
+		Mux: func(context.Context, *resque.Client) (*resque.Mux, error) { return newMux(jobs), nil },
 		Commands: []func(env *cli.Env) *cobra.Command{func(env *cli.Env) *cobra.Command {
 			return command.New(env, command.App{
 				Queue: Exporter.Queue(), Class: Exporter.Class(), Models: models(), Parts: parts,
-				Restore: func(ctx context.Context, o command.Opened) error { return exports{o.DB}.delayAgain(ctx, o.Client) },
+				Restore: func(ctx context.Context, o command.Opened) error { return exports{o.DB}.restore(ctx) },
 			})
 		}},
 	}
@@ -111,7 +112,7 @@ func parts(env *cli.Env, o command.Opened) ([]command.Part, error) {
 	if o.Workers == 0 {
 		return all, nil
 	}
-	jobs := newMux(exports{o.DB}, o.Client)
+	jobs := newMux(exports{o.DB})
 	w, err := worker.New(o.Client, jobs, worker.Config{
 		Queues:       []string{Exporter.Queue()},
 		Concurrency:  o.Workers,
@@ -142,7 +143,7 @@ func newDashboard(env *cli.Env, o command.Opened) (*web.Dashboard, error) {
 		cfg.Auth = web.BasicAuth(cmp.Or(env.Getenv("RESQUE_WEB_USER"), "resque"), password)
 		cfg.ReadOnly = false
 	}
-	cfg.Prune.Handler = newMux(exports{o.DB}, o.Client)
+	cfg.Prune.Handler = newMux(exports{o.DB})
 	return web.New(o.Client, cfg)
 }
 
@@ -176,13 +177,17 @@ func newWebApp(db *database.DB, client *resque.Client, cfg webConfig) (*webApp, 
 	if err != nil {
 		return nil, err
 	}
+	conns, err := db.DB.DB()
+	if err != nil {
+		return nil, fmt.Errorf("relaying jobs: %w", err)
+	}
 	workers := &fleet.Fleet{
-		Client: client, Queue: Exporter.Queue(), Classes: []string{Exporter.Class(), ExporterJob.Class()}, Mux: newMux(exports{db}, client),
-		Job: func(id int64) resque.Job { return Exporter.Job(id) },
+		Client: client, Queue: Exporter.Queue(), Classes: []string{Exporter.Class(), ExporterJob.Class()}, Mux: newMux(exports{db}),
+		Job: func(id int64) resque.Job { return Exporter.Job(id) }, Stored: exports{db}.stored,
 	}
 	a := &webApp{fleet: workers, sweeper: &lost.Sweeper{DB: db, Fleet: workers, Log: cfg.log, After: cfg.lost}}
 	a.exportsApp = exportsApp{
-		exports: exports{db}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, later: cmp.Or(cfg.later, 30*time.Second), unserved: workers.Unserved,
+		exports: exports{db}, relay: &outbox.Relay{DB: conns, Client: client, Logger: cfg.log}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, later: cmp.Or(cfg.later, 30*time.Second), unserved: workers.Unserved,
 	}
 	a.feed = live.New(live.Config{
 		Version: func(ctx context.Context) (int64, error) { return record.Version(ctx, db) },
@@ -196,10 +201,10 @@ func newWebApp(db *database.DB, client *resque.Client, cfg webConfig) (*webApp, 
 	return a, nil
 }
 
-// run looks for changes and for lost exports until ctx ends. Then it ends the
+// run enqueues stored jobs, and looks for changes and for lost exports, until ctx ends. Then it ends the
 // requests that wait and the exports inside requests.
 func (a *webApp) run(ctx context.Context) error {
-	return command.Together(ctx, a.feed.Run, a.sweeper.Run, a.problem.Run)
+	return command.Together(ctx, a.relay.Run, a.feed.Run, a.sweeper.Run, a.problem.Run)
 }
 
 // router returns the routes of the packages beneath, followed by those of exportsApp.
@@ -216,7 +221,7 @@ func (a *webApp) router(cfg webConfig) http.Handler {
 	get("/exports", a.feed.News).MatcherFunc(json)
 	get("/exports/events", a.feed.Events)
 	get("/exports/{id}", a.feed.LongPoll(idOf, a.withExport(a.show))).MatcherFunc(json)
-	stop := cancel.Actions{Client: a.jobs, Job: a.fleet.Job, Log: cfg.log}
+	stop := cancel.Actions{Client: a.jobs, DB: a.exports.db, Job: a.fleet.Job, Log: cfg.log}
 	post("/exports/{id}/cancel", a.withRecord(stop.Cancel))
 	post("/exports/{id}/delete", a.withRecord(stop.Delete))
 	get("/problem", a.problem.Page)

@@ -37,6 +37,7 @@ func TestSameFormTwiceIsOneExport(t *testing.T) {
 		})
 	}
 	all.Wait()
+	f.relayed(t)
 	size, err := f.client.Size(t.Context(), "exports")
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, size)
@@ -325,6 +326,7 @@ func TestPageShowsThatNoWorkerServesTheQueue(t *testing.T) {
 
 	away := setUp(t, 10, 0)
 	away.redis.Close()
+	away.away = true
 	page := away.do(t, "GET", "/exports")
 	assert.Equal(t, http.StatusOK, page.StatusCode, "without Redis")
 	assert.NotContains(t, page.body, hint, "without Redis")

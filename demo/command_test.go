@@ -168,6 +168,11 @@ func TestDemoUsesRedisURLAndDatabaseURL(t *testing.T) {
 	resp, err := http.Post(r.said(t, "Open"), "", nil) //nolint:gosec // our own
 	require.NoError(t, err)
 	resp.Body.Close()
+	client := testClient(t, redis.URL())
+	require.Eventually(t, func() bool {
+		size, err := client.Size(t.Context(), "exports")
+		return err == nil && size == 1
+	}, patience, time.Millisecond)
 
 	status, stderr := fails(t, vars, "work", "--queue", "exports", "--interval", "0")
 	require.Equal(t, 0, status, stderr)
@@ -182,7 +187,7 @@ func TestDemoMarksExportsOfAnEarlierDemoAsFailed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := testDatabase(t, filepath.Join(dir, "demo.sqlite3"), 1)
-	_, err := db.add(t.Context(), 1, 0)
+	_, err := db.add(t.Context(), 1, 0) // its job was in the Redis of the earlier demo
 	require.NoError(t, err)
 	r := start(t, nil, "demo", "--data", dir, "--rows", "1", "--addr", "0", "--no-worker")
 	e, err := db.find(t.Context(), 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/goresque/goresque/demo/database"
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 )
 
 // Export is a CSV of the customers. The web app stores it empty, and a worker fills
@@ -32,24 +33,22 @@ type Export struct {
 	Rows int // wanted
 }
 
-// AsyncPopulate enqueues the job that fills the export. A scheduler takes the job of a
-// scheduled export to the queue when it is due. The export must be committed, or a fast
-// worker would not find it. If the job cannot be enqueued, AsyncPopulate marks the
-// export as failed.
-func (e *Export) AsyncPopulate(ctx context.Context, jobs enqueuer) error {
+// AsyncPopulate stores the job that fills the export, in the transaction that stores the
+// export: both are committed, or neither. The relay of the web app then enqueues the job. A
+// scheduler takes the job of a scheduled export to the queue when it is due.
+func (e *Export) AsyncPopulate(ctx context.Context, tx *gorm.DB) error {
 	job := Exporter.Job(e.ID)
 	if e.DueAt != nil {
-		job = job.In(time.Until(*e.DueAt))
+		job = job.At(*e.DueAt)
 	}
-	if _, err := jobs.Enqueue(ctx, job); err != nil {
-		return e.Fail(ctx, "could not be queued: Redis cannot be reached", fmt.Errorf("queueing export %d: %w", e.ID, err))
+	own, err := database.SQL(tx)
+	if err == nil {
+		_, err = outbox.Write(ctx, own, job)
+	}
+	if err != nil {
+		return fmt.Errorf("storing the job of export %d: %w", e.ID, err)
 	}
 	return nil
-}
-
-// enqueuer is the part of a resque.Client that an export needs.
-type enqueuer interface {
-	Enqueue(ctx context.Context, job resque.Job) (resque.Receipt, error)
 }
 
 // PerformLengthyComputation builds the export's file. A second call starts from the
@@ -94,7 +93,7 @@ func (e *Export) write(ctx context.Context, file *record.Draft) error {
 // exports is the table of the exports.
 type exports struct{ db *database.DB }
 
-// create stores and commits an empty export. If delay is not 0, the export is scheduled.
+// create stores and commits an empty export and its job. If delay is not 0, the export is scheduled.
 // If an export with the same token exists, and the token is not empty, create returns
 // that export, and made is false.
 func (x exports) create(ctx context.Context, rows int, seconds float64, delay time.Duration, token string) (e *Export, made bool, err error) {
@@ -109,7 +108,10 @@ func (x exports) create(ctx context.Context, rows int, seconds float64, delay ti
 	err = x.db.Alone(ctx, func(tx *gorm.DB) error {
 		e.ID = 0 // Alone may call this function again
 		result := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "token"}}, DoNothing: true}).Create(e)
-		if made = result.RowsAffected == 1; made || result.Error != nil {
+		if made = result.RowsAffected == 1; made {
+			return e.AsyncPopulate(ctx, tx)
+		}
+		if result.Error != nil {
 			return result.Error
 		}
 		*e = Export{}
@@ -136,17 +138,51 @@ func (x exports) find(ctx context.Context, id int64) (*Export, error) {
 	return e, nil
 }
 
-// delayAgain enqueues the jobs of the scheduled exports. It is for a Redis that has
-// started without them. Exports that were due meanwhile are built at once.
-func (x exports) delayAgain(ctx context.Context, jobs enqueuer) error {
+// mostStored is the number of jobs in the outbox that stored reads.
+const mostStored = 10_000
+
+// stored returns the ids of the exports whose jobs are in the outbox: the relay has not
+// enqueued them yet.
+func (x exports) stored(ctx context.Context) (map[int64]bool, error) {
+	conns, err := x.db.DB.DB()
+	if err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	entries, err := outbox.List(ctx, conns, mostStored)
+	if err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	ids := map[int64]bool{}
+	for _, e := range entries {
+		var id int64
+		job, err := resque.ParsePayload(e.Queue, e.Payload)
+		if err == nil && job.Class == Exporter.Class() && job.Bind(&id) == nil {
+			ids[id] = true
+		}
+	}
+	return ids, nil
+}
+
+// restore is for a Redis that has started without the jobs of the exports. It stores the jobs
+// of scheduled exports again, so that those that were due meanwhile are built at once, and
+// marks the others as failed. Jobs that are still in the outbox are not lost.
+func (x exports) restore(ctx context.Context) error {
+	stored, err := x.stored(ctx)
+	if err != nil {
+		return err
+	}
+	if err := record.Interrupt(ctx, x.db, "the demo was stopped before the export was done", stored); err != nil {
+		return err
+	}
 	var all []*Export
-	err := x.db.WithContext(ctx).Find(&all, "state = ?", record.Scheduled).Error
+	err = x.db.WithContext(ctx).Find(&all, "state = ?", record.Scheduled).Error
 	for _, e := range all {
-		e.In(x.db)
-		err = errors.Join(err, e.AsyncPopulate(ctx, jobs))
+		if !stored[e.ID] {
+			err = errors.Join(err, x.db.Alone(ctx, func(tx *gorm.DB) error { return e.AsyncPopulate(ctx, tx) }))
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("delaying the jobs of scheduled exports: %w", err)
+		return fmt.Errorf("storing the jobs of scheduled exports: %w", err)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -18,67 +17,43 @@ import (
 	"github.com/goresque/goresque/demo/customers"
 	"github.com/goresque/goresque/demo/database"
 	"github.com/goresque/goresque/demo/record"
-	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 )
 
-// jobs is an enqueuer that stores the jobs, or returns err.
-type jobs struct {
-	got []resque.Job
-	err error
-}
-
-func (j *jobs) Enqueue(_ context.Context, job resque.Job) (resque.Receipt, error) {
-	if j.err != nil {
-		return resque.Receipt{}, j.err
-	}
-	j.got = append(j.got, job)
-	return resque.Receipt{State: resque.Queued, Queue: job.Queue}, nil
-}
-
-func TestAsyncPopulate(t *testing.T) {
+func TestExportIsStoredWithItsJob(t *testing.T) {
 	t.Parallel()
-	db := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
+	x := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
+	now, _, err := x.create(t.Context(), 10, 0, 0, "token")
+	require.NoError(t, err)
+	again, made, err := x.create(t.Context(), 10, 0, 0, "token")
+	require.NoError(t, err)
+	assert.False(t, made)
+	assert.Equal(t, now.ID, again.ID)
+	later, _, err := x.create(t.Context(), 10, 0, time.Hour, "")
+	require.NoError(t, err)
+	conns, err := x.db.DB.DB()
+	require.NoError(t, err)
+	jobs, err := outbox.List(t.Context(), conns, 10)
+	require.NoError(t, err)
+	require.Len(t, jobs, 2)
+	for i, e := range []*Export{now, later} {
+		assert.Equal(t, "exports", jobs[i].Queue)
+		assert.Equal(t, fmt.Sprintf(`{"class":"Exporter","args":[%d]}`, e.ID), string(jobs[i].Payload))
+		assert.Equal(t, e.DueAt == nil, jobs[i].Due.IsZero())
+	}
+	assert.Equal(t, later.DueAt.Unix(), jobs[1].Due.Unix())
+	stored, err := x.stored(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[int64]bool{now.ID: true, later.ID: true}, stored)
+}
 
-	t.Run("enqueues the id of a committed export", func(t *testing.T) {
-		t.Parallel()
-		e, err := db.add(t.Context(), 10, 0)
-		require.NoError(t, err)
-		queue := &jobs{}
-		require.NoError(t, e.AsyncPopulate(t.Context(), queue))
-		require.Equal(t, []resque.Job{{Queue: "exports", Class: "Exporter", Args: []any{e.ID}}}, queue.got)
-
-		stored, err := db.find(t.Context(), e.ID)
-		require.NoError(t, err)
-		assert.Equal(t, record.Queued, stored.State)
-		assert.False(t, stored.Complete())
-	})
-
-	t.Run("marks an export that cannot be queued as failed", func(t *testing.T) {
-		t.Parallel()
-		e, err := db.add(t.Context(), 10, 0)
-		require.NoError(t, err)
-		require.ErrorContains(t, e.AsyncPopulate(t.Context(), &jobs{err: errors.New("no Redis")}), "no Redis")
-
-		stored, err := db.find(t.Context(), e.ID)
-		require.NoError(t, err)
-		assert.Equal(t, record.Failed, stored.State)
-		assert.Equal(t, "could not be queued: Redis cannot be reached", stored.Message)
-		assert.True(t, stored.Complete())
-	})
-
-	t.Run("keeps a ready export when the answer of Redis was lost", func(t *testing.T) {
-		t.Parallel()
-		e, err := db.add(t.Context(), 1, 0)
-		require.NoError(t, err)
-		worked, err := db.find(t.Context(), e.ID)
-		require.NoError(t, err)
-		require.NoError(t, worked.PerformLengthyComputation(t.Context()))
-
-		require.Error(t, e.AsyncPopulate(t.Context(), &jobs{err: resque.ErrMaybeQueued}))
-		stored, err := db.find(t.Context(), e.ID)
-		require.NoError(t, err)
-		assert.Equal(t, record.Ready, stored.State)
-	})
+func TestExportIsNotStoredWithoutItsJob(t *testing.T) {
+	t.Parallel()
+	x := testDatabase(t, filepath.Join(t.TempDir(), "a.db"), 1)
+	require.NoError(t, x.db.Exec("DROP TABLE goresque_outbox").Error)
+	_, _, err := x.create(t.Context(), 10, 0, 0, "")
+	require.ErrorContains(t, err, "storing an export: storing the job of export 1")
+	assert.Zero(t, count(t, x, "exports"))
 }
 
 func TestPerformLengthyComputation(t *testing.T) {
@@ -219,7 +194,7 @@ func TestInterruptFailsOnlyUnfinishedExports(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, ready.PerformLengthyComputation(t.Context()))
 
-	require.NoError(t, record.Interrupt(t.Context(), db.db, "stopped"))
+	require.NoError(t, record.Interrupt(t.Context(), db.db, "stopped", nil))
 	queued, err = db.find(t.Context(), queued.ID)
 	require.NoError(t, err)
 	assert.Equal(t, record.Failed, queued.State)

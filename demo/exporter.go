@@ -28,7 +28,7 @@ type store interface {
 
 // newMux returns the handlers of the demo's jobs. A job is much like a controller's
 // action: it gets an id and fetches the record, and the record does the work.
-func newMux(exports store, jobs enqueuer) *resque.Mux {
+func newMux(exports store) *resque.Mux {
 	perform := func(ctx context.Context, exportID int64) error {
 		export, err := exports.find(ctx, exportID)
 		if err != nil {
@@ -39,6 +39,6 @@ func newMux(exports store, jobs enqueuer) *resque.Mux {
 	mux := resque.NewMux()
 	mux.Handle(Exporter.Handler(perform))
 	mux.Handle(ExporterJob.Handler(perform))
-	mux.Handle(NightlyExport.Handler(nightly{exports, jobs, time.Now}.perform))
+	mux.Handle(NightlyExport.Handler(nightly{exports, time.Now}.perform))
 	return mux
 }

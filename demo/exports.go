@@ -10,17 +10,19 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"gorm.io/gorm"
 
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/demo/site"
 	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 )
 
-// exportsApp is the web app: it stores exports, enqueues their jobs and shows their
-// progress.
+// exportsApp is the web app: it stores exports with their jobs and shows their progress.
 type exportsApp struct {
 	exports exports
+	relay   *outbox.Relay // enqueues the jobs that were stored
 	jobs    *resque.Client
 	site    *site.Site
 
@@ -60,8 +62,8 @@ func (a *exportsApp) index(rw http.ResponseWriter, r *http.Request) error {
 	return a.site.Render(rw, http.StatusOK, "exports.html", view)
 }
 
-// create stores an empty export, enqueues its job and answers at once. With when=later
-// the job is delayed. If the same form is sent twice, as by a double click, create stores
+// create stores an empty export and its job, and answers at once. The relay enqueues the
+// job, now or, if Redis is away, when it is back. With when=later the job is delayed. If the same form is sent twice, as by a double click, create stores
 // one export.
 //
 // Ruby: exports#create.
@@ -81,28 +83,12 @@ func (a *exportsApp) create(rw http.ResponseWriter, r *http.Request) error {
 	default:
 		return &site.Error{Status: http.StatusBadRequest, Title: "Bad request", Text: fmt.Sprintf("An export can be built now or later, not %q.", when)}
 	}
-	// If the visitor leaves now, the export must still be stored and enqueued.
-	ctx := context.WithoutCancel(r.Context())
-	export, made, err := a.exports.create(ctx, a.rows, a.seconds, delay, token)
+	// If the visitor leaves now, the export must still be stored.
+	export, _, err := a.exports.create(context.WithoutCancel(r.Context()), a.rows, a.seconds, delay, token)
 	if err != nil {
 		return err
 	}
-	if !made {
-		return a.accepted(rw, r, export)
-	}
-	return a.populate(ctx, rw, r, export)
-}
-
-func (a *exportsApp) populate(ctx context.Context, rw http.ResponseWriter, r *http.Request, export *Export) error {
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
-	defer cancel()
-	if err := export.AsyncPopulate(ctx, a.jobs); err != nil {
-		return &site.Error{
-			Status: http.StatusServiceUnavailable, Title: "Your export could not be queued",
-			Text:  "Redis, which holds the queue, cannot be reached. Your export is stored: try again when Redis is back.",
-			Retry: status.Path(&export.Record) + "/retry", Cause: err,
-		}
-	}
+	a.relay.Wake()
 	return a.accepted(rw, r, export)
 }
 
@@ -153,15 +139,16 @@ func (a *exportsApp) download(rw http.ResponseWriter, r *http.Request, export *E
 	return nil
 }
 
-// retry enqueues the job of an export again. Two requests enqueue it once.
+// retry stores the job of an export again. Two requests store it once.
 func (a *exportsApp) retry(rw http.ResponseWriter, r *http.Request, export *Export) error {
 	ctx := context.WithoutCancel(r.Context())
-	queue, err := export.Retry(ctx)
+	queued, err := export.Retry(ctx, func(tx *gorm.DB) error { return export.AsyncPopulate(ctx, tx) })
 	if err != nil {
 		return err
 	}
-	if queue {
-		return a.populate(ctx, rw, r, export)
+	if queued {
+		a.relay.Wake()
+		return a.accepted(rw, r, export)
 	}
 	return status.Answer(rw, r, &export.Record)
 }

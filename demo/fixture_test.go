@@ -38,6 +38,7 @@ const patience = time.Minute
 // fixture is the web app with its Redis and database, and an HTTP client.
 type fixture struct {
 	redis   *embedded.Server
+	away    bool // redis is closed
 	client  *resque.Client
 	exports exports
 	app     *webApp
@@ -106,7 +107,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // work runs a worker until the test ends.
 func (f *fixture) work(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.exports, f.client), worker.Config{
+	w, err := worker.New(f.client, newMux(f.exports), worker.Config{
 		Queues: []string{"exports"}, PollInterval: 10 * time.Millisecond, Logger: quiet(),
 	})
 	require.NoError(t, err)
@@ -132,10 +133,27 @@ func runUntilEnd(t *testing.T, run command.Part) {
 	})
 }
 
-// add stores an export without a token.
+// add stores an export without a token and without a job.
 func (x exports) add(ctx context.Context, rows int, seconds float64) (*Export, error) {
-	e, _, err := x.create(ctx, rows, seconds, 0, "")
+	e := &Export{Record: record.Record{Seconds: seconds, Total: rows}, Rows: rows}
+	err := x.db.Alone(ctx, func(tx *gorm.DB) error {
+		e.ID = 0
+		return tx.Create(e).Error
+	})
+	e.In(x.db)
 	return e, err
+}
+
+// relayed waits until the relay has enqueued all jobs, unless Redis is away.
+func (f *fixture) relayed(t *testing.T) {
+	t.Helper()
+	if f.away {
+		return
+	}
+	require.Eventually(t, func() bool {
+		var n int64
+		return f.exports.db.Raw("SELECT count(*) FROM goresque_outbox").Scan(&n).Error == nil && n == 0
+	}, patience, time.Millisecond)
 }
 
 // reset empties the database, as another demo with --reset does.
@@ -192,7 +210,7 @@ func (e *Export) file(ctx context.Context) ([]byte, error) {
 // workOff performs all queued jobs.
 func (f *fixture) workOff(t *testing.T) {
 	t.Helper()
-	w, err := worker.New(f.client, newMux(f.exports, f.client), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
+	w, err := worker.New(f.client, newMux(f.exports), worker.Config{Queues: []string{"exports"}, UntilEmpty: true, Logger: quiet()})
 	require.NoError(t, err)
 	require.NoError(t, w.Run(t.Context()))
 }
@@ -223,6 +241,9 @@ func (f *fixture) send(t *testing.T, req *http.Request, header ...string) answer
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
+	if req.Method == http.MethodPost {
+		f.relayed(t)
+	}
 	return answer{resp, string(body)}
 }
 

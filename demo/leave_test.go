@@ -28,6 +28,7 @@ func (f *fixture) leaving(t *testing.T, method, path string) {
 	defer f.onQuery.Store(nil)
 	f.app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, path, nil))
 	require.Error(t, ctx.Err(), "the visitor did not leave")
+	f.relayed(t)
 }
 
 func TestActionsFinishAfterTheVisitorLeft(t *testing.T) {

@@ -23,20 +23,16 @@ var NightlyExport = resque.Define2[int, float64]("NightlyExport", Exporter.Queue
 // nightly performs NightlyExport.
 type nightly struct {
 	exports store
-	jobs    enqueuer
 	now     func() time.Time
 }
 
-// perform stores an export and enqueues its job. A job may be performed twice, for
+// perform stores an export and its job, which the web app's relay enqueues. A job may be performed twice, for
 // example if its worker was killed. So the token is the scheduled time: the nearest
 // minute, as clocks differ. The second of two jobs finds the export of the first.
 func (n nightly) perform(ctx context.Context, rows int, seconds float64) error {
 	token := scheduleName + n.now().UTC().Round(time.Minute).Format(" 2006-01-02 15:04")
-	export, made, err := n.exports.create(ctx, rows, seconds, 0, token)
-	if err != nil || !made {
-		return err
-	}
-	return export.AsyncPopulate(ctx, n.jobs)
+	_, _, err := n.exports.create(ctx, rows, seconds, 0, token)
+	return err
 }
 
 // scheduleName is the name of the persistent entry that schedulers run.

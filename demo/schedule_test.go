@@ -12,7 +12,7 @@ import (
 
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
-	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 	"github.com/goresque/goresque/resque/embedded"
 	"github.com/goresque/goresque/resque/scheduler"
 )
@@ -131,28 +131,39 @@ func TestScheduledExportsAreDelayedAgainAfterRedisHasLostThem(t *testing.T) {
 		_, _, err := x.create(t.Context(), 10, 0, time.Hour, "")
 		require.NoError(t, err)
 	}
+	require.NoError(t, x.db.Exec("DELETE FROM goresque_outbox").Error) // they were enqueued
+	for _, delay := range []time.Duration{0, time.Hour} {              // these were not
+		_, _, err := x.create(t.Context(), 10, 0, delay, "")
+		require.NoError(t, err)
+	}
 	require.NoError(t, x.db.Model(&Export{}).Where("id = 2").Update("due_at", time.Now().Add(-time.Hour)).Error)
 	third, err := x.find(t.Context(), 3)
 	require.NoError(t, err)
 	_, err = third.Cancel(t.Context())
 	require.NoError(t, err)
 
-	require.NoError(t, record.Interrupt(t.Context(), x.db, "the demo was stopped"))
-	require.NoError(t, x.delayAgain(t.Context(), client))
+	require.NoError(t, x.restore(t.Context()))
+	conns, err := x.db.DB.DB()
+	require.NoError(t, err)
+	runUntilEnd(t, (&outbox.Relay{DB: conns, Client: client, Logger: quiet()}).Run)
+	require.Eventually(t, func() bool {
+		stored, err := x.stored(t.Context())
+		return err == nil && len(stored) == 0
+	}, patience, time.Millisecond)
 	first, err := x.find(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Equal(t, record.Scheduled, first.State)
-	for id, want := range map[int64]int{1: 1, 2: 0, 3: 0} {
+	for id, want := range map[int64]int{1: 1, 2: 0, 3: 0, 4: 0, 5: 1} {
 		at, err := client.ScheduledAt(t.Context(), Exporter.Job(id))
 		require.NoError(t, err)
 		require.Len(t, at, want, "export %d", id)
-		if want == 1 {
+		if id == 1 {
 			assert.WithinDuration(t, *first.DueAt, at[0], time.Second)
 		}
 	}
 	size, err := client.Size(t.Context(), Exporter.Queue())
 	require.NoError(t, err)
-	assert.EqualValues(t, 1, size, "export 2 was due while the demo was stopped")
+	assert.EqualValues(t, 2, size, "export 2 was due while the demo was stopped, and export 4 was not enqueued")
 }
 
 func TestScheduleIsSetAndRemoved(t *testing.T) {
@@ -218,8 +229,9 @@ func TestNightlyExportMakesOneExportForEachScheduledTime(t *testing.T) {
 		late time.Duration
 		want int
 	}{{-200 * time.Millisecond, 1}, {time.Second, 1}, {20 * time.Second, 1}, {time.Minute, 2}, {24 * time.Hour, 3}} {
-		n := nightly{f.exports, f.client, func() time.Time { return three.Add(c.late) }}
+		n := nightly{f.exports, func() time.Time { return three.Add(c.late) }}
 		require.NoError(t, n.perform(t.Context(), 5, 0))
+		f.relayed(t)
 		all, err := f.exports.latest(t.Context(), 10)
 		require.NoError(t, err)
 		require.Len(t, all, c.want, "after call %d", i+1)
@@ -228,17 +240,6 @@ func TestNightlyExportMakesOneExportForEachScheduledTime(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, c.want, size)
 	}
-}
-
-func TestNightlyExportFailsIfItCannotBeQueued(t *testing.T) {
-	t.Parallel()
-	f := scheduled(t, time.Hour)
-	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://127.0.0.1:1"})
-	require.NoError(t, err)
-	nowhere, err := resque.New(rdb, resque.Config{})
-	require.NoError(t, err)
-	require.ErrorContains(t, nightly{f.exports, nowhere, time.Now}.perform(t.Context(), 5, 0), "queueing export 1")
-	assert.Equal(t, record.Failed, f.json(t, "/exports/1").State)
 }
 
 func TestBrowserCountsDownToAScheduledExport(t *testing.T) {

@@ -159,37 +159,45 @@ func TestAnswersSetSecurityHeaders(t *testing.T) {
 	assert.Equal(t, http.StatusNotModified, f.do(t, "GET", "/static/app.css", "If-None-Match", css.Header.Get("ETag")).StatusCode)
 }
 
-func TestExportFailsWithoutRedisAndCanBeRetried(t *testing.T) {
+func TestExportIsBuiltWhenRedisIsBack(t *testing.T) {
 	t.Parallel()
 	f := setUp(t, 10, 0)
 	addr := f.redis.Addr()
 	f.redis.Close()
+	f.away = true
 
-	got := f.do(t, "POST", "/exports")
-	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	for _, want := range []string{"could not be queued", "Try again", `action="/exports/1/retry"`, "/static/app.css"} {
-		assert.Contains(t, got.body, want)
-	}
-	export := f.json(t, "/exports/1")
-	assert.Equal(t, record.Failed, export.State)
-	assert.True(t, export.Complete)
-	assert.Contains(t, *export.Error, "could not be queued: ")
-	assert.Contains(t, f.do(t, "GET", "/exports").body, "Try again")
-	assert.Equal(t, http.StatusServiceUnavailable, f.do(t, "POST", "/exports/1/retry").StatusCode)
+	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
+	assert.Contains(t, f.do(t, "GET", "/exports").body, wantFlash)
+	assert.Equal(t, record.Queued, f.json(t, "/exports/1").State)
+	assert.Equal(t, "1st in line", f.json(t, "/exports/1").Message)
+	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports").StatusCode)
+	f.do(t, "POST", "/exports/2/delete")
+	stored, err := f.exports.stored(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[int64]bool{1: true}, stored)
 
-	var err error
 	f.redis, err = embedded.Start(addr)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/retry").StatusCode)
-	assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/retry").StatusCode, "a double click")
-	assert.Contains(t, f.do(t, "GET", "/exports").body, wantFlash)
+	f.away = false
+	f.relayed(t)
 	f.workOff(t)
-	export = f.json(t, "/exports/1")
-	assert.Equal(t, record.Ready, export.State)
-	assert.Nil(t, export.Error)
+	assert.Equal(t, record.Ready, f.json(t, "/exports/1").State)
 	processed, err := f.client.Stat(t.Context(), "processed")
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, processed)
+}
+
+func TestTwoRetriesAreOneJob(t *testing.T) {
+	t.Parallel()
+	f := setUp(t, 10, 0)
+	f.newExport(t)
+	f.do(t, "POST", "/exports/1/cancel")
+	for range 2 {
+		assert.Equal(t, http.StatusSeeOther, f.do(t, "POST", "/exports/1/retry").StatusCode)
+	}
+	size, err := f.client.Size(t.Context(), "exports")
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, size)
 }
 
 func TestFailedJobsAreRecorded(t *testing.T) {

@@ -8,15 +8,18 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/goresque/goresque/demo/database"
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/demo/site"
 	"github.com/goresque/goresque/demo/status"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/outbox"
 )
 
 // Actions cancels and deletes exports.
 type Actions struct {
 	Client *resque.Client
+	DB     *database.DB
 	Job    func(id int64) resque.Job // the job of an export
 	Log    *slog.Logger
 }
@@ -56,11 +59,23 @@ func (a *Actions) dequeue(ctx context.Context, export *record.Record) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := a.Client.RemoveDelayed(ctx, a.Job(export.ID)) // first: the scheduler may move it to the queue
-	if err == nil {
-		_, _, err = a.Client.Dequeue(ctx, a.Job(export.ID))
-	}
-	if err != nil {
+	if err := a.remove(ctx, a.Job(export.ID)); err != nil {
 		a.Log.Warn("job not dequeued", "export", export.ID, "err", err)
 	}
+}
+
+// remove removes a job from where it waits, in the order in which it moves: the relay takes
+// it from the outbox to Redis, and the scheduler from the delayed jobs to the queue.
+func (a *Actions) remove(ctx context.Context, job resque.Job) error {
+	conns, err := a.DB.DB.DB()
+	if err == nil {
+		_, err = outbox.Remove(ctx, conns, job)
+	}
+	if err == nil {
+		_, err = a.Client.RemoveDelayed(ctx, job)
+	}
+	if err == nil {
+		_, _, err = a.Client.Dequeue(ctx, job)
+	}
+	return err //nolint:wrapcheck // dequeue logs it
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/goresque/goresque/cli"
 	"github.com/goresque/goresque/demo/database"
-	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -22,7 +21,7 @@ type App struct {
 	Queue, Class string // of the job, for the screen
 	Models       []any  // of the database's tables
 	Parts        func(env *cli.Env, o Opened) ([]Part, error)
-	Restore      func(ctx context.Context, o Opened) error // delays jobs again that an embedded Redis has lost
+	Restore      func(ctx context.Context, o Opened) error // for an embedded Redis, which has lost the jobs of an earlier demo
 }
 
 // Part is a part of the demo. It runs until its context ends.
@@ -126,12 +125,6 @@ func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeDatabase()) }()
-	if own {
-		// The jobs of an earlier demo were lost with its embedded Redis.
-		if err := record.Interrupt(ctx, db, "the demo was stopped before the export was done"); err != nil {
-			return err
-		}
-	}
 	client, err := resque.New(rdb, resque.Config{})
 	if err != nil {
 		return err
@@ -140,7 +133,7 @@ func (o *options) run(ctx context.Context, env *cli.Env, app App) (err error) {
 		o.Workers = 0
 	}
 	o.Listener, o.Hosts, o.Client, o.DB = listener, o.addr.hosts(listener), client, db
-	if own {
+	if own { // the jobs of an earlier demo were lost with its embedded Redis
 		if err := app.Restore(ctx, o.Opened); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"github.com/goresque/goresque/resque/outbox"
 )
 
 // DB is an open database. Several processes may use the same one at the same time.
@@ -21,8 +24,11 @@ type DB struct {
 	At Location
 }
 
-// Open opens the database at a location and creates the models' tables if they do
-// not exist. It refuses a database that has other tables.
+// outboxTable is the table of package outbox.
+const outboxTable = "goresque_outbox"
+
+// Open opens the database at a location and creates the models' tables and that of package
+// outbox if they do not exist. It refuses a database that has other tables.
 func Open(ctx context.Context, at Location, models ...any) (*DB, error) {
 	return open(ctx, at, func(tx *gorm.DB) error { return migrate(tx, models) })
 }
@@ -35,6 +41,9 @@ func Reset(ctx context.Context, at Location, models ...any) (*DB, error) {
 		}
 		if err := tx.Migrator().DropTable(models...); err != nil {
 			return err //nolint:wrapcheck // open wraps it
+		}
+		if err := tx.Exec("DELETE FROM " + outboxTable).Error; err != nil {
+			return err
 		}
 		return tx.AutoMigrate(models...)
 	})
@@ -81,7 +90,14 @@ func migrate(tx *gorm.DB, models []any) error {
 	if err := ours(tx, models); err != nil {
 		return err
 	}
-	return tx.AutoMigrate(models...)
+	if err := tx.AutoMigrate(models...); err != nil {
+		return err
+	}
+	own, err := SQL(tx)
+	if err != nil {
+		return err
+	}
+	return outbox.Migrate(tx.Statement.Context, own)
 }
 
 // ownSchema creates the demo's schema if it does not exist. CREATE SCHEMA IF NOT
@@ -103,7 +119,7 @@ func ours(tx *gorm.DB, models []any) error {
 		return fmt.Errorf("listing its tables: %w", err)
 	}
 	tables = slices.DeleteFunc(tables, func(name string) bool { return strings.HasPrefix(name, "sqlite_") })
-	own := map[string]bool{}
+	own := map[string]bool{outboxTable: true}
 	for _, model := range models {
 		statement := gorm.Statement{DB: tx}
 		if err := statement.Parse(model); err != nil {
@@ -122,6 +138,17 @@ func ours(tx *gorm.DB, models []any) error {
 		return fmt.Errorf("it is not the demo's: it has a table %s but not all of the demo's tables; name another database with --data or DATABASE_URL", tables[0])
 	}
 	return nil
+}
+
+// SQL returns the transaction of database/sql in which tx runs, for packages that do not
+// know gorm. tx must be the argument of the function that [gorm.DB.Transaction] or Alone
+// calls.
+func SQL(tx *gorm.DB) (*sql.Tx, error) {
+	own, ok := tx.Statement.ConnPool.(*sql.Tx)
+	if !ok {
+		return nil, fmt.Errorf("the statement runs in a %T, not in a transaction", tx.Statement.ConnPool)
+	}
+	return own, nil
 }
 
 // Close closes all connections.

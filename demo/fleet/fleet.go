@@ -25,6 +25,7 @@ type Fleet struct {
 	Classes []string    // the classes of the exports' jobs, whose one argument is the export's id
 	Mux     *resque.Mux // unwraps the jobs of Rails
 	Job     func(id int64) resque.Job
+	Stored  func(ctx context.Context) (map[int64]bool, error) // the exports whose jobs are not in Redis yet
 
 	mu       sync.Mutex
 	asked    time.Time
@@ -84,13 +85,17 @@ type Jobs struct {
 	Cut     bool // more jobs may wait than Waiting shows
 }
 
-// Jobs finds the exports' jobs in the queue and in the workers' records. It reads the
-// first 10,000 queued jobs.
+// Jobs finds the exports' jobs in the database, in the queue and in the workers' records. It
+// reads the first 10,000 queued jobs.
 func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
-	found := Jobs{Waiting: map[int64]bool{}, Running: map[int64]resque.RegisteredWorker{}}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	// Read the queue first: a job that a worker then takes is found as running.
+	// Read in the order in which a job moves: one that moves meanwhile is found later.
+	stored, err := f.Stored(ctx)
+	if err != nil {
+		return Jobs{}, err
+	}
+	found := Jobs{Waiting: stored, Running: map[int64]resque.RegisteredWorker{}}
 	read := 0
 	for job, err := range f.Client.Peek(ctx, f.Queue, 0, mostRead) {
 		if bad := (*resque.UnreadableError)(nil); err != nil && !errors.As(err, &bad) {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,8 +21,10 @@ func testFleet(t *testing.T) *Fleet {
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})
 	require.NoError(t, err)
-	return &Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux()}
+	return &Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux(), Stored: noneStored}
 }
+
+func noneStored(context.Context) (map[int64]bool, error) { return map[int64]bool{}, nil }
 
 // push adds payloads to the queue in one command.
 func (f *Fleet) push(t *testing.T, payloads ...any) {

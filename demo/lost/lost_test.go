@@ -1,6 +1,7 @@
 package lost
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -34,7 +35,7 @@ func testSweeper(t *testing.T) *Sweeper {
 	require.NoError(t, err)
 	return &Sweeper{
 		DB: db, Log: slog.New(slog.DiscardHandler), After: after,
-		Fleet: &fleet.Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux(), Job: testJob},
+		Fleet: &fleet.Fleet{Client: client, Queue: "exports", Classes: []string{"Exporter"}, Mux: resque.NewMux(), Job: testJob, Stored: func(context.Context) (map[int64]bool, error) { return map[int64]bool{}, nil }},
 	}
 }
 

@@ -80,11 +80,12 @@ func Line(ctx context.Context, db *database.DB) (map[int64]int, error) {
 }
 
 // Interrupt marks all queued and building records as failed. It is for a database
-// whose jobs no longer exist. Scheduled records stay: their jobs can be delayed again.
-func Interrupt(ctx context.Context, db *database.DB, why string) error {
+// whose jobs no longer exist. Scheduled records stay: their jobs can be delayed again. Those
+// in except also stay: their jobs exist.
+func Interrupt(ctx context.Context, db *database.DB, why string, except map[int64]bool) error {
 	records, err := UnderWay(ctx, db)
 	for _, r := range records {
-		if r.State == Scheduled {
+		if r.State == Scheduled || except[r.ID] {
 			continue
 		}
 		_, failed := r.Lose(ctx, why)

@@ -110,10 +110,10 @@ func (r *Record) DueBy(now time.Time) bool {
 // the method can change. In both cases they update r from the database. If the
 // record does not exist, r.State is Deleted.
 
-// Retry marks a record that ended without a file as queued. The caller enqueues the
-// job.
-func (r *Record) Retry(ctx context.Context) (bool, error) {
-	return r.move(ctx, Queued, "", "state IN ?", []State{Failed, Cancelled, Expired})
+// Retry marks a record that ended without a file as queued. It calls populate, which
+// stores the job, in the same transaction.
+func (r *Record) Retry(ctx context.Context, populate func(tx *gorm.DB) error) (bool, error) {
+	return r.moveWith(ctx, populate, Queued, "", "state IN ?", []State{Failed, Cancelled, Expired})
 }
 
 // Cancel marks a scheduled, queued or building record as cancelled. Its run ends at
@@ -147,6 +147,11 @@ func (r *Record) PutBack(ctx context.Context) (bool, error) {
 // move changes the state if a condition holds. It ends the run and removes the file:
 // none of the new states has a file.
 func (r *Record) move(ctx context.Context, to State, message, condition string, args ...any) (ok bool, err error) {
+	return r.moveWith(ctx, func(*gorm.DB) error { return nil }, to, message, condition, args...)
+}
+
+// moveWith is like move. If the state changes, it calls also in the same transaction.
+func (r *Record) moveWith(ctx context.Context, also func(*gorm.DB) error, to State, message, condition string, args ...any) (ok bool, err error) {
 	err = r.db.Alone(ctx, func(tx *gorm.DB) error {
 		if _, err := lock(tx, r.ID); errors.Is(err, gorm.ErrRecordNotFound) {
 			r.State = Deleted
@@ -169,6 +174,9 @@ func (r *Record) move(ctx context.Context, to State, message, condition string, 
 			return err
 		}
 		*r = now
+		if ok {
+			return also(tx)
+		}
 		return nil
 	})
 	if err != nil {

@@ -2,12 +2,14 @@ package record
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 )
 
 // Each change from outside is possible only in some states. It gives the record a new
@@ -20,7 +22,7 @@ func TestChangesFromOutsideNeedAState(t *testing.T) {
 		from   []State
 		to     State
 	}{
-		"retry":  {(*Record).Retry, []State{Failed, Cancelled, Expired}, Queued},
+		"retry":  {func(r *Record, ctx context.Context) (bool, error) { return r.Retry(ctx, nothing) }, []State{Failed, Cancelled, Expired}, Queued},
 		"cancel": {(*Record).Cancel, []State{Queued, Building}, Cancelled},
 		"expire": {(*Record).Expire, []State{Ready}, Expired},
 		"lose":   {func(r *Record, ctx context.Context) (bool, error) { return r.Lose(ctx, "why") }, all, Failed},
@@ -53,6 +55,21 @@ func TestChangesFromOutsideNeedAState(t *testing.T) {
 			}
 		})
 	}
+}
+
+func nothing(*gorm.DB) error { return nil }
+
+// If the job cannot be stored, the record does not change.
+func TestRetryIsRolledBackWithItsJob(t *testing.T) {
+	t.Parallel()
+	db := testDatabase(t)
+	r := newRecord(t, db)
+	require.NoError(t, db.Model(r).Update("state", Failed).Error)
+	r = find(t, db, r.ID)
+	ok, err := r.Retry(t.Context(), func(*gorm.DB) error { return errors.New("no table") })
+	require.ErrorContains(t, err, "no table")
+	assert.False(t, ok)
+	assert.Equal(t, Failed, find(t, db, r.ID).State)
 }
 
 func contains(all []State, s State) bool {
@@ -149,7 +166,7 @@ func TestListsReturnTheRecordsOfAState(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[int64]int{again.ID: 1, queued.ID: 2}, line)
 
-	require.NoError(t, Interrupt(t.Context(), db, "stopped"))
+	require.NoError(t, Interrupt(t.Context(), db, "stopped", nil))
 	assert.Equal(t, []int64{scheduled.ID}, ids(UnderWay(t.Context(), db)))
 	assert.Equal(t, Ready, find(t, db, ready.ID).State)
 }
