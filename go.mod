@@ -7,6 +7,7 @@ require (
 	github.com/gomodule/redigo v1.9.2
 	github.com/gorilla/mux v1.8.0
 	github.com/jackc/pgx/v5 v5.5.4
+	github.com/mattn/go-sqlite3 v1.14.17
 	github.com/spf13/cobra v1.6.0
 	github.com/spf13/pflag v1.0.5
 	github.com/stretchr/testify v1.8.4
@@ -24,7 +25,6 @@ require (
 	github.com/jackc/puddle/v2 v2.2.1 // indirect
 	github.com/jinzhu/inflection v1.0.0 // indirect
 	github.com/jinzhu/now v1.1.5 // indirect
-	github.com/mattn/go-sqlite3 v1.14.17 // indirect
 	github.com/pmezard/go-difflib v1.0.0 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	golang.org/x/crypto v0.17.0 // indirect

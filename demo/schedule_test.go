@@ -12,8 +12,8 @@ import (
 
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
-	"github.com/goresque/goresque/resque/outbox"
 	"github.com/goresque/goresque/resque/embedded"
+	"github.com/goresque/goresque/resque/outbox"
 	"github.com/goresque/goresque/resque/scheduler"
 )
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -422,4 +423,12 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+func TestGuideHasTheStatements(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/outbox.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(guide), "```sql\n"+PostgresTable+"\n```")
+	assert.Contains(t, string(guide), "```sql\n"+SQLiteTable+"\n```")
 }
