@@ -42,6 +42,25 @@ func (j Job) In(d time.Duration) Job {
 	return j
 }
 
+// Delayed reports whether the job is delayed by [Job.At] or [Job.In], and until when if it
+// is enqueued at now. Packages that write jobs with their own scripts use it together with
+// [Job.Undelayed].
+func (j Job) Delayed(now time.Time) (until time.Time, ok bool) {
+	switch {
+	case j.due == nil:
+		return time.Time{}, false
+	case j.due.at.IsZero():
+		return now.Add(j.due.in), true
+	}
+	return j.due.at, true
+}
+
+// Undelayed returns a copy of the job that is not delayed.
+func (j Job) Undelayed() Job {
+	j.due = nil
+	return j
+}
+
 // EnqueueAt is [Client.Enqueue] of job.At(t).
 //
 // Ruby: Resque.enqueue_at and, with [Job.To], Resque.enqueue_at_with_queue.

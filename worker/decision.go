@@ -51,16 +51,27 @@ func (s *slot) decideOn(in *runningJob, e policy.Ending, at time.Time, attrs []a
 	return last
 }
 
-// with adds to an outcome what the policies of the job add to an end of this kind. They
-// expect nothing, so it is not decided again.
+// with adds to an outcome what the policies of the job add to an end of this kind. Only the
+// end of a member of a batch expects something, and may be decided again.
 func (s *slot) with(in *runningJob, kind policy.Kind, last *finished) *finished {
-	if in.policies == nil {
+	if in.policies == nil && !in.isMember() {
 		return last
 	}
-	job := s.ended(in)
-	e, wrong := in.policies.End(&job, policy.Ending{Kind: kind})
-	s.logWrong(in, wrong)
-	last.Effects = slices.Concat(e.Effects, last.Effects)
+	job, effects := s.ended(in), last.Effects
+	job.Skipped = in.skipped
+	decide := func() {
+		e, wrong := in.policies.End(&job, policy.Ending{Kind: kind})
+		s.logWrong(in, wrong)
+		last.Effects, last.Expect = slices.Concat(e.Effects, effects), e.Expect
+	}
+	decide()
+	if len(last.Expect) > 0 {
+		last.Again = func(expected []store.Expectation, values []store.Value) store.Outcome {
+			job.Note(expected, values)
+			decide()
+			return last.Outcome
+		}
+	}
 	return last
 }
 

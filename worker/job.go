@@ -28,6 +28,7 @@ type slot struct {
 	exchange  exchanger
 	admission admission
 	outcomes  outcomes
+	batches   *batches
 	timeouts  timeouts
 	cfg       Config
 	log       *slog.Logger
@@ -85,6 +86,7 @@ type runningJob struct {
 	class    string // of job; middleware may change that one
 	args     []json.RawMessage
 	policies policy.Set
+	skipped  bool        // it is not performed, because its batch is cancelled
 	admitted *policy.Job // what it was given; nil if it was not admitted
 	started  time.Time
 	quiet    bool // lines of the level Info are not logged
@@ -105,6 +107,7 @@ func (r *run) newSlot(id string, children *fork.Pool) *slot {
 	s := &slot{
 		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, cfg: cfg, log: cfg.Logger, changed: r.changed,
 		outcomes:  outcomes{r.backend, cfg.FailureLists},
+		batches:   r.batches,
 		performer: inProcess{r.handler},
 		timeouts:  timeouts{handler: r.handler, timeout: cfg.Timeout, stuck: &r.stuck, log: cfg.Logger},
 	}
@@ -171,7 +174,11 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 		return s.finish(&runningJob{reserved: r, job: outer, started: time.Now()}, err), true
 	}
 	in := &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
-	if in.policies = resque.PoliciesOf(s.handler, in.class); in.policies.Admits() {
+	in.policies = resque.PoliciesOf(s.handler, in.class)
+	if in.isMember() && s.batches.isCancelled(ctx, r.Payload) {
+		return s.skip(in), true
+	}
+	if in.policies.Admits() {
 		if last = s.admit(ctx, in); last != nil {
 			return last, true
 		}
@@ -319,7 +326,7 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 		s.log.Info("job put back: the worker is stopping", attrs...)
 		return s.returned(in)
 	}
-	if in.policies != nil || snoozes(err) {
+	if in.policies != nil || snoozes(err) || in.isMember() {
 		return s.decide(in, err, now, attrs)
 	}
 	s.log.Error("job failed", append(attrs, "err", err)...)

@@ -97,6 +97,7 @@ type run struct {
 	exchange   *exchange.Exchange
 	admissions *exchange.Admissions
 	redis      *exchange.Outage
+	batches    *batches
 	changed    pulse
 	drained    chan chan struct{} // no jobs are left; the receiver closes the sent channel when the hook has returned
 
@@ -107,6 +108,7 @@ type run struct {
 func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
 	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Attrs: resque.LogAttrs, Logger: w.cfg.Logger}
+	r.batches = newBatches(w.backend)
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
 	r.admissions = exchange.NewAdmissions(w.backend, r.redis, resque.LogAttrs, w.cfg.Logger)

@@ -111,6 +111,7 @@ func (c *caller) runAts(n int) []string {
 func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Exchanged, attempt int) (again []*slot) {
 	x.notePaused(reply.Paused)
 	registered := x.caller.report(ctx, reply)
+	decided := slices.ContainsFunc(batch, func(s *slot) bool { return s.last != nil && s.last.Again != nil })
 	recorded := x.caller.noteResults(reply.Finished, attempt)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -147,7 +148,7 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 		x.look = true
 	case !short: // all slots in this call got a job, so there may be more
 		x.look = len(x.idle) > 0
-	case x.cfg.UntilEmpty && !rested && (registered || !x.caller.queues.fresh): // jobs may have made new queues
+	case x.cfg.UntilEmpty && !rested && (registered || decided || !x.caller.queues.fresh): // jobs and policies may have made new queues
 		x.caller.queues.forget()
 		x.look = true
 	}

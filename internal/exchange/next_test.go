@@ -136,7 +136,7 @@ func TestChangedOutcomesAreChosenAgain(t *testing.T) {
 			last.Again = func(expected []store.Expectation, values []store.Value) store.Outcome {
 				assert.True(t, x.mu.TryLock(), "Again is called without the lock")
 				x.mu.Unlock()
-				events = append(events, fmt.Sprint(expected, values))
+				events = append(events, fmt.Sprint(expected[0].Key, expected[0].Value, values))
 				o := last.Outcome
 				o.Expect = []store.Expectation{{Key: "k", Value: values[0].Text}}
 				if stops {
@@ -149,7 +149,7 @@ func TestChangedOutcomesAreChosenAgain(t *testing.T) {
 			}
 			_, ok = x.Next(ctx, "1", last)
 			assert.False(t, ok)
-			assert.Equal(t, []string{"[{k }] [{1 false}]", "[{k 1}] [{1 false}]", "recorded"}, events)
+			assert.Equal(t, []string{"k[{1 false}]", "k1[{1 false}]", "recorded"}, events)
 			var finished [][]string
 			for _, call := range s.asked()[1:4] {
 				finished = append(finished, call.finished)

@@ -187,6 +187,9 @@ type Job struct {
 	// class is an Admitter.
 	Token string
 
+	// Skipped means that the job was not performed, because its batch is cancelled.
+	Skipped bool
+
 	Store *store.Store
 	Now   func() time.Time // on Redis's clock
 
@@ -293,8 +296,16 @@ func (e *Ending) Failed() bool {
 }
 
 // End returns the end of a job. Of e, the caller sets Kind, Err, Verdict and Failure. wrong
-// is the panic of a policy: the changes of the policies are then dropped.
+// is the panic of a policy: the changes of the policies are then dropped. If the job is a
+// member of a batch, its end is counted there. That is decided last, because a job that is
+// performed again has not ended.
 func (s Set) End(job *Job, e Ending) (_ Ending, wrong error) {
+	e, wrong = s.decide(job, e)
+	job.countMember(&e)
+	return e, wrong
+}
+
+func (s Set) decide(job *Job, e Ending) (_ Ending, wrong error) {
 	e.Fail = e.Kind == Failed || e.Kind == Crashed
 	if e.Kind == Snoozed {
 		e.Again = job.Again(job.Queue, job.Payload, *e.Verdict.Wait)

@@ -17,6 +17,12 @@ func (c *call) outcome(o Outcome, shared ...any) {
 	c.args = append(c.args, o.Guard, effects)
 	for _, e := range o.Expect {
 		c.keys = append(c.keys, e.Key)
+		if e.member != nil {
+			c.keys = append(c.keys, e.member.keys...)
+			c.args = append(c.args, "BATCH", 1+len(e.member.args), len(e.member.keys))
+			c.args = append(c.args, e.member.args...)
+			continue
+		}
 		c.args = append(c.args, "EXPECT", 1, e.Value)
 	}
 	for _, e := range o.Effects {

@@ -162,6 +162,19 @@ func attemptsName(class, id string) string {
 // rubySpace is what \s matches in a regular expression of Ruby.
 const rubySpace = " \t\r\n\f\v"
 
+// batch is the key of the hash of a batch. With a part it is that of one of its strings
+// of bits: see batchBits. Ruby has no such keys.
+func (k keys) batch(id string, part ...string) string {
+	if len(part) > 0 {
+		return k.rdb.Key("goresque:batch", id, part[0])
+	}
+	return k.rdb.Key("goresque:batch", id)
+}
+
+// batches is the key of the sorted set of the ids of batches, by the time in ms at which
+// they expire; inf if that is not known. Ruby has no such key.
+func (k keys) batches() string { return k.rdb.Key("goresque:batches") }
+
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.
 func (k keys) crashes(payload []byte) string {

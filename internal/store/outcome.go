@@ -22,7 +22,11 @@ type Outcome struct {
 
 // Expectation is the value that a string key must have. Value is empty if the key must
 // not exist, and has at most 1,024 bytes.
-type Expectation struct{ Key, Value string }
+type Expectation struct {
+	Key, Value string
+
+	member *memberEnd // see MemberEnded
+}
 
 // Value is the value of a key that an outcome expected to be different.
 type Value struct {

@@ -8,10 +8,13 @@
 -- of which grows by one.
 --
 -- The first effects may have the command EXPECT and one argument: the value that the
--- key must have, '' if it must not exist.
+-- key must have, '' if it must not exist. The last of these may have the command BATCH,
+-- which counts the end of a member of a batch, unless a value was not the expected one:
+-- see batch_end in batch.lua.
 --
--- The command of an effect may be the name of a function in named. Such an effect may have
--- more than one key: its first argument is the number of the others, which follow in KEYS.
+-- The command of an effect may be the name of a function in named. Such an effect, and
+-- BATCH, may have more than one key: its first argument is the number of the others, which
+-- follow in KEYS.
 
 local next_key, next_arg
 
@@ -87,9 +90,9 @@ local function run(effects, ours)
   local status, values, differs = ours and 1 or 0, nil, false
   for _ = 1, effects do
     local command, k, count = arg(), key(), tonumber(arg())
-    local from = next_arg
+    local from, more = next_arg, next_key
     next_arg = from + count
-    local keys = named[command] and more_keys(k, tonumber(ARGV[from]))
+    local keys = (named[command] or command == 'BATCH') and more_keys(k, tonumber(ARGV[from]))
     if status ~= 1 then
       -- it is only read
     elseif command == 'EXPECT' then
@@ -97,6 +100,14 @@ local function run(effects, ours)
       differs = differs or value ~= ARGV[from]
       values = values or {}
       values[#values + 1] = type(value) == 'string' and value or 0
+    elseif command == 'BATCH' then
+      local reply = not differs and batch_end(k, more, #keys - 1, from + 1) or nil
+      values = values or {}
+      values[#values + 1] = type(reply) == 'string' and reply or ''
+      differs = differs or type(reply) == 'string'
+      if type(reply) == 'table' then
+        status = reply.err
+      end
     elseif differs then
       status = values
     elseif keys then

@@ -49,6 +49,8 @@ type scripts struct {
 	fire, schedulePublish              *redis.Script
 	scheduleSet, scheduleRemove        *redis.Script
 	scheduleChanges                    *redis.Script
+	batchOpen, batchAdd                *redis.Script
+	batchSeal, batchEnd                *redis.Script
 }
 
 // New returns a store on rdb.
@@ -57,10 +59,10 @@ func New(rdb Redis) *Store {
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
-			exchange: redis.NewScript(-1, outcomeLua+payloadLua+exchangeLua),
+			exchange: redis.NewScript(-1, batchLua+outcomeLua+payloadLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, outcomeLua+pruneLua),
-			admit:    redis.NewScript(-1, outcomeLua+admitLua),
+			prune:    redis.NewScript(-1, batchLua+outcomeLua+pruneLua),
+			admit:    redis.NewScript(-1, batchLua+outcomeLua+admitLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
 			release:  redis.NewScript(-1, releaseLua),
@@ -96,6 +98,11 @@ func New(rdb Redis) *Store {
 			schedulePublish: redis.NewScript(-1, schedulePublishLua),
 			scheduleSet:     redis.NewScript(-1, scheduleSetLua),
 			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
+
+			batchOpen: redis.NewScript(-1, batchOpenLua),
+			batchAdd:  redis.NewScript(-1, batchLua+outcomeLua+batchAddLua),
+			batchEnd:  redis.NewScript(-1, batchLua+outcomeLua+batchEndLua),
+			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith
