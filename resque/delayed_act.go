@@ -88,6 +88,10 @@ type delayedBulk struct {
 	trash store.Trash
 	tell  func(BulkProgress)
 
+	retries *Retries       // only jobs that wait for another attempt; nil for all
+	giveUp  *GiveUpOptions // record them as failures; nil otherwise
+	forgot  forgotten
+
 	named    bool // whether the jobs are given by id
 	progress BulkProgress
 	errs     []error // about given jobs that could not be changed
@@ -111,11 +115,9 @@ func (d *Delayed) matching(ctx context.Context, b *delayedBulk, filter DelayedFi
 			return b.progress, wrapped(err)
 		}
 		b.progress.Seen += int64(len(part))
-		var found []delayedItem
-		for _, i := range part {
-			if i, ok := m.match(i); ok {
-				found = append(found, i)
-			}
+		found, err := b.waiting(ctx, m.all(part))
+		if err != nil {
+			return b.progress, err
 		}
 		if err := b.part(ctx, w, found); err != nil {
 			return b.progress, err
@@ -124,6 +126,19 @@ func (d *Delayed) matching(ctx context.Context, b *delayedBulk, filter DelayedFi
 			b.tell(b.progress)
 		}
 	}
+}
+
+// waiting returns the items to act on.
+func (b *delayedBulk) waiting(ctx context.Context, items []delayedItem) ([]delayedItem, error) {
+	if b.retries == nil {
+		return items, nil
+	}
+	found, err := b.retries.waiting(ctx, items, b.forgot)
+	items = make([]delayedItem, len(found))
+	for n, one := range found {
+		items[n] = one.item
+	}
+	return items, err
 }
 
 // part acts on the jobs of a part. Each removal moves the following jobs of its second
@@ -174,9 +189,19 @@ func delayedChunks(items []delayedItem) iter.Seq[[]delayedItem] {
 // act acts on jobs, which must be sorted, in one call. It returns those that are done,
 // and those that were not at their position.
 func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone []delayedItem, err error) {
+	attempts, records, err := b.attemptsOf(ctx, items)
+	if err != nil {
+		return nil, nil, err
+	}
 	var acts []store.DelayedAct
 	var of []delayedItem // the jobs of acts
-	for _, i := range items {
+	for n, i := range items {
+		one, waits := attempts[n]
+		if b.retries != nil && !waits {
+			b.progress.Refused++
+			b.complain(i.id(), ErrNotRetrying)
+			continue
+		}
 		a := store.DelayedAct{Position: i.position, Delayed: store.Delayed{Due: i.second, Payload: i.raw}}
 		if b.run {
 			if err := i.damage(); err != nil {
@@ -186,6 +211,7 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 			}
 			a.Queue, a.CutFrom, a.CutTo = i.job.Queue, i.job.CutFrom, i.job.CutTo
 		}
+		b.end(&a, i.job.Queue, one, records[n])
 		acts, of = append(acts, a), append(of, i)
 	}
 	acted, err := b.d.store.ActOnDelayed(ctx, acts, !b.named, b.trash)
@@ -204,6 +230,7 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		default:
 			done = append(done, i)
 			b.progress.Done++
+			b.forget(acts[n])
 		}
 	}
 	if len(done) > 0 {

@@ -73,6 +73,16 @@ type Admitter interface {
 	Admit(job *Job) []store.Need
 }
 
+// Counting is a policy that counts the attempts of a job.
+type Counting interface {
+	// Counter returns the keys of the attempts of a job. ok is false if the payload has
+	// their number.
+	Counter(job *Job) (keys store.RetryKeys, ok bool)
+	// Attempts returns how many attempts there may be: -1 if there is no limit, and 0 if
+	// it depends on the error.
+	Attempts(payload []byte) int64
+}
+
 // Place is the place of a policy: policies with a lower one come first. A class has at
 // most one policy for each place, but see Joiner.
 type Place int
@@ -134,6 +144,16 @@ func (s Set) Judge(payload []byte, err error, v Verdict) (_ Verdict, wrong error
 		}
 	}
 	return v, nil
+}
+
+// Counting returns the policy that counts attempts. ok is false if there is none.
+func (s Set) Counting() (c Counting, ok bool) {
+	for _, p := range s {
+		if c, ok = p.(Counting); ok {
+			return c, true
+		}
+	}
+	return nil, false
 }
 
 // Interrupted reports whether a job that ends because its worker stops goes back to its

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -25,6 +26,13 @@ var (
 type DelayedAct struct {
 	Delayed  // Queue is the queue to which the job is pushed; empty means none
 	Position int64
+
+	// Forget are the keys of the job's attempts that are removed; empty means none.
+	Forget RetryKeys
+	// Failure is the record of a failure that is pushed to FailedList, a list of
+	// failures, in place of the job; nil means none.
+	Failure    []byte
+	FailedList string
 }
 
 // ActOnDelayed runs acts in one step. They must be in the order of their seconds and
@@ -39,7 +47,7 @@ func (s *Store) ActOnDelayed(ctx context.Context, acts []DelayedAct, all bool, t
 		return nil, nil
 	}
 	c := &call{
-		keys: []any{s.keys.delayedSchedule(), s.keys.queues(), s.keys.trash(trash.Token)},
+		keys: []any{s.keys.delayedSchedule(), s.keys.queues(), s.keys.trash(trash.Token), s.keys.failedQueues()},
 		args: []any{newMark(), trash.Keep.Milliseconds(), len(s.keys.timestamps("")), all},
 	}
 	for _, a := range acts {
@@ -48,8 +56,16 @@ func (s *Store) ActOnDelayed(ctx context.Context, acts []DelayedAct, all bool, t
 		if a.Queue != "" {
 			to = s.keys.queue(a.Queue)
 		}
-		c.keys = append(c.keys, list, s.keys.timestamps(string(a.Payload)), to)
-		c.args = append(c.args, a.Due, delayedList(a.Due), a.Position, a.Queue, a.CutFrom+1, a.CutTo)
+		failures, ofQueue := list, ""
+		if a.Failure != nil {
+			failures = s.keys.failed(a.FailedList)
+		}
+		if a.FailedList != Failed {
+			ofQueue = a.FailedList
+		}
+		c.keys = append(c.keys, list, s.keys.timestamps(string(a.Payload)), to, failures,
+			cmp.Or(a.Forget.Attempts, list), cmp.Or(a.Forget.Failure, list))
+		c.args = append(c.args, a.Due, delayedList(a.Due), a.Position, a.Queue, a.CutFrom+1, a.CutTo, a.Failure, ofQueue)
 	}
 	acted, err := s.acted(ctx, s.scripts.delayedAct, c)
 	if err != nil {

@@ -2,11 +2,17 @@ package store
 
 import (
 	"context"
+	"crypto/sha1" //nolint:gosec // the plugin's digest
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // RetryKeys are the keys of the attempts of a job, which equal jobs share.
@@ -45,6 +51,70 @@ func (s *Store) ForgetAttempts(class, id string) Effect {
 // ForgetFailure removes the record of the last failure.
 func (k RetryKeys) ForgetFailure() Effect {
 	return Effect{deletes: true, command: "DEL", key: k.Failure}
+}
+
+// RetryID returns the part of RetryKeys that distinguishes jobs by their arguments.
+//
+// Ruby: Resque::Plugins::Retry#retry_identifier.
+func RetryID(args []json.RawMessage) string {
+	joined := rubyjson.AppendJoined(nil, slices.Clip(args), "-")
+	if len(joined) == 0 {
+		return ""
+	}
+	sum := sha1.Sum(joined) //nolint:gosec // the plugin's digest
+	return hex.EncodeToString(sum[:])
+}
+
+// Attempts reads the numbers of the last attempts that failed, in one round trip. A text
+// is empty if the key does not exist.
+func (s *Store) Attempts(ctx context.Context, of []RetryKeys) ([]Value, error) {
+	const most = 32 // bytes of a number
+	values := make([]Value, len(of))
+	err := s.beginnings(ctx, len(of), most, func(i int) string { return of[i].Attempts }, func(i int, v Value) { values[i] = v })
+	if err != nil {
+		return nil, fmt.Errorf("reading the attempts of jobs: %w", err)
+	}
+	return values, nil
+}
+
+// LastFailures reads at most the first most bytes of the records of the last failures, in
+// one round trip. A text is empty if the key does not exist.
+func (s *Store) LastFailures(ctx context.Context, of []RetryKeys, most int) ([]Value, error) {
+	values := make([]Value, len(of))
+	err := s.beginnings(ctx, len(of), most, func(i int) string { return of[i].Failure }, func(i int, v Value) { values[i] = v })
+	if err != nil {
+		return nil, fmt.Errorf("reading the last failures of jobs: %w", err)
+	}
+	return values, nil
+}
+
+// beginnings reads the first bytes of n values.
+func (s *Store) beginnings(ctx context.Context, n, most int, key func(int) string, set func(int, Value)) error {
+	commands := make([][]any, n)
+	for i := range commands {
+		commands[i] = []any{"GETRANGE", key(i), 0, most - 1}
+	}
+	return s.with(ctx, func(c conn) error {
+		replies, err := c.pipeline(commands...)
+		if err != nil {
+			return err
+		}
+		for i, reply := range replies {
+			if damage, err := otherType(key(i), reply); damage != nil || err != nil {
+				if err != nil {
+					return err
+				}
+				set(i, Value{Other: true})
+				continue
+			}
+			text, err := redis.String(reply, nil)
+			if err != nil {
+				return err
+			}
+			set(i, Value{Text: text})
+		}
+		return nil
+	})
 }
 
 // LastAttempt reads the number of the last attempt that failed, "" if there is none, and

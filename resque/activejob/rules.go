@@ -9,6 +9,7 @@ import (
 
 	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/retry"
 )
@@ -20,8 +21,9 @@ const standardError = "StandardError"
 type rules []rule
 
 var (
-	_ policy.Policy = rules{}
-	_ policy.Joiner = rules{}
+	_ policy.Policy   = rules{}
+	_ policy.Joiner   = rules{}
+	_ policy.Counting = rules{}
 )
 
 // rule is a Retry or, if retry is nil, a Discard.
@@ -125,6 +127,23 @@ func (r *Retry) attempts(data Data) int {
 		return data.Executions + 1
 	}
 	return data.Exceptions[r.key()] + 1
+}
+
+// Counter implements policy.Counting.
+func (rules) Counter(*policy.Job) (keys store.RetryKeys, ok bool) { return keys, false }
+
+// Attempts implements policy.Counting. The limit is that of the only Retry, or of the only
+// one that has counted attempts of the job.
+func (p rules) Attempts(payload []byte) (limit int64) {
+	retries := slices.DeleteFunc(slices.Clone(p), func(r rule) bool { return r.retry == nil })
+	if len(retries) > 1 {
+		data, _ := DataOf(&resque.Payload{Raw: payload})
+		retries = slices.DeleteFunc(retries, func(r rule) bool { return data.Exceptions[r.retry.key()] == 0 })
+	}
+	if len(retries) != 1 {
+		return 0
+	}
+	return retries[0].retry.limit()
 }
 
 // limit is the Limit of a retry.State.

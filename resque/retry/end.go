@@ -3,13 +3,9 @@ package retry
 import (
 	"cmp"
 	"context"
-	"crypto/sha1" //nolint:gosec // the plugin's digest
-	"encoding/hex"
-	"slices"
 	"strconv"
 
 	"github.com/goresque/goresque/internal/policy"
-	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 )
@@ -31,6 +27,14 @@ func (end) String() string { return "retry.Policy" }
 func (p end) Judge(_ []byte, err error, v *policy.Verdict) {
 	v.Final = v.Final || p.Only != nil && !p.Only(err) || p.Never != nil && p.Never(err)
 }
+
+// Counter implements policy.Counting.
+func (p end) Counter(job *policy.Job) (keys store.RetryKeys, ok bool) {
+	return job.Store.RetryKeys(job.Class, p.id(job)), true
+}
+
+// Attempts implements policy.Counting.
+func (p end) Attempts([]byte) int64 { return p.attempts() }
 
 // End implements policy.Policy. At first it takes a failed attempt for the first one, so
 // that Redis need not be asked.
@@ -151,14 +155,5 @@ func (p *Policy) id(job *policy.Job) string {
 			return p.ID(given)
 		}
 	}
-	return digest(job)
-}
-
-func digest(job *policy.Job) string {
-	joined := rubyjson.AppendJoined(nil, slices.Clip(job.Args), "-")
-	if len(joined) == 0 {
-		return ""
-	}
-	sum := sha1.Sum(joined) //nolint:gosec // the plugin's digest
-	return hex.EncodeToString(sum[:])
+	return store.RetryID(job.Args)
 }

@@ -181,4 +181,7 @@ func (p *Policy) attempts() int64 {
 	return int64(p.Limit) + 1
 }
 
-var _ policy.Policy = end{}
+var (
+	_ policy.Policy   = end{}
+	_ policy.Counting = end{}
+)
