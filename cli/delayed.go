@@ -26,9 +26,10 @@ was moved, cancelled or changed, nothing is done.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	w := waiting[*resque.Delayed]{delayedJobs(), env.withDelayed}
 	cmd.AddCommand(
-		delayedListCommand(env), delayedShowCommand(env), delayedFindCommand(env), delayedRunCommand(env),
-		delayedRemoveCommand(env), delayedClearCommand(env), delayedRestoreCommand(env), delayedRepairCommand(env),
+		delayedListCommand(env), delayedShowCommand(env), delayedFindCommand(env), waitingRunCommand(env, w),
+		waitingRemoveCommand(env, w), delayedClearCommand(env), delayedRestoreCommand(env), delayedRepairCommand(env),
 	)
 	return cmd
 }
@@ -73,7 +74,7 @@ type delayedActFlags struct {
 
 func (f *delayedActFlags) add(cmd *cobra.Command) {
 	f.delayedFlags.add(cmd)
-	cmd.Flags().BoolVar(&f.all, "all", false, "all delayed jobs that match the filters")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all jobs that match the filters")
 	f.addCommon(cmd)
 }
 
@@ -82,30 +83,9 @@ func (f *delayedActFlags) addCommon(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print a JSON object: done, gone, refused, undo")
 }
 
-// check parses the ids and refuses combinations of ids, filters and --all that have no
-// clear meaning.
-func (f *delayedActFlags) check(named []string) ([]resque.DelayedID, error) {
-	switch {
-	case f.all && len(named) > 0:
-		return nil, UsageErrorf("give either ids of delayed jobs or --all, not both")
-	case !f.all && len(named) == 0:
-		return nil, UsageErrorf("no delayed jobs named: give ids as 'goresque delayed list' prints them, or --all with or without filters")
-	case !f.all && f.given():
-		return nil, UsageErrorf("filters such as --class need --all")
-	}
-	return parseDelayedIDs(named)
-}
-
-func parseDelayedIDs(named []string) ([]resque.DelayedID, error) {
-	ids := make([]resque.DelayedID, len(named))
-	for i, arg := range named {
-		id, err := resque.ParseDelayedID(arg)
-		if err != nil {
-			return nil, UsageErrorf("%w", err)
-		}
-		ids[i] = id
-	}
-	return ids, nil
+// check parses the ids.
+func (f *delayedActFlags) check(k kind, named []string) ([]resque.DelayedID, error) {
+	return parseNamed(k, named, f.all, f.given(), resque.ParseDelayedID)
 }
 
 // withDelayed calls fn with the delayed jobs in the command's Redis. The context ends at

@@ -136,29 +136,19 @@ func secondOf(ctx context.Context, d *resque.Delayed, due time.Time) iter.Seq2[r
 
 // listDelayed prints jobs, one per line.
 func (e *Env) listDelayed(jobs iter.Seq2[resque.DelayedJob, error], limit int, asJSON bool) error {
-	if limit < 0 {
-		return UsageErrorf("limit is %d; it must not be negative (0 means no limit)", limit)
-	}
-	n := 0
-	for job, err := range jobs {
-		if err != nil {
-			return err
-		}
-		if n++; limit > 0 && n > limit {
-			fmt.Fprintf(e.Stderr, "Only the first %d are listed: --limit 0 lists all.\n", limit)
-			return nil
-		}
+	return list(e, jobs, limit, asJSON, func(job resque.DelayedJob) {
 		if asJSON {
 			e.printJSON(asDelayedJSON(job))
-			continue
+			return
 		}
-		class, args := delayedText(job)
-		fmt.Fprintf(e.Stdout, "%s  %s  %s  %s  %s\n", job.ID, when(job.Due), oneLine(job.Queue, 60), oneLine(class, 60), oneLine(args, 120))
-	}
-	if n == 0 && !asJSON {
-		fmt.Fprintln(e.Stdout, "None")
-	}
-	return nil
+		fmt.Fprintln(e.Stdout, delayedLine(job))
+	})
+}
+
+// delayedLine returns a job on one line.
+func delayedLine(job resque.DelayedJob) string {
+	class, args := delayedText(job)
+	return fmt.Sprintf("%s  %s  %s  %s  %s", job.ID, when(job.Due), oneLine(job.Queue, 60), oneLine(class, 60), oneLine(args, 120))
 }
 
 // delayedText returns the class and the arguments of a job, those inside a Rails job, or

@@ -104,16 +104,3 @@ func (e *Env) noteUnknownTimes(ctx context.Context, f *resque.Failures, filter r
 	}
 	return err
 }
-
-// parseIDs parses the ids of failures.
-func parseIDs(args []string) ([]resque.FailureID, error) {
-	ids := make([]resque.FailureID, len(args))
-	for i, arg := range args {
-		id, err := resque.ParseFailureID(arg)
-		if err != nil {
-			return nil, UsageErrorf("%w", err)
-		}
-		ids[i] = id
-	}
-	return ids, nil
-}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,18 +24,9 @@ func (f *actFlags) add(cmd *cobra.Command, all string) {
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask for confirmation")
 }
 
-// check parses the ids and refuses combinations of ids, filters and --all that have
-// no clear meaning.
-func (f *actFlags) check(args []string) ([]resque.FailureID, error) {
-	switch {
-	case f.all && len(args) > 0:
-		return nil, UsageErrorf("give either ids of failures or --all, not both")
-	case !f.all && len(args) == 0:
-		return nil, UsageErrorf("no failures named: give ids as 'goresque failed list' prints them, or --all with or without filters")
-	case !f.all && f.given():
-		return nil, UsageErrorf("filters such as --class need --all")
-	}
-	return parseIDs(args)
+// check parses the ids.
+func (f *actFlags) check(named []string) ([]resque.FailureID, error) {
+	return parseNamed(failures(), named, f.all, f.given(), resque.ParseFailureID)
 }
 
 func failedRetryCommand(env *Env) *cobra.Command {
@@ -64,7 +53,7 @@ are skipped unless --again is given.`,
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
 				if !flags.all {
 					p, err := f.Requeue(ctx, how, ids...)
-					return env.acted(p, "retried", err)
+					return env.acted(failures(), p, "retried", false, err)
 				}
 				filter := flags.read()
 				if !how.Again {
@@ -74,7 +63,7 @@ are skipped unless --again is given.`,
 					return err
 				}
 				p, err := f.RequeueAll(ctx, how, filter, env.progress())
-				return env.acted(p, "retried", err)
+				return env.acted(failures(), p, "retried", false, err)
 			})
 		},
 	}
@@ -128,7 +117,7 @@ func failedRemoveCommand(env *Env) *cobra.Command {
 					return err
 				}
 				p, err := f.Remove(ctx, how, ids...)
-				return env.acted(p, "removed", err)
+				return env.acted(failures(), p, "removed", false, err)
 			})
 		},
 	}
@@ -185,7 +174,7 @@ func (e *Env) removeAll(ctx context.Context, f *resque.Failures, how resque.Remo
 		return err
 	}
 	p, err := f.RemoveAll(ctx, how, filter, e.progress())
-	return e.acted(p, "removed", err)
+	return e.acted(failures(), p, "removed", false, err)
 }
 
 // confirmAll asks for confirmation with the number of matching failures, and notes
@@ -202,37 +191,4 @@ func (e *Env) confirmAll(ctx context.Context, f *resque.Failures, what string, f
 		return err
 	}
 	return e.confirm(false, "%s %d failure(s)", what, n)
-}
-
-// progress returns a function that prints the progress on a terminal, at most a few
-// times a second.
-func (e *Env) progress() func(resque.BulkProgress) {
-	if !terminal(e.Stderr) {
-		return nil
-	}
-	var last time.Time
-	return func(p resque.BulkProgress) {
-		if now := time.Now(); now.Sub(last) > 200*time.Millisecond {
-			last = now
-			fmt.Fprintf(e.Stderr, "\r%d of %d ", p.Seen, p.Total)
-		}
-	}
-}
-
-// acted prints the result.
-func (e *Env) acted(p resque.BulkProgress, verb string, err error) error {
-	said := fmt.Sprintf("%s %d", verb, p.Done)
-	if p.Gone > 0 {
-		said += fmt.Sprintf(", %d no longer existed", p.Gone)
-	}
-	if p.Refused > 0 {
-		said += fmt.Sprintf(", %d skipped (damaged or already retried)", p.Refused)
-	}
-	if p.Done > 0 || err == nil {
-		fmt.Fprintln(e.Stdout, said)
-	}
-	for _, trash := range p.Trash {
-		fmt.Fprintf(e.Stdout, "undo: goresque failed restore %s\n", strings.TrimSpace(trash))
-	}
-	return err
 }

@@ -23,8 +23,8 @@ func failedListCommand(env *Env) *cobra.Command {
   goresque failed list --json --limit 0 | jq .error`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return UsageErrorf("limit is %d; it must not be negative (0 means no limit)", limit)
+			if err := checkLimit(limit); err != nil {
+				return err
 			}
 			return env.withFailures(cmd.Context(), func(ctx context.Context, f *resque.Failures) error {
 				if err := env.noteUnknownTimes(ctx, f, flags.read()); err != nil {
@@ -37,21 +37,7 @@ func failedListCommand(env *Env) *cobra.Command {
 				if oldestFirst {
 					all = f.Oldest(ctx, flags.read())
 				}
-				n := 0
-				for job, err := range all {
-					if err != nil {
-						return err
-					}
-					if n++; limit > 0 && n > limit {
-						fmt.Fprintf(env.Stderr, "Only the first %d are listed: --limit 0 lists all.\n", limit)
-						return nil
-					}
-					env.listFailure(job, asJSON)
-				}
-				if n == 0 && !asJSON {
-					fmt.Fprintln(env.Stdout, "None")
-				}
-				return nil
+				return list(env, all, limit, asJSON, func(job resque.FailedJob) { env.listFailure(job, asJSON) })
 			})
 		},
 	}
@@ -70,7 +56,7 @@ func failedShowCommand(env *Env) *cobra.Command {
 		Short: "Show one failed job, with its backtrace",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := parseIDs(args)
+			ids, err := parseEach(args, resque.ParseFailureID)
 			if err != nil {
 				return err
 			}
