@@ -60,6 +60,7 @@ func (x *Exchange) call(ctx context.Context, batch []*slot) {
 		x.caller.redis.Ended()
 		if taking {
 			x.noteLook(x.caller.queues.known, len(reply.Reserved))
+			x.noteDenied(reply.Denied)
 		}
 		batch = x.deliver(ctx, batch, reply, attempt)
 	}

@@ -49,6 +49,9 @@ type Exchange struct {
 	changed   chan struct{} // closed at the next change of state; nil if no goroutine waits
 	worked    bool          // there were jobs since all slots were idle
 	emptied   chan struct{} // capacity 1; receives when there are no more jobs
+	denied    []store.Denied
+	deniedAt  time.Time
+	limited   chan struct{} // capacity 1; receives when denied is not empty
 }
 
 // Config configures an exchange.
@@ -82,6 +85,7 @@ type Backend interface {
 	lister
 	watcher
 	requeuer
+	freer
 	Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error)
 	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
 }
@@ -103,14 +107,16 @@ func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 		slots:    map[string]*slot{},
 		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
 		emptied:  make(chan struct{}, 1),
+		limited:  make(chan struct{}, 1),
 	}
 }
 
-// Run wakes the idle slots when there may be jobs for them: at every interval, and as
-// soon as Redis reports a job. It returns when ctx ends.
+// Run wakes the idle slots when there may be jobs for them: at every interval, as soon as
+// Redis reports a job, and when a limit allows one. It returns when ctx ends.
 func (x *Exchange) Run(ctx context.Context) {
 	var watching sync.WaitGroup
 	watching.Go(func() { x.watch(ctx) })
+	watching.Go(func() { x.followLimits(ctx) })
 	x.poll(ctx)
 	watching.Wait()
 }

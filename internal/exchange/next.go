@@ -39,7 +39,7 @@ func Return(to requeuer, job store.Reserved) Finished {
 // Finish returns the end of a job with the given effects.
 func Finish(job store.Reserved, effects []store.Effect) Finished {
 	return Finished{Outcome: store.Outcome{
-		Worker: job.Worker, Guard: job.Guard, Effects: effects, Long: len(job.Payload) >= store.LongRecord,
+		Worker: job.Worker, Queue: job.Queue, Guard: job.Guard, Effects: effects, Long: len(job.Payload) >= store.LongRecord,
 	}}
 }
 

@@ -16,6 +16,8 @@ import (
 var (
 	//go:embed payload.lua
 	payloadLua string
+	//go:embed limit.lua
+	limitLua string
 	//go:embed exchange.lua
 	exchangeLua string
 )
@@ -42,7 +44,8 @@ type Exchanged struct {
 	Reserved []Reserved
 	Unknown  []string // free slots that got no job because they are not registered
 	Paused   bool
-	More     bool  // slots were left free because one call copies a limited number of bytes
+	Denied   []Denied
+	More     bool  // slots were left free, because of the size of the payloads or because limits are new
 	Fault    error // why a queue or a record could not be read; nil if all could
 }
 
@@ -63,6 +66,9 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 		return Exchanged{}, fmt.Errorf("finishing %d jobs and reserving for %d slots: %w", len(finished), len(free), err)
 	}
 	x, err := call.read(reply)
+	if err == nil {
+		s.noteLimits(call.limited)
+	}
 	if err == nil && len(call.large)+len(call.unreadable) > 0 {
 		s.completeLarge(ctx, call, &x)
 	}
@@ -73,7 +79,9 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 type exchangeCall struct {
 	call
 	*queueKeys
-	finished   []int // for each slot that has finished, the index of its outcome
+	limits     *limitKeys
+	limited    []string // if not nil, the queues that have limits, because limits does not have them
+	finished   []int    // for each slot that has finished, the index of its outcome
 	free       []Slot
 	large      []int      // the indexes of the reserved jobs whose payloads are not in the reply
 	unreadable []Reserved // jobs whose records Ruby could not read
@@ -81,31 +89,36 @@ type exchangeCall struct {
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
 	c := &exchangeCall{queueKeys: s.queueKeys(queues), free: free}
+	c.limits = s.limitKeys(c.queueKeys)
 	long, both := c.arrange(finished, free)
 	counters := shared(finished)
 	form := c.form(finished, counters)
-	size := len(c.queueKeys.keys) + len(counters) + 3*(len(finished)+len(free))
-	c.call.keys = append(make([]any, 0, 3+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
+	size := len(c.queueKeys.keys) + len(counters) + 3*(len(finished)+len(free)) + len(c.limits.keys)
+	c.call.keys = append(make([]any, 0, 4+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
 	c.call.keys = append(c.call.keys, c.queueKeys.keys...)
-	c.args = append(make([]any, 0, 9+size),
+	c.args = append(make([]any, 0, 12+size),
 		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.deletes(finished, form), c.prefix)
 	if c.prefix == 0 {
 		for _, name := range c.names {
 			c.args = append(c.args, name)
 		}
 	}
+	c.args = append(c.args, len(c.limits.names))
 	for _, i := range c.finished {
 		c.call.keys = append(c.call.keys, s.workerArgs(finished[i].Worker).record)
 	}
 	for _, slot := range free[both:] {
 		c.call.keys = append(c.call.keys, s.workerArgs(slot.Worker).record)
 	}
-	c.call.keys = append(c.call.keys, counters...)
+	c.call.keys = append(append(c.call.keys, counters...), c.limits.keys...)
 	for _, slot := range free {
 		c.args = append(c.args, slot.RunAt)
 	}
 	for _, slot := range free {
 		c.args = append(c.args, s.workerArgs(slot.Worker).id)
+	}
+	if len(c.limits.names) > 0 {
+		c.args = append(append(c.args, len(s.keys.worker("")), c.limitsOf(finished)), c.limits.args...)
 	}
 	c.outcomes(finished, counters, form)
 	return c
@@ -243,6 +256,9 @@ func (c *exchangeCall) read(reply []any) (Exchanged, error) {
 			return x, errNotAsked
 		}
 		x.Unknown = append(x.Unknown, c.free[slot-1].Worker)
+	}
+	if err := c.readLimits(&x, reply[6:]); err != nil {
+		return x, err
 	}
 	return x, c.readReserved(&x, reserved)
 }

@@ -1,10 +1,11 @@
 -- Finishes jobs and reserves new ones, for many slots in one call. The script begins
--- with outcome.lua and payload.lua.
+-- with outcome.lua, payload.lua and limit.lua.
 --
 -- KEYS  pause-all-workers, pause:all, workers,
---       the list of each queue, the pause key of each queue,
+--       the list of each queue, the pause key of each queue, goresque:limits,
 --       the record of each slot,
 --       the counters that every outcome adds one to,
+--       for each known limit the hash of its running jobs and the state of its rate,
 --       then, for each outcome in the order of ARGV, the keys of its effects and
 --       of its other counters
 -- ARGV  how many queues there are,
@@ -18,8 +19,13 @@
 --       the length of the prefix of a queue's name in the key of its list, or 0
 --       if the names cannot be cut out of the keys: then the name of each queue
 --       follows, as JSON,
+--       how many limits the caller knows (see below),
 --       the run_at of each free slot's next record,
 --       the worker id of each free slot,
+--       if the caller knows limits: the length of the prefix of a worker's id in the
+--       key of its record; for each outcome the number of the limit of its queue, or 0,
+--       joined with commas; for each limit the name of its queue and the queue's number,
+--       or 0,
 --       the outcomes of the slots that finished
 --
 -- The slots are in this order: those that only finished, those that finished and
@@ -34,7 +40,12 @@
 --       mixed    as ordered, but the number of its slot comes before each
 -- Plain and ordered outcomes are in the order of the slots.
 --
--- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more}
+-- goresque:limits has the limits of queues; see limit.lua. The caller knows those that
+-- were there at its last call. If there is a limit that it does not know, no job is taken,
+-- because the keys of that limit are not in KEYS: the caller calls again.
+--
+-- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more,
+--          {queue, wait, …}, limits}, without the last two if they are {} and 0
 --       paused   1 if all workers are paused
 --       fault    why a queue could not be read, or ''
 --       statuses 1 if every job is finished, else for each job 1 if it is finished,
@@ -48,7 +59,12 @@
 --       unknown  the number of a free slot that is not registered, if jobs are
 --                waiting. It gets no job, so that a call that arrives after its
 --                worker has ended takes none
---       more     1 if slots were left free because the call has copied enough
+--       more     1 if slots were left free because the call has copied enough, or
+--                because the caller does not know a limit
+--       wait     if jobs of a queue are waiting and its limit allows none: after how
+--                many microseconds it allows one, or -1 if a job must end first
+--       limits   0 if the caller knows the limits that there are, else the names of
+--                their queues
 --
 -- Payloads are spliced, never encoded again. A job is always in a queue or in a
 -- record when other clients look: nothing between a pop and the writing of the
@@ -65,18 +81,32 @@ local deletes, prefix_length = ARGV[8], tonumber(ARGV[9])
 -- These are the starts of the groups in KEYS and in ARGV. The record of slot i is
 -- KEYS[before_records + i], and free slot i is slot before_free + i.
 local first_queue, first_pause = 4, 4 + queue_count
-local before_records = 3 + 2 * queue_count
+local limits = 4 + 2 * queue_count
+local before_records = limits
 local first_counter = before_records + slot_count + 1
 local before_free = slot_count - free_count
 local before_names = 9
-local before_run_ats = before_names + (prefix_length > 0 and 0 or queue_count)
+local before_run_ats = before_names + (prefix_length > 0 and 0 or queue_count) + 1
+local known_limits = tonumber(ARGV[before_run_ats])
 local before_ids = before_run_ats + free_count
-next_key, next_arg = first_counter + shared_counters, before_ids + free_count + 1
+local before_held = first_counter + shared_counters - 1
+local before_limits = before_ids + free_count
+next_key, next_arg = before_held + 2 * known_limits + 1, before_limits + 1
 
--- each calls fn for parts of at most 5,000 values: unpack fails near 8,000.
+-- limit_of has for each outcome the number of the limit of its queue, or 0.
+local id_at, limit_of, freed = 1, {}, {}
+if known_limits > 0 then
+  id_at = tonumber(arg()) + 1
+  for number in arg():gmatch('%d+') do
+    limit_of[#limit_of + 1] = tonumber(number)
+  end
+  before_limits, next_arg = next_arg - 1, next_arg + 2 * known_limits
+end
+
+-- each calls fn for parts of at most 4,000 values: unpack fails near 8,000, and near 5,000 in miniredis.
 local function each(first, last, fn)
-  for from = first, last, 5000 do
-    fn(from, math.min(from + 4999, last))
+  for from = first, last, 4000 do
+    fn(from, math.min(from + 3999, last))
   end
 end
 
@@ -135,13 +165,23 @@ for at = 1, finished_count do
       delete(i)
       ended[KEYS[before_records + i]] = true
     end
+    local limit = limit_of[at] or 0
+    if limit > 0 then
+      freed[limit] = freed[limit] or {}
+      table.insert(freed[limit], KEYS[before_records + i]:sub(id_at))
+    end
   end
+end
+for limit, ids in pairs(freed) do
+  each(1, #ids, function(from, to)
+    redis.pcall('HDEL', KEYS[before_held + 2 * limit - 1], unpack(ids, from, to))
+  end)
 end
 
 -- Idle workers repeat this call. If no job is waiting, it costs one MGET and one
 -- EXISTS.
 local only_free = math.max(finished_count, before_free) + 1
-local few = math.min(slot_count, only_free + 4999)
+local few = math.min(slot_count, only_free + 3999)
 local switches = redis.call('MGET', KEYS[1], KEYS[2], unpack(KEYS, before_records + only_free, before_records + few))
 for i = 3, #switches do
   records[only_free + i - 3] = switches[i]
@@ -149,12 +189,12 @@ end
 read(few + 1, slot_count)
 local paused = switches[2] and true or (switches[1] or ''):match('^%s*(.-)%s*$'):lower() == 'true'
 
-local function any(first, last)
+local function existing(first, last)
   local found = 0
   each(first, last, function(from, to)
     found = found + redis.call('EXISTS', unpack(KEYS, from, to))
   end)
-  return found > 0
+  return found
 end
 
 local reserved, unknown, last = {}, {}, 0
@@ -164,15 +204,58 @@ local function give(slot, from, text)
 end
 
 -- wanting lists the slots that can take a job. Queue i is skipped if closed[i] is
--- true.
-local wanting, wanted, fault, closed = {}, 0, '', {}
-local waiting = not paused and free_count > 0 and any(first_queue, first_pause - 1)
+-- true. If it has a limit, that is limited[i].
+local wanting, wanted, fault, closed, limited = {}, 0, '', {}, {}
+local names, incomplete = 0, false -- see limits in the header
+
+-- read_limits reads the limits of the queues. It returns false if the caller does not
+-- know all of them.
+local function read_limits(texts)
+  local by_name = {}
+  for i = 1, #texts, 2 do
+    by_name[texts[i]] = texts[i + 1]
+  end
+  local missing = #texts / 2 < known_limits
+  for i = 1, known_limits do
+    local name, queue = ARGV[before_limits + 2 * i - 1], tonumber(ARGV[before_limits + 2 * i])
+    local text = by_name[name]
+    by_name[name] = nil
+    if text and queue > 0 then
+      local limit = parse_limit(text, KEYS[before_held + 2 * i - 1], KEYS[before_held + 2 * i])
+      limited[queue] = limit
+      fault = limit and fault or 'the limit of queue ' .. name .. ' is not applied: it is damaged'
+    end
+  end
+  incomplete = next(by_name) ~= nil
+  if incomplete or missing then
+    names = {}
+    for i = 1, #texts, 2 do
+      names[#names + 1] = texts[i]
+    end
+  end
+  return not incomplete
+end
+
+local waiting = not paused and free_count > 0 and existing(first_queue, first_pause - 1) > 0
 if waiting then
-  if any(first_pause, before_records) then
+  local special, texts = existing(first_pause, limits), {}
+  if special > 0 then
+    texts = redis.pcall('HGETALL', KEYS[limits])
+    if texts.err then
+      fault, special = 'limits of queues are not applied: ' .. texts.err, special - 1
+      texts = {}
+    elseif #texts > 0 then
+      special = special - 1
+    end
+  end
+  waiting = (#texts == 0 and known_limits == 0) or read_limits(texts)
+  if special > 0 then
     for i = 1, queue_count do
       closed[i] = redis.call('EXISTS', KEYS[first_pause + i - 1]) == 1
     end
   end
+end
+if waiting then
   each(1, free_count, function(from, to)
     local members = redis.pcall('SMISMEMBER', KEYS[3], unpack(ARGV, before_ids + from, before_ids + to))
     if members.err then
@@ -222,7 +305,7 @@ end
 local function write(queue, jobs)
   local name = prefix_length > 0 and '"' .. KEYS[first_queue + queue - 1]:sub(prefix_length + 1) .. '"' or ARGV[before_names + queue]
   name = '{"queue":' .. name .. ',"run_at":"'
-  local run_ats = before_run_ats - before_free
+  local run_ats, limit = before_run_ats - before_free, limited[queue]
   local unchecked, written, words, err = {}, 0, {}, nil
 
   -- flush writes the records that are collected in words, by one command.
@@ -268,6 +351,9 @@ local function write(queue, jobs)
     local slot, raw = wanting[taken + i], jobs[i]
     filled[slot] = true
     give(slot, unchecked[i] and -queue or queue, #raw <= max_checked and raw)
+    if limit then
+      start(limit, ARGV[before_ids + slot - before_free], name .. ARGV[run_ats + slot] .. '",')
+    end
   end
   taken = taken + written
   for i = #jobs, written + 1, -1 do
@@ -296,13 +382,39 @@ local function count_popped(jobs)
   batch = math.min(2 * batch, 2000)
 end
 
+-- free returns how many jobs of a limited queue may start now.
+local function free(limit)
+  if not limit.started then
+    local err = look_at(limit)
+    fault = err and 'a limit is not applied: ' .. err or fault
+  end
+  return limit.free
+end
+
+-- deny notes that a limit allows no job of a queue now, if there are any.
+local denied = {}
+local function deny(queue)
+  local size = redis.pcall('LLEN', KEYS[first_queue + queue - 1])
+  if type(size) == 'number' and size > 0 then
+    denied[#denied + 1], denied[#denied + 2] = queue, limited[queue].wait
+  end
+end
+
 -- take pops the waiting jobs of a queue and writes their records. It returns false
 -- if the call must pop no more.
 local function take(queue)
+  local limit = limited[queue]
   repeat
     local some = next_batch()
     if some == 0 then
       return false
+    end
+    if limit then
+      some = math.min(some, free(limit))
+      if some == 0 then
+        deny(queue)
+        return true
+      end
     end
     local jobs = redis.pcall('LPOP', KEYS[first_queue + queue - 1], some)
     if not jobs then
@@ -322,10 +434,13 @@ end
 -- skip skips empty queues: it returns the number of the next queue to pop from, and
 -- the jobs that it popped from it, if any. Of many queues most are empty, and LMPOP
 -- (Redis 7) skips them faster than a loop in this script.
-local native = next(closed) == nil
+local native = true
 local function skip(queue)
-  local last = math.min(queue_count, queue + 4999)
-  if not native or last - queue < 8 then
+  local last, most = queue - 1, native and math.min(queue_count, queue + 3999) or 0
+  while last < most and not closed[last + 1] and not limited[last + 1] do
+    last = last + 1
+  end
+  if last - queue < 8 then
     return queue
   end
   local words = {last - queue + 1}
@@ -360,6 +475,11 @@ while queue <= queue_count and next_batch() > 0 do
     end
     queue = queue + 1
   end
+end
+
+for _, limit in pairs(limited) do
+  local err = limit.started and save(limit)
+  fault = err or fault
 end
 
 -- Delete the records that were not overwritten with a new job.
@@ -399,5 +519,9 @@ if settled > 0 then
   end
 end
 
-local more = taken < wanted and popped >= most_bytes and 1 or 0
-return {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}
+local more = (taken < wanted and popped >= most_bytes or incomplete) and 1 or 0
+local reply = {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}
+if #denied > 0 or names ~= 0 then
+  reply[7], reply[8] = denied, names
+end
+return reply

@@ -27,3 +27,20 @@ func Gathered(sizes ...int) int {
 	c.waiting = c.waiting[1:]
 	return len(c.gather(lead))
 }
+
+// limitTestLua is the end of a script that starts up to ARGV[3] jobs by the limit ARGV[2] when the
+// clock shows ARGV[1]. It returns how many it starts, and the wait until the next one.
+const limitTestLua = `
+clock = function() return tonumber(ARGV[1]) end
+local limit = parse_limit(ARGV[2], KEYS[1], KEYS[2])
+local fault = look_at(limit)
+local count = math.min(limit.free, tonumber(ARGV[3]))
+for i = 1, count do
+  start(limit, ARGV[1] .. ':' .. i, 'guard')
+end
+fault = save(limit) or fault
+redis.call('PERSIST', KEYS[2]) -- ARGV[1] is not Redis's time
+return {count, limit.wait, fault or ''}`
+
+// LimitScript returns the text of that script.
+func LimitScript() string { return limitLua + limitTestLua }

@@ -175,6 +175,19 @@ func (k keys) batch(id string, part ...string) string {
 // they expire; inf if that is not known. Ruby has no such key.
 func (k keys) batches() string { return k.rdb.Key("goresque:batches") }
 
+// limits is the key of the hash of queues to their limits. Ruby has no such key.
+func (k keys) limits() string { return k.rdb.Key("goresque:limits") }
+
+// held is the key of the hash of worker ids to the guards of the jobs that run by a
+// limit. Ruby has no such key.
+func (k keys) held(limit string) string { return k.rdb.Key("goresque:held", limit) }
+
+// rate is the key of the state of a limit's rate. Ruby has no such key.
+func (k keys) rate(limit string) string { return k.rdb.Key("goresque:rate", limit) }
+
+// queueLimit is the name of the limit of a queue, for held and rate.
+func queueLimit(queue string) string { return "q:" + queue }
+
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.
 func (k keys) crashes(payload []byte) string {

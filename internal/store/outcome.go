@@ -14,6 +14,7 @@ var outcomeLua string
 // removal of its record, and only if the record begins with Guard.
 type Outcome struct {
 	Worker  string
+	Queue   string // of the job; its limit allows another job then
 	Guard   []byte
 	Expect  []Expectation // if one is not met, nothing is written
 	Effects []Effect

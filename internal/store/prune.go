@@ -121,7 +121,8 @@ func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pr
 	id := r.Worker
 	var c call
 	c.keys = append(c.keys, s.keys.workers(), s.keys.heartbeats(), s.keys.intervals(), s.keys.worker(id), s.keys.started(id),
-		s.keys.stat("processed:"+id), s.keys.stat("failed:"+id))
+		s.keys.stat("processed:"+id), s.keys.stat("failed:"+id),
+		s.keys.held(queueLimit(r.Queue)))
 	c.args = append(c.args, id, beat)
 	if len(r.Text) == 0 {
 		o = Outcome{}

@@ -3,7 +3,8 @@
 -- record has changed since the caller read them.
 --
 -- KEYS  workers, workers:heartbeat, goresque:intervals, the worker's record, its started
---       time, its two counters, then the keys of the effects and counters of the outcome
+--       time, its two counters, the running jobs of the limit of the queue in its record,
+--       then the keys of the effects and counters of the outcome
 -- ARGV  the worker's id,
 --       the heartbeat that the caller has read ('' for none),
 --       the outcome (see outcome.lua): its guard is the whole record, '' for none
@@ -11,7 +12,7 @@
 --         its record has changed, the text of an error, or the values of the keys of
 --         which the outcome expected others
 
-next_key, next_arg = 8, 3
+next_key, next_arg = 9, 3
 local guard, effects = outcome()
 
 if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then
@@ -29,6 +30,7 @@ else
     return status
   end
   redis.call('DEL', KEYS[4])
+  redis.pcall('HDEL', KEYS[8], ARGV[1])
   local from, to = counters()
   for k = from, to do
     redis.pcall('INCR', KEYS[k])

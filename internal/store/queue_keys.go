@@ -16,14 +16,14 @@ type queueKeys struct {
 	queues []string // those whose names can be written as JSON
 	names  []string // the names of queues as JSON
 	prefix int      // the length of the keys' prefix before the name; 0 if a name is escaped in JSON
-	keys   []any    // of the lists, and then of the pauses
+	keys   []any    // of the lists, then of the pauses, and of the limits of queues
 	fault  error    // why a queue is missing in queues
 }
 
 // queueKeys returns the keys of queues.
 func (s *Store) queueKeys(queues []string) *queueKeys {
 	if len(queues) == 0 {
-		return &queueKeys{}
+		return &queueKeys{keys: []any{s.keys.limits()}}
 	}
 	if l := s.lastQueues.Load(); l != nil && slices.Equal(l.given, queues) {
 		return l
@@ -36,6 +36,7 @@ func (s *Store) queueKeys(queues []string) *queueKeys {
 	for _, q := range l.queues {
 		l.keys = append(l.keys, s.keys.pauseQueue(q))
 	}
+	l.keys = append(l.keys, s.keys.limits())
 	if !slices.ContainsFunc(l.queues, isEscaped) {
 		l.prefix = len(s.keys.queue(""))
 	}

@@ -28,7 +28,7 @@ func (s *Store) Retire(ctx context.Context, workers []string) error {
 		workers = workers[:0:0]
 		var back []Outcome
 		for _, l := range slices.Backward(left) { // the last one taken goes back to the front first
-			back = append(back, Outcome{Worker: l.worker, Guard: l.Guard, Effects: s.Requeue(l.Queue, l.Payload)})
+			back = append(back, Outcome{Worker: l.worker, Queue: l.Queue, Guard: l.Guard, Effects: s.Requeue(l.Queue, l.Payload)})
 			workers = append(workers, l.worker)
 		}
 		if len(back) == 0 {

@@ -29,6 +29,7 @@ type Store struct {
 	pushesWith combiner // with what policies write
 	lastQueues atomic.Pointer[queueKeys]
 	lastClock  atomic.Pointer[clock]
+	lastLimits atomic.Pointer[limitKeys]
 }
 
 // scripts are the Lua scripts. Each has its contract in its file.
@@ -51,6 +52,7 @@ type scripts struct {
 	scheduleChanges                    *redis.Script
 	batchOpen, batchAdd                *redis.Script
 	batchSeal, batchEnd                *redis.Script
+	heldFree, heldAdd                  *redis.Script
 }
 
 // New returns a store on rdb.
@@ -59,7 +61,7 @@ func New(rdb Redis) *Store {
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
-			exchange: redis.NewScript(-1, batchLua+outcomeLua+payloadLua+exchangeLua),
+			exchange: redis.NewScript(-1, batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, batchLua+outcomeLua+pruneLua),
 			admit:    redis.NewScript(-1, batchLua+outcomeLua+admitLua),
@@ -103,6 +105,9 @@ func New(rdb Redis) *Store {
 			batchAdd:  redis.NewScript(-1, batchLua+outcomeLua+batchAddLua),
 			batchEnd:  redis.NewScript(-1, batchLua+outcomeLua+batchEndLua),
 			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
+
+			heldFree: redis.NewScript(-1, heldFreeLua),
+			heldAdd:  redis.NewScript(-1, heldAddLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith

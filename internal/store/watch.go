@@ -57,12 +57,17 @@ func (w *Watch) open() error {
 	return err
 }
 
-// Arm makes Redis send a message at the next change of the queues, of their pauses
-// and, with names, of the set of queue names. Call Arm first and look for jobs then:
+// Arm makes Redis send a message at the next change of the queues, of their pauses and
+// limits, of the jobs that run by a limit and, with names, of the set of queue names. Call Arm first and look for jobs then:
 // a change between a look and a later Arm would be missed.
 func (w *Watch) Arm(queues []string, names bool) error {
 	k := w.store.keys
-	watched := []any{k.pauseAll(), k.pauseEvery()}
+	watched := []any{k.pauseAll(), k.pauseEvery(), k.limits()}
+	if l := w.store.lastLimits.Load(); l != nil {
+		for _, q := range l.names {
+			watched = append(watched, k.held(queueLimit(q)))
+		}
+	}
 	if names {
 		watched = append(watched, k.queues())
 	}

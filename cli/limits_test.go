@@ -1,0 +1,61 @@
+package cli_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
+)
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	limits := func(args ...string) call { return run(t, nil, environ, append([]string{"limits"}, args...)...) }
+	assert.Equal(t, "None\n", limits("list").stdout)
+	assert.Empty(t, limits("list", "--json").stdout)
+	assert.Equal(t, "limited queue exports: 5 at once, 100/min, burst 10\n",
+		limits("set", "exports", "--concurrency", "5", "--rate", "100/min", "--burst", "10").stdout)
+	assert.JSONEq(t, `{"queue":"mail","limit":"2/s"}`, limits("set", "mail", "--rate", "2/s", "--json").stdout)
+	assert.Equal(t, "exports: 5 at once, 100/min, burst 10; 0 running, 0 waiting\nmail: 2/s; 0 running, 0 waiting\n", limits("list").stdout)
+	assert.Equal(t, `{"queue":"exports","concurrency":5,"rate":"100/min","burst":10,"running":0,"waiting":0,"next":0}
+{"queue":"mail","concurrency":0,"rate":"2/s","burst":0,"running":0,"waiting":0,"next":0}
+`, limits("list", "--json").stdout)
+	assert.Equal(t, "removed the limit of queue mail\n", limits("clear", "mail").stdout)
+	again := limits("clear", "mail")
+	assert.Equal(t, 1, again.status)
+	assert.Contains(t, again.stderr, `queue "mail" has no limit: 'goresque limits list' lists the limits`)
+
+	_, err := s.Conn(t).Do("HSET", "resque:goresque:limits", "odd", "x")
+	require.NoError(t, err)
+	assert.Contains(t, limits("list").stdout, "odd: ; 0 running, 0 waiting; not applied: the limit is not JSON")
+	assert.Contains(t, limits("list", "--json").stdout, `"damage":"the limit is not JSON`)
+}
+
+func TestLimitsThatAreNotPossible(t *testing.T) {
+	t.Parallel()
+	environ := []string{"REDIS_URL=" + redistest.StartEmbedded(t).URL}
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"set", "a"}, 2, "give --concurrency, --rate or both"},
+		{[]string{"set", "a", "--concurrency", "0"}, 2, "--concurrency must be more than 0; 'goresque pause a' stops the queue"},
+		{[]string{"set", "a", "--concurrency", "x"}, 2, "invalid argument"},
+		{[]string{"set", "a", "--concurrency", "-1"}, 2, "Concurrency is -1; it must not be negative"},
+		{[]string{"set", "a", "--rate", "100"}, 2, `invalid rate "100" (write it as 100/min, 5/s or 20/30s)`},
+		{[]string{"set", "a", "--rate", "0/s"}, 2, `invalid rate "0/s": 0 jobs (it must be more than 0)`},
+		{[]string{"set", "a", "--concurrency", "1", "--burst", "3"}, 2, "Burst without Rate"},
+		{[]string{"set", "", "--concurrency", "1"}, 1, "the name of the queue is empty"},
+		{[]string{"set"}, 2, "arg"},
+		{[]string{"clear"}, 2, "arg"},
+		{[]string{"lst"}, 2, "lst"},
+	} {
+		got := run(t, nil, environ, append([]string{"limits"}, c.args...)...)
+		assert.Equal(t, c.status, got.status, c.args)
+		assert.Contains(t, got.stderr, c.want)
+	}
+}

@@ -1,0 +1,13 @@
+// Package limit limits how many jobs run at once, and how many start in a time, among all
+// workers of a Redis.
+//
+// The limit of a queue is in Redis. Workers obey a change with the next job that they take:
+//
+//	err := limit.Set(ctx, client, "exports", limit.Queue{Concurrency: 5, Rate: limit.PerMinute(100), Burst: 10})
+//
+// The jobs above the limit wait in their queue, in order, and workers take jobs from their
+// other queues meanwhile.
+//
+// Limits apply to Go workers only. Ruby's workers take jobs from a limited queue as from
+// any other, and their jobs do not count. A limit is no lock against equal jobs.
+package limit
