@@ -264,7 +264,7 @@ func TestProblemShowsTheTimesOfABackgroundExport(t *testing.T) {
 	require.Eventually(t, func() bool { return f.json(t, "/exports/1").Complete }, patience, 10*time.Millisecond)
 	e, err := f.exports.find(t.Context(), 1)
 	require.NoError(t, err)
-	got := f.inside(t, "", onForm)
+	got := f.inside(t, "seconds=10", onForm)
 	require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	for _, want := range []string{
 		"<li><span>0.00 s</span> Export #1 is stored, and its job is enqueued.</li>",

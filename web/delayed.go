@@ -105,7 +105,7 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 		return err
 	}
 	d := h.client.Delayed()
-	damage := content.count(q, d)
+	damage := content.count(q, d, h.budgets.number)
 	if fault, _ := resque.Explain(damage); damage != nil && fault.Code != resque.FaultType {
 		return damage
 	}
@@ -114,7 +114,7 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 		return err
 	}
 	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address()
-	part, err := d.Search(q.Context(), filter, from, h.cfg.PerPage, scanBudget)
+	part, err := d.Search(q.Context(), filter, from, h.cfg.PerPage, h.budgets.scan)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code != resque.FaultType {
 		return err
 	}
@@ -130,7 +130,7 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 
 // count counts the jobs of the page's second, or of the first seconds, or of all if the
 // user asked for that.
-func (c *delayedPage) count(q *request, d *resque.Delayed) (err error) {
+func (c *delayedPage) count(q *request, d *resque.Delayed, budget time.Duration) (err error) {
 	if !c.At.IsZero() {
 		c.Total, err = d.Count(q.Context(), resque.DelayedFilter{Since: c.At, Until: c.At.Add(time.Second)})
 		return err
@@ -147,7 +147,7 @@ func (c *delayedPage) count(q *request, d *resque.Delayed) (err error) {
 	if q.FormValue("count") == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), longCount)
+	ctx, cancel := context.WithTimeout(q.Context(), budget)
 	defer cancel()
 	all, err := d.Count(ctx, resque.DelayedFilter{})
 	if ctx.Err() != nil && q.Context().Err() == nil {

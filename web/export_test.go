@@ -37,7 +37,18 @@ func Samples(h *Dashboard) int {
 func SampleEvery(h *Dashboard, every time.Duration) { h.sampleEvery = every }
 
 // Quickly sets how long an action waits for its operation before it shows its page.
-func Quickly(h *Dashboard, within time.Duration) { h.quickly = within }
+func Quickly(h *Dashboard, within time.Duration) { h.budgets.action = within }
+
+// Patiently makes a dashboard wait for long, so that a slow machine shows what a fast one
+// does.
+func Patiently(h *Dashboard, within time.Duration) {
+	h.budgets = budgets{
+		action: within, scan: within, count: within, number: within, probe: within, snapshot: h.budgets.snapshot,
+	}
+}
+
+// Share sets for how long requests share a snapshot.
+func Share(h *Dashboard, within time.Duration) { h.budgets.snapshot = within }
 
 // Measured gives a dashboard ten minutes of rates, for pictures.
 func Measured(h *Dashboard, now time.Time, random *rand.Rand) {

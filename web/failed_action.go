@@ -329,7 +329,7 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 	if err != nil {
 		return fail(problemBusy, err)
 	}
-	o.settled(h.quickly) // most finish before a page could be shown
+	o.settled(h.budgets.action) // most finish before a page could be shown
 	p, over, err := o.state()
 	if over && err != nil {
 		return err

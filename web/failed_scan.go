@@ -11,15 +11,9 @@ import (
 )
 
 const (
-	// scanBudget is how long a page searches for failures that match the filter.
-	scanBudget = 250 * time.Millisecond
-	// countBudget is how long a full page continues to count matching failures, and
-	// longCount how long it does if the user asked for the number.
-	countBudget = 10 * time.Millisecond
-	longCount   = 5 * time.Second
 	// scanFirst is the number of failures that are read before the time is checked
 	// first, and scanPart the number later, if a part of them does not take longer than
-	// partTime. countPart is the same for counting with longCount.
+	// partTime. countPart is the same for counting with budgets.number.
 	scanFirst = 50
 	scanPart  = 1000
 	countPart = 4000
@@ -53,7 +47,7 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 	if s.at = q.number("below", s.end, 0, s.end); content.Oldest {
 		s.at = q.number("from", 0, 0, s.end)
 	}
-	begun, budget := time.Now(), scanBudget
+	begun, budget := time.Now(), h.budgets.scan
 	for s.left() > 0 {
 		start := time.Now()
 		if err := s.part(q.Context()); err != nil {
@@ -61,10 +55,10 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 		}
 		s.resize(time.Since(start))
 		if s.next >= 0 {
-			budget = countBudget
+			budget = h.budgets.count
 		}
 		if s.long {
-			budget = longCount
+			budget = h.budgets.number
 		}
 		if time.Since(begun) > budget {
 			break
@@ -165,7 +159,7 @@ func withValue(values url.Values, name, value string) string {
 // passed.
 func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
 	content.Before = q.number("skip", 0, 0, 1<<40)
-	ctx, cancel := context.WithTimeout(q.Context(), 4*scanBudget)
+	ctx, cancel := context.WithTimeout(q.Context(), 4*h.budgets.scan)
 	defer cancel()
 	each := h.failures.Newest
 	if content.Oldest {

@@ -57,7 +57,7 @@ func newDashboard(t testing.TB, server *redistest.Server, cfg web.Config) *web.D
 	}
 	dashboard, err := web.New(server.Client(t), cfg)
 	require.NoError(t, err)
-	web.Quickly(dashboard, waitLong) // so that a slow machine does not show an operation's page
+	web.Patiently(dashboard, waitLong)
 	return dashboard
 }
 

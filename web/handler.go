@@ -28,7 +28,7 @@ type Dashboard struct {
 	removals    removals
 	logins      *logins
 	sampleEvery time.Duration
-	quickly     time.Duration
+	budgets     budgets
 }
 
 // New returns a dashboard for the client's Resque. It can be mounted below any path:
@@ -50,7 +50,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	h := &Dashboard{
 		cfg: cfg, client: client, failures: client.Failures(),
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
-		snapshots: snapshots{reading: make(chan struct{}, 1)}, sampleEvery: sampleEvery, quickly: quickly,
+		snapshots: snapshots{reading: make(chan struct{}, 1)}, sampleEvery: sampleEvery, budgets: standardBudgets(),
 	}
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/goresque/goresque/resque"
@@ -50,7 +49,7 @@ func (h *Dashboard) metrics(q *request) error {
 	}
 	q.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	family("resque_up", "gauge", "Whether Redis answers.")
-	ctx, cancel := context.WithTimeout(q.Context(), probeTimeout)
+	ctx, cancel := context.WithTimeout(q.Context(), h.budgets.probe)
 	defer cancel()
 	snap, err := h.snapshot(ctx)
 	if err != nil {
@@ -107,9 +106,6 @@ func (h *Dashboard) metrics(q *request) error {
 	return nil
 }
 
-// probeTimeout is how long a load balancer or Prometheus waits at most.
-const probeTimeout = 2 * time.Second
-
 // label quotes the value of a label. Invalid UTF-8 is escaped, because it would
 // invalidate the whole scrape.
 func label(value string) string {
@@ -122,7 +118,7 @@ func label(value string) string {
 // health tells a load balancer whether Redis can be read.
 func (h *Dashboard) health(q *request) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	ctx, cancel := context.WithTimeout(q.Context(), probeTimeout)
+	ctx, cancel := context.WithTimeout(q.Context(), h.budgets.probe)
 	defer cancel()
 	if _, err := h.client.Stat(ctx, "processed"); err != nil { // PING works without the right to read
 		h.cfg.Logger.Warn("dashboard is not healthy", "err", err)

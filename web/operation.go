@@ -41,10 +41,6 @@ var errBusy = errors.New("web: another operation is running")
 // operationsKept is the number of operations whose pages are kept.
 const operationsKept = 50
 
-// quickly is how long an action waits for its operation before it shows the
-// operation's page.
-const quickly = 80 * time.Millisecond
-
 // operationTimeout is the longest time that an operation may run.
 const operationTimeout = time.Hour
 

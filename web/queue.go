@@ -146,12 +146,12 @@ func (h *Dashboard) passes(f jobFilter, raw []byte) bool {
 }
 
 // filterJobs reads the queue in parts and collects matching jobs, until the page is
-// full or scanBudget has passed. It starts at the end of the previous page.
+// full or its time has passed. It starts at the end of the previous page.
 func (h *Dashboard) filterJobs(q *request, content *queuePage, now time.Time) error {
 	size, part := content.Queue.Size, int64(firstJobs)
 	at := q.number("from", 0, 0, size) // jobs checked so far
 	content.Found = q.number("found", 0, 0, 1<<40)
-	for begun := time.Now(); at < size && time.Since(begun) < scanBudget; {
+	for begun := time.Now(); at < size && time.Since(begun) < h.budgets.scan; {
 		first, last := at, min(at+part, size)
 		if content.Newest {
 			first, last = size-last, size-at

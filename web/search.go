@@ -59,7 +59,7 @@ func (h *Dashboard) searchJobs(q *request) error {
 }
 
 func (h *Dashboard) search(q *request, content *searchPage, snap moment) error {
-	part, err := h.client.Delayed().Search(q.Context(), resque.DelayedFilter{Text: content.Text}, resque.DelayedPlace{}, h.cfg.PerPage, scanBudget)
+	part, err := h.client.Delayed().Search(q.Context(), resque.DelayedFilter{Text: content.Text}, resque.DelayedPlace{}, h.cfg.PerPage, h.budgets.scan)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (h *Dashboard) search(q *request, content *searchPage, snap moment) error {
 	return h.searchQueues(q.Context(), content, snap)
 }
 
-// searchQueues reads the first jobs of each queue until the page is full or scanBudget
+// searchQueues reads the first jobs of each queue until the page is full or its time
 // has passed.
 func (h *Dashboard) searchQueues(ctx context.Context, content *searchPage, snap moment) error {
 	begun := time.Now()
@@ -82,7 +82,7 @@ func (h *Dashboard) searchQueues(ctx context.Context, content *searchPage, snap 
 		switch {
 		case state.Size == 0:
 			continue
-		case time.Since(begun) > scanBudget:
+		case time.Since(begun) > h.budgets.scan:
 			content.MoreQueued = true
 			return nil
 		}

@@ -9,9 +9,6 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// snapshotAge is the greatest age of a snapshot. Requests within that time share it.
-const snapshotAge = time.Second
-
 // moment is a snapshot with the values that every page computes from it. They are
 // computed once per snapshot.
 type moment struct {
@@ -30,11 +27,11 @@ type snapshots struct {
 	stale int       // increases when the snapshots read so far must not be used
 }
 
-// fresh returns the last snapshot if it is new enough.
-func (s *snapshots) fresh() (last moment, stale int, ok bool) {
+// fresh returns the last snapshot if it is not older than age.
+func (s *snapshots) fresh(age time.Duration) (last moment, stale int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.last, s.stale, time.Since(s.taken) < snapshotAge
+	return s.last, s.stale, time.Since(s.taken) < age
 }
 
 // keep keeps a snapshot, unless there was a change while it was read.
@@ -50,7 +47,7 @@ func (s *snapshots) keep(m moment, stale int) {
 // while a snapshot is being read waits for that one, until its context ends.
 func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	s := &h.snapshots
-	if last, _, ok := s.fresh(); ok {
+	if last, _, ok := s.fresh(h.budgets.snapshot); ok {
 		return last, nil
 	}
 	select {
@@ -59,7 +56,7 @@ func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	case <-ctx.Done():
 		return moment{}, fmt.Errorf("waiting for the state of Resque: %w", ctx.Err())
 	}
-	last, stale, ok := s.fresh()
+	last, stale, ok := s.fresh(h.budgets.snapshot)
 	if ok {
 		return last, nil
 	}
