@@ -62,6 +62,15 @@ func (d *Delayed) Restore(ctx context.Context, trash string) (restored int64, er
 	if name, isQueue := store.TrashedList(trash); isQueue || name != store.DelayedTrash {
 		return 0, fmt.Errorf("%w: token %q is not of delayed jobs", ErrNoTrash, trash)
 	}
+	back, err := trashed(ctx, d.store, trash)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if restored > 0 {
+			err = errors.Join(err, back.count(ctx, d.store, store.MemberRestored))
+		}
+	}()
 	for {
 		n, err := d.store.RestoreDelayed(ctx, trash, actsAtOnce)
 		restored += n
@@ -234,7 +243,13 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		}
 	}
 	if len(done) > 0 {
-		err = b.kept(ctx)
+		gone := members{}
+		for _, i := range done {
+			if !b.run {
+				gone.add(i.raw)
+			}
+		}
+		err = errors.Join(gone.count(ctx, b.d.store, store.MemberRemoved), b.kept(ctx))
 	}
 	return done, gone, err
 }

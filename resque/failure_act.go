@@ -111,9 +111,21 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 		}
 	}
 	if len(done) > 0 {
-		err = b.kept(ctx)
+		err = errors.Join(forget(ctx, b.f.store, done), b.kept(ctx))
 	}
 	return done, gone, err
+}
+
+// forget counts the members of batches whose failures were removed without being requeued,
+// now or before.
+func forget(ctx context.Context, s *store.Store, done []planned) error {
+	gone := members{}
+	for _, p := range done {
+		if p.Remove && p.Queue == "" && !p.retried() {
+			gone.add(p.member(payload))
+		}
+	}
+	return gone.count(ctx, s, store.MemberForgotten)
 }
 
 // failedActs returns the error of a call that failed. It wraps ErrMaybeQueued if

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
@@ -23,6 +24,10 @@ type FailureFilter struct {
 	// Class, Queue and Exception must equal those of the failure. For a Rails job,
 	// Class may be that of the wrapper or that of the job inside.
 	Class, Queue, Exception string
+
+	// Batch is the id of a batch of which the failed job must be a member; see package
+	// resque/batch.
+	Batch string
 
 	// Text must occur in the class, an argument, the exception, the error, the
 	// backtrace, the worker or the queue. Case is ignored.
@@ -80,7 +85,7 @@ type matcher struct {
 
 func newMatcher(f FailureFilter) matcher {
 	m := matcher{FailureFilter: f, text: newTextMatcher(f.Text)}
-	for _, text := range []string{f.Class, f.Queue, f.Exception} {
+	for _, text := range []string{f.Class, f.Queue, f.Exception, f.Batch} {
 		if text != "" && isPlain(text) {
 			m.plain = append(m.plain, text)
 		}
@@ -114,6 +119,10 @@ func (m matcher) passes(r failureRecord) bool {
 		return false
 	case m.Exception != "" && r.text(exception) != m.Exception:
 		return false
+	case m.Batch != "":
+		if mark, ok := policy.MarkOf(r.member(payload)); !ok || mark.ID != m.Batch {
+			return false
+		}
 	}
 	return m.during(r) && (m.text == "" || m.contains(r))
 }

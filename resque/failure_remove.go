@@ -29,7 +29,8 @@ func (f *Failures) Remove(ctx context.Context, how RemoveOptions, ids ...Failure
 
 // RemoveAll removes the failures that match filter and exist when the call begins.
 // It uses progress and ctx as [Failures.RequeueAll] does. If filter sets only List or
-// All, each list is removed in one step. It returns [ErrNoFilter] for an empty filter.
+// All, each list is removed in one step, unless batches have failed members, whose failures
+// are then found and counted. It returns [ErrNoFilter] for an empty filter.
 //
 // Ruby: Resque::Failure.clear, Resque::Failure.clear_retried and
 // Resque::Failure.remove_queue.
@@ -41,7 +42,11 @@ func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter Fail
 	if filter == (FailureFilter{List: filter.List, Requeued: OnlyRequeued}) {
 		return f.clearRetried(ctx, how, filter, progress)
 	}
-	if !filter.all() {
+	failed, err := hasFailed(ctx, f.store)
+	if err != nil {
+		return BulkProgress{}, err
+	}
+	if failed || !filter.all() {
 		return f.matching(ctx, &bulk{act: remove, keep: how.Keep, tell: progress}, filter)
 	}
 	var p BulkProgress

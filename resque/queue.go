@@ -65,6 +65,17 @@ func (c *Client) Queues(ctx context.Context) ([]string, error) {
 //
 // Ruby: Resque.remove_queue.
 func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int64, known bool, err error) {
+	waits, err := hasPending(ctx, c.store)
+	if err != nil {
+		return 0, false, err
+	}
+	if waits { // members of batches among the jobs are counted
+		p, err := c.Queue(queue).RemoveMatching(ctx, RemoveOptions{}, func(QueuedJob) bool { return true }, nil)
+		if err != nil {
+			return p.Done, p.Done > 0, err
+		}
+		defer func() { jobs += p.Done; known = known || jobs > 0 }()
+	}
 	known, jobs, err = c.store.RemoveQueue(ctx, queue)
 	return jobs, known || jobs > 0, err
 }

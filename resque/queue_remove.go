@@ -89,7 +89,14 @@ func (r *queueRemoval) before(ctx context.Context, end int64) (next int64, err e
 
 func (r *queueRemoval) remove(ctx context.Context, first, last int64, wanted [][]byte) (reached int64, err error) {
 	removed, reached, err := r.q.store.RemovePart(ctx, r.q.name, first, last, wanted, r.trash)
-	if r.p.Done += removed; r.p.Done > 0 && r.p.Trash == nil {
+	gone := members{}
+	for _, payload := range removed {
+		gone.add(payload)
+	}
+	if counted := gone.count(ctx, r.q.store, store.MemberRemoved); err == nil {
+		err = counted
+	}
+	if r.p.Done += int64(len(removed)); r.p.Done > 0 && r.p.Trash == nil {
 		if noted := r.q.noteTrash(ctx, &r.p, r.trash); err == nil {
 			err = noted
 		}

@@ -156,7 +156,17 @@ func (q *Queue) take(ctx context.Context, ids []QueuedJobID, fn func(jobs [][]by
 // Ruby: Resque.dequeue, which removes all jobs with the same bytes.
 func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
-	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) { return q.store.RemoveJobs(ctx, q.name, jobs, trash) })
+	gone := members{}
+	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) {
+		removed, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
+		for i, ok := range removed {
+			if ok {
+				gone.add(jobs[i])
+			}
+		}
+		return removed, err
+	})
+	err = errors.Join(err, gone.count(ctx, q.store, store.MemberRemoved))
 	if p.Done > 0 {
 		err = errors.Join(err, q.noteTrash(ctx, &p, trash))
 	}
@@ -172,8 +182,16 @@ func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkPr
 	return q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) { return q.store.MoveJobs(ctx, q.name, to, jobs) })
 }
 
-// Clear removes all jobs of the queue. The queue itself stays known.
+// Clear removes all jobs of the queue, in one step, unless a batch has members that have
+// not ended: then it removes them as [Queue.RemoveMatching] does, so that members among
+// them are counted. The queue itself stays known.
 func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, error) {
+	if waits, err := hasPending(ctx, q.store); waits || err != nil {
+		if err != nil {
+			return BulkProgress{}, err
+		}
+		return q.RemoveMatching(ctx, how, func(QueuedJob) bool { return true }, nil)
+	}
 	trash := newQueueTrash(q.name, how.Keep)
 	n, err := q.store.ClearQueue(ctx, q.name, trash)
 	p := BulkProgress{Total: n, Seen: n, Done: n}

@@ -3,6 +3,7 @@ package resque
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,8 +65,16 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 }
 
 // restore calls move, which moves some entries out of a trash, until the trash is empty.
-func restore(ctx context.Context, s *store.Store, trash string, move func() (restored, left int64, err error)) (int64, error) {
-	var restored int64
+func restore(ctx context.Context, s *store.Store, trash string, move func() (restored, left int64, err error)) (restored int64, err error) {
+	back, err := trashed(ctx, s, trash)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if restored > 0 {
+			err = errors.Join(err, back.count(ctx, s, store.MemberRestored))
+		}
+	}()
 	for {
 		n, left, err := move()
 		restored += n

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -342,14 +343,26 @@ func batchState(id string, f map[string]string) BatchState {
 	return b
 }
 
+// AnyBatch reports whether fn returns true for a batch. If there are no batches, that takes
+// one round trip.
+func (s *Store) AnyBatch(ctx context.Context, fn func(BatchState) bool) (bool, error) {
+	const part = 500
+	for first := int64(0); ; first += part {
+		ids, _, err := s.BatchIDs(ctx, first, part)
+		if err != nil || len(ids) == 0 {
+			return false, err
+		}
+		states, err := s.ReadBatches(ctx, ids)
+		if err != nil || slices.ContainsFunc(states, fn) {
+			return err == nil, err
+		}
+	}
+}
+
 // BatchIDs returns the ids of batches, and how many there are: first those that are not
 // complete, the latest first, then the others, the one that was completed last first.
 func (s *Store) BatchIDs(ctx context.Context, first, limit int64) (ids []string, total int64, err error) {
-	now, err := s.Now(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	from := "(" + strconv.FormatInt(now.UnixMilli(), 10)
+	from := "(" + strconv.FormatInt(s.About(ctx).UnixMilli(), 10)
 	err = s.with(ctx, func(c conn) error {
 		if err := errors.Join(
 			c.Send("ZCOUNT", s.keys.batches(), from, "+inf"),

@@ -32,12 +32,12 @@ const removedAtOnce = 500
 
 // RemovePart removes the payloads of a queue that are equal to one of payloads and at
 // a position from first to last, in one step. It begins with the last. It stops when it
-// has removed many, and returns how many, also with an error, and the first position
-// that it has looked at.
+// has removed many. It returns the removed payloads, also with an error, and the first
+// position that it has looked at.
 //
 // Ruby: Resque::Job.destroy, which reads the whole queue and then removes all
 // payloads with the same bytes.
-func (s *Store) RemovePart(ctx context.Context, queue string, first, last int64, payloads [][]byte, trash Trash) (removed, reached int64, err error) {
+func (s *Store) RemovePart(ctx context.Context, queue string, first, last int64, payloads [][]byte, trash Trash) (removed [][]byte, reached int64, err error) {
 	args := []any{2, s.keys.queue(queue), s.keys.trash(trash.Token), newMark(), trash.Keep.Milliseconds(), removedAtOnce, first, last}
 	for _, payload := range payloads {
 		args = append(args, payload)
@@ -47,8 +47,18 @@ func (s *Store) RemovePart(ctx context.Context, queue string, first, last int64,
 		if err != nil {
 			return err
 		}
+		var count int64
 		var refused string
-		if _, err = redis.Scan(reply, &removed, &reached, &refused); err == nil && refused != "" {
+		var numbers []int
+		if _, err = redis.Scan(reply, &count, &reached, &refused, &numbers); err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if n >= 1 && n <= len(payloads) {
+				removed = append(removed, payloads[n-1])
+			}
+		}
+		if refused != "" {
 			err = redis.Error(refused)
 		}
 		return err

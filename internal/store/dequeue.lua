@@ -7,7 +7,7 @@
 --       the first and the last position of the part,
 --       then the payloads to remove
 -- returns {how many were removed, the position where the call stopped, the text of an
---         error or ''}
+--         error or '', the number of each removed payload, from 1}
 
 local list, trash, gone = KEYS[1], KEYS[2], ARGV[1]
 local ttl, most, first, last = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -18,7 +18,7 @@ end
 
 local wanted = {}
 for i = 6, #ARGV do
-  wanted[ARGV[i]] = true
+  wanted[ARGV[i]] = i - 5
 end
 
 -- A payload to remove is overwritten with the mark. To remove each by its bytes would
@@ -26,6 +26,7 @@ end
 -- remove: then only one payload is removed in a call.
 local part = redis.call('LRANGE', list, first, last)
 local marked, removed, at, refused = 0, 0, first + #part, nil
+local numbers = {}
 while at > first and removed < most and not refused do
   local raw = part[at - first]
   if wanted[raw] then
@@ -39,6 +40,7 @@ while at > first and removed < most and not refused do
     else
       marked, removed = marked + 1, removed + 1
     end
+    numbers[#numbers + 1] = wanted[raw]
   end
   at = at - 1
 end
@@ -49,4 +51,4 @@ end
 if ttl > 0 and removed > 0 then
   redis.call('PEXPIRE', trash, ttl)
 end
-return {removed, at, refused or ''}
+return {removed, at, refused or '', numbers}

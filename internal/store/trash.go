@@ -115,6 +115,18 @@ func (s *Store) TrimTrash(ctx context.Context, limit int64) error {
 	return nil
 }
 
+// TrashPart returns at most count entries of a trash.
+func (s *Store) TrashPart(ctx context.Context, token string, first, count int64) (entries [][]byte, err error) {
+	err = s.with(ctx, func(c conn) (err error) {
+		entries, err = redis.ByteSlices(c.do("LRANGE", s.keys.trash(token), first, first+count-1))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the trash %q: %w", token, err)
+	}
+	return entries, nil
+}
+
 // TrashedList returns the name of the failure list or queue that a trash's token
 // contains.
 func TrashedList(token string) (name string, isQueue bool) {
