@@ -148,9 +148,12 @@ func (e *Env) printBatch(b batch.Status) {
 			fmt.Fprintf(e.Stdout, "  %-10s %s\n", at.what, at.time.Format(time.RFC3339))
 		}
 	}
-	for name, job := range map[string]*resque.Payload{"Complete": b.Complete, "Success": b.Success} {
-		if job != nil {
-			fmt.Fprintf(e.Stdout, "  %-10s %s\n", name+":", oneLine(string(job.Raw), 200))
+	for _, c := range []struct {
+		name string
+		job  *resque.Payload
+	}{{"Complete:", b.Complete}, {"Success:", b.Success}} {
+		if c.job != nil {
+			fmt.Fprintf(e.Stdout, "  %-10s %s\n", c.name, oneLine(string(c.job.Raw), 200))
 		}
 	}
 	if b.Failed > 0 {
@@ -181,7 +184,7 @@ have ended, the callback Complete is enqueued; Success is not.`,
 				if !ok {
 					return fmt.Errorf("batch %s does not exist, or has expired", args[0])
 				}
-				if err := env.confirm(yes, "cancel the batch with %d %s that have not ended", s.Pending, kind{entry: "job", entries: "jobs"}.entry); err != nil {
+				if err := env.confirm(yes, "cancel the batch; %d job(s) have not ended", s.Pending); err != nil {
 					return err
 				}
 				return b.Cancel(ctx)
