@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak interop image-check
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos interop image-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ build: ## build bin/goresque
 soak: ## kill a worker 50 times and Redis 10 times under load, stop Redis for 60 s, and check that no job is lost
 	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestNoJobIsLostToKillsOfRedis|TestWorkerRecoversFromFaultsOfRedis)$$' \
 		-args -kills=50 -rediskills=10 -outage=60s
+
+chaos: ## inject each fault into a fleet many times, and write the table of docs/reliability.md (takes an hour)
+	$(GO) test ./internal/chaos -count=1 -v -timeout=3h -args -runs=10 -jobs=2000 -outage=10s -write=$(CURDIR)/docs/reliability.md
 
 interop: ## test with Ruby's Resque and node-resque, and print how to install what is missing
 	@GO="$(GO)" sh scripts/interop.sh

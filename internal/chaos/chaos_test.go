@@ -25,7 +25,8 @@ var (
 
 // No fault loses a job that Enqueue reported as queued.
 func TestNoFaultLosesJobs(t *testing.T) { //nolint:tparallel // the table is written at the end
-	all := faults(*outage)
+	all, ruby := faults(*outage), hasRuby()
+	t.Logf("Ruby takes part: %v", ruby)
 	results := make([][]result, len(all))
 	t.Run("faults", func(t *testing.T) {
 		for i, f := range all {
@@ -37,7 +38,11 @@ func TestNoFaultLosesJobs(t *testing.T) { //nolint:tparallel // the table is wri
 					if f.before != nil {
 						f.before(w)
 					}
-					for _, role := range []string{roleWorker, roleFork, roleScheduler} {
+					roles := []string{roleWorker, roleFork, roleScheduler}
+					if f.ruby && ruby {
+						roles = append(roles, roleRuby)
+					}
+					for _, role := range roles {
 						w.start(role)
 					}
 					r := w.run(*jobs, f.inject)

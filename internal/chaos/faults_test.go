@@ -20,6 +20,7 @@ type fault struct {
 	promise string   // what docs/reliability.md promises
 	args    []string // of the server
 	plain   bool     // without jobs that are delayed
+	ruby    bool     // a Ruby worker takes part, if Ruby's Resque is there: the fault does not concern it
 	before  func(*world)
 	inject  func(*world)
 }
@@ -35,20 +36,20 @@ const (
 func faults(outage time.Duration) []fault {
 	await := func() { <-time.After(outage) } // the fault itself, no wait for an event
 	return []fault{
-		{name: "`kill -9` of a worker", promise: again, inject: func(w *world) { w.kill(roleWorker) }},
-		{name: "`kill -9` of a job's child process", promise: seen, inject: killChild},
-		{name: "`kill -9` of a worker with child processes", promise: again, inject: func(w *world) { w.kill(roleFork) }},
-		{name: "`kill -9` of the scheduler", promise: once, inject: func(w *world) { w.kill(roleScheduler) }},
+		{name: "`kill -9` of a worker", promise: again, ruby: true, inject: func(w *world) { w.kill(roleWorker) }},
+		{name: "`kill -9` of a job's child process", promise: seen, ruby: true, inject: killChild},
+		{name: "`kill -9` of a worker with child processes", promise: again, ruby: true, inject: func(w *world) { w.kill(roleFork) }},
+		{name: "`kill -9` of the scheduler", promise: once, ruby: true, inject: func(w *world) { w.kill(roleScheduler) }},
 		{
 			name: "`kill -9` of Redis, with `appendfsync always`", promise: once,
 			args: []string{"--appendonly", "yes", "--appendfsync", "always"}, inject: (*world).killRedis,
 		},
-		{name: "TERM to a worker, and a new one", promise: again, inject: func(w *world) {
+		{name: "TERM to a worker, and a new one", promise: again, ruby: true, inject: func(w *world) {
 			old := w.processes[roleWorker]
 			w.start(roleWorker)
 			require.NoError(w.t, old.Process.Signal(syscall.SIGTERM))
 		}},
-		{name: "SIGSTOP of a worker for longer than the prune interval, then CONT", promise: again, inject: func(w *world) {
+		{name: "SIGSTOP of a worker for longer than the prune interval, then CONT", promise: again, ruby: true, inject: func(w *world) {
 			w.signal(roleWorker, syscall.SIGSTOP)
 			w.drop() // or its open connection keeps it alive
 			<-time.After(2*heartbeat + prune)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -32,7 +33,40 @@ const (
 	roleWorker    = "worker"
 	roleFork      = "fork" // a worker with a child process for each job
 	roleScheduler = "scheduler"
+	roleRuby      = "ruby" // Ruby's worker, with the two classes
 )
+
+const rubyWorker = `
+require 'resque'
+Resque.redis = ENV.fetch('CHAOS_REDIS')
+
+class Exporter
+  def self.perform(id)
+    note('begun', id)
+    sleep(rand(20) / 1000.0)
+    note('done', id)
+  end
+
+  def self.note(what, id)
+    File.open(ENV.fetch('CHAOS_LEDGER'), 'a') { |f| f.syswrite("#{what} #{id}\n") }
+  end
+end
+
+class Flaky < Exporter; end
+
+Resque::Worker.new('exports').work(0.1)
+`
+
+// command returns the command of a role.
+func command(role string) *exec.Cmd {
+	if role == roleRuby {
+		return exec.Command("ruby", "-e", rubyWorker)
+	}
+	return exec.Command(os.Args[0])
+}
+
+// hasRuby reports whether Ruby's Resque can be started.
+func hasRuby() bool { return exec.Command("ruby", "-e", "require 'resque'").Run() == nil }
 
 // The intervals of the workers. They are long compared with the delays of a busy machine.
 const (
@@ -62,21 +96,21 @@ func play(ctx context.Context, role string) error {
 	mux.Handle(flaky.Handler(fail))
 	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv(envRedis), ReadTimeout: 2 * time.Second})
 	if err != nil {
-		return err //nolint:wrapcheck // of a test
+		return err
 	}
 	client, err := resque.New(rdb, resque.Config{})
 	if err != nil {
-		return err //nolint:wrapcheck // of a test
+		return err
 	}
 	if worker.IsChild() {
-		return worker.ServeChild(resque.WithClient(ctx, client), mux) //nolint:wrapcheck // of a test
+		return worker.ServeChild(resque.WithClient(ctx, client), mux)
 	}
 	if role == roleScheduler {
 		s, err := scheduler.New(client, scheduler.Config{LockTTL: 3 * time.Second})
 		if err != nil {
-			return err //nolint:wrapcheck // of a test
+			return err
 		}
-		return s.Run(ctx) //nolint:wrapcheck // of a test
+		return s.Run(ctx)
 	}
 	w, err := worker.New(client, mux, worker.Config{
 		Queues: []string{exporter.Queue()}, Concurrency: 4, ForkPerJob: role == roleFork,
@@ -84,12 +118,12 @@ func play(ctx context.Context, role string) error {
 		OnCrash: worker.RequeueCrashed, CrashLimit: 1000, OnShutdown: worker.RequeueInterrupted,
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // of a test
+		return err
 	}
 	for { // Redis may be away at the start
 		err := w.Run(ctx)
 		if err == nil || ctx.Err() != nil {
-			return err //nolint:wrapcheck // of a test
+			return err
 		}
 		slog.Warn("the worker did not start, trying again", "err", err)
 		select {
@@ -112,7 +146,7 @@ func export(ctx context.Context, id int) error {
 	select {
 	case <-ctx.Done(): // only if the record is gone, or the worker stops
 		return context.Cause(ctx)
-	case <-time.After(time.Duration(rand.IntN(10)) * time.Millisecond):
+	case <-time.After(time.Duration(rand.IntN(20)) * time.Millisecond):
 	}
 	return note("done", id)
 }
@@ -133,7 +167,7 @@ func fail(ctx context.Context, id int) error {
 func note(what string, id int) error {
 	f, err := os.OpenFile(os.Getenv(envLedger), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
-		return err //nolint:wrapcheck // of a test
+		return err
 	}
 	_, err = fmt.Fprintf(f, "%s %d\n", what, id)
 	return errors.Join(err, f.Close())

@@ -55,7 +55,7 @@ func newWorld(t *testing.T, args ...string) *world {
 	w.server = redistest.StartReal(t, args...)
 	w.proxy = w.server.Proxy(t)
 	t.Cleanup(func() {
-		if t.Failed() {
+		if t.Failed() || os.Getenv("CHAOS_LOG") != "" {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			t.Logf("the fleet's log:\n%s", w.logs.Bytes()[max(0, w.logs.Len()-8000):])
@@ -85,7 +85,7 @@ func (w *world) Write(p []byte) (int, error) {
 // start starts a process of the fleet.
 func (w *world) start(role string) {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:noctx // a cleanup ends it
+	cmd := command(role)
 	cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+w.proxy.URL, envLedger+"="+w.ledger)
 	cmd.Stderr = w
 	require.NoError(w.t, cmd.Start())
