@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/goresque/goresque/resque"
 )
 
 // printJSON prints v as JSON on one line, without escaping < and >.
@@ -17,8 +19,11 @@ func (e *Env) printJSON(v any) {
 	}
 }
 
-// argsText returns arguments as they are written in a payload.
+// argsText returns arguments as they are written in a payload, unless they are encrypted.
 func argsText(args []json.RawMessage) string {
+	if resque.IsEncrypted(args) {
+		return resque.EncryptedArgs
+	}
 	text := []byte("[")
 	for i, arg := range args {
 		if i > 0 {

@@ -193,3 +193,11 @@ func TestListJSON(t *testing.T) {
 		`"started":"2026-01-15T12:30:00Z","heartbeat":"2026-01-15T12:34:00Z","processed":5,"failed":0,`+
 		`"job":{"queue":"a","run_at":"2026-01-15T12:34:56Z","class":"A","args":["<"]}}`, lines[2])
 }
+
+func TestListingsDoNotShowEncryptedArguments(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	do(t, s, "RPUSH", "resque:queue:mail", `{"class":"Mailer","args":[{"_encrypted":"v1","key":"k","data":"AAAA"}]}`)
+	assert.Equal(t, "Mailer <encrypted>\n", ok(t, environ, "peek", "mail"))
+}

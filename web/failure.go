@@ -52,7 +52,7 @@ func (h *Dashboard) failure(q *request) error {
 	}
 	content.Failure = h.failureRow(f)
 	content.Frames, content.Folded = frames(f.Backtrace)
-	if !h.hides() && f.Class != "" && f.Damage == nil && f.IsWhole() { // hidden arguments cannot be edited
+	if !h.hides() && f.Class != "" && f.Damage == nil && f.IsWhole() && !resque.IsEncrypted(f.Args) { // hidden arguments cannot be edited
 		parts := make([]string, len(f.Args))
 		for i, arg := range f.Args {
 			parts[i] = string(arg)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
 )
 
@@ -140,6 +141,8 @@ func (j shownJob) Line() string {
 		return j.Text
 	case j.Size > 0:
 		return j.sizeText() + " " + j.Raw
+	case resque.IsEncrypted(j.Args):
+		return resque.EncryptedArgs
 	}
 	parts := make([]string, len(j.Args))
 	for i, arg := range j.Args {
@@ -155,6 +158,8 @@ func (j shownJob) Tree() string {
 		return j.Text
 	case j.Size > 0:
 		return j.sizeText() + "\n" + j.Raw
+	case resque.IsEncrypted(j.Args):
+		return resque.EncryptedArgs
 	}
 	var out bytes.Buffer
 	for _, arg := range j.Args {

@@ -164,3 +164,15 @@ func TestExtensions(t *testing.T) {
 	hidden := openOn(t, s.server, web.Config{HideArgs: true, FormatArgs: func(web.Job) string { return "seen" }})
 	absent(t, hidden.get("/queues/exports").Body.String(), "seen", "HideArgs hides")
 }
+
+func TestPagesDoNotShowEncryptedArguments(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	const payload = `{"class":"Mailer","args":[{"_encrypted":"v1","key":"k","data":"AAAA"}]}`
+	s.do("SADD", "resque:queues", "mail")
+	s.do("RPUSH", "resque:queue:mail", payload)
+	s.fail(`{"failed_at":"2026/01/01 00:00:00 UTC","payload":` + payload + `,"exception":"E","error":"e","backtrace":[],"worker":"w","queue":"mail"}`)
+	for _, path := range []string{"/queues/mail", "/failed", s.href("/failed", "failures/")} {
+		present(t, s.get(path).Body.String(), "&lt;encrypted&gt;", "%s", path)
+	}
+}
