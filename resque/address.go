@@ -23,6 +23,10 @@ type address struct {
 
 	// digits reports whether the namespace is a number and may be meant as a database.
 	digits bool
+
+	kind   addressKind
+	hosts  []string // of Sentinels, or of nodes of a cluster
+	master string   // its name, for Sentinels
 }
 
 // String returns the address without its password.
@@ -34,14 +38,20 @@ func (a address) String() string {
 	if a.tls {
 		u.Scheme = "rediss"
 	}
+	if a.kind != oneServer {
+		u.Scheme, u.Host = u.Scheme+string(a.kind), strings.Join(a.hosts, ",")
+	}
 	switch {
 	case a.password != "":
 		u.User = url.UserPassword(a.user, "xxxxx")
 	case a.user != "":
 		u.User = url.User(a.user)
 	}
+	if a.master != "" {
+		u.Path = "/" + a.master
+	}
 	if a.db != 0 {
-		u.Path = "/" + strconv.Itoa(a.db)
+		u.Path += "/" + strconv.Itoa(a.db)
 	}
 	return u.String()
 }
@@ -71,6 +81,9 @@ func parseAddress(text string) (address, error) {
 }
 
 func parseURL(text string) (address, error) {
+	if scheme, rest, _ := strings.Cut(text, "://"); schemeKind(scheme) != oneServer {
+		return parseHosts(scheme, rest)
+	}
 	u, err := url.Parse(text)
 	if err != nil && strings.HasPrefix(text, "redis") && portIsWrong(text) {
 		return address{}, fmt.Errorf("%w: the port is not a number from 1 to 65535", ErrAddress)
@@ -78,14 +91,9 @@ func parseURL(text string) (address, error) {
 	if err != nil {
 		return address{}, errEscape
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil || u.Fragment != "" || strings.Contains(u.RawQuery, "@") {
-		return address{}, errEscape
-	}
-	for name, values := range query {
-		if (name != "db" && name != "namespace") || len(values) > 1 || values[0] == "" {
-			return address{}, fmt.Errorf("%w: after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)", ErrAddress)
-		}
+	query, err := parameters(u)
+	if err != nil {
+		return address{}, err
 	}
 	a := address{network: "tcp", namespace: query.Get("namespace")}
 	a.user, a.password = credentials(u.User)
@@ -109,9 +117,23 @@ func parseURL(text string) (address, error) {
 		}
 		a.db, err = parseDatabase(query.Get("db"))
 	default:
-		return address{}, fmt.Errorf("%w: a URL begins with redis://, rediss:// or unix://", ErrAddress)
+		return address{}, fmt.Errorf("%w: a URL begins with redis://, rediss:// or unix://, or for several servers with redis-sentinel://, rediss-sentinel://, redis-cluster:// or rediss-cluster://", ErrAddress)
 	}
 	return a, err
+}
+
+// parameters returns the parameters of a URL.
+func parameters(u *url.URL) (url.Values, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || u.Fragment != "" || strings.Contains(u.RawQuery, "@") {
+		return nil, errEscape
+	}
+	for name, values := range query {
+		if (name != "db" && name != "namespace") || len(values) > 1 || values[0] == "" {
+			return nil, fmt.Errorf("%w: after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)", ErrAddress)
+		}
+	}
+	return query, nil
 }
 
 // portIsWrong reports whether the text after the colon of a URL's host is not a number.

@@ -73,6 +73,7 @@ func TestParseAddress(t *testing.T) {
 func TestParseAddressRefuses(t *testing.T) {
 	t.Parallel()
 	const escape = "the URL cannot be parsed (in a user or a password, write % as %25, / as %2F, ? as %3F, # as %23)"
+	const schemes = "a URL begins with redis://, rediss:// or unix://, or for several servers with redis-sentinel://, rediss-sentinel://, redis-cluster:// or rediss-cluster://"
 	const parameters = "after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)"
 	for _, c := range []struct{ name, text, says string }{
 		{"port", "h:port", `port "port" is not a number from 1 to 65535`},
@@ -88,7 +89,7 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"db by query", "redis://h?db=x", `database "x" is not a number`},
 		{"query", "redis://h?db=%zz", escape},
 		{"fragment", "redis://h/0#ns", escape},
-		{"scheme", "http://h:6379", "a URL begins with redis://, rediss:// or unix://"},
+		{"scheme", "http://h:6379", schemes},
 		{"no scheme", "://h", escape},
 		{"unix without a path", "unix://", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
 		{"unix with half a path", "unix://var/run/redis.sock", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
@@ -116,8 +117,8 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"question mark in a password", "redis://:12?s3cret@h", escape},
 		{"number sign in a password", "redis://:12#s3cret@h", escape},
 		{"db in a password", "redis://:12?db=s3cret@h", escape},
-		{"scheme in a password", "ann:s3cret@h://x", "a URL begins with redis://, rediss:// or unix://"},
-		{"wrong scheme", "redis+s3cret://h", "a URL begins with redis://, rediss:// or unix://"},
+		{"scheme in a password", "ann:s3cret@h://x", schemes},
+		{"wrong scheme", "redis+s3cret://h", schemes},
 		{"unix, slash in a password", "unix://:12/s3cret@/r.sock", "unix:// needs an absolute path, as in unix:///var/run/redis.sock"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

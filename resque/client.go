@@ -1,6 +1,7 @@
 package resque
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,17 @@ type Config struct {
 	// JSON is the spelling in which jobs are written. Defaults to [JSONPlain].
 	JSON JSONProfile
 
+	// WaitReplicas is how many replicas must have acknowledged a job before Enqueue
+	// returns. Replication is asynchronous: if a master dies, jobs that no replica has
+	// are lost. With WaitReplicas, a job for which Enqueue returned no error survives,
+	// if a replica that acknowledged it becomes the master. It costs one more round
+	// trip, and the time until the replicas answer. If fewer replicas acknowledge the
+	// job in time, the error wraps [ErrNotReplicated].
+	WaitReplicas int
+
+	// WaitTimeout is how long to wait for the replicas. Defaults to 1 second.
+	WaitTimeout time.Duration
+
 	// EnqueueHooks wrap every call that enqueues a job, and DequeueHooks every call
 	// that dequeues jobs. The first is outermost; those of a definition are inside
 	// of them.
@@ -52,9 +64,19 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 	if slices.ContainsFunc(cfg.DequeueHooks, func(m DequeueMiddleware) bool { return m == nil }) {
 		err = errors.Join(err, errors.New("resque: Config.DequeueHooks has a nil hook"))
 	}
+	if cfg.WaitReplicas < 0 || cfg.WaitTimeout < 0 {
+		err = errors.Join(err, errors.New("resque: Config.WaitReplicas and WaitTimeout must not be negative"))
+	}
+	if cfg.WaitTimeout > 0 && cfg.WaitReplicas == 0 {
+		err = errors.Join(err, errors.New("resque: Config.WaitTimeout needs WaitReplicas"))
+	}
+	if cfg.WaitTimeout%time.Millisecond != 0 {
+		err = errors.Join(err, errors.New("resque: Config.WaitTimeout must be whole milliseconds"))
+	}
 	if err != nil {
 		return nil, err
 	}
+	cfg.WaitTimeout = cmp.Or(cfg.WaitTimeout, time.Second)
 	cfg.EnqueueHooks, cfg.DequeueHooks = slices.Clone(cfg.EnqueueHooks), slices.Clone(cfg.DequeueHooks)
 	if rdb == nil {
 		if cfg.Inline == nil {
@@ -62,7 +84,9 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 		}
 		return &Client{store: store.New(nowhere{}), cfg: cfg}, nil
 	}
-	return &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}, nil
+	c := &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}
+	c.store.Replicas = store.Replicas{Count: cfg.WaitReplicas, Timeout: cfg.WaitTimeout}
+	return c, nil
 }
 
 type clientKey struct{}
@@ -96,7 +120,7 @@ func (c *Client) Close() error {
 // Enqueue places job at the end of its queue, or delays it if [Job.At] or [Job.In] say
 // so, and returns when Redis has answered. It never retries. If the error wraps [ErrMaybeQueued], the job may be in the queue.
 // With any other error the job is not queued, unless the receipt reports that it is:
-// then the error is from an [AfterEnqueue] hook.
+// then the error is from an [AfterEnqueue] hook, or wraps [ErrNotReplicated].
 //
 // Ruby: Resque.enqueue.
 func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
@@ -196,6 +220,11 @@ func (c *Client) Hooked(job Job) bool { return c.hooked(job) }
 // the queue because the connection broke after the job was sent.
 var ErrMaybeQueued = errors.New("resque: it is not known whether the job was queued")
 
+// ErrNotReplicated is wrapped by the error of [Client.Enqueue] if the job is in Redis, but
+// fewer than [Config].WaitReplicas replicas acknowledged it in time. The receipt reports
+// the job as enqueued: to enqueue it again would perform it twice.
+var ErrNotReplicated = errors.New("resque: the job is in Redis, but not on enough replicas")
+
 // enqueue pushes, delays or performs job. It calls no hooks.
 func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
 	if job.hooks.pushing() != nil && c.cfg.Inline == nil {
@@ -221,10 +250,23 @@ func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context
 	if c.cfg.Inline != nil {
 		return c.performInline(ctx, job.Queue, payload)
 	}
-	if err := push(ctx, job.Queue, payload); err != nil {
-		return Receipt{}, enqueueError(job, err)
+	return placed(job, Receipt{State: Queued, Queue: job.Queue}, push(ctx, job.Queue, payload))
+}
+
+// placed returns the result of a push that would have receipt if err were nil.
+func placed(job Job, receipt Receipt, err error) (Receipt, error) {
+	if err == nil {
+		return receipt, nil
 	}
-	return Receipt{State: Queued, Queue: job.Queue}, nil
+	if !notReplicated(err) {
+		receipt = Receipt{}
+	}
+	return receipt, enqueueError(job, err)
+}
+
+func notReplicated(err error) bool {
+	var few *store.NotReplicatedError
+	return errors.As(err, &few)
 }
 
 func enqueueError(job Job, err error) error {
@@ -235,6 +277,9 @@ func enqueueError(job Job, err error) error {
 // nothing was queued.
 func maybeQueued(err error) error {
 	var notSent *store.NotSentError
+	if notReplicated(err) {
+		return fmt.Errorf("%w: %w", unprefixed{ErrNotReplicated}, err)
+	}
 	if errors.As(err, &notSent) || store.Refused(err) {
 		return err
 	}

@@ -100,10 +100,7 @@ func (c *Client) EnqueuePayloadIn(ctx context.Context, d time.Duration, queue st
 	}
 	item.Due = at.Unix()
 	delayed, err := c.store.Delay(ctx, item)
-	if err != nil {
-		return Receipt{}, enqueueError(job, err)
-	}
-	return delayReceipt(item, delayed), nil
+	return placed(job, delayReceipt(item, delayed), err)
 }
 
 // delayedPayload returns payload with a member for its queue, as resque-scheduler stores
@@ -143,10 +140,7 @@ func (c *Client) delay(ctx context.Context, job Job) (Receipt, error) {
 		return Receipt{}, err
 	}
 	delayed, err := c.store.Delay(ctx, d)
-	if err != nil {
-		return Receipt{}, enqueueError(job, err)
-	}
-	return delayReceipt(d, delayed), nil
+	return placed(job, delayReceipt(d, delayed), err)
 }
 
 // dueTime returns the time at which job is due. If it depends on Redis's clock, dueTime

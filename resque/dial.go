@@ -20,26 +20,33 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// dialer opens the connections of a pool.
+// dialer opens connections to a server.
 type dialer struct {
 	at      address
 	tls     *tls.Config // nil without TLS
 	timeout time.Duration
 	options []redis.DialOption
 	log     *slog.Logger
-	warned  atomic.Bool
+	warned  *atomic.Bool
+	opened  func(net.Conn) // called with each network connection; may be nil
 }
 
 func newDialer(at address, cfg RedisConfig) *dialer {
-	d := &dialer{at: at, tls: cfg.TLS, timeout: cfg.DialTimeout, log: cfg.Logger}
+	d := &dialer{at: at, tls: cfg.TLS, timeout: cfg.DialTimeout, log: cfg.Logger, warned: new(atomic.Bool)}
 	d.options = []redis.DialOption{
-		redis.DialContextFunc(d.connect),
 		redis.DialReadTimeout(cfg.ReadTimeout),
 		redis.DialWriteTimeout(cfg.WriteTimeout),
 		redis.DialPassword(at.password),
 		redis.DialDatabase(at.db),
 	}
 	return d
+}
+
+// to returns a dialer of another server, which calls opened with each network connection.
+func (d *dialer) to(where string, opened func(net.Conn)) *dialer {
+	other := *d
+	other.at.where, other.opened = where, opened
+	return &other
 }
 
 // dial is the pool's DialContext. If the server does not know the user, dial retries
@@ -70,7 +77,7 @@ func (d *dialer) dial(ctx context.Context) (redis.Conn, error) {
 }
 
 func (d *dialer) dialAs(ctx context.Context, user string) (redis.Conn, error) {
-	options := append(slices.Clone(d.options), redis.DialUsername(user))
+	options := append(slices.Clone(d.options), redis.DialUsername(user), redis.DialContextFunc(d.connect))
 	c, err := redis.DialContext(ctx, d.at.network, d.at.where, options...)
 	return c, store.Plain(err)
 }
@@ -83,15 +90,29 @@ func (d *dialer) connect(ctx context.Context, network, where string) (net.Conn, 
 	if err != nil {
 		return nil, err //nolint:wrapcheck // Conn adds the address
 	}
+	if d.opened != nil {
+		d.opened(c)
+	}
 	if d.tls == nil {
 		return &greeting{Conn: c, wantsTLS: d.wantsTLS}, nil
 	}
-	secure := tls.Client(c, d.tls)
+	secure := tls.Client(c, d.named())
 	if err := d.shakeHands(ctx, secure); err != nil {
 		_ = c.Close()
 		return nil, err
 	}
 	return &greeting{Conn: secure}, nil
+}
+
+// named returns the TLS configuration with the name that the certificate must have.
+func (d *dialer) named() *tls.Config {
+	host, _, err := net.SplitHostPort(d.at.where)
+	if err != nil || d.tls.ServerName != "" {
+		return d.tls
+	}
+	named := d.tls.Clone()
+	named.ServerName = host
+	return named
 }
 
 // shakeHands performs the TLS handshake. It distinguishes a server without TLS from one

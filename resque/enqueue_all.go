@@ -211,6 +211,8 @@ func (b *chunk) send(ctx context.Context) {
 		for i, err := range b.client.store.PushAll(ctx, b.batches) {
 			if err != nil {
 				errs = append(errs, maybeQueued(err))
+			}
+			if err != nil && !notReplicated(err) {
 				b.failed = append(b.failed, b.batches[i].Queue)
 			}
 		}
@@ -229,11 +231,12 @@ func (b *chunk) send(ctx context.Context) {
 func (b *chunk) sendWith(ctx context.Context) (errs []error) {
 	pushed, failed := b.client.store.PushAllWith(ctx, b.with)
 	for i, at := range b.withAt {
-		if failed[i] == nil {
+		if b.receipts[at] = (Receipt{}); failed[i] == nil || notReplicated(failed[i]) {
 			b.receipts[at] = pushReceipt(b.with[i], pushed[i])
+		}
+		if failed[i] == nil {
 			continue
 		}
-		b.receipts[at] = Receipt{}
 		errs = appendOnce(errs, maybeQueued(failed[i]))
 	}
 	return errs
@@ -251,11 +254,12 @@ func appendOnce(errs []error, err error) []error {
 func (b *chunk) sendDelays(ctx context.Context) (errs []error) {
 	delayed, failed := b.client.store.DelayAll(ctx, b.delays)
 	for i, at := range b.delayAt {
-		if failed[i] == nil {
+		if b.receipts[at] = (Receipt{}); failed[i] == nil || notReplicated(failed[i]) {
 			b.receipts[at] = delayReceipt(b.delays[i], delayed[i])
+		}
+		if failed[i] == nil {
 			continue
 		}
-		b.receipts[at] = Receipt{}
 		errs = appendOnce(errs, maybeQueued(failed[i]))
 	}
 	return errs

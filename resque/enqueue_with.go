@@ -18,10 +18,7 @@ func (c *Client) pushWith(ctx context.Context, job Job, front bool) (Receipt, er
 	}
 	p.Front = front
 	pushed, err := c.store.PushWith(ctx, p)
-	if err != nil {
-		return Receipt{}, enqueueError(job, err)
-	}
-	return pushReceipt(p, pushed), nil
+	return placed(job, pushReceipt(p, pushed), err)
 }
 
 // appendPushing appends the payload of a job to dst. It returns the extended slice and

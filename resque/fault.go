@@ -67,6 +67,18 @@ const (
 	FaultRefused     FaultCode = "refused"      // any other error of Redis
 )
 
+// Faults of Sentinels and clusters.
+const (
+	FaultSentinel         FaultCode = "sentinel"          // no Sentinel answers
+	FaultSentinelPassword FaultCode = "sentinel_password" // a Sentinel refuses the user or the password
+	FaultNotSentinel      FaultCode = "not_sentinel"      // the server is not a Sentinel
+	FaultNoMaster         FaultCode = "no_master"         // Sentinel does not know the name of the master
+	FaultQuorum           FaultCode = "quorum"            // too few Sentinels to replace the master
+	FaultFailover         FaultCode = "failover"          // the master does not answer, or is a replica now
+	FaultNodes            FaultCode = "nodes"             // no node of the cluster answers
+	FaultNotCluster       FaultCode = "not_cluster"       // the server is not a node of a cluster
+)
+
 // Explain returns the cause of an error from Redis or from the connection to it, and
 // advice on what to do. ok is false if err is nil, has another cause, or wraps
 // [context.Canceled].
@@ -217,6 +229,9 @@ func plainFault(text string) FaultCode {
 // fault returns the texts of a code.
 func (c FaultCode) fault() Fault {
 	if f, ok := c.connectionFault(); ok {
+		return f
+	}
+	if f, ok := c.topologyFault(); ok {
 		return f
 	}
 	return c.serverFault()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -30,6 +29,12 @@ type RedisConfig struct {
 	// "redis://…", "rediss://…" for TLS or "unix:///path/to.sock". A URL may
 	// contain a user and a password.
 	//
+	// "redis-sentinel://host1,host2,host3/mymaster/0/namespace" names Redis Sentinels
+	// and their master, "redis-cluster://host1,host2,host3" nodes of a Redis Cluster.
+	// The port, the database and the namespace may be omitted. rediss-sentinel:// and
+	// rediss-cluster:// use TLS. User and password are those of Redis, not of
+	// Sentinel.
+	//
 	// Defaults to "localhost:6379".
 	URL string
 
@@ -38,6 +43,16 @@ type RedisConfig struct {
 	//
 	// Defaults to "resque".
 	Namespace string
+
+	// Sentinels are the addresses of Redis Sentinels, "host" or "host:port", if they are
+	// not in the URL. The host of the URL is then the name of the master, such as
+	// "redis://mymaster", as in Ruby. The default port is 26379. Name all Sentinels: if
+	// one does not answer, the next is asked.
+	Sentinels []string
+
+	// SentinelUser and SentinelPassword are for the Sentinels. They are not those of
+	// Redis, which are in the URL.
+	SentinelUser, SentinelPassword string
 
 	// TLS configures TLS for rediss:// addresses. If it is not nil, other addresses
 	// also use TLS. nil trusts the certificate authorities of the system.
@@ -80,9 +95,15 @@ type RedisConfig struct {
 //
 // Ruby: Resque.redis.
 type Redis struct {
-	pool      *redis.Pool
+	pool      source
 	namespace string
 	address   string
+}
+
+// source is a *redis.Pool, or a *follower of a server that may change.
+type source interface {
+	GetContext(ctx context.Context) (redis.Conn, error)
+	Close() error
 }
 
 var _ store.Redis = (*Redis)(nil)
@@ -91,9 +112,16 @@ var _ store.Redis = (*Redis)(nil)
 // connect. If the server is unreachable, the first call, such as [Redis.Ping], returns
 // the error. If the URL is invalid, the error wraps [ErrAddress].
 //
+// With Sentinels or a cluster, all connections are to the current master. When another
+// server becomes the master, calls that are in progress return an error and later calls
+// go to the new master. [Redis.Close] ends the goroutine that listens to a Sentinel.
+//
 // Ruby: Resque.redis=.
 func Open(cfg RedisConfig) (*Redis, error) {
 	at, err := parseAddress(cfg.URL)
+	if err == nil {
+		at, err = at.withSentinels(cfg)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +133,19 @@ func Open(cfg RedisConfig) (*Redis, error) {
 		cfg.Logger.Warn("the number after the slash is used as namespace: write host:port:db for a database", "namespace", at.namespace)
 	}
 	namespace := cmp.Or(cfg.Namespace, at.namespace, DefaultNamespace)
-	return &Redis{pool: newPool(at, cfg), namespace: namespace, address: at.String()}, nil
+	if err := checkNamespace(at.kind, namespace); err != nil {
+		return nil, err
+	}
+	r := &Redis{namespace: namespace, address: at.String()}
+	switch at.kind {
+	case sentinel:
+		r.pool = newFollower(newSentinels(at, cfg), at, cfg)
+	case cluster:
+		r.pool = newFollower(newNodes(at, cfg, r.Key("queues")), at, cfg)
+	case oneServer:
+		r.pool = newPool(cfg, newDialer(at, cfg).dial)
+	}
+	return r, nil
 }
 
 // FromPool returns a source of connections from pool. Use it if [RedisConfig] does not
@@ -181,9 +221,6 @@ func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 		c = cfg.TLS.Clone()
 	}
 	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // the caller has set TLSSkipVerify
-	if host, _, err := net.SplitHostPort(at.where); err == nil && c.ServerName == "" {
-		c.ServerName = host
-	}
 	if cfg.TLSCAFile == "" {
 		return c, nil
 	}
@@ -197,13 +234,13 @@ func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	return c, nil
 }
 
-func newPool(at address, cfg RedisConfig) *redis.Pool {
+func newPool(cfg RedisConfig, dial func(context.Context) (redis.Conn, error)) *redis.Pool {
 	return &redis.Pool{
 		MaxIdle:             cfg.MaxIdle,
 		MaxActive:           cfg.MaxOpen,
 		Wait:                cfg.MaxOpen > 0,
 		IdleTimeout:         4 * time.Minute, // below the 5 minutes after which many proxies drop one
-		DialContext:         newDialer(at, cfg).dial,
+		DialContext:         dial,
 		TestOnBorrowContext: new(rested).test,
 	}
 }

@@ -34,7 +34,7 @@ func TestIdleConnectionIsChecked(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	test := func(lastUsed time.Duration) error {
-		return rdb.pool.TestOnBorrowContext(t.Context(), c, time.Now().Add(-lastUsed))
+		return rdb.pool.(*redis.Pool).TestOnBorrowContext(t.Context(), c, time.Now().Add(-lastUsed))
 	}
 	require.NoError(t, test(0))
 	require.NoError(t, test(2*time.Second))
@@ -56,7 +56,7 @@ func TestAskingHonoursTheContext(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	require.Error(t, rdb.pool.TestOnBorrowContext(ctx, c, time.Time{}))
+	require.Error(t, rdb.pool.(*redis.Pool).TestOnBorrowContext(ctx, c, time.Time{}))
 	require.Error(t, rdb.Ping(ctx))
 }
 

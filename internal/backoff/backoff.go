@@ -3,6 +3,7 @@
 package backoff
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -15,15 +16,18 @@ const (
 )
 
 // Backoff is a series of waits. The upper limit of a wait is 50 ms at first, doubles with
-// each wait, and is at most 5 s. The zero value is a new series. A Backoff is not safe
+// each wait, and is at most Limit. The zero value is a new series. A Backoff is not safe
 // for concurrent use.
-type Backoff struct{ length time.Duration }
+type Backoff struct {
+	Limit  time.Duration // defaults to 5 s
+	length time.Duration
+}
 
 // Next returns the length of the next wait, which is random between half of its upper
 // limit and the upper limit.
 func (b *Backoff) Next() time.Duration {
 	d := max(b.length, first)
-	b.length = min(2*d, longest)
+	b.length = min(2*d, cmp.Or(b.Limit, longest))
 	return d/2 + rand.N(d/2)
 }
 

@@ -59,7 +59,13 @@ type retry struct {
 	until   time.Time
 }
 
-func newRetry(timeout time.Duration) *retry { return &retry{timeout: timeout} }
+// retryLimit is the longest wait between attempts. It is short, so that jobs are performed
+// soon after another server has become the master.
+const retryLimit = 1500 * time.Millisecond
+
+func newRetry(timeout time.Duration) *retry {
+	return &retry{timeout: timeout, backoff: backoff.Backoff{Limit: retryLimit}}
+}
 
 // again waits for the next attempt. It returns false if there must be none.
 func (r *retry) again(ctx context.Context) bool {

@@ -32,7 +32,7 @@ func (x *Exchange) watch(ctx context.Context) {
 	if x.cfg.MaxWaiting < 0 {
 		return
 	}
-	var wait backoff.Backoff
+	wait := backoff.Backoff{Limit: retryLimit}
 	for ; ctx.Err() == nil; wait.Sleep(ctx) {
 		if x.cfg.MaxWaiting < 2 {
 			break

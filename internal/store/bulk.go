@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Batch is a list of payloads to push to the end of one queue, in order.
@@ -38,6 +39,15 @@ func (s *Store) pushAll(ctx context.Context, batches []Batch) []error {
 			_, sadd := c.receive()
 			_, push := c.receive()
 			errs[i] = pushed(sadd, push)
+		}
+		if !slices.Contains(errs, nil) {
+			return nil
+		}
+		acknowledged := s.awaitReplicas(c)
+		for i, err := range errs {
+			if err == nil {
+				errs[i] = acknowledged
+			}
 		}
 		return nil
 	})

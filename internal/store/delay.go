@@ -30,7 +30,7 @@ type Delayed struct {
 func (s *Store) Delay(ctx context.Context, job Delayed) (delayed bool, err error) {
 	p := &push{ctx: ctx, job: job}
 	if err := s.delays.combine(p); err != nil {
-		return false, fmt.Errorf("delaying a job of queue %q: %w", job.Queue, err)
+		return p.delayed, fmt.Errorf("delaying a job of queue %q: %w", job.Queue, err)
 	}
 	return p.delayed, nil
 }
@@ -67,8 +67,11 @@ func (s *Store) sendDelays(batch []*push) {
 		c.args = append(c.args, j.Due, delayedList(j.Due), j.Queue, j.CutFrom+1, j.CutTo)
 	}
 	var statuses []any
+	var acknowledged error
 	err := s.with(batch[0].ctx, func(on conn) (err error) {
-		statuses, err = redis.Values(on.script(s.scripts.delay, c.list()...))
+		if statuses, err = redis.Values(on.script(s.scripts.delay, c.list()...)); err == nil {
+			acknowledged = s.awaitReplicas(on)
+		}
 		return err
 	})
 	if err == nil && len(statuses) != len(batch) {
@@ -76,7 +79,9 @@ func (s *Store) sendDelays(batch []*push) {
 	}
 	for i, p := range batch {
 		if p.err = err; err == nil {
-			p.delayed, p.err = delayStatus(statuses[i])
+			if p.delayed, p.err = delayStatus(statuses[i]); p.err == nil {
+				p.err = acknowledged
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (l RubyLock) form() string {
 func (s *Store) PushWith(ctx context.Context, p Pushing) (Pushed, error) {
 	one := &push{ctx: ctx, job: p.Delayed, with: &p}
 	if err := s.pushesWith.combine(one); err != nil {
-		return 0, fmt.Errorf("pushing to queue %q: %w", p.Queue, err)
+		return one.pushed, fmt.Errorf("pushing to queue %q: %w", p.Queue, err)
 	}
 	return one.pushed, nil
 }
@@ -97,8 +97,11 @@ func (s *Store) sendPushesWith(batch []*push) {
 		s.addPushing(c, *p.with)
 	}
 	var statuses []any
+	var acknowledged error
 	err := s.with(batch[0].ctx, func(on conn) (err error) {
-		statuses, err = redis.Values(on.script(s.scripts.push, c.list()...))
+		if statuses, err = redis.Values(on.script(s.scripts.push, c.list()...)); err == nil {
+			acknowledged = s.awaitReplicas(on)
+		}
 		return err
 	})
 	if err == nil && len(statuses) != len(batch) {
@@ -106,7 +109,9 @@ func (s *Store) sendPushesWith(batch []*push) {
 	}
 	for i, p := range batch {
 		if p.err = err; err == nil {
-			p.pushed, p.err = pushStatus(c, statuses[i])
+			if p.pushed, p.err = pushStatus(c, statuses[i]); p.err == nil && p.pushed != PushedRefused {
+				p.err = acknowledged
+			}
 		}
 	}
 }

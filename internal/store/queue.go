@@ -33,7 +33,10 @@ func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) err
 		}
 		_, sadd := c.receive()
 		_, push := c.receive()
-		return pushed(sadd, push)
+		if err := pushed(sadd, push); err != nil {
+			return err
+		}
+		return s.awaitReplicas(c)
 	})
 	if err != nil {
 		return fmt.Errorf("pushing to queue %q: %w", queue, err)

@@ -20,6 +20,8 @@ type Redis interface {
 // Store runs Resque's commands on a Redis. It is safe for concurrent use and holds
 // no connections.
 type Store struct {
+	Replicas Replicas // for pushes; not to be changed while the store is in use
+
 	rdb        Redis
 	keys       keys
 	scripts    scripts
