@@ -27,11 +27,10 @@ type Env struct {
 	redisURL  string
 	namespace string
 
-	skipVerify bool
-	caFile     string
-	stdin      io.Reader
-	asks       bool // stdin is a terminal
-	called     bool // arguments and flags were valid, and the command started
+	flags  redisFlags
+	stdin  io.Reader
+	asks   bool // stdin is a terminal
+	called bool // arguments and flags were valid, and the command started
 }
 
 func newEnv(environ []string, stdout, stderr io.Writer) *Env {
@@ -52,8 +51,7 @@ func (e *Env) Redis() resque.RedisConfig {
 	cfg := e.app.Redis
 	cfg.URL = cmp.Or(e.redisURL, cfg.URL)
 	cfg.Namespace = cmp.Or(e.namespace, cfg.Namespace)
-	cfg.TLSSkipVerify = e.skipVerify || cfg.TLSSkipVerify
-	cfg.TLSCAFile = cmp.Or(e.caFile, cfg.TLSCAFile)
+	e.flags.apply(&cfg)
 	cfg.Logger = cmp.Or(cfg.Logger, e.Logger())
 	return cfg
 }
@@ -119,7 +117,8 @@ func (e *Env) explain(err error) {
 	fmt.Fprintf(e.Stderr, "%s. %s\n", fault.Cause, fault.Advice)
 	switch fault.Code {
 	case resque.FaultUnreachable, resque.FaultHost, resque.FaultNotRedis, resque.FaultTLSExpected, resque.FaultNoTLS,
-		resque.FaultPassword, resque.FaultDatabase, resque.FaultCommand, resque.FaultReadOnly, resque.FaultMasterDown:
+		resque.FaultPassword, resque.FaultDatabase, resque.FaultCommand, resque.FaultReadOnly, resque.FaultMasterDown,
+		resque.FaultCluster, resque.FaultSentinel, resque.FaultNotSentinel, resque.FaultNoMaster, resque.FaultNodes, resque.FaultNotCluster:
 		fmt.Fprintln(e.Stderr, "The address is from --redis or REDIS_URL.")
 	default:
 	}

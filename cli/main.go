@@ -103,10 +103,7 @@ func (a App) root(env *Env) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVarP(&env.redisURL, "redis", "r", "", "Redis to use, such as redis://localhost:6379/0 or host:port:db")
 	root.PersistentFlags().StringVarP(&env.namespace, "namespace", "N", "", `namespace of the keys (default "resque")`)
-	root.PersistentFlags().BoolVar(&env.skipVerify, "tls-skip-verify", false, "accept any certificate of a rediss:// server")
-	root.PersistentFlags().StringVar(&env.caFile, "tls-ca-file", "", "PEM file of certificate authorities to trust instead of the system's")
-	FromEnv(root, "tls-skip-verify", "RESQUE_TLS_SKIP_VERIFY")
-	FromEnv(root, "tls-ca-file", "RESQUE_TLS_CA_FILE")
+	env.flags.add(root)
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(

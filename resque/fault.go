@@ -261,7 +261,7 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 	case FaultCertificate:
 		f = Fault{Cause: "The certificate of Redis cannot be verified", Advice: "Use the host name in the certificate, or set the authority that signed the certificate with TLSCAFile (--tls-ca-file, RESQUE_TLS_CA_FILE). TLSSkipVerify (--tls-skip-verify, RESQUE_TLS_SKIP_VERIFY) accepts any certificate."}
 	case FaultTLSRefused:
-		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may require a client certificate or another version of TLS."}
+		f = Fault{Cause: "Redis refused the TLS connection", Advice: "It may require a client certificate, set with TLSCertFile and TLSKeyFile (--tls-cert-file, --tls-key-file), or another version of TLS."}
 	default:
 		return Fault{}, false
 	}
@@ -277,7 +277,7 @@ func (c FaultCode) serverFault() Fault {
 	case FaultBusy:
 		return Fault{Cause: "Redis is running a long script", Advice: "Wait, or end the script with 'redis-cli script kill'.", Temporary: true}
 	case FaultMaxClients:
-		return Fault{Cause: "Redis has no room for another connection", Advice: "Increase maxclients of Redis, or end processes that have connections.", Temporary: true}
+		return Fault{Cause: "Redis has no room for another connection", Advice: "Increase maxclients of Redis, end processes that have connections, or limit those of each with MaxOpen (--max-connections).", Temporary: true}
 	case FaultPassword:
 		return Fault{Cause: "Redis refused the user or the password", Advice: "Correct them in the address, as in redis://user:password@host:6379. If the server has only a password, omit the user. If it has no password, omit both."}
 	case FaultProtected:
@@ -289,7 +289,7 @@ func (c FaultCode) serverFault() Fault {
 	case FaultType:
 		return Fault{Cause: "A key in Redis does not have the type that Resque uses", Advice: "Another program uses the same keys. Use another namespace or database, or rename the key."}
 	case FaultCommand:
-		return Fault{Cause: "This server does not have a command that Resque needs", Advice: "It may be a Redis Sentinel, a proxy, or older than Redis 6.2, or the command was renamed. Use the address of the Redis server itself."}
+		return Fault{Cause: "This server does not have a command that Resque needs", Advice: "It may be a Redis Sentinel (write redis-sentinel://host:26379/mymaster), a proxy, or older than Redis 6.2, or the command was renamed."}
 	case FaultReadOnly:
 		return Fault{Cause: "This Redis is a replica and takes no writes", Advice: "Use the address of the master, or wait until a failover ends.", Temporary: true}
 	case FaultMemory:
@@ -299,7 +299,7 @@ func (c FaultCode) serverFault() Fault {
 	case FaultReplicas:
 		return Fault{Cause: "Redis takes no writes because too few replicas are connected", Advice: "Start the replicas, or decrease min-replicas-to-write of Redis.", Temporary: true}
 	case FaultCluster:
-		return Fault{Cause: "This Redis is a node of a Redis Cluster that does not hold all keys of Resque", Advice: "Use a namespace in braces, such as {resque}, which keeps all keys on one node, and the address of that node."}
+		return Fault{Cause: "This Redis is a node of a Redis Cluster that does not hold all keys of Resque", Advice: "Write redis-cluster:// instead of redis:// (rediss-cluster:// instead of rediss://), and use a namespace in braces, such as {resque}, which keeps all keys on one node."}
 	case FaultClusterDown:
 		return Fault{Cause: "The Redis Cluster does not serve these keys now", Advice: "Wait, or check the state of the cluster with 'redis-cli cluster info'.", Temporary: true}
 	}

@@ -67,6 +67,10 @@ type RedisConfig struct {
 	// instead of those of the system.
 	TLSCAFile string
 
+	// TLSCertFile and TLSKeyFile are the paths of PEM files with a certificate and its
+	// key, for servers that require one from clients.
+	TLSCertFile, TLSKeyFile string
+
 	// Logger gets warnings about the address: the server does not know the user but
 	// accepts the password, or the namespace is a number and may be meant as a
 	// database.
@@ -211,16 +215,26 @@ func (cfg RedisConfig) withDefaults() RedisConfig {
 // tls returns the TLS configuration of the connections, or nil if they do not use TLS.
 func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	if !at.tls && cfg.TLS == nil {
-		if cfg.TLSSkipVerify || cfg.TLSCAFile != "" {
-			return nil, errors.New("resque: TLSSkipVerify and TLSCAFile need TLS: use a rediss:// address")
+		if cfg.TLSSkipVerify || cfg.TLSCAFile+cfg.TLSCertFile+cfg.TLSKeyFile != "" {
+			return nil, errors.New("resque: TLSSkipVerify, TLSCAFile, TLSCertFile and TLSKeyFile need TLS: use a rediss:// address")
 		}
 		return nil, nil //nolint:nilnil // no TLS
+	}
+	if (cfg.TLSCertFile == "") != (cfg.TLSKeyFile == "") {
+		return nil, errors.New("resque: TLSCertFile and TLSKeyFile need each other")
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.TLS != nil {
 		c = cfg.TLS.Clone()
 	}
 	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // the caller has set TLSSkipVerify
+	if cfg.TLSCertFile != "" {
+		pair, err := tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("resque: TLSCertFile and TLSKeyFile: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
 	if cfg.TLSCAFile == "" {
 		return c, nil
 	}

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +37,7 @@ type Faulty struct {
 // FaultyServers are servers that each have one fault. All need redis-server
 // installed except those without a Redis.
 func FaultyServers() []Faulty {
-	return append(append(strangers(), reluctant()...), writeRefusers()...)
+	return slices.Concat(strangers(), reluctant(), writeRefusers(), topologies())
 }
 
 // strangers are addresses at which no Redis answers, or not as it is spoken to.
@@ -140,7 +140,10 @@ func reluctant() []Faulty {
 			t.Helper()
 			return StartReal(t, "--rename-command", "SMEMBERS", "", "--rename-command", "RPUSH", "").URL
 		}},
-		{Name: "a Sentinel", Code: resque.FaultCommand, Start: sentinel},
+		{Name: "a Sentinel", Code: resque.FaultCommand, Start: func(t testing.TB) string {
+			t.Helper()
+			return startSentinel(t, FreePort(t), 1).URL
+		}},
 		{Name: "a node of a cluster", Code: resque.FaultCluster, Start: clusterNode},
 		{Name: "a cluster that is down", Code: resque.FaultClusterDown, Start: func(t testing.TB) string {
 			t.Helper()
@@ -214,20 +217,6 @@ func busy(t testing.TB) string {
 		return err != nil && strings.HasPrefix(err.Error(), "BUSY")
 	})
 	return s.URL
-}
-
-// sentinel runs a Sentinel that watches a server.
-func sentinel(t testing.TB) string {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(StartReal(t).URL, "redis://"))
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, "sentinel monitor mymaster 127.0.0.1 %s 1\n", port), 0o600))
-	own := FreePort(t)
-	path, err := exec.LookPath("redis-server")
-	require.NoError(t, err)
-	_, err = listening(t, path, "+monitor", file, "--sentinel", "--port", own, "--bind", "127.0.0.1")
-	require.NoError(t, err)
-	return "redis://127.0.0.1:" + own
 }
 
 // clusterNode runs a node of a cluster whose other node has almost all slots.
@@ -307,7 +296,7 @@ func greets(t testing.TB, text string) string {
 }
 
 func withUser(url, user string) string {
-	return strings.Replace(url, "redis://", "redis://"+user+"@", 1)
+	return strings.Replace(url, "://", "://"+user+"@", 1)
 }
 
 func ask(c redis.Conn, command string, args ...any) error {

@@ -28,15 +28,13 @@ type Group struct {
 // get args. It skips the test if no redis-server is installed.
 func StartSentinels(t testing.TB, sentinels int, args ...string) *Group {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	Require(t, "redis", err == nil)
 	args = append([]string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}, args...)
 	g := &Group{servers: map[string]*Server{}, args: args}
 	master := g.start(t)
 	g.start(t, "--replicaof", "127.0.0.1", master)
 	var hosts []string
 	for range sentinels {
-		s := startSentinel(t, path, master, sentinels/2+1)
+		s := startSentinel(t, master, sentinels/2+1)
 		g.Sentinels = append(g.Sentinels, s)
 		hosts = append(hosts, strings.TrimPrefix(s.URL, "redis://"))
 	}
@@ -54,9 +52,12 @@ func (g *Group) start(t testing.TB, args ...string) string {
 	return port
 }
 
-// startSentinel runs a Sentinel. It writes its state to its configuration file.
-func startSentinel(t testing.TB, path, masterPort string, quorum int) *Server {
+// startSentinel runs a Sentinel, with lines of configuration. It writes its state to the
+// file with its configuration.
+func startSentinel(t testing.TB, masterPort string, quorum int, lines ...string) *Server {
 	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	Require(t, "redis", err == nil)
 	var last error
 	for range 5 {
 		port, dir := FreePort(t), t.TempDir()
@@ -67,7 +68,8 @@ dir %s
 sentinel monitor %s 127.0.0.1 %s %d
 sentinel down-after-milliseconds %[3]s 1000
 sentinel failover-timeout %[3]s 2000
-`, port, dir, MasterName, masterPort, quorum), 0o600))
+%[6]s
+`, port, dir, MasterName, masterPort, quorum, strings.Join(lines, "\n")), 0o600))
 		pid, err := listening(t, path, "+monitor", conf, "--sentinel")
 		if err == nil {
 			s := &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: pid}

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"cmp"
+
+	"github.com/spf13/cobra"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// redisFlags are the flags of the connections to Redis, besides its address.
+type redisFlags struct {
+	skipVerify                     bool
+	caFile, certFile, keyFile      string
+	sentinelUser, sentinelPassword string
+	maxConnections                 int
+}
+
+// add adds the flags, and their variables, to the root command.
+func (f *redisFlags) add(root *cobra.Command) {
+	set := root.PersistentFlags()
+	set.BoolVar(&f.skipVerify, "tls-skip-verify", false, "accept any certificate of a rediss:// server")
+	set.StringVar(&f.caFile, "tls-ca-file", "", "PEM file of certificate authorities to trust instead of the system's")
+	set.StringVar(&f.certFile, "tls-cert-file", "", "PEM file of the certificate to show a rediss:// server that requires one")
+	set.StringVar(&f.keyFile, "tls-key-file", "", "PEM file of the key of --tls-cert-file")
+	set.StringVar(&f.sentinelUser, "sentinel-user", "", "user of the Sentinels; that of Redis is in the address")
+	set.StringVar(&f.sentinelPassword, "sentinel-password", "", "password of the Sentinels; other users of this machine cannot see it in the variable")
+	set.IntVar(&f.maxConnections, "max-connections", 0, "maximum number of connections to Redis; 0 means no limit")
+	FromEnv(root, "tls-skip-verify", "RESQUE_TLS_SKIP_VERIFY")
+	FromEnv(root, "tls-ca-file", "RESQUE_TLS_CA_FILE")
+	FromEnv(root, "tls-cert-file", "RESQUE_TLS_CERT_FILE")
+	FromEnv(root, "tls-key-file", "RESQUE_TLS_KEY_FILE")
+	FromEnv(root, "sentinel-user", "RESQUE_SENTINEL_USER")
+	FromEnv(root, "sentinel-password", "RESQUE_SENTINEL_PASSWORD")
+	FromEnv(root, "max-connections", "RESQUE_MAX_CONNECTIONS")
+}
+
+// apply sets what the flags give.
+func (f *redisFlags) apply(cfg *resque.RedisConfig) {
+	cfg.TLSSkipVerify = f.skipVerify || cfg.TLSSkipVerify
+	cfg.TLSCAFile = cmp.Or(f.caFile, cfg.TLSCAFile)
+	cfg.TLSCertFile = cmp.Or(f.certFile, cfg.TLSCertFile)
+	cfg.TLSKeyFile = cmp.Or(f.keyFile, cfg.TLSKeyFile)
+	cfg.SentinelUser = cmp.Or(f.sentinelUser, cfg.SentinelUser)
+	cfg.SentinelPassword = cmp.Or(f.sentinelPassword, cfg.SentinelPassword)
+	cfg.MaxOpen = cmp.Or(f.maxConnections, cfg.MaxOpen)
+}
