@@ -140,7 +140,6 @@ func (r *Retries) Search(ctx context.Context, filter DelayedFilter, from Delayed
 		return found, err
 	}
 	w := newDelayedWalk(r.delayed.store, filter)
-	w.size = min(int64(limit)+1, maxPart)
 	w.startAt(from)
 	size := 0
 	for begun := time.Now(); ; {

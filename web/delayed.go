@@ -15,19 +15,24 @@ import (
 
 // delayedPage is the content of the list of delayed jobs.
 type delayedPage struct {
+	waitingList
+	Jobs    []delayedRow
+	Times   int64  // seconds that have delayed jobs
+	Total   int64  // jobs of all seconds, or of At; -1 if they were not all counted
+	Counted int64  // jobs that were counted, if Total is -1
+	Count   string // address of the page with the exact number
+}
+
+// waitingList is what lists of delayed jobs have in common.
+type waitingList struct {
 	At       time.Time // the second whose jobs are listed; zero for all
 	Filter   delayedForm
-	Jobs     []delayedRow
-	Times    int64  // seconds that have delayed jobs
-	Total    int64  // jobs of all seconds, or of At; -1 if they were not all counted
-	Counted  int64  // jobs that were counted, if Total is -1
 	Matching int64  // jobs that match the filter; -1 if they were not all checked
 	Checked  int64  // jobs that were compared with the filter, with those of earlier pages
 	Found    int64  // matching jobs so far, with those of earlier pages
 	First    bool   // no earlier page
 	Start    string // address of the first page, below the mount
 	Next     string // address of the next page
-	Count    string // address of the page with the exact number
 
 	Classes, Queues []string // suggestions for the filter
 	Scheduler       schedulerRow
@@ -86,17 +91,16 @@ func (h *Dashboard) delayedList(q *request, fixed url.Values) error {
 	if err != nil {
 		return err
 	}
-	content := delayedPage{Filter: form, Matching: -1}
-	if form.At != "" {
-		content.At = filter.Since
-	}
+	content := delayedPage{waitingList: newWaitingList(form, filter)}
 	if err = h.fillDelayed(q, &content, filter); err != nil {
 		if fault, _ := resque.Explain(err); fault.Code != resque.FaultType {
 			return err
 		}
 		content.Damage = err.Error() // the page says so
 	}
-	content.suggest()
+	for _, job := range content.Jobs {
+		content.suggest(job)
+	}
 	return h.show(q, "delayed", t("Delayed"), "delayed", content)
 }
 
@@ -113,15 +117,16 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 	if err != nil {
 		return err
 	}
-	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address()
+	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address("delayed")
 	part, err := d.Search(q.Context(), filter, from, h.cfg.PerPage, h.budgets.scan)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code != resque.FaultType {
 		return err
 	}
-	content.Checked = q.number("checked", 0, 0, farSecond) + part.Checked
-	content.Found = q.number("found", 0, 0, farSecond) + int64(len(part.Jobs))
 	content.Jobs = h.delayedRows(part.Jobs)
-	content.conclude(q.URL.Query(), part)
+	values := q.URL.Query()
+	values.Del("start")
+	content.Count = "?" + withValue(values, "count", "1")
+	content.conclude(q, part.Checked, len(part.Jobs), part.More, part.Next)
 	if err != nil {
 		return err
 	}
@@ -182,31 +187,39 @@ func (h *Dashboard) delayedFrom(q *request, d *resque.Delayed, at time.Time) (re
 	return resque.DelayedPlace{Second: seconds[0].Due.Unix()}, nil
 }
 
-// conclude sets the address of the next page.
-func (c *delayedPage) conclude(values url.Values, part resque.DelayedPart) {
-	values.Del("start")
-	c.Count = "?" + withValue(values, "count", "1")
-	values.Del("count")
-	if !part.More {
-		c.Matching = c.Found
-		return
+func newWaitingList(form delayedForm, filter resque.DelayedFilter) waitingList {
+	list := waitingList{Filter: form, Matching: -1}
+	if form.At != "" {
+		list.At = filter.Since
 	}
-	values.Set("checked", strconv.FormatInt(c.Checked, 10))
-	values.Set("found", strconv.FormatInt(c.Found, 10))
-	c.Next = "?" + withValue(values, "from", fmt.Sprintf("%d:%d", part.Next.Second, part.Next.Position))
+	return list
 }
 
-// suggest fills the suggestions for the filter with what the page shows.
-func (c *delayedPage) suggest() {
+// conclude sets the numbers of jobs so far, and the address of the next page.
+func (l *waitingList) conclude(q *request, checked int64, found int, more bool, next resque.DelayedPlace) {
+	l.Checked = q.number("checked", 0, 0, farSecond) + checked
+	l.Found = q.number("found", 0, 0, farSecond) + int64(found)
+	if !more {
+		l.Matching = l.Found
+		return
+	}
+	values := q.URL.Query()
+	values.Del("start")
+	values.Del("count")
+	values.Set("checked", strconv.FormatInt(l.Checked, 10))
+	values.Set("found", strconv.FormatInt(l.Found, 10))
+	l.Next = "?" + withValue(values, "from", fmt.Sprintf("%d:%d", next.Second, next.Position))
+}
+
+// suggest adds what a row shows to the suggestions for the filter.
+func (l *waitingList) suggest(row delayedRow) {
 	add := func(list *[]string, text string) {
 		if text != "" && !slices.Contains(*list, text) {
 			*list = append(*list, text)
 		}
 	}
-	for _, j := range c.Jobs {
-		add(&c.Classes, j.Job.Class)
-		add(&c.Queues, j.Queue)
-	}
+	add(&l.Classes, row.Job.Class)
+	add(&l.Queues, row.Queue)
 }
 
 // delayedRows returns the rows of a page. When pageBytes are shown, only the beginnings of
@@ -250,15 +263,15 @@ func (f delayedForm) Hidden() map[string]string {
 	return map[string]string{"class": f.Class, "queue": f.Queue, "args": f.Args, "q": f.Text, "within": f.Within, "at": f.At}
 }
 
-// address returns the address of the list with the filter.
-func (f delayedForm) address() string {
+// address returns the address of a list with the filter.
+func (f delayedForm) address(list string) string {
 	values := url.Values{}
 	for name, value := range f.Hidden() {
 		if value != "" {
 			values.Set(name, value)
 		}
 	}
-	return "delayed?" + values.Encode()
+	return list + "?" + values.Encode()
 }
 
 // delayedFilter reads the filter from fixed, and else from the query or the form.

@@ -4,14 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/goresque/goresque/resque"
 )
 
+// waitingJobs are delayed jobs, or those of them that wait for another attempt.
+type waitingJobs interface {
+	Count(ctx context.Context, filter resque.DelayedFilter) (int64, error)
+	Run(ctx context.Context, ids ...resque.DelayedID) (resque.BulkProgress, error)
+	RunAll(ctx context.Context, filter resque.DelayedFilter, progress func(resque.BulkProgress)) (resque.BulkProgress, error)
+	Remove(ctx context.Context, how resque.RemoveOptions, ids ...resque.DelayedID) (resque.BulkProgress, error)
+	RemoveAll(ctx context.Context, how resque.RemoveOptions, filter resque.DelayedFilter, progress func(resque.BulkProgress)) (resque.BulkProgress, error)
+}
+
+// waitingPage is the page of waiting jobs on which a user acts.
+type waitingPage struct {
+	path          string
+	jobs          waitingJobs
+	all, matching string // what the actions on all jobs are about
+}
+
+func (h *Dashboard) delayedJobsPage() waitingPage {
+	return waitingPage{"delayed", h.client.Delayed(), t("These are all delayed jobs."), t("These are the delayed jobs that match the filter.")}
+}
+
 // delayedAct is what an action does to delayed jobs.
 type delayedAct struct {
+	waitingPage
 	name       string // for OnAction
 	one, many  string // the question
 	yes, did   string
@@ -20,11 +42,12 @@ type delayedAct struct {
 	inMatching func(resque.DelayedFilter) bulkAct
 }
 
-// running takes delayed jobs to their queues now.
-func (h *Dashboard) running() delayedAct {
-	d := h.client.Delayed()
+// running takes the jobs of a page to their queues now.
+func (h *Dashboard) running(on waitingPage) delayedAct {
+	d := on.jobs
 	return delayedAct{
-		name: "run delayed", runs: true, yes: t("Run now"),
+		waitingPage: on,
+		name:        "run " + on.path, runs: true, yes: t("Run now"),
 		one: t("Run this job now?"), many: "Run 1 job now?|Run %s jobs now?", did: "Moved 1 job to its queue.|Moved %s jobs to their queues.",
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return d.Run(ctx, ids...)
@@ -37,11 +60,12 @@ func (h *Dashboard) running() delayedAct {
 	}
 }
 
-// cancelling removes delayed jobs. They can be restored.
-func (h *Dashboard) cancelling() delayedAct {
-	d := h.client.Delayed()
+// cancelling removes the jobs of a page. They can be restored.
+func (h *Dashboard) cancelling(on waitingPage) delayedAct {
+	d := on.jobs
 	return delayedAct{
-		name: "cancel delayed", yes: t("Cancel the jobs"),
+		waitingPage: on,
+		name:        "cancel " + on.path, yes: t("Cancel the jobs"),
 		one: t("Cancel this job?"), many: "Cancel 1 job?|Cancel %s jobs?", did: "Cancelled 1 job.|Cancelled %s jobs.",
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return d.Remove(ctx, h.keep(), ids...)
@@ -65,7 +89,7 @@ func (h *Dashboard) runDelayed(q *request) error {
 	if text := q.PostFormValue("timestamp"); text != "" && len(q.PostForm["ids"]) == 0 {
 		return h.askFirst(q, text)
 	}
-	return h.actOnDelayed(q, h.running(), q.PostForm["ids"])
+	return h.actOnDelayed(q, h.running(h.delayedJobsPage()), q.PostForm["ids"])
 }
 
 // askFirst asks about the first job of a second. Another job may be the first one when
@@ -90,9 +114,13 @@ func (h *Dashboard) askFirst(q *request, text string) error {
 }
 
 // runOneDelayed and cancelOneDelayed act on the job that the path names.
-func (h *Dashboard) runOneDelayed(q *request) error { return h.actOnOne(q, h.running()) }
+func (h *Dashboard) runOneDelayed(q *request) error {
+	return h.actOnOne(q, h.running(h.delayedJobsPage()))
+}
 
-func (h *Dashboard) cancelOneDelayed(q *request) error { return h.actOnOne(q, h.cancelling()) }
+func (h *Dashboard) cancelOneDelayed(q *request) error {
+	return h.actOnOne(q, h.cancelling(h.delayedJobsPage()))
+}
 
 func (h *Dashboard) actOnOne(q *request, act delayedAct) error {
 	if err := q.mayWrite(); err != nil {
@@ -111,7 +139,7 @@ func (h *Dashboard) cancelDelayed(q *request) error {
 	}
 	text, class, args := q.PostFormValue("timestamp"), q.PostFormValue("klass"), q.PostFormValue("args")
 	if len(q.PostForm["ids"]) > 0 || text == "" {
-		return h.actOnDelayed(q, h.cancelling(), q.PostForm["ids"])
+		return h.actOnDelayed(q, h.cancelling(h.delayedJobsPage()), q.PostForm["ids"])
 	}
 	second, ok := parseSecond(text)
 	if !ok || class == "" || args == "" {
@@ -124,7 +152,7 @@ func (h *Dashboard) cancelDelayed(q *request) error {
 	p, err := h.client.Delayed().RemoveAll(q.Context(), h.keep(), resque.DelayedFilter{
 		Class: class, Args: list, Since: time.Unix(second, 0), Until: time.Unix(second+1, 0),
 	}, nil)
-	return h.tookDelayed(q, h.cancelling(), text+" "+class, 0, p, err)
+	return h.tookDelayed(q, h.cancelling(h.delayedJobsPage()), text+" "+class, 0, p, err)
 }
 
 // actOnDelayed acts on the jobs with the given ids.
@@ -149,7 +177,7 @@ func (h *Dashboard) actOnDelayed(q *request, act delayedAct, texts []string) err
 // tookDelayed answers an action on asked jobs.
 func (h *Dashboard) tookDelayed(q *request, act delayedAct, target string, asked int64, p resque.BulkProgress, err error) error {
 	h.report(q.Context(), q, act.name, target, p.Done, err)
-	skipped := errors.Is(err, resque.ErrDelayedChanged) || errors.Is(err, resque.ErrDelayedDamaged)
+	skipped := errors.Is(err, resque.ErrDelayedChanged) || errors.Is(err, resque.ErrDelayedDamaged) || errors.Is(err, resque.ErrNotRetrying)
 	if err != nil && (!skipped || isAway(err) || asked == 1) {
 		return err
 	}
@@ -162,38 +190,42 @@ func (h *Dashboard) tookDelayed(q *request, act delayedAct, target string, asked
 	if p.Refused > 0 {
 		f.Text += " " + tn("1 is damaged and cannot be run.|%s are damaged and cannot be run.", p.Refused)
 	}
-	return q.back("delayed", f, map[string]any{"done": p.Done, "missing": p.Gone + p.Refused, "trash": p.Trash})
+	return q.back(act.path, f, map[string]any{"done": p.Done, "missing": p.Gone + p.Refused, "trash": p.Trash})
 }
 
 // runAllDelayed and clearDelayed act on all jobs that match the form's filter, in the
 // background.
-func (h *Dashboard) runAllDelayed(q *request) error { return h.allDelayed(q, h.running()) }
+func (h *Dashboard) runAllDelayed(q *request) error {
+	return h.allDelayed(q, h.running(h.delayedJobsPage()), nil)
+}
 
 // Ruby: Resque::Scheduler::Server's /delayed/clear.
-func (h *Dashboard) clearDelayed(q *request) error { return h.allDelayed(q, h.cancelling()) }
+func (h *Dashboard) clearDelayed(q *request) error {
+	return h.allDelayed(q, h.cancelling(h.delayedJobsPage()), nil)
+}
 
-func (h *Dashboard) allDelayed(q *request, act delayedAct) error {
+func (h *Dashboard) allDelayed(q *request, act delayedAct, fixed url.Values) error {
 	if err := q.mayWrite(); err != nil {
 		return err
 	}
-	form, filter, err := h.delayedFilter(q, nil)
+	form, filter, err := h.delayedFilter(q, fixed)
 	if err != nil {
 		return err
 	}
 	filter.All = form.IsEmpty()
 	if !q.isSure() {
-		n, err := h.client.Delayed().Count(q.Context(), filter)
+		n, err := act.jobs.Count(q.Context(), filter)
 		if err != nil {
 			return err
 		}
 		ask := question{Title: tn(act.many, n), Yes: act.yes, Count: n, Hidden: form.Hidden()}
 		switch {
 		case filter.All:
-			ask.Text = t("These are all delayed jobs.")
+			ask.Text = act.all
 		case form.Narrows():
-			ask.Text = t("These are the delayed jobs that match the filter.")
+			ask.Text = act.matching
 		}
 		return h.ask(q, ask)
 	}
-	return h.operate(q, act.name, "delayed", "delayed", act.inMatching(filter))
+	return h.operate(q, act.name, act.path, act.path, act.inMatching(filter))
 }

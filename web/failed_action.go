@@ -341,10 +341,12 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 			said = tn("Removed 1 failure.|Removed %s failures.", p.Done)
 		case "remove jobs":
 			said = tn("Removed 1 job.|Removed %s jobs.", p.Done)
-		case "run delayed":
-			said = tn(h.running().did, p.Done)
-		case "cancel delayed":
-			said = tn(h.cancelling().did, p.Done)
+		case "run delayed", "run retry":
+			said = tn(h.running(h.delayedJobsPage()).did, p.Done)
+		case "cancel delayed", "cancel retry":
+			said = tn(h.cancelling(h.delayedJobsPage()).did, p.Done)
+		case "give up":
+			said = tn(h.givingUp().did, p.Done)
 		}
 		return q.back(path, flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 	}

@@ -43,6 +43,9 @@ var actions = []string{ //nolint:gochecknoglobals // a table
 	"/schedule", "/schedule/requeue", "/schedule/requeue_with_params", "/schedule/enable", "/schedule/disable",
 	"/delayed/queue_now", "/delayed/cancel_now", "/delayed/queue_now/all", "/delayed/clear",
 	"/delayed/queue_now/4102444800:0-0123456789abcdef", "/delayed/cancel_now/4102444800:0-0123456789abcdef",
+	"/retry/queue_now", "/retry/cancel_now", "/retry/give_up", "/retry/queue_now/all", "/retry/clear", "/retry/give_up/all",
+	"/retry/queue_now/4102444800:0-0123456789abcdef", "/retry/cancel_now/4102444800:0-0123456789abcdef", "/retry/give_up/4102444800:0-0123456789abcdef",
+	"/retry/4102444800/remove", "/retry/4102444800/jobs/4102444800:0-0123456789abcdef/remove",
 	"/failed/exports_failed/requeue/0", "/failed/exports_failed/remove/0", "/ops/1/cancel", "/trash/1/restore",
 }
 

@@ -53,6 +53,9 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"delayed/:ts.json":          {"Delayed jobs of one second", delayedPage{}, "class queue args q from start checked found"},
 	"delayed/jobs/:klass":       {"The times at which a job is delayed", delayedPage{}, "args"},
 	"delayed/search":            {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},
+	"retry":                     {"Jobs that wait for another attempt, filtered", retryPage{}, delayedQuery + " from start checked found"},
+	"retry/:ts":                 {"Jobs whose next attempt is due in one second", retryPage{}, "class queue args q from start checked found"},
+	"retry/:ts.json":            {"Jobs whose next attempt is due in one second", retryPage{}, "class queue args q from start checked found"},
 	"stats":                     {"Statistics", statsPage{}, ""},
 	"stats/resque":              {"Statistics", statsPage{}, ""},
 	"stats/redis":               {"The server's INFO", statsPage{}, ""},
@@ -110,6 +113,17 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 	"delayed/cancel_now/:id":       {summary: "Cancel a delayed job"},
 	"delayed/queue_now/all":        {summary: "Run all delayed jobs that match the filter now", query: delayedQuery + " sure count typed"},
 	"delayed/clear":                {summary: "Cancel all delayed jobs that match the filter", query: delayedQuery + " sure count typed"},
+	"retry/queue_now":              {summary: "Perform jobs that wait for another attempt now", query: "ids"},
+	"retry/queue_now/:id":          {summary: "Perform a job that waits for another attempt now"},
+	"retry/queue_now/all":          {summary: "Perform all jobs that wait for another attempt and match the filter now", query: delayedQuery + " sure count typed"},
+	"retry/cancel_now":             {summary: "Cancel jobs that wait for another attempt", query: "ids sure count typed"},
+	"retry/cancel_now/:id":         {summary: "Cancel a job that waits for another attempt"},
+	"retry/clear":                  {summary: "Cancel all jobs that wait for another attempt and match the filter", query: delayedQuery + " sure count typed"},
+	"retry/give_up":                {summary: "Record jobs that wait for another attempt as failed", query: "ids sure count typed"},
+	"retry/give_up/:id":            {summary: "Record a job that waits for another attempt as failed"},
+	"retry/give_up/all":            {summary: "Record all jobs that wait for another attempt and match the filter as failed", query: delayedQuery + " sure count typed"},
+	"retry/:ts/remove":             {summary: "Cancel all jobs whose next attempt is due in a second", query: "sure count typed"},
+	"retry/:ts/jobs/:id/remove":    {summary: "Cancel a job that waits for another attempt; with a job as JSON instead of an id, all equal ones"},
 	"ops/:id/cancel":               {summary: "Stop an operation"},
 	"trash/:id/restore":            {summary: "Restore what one action removed"},
 	"settings":                     {summary: "Store the user's choices in cookies", query: "theme refresh"},
@@ -118,7 +132,7 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 // inBackground are the actions that may continue after they have answered.
 var inBackground = []string{ //nolint:gochecknoglobals // a table
 	"queues/:queue/jobs/matching", "failed/clear", "failed/:queue/clear", "failed/clear_retried", "failed/requeue/all", "failed/:queue/requeue/all",
-	"delayed/queue_now/all", "delayed/clear",
+	"delayed/queue_now/all", "delayed/clear", "retry/queue_now/all", "retry/clear", "retry/give_up/all", "retry/:ts/remove",
 }
 
 type object = map[string]any

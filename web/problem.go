@@ -143,7 +143,7 @@ func problemOf(err error) *problem {
 		return p
 	case errors.As(err, &tooLarge):
 		code = problemTooLarge
-	case errors.Is(err, resque.ErrFailureChanged), errors.Is(err, resque.ErrDelayedChanged):
+	case errors.Is(err, resque.ErrFailureChanged), errors.Is(err, resque.ErrDelayedChanged), errors.Is(err, resque.ErrNotRetrying):
 		code = problemChanged
 	case errors.Is(err, resque.ErrFailureDamaged), errors.Is(err, resque.ErrDelayedDamaged):
 		code = problemDamaged

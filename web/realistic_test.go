@@ -1,8 +1,11 @@
 package web_test
 
 import (
+	"crypto/sha1" //nolint:gosec // the plugin's digest
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -116,10 +119,26 @@ func (s *site) fillDelayed() {
 	for i := range 6 {
 		s.delay(now+int64(95+i*1741), fmt.Sprintf(rails, i, ago(time.Hour)))
 		s.delay(now+int64(31+i*600), item("ChargeCard", fmt.Sprintf(`[%d,"EUR"]`, 90200+i), "billing"))
+		s.retried("ChargeCard", fmt.Sprintf("%d-EUR", 90200+i), i%4, map[bool]string{true: "the bank answered 503"}[i%2 == 0])
 	}
+	s.delay(now+900, strings.Replace(fmt.Sprintf(rails, 99, ago(time.Hour)), `"executions":0`, `"executions":2`, 1))
 	s.delay(now+7210, "not JSON", `{"class":"NoQueue","args":[]}`)
 	for i := range 30 { // the first second of 2100
 		s.delay(4102444800, item("CloseAccount", fmt.Sprintf(`[{"id":%d,"reason":"inactive"}]`, i), "low"))
+	}
+}
+
+// retried counts failed attempts of a delayed job as resque-retry does. joined are its
+// arguments. If text is not empty, it is the error of the last attempt.
+func (s *site) retried(class, joined string, number int, text string) {
+	s.t.Helper()
+	sum := sha1.Sum([]byte(joined)) //nolint:gosec // the plugin's digest
+	key := "resque-retry:" + class + ":" + hex.EncodeToString(sum[:])
+	s.do("SET", "resque:"+key, number)
+	if text != "" {
+		s.do("SET", "resque:failure-"+key, fmt.Sprintf(`{"failed_at":%q,"payload":{"class":%q,"args":[]},"exception":"Net::ReadTimeout","error":%q,`+
+			`"backtrace":["app/jobs/charge_card.rb:12:in 'perform'","lib/bank.rb:7"],"worker":"web-1:1:billing","queue":"billing"}`,
+			time.Now().Add(-time.Minute).UTC().Format("2006/01/02 15:04:05 UTC"), class, text))
 	}
 }
 

@@ -25,7 +25,9 @@ func takes(path string) web.Right {
 	case strings.HasSuffix(path, "/clear"), strings.HasSuffix(path, "/clear_retried"), strings.HasSuffix(path, "/all"),
 		strings.HasSuffix(path, "/cancel"), strings.Contains(path, "queues/") && strings.HasSuffix(path, "/remove") && !strings.HasSuffix(path, "/jobs/remove"), strings.HasSuffix(path, "/matching"):
 		return web.RightBulk
-	case strings.Contains(path, "delayed/"), strings.Contains(path, "/schedule"):
+	case strings.Contains(path, "/retry/") && strings.HasSuffix(path, "/remove") && !strings.Contains(path, "/jobs/"):
+		return web.RightBulk
+	case strings.Contains(path, "delayed/"), strings.Contains(path, "retry/"), strings.Contains(path, "/schedule"):
 		return web.RightSchedule
 	case strings.Contains(path, "requeue"):
 		return web.RightRetry

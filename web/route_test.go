@@ -74,6 +74,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/schedule/requeue", 405, "does not accept that method"},
 		{"GET", "/delayed", 200, "No delayed jobs"},
 		{"GET", "/delayed/", 200, "No delayed jobs"},
+		{"GET", "/retry", 200, "No job waits for another attempt"},
 		{"GET", "/delayed/1768480796", 200, "No job is due at this time"},
 		{"GET", "/delayed/jobs/Exporter?args=[1]", 200, "No delayed job matches"},
 		{"GET", "/delayed/search", 200, "Type a part"},

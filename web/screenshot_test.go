@@ -42,6 +42,7 @@ func TestScreenshots(t *testing.T) {
 			"job": "/working/web-1.example.com:4212:exports,mailers", "workers": "/workers",
 			"worker": "/workers/worker-3.example.com:31007:billing,reports", "failed": "/failed", "failed-filter": "/failed?class=Exporter",
 			"schedule": "/schedule", "delayed": "/delayed", "delayed-filter": "/delayed?class=ChargeCard", "delayed-second": "/delayed/4102444800",
+			"retry": "/retry", "retry-filter": "/retry?class=ChargeCard", "retry-none": "/retry?q=nothing+like+that",
 			"delayed-none": "/delayed?q=nothing+like+that", "search": "/delayed/search?search=charge",
 			"trash": "/trash", "queue-filter": "/queues/mailers?dir=desc&class=InvoiceMailJob", "gone": "/failures/0-0123456789abcdef",
 			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
