@@ -61,6 +61,21 @@ func (j Job) Undelayed() Job {
 	return j
 }
 
+// waitsFrom returns the time from which the job waits for a worker: when it is due or, if it
+// is not delayed, now.
+func (j Job) waitsFrom(now time.Time) time.Time {
+	switch {
+	case j.due == nil:
+		return now
+	case j.due.at.IsZero():
+		return now.Add(max(j.due.in, 0))
+	case j.due.at.Before(now):
+		return now
+	default:
+		return j.due.at
+	}
+}
+
 // EnqueueAt is [Client.Enqueue] of job.At(t).
 //
 // Ruby: Resque.enqueue_at and, with [Job.To], Resque.enqueue_at_with_queue.

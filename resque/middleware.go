@@ -81,14 +81,14 @@ func TimeEnqueue(observe func(ctx context.Context, job Job, took time.Duration, 
 }
 
 // StampEnqueuedAt is middleware that adds the current time to each payload as a member
-// enqueued_at. Metrics, traces and the dashboard then show how long a job has waited:
+// enqueued_at, or for a delayed job the time at which it is due. Metrics, traces and the dashboard then show how long a job has waited:
 // see [Payload.WaitingSince]. Payloads do not contain the time by default because
 // programs that compare bytes would not find the job: see [Job.WithMember]. Payloads of
 // Rails contain it anyway, and StampEnqueuedAt leaves them unchanged.
 func StampEnqueuedAt(next EnqueueFunc) EnqueueFunc {
 	return func(ctx context.Context, job Job) (Receipt, error) {
 		if job.Class != activeJobWrapper {
-			job = job.WithMember("enqueued_at", time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+			job = job.WithMember("enqueued_at", job.waitsFrom(time.Now()).UTC().Format("2006-01-02T15:04:05.000Z07:00"))
 		}
 		return next(ctx, job)
 	}

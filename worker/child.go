@@ -118,6 +118,8 @@ func reported(r fork.Report, class string) error {
 	switch {
 	case r.OK:
 		return nil
+	case r.DontPerform && r.Error != resque.ErrDontPerform.Error():
+		return &droppedError{r.Error}
 	case r.DontPerform:
 		return resque.ErrDontPerform
 	case r.Unknown:
@@ -128,6 +130,12 @@ func reported(r fork.Report, class string) error {
 		return &childError{r}
 	}
 }
+
+// droppedError is the reason why a child did not perform a job.
+type droppedError struct{ reason string }
+
+func (e *droppedError) Error() string        { return e.reason }
+func (e *droppedError) Is(target error) bool { return target == resque.ErrDontPerform }
 
 // childError is the error of a job that a child performed.
 type childError struct{ report fork.Report }

@@ -259,6 +259,9 @@ func ended(ctx context.Context, class string, err error) (unknown bool, reason e
 		return false, context.Cause(ctx)
 	}
 	if errors.Is(err, resque.ErrDontPerform) {
+		if expired := (*resque.ExpiredError)(nil); errors.As(err, &expired) {
+			return false, expired
+		}
 		return false, resque.ErrDontPerform
 	}
 	var missing *resque.UnknownClassError
@@ -320,6 +323,9 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 		s.log.Info("job done", attrs...)
 		return s.done(in)
 	case isDontPerform(err):
+		if err != resque.ErrDontPerform { //nolint:errorlint // another error has a reason
+			attrs = append(attrs, "err", err)
+		}
 		s.log.Info("job not performed: a hook refused it", attrs...)
 		return s.with(in, policy.Vetoed, s.outcomes.done(in.reserved))
 	case s.isReturned(in, err):
