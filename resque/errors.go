@@ -34,6 +34,31 @@ func (termError) Error() string { return "SIGTERM" }
 
 func (termError) ExceptionName() string { return "Resque::TermException" }
 
+// ErrCanceled is the cause with which a job's context ends when a person or a program has
+// cancelled the job: see [Client.CancelRunning]. If the handler returns the error of its
+// context, the job fails with ErrCanceled, whatever attempts are left. A handler that
+// returns nil has succeeded.
+var ErrCanceled error = canceledError{}
+
+type canceledError struct{}
+
+func (canceledError) Error() string { return "the job was canceled" }
+
+func (canceledError) ExceptionName() string { return "Resque::JobCanceled" }
+
+// ErrKilled is the cause with which the context of a job with a status ends when the job
+// was killed: see package status. If the handler returns the error of its context, the job
+// has been killed and has not failed.
+//
+// Ruby: Resque::Plugins::Status::Killed.
+var ErrKilled error = killedError{}
+
+type killedError struct{}
+
+func (killedError) Error() string { return "the job was killed" }
+
+func (killedError) ExceptionName() string { return "Resque::Plugins::Status::Killed" }
+
 // ErrLost is the cause with which a job's context ends when its record in Redis is gone:
 // another process took the worker for dead, or a person removed it, and that process has
 // dealt with the job. The job may already run again. What the handler returns is not

@@ -55,7 +55,7 @@ func verdictOf(err error) policy.Verdict {
 	if errors.As(err, &v) {
 		return v.verdict
 	}
-	return policy.Verdict{}
+	return policy.Verdict{Final: errors.Is(err, ErrCanceled)}
 }
 
 // Judge returns what err, the error of a job of class, means for further attempts. That

@@ -22,10 +22,15 @@ func (s *slot) admit(ctx context.Context, in *runningJob) *finished {
 	if wrong != nil {
 		return s.fail(context.WithoutCancel(ctx), in, wrong)
 	}
+	in.killID = in.policies.KillID(in.admitted)
 	if len(needs) == 0 {
 		return nil
 	}
+	s.setWaiting(in)
 	result, ok := s.admission.Admit(ctx, store.Candidate{Worker: in.reserved.Worker, Guard: in.reserved.Guard, Needs: needs})
+	if !ok || !result.Ours || result.Err != nil {
+		s.setWaiting(nil)
+	}
 	switch {
 	case !ok || !result.Ours: // if it is not ours, nothing is written
 		return s.returned(in)
@@ -36,6 +41,14 @@ func (s *slot) admit(ctx context.Context, in *runningJob) *finished {
 	if !in.admitted.Refused() {
 		return nil
 	}
+	s.setWaiting(nil)
 	attrs := []any{"class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker}
 	return s.decideOn(in, policy.Ending{Kind: policy.Refused}, time.Now(), attrs)
+}
+
+// setWaiting sets the job that waits for its admission, so that it can be killed.
+func (s *slot) setWaiting(in *runningJob) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = in
 }

@@ -31,7 +31,7 @@ func IsChild() bool { return fork.IsChild() }
 //
 // Ruby: Resque::Worker#perform in the fork.
 func ServeChild(ctx context.Context, handler resque.Handler) error {
-	err := fork.Serve(context.WithoutCancel(ctx), resque.ErrTerm, func(ctx context.Context, job fork.Job, returns func() bool) fork.Report {
+	err := fork.Serve(context.WithoutCancel(ctx), stopCause, func(ctx context.Context, job fork.Job, returns func() bool) fork.Report {
 		return performInChild(ctx, handler, job, returns)
 	})
 	if err != nil {
@@ -39,6 +39,20 @@ func ServeChild(ctx context.Context, handler resque.Handler) error {
 	}
 	return nil
 }
+
+// stopCause returns the cause of the end of a job's context in a child. text is the text of
+// the cause in the worker.
+func stopCause(text string) error {
+	for _, cause := range []error{resque.ErrKilled, resque.ErrCanceled} {
+		if text == cause.Error() {
+			return cause
+		}
+	}
+	return resque.ErrTerm
+}
+
+// isStopped reports whether a job was cancelled or killed by a person.
+func isStopped(cause error) bool { return cause == resque.ErrKilled || cause == resque.ErrCanceled } //nolint:errorlint // causes are not wrapped
 
 // performInChild performs one job. It starts a goroutine for the handler, which may
 // call runtime.Goexit.
@@ -73,7 +87,8 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 		err = resque.FailureHooks(resque.WithPayload(context.WithoutCancel(ctx), job), handler, job, err)
 	}
 	report := reportOf(job, unknown, err)
-	report.Final, report.Snooze, report.Wait, report.Handled, report.Rule = verdict.Final, verdict.Snooze, verdict.Wait, verdict.Handled, verdict.Rule
+	report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait
+	report.Handled, report.Killed, report.Rule = verdict.Handled, verdict.Killed, verdict.Rule
 	if wrong != nil {
 		report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 	}
@@ -142,7 +157,7 @@ type childError struct{ report fork.Report }
 
 func (e *childError) verdict() policy.Verdict {
 	r := e.report
-	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Rule: r.Rule}
+	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule}
 }
 
 func (e *childError) Error() string         { return e.report.Error }
@@ -169,10 +184,11 @@ func (p *inChild) perform(ctx context.Context, job *resque.Payload, killed <-cha
 	}
 	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Raw}
 	report, err := p.children.Perform(ctx, killed, given, func() *fork.Stop {
-		if !errors.Is(context.Cause(ctx), resque.ErrTerm) {
+		cause := context.Cause(ctx)
+		if !errors.Is(cause, resque.ErrTerm) && !isStopped(cause) {
 			return nil // the child has its own timer for the time limit
 		}
-		return &fork.Stop{Returns: returns()}
+		return &fork.Stop{Returns: returns(), Cause: cause.Error()}
 	})
 	var ended *fork.EndedError
 	var late *resque.TimeoutError
@@ -183,6 +199,8 @@ func (p *inChild) perform(ctx context.Context, job *resque.Payload, killed <-cha
 		return false, err
 	case errors.As(context.Cause(ctx), &late):
 		return false, late
+	case isStopped(context.Cause(ctx)):
+		return false, context.Cause(ctx)
 	default:
 		return false, &resque.DirtyExitError{Message: ended.Error()}
 	}

@@ -152,6 +152,8 @@ func (d *decision) recorded() (after func()) {
 		attrs = append(attrs, "due", again.Due.UTC().Format(time.RFC3339))
 	}
 	switch {
+	case d.given.Verdict.Killed:
+		d.log.Info("job killed", attrs...)
 	case d.given.Kind == policy.Refused && d.ending.Again != nil:
 		d.log.Info("job put off: it cannot be performed now", attrs...)
 	case d.given.Kind == policy.Refused:

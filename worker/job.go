@@ -27,6 +27,7 @@ type slot struct {
 	performer performer
 	exchange  exchanger
 	admission admission
+	noteBegun func(*runningJob)
 	outcomes  outcomes
 	batches   *batches
 	timeouts  timeouts
@@ -37,6 +38,7 @@ type slot struct {
 
 	mu      sync.Mutex
 	running *runningJob // nil while the slot is free
+	waiting *runningJob // waits for its admission; nil if none does
 }
 
 // exchanger finishes the last job and reserves the next one.
@@ -88,6 +90,7 @@ type runningJob struct {
 	policies policy.Set
 	skipped  bool        // it is not performed, because its batch is cancelled
 	admitted *policy.Job // what it was given; nil if it was not admitted
+	killID   string      // by which it can be killed; empty if it cannot
 	started  time.Time
 	quiet    bool // lines of the level Info are not logged
 	cancel   context.CancelCauseFunc
@@ -98,6 +101,7 @@ type runningJob struct {
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
+	stopped  error       // why it was told to end before the worker stops: it was cancelled or killed
 	lost     bool        // it was told to end because its record is gone
 	alarm    *time.Timer // reports that it still runs after it was told to end
 }
@@ -105,7 +109,7 @@ type runningJob struct {
 func (r *run) newSlot(id string, children *fork.Pool) *slot {
 	cfg := r.cfg
 	s := &slot{
-		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, cfg: cfg, log: cfg.Logger, changed: r.changed,
+		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, noteBegun: r.stops.noteBegun, cfg: cfg, log: cfg.Logger, changed: r.changed,
 		outcomes:  outcomes{r.backend, cfg.FailureLists},
 		batches:   r.batches,
 		performer: inProcess{r.handler},
@@ -208,12 +212,17 @@ func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Contex
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
+		s.waiting = nil
 		in.release()
 		in.cancel(nil)
 		return nil, false
 	}
-	s.running = in
+	s.running, s.waiting = in, nil
+	if in.stopped != nil {
+		in.cancel(in.stopped)
+	}
 	s.changed.beat()
+	s.noteBegun(in)
 	return during, true
 }
 

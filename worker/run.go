@@ -96,6 +96,7 @@ type run struct {
 	registry   *registry
 	exchange   *exchange.Exchange
 	admissions *exchange.Admissions
+	stops      *stops
 	redis      *exchange.Outage
 	batches    *batches
 	changed    pulse
@@ -111,6 +112,7 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r.batches = newBatches(w.backend)
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
+	r.stops = &stops{run: r, began: make(chan struct{}, 1)}
 	r.admissions = exchange.NewAdmissions(w.backend, r.redis, resque.LogAttrs, w.cfg.Logger)
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
 	return r
@@ -183,6 +185,7 @@ func (r *run) work(taking context.Context, children *fork.Pool) {
 	others.Go(func() { r.sweeper.run(idle, r.registry.ids) })
 	others.Go(func() { r.exchange.Run(idle) })
 	others.Go(func() { r.watch(alive) })
+	others.Go(func() { r.stops.watchOver(alive) })
 	for _, s := range r.makeSlots(children) {
 		s.start(taking, &slots)
 	}

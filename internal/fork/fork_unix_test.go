@@ -59,7 +59,7 @@ func beChild() error {
 		_, _ = os.NewFile(3, "jobs").Read(make([]byte, 1))
 		os.Exit(7)
 	}
-	err := Serve(context.Background(), errStopped, performTest)
+	err := Serve(context.Background(), func(string) error { return errStopped }, performTest)
 	if string(how) == "linger" {
 		never := make(chan os.Signal, 1)
 		signal.Notify(never, syscall.SIGUSR1)

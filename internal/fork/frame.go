@@ -39,6 +39,9 @@ type Stop struct {
 	// Returns means that the job goes back to its queue. Then it has not failed, and
 	// its failure hooks must not be called.
 	Returns bool
+
+	// Cause says why, for the context of the job: see Serve.
+	Cause string `json:",omitempty"`
 }
 
 // Report is how a job ended in a child.
@@ -56,6 +59,7 @@ type Report struct {
 	Final   bool
 	Snooze  bool
 	Handled bool
+	Killed  bool
 	Rule    int
 	Wait    *time.Duration
 }

@@ -23,9 +23,9 @@ type Perform func(ctx context.Context, job Job, returns func() bool) Report
 
 // Serve performs the jobs that the parent sends to this child, one after the other. It
 // returns when there are no more, and exits the process if the parent ends during a job.
-// It ignores every signal except KILL. cause is the cause with which the context of a
-// job ends when the parent stops the job.
-func Serve(ctx context.Context, cause error, perform Perform) error {
+// It ignores every signal except KILL. cause returns the cause with which the context of
+// a job ends when the parent stops the job; text is the Cause of its Stop.
+func Serve(ctx context.Context, cause func(text string) error, perform Perform) error {
 	in, out, err := openPipes(os.Getenv(variable))
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func openPipes(numbers string) (in, out *os.File, err error) {
 // server serves jobs in a child.
 type server struct {
 	perform Perform
-	cause   error
+	cause   func(text string) error
 	in      *bufio.Reader
 	out     io.Writer
 	jobs    chan Job
@@ -71,6 +71,7 @@ type server struct {
 	cancel  context.CancelCauseFunc // cancels the job; nil if it has not begun
 	stopped bool                    // the parent has stopped the job
 	returns bool                    // a stopped job goes back to its queue
+	reason  string                  // the Cause of the parent's Stop
 }
 
 // read reads frames of the parent until it closes the pipe. If that happens during a
@@ -112,7 +113,7 @@ func (s *server) set(busy bool, cancel context.CancelCauseFunc) {
 	case cancel == nil:
 		s.stopped, s.returns = false, false
 	case s.stopped:
-		cancel(s.cause)
+		cancel(s.cause(s.reason))
 	}
 	s.busy, s.cancel = busy, cancel
 }
@@ -124,9 +125,9 @@ func (s *server) stop(stop Stop) {
 	if !s.busy {
 		return
 	}
-	s.stopped, s.returns = true, stop.Returns
+	s.stopped, s.returns, s.reason = true, stop.Returns, stop.Cause
 	if s.cancel != nil {
-		s.cancel(s.cause)
+		s.cancel(s.cause(s.reason))
 	}
 }
 

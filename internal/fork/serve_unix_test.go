@@ -13,7 +13,7 @@ import (
 // The parent may stop a job that the child has read but not begun.
 func TestAJobMayBeStoppedBeforeItBegins(t *testing.T) {
 	t.Parallel()
-	s := &server{cause: errStopped}
+	s := &server{cause: func(string) error { return errStopped }}
 	s.set(true, nil)
 	s.stop(Stop{Returns: true})
 	ctx, cancel := context.WithCancelCause(t.Context())

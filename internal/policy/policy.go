@@ -83,6 +83,24 @@ type Counting interface {
 	Attempts(payload []byte) int64
 }
 
+// Killable is a policy whose jobs can be killed by an id. The worker looks for the id in the
+// set of jobs to kill while the job runs, and ends its context with resque.ErrKilled.
+type Killable interface {
+	Policy
+
+	KillID(job *Job) string
+}
+
+// KillID returns the id by which a job can be killed, or an empty string.
+func (s Set) KillID(job *Job) (id string) {
+	for _, p := range s {
+		if k, ok := p.(Killable); ok {
+			_ = recovered(func() { id = k.KillID(job) }) // Admit reports the panic
+		}
+	}
+	return id
+}
+
 // Place is the place of a policy: policies with a lower one come first. A class has at
 // most one policy for each place, but see Joiner.
 type Place int
@@ -129,6 +147,9 @@ type Verdict struct {
 	// Handled means that a policy deals with the error: the job has not failed. No hooks
 	// are called, and only the job is counted, not a failure.
 	Handled bool `json:",omitempty"`
+	// Killed means that the job has ended because it was killed: see resque.ErrKilled.
+	// It is then also Handled.
+	Killed bool `json:",omitempty"`
 	// Rule is the number of the rule that applies, from 1, if the policy has rules; 0 if
 	// none does.
 	Rule int `json:",omitempty"`

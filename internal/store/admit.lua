@@ -43,6 +43,20 @@ function needs.ABSENT(keys, args)
   return member == 0, type(member) == 'table' and member
 end
 
+-- STATUS key kill, uuid milliseconds other name value ...: merges members into a status, as
+-- the effect STATUS does. It is refused if the job is to be killed.
+function needs.STATUS(keys, args)
+  local killed = take and redis.pcall('SISMEMBER', keys[2], args[1])
+  if killed == 1 or not take or type(killed) == 'table' then
+    return killed ~= 1, killed ~= 1 and killed
+  end
+  local text = status_of(keys[1], args[3])
+  if type(text) == 'string' then
+    text = set_status(keys[1], merged(text, args, 4), args[2])
+  end
+  return true, text.err and text
+end
+
 local function slice(list, from, count)
   return { unpack(list, from, from + count - 1) }
 end

@@ -188,6 +188,21 @@ func (k keys) rate(limit string) string { return k.rdb.Key("goresque:rate", limi
 // queueLimit is the name of the limit of a queue, for held and rate.
 func queueLimit(queue string) string { return "q:" + queue }
 
+// status is the key of the status of a job. Ruby: Resque::Plugins::Status::Hash.status_key.
+func (k keys) status(uuid string) string { return k.rdb.Key("status", uuid) }
+
+// statuses is the key of the sorted set of the jobs that have a status, by the second in
+// which it was created. Ruby: Resque::Plugins::Status::Hash.set_key.
+func (k keys) statuses() string { return k.rdb.Key("_statuses") }
+
+// kill is the key of the set of the jobs to kill. Ruby:
+// Resque::Plugins::Status::Hash.kill_key.
+func (k keys) kill() string { return k.rdb.Key("_kill") }
+
+// cancel is the key of the hash of worker ids to the beginnings of the records of the jobs
+// to cancel. Ruby has no such key.
+func (k keys) cancel() string { return k.rdb.Key("goresque:cancel") }
+
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.
 func (k keys) crashes(payload []byte) string {

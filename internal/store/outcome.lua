@@ -49,6 +49,110 @@ function named.RELEASE(keys, args)
   return token
 end
 
+-- string_end and value_end return the position of the last byte of the JSON string or value
+-- that begins at a position, or nil.
+local function string_end(text, at)
+  repeat
+    at = text:find('["\\]', at + 1)
+    local quote = at and text:byte(at) == 34
+    at = at and not quote and at + 1 or at
+  until not at or quote
+  return at
+end
+
+local function value_end(text, at)
+  local first = text:byte(at)
+  if first == 34 then
+    return string_end(text, at)
+  elseif first ~= 91 and first ~= 123 then
+    return (text:find('[,}%s]', at) or #text + 1) - 1
+  end
+  local depth = 0
+  while at do
+    local byte = text:byte(at)
+    if byte == 34 then
+      at = string_end(text, at)
+    else
+      depth = depth + ((byte == 91 or byte == 123) and 1 or -1)
+    end
+    if depth == 0 then
+      return at
+    end
+    at = at and text:find('["{}%[%]]', at + 1)
+  end
+end
+
+-- member returns the positions of the first and the last byte of the value of a member of a
+-- JSON object, or nil. Other members are not decoded.
+local function member(text, name)
+  local at = text:match('^%s*{%s*()"')
+  while at do
+    local key_end = string_end(text, at)
+    local from = key_end and text:match('^%s*:%s*()', key_end + 1)
+    local to = from and value_end(text, from)
+    if to and text:sub(at + 1, key_end - 1) == name then
+      return from, to
+    end
+    at = to and text:match('^%s*,%s*()"', to + 1)
+  end
+end
+
+-- merged returns a JSON object with members set: list has their names and their values as
+-- JSON, from a position on. Members that are new are added at the end.
+local function merged(text, list, from)
+  for i = from, #list, 2 do
+    local first, last = member(text, list[i])
+    if first then
+      text = text:sub(1, first - 1) .. list[i + 1] .. text:sub(last + 1)
+    else
+      local head = text:match('^(.*%S)%s*}%s*$') or '{'
+      local comma = head == '{' and '' or ','
+      text = head .. comma .. '"' .. list[i] .. '":' .. list[i + 1] .. '}'
+    end
+  end
+  return text
+end
+
+-- status_of returns the text of a status, or other if there is none, and the value of its
+-- member status. An error of Redis is returned instead of the text.
+local function status_of(key, other)
+  local text = redis.pcall('GET', key)
+  if type(text) == 'table' then
+    return text
+  end
+  if not text or not text:match('^%s*{.*}%s*$') then
+    text = other
+  end
+  local from, to = member(text, 'status')
+  return text, from and text:sub(from + 1, to - 1)
+end
+
+-- set_status writes a status, which expires after milliseconds, or never if that is 0.
+local function set_status(key, text, milliseconds)
+  if milliseconds == '0' then
+    return redis.pcall('SET', key, text)
+  end
+  return redis.pcall('SET', key, text, 'PX', milliseconds)
+end
+
+-- STATUS key kill, uuid mode milliseconds other name value ...: merges members into a
+-- status, or into other if there is none. The mode is how the job has ended: again, it is
+-- performed again; open, a status that already says that it has ended is not changed; or
+-- any. Unless it is performed again, it is removed from the jobs to kill.
+function named.STATUS(keys, args)
+  local text, status = status_of(keys[1], args[4])
+  if type(text) == 'table' then
+    return text
+  end
+  if args[2] == 'any' or status == 'queued' or status == 'working' then
+    local reply = set_status(keys[1], merged(text, args, 5), args[3])
+    if reply.err then
+      return reply
+    end
+  end
+  return args[2] ~= 'again' and redis.pcall('SREM', keys[2], args[1])
+end
+
 -- more_keys reads the keys of a named effect, of which k is the first.
 local function more_keys(k, count)
   local keys = { k }

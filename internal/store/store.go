@@ -37,6 +37,7 @@ type Store struct {
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
 	exchange, rewrite, prune, admit    *redis.Script
+	status, cancel                     *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
@@ -67,6 +68,8 @@ func New(rdb Redis) *Store {
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, batchLua+outcomeLua+pruneLua),
 			admit:    redis.NewScript(-1, batchLua+outcomeLua+admitLua),
+			status:   redis.NewScript(-1, batchLua+outcomeLua+statusSetLua),
+			cancel:   redis.NewScript(-1, cancelLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
 			release:  redis.NewScript(-1, releaseLua),

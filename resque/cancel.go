@@ -1,0 +1,43 @@
+package resque
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/goresque/goresque/internal/wire"
+)
+
+// ErrNotCancelable is wrapped by the error of [Client.CancelRunning] for a worker that is
+// not a goresque worker: it would not learn of it.
+var ErrNotCancelable = errors.New("resque: only goresque workers can be told to cancel a job")
+
+// CancelRunning tells the process of a Go worker to cancel the job that the worker
+// performs. The context of the job ends with [ErrCanceled]; a child process is told in the
+// same way, and killed if it does not end in time. runAt is the RunAtText that the worker
+// had when the caller looked at it, or empty for whatever job it performs. It returns false
+// if the worker performs no job, or another one. The job may still succeed: a handler can
+// ignore its context.
+//
+// To cancel a job that waits, remove it: see [Queue.Remove], [Client.Dequeue],
+// [Delayed.Cancel] and [Client.RemoveDelayed].
+func (c *Client) CancelRunning(ctx context.Context, worker, runAt string) (told bool, err error) {
+	if id, _ := wire.ParseWorkerID(worker); !id.Go {
+		return false, fmt.Errorf("%w: %q is another kind of worker", ErrNotCancelable, worker)
+	}
+	const tries = 3 // a busy worker takes another job
+	for range tries {
+		record, err := c.store.Record(ctx, worker)
+		if err != nil || len(record.Text) == 0 || runAt != "" && record.RunAt != runAt {
+			return false, err
+		}
+		parsed, err := wire.ParseRecord(record.Text)
+		if err != nil {
+			return false, fmt.Errorf("resque: cancelling the job of %q: %w", worker, err)
+		}
+		if told, err = c.store.Cancel(ctx, worker, parsed.Guard); told || err != nil {
+			return told, err
+		}
+	}
+	return false, nil
+}

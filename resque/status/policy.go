@@ -1,0 +1,176 @@
+package status
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goresque/goresque/internal/policy"
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
+	"github.com/goresque/goresque/resque"
+)
+
+// policyOf keeps the statuses of the jobs of one class.
+type policyOf struct {
+	class  string
+	expiry time.Duration // 0 means never
+
+	stores sync.Map // *store.Store by *resque.Client
+}
+
+// storeOf returns a store of a client. To make one costs more than a job.
+func (p *policyOf) storeOf(c *resque.Client) *store.Store {
+	if s, ok := p.stores.Load(c); ok {
+		return s.(*store.Store) //nolint:forcetypeassert // nothing else is in there
+	}
+	s, _ := p.stores.LoadOrStore(c, store.New(c.Redis()))
+	return s.(*store.Store) //nolint:forcetypeassert // nothing else is in there
+}
+
+var (
+	_ resque.Setting  = (*policyOf)(nil)
+	_ policy.Pusher   = (*policyOf)(nil)
+	_ policy.Admitter = (*policyOf)(nil)
+	_ policy.Killable = (*policyOf)(nil)
+)
+
+// Apply implements [resque.Setting].
+func (p *policyOf) Apply(s *resque.Settings) error { return s.AddPolicy(p) }
+
+func (*policyOf) String() string { return "status.Define" }
+
+// Place implements policy.Policy.
+func (*policyOf) Place() policy.Place { return policy.Status }
+
+// Interrupted implements policy.Policy.
+func (*policyOf) Interrupted() bool { return false }
+
+// Judge implements policy.Policy.
+//
+// Ruby: Resque::Plugins::Status#safe_perform!, which rescues Killed.
+func (*policyOf) Judge(_ []byte, err error, v *policy.Verdict) {
+	if errors.Is(err, resque.ErrKilled) {
+		v.Killed, v.Handled = true, true
+	}
+}
+
+// Push implements policy.Pusher.
+func (p *policyOf) Push(job *policy.Job) ([]store.Effect, error) {
+	now := time.Now()
+	st := p.status(job)
+	if options := optionsOf(job.Args); options != nil {
+		st.New = append(append(st.New[:len(st.New)-1], `,"options":`...), options[0]...)
+		st.New = append(st.New, '}')
+	}
+	return job.Store.CreateStatus(st, now), nil
+}
+
+// KillID implements policy.Killable.
+func (p *policyOf) KillID(job *policy.Job) string { return p.status(job).UUID }
+
+// Admit implements policy.Admitter.
+func (p *policyOf) Admit(job *policy.Job) []store.Need {
+	name := p.class + "("
+	if options := optionsOf(job.Args); options != nil && strings.Trim(string(options[0]), "{} \t\r\n") != "" {
+		name = string(rubyjson.AppendJoined([]byte(name), options, ""))
+	}
+	return []store.Need{job.Store.BeginStatus(p.status(job), "status", quoted(Working), "name", text(name+")"))}
+}
+
+// End implements policy.Policy.
+func (p *policyOf) End(job *policy.Job, e *policy.Ending) {
+	now := wire.FormatStarted(time.Now())
+	switch {
+	case e.Kind == policy.Done:
+		p.end(job, e, store.EndOpen, Completed, "Completed at "+now)
+	case e.Verdict.Killed || e.Kind == policy.Refused && refused(job):
+		e.Kind, e.Err, e.Fail, e.Counted = policy.Vetoed, nil, false, true
+		p.end(job, e, store.EndAny, Killed, "Killed at "+now)
+	case e.Kind == policy.Failed, e.Kind == policy.Crashed:
+		p.end(job, e, store.EndAny, Failed, "The task failed because of an error: "+e.Err.Error())
+	default: // it is still queued, or again
+		e.Effects = append(e.Effects, job.Store.EndStatus(p.status(job), store.EndAgain, "status", quoted(Queued)))
+	}
+}
+
+func (p *policyOf) end(job *policy.Job, e *policy.Ending, mode store.EndMode, state State, message string) {
+	e.Effects = append(e.Effects, job.Store.EndStatus(p.status(job), mode, "status", quoted(state), "message", text(message)))
+}
+
+// refused reports whether the job was not admitted because it is to be killed.
+func refused(job *policy.Job) bool {
+	got := job.Got(policy.Status)
+	return len(got) > 0 && got[0].State == store.NeedRefused
+}
+
+// status returns the status of a job, as it is created.
+//
+// Ruby: Resque::Plugins::Status::Hash#initialize.
+func (p *policyOf) status(job *policy.Job) store.Status {
+	worker := ""
+	if given, ok := job.Given.(*resque.Payload); ok {
+		worker = given.Worker
+	}
+	return p.statusOf(idOf(job.Args, worker, job.Payload))
+}
+
+func (p *policyOf) statusOf(id string) store.Status {
+	now, _ := json.Marshal(time.Now().Unix())
+	return store.Status{
+		UUID: id, Expiry: p.expiry,
+		New: []byte(`{"time":` + string(now) + `,"status":"queued","uuid":` + string(text(id)) + `}`),
+	}
+}
+
+// idOf returns the uuid of a job. If the job has none, because a scheduler or another
+// program pushed only its options, it is made of the job and its worker.
+func idOf(args []json.RawMessage, worker string, payload []byte) string {
+	if len(args) > 0 {
+		if id, ok := rubyjson.Text(args[0]); ok {
+			return id
+		}
+	}
+	sum := sha256.Sum256([]byte(worker + " " + string(payload)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// optionsOf returns the options among the arguments of a job, as its only element, or nil.
+func optionsOf(args []json.RawMessage) []json.RawMessage {
+	for _, arg := range args[:min(len(args), 2)] {
+		if len(arg) > 0 && arg[0] == '{' {
+			return []json.RawMessage{arg}
+		}
+	}
+	if len(args) > 1 {
+		return args[1:2]
+	}
+	return nil
+}
+
+func quoted(s State) []byte { return []byte(`"` + string(s) + `"`) }
+
+// longest is the number of bytes that a message may have.
+const longest = 1024
+
+// text returns the JSON of a text, or of its beginning.
+func text(s string) []byte {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > longest {
+		s = s[:longest]
+		for !utf8.ValidString(s) {
+			s = s[:len(s)-1]
+		}
+	}
+	encoded, err := rubyjson.AppendString(nil, s)
+	if err != nil { // not expected
+		return []byte(`""`)
+	}
+	return encoded
+}
