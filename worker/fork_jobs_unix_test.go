@@ -17,6 +17,7 @@ import (
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
 	"github.com/goresque/goresque/resque/retry"
+	"github.com/goresque/goresque/resque/status"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -89,6 +90,13 @@ func forkJobs() *resque.Mux {
 		return errors.Join(jot(file, "%s", job.Class), errChild)
 	}, activejob.Retry{Match: func(err error) bool { return errors.Is(err, errChild) }, Attempts: 3, Wait: activejob.NoWait},
 		resque.OnFailure(func(_ context.Context, job *resque.Payload, _ error) error { return jotJob(job, "hook of "+job.Class) })))
+	mux.Handle(status.Define[string]("Killable", "q").Handler(func(ctx context.Context, _ *status.Progress, file string) error {
+		if err := jot(file, "Killable"); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return errors.Join(jot(file, "cause: %v", context.Cause(ctx)), ctx.Err())
+	}))
 	mux.HandleFunc("Nothing", func(context.Context, *resque.Payload) error { return nil })
 	return mux
 }
