@@ -41,3 +41,51 @@ func (c *Client) CancelRunning(ctx context.Context, worker, runAt string) (told 
 	}
 	return false, nil
 }
+
+// Canceled is the result of [Client.Cancel]: how many jobs were cancelled.
+type Canceled struct {
+	Queued  int64 // removed from their queue
+	Delayed int64 // removed from the delayed jobs
+	Running int64 // told to end; see [Client.CancelRunning]
+}
+
+// Total returns the number of all.
+func (c Canceled) Total() int64 { return c.Queued + c.Delayed + c.Running }
+
+// Cancel cancels all copies of job, wherever they are: it removes those that are delayed
+// and those that wait in the queue, and tells the Go workers that perform one to end it.
+// Hooks can veto the removal, as they can for [Client.Dequeue], which says which jobs are
+// copies; of delayed jobs, only copies with the same bytes are: see [Client.RemoveDelayed].
+// A copy that moves on between the steps is found in the later one. The result is also
+// returned with an error.
+func (c *Client) Cancel(ctx context.Context, job Job) (did Canceled, err error) {
+	if did.Delayed, err = c.RemoveDelayed(ctx, job); err != nil {
+		return did, err
+	}
+	if did.Queued, _, err = c.Dequeue(ctx, job); err != nil {
+		return did, err
+	}
+	payload, err := c.appendPayload(nil, job)
+	if err != nil {
+		return did, err
+	}
+	same, err := newSameJob(payload)
+	if err != nil {
+		return did, err
+	}
+	working, err := c.Working(ctx)
+	if err != nil {
+		return did, err
+	}
+	var wrong []error
+	for _, w := range working {
+		if !w.Go || w.Job == nil || w.Job.Queue != job.Queue || !same.match(QueuedJob{Raw: w.Job.Raw}) {
+			continue
+		}
+		told, err := c.CancelRunning(ctx, w.ID, w.RunAtText)
+		if wrong = append(wrong, err); told {
+			did.Running++
+		}
+	}
+	return did, errors.Join(wrong...)
+}

@@ -26,6 +26,9 @@ import (
 func forkJobs() *resque.Mux {
 	mux := resque.NewMux()
 	mux.Use(worker.AfterFork(func(_ context.Context, job *resque.Payload) error {
+		if job.Class == "Killable" {
+			return nil // its first argument is not the file
+		}
 		return jotJob(job, "after fork")
 	}))
 	for class, perform := range map[string]func(ctx context.Context, file, what string) error{

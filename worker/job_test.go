@@ -57,7 +57,7 @@ func newLone(handler resque.Handler, cfg Config) *lone {
 	cfg.Logger, cfg.FailureLists = log, resque.FailuresTogether
 	l.slot = &slot{
 		id: "web~go:1:exports", handler: handler, performer: inProcess{handler}, exchange: l.exchange, cfg: cfg, log: log,
-		outcomes: outcomes{store.New(nowhere{}), cfg.FailureLists},
+		noteBegun: func(*runningJob) {}, outcomes: outcomes{store.New(nowhere{}), cfg.FailureLists},
 		timeouts: timeouts{handler: handler, timeout: cfg.Timeout, stuck: &l.stuck, log: log},
 	}
 	return l
