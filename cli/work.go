@@ -52,7 +52,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			defer func() { _ = client.Close() }()
 			switch {
 			case child:
-				return worker.ServeChild(cmd.Context(), mux)
+				return worker.ServeChild(resque.WithClient(cmd.Context(), client), mux)
 			case flags.background:
 				return env.workInBackground(ctx, client, mux, cfg, &flags)
 			}

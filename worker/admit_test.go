@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -81,7 +82,7 @@ func TestAdmittedJobsAreGivenWhatTheyNeed(t *testing.T) {
 		p := &locked{}
 		mux := lockedMux(p, func(_ context.Context, id int64) error {
 			if do(t, c, "GET", fmt.Sprintf("resque:lock:%d", id)) == nil {
-				return fmt.Errorf("performed without its lock")
+				return errors.New("performed without its lock")
 			}
 			if id == 2 {
 				return errBoom

@@ -2,13 +2,9 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
-
-	"github.com/gomodule/redigo/redis"
 
 	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
@@ -53,7 +49,7 @@ func (a *Admissions) Admit(ctx context.Context, job store.Candidate) (result sto
 	var wait backoff.Backoff
 	for refused := false; ; refused = true {
 		result, ok = a.ask(ctx, job)
-		if !ok || result.Err == nil || !passes(result.Err) {
+		if !ok || result.Err == nil || !store.Passes(result.Err) {
 			if ok && refused && result.Err == nil {
 				a.log.Info("redis admitted a job", "worker", job.Worker)
 			}
@@ -66,13 +62,6 @@ func (a *Admissions) Admit(ctx context.Context, job store.Candidate) (result sto
 			return store.Admission{}, false
 		}
 	}
-}
-
-// passes reports whether an error of a need may go away by itself. A key of another type
-// and a mistake in the script do not.
-func passes(err error) bool {
-	var answer redis.Error
-	return errors.As(err, &answer) && !strings.HasPrefix(string(answer), "WRONGTYPE") && !strings.HasPrefix(string(answer), "ERR")
 }
 
 // ask waits for the next call, or makes it.

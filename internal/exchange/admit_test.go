@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,7 @@ func TestOneCallAdmitsAllJobsThatWait(t *testing.T) {
 				var jobs sync.WaitGroup
 				for id := range 4 {
 					jobs.Go(func() {
-						result, ok := a.Admit(t.Context(), store.Candidate{Worker: fmt.Sprint(id)})
+						result, ok := a.Admit(t.Context(), store.Candidate{Worker: strconv.Itoa(id)})
 						assert.True(t, ok && result.Ours)
 					})
 					synctest.Wait()
@@ -100,7 +101,7 @@ func TestAStoppedAdmissionLeavesTheOthers(t *testing.T) {
 		var leaving, staying sync.WaitGroup
 		for id := range 5 {
 			leaving.Go(func() {
-				_, ok := a.Admit(stopped, store.Candidate{Worker: fmt.Sprint(id)})
+				_, ok := a.Admit(stopped, store.Candidate{Worker: strconv.Itoa(id)})
 				assert.False(t, ok)
 			})
 		}

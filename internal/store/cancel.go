@@ -65,7 +65,7 @@ func (s *Store) Stops(ctx context.Context, jobs []Stoppable) ([]Stop, error) {
 			wrong = errors.Join(wrong, c.Send("SISMEMBER", s.keys.kill(), jobs[i].UUID))
 		}
 		if wrong = errors.Join(wrong, c.Flush()); wrong != nil {
-			return wrong //nolint:wrapcheck // wrapped below
+			return wrong
 		}
 		guards, wrong := redis.ByteSlices(c.receive())
 		for i, guard := range guards {

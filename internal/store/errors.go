@@ -45,6 +45,13 @@ func Unsupported(err error) bool {
 	return strings.HasPrefix(string(answer), "ERR ") || strings.HasPrefix(string(answer), "NOPERM ")
 }
 
+// Passes reports whether err is an answer of Redis that may be another one later, such as
+// that it is read only. A key of another type and a mistake in a script stay what they are.
+func Passes(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && !strings.HasPrefix(string(answer), "WRONGTYPE") && !strings.HasPrefix(string(answer), "ERR")
+}
+
 // Plain returns err without two things that Redis adds: where in a script the error
 // happened, and the arguments of an unknown command, which may be secret. Errors that
 // are not answers of Redis are returned unchanged.

@@ -110,7 +110,7 @@ func (s *Store) StatusIDs(ctx context.Context, first, count int64) (uuids []stri
 			c.Send("ZREVRANGE", s.keys.statuses(), first, first+count-1),
 			c.Flush(),
 		); err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		var wrong error
 		all, wrong = redis.Int64(c.receive())
@@ -154,7 +154,7 @@ func (s *Store) RemoveStatuses(ctx context.Context, uuids ...string) (removed in
 			c.Send("ZREM", redis.Args{s.keys.statuses()}.AddFlat(uuids)...),
 			c.Flush(),
 		); err != nil {
-			return err //nolint:wrapcheck // wrapped below
+			return err
 		}
 		_, wrong := c.receive()
 		removed, err = redis.Int64(c.receive())

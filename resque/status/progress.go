@@ -226,7 +226,7 @@ func killed(ctx context.Context) error {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return cause //nolint:wrapcheck // the handler compares it
+		return cause
 	}
-	return ctx.Err() //nolint:wrapcheck // the same
+	return ctx.Err()
 }
