@@ -44,7 +44,7 @@ const (
 	RightRetry   Right = "retry"   // retry failures unchanged
 	RightEdit    Right = "edit"    // retry failures in another queue or with other arguments, and move jobs
 	RightRemove  Right = "remove"  // remove selected failures and jobs, and restore removed ones
-	RightBulk    Right = "bulk"    // retry, run or remove all matching failures or jobs, clear and remove queues
+	RightBulk    Right = "bulk"    // retry, run or remove all matching failures or jobs, clear and remove queues, cancel batches
 	RightPause   Right = "pause"   // pause queues and workers
 	RightWorkers Right = "workers" // prune workers
 

@@ -254,7 +254,7 @@ func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
 }
 
 // filterForm is the filter as the form has it.
-type filterForm struct{ Class, Queue, Exception, Text, Since, Retried string }
+type filterForm struct{ Class, Queue, Exception, Batch, Text, Since, Retried string }
 
 // IsEmpty reports whether the filter matches all failures.
 func (f filterForm) IsEmpty() bool { return f == filterForm{} }
@@ -262,18 +262,18 @@ func (f filterForm) IsEmpty() bool { return f == filterForm{} }
 // Hidden returns the filter as fields of a form that acts on matching failures.
 func (f filterForm) Hidden() map[string]string {
 	return map[string]string{
-		"class": f.Class, "queue": f.Queue, "exception": f.Exception, "q": f.Text, "since": f.Since, "retried": f.Retried,
+		"class": f.Class, "queue": f.Queue, "exception": f.Exception, "batch": f.Batch, "q": f.Text, "since": f.Since, "retried": f.Retried,
 	}
 }
 
 // filterOf reads the filter from the query or the form.
 func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, error) {
 	form := filterForm{
-		Class: q.FormValue("class"), Queue: q.FormValue("queue"), Exception: q.FormValue("exception"),
+		Class: q.FormValue("class"), Queue: q.FormValue("queue"), Exception: q.FormValue("exception"), Batch: q.FormValue("batch"),
 		Text: q.FormValue("q"), Since: q.FormValue("since"), Retried: q.FormValue("retried"),
 	}
 	filter := resque.FailureFilter{
-		List: q.params["queue"], Class: form.Class, Queue: form.Queue, Exception: form.Exception, Text: form.Text,
+		List: q.params["queue"], Class: form.Class, Queue: form.Queue, Exception: form.Exception, Batch: form.Batch, Text: form.Text,
 	}
 	switch form.Retried {
 	case "yes":

@@ -29,6 +29,7 @@ func TestHostileText(t *testing.T) {
 		"/failed/" + pathEscape(hostile+"_failed"), "/failed/requeue/0", "/failed/remove/0", "/stats", "/stats/keys", "/stats/redis",
 		"/failed?since=" + escape(hostile), "/nothing/" + pathEscape(hostile), "/" + pathEscape(hostile), "/failed/requeue/" + pathEscape(hostile),
 		"/workers/" + pathEscape(hostile), "/stats/keys/" + pathEscape(hostile), "/ops/" + pathEscape(hostile),
+		"/batches", "/batches/hostile", "/failed?batch=" + escape(hostile),
 	}
 	seen := map[string]bool{}
 	texts := 0
@@ -85,6 +86,8 @@ func (s *site) fillHostile() {
 	s.do("SET", "resque:worker:"+id+":started", hostile)
 	s.do("SET", "resque:stat:processed:"+id, hostile)
 	s.do("SET", "resque:"+hostile, hostile)
+	s.do("HSET", "resque:goresque:batch:hostile", "created", 1, "description", hostile, "fault", hostile, "callbacks", hostile, "complete", hostile, "success", job)
+	s.do("ZADD", "resque:goresque:batches", "+inf", "hostile", "+inf", hostile)
 	s.do("HSET", "resque:hash", hostile, hostile)
 	s.do("ZADD", "resque:zset", 1, hostile)
 	s.do("SADD", "resque:set", hostile)

@@ -28,7 +28,7 @@ type described struct {
 }
 
 const (
-	filterQuery  = "class queue exception q since retried"
+	filterQuery  = "class queue exception batch q since retried"
 	delayedQuery = "class queue args q within at"
 )
 
@@ -56,6 +56,8 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"retry":                     {"Jobs that wait for another attempt, filtered", retryPage{}, delayedQuery + " from start checked found"},
 	"retry/:ts":                 {"Jobs whose next attempt is due in one second", retryPage{}, "class queue args q from start checked found"},
 	"retry/:ts.json":            {"Jobs whose next attempt is due in one second", retryPage{}, "class queue args q from start checked found"},
+	"batches":                   {"Batches of jobs", batchesPage{}, "page"},
+	"batches/:id":               {"One batch", batchPage{}, ""},
 	"stats":                     {"Statistics", statsPage{}, ""},
 	"stats/resque":              {"Statistics", statsPage{}, ""},
 	"stats/redis":               {"The server's INFO", statsPage{}, ""},
@@ -104,6 +106,7 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 	"schedule":                     {summary: "Delete a schedule; a POST needs _method=delete", query: "job_name _method sure"},
 	"schedule/requeue":             {summary: "Run a schedule now", query: "job_name"},
 	"schedule/requeue_with_params": {summary: "Run a schedule now with its parameters, each a field", query: "job_name"},
+	"batches/:id/cancel":           {summary: "Cancel a batch: its waiting jobs are not performed", query: "sure"},
 	"schedule/enable":              {summary: "Switch a schedule on", query: "job_name"},
 	"schedule/disable":             {summary: "Switch a schedule off; Ruby's scheduler ignores it", query: "job_name"},
 	"delayed/search":               {"Delayed, waiting and running jobs that have a text", searchPage{}, "search"},

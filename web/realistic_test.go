@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,11 +19,32 @@ func (s *site) fill() {
 	s.fillFailures()
 	s.fillDelayed()
 	s.fillSchedules()
+	s.fillBatches()
 	s.do("SET", "resque:stat:processed", 1_283_402)
 	s.do("SET", "resque:stat:failed", 2_917)
 	s.do("SET", "resque:pause:queue:reports", 1)
 	s.do("HSET", "resque:workers:heartbeat", "worker-4.example.com:8123:exports", ago(40*time.Hour))
 }
+
+// fillBatches adds a batch in each state; nightlyBatch runs.
+func (s *site) fillBatches() {
+	s.t.Helper()
+	at := func(ago time.Duration) string { return strconv.FormatInt(time.Now().Add(-ago).UnixMilli(), 10) }
+	callbacks := []any{"callbacks", `["reports","reports"]`, "complete", `{"class":"MonthlyReport","args":["2026-01"]}`, "success", `{"class":"Publish","args":["2026-01"]}`}
+	for id, fields := range map[string][]any{
+		nightlyBatch:              {"description", "Nightly export", "created", at(10 * time.Minute), "sealed", at(9 * time.Minute), "total", 1200, "pending", 342, "failed", 7, "abandoned", 2},
+		"019be0c1a2b-growing":     {"description", "Import of acme", "created", at(2 * time.Minute), "total", 40, "pending", 12, "failed", 0},
+		"019bd0c1a2b-donedonedon": {"created", at(26 * time.Hour), "sealed", at(26 * time.Hour), "completed", at(25 * time.Hour), "succeeded", at(25 * time.Hour), "total", 1180, "pending", 0, "failed", 0},
+		"019bc0c1a2b-failedfaile": {"description", "Invoices", "created", at(50 * time.Hour), "sealed", at(50 * time.Hour), "completed", at(49 * time.Hour), "total", 90, "pending", 0, "failed", 3},
+		"019bb0c1a2b-cancelledca": {"description", "Thumbnails", "created", at(70 * time.Hour), "sealed", at(69 * time.Hour), "cancelled", at(69 * time.Hour), "total", 5000, "pending", 0, "failed", 0, "skipped", 4100, "completed", at(68 * time.Hour)},
+		"019ba0c1a2b-faultfaultf": {"description", "Reindex", "created", at(time.Hour), "sealed", at(time.Hour), "total", 2, "pending", 0, "failed", 0, "fault", "a key of the batch or of a queue of its callbacks has another type"},
+	} {
+		s.do(append(append([]any{"HSET", "resque:goresque:batch:" + id, "next", 5000, "keep", 1000}, callbacks...), fields...)...)
+		s.do("ZADD", "resque:goresque:batches", "+inf", id)
+	}
+}
+
+const nightlyBatch = "019bf0c1a2b-nightlynigh"
 
 func (s *site) fillQueues() {
 	s.t.Helper()

@@ -160,6 +160,8 @@ func (h *Dashboard) table() []route {
 		post("retry/give_up/:id", RightSchedule, h.oneRetry(h.givingUp)),
 		post("retry/:ts/remove", RightBulk, h.removeRetrySecond), post("retry/:ts/jobs/:id/remove", RightSchedule, h.removeRetry),
 		get("retry/:ts.json", h.retrySecond), get("retry/:ts.poll", h.retrySecond), get("retry/:ts", h.retrySecond),
+		get("batches", h.batches), get("batches.poll", h.batches), get("batches/:id.poll", h.batch), get("batches/:id", h.batch),
+		post("batches/:id/cancel", RightBulk, h.cancelBatch),
 		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
 		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),

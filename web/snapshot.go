@@ -92,6 +92,7 @@ type summary struct {
 	Damage                     []string      // keys that cannot be read, and why
 	Delayed                    bool          // there are delayed jobs
 	Schedules                  bool          // there are recurring jobs
+	Batches                    bool          // there are batches
 	Overdue                    time.Duration // how long the first delayed job has been due
 }
 
@@ -99,7 +100,7 @@ type summary struct {
 func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Overdue: snap.Late()}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Batches: snap.Batches, Overdue: snap.Late()}
 	for _, err := range snap.Damage {
 		s.Damage = append(s.Damage, err.Error())
 	}

@@ -362,7 +362,9 @@ func (s *Store) AnyBatch(ctx context.Context, fn func(BatchState) bool) (bool, e
 // BatchIDs returns the ids of batches, and how many there are: first those that are not
 // complete, the latest first, then the others, the one that was completed last first.
 func (s *Store) BatchIDs(ctx context.Context, first, limit int64) (ids []string, total int64, err error) {
-	from := "(" + strconv.FormatInt(s.About(ctx).UnixMilli(), 10)
+	// Those that have expired are removed when the next batch is created. The hashes of the
+	// others that are left out here are gone, whatever this host's clock says.
+	from := strconv.FormatInt(time.Now().Add(-24*time.Hour).UnixMilli(), 10)
 	err = s.with(ctx, func(c conn) error {
 		if err := errors.Join(
 			c.Send("ZCOUNT", s.keys.batches(), from, "+inf"),

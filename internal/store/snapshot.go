@@ -24,6 +24,7 @@ type Snapshot struct {
 	Delayed   int64     // seconds that have delayed jobs
 	NextDue   time.Time // the first of them; zero if there are none
 	Schedules bool      // there are recurring entries
+	Batches   bool      // there are batches
 	Now       time.Time
 	RoundTrip time.Duration // how long the first round trip took
 	Damage    []error       // the keys of Resque that count as empty because of their type
@@ -76,12 +77,13 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"ZCARD", s.keys.delayedSchedule()},
 		[]any{"ZRANGE", s.keys.delayedSchedule(), 0, 0, "WITHSCORES"},
 		[]any{"EXISTS", s.keys.persistentSchedules(), s.keys.schedule()},
+		[]any{"EXISTS", s.keys.batches()},
 	)
 	if err != nil {
 		return nil, err
 	}
 	snap.RoundTrip = time.Since(begun)
-	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), "", ""} {
+	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), "", "", ""} {
 		damage, err := otherType(key, replies[i])
 		if err != nil {
 			return nil, err
@@ -112,6 +114,9 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	}
 	if schedules, err := redis.Int64(replies[9], nil); err == nil {
 		snap.Schedules = schedules > 0
+	}
+	if batches, err := redis.Int64(replies[10], nil); err == nil {
+		snap.Batches = batches > 0
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)
