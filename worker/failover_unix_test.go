@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -22,55 +23,95 @@ import (
 var failovers = flag.Int("failovers", 1, "how often TestNoAcknowledgedJobIsLostToAFailover replaces the master by command and by kill, each")
 
 // TestNoAcknowledgedJobIsLostToAFailover replaces the master, by Sentinel's command and by
-// killing it, while jobs are enqueued and performed. Each job that Enqueue reported as
-// acknowledged by the replica is performed.
+// killing it, while jobs are enqueued and performed.
 func TestNoAcknowledgedJobIsLostToAFailover(t *testing.T) {
 	t.Parallel()
 	g := redistest.StartSentinels(t, 3)
-	book := newArrivals()
-	client := openGroup(t, g, resque.Config{WaitReplicas: 1})
-	w, err := worker.New(openGroup(t, g, resque.Config{}), book.mux(), worker.Config{
-		Queues: []string{"exports"}, Concurrency: killedSlots, HeartbeatInterval: 200 * time.Millisecond, Logger: quiet(t, nil),
+	r := startRun(t, g.URL)
+	r.performs(t, 100)
+	for range *failovers {
+		old := g.Master(t)
+		require.NoError(t, syscall.Kill(g.Server(old).PID, syscall.SIGKILL))
+		g.AwaitMaster(t, old)
+		r.afterFailover(t)
+		g.Restart(t, old)
+		g.AwaitReplica(t)
+		r.performs(t, 100)
+
+		g.Failover(t)
+		r.afterFailover(t)
+		g.AwaitReplica(t)
+		r.performs(t, 100)
+	}
+	r.finish(t, g.Server(g.Master(t)))
+}
+
+// failoverRun is a worker and a producer of jobs that must be acknowledged by a replica.
+// Each job that Enqueue reported as acknowledged must be performed.
+type failoverRun struct {
+	book      *arrivals
+	producer  *producer
+	waits     []time.Duration // for the first job after each failover
+	producing sync.WaitGroup
+	shut      func() // ends the producer
+	stop      func() // ends the worker
+	ended     chan error
+}
+
+func startRun(t *testing.T, url string) *failoverRun {
+	t.Helper()
+	r := &failoverRun{book: newArrivals(), ended: make(chan error, 1)}
+	w, err := worker.New(openURL(t, url, resque.Config{}), r.book.mux(), worker.Config{
+		Queues: []string{"exports"}, Concurrency: killedSlots, Logger: quiet(t, nil),
 	})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
+	t.Cleanup(stop)
+	r.stop = stop
+	go func() { r.ended <- w.Run(ctx) }()
 	enough, shut := context.WithCancel(t.Context())
-	defer shut()
-	p := &producer{client: client}
-	var producing sync.WaitGroup
-	producing.Go(func() { p.run(enough, t) })
+	t.Cleanup(shut)
+	r.shut = shut
+	r.producer = &producer{client: openURL(t, url, resque.Config{WaitReplicas: 1, WaitTimeout: 200 * time.Millisecond})}
+	r.producing.Go(func() { r.producer.run(enough, t) })
+	return r
+}
 
-	var waits []time.Duration
-	for i := range 2 * *failovers {
-		g.AwaitReplica(t)
-		before := book.count()
-		eventually(t, func() bool { return book.count() > before+100 }, "nothing is performed")
-		old := g.Master(t)
-		if i%2 == 0 {
-			g.Failover(t)
-			waits = append(waits, book.next(t))
-			continue
+// performs waits until more jobs are performed.
+func (r *failoverRun) performs(t *testing.T, more int) {
+	t.Helper()
+	before := r.book.count()
+	eventually(t, func() bool { return r.book.count() > before+more }, "nothing is performed")
+}
+
+// afterFailover notes how long it takes from now until a job is performed.
+func (r *failoverRun) afterFailover(t *testing.T) {
+	t.Helper()
+	r.waits = append(r.waits, r.book.next(t))
+}
+
+// finish ends the run when all jobs are performed, and checks the ledger.
+func (r *failoverRun) finish(t *testing.T, master *redistest.Server) {
+	t.Helper()
+	r.shut()
+	r.producing.Wait()
+	c := master.Conn(t)
+	prefix := r.producer.client.Redis().Namespace() + ":"
+	eventually(t, func() bool {
+		ids, err := redis.Strings(c.Do("SMEMBERS", prefix+"workers"))
+		require.NoError(t, err)
+		for _, id := range ids {
+			if do(t, c, "EXISTS", prefix+"worker:"+id) == int64(1) {
+				return false
+			}
 		}
-		require.NoError(t, syscall.Kill(g.Server(old).PID, syscall.SIGKILL))
-		g.AwaitMaster(t, old)
-		waits = append(waits, book.next(t))
-		g.Restart(t, old)
-	}
-	before := book.count()
-	eventually(t, func() bool { return book.count() > before+100 }, "nothing is performed any more")
-	shut()
-	producing.Wait()
-
-	c := g.Server(g.Master(t)).Conn(t)
-	eventually(t, func() bool { return do(t, c, "LLEN", "resque:queue:exports") == int64(0) && idle(t, c) }, "jobs are left")
-	stop()
-	require.NoError(t, <-ended)
-	p.requirePerformed(t, &book.ledger)
-	slices.Sort(waits)
-	t.Logf("time from the Sentinel's answer to the end of the first job: median %v, longest %v of %d", waits[len(waits)/2], waits[len(waits)-1], len(waits))
+		return do(t, c, "LLEN", prefix+"queue:exports") == int64(0)
+	}, "jobs are left")
+	r.stop()
+	require.NoError(t, <-r.ended)
+	r.producer.requirePerformed(t, &r.book.ledger)
+	slices.Sort(r.waits)
+	t.Logf("time from the new master to the end of the first job: median %v, longest %v of %d", r.waits[len(r.waits)/2], r.waits[len(r.waits)-1], len(r.waits))
 }
 
 // requirePerformed requires that each job that was reported as queued was performed.
@@ -136,9 +177,9 @@ func (a *arrivals) next(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
-func openGroup(t *testing.T, g *redistest.Group, cfg resque.Config) *resque.Client {
+func openURL(t *testing.T, url string, cfg resque.Config) *resque.Client {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: g.URL, Logger: quiet(t, nil)})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, Logger: quiet(t, nil)})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, cfg)
