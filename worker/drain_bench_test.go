@@ -84,3 +84,39 @@ func BenchmarkDrainRetry(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCluster compares a node of a cluster with a single server. An operation is one
+// job, from its push to its recorded end.
+func BenchmarkCluster(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		start func() string
+	}{
+		{"single", func() string { return redistest.StartReal(b).URL }},
+		{"cluster", func() string { return redistest.StartCluster(b).URL }},
+	} {
+		url := c.start()
+		b.Run(c.name, func(b *testing.B) {
+			rdb, err := resque.Open(resque.RedisConfig{URL: url})
+			require.NoError(b, err)
+			defer rdb.Close()
+			client, err := resque.New(rdb, resque.Config{})
+			require.NoError(b, err)
+			exporter := resque.Define1[int64]("Exporter", "exports")
+			jobs := make([]resque.Job, b.N)
+			for i := range jobs {
+				jobs[i] = exporter.Job(int64(i))
+			}
+			mux := resque.NewMux()
+			mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+			w, err := worker.New(client, mux, worker.Config{
+				Queues: []string{"exports"}, Concurrency: 25, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler),
+			})
+			require.NoError(b, err)
+			b.ResetTimer()
+			_, err = client.EnqueueAll(b.Context(), jobs)
+			require.NoError(b, err)
+			require.NoError(b, w.Run(b.Context()))
+		})
+	}
+}
