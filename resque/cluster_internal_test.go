@@ -13,7 +13,8 @@ func TestMasterOfSlot(t *testing.T) {
 		[]any{int64(0), int64(99), node([]byte("10.0.0.1"), 7000), node([]byte("10.0.0.2"), 7000)},
 		[]any{int64(100), int64(199), node(nil, 7001)}, // the address at which it was asked
 		[]any{int64(200), int64(299), node([]byte(""), 7002)},
-		[]any{int64(300)}, "damaged",
+		[]any{int64(300)},
+		"damaged",
 	}
 	for slot, want := range map[int]string{0: "10.0.0.1:7000", 99: "10.0.0.1:7000", 100: "asked:7001", 299: "asked:7002", 300: ""} {
 		where, all := masterOf(slot, ranges, "asked:6379")
