@@ -310,6 +310,7 @@ func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Se
 		return nil
 	}
 	job.Token = policy.Token(r.Worker, r.RunAt)
+	job.Worker, job.Guard = r.Worker, r.Guard()
 	needs, wrong := policies.Admit(job)
 	p.logWrong(&Payload{Class: job.Class, Queue: job.Queue}, wrong)
 	if len(needs) == 0 {

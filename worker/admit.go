@@ -17,6 +17,7 @@ func (s *slot) admit(ctx context.Context, in *runningJob) *finished {
 	job := s.ended(in)
 	record, _ := wire.ParseRecordBeginning(in.reserved.Guard)
 	job.Token = policy.Token(in.reserved.Worker, record.RunAt)
+	job.Worker, job.Guard = in.reserved.Worker, in.reserved.Guard
 	in.admitted = &job
 	needs, wrong := in.policies.Admit(in.admitted)
 	if wrong != nil {

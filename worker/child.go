@@ -88,7 +88,7 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	}
 	report := reportOf(job, unknown, err)
 	report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait
-	report.Handled, report.Killed, report.Rule = verdict.Handled, verdict.Killed, verdict.Rule
+	report.Handled, report.Killed, report.Rule, report.Pause = verdict.Handled, verdict.Killed, verdict.Rule, verdict.Pause
 	if wrong != nil {
 		report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 	}
@@ -157,7 +157,7 @@ type childError struct{ report fork.Report }
 
 func (e *childError) verdict() policy.Verdict {
 	r := e.report
-	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule}
+	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule, Pause: r.Pause}
 }
 
 func (e *childError) Error() string         { return e.report.Error }

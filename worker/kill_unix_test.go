@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 		exit(dieBeforeTheJob())
 	case worker.IsChild() && os.Getenv("WORKER_TEST_FORGETS") == "":
 		exit(worker.ServeChild(context.Background(), forkJobs()))
+	case os.Getenv("WORKER_TEST_LIMITED") != "":
+		exit(beLimited(context.Background()))
 	case os.Getenv("WORKER_TEST_FORK") != "":
 		exit(beForking(context.Background()))
 	}

@@ -117,6 +117,9 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.tasks = append(x.tasks, recorded...)
+	if len(reply.Unparked) > 0 {
+		x.tasks = append(x.tasks, task{nil, func() { x.unpark(ctx, reply.Unparked) }})
+	}
 	stopping := ctx.Err() != nil
 	short, rested := false, false
 	jobs := reply.Reserved // in the order of the batch

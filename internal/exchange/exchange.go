@@ -86,6 +86,7 @@ type Backend interface {
 	watcher
 	requeuer
 	freer
+	unparker
 	Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error)
 	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
 }

@@ -84,3 +84,27 @@ func (x *Exchange) freeDead(ctx context.Context, queue string) bool {
 	}
 	return freed > 0
 }
+
+// unparker moves jobs that wait for a limit by key back to their queues.
+type unparker interface {
+	Unpark(ctx context.Context, limit string) (moved bool, err error)
+}
+
+// unpark moves one job for each of the limits to the front of its queue. If that fails,
+// the jobs wait until they are due.
+func (x *Exchange) unpark(ctx context.Context, limits []string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	found := false
+	for _, limit := range limits {
+		moved, err := x.backend.Unpark(ctx, limit)
+		if err != nil {
+			x.cfg.Logger.Warn("a job waits longer for a limit than it must", append(x.cfg.Attrs.of(err), "limit", limit)...)
+			return
+		}
+		found = found || moved
+	}
+	if found {
+		x.wake()
+	}
+}

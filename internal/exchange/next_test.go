@@ -73,6 +73,8 @@ func (s *script) Register(_ context.Context, workers []string, _ time.Time, forc
 
 func (s *script) FreeDead(context.Context, string) (int, error) { return 0, nil }
 
+func (s *script) Unpark(context.Context, string) (bool, error) { return false, nil }
+
 func (s *script) NewWatch(context.Context) (*store.Watch, error) { return nil, errors.New("no watch") }
 
 func (s *script) AwaitJob(context.Context, string, time.Duration) (bool, error) {

@@ -61,6 +61,7 @@ type Report struct {
 	Handled bool
 	Killed  bool
 	Rule    int
+	Pause   bool
 	Wait    *time.Duration
 }
 

@@ -144,6 +144,9 @@ type Verdict struct {
 	Snooze bool           `json:",omitempty"` // the job has not failed and is performed again after Wait
 	Wait   *time.Duration `json:",omitempty"` // until the next attempt; nil if the policy decides
 
+	// Pause means that the limit by key of the job starts no jobs for Wait.
+	Pause bool `json:",omitempty"`
+
 	// Handled means that a policy deals with the error: the job has not failed. No hooks
 	// are called, and only the job is counted, not a failure.
 	Handled bool `json:",omitempty"`
@@ -227,6 +230,11 @@ type Job struct {
 	// prunes that worker, and differs for each reserve. It is empty if no policy of the
 	// class is an Admitter.
 	Token string
+
+	// Worker and Guard are the worker's id and the beginning of the job's record. They are
+	// set if Token is.
+	Worker string
+	Guard  []byte
 
 	// Skipped means that the job was not performed, because its batch is cancelled.
 	Skipped bool
@@ -329,6 +337,10 @@ type Again struct {
 	Queue   string
 	Payload []byte
 	Due     time.Time // on Redis's clock; zero if at once
+
+	// Put are the effects that delay the job or put it into its queue. They default to
+	// store.Later.
+	Put []store.Effect
 }
 
 // Failed reports whether the job has failed, be it performed again or not.
@@ -386,7 +398,9 @@ type Lists struct{ Together, ByQueue bool }
 // Written returns what is written to Redis for e, without counters.
 func (e *Ending) Written(to *store.Store, queue string, lists Lists) []store.Effect {
 	effects := e.Effects
-	if e.Again != nil {
+	if e.Again != nil && e.Again.Put != nil {
+		effects = append(effects, e.Again.Put...)
+	} else if e.Again != nil {
 		effects = append(effects, to.Later(e.Again.Due, e.Again.Queue, e.Again.Payload)...)
 	}
 	if e.Fail {

@@ -57,6 +57,36 @@ function needs.STATUS(keys, args)
   return true, text.err and text
 end
 
+-- HOLD held rate pause worker guard concurrency interval burst: takes a place in a limit.
+-- The value of a refusal is after how many microseconds there is a place, -1 if a job must
+-- end first.
+function needs.HOLD(keys, args)
+  local guard = redis.pcall('HGET', keys[1], args[1])
+  if guard == args[2] then
+    return true
+  elseif type(guard) == 'table' then
+    return false, guard
+  end
+  local pause = redis.call('PTTL', keys[3])
+  if pause > 0 then
+    return false, tostring(pause) .. '000'
+  end
+  local limit = { held = keys[1], rate = keys[2], concurrency = tonumber(args[3]), interval = tonumber(args[4]), burst = tonumber(args[5]) }
+  if guard then -- an earlier job of this worker, which has only one
+    limit.concurrency = limit.concurrency > 0 and limit.concurrency + 1 or 0
+  end
+  local err = look_at(limit)
+  if err then
+    return false, { err = err }
+  elseif limit.free <= 0 then
+    return false, ('%.0f'):format(limit.wait)
+  elseif take then
+    start(limit, args[1], args[2])
+    err = save(limit)
+  end
+  return true, err and { err = err }
+end
+
 local function slice(list, from, count)
   return { unpack(list, from, from + count - 1) }
 end

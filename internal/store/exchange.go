@@ -45,6 +45,7 @@ type Exchanged struct {
 	Unknown  []string // free slots that got no job because they are not registered
 	Paused   bool
 	Denied   []Denied
+	Unparked []string // names of limits by key which have a place for a job that waits; see Unpark
 	More     bool  // slots were left free, because of the size of the payloads or because limits are new
 	Fault    error // why a queue or a record could not be read; nil if all could
 }

@@ -45,7 +45,8 @@
 -- because the keys of that limit are not in KEYS: the caller calls again.
 --
 -- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more,
---          {queue, wait, …}, limits}, without the last two if they are {} and 0
+--          {queue, wait, …}, limits, unparked}, without the last three if there is
+--          nothing in them
 --       paused   1 if all workers are paused
 --       fault    why a queue could not be read, or ''
 --       statuses 1 if every job is finished, else for each job 1 if it is finished,
@@ -63,6 +64,7 @@
 --                because the caller does not know a limit
 --       wait     if jobs of a queue are waiting and its limit allows none: after how
 --                many microseconds it allows one, or -1 if a job must end first
+--       unparked the names of limits by key which have a place for a job that waits
 --       limits   0 if the caller knows the limits that there are, else the names of
 --                their queues
 --
@@ -521,7 +523,7 @@ end
 
 local more = (taken < wanted and popped >= most_bytes or incomplete) and 1 or 0
 local reply = {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}
-if #denied > 0 or names ~= 0 then
-  reply[7], reply[8] = denied, names
+if #denied > 0 or names ~= 0 or #unparked > 0 then
+  reply[7], reply[8], reply[9] = denied, names, unparked
 end
 return reply

@@ -185,6 +185,13 @@ func (k keys) held(limit string) string { return k.rdb.Key("goresque:held", limi
 // rate is the key of the state of a limit's rate. Ruby has no such key.
 func (k keys) rate(limit string) string { return k.rdb.Key("goresque:rate", limit) }
 
+// parked is the key of the list of the notes of delayed jobs that wait for a limit: the
+// second and the digest of each. Ruby has no such key.
+func (k keys) parked(limit string) string { return k.rdb.Key("goresque:parked", limit) }
+
+// limitPause is the key that exists while a limit gives no places. Ruby has no such key.
+func (k keys) limitPause(limit string) string { return k.rdb.Key("goresque:wait", limit) }
+
 // queueLimit is the name of the limit of a queue, for held and rate.
 func queueLimit(queue string) string { return "q:" + queue }
 

@@ -93,3 +93,42 @@ local function save(limit)
   end
   return fault
 end
+
+-- unparked has the names of the limits that have a place for a job that waits for it.
+local unparked = {}
+
+-- FREE held parked worker guard name: frees the place of a job in a limit.
+function named.FREE(keys, args)
+  if redis.pcall('HGET', keys[1], args[1]) == args[2] then
+    redis.call('HDEL', keys[1], args[1])
+    local parked = redis.pcall('LLEN', keys[2])
+    if type(parked) == 'number' and parked > 0 then
+      unparked[#unparked + 1] = args[3]
+    end
+  end
+end
+
+-- PARK held parked queues queue schedule timestamps delayed
+--      concurrency queue payload second item list note:
+-- delays a job and notes it, or puts it back into its queue if there is a place now: the
+-- place was freed after the job did not get it, and before it was noted.
+function named.PARK(keys, args)
+  local function all(...)
+    for _, command in ipairs({ ... }) do
+      local reply = redis.pcall(unpack(command))
+      if type(reply) == 'table' and reply.err then
+        return reply
+      end
+    end
+  end
+  local running = redis.pcall('HLEN', keys[1])
+  if type(running) == 'number' and running < tonumber(args[1]) then
+    return all({ 'SADD', keys[3], args[2] }, { 'LPUSH', keys[4], args[3] })
+  end
+  local err = all({ 'ZADD', keys[5], args[4], args[4] }, { 'SADD', keys[6], args[6] }, { 'RPUSH', keys[7], args[5] })
+  if not err then -- without the note the job waits until it is due
+    redis.pcall('RPUSH', keys[2], args[7])
+    redis.pcall('PEXPIRE', keys[2], 86400000)
+  end
+  return err
+end

@@ -23,6 +23,8 @@ var (
 	heldFreeLua string
 	//go:embed held_add.lua
 	heldAddLua string
+	//go:embed unpark.lua
+	unparkLua string
 )
 
 // Limit is a limit as it is in Redis; see limit.lua. 0 means no such limit.
@@ -246,19 +248,23 @@ type Denied struct {
 // FreeDead frees the places of a queue's limit that are held for jobs which no longer run,
 // because another program removed the records of their workers. It returns how many.
 func (s *Store) FreeDead(ctx context.Context, queue string) (freed int, err error) {
+	return s.freeDead(ctx, queueLimit(queue))
+}
+
+func (s *Store) freeDead(ctx context.Context, limit string) (freed int, err error) {
 	var workers, guards []string
 	err = s.with(ctx, func(c conn) error {
-		held, err := redis.StringMap(c.do("HGETALL", s.keys.held(queueLimit(queue))))
+		held, err := redis.StringMap(c.do("HGETALL", s.keys.held(limit)))
 		for worker, guard := range held {
 			workers, guards = append(workers, worker), append(guards, guard)
 		}
 		return err
 	})
 	if err == nil {
-		freed, err = s.compareHeld(ctx, s.scripts.heldFree, queueLimit(queue), workers, guards)
+		freed, err = s.compareHeld(ctx, s.scripts.heldFree, limit, workers, guards)
 	}
 	if err != nil {
-		return freed, fmt.Errorf("looking for ended jobs in the limit of queue %q: %w", queue, err)
+		return freed, fmt.Errorf("looking for ended jobs in the limit %q: %w", limit, err)
 	}
 	return freed, nil
 }
@@ -329,7 +335,7 @@ func (c *exchangeCall) readLimits(x *Exchanged, reply []any) (err error) {
 	if len(reply) == 0 {
 		return nil
 	}
-	if _, err := redis.Scan(reply, &denied, &names); err != nil {
+	if _, err := redis.Scan(reply, &denied, &names, &x.Unparked); err != nil {
 		return fmt.Errorf("reading the reply of exchange.lua: %w", err)
 	}
 	for i := 0; i+1 < len(denied); i += 2 {

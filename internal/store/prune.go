@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -50,6 +51,12 @@ type Record struct {
 	// Size is the length of Raw. If it is larger, only the beginning of the record was
 	// read, and Raw is the beginning of the payload.
 	Size int64
+}
+
+// Guard returns the beginning of the record, which is unique for each reserve.
+func (r Record) Guard() []byte {
+	guard, _, _ := bytes.Cut(r.Text, []byte(wire.PayloadMember))
+	return guard
 }
 
 // Record returns the record of a worker. If the record cannot be parsed, its whole text

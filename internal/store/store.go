@@ -55,7 +55,7 @@ type scripts struct {
 	scheduleChanges                    *redis.Script
 	batchOpen, batchAdd                *redis.Script
 	batchSeal, batchEnd                *redis.Script
-	heldFree, heldAdd                  *redis.Script
+	heldFree, heldAdd, unpark          *redis.Script
 }
 
 // New returns a store on rdb.
@@ -66,8 +66,8 @@ func New(rdb Redis) *Store {
 		scripts: scripts{
 			exchange: redis.NewScript(-1, batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, batchLua+outcomeLua+pruneLua),
-			admit:    redis.NewScript(-1, batchLua+outcomeLua+admitLua),
+			prune:    redis.NewScript(-1, batchLua+outcomeLua+limitLua+pruneLua),
+			admit:    redis.NewScript(-1, batchLua+outcomeLua+limitLua+admitLua),
 			status:   redis.NewScript(-1, batchLua+outcomeLua+statusSetLua),
 			cancel:   redis.NewScript(-1, cancelLua),
 			register: redis.NewScript(-1, registerLua),
@@ -113,6 +113,7 @@ func New(rdb Redis) *Store {
 
 			heldFree: redis.NewScript(-1, heldFreeLua),
 			heldAdd:  redis.NewScript(-1, heldAddLua),
+			unpark:   redis.NewScript(-1, unparkLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith

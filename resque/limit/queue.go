@@ -35,6 +35,11 @@ type Queue struct {
 
 // Validate returns all mistakes in q. Set calls it.
 func (q Queue) Validate() error {
+	return q.validate("a limit of 0 is not possible: pause the queue instead")
+}
+
+// validate returns all mistakes in q. hint is what to do if neither part of it is set.
+func (q Queue) validate(hint string) error {
 	var mistakes []error
 	wrong := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
 	if q.Concurrency < 0 {
@@ -52,7 +57,7 @@ func (q Queue) Validate() error {
 	case q.Burst > 0 && !rated:
 		wrong("Burst without Rate")
 	case q.Concurrency == 0 && !rated:
-		wrong("neither Concurrency nor Rate is set (a limit of 0 is not possible: pause the queue instead)")
+		wrong("neither Concurrency nor Rate is set (%s)", hint)
 	}
 	return errors.Join(mistakes...)
 }
@@ -93,13 +98,15 @@ func Set(ctx context.Context, client *resque.Client, queue string, limit Queue) 
 	if err != nil {
 		return err
 	}
-	err = to.SetLimit(ctx, queue, store.Limit{
-		Concurrency: limit.Concurrency, Rate: limit.Rate.Jobs, Per: limit.Rate.Per.Milliseconds(), Burst: limit.Burst,
-	})
+	err = to.SetLimit(ctx, queue, limitOf(limit.Concurrency, limit.Rate, limit.Burst))
 	if err != nil {
 		return fmt.Errorf("limit: %w", err)
 	}
 	return nil
+}
+
+func limitOf(concurrency int64, rate Rate, burst int64) store.Limit {
+	return store.Limit{Concurrency: concurrency, Rate: rate.Jobs, Per: rate.Per.Milliseconds(), Burst: burst}
 }
 
 // Clear removes the limit of a queue. It reports whether there was one.

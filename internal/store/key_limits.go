@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/wire"
+)
+
+// KeyLimit is a limit of the jobs of a class, or of those that have a key.
+type KeyLimit struct {
+	Name string // of the keys in Redis
+	Limit
+}
+
+// Hold takes a place in a limit for the job of a worker, whose record begins with guard. If
+// it is refused, the value is after how many microseconds the limit allows a job, or -1 if
+// a job must end first.
+func (s *Store) Hold(l KeyLimit, worker string, guard []byte) Need {
+	interval, burst := l.interval()
+	return Need{
+		name: "HOLD", keys: []any{s.keys.held(l.Name), s.keys.rate(l.Name), s.keys.limitPause(l.Name)},
+		args: []any{worker, guard, l.Concurrency, strconv.FormatFloat(interval, 'f', -1, 64), strconv.FormatFloat(burst, 'f', -1, 64)},
+	}
+}
+
+// Free frees the place that a job of a worker has in a limit, if it has one.
+func (s *Store) Free(l KeyLimit, worker string, guard []byte) Effect {
+	return named("FREE", []any{s.keys.held(l.Name), s.keys.parked(l.Name)}, worker, guard, l.Name)
+}
+
+// Park delays a job to which a limit gave no place, and notes it, for Unpark. If there is a
+// place now, the job goes back to the front of its queue.
+func (s *Store) Park(l KeyLimit, due time.Time, queue string, payload []byte) []Effect {
+	second := due.Unix()
+	item := wire.AppendDelayed(nil, payload, queue)
+	keys := []any{
+		s.keys.held(l.Name), s.keys.parked(l.Name), s.keys.queues(), s.keys.queue(queue),
+		s.keys.delayedSchedule(), s.keys.timestamps(string(item)), s.keys.delayed(second),
+	}
+	return []Effect{named("PARK", keys, l.Concurrency, queue, payload, second, item, delayedList(second), parkedEntry(second, item))}
+}
+
+func parkedEntry(second int64, item []byte) string {
+	return strconv.FormatInt(second, 10) + " " + Digest(item)
+}
+
+// PauseLimit makes a limit give no places for a while.
+func (s *Store) PauseLimit(name string, d time.Duration) Effect {
+	return Effect{command: "SET", key: s.keys.limitPause(name), args: []any{"1", "PX", max(d.Milliseconds(), 1)}}
+}
+
+// Unpark moves the first job that was parked by a limit, and is still delayed, to the
+// front of its queue. It reports whether there was one.
+func (s *Store) Unpark(ctx context.Context, name string) (moved bool, err error) {
+	const most = 100 // entries of jobs that are gone, in one call
+	for range most {
+		entry, again, err := s.unparkFirst(ctx, name)
+		if err != nil {
+			return false, fmt.Errorf("continuing with a job that waits for the limit %q: %w", name, err)
+		}
+		if !again {
+			return entry != "", nil
+		}
+	}
+	return false, nil
+}
+
+// unparkFirst moves the job of the first entry, if there is one. again reports whether
+// that job is gone, so that the next entry is the first.
+func (s *Store) unparkFirst(ctx context.Context, name string) (entry string, again bool, err error) {
+	parked := s.keys.parked(name)
+	err = s.with(ctx, func(c conn) error {
+		entry, err = redis.String(c.do("LINDEX", parked, 0))
+		if err == redis.ErrNil { //nolint:errorlint // redigo returns it unwrapped
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		text, digest, _ := strings.Cut(entry, " ")
+		second, _ := strconv.ParseInt(text, 10, 64)
+		items, err := redis.ByteSlices(c.do("LRANGE", s.keys.delayed(second), 0, 9999))
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			if Digest(item) != digest {
+				continue
+			}
+			d, err := wire.ParseDelayed(item)
+			if err != nil || d.Queue == "" {
+				break
+			}
+			payload := string(item[:d.CutFrom]) + string(item[d.CutTo:])
+			n, err := redis.Int(c.script(s.scripts.unpark, 6,
+				parked, s.keys.delayed(second), s.keys.delayedSchedule(), s.keys.timestamps(string(item)), s.keys.queues(), s.keys.queue(d.Queue),
+				entry, item, second, delayedList(second), d.Queue, payload))
+			again = n == 0
+			return err
+		}
+		again = true
+		_, err = c.do("LREM", parked, 1, entry)
+		return err
+	})
+	return entry, again, err
+}
+
+// FreeDeadHeld is FreeDead for a limit by key.
+func (s *Store) FreeDeadHeld(ctx context.Context, name string) (freed int, err error) {
+	return s.freeDead(ctx, name)
+}
+
+// HeldLimit is a limit by key of which places are held.
+type HeldLimit struct {
+	Name   string
+	Held   []HeldPlace
+	Parked int64         // entries of jobs that wait for a place; some may be gone
+	Paused time.Duration // how long it gives no places
+}
+
+// HeldPlace is a place of a limit. Job is its worker's record if it still holds the place.
+type HeldPlace struct {
+	Worker string
+	Dead   bool // the job no longer runs: nobody holds the place
+}
+
+// HeldLimits returns the limits by key of which places are held, in the order of a SCAN.
+func (s *Store) HeldLimits(ctx context.Context) ([]HeldLimit, error) {
+	var all []HeldLimit
+	for cursor := ""; cursor != "0"; {
+		if cursor == "" {
+			cursor = "0"
+		}
+		keys, next, err := s.scan(ctx, cursor, heldPrefix+"c:")
+		if err != nil {
+			return nil, fmt.Errorf("looking for held limits: %w", err)
+		}
+		for _, key := range keys {
+			l, err := s.heldLimit(ctx, strings.TrimPrefix(key, heldPrefix))
+			if err != nil {
+				return nil, fmt.Errorf("reading who holds a limit: %w", err)
+			}
+			all = append(all, l)
+		}
+		cursor = next
+	}
+	return all, nil
+}
+
+const heldPrefix = "goresque:held:"
+
+func (s *Store) heldLimit(ctx context.Context, name string) (HeldLimit, error) {
+	l := HeldLimit{Name: name}
+	err := s.with(ctx, func(c conn) error {
+		replies, err := c.pipeline([]any{"HGETALL", s.keys.held(name)}, []any{"LLEN", s.keys.parked(name)}, []any{"PTTL", s.keys.limitPause(name)})
+		if err != nil {
+			return err
+		}
+		held, err := redis.StringMap(replies[0], nil)
+		if err != nil {
+			return err
+		}
+		l.Parked, _ = redis.Int64(replies[1], nil) // 0 for a key of another type
+		if ms, _ := redis.Int64(replies[2], nil); ms > 0 {
+			l.Paused = time.Duration(ms) * time.Millisecond
+		}
+		var commands [][]any
+		for worker, guard := range held {
+			l.Held = append(l.Held, HeldPlace{Worker: worker})
+			commands = append(commands, []any{"GETRANGE", s.keys.worker(worker), 0, len(guard) - 1})
+		}
+		if replies, err = c.pipeline(commands...); err != nil {
+			return err
+		}
+		for i := range l.Held {
+			text, _ := redis.String(replies[i], nil)
+			l.Held[i].Dead = text != held[l.Held[i].Worker]
+		}
+		return nil
+	})
+	return l, err
+}
