@@ -38,6 +38,7 @@ type Exchange struct {
 	idle      []*slot // free slots that found no job when they last looked
 	refused   []*slot // slots with outcomes that Redis refused
 	tasks     []task
+	doing     int // number of tasks in progress
 	lost      lost
 	unsure    bool // the last call did not look for jobs for all free slots
 	leaving   int  // number of goroutines that may end because there are no more jobs
@@ -206,7 +207,7 @@ func (x *Exchange) Lost() (registered []string, err error) {
 
 // noteIdleLocked updates the state if no goroutine has anything to do.
 func (x *Exchange) noteIdleLocked() {
-	if x.calling || x.pendingLocked() {
+	if x.calling || x.pendingLocked() || len(x.tasks)+x.doing > 0 { // a task may put a job into a queue
 		return
 	}
 	if len(x.idle) == x.cfg.Slots {

@@ -181,10 +181,12 @@ func (x *Exchange) callLocked(ctx context.Context) {
 func (x *Exchange) doLocked() {
 	t := x.tasks[0]
 	x.tasks = x.tasks[1:]
+	x.doing++
 	x.leaveLocked()
 	x.mu.Unlock()
 	t.do()
 	x.mu.Lock()
+	x.doing--
 	x.searching++
 	if t.slot != nil {
 		x.arrived = append(x.arrived, t.slot)
