@@ -17,13 +17,13 @@ func limitsCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits",
 		Short: "List, set and clear the limits of queues",
-		Long: `Lists, sets and clears the limits of queues: how many of their jobs run at once, and how
+		Long: `Lists, sets and clears the limits of queues, and shows who holds those of classes: how many of their jobs run at once, and how
 many start in a time. Workers obey a change with the next job that they take. The other
 jobs wait in their queue, in order. Limits apply to Go workers only.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(limitsListCommand(env), limitsSetCommand(env), limitsClearCommand(env))
+	cmd.AddCommand(limitsListCommand(env), limitsHeldCommand(env), limitsSetCommand(env), limitsClearCommand(env))
 	return cmd
 }
 
@@ -84,6 +84,68 @@ func (e *Env) printLimit(s limit.State, asJSON bool) {
 		fmt.Fprintf(e.Stdout, "; not applied: %v", s.Err)
 	}
 	fmt.Fprintln(e.Stdout)
+}
+
+func limitsHeldCommand(env *Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "held",
+		Short: "Show the limits of classes and keys of which places are held, and by whom",
+		Long: `Shows the limits that classes have by a limit.Policy, if places of them are held: the
+class and the key, the workers, and how many jobs wait. If nobody holds a place, because
+the record of its worker was removed, it is freed when a job gets none.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				all, err := limit.ListHeld(ctx, client)
+				for _, h := range all {
+					env.printHeld(h, asJSON)
+				}
+				if err == nil && len(all) == 0 && !asJSON {
+					fmt.Fprintln(env.Stdout, "None")
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	return cmd
+}
+
+// heldJSON is a held limit as --json prints it.
+type heldJSON struct {
+	Limit   string       `json:"limit"`
+	Holders []holderJSON `json:"holders"`
+	Waiting int64        `json:"waiting"`
+	Paused  float64      `json:"paused"` // seconds
+}
+
+type holderJSON struct {
+	Worker string `json:"worker"`
+	Dead   bool   `json:"dead"`
+}
+
+func (e *Env) printHeld(h limit.Held, asJSON bool) {
+	if asJSON {
+		j := heldJSON{Limit: h.Name, Waiting: h.Waiting, Paused: h.Paused.Seconds()}
+		for _, holder := range h.Holders {
+			j.Holders = append(j.Holders, holderJSON(holder))
+		}
+		e.printJSON(j)
+		return
+	}
+	fmt.Fprintf(e.Stdout, "%s: %d held, %d waiting", printable(h.Name), len(h.Holders), h.Waiting)
+	if h.Paused > 0 {
+		fmt.Fprintf(e.Stdout, ", paused for %v", h.Paused.Round(time.Second))
+	}
+	fmt.Fprintln(e.Stdout)
+	for _, holder := range h.Holders {
+		note := ""
+		if holder.Dead {
+			note = " (held by nobody)"
+		}
+		fmt.Fprintf(e.Stdout, "  %s%s\n", printable(holder.Worker), note)
+	}
 }
 
 func limitsSetCommand(env *Env) *cobra.Command {

@@ -34,6 +34,30 @@ func TestLimits(t *testing.T) {
 	assert.Contains(t, limits("list", "--json").stdout, `"damage":"the limit is not JSON`)
 }
 
+func TestHeldLimits(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	assert.Equal(t, "None\n", run(t, nil, environ, "limits", "held").stdout)
+	for _, command := range [][]any{
+		{"HSET", `resque:goresque:held:c:Exporter:"a"`, "h~go:1:q", "guard ", "h~go:2:q", "other"},
+		{"SET", "resque:worker:h~go:1:q", "guard of a job"},
+		{"RPUSH", `resque:goresque:parked:c:Exporter:"a"`, "1 x"},
+		{"SET", `resque:goresque:wait:c:Exporter:"a"`, "1", "EX", 3600},
+		{"HSET", "resque:goresque:held:q:mail", "h~go:1:q", "guard "},
+	} {
+		_, err := s.Conn(t).Do(command[0].(string), command[1:]...)
+		require.NoError(t, err)
+	}
+	got := run(t, nil, environ, "limits", "held").stdout
+	assert.Regexp(t, `^Exporter:"a": 2 held, 1 waiting, paused for (1h0m0s|59m\d+s)
+  h~go:1:q
+  h~go:2:q \(held by nobody\)
+$`, got)
+	assert.Contains(t, run(t, nil, environ, "limits", "held", "--json").stdout,
+		`"holders":[{"worker":"h~go:1:q","dead":false},{"worker":"h~go:2:q","dead":true}],"waiting":1`)
+}
+
 func TestLimitsThatAreNotPossible(t *testing.T) {
 	t.Parallel()
 	environ := []string{"REDIS_URL=" + redistest.StartEmbedded(t).URL}

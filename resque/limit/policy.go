@@ -221,12 +221,15 @@ func (p *applied) limit(job *policy.Job) store.KeyLimit {
 	return store.KeyLimit{Name: p.name(job), Limit: limitOf(p.Concurrency, p.Rate, p.Burst)}
 }
 
+// classPrefix is what the names of limits begin with in Redis, which are not of queues.
+const classPrefix = "c:"
+
 // longestName is how long the key of a job may be in the name of a limit. Of a longer one
 // the name has a digest.
 const longestName = 100
 
 func (p *applied) name(job *policy.Job) string {
-	name := "c:" + job.Class
+	name := classPrefix + job.Class
 	if p.By == nil {
 		return name
 	}
