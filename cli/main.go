@@ -108,7 +108,7 @@ func (a App) root(env *Env) *cobra.Command {
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
 	root.AddCommand(
 		workCommand(env), workersCommand(env), schedulerCommand(env), scheduleCommand(env), enqueueCommand(env),
-		queuesCommand(env), peekCommand(env), infoCommand(env),
+		queuesCommand(env), peekCommand(env), infoCommand(env), doctorCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), delayedCommand(env), retriesCommand(env), batchesCommand(env), cancelCommand(env), statusCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), limitsCommand(env), versionCommand(env), superviseCommand(),
 	)

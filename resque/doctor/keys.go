@@ -1,0 +1,197 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goresque/goresque/resque"
+)
+
+// kind is what keys of a name are.
+type kind struct {
+	name   string // or its beginning, if it ends with a colon
+	types  string // the type, or several
+	expire bool   // it must expire
+}
+
+// kinds are all kinds of keys of the Resque family.
+func kinds() []kind {
+	return []kind{
+		{name: "queues", types: "set"},
+		{name: "queue:", types: "list"},
+		{name: "workers", types: "set"},
+		{name: "workers:heartbeat", types: "hash"},
+		{name: "worker:", types: "string"},
+		{name: "stat:", types: "string"},
+		{name: "failed", types: "list"},
+		{name: "failed_queues", types: "set"},
+		{name: "pause-all-workers", types: "string"},
+		{name: "pause:", types: "string list set zset hash"},
+		{name: "pruning_dead_workers_in_progress", types: "string", expire: true},
+		{name: "delayed_queue_schedule", types: "zset"},
+		{name: "delayed:last_enqueued_at", types: "hash"},
+		{name: "delayed:", types: "list"},
+		{name: "timestamps:", types: "set"},
+		{name: "persistent_schedules", types: "hash"},
+		{name: "schedules", types: "hash"},
+		{name: "schedules_changed", types: "set"},
+		{name: "resque-retry:", types: "string"},
+		{name: "failure-resque-retry:", types: "string"},
+		{name: "lock:", types: "string"},
+		{name: "loner:lock:", types: "string"},
+		{name: "loners:queue:", types: "string"},
+		{name: "queueing:", types: "string hash zset"},
+		{name: "performing:", types: "string hash zset"},
+		{name: "status:", types: "string"},
+		{name: "_statuses", types: "zset"},
+		{name: "_kill", types: "set"},
+		{name: "goresque:", types: "string list set zset hash"},
+		{name: "connection_test_key", types: "string"},
+	}
+}
+
+// kindOf returns the kind of a key. ok is false if it is not one of Resque's.
+func kindOf(all []kind, name string) (k kind, ok bool) {
+	if strings.HasSuffix(name, "_failed") {
+		return kind{types: "list"}, true
+	}
+	if strings.HasSuffix(name, "resque_scheduler_master_lock") {
+		return kind{types: "string", expire: true}, true
+	}
+	for _, k := range all {
+		if name == k.name || strings.HasSuffix(k.name, ":") && strings.HasPrefix(name, k.name) {
+			return k, true
+		}
+	}
+	return kind{}, false
+}
+
+// largeList is the length from which a list is mentioned. largePayload is the size of a
+// payload at the beginning of a queue from which it is.
+const (
+	largeList    = 100_000
+	largePayload = 1 << 20
+)
+
+// census is what the keys of a namespace are.
+type census struct {
+	wrong, strange, forever, large, unlisted []string
+	retries, trashes                         int64
+	queues                                   map[string]bool // that are in the set of queues
+}
+
+// keys looks at all keys of the namespace.
+func (c *checkup) keys(ctx context.Context) error {
+	n := census{queues: map[string]bool{}}
+	for _, q := range c.snap.Queues {
+		n.queues[q.Queue] = true
+		if q.NextSize >= largePayload {
+			n.large = append(n.large, fmt.Sprintf("the next job of queue %q has %d MB", q.Queue, q.NextSize>>20))
+		}
+	}
+	all := kinds()
+	for cursor := uint64(0); ; {
+		keys, next, err := c.client.ScanKeys(ctx, cursor, 1000)
+		if err != nil {
+			return c.unless(err, "K02", "K04", "K05", "K06", "T01", "G04")
+		}
+		for _, k := range keys {
+			n.count(all, k)
+		}
+		c.report.Keys += int64(len(keys))
+		if cursor = next; cursor == 0 {
+			break
+		}
+		if c.opts.Limit > 0 && c.report.Keys >= c.opts.Limit {
+			c.report.Unchecked = append(c.report.Unchecked, Unchecked{
+				[]string{"K02", "K04", "K05", "K06"}, fmt.Sprintf("only %d keys were looked at", c.report.Keys),
+			})
+			break
+		}
+	}
+	c.addKeys(n)
+	return nil
+}
+
+func (n *census) count(all []kind, k resque.KeyInfo) {
+	kind, known := kindOf(all, k.Name)
+	switch {
+	case k.Type == "none" || !k.HasWholeName(): // it is gone, or its name is long
+		return
+	case !known:
+		n.strange = append(n.strange, fmt.Sprintf("%s (%s)", k.Name, k.Type))
+		return
+	case !slices.Contains(strings.Fields(kind.types), k.Type):
+		n.wrong = append(n.wrong, fmt.Sprintf("%s is a %s and should be a %s", k.Name, k.Type, kind.types))
+		return
+	}
+	if kind.expire && k.TTL == 0 {
+		n.forever = append(n.forever, k.Name)
+	}
+	if k.Type == "list" && k.Size >= largeList {
+		n.large = append(n.large, fmt.Sprintf("%s has %d entries", k.Name, k.Size))
+	}
+	if queue, ok := strings.CutPrefix(k.Name, "queue:"); ok && !n.queues[queue] {
+		n.unlisted = append(n.unlisted, fmt.Sprintf("queue %q has %d jobs", queue, k.Size))
+	}
+	switch {
+	case strings.HasPrefix(k.Name, "resque-retry:") && k.TTL == 0:
+		n.retries++
+	case strings.HasPrefix(k.Name, "goresque:trash:"):
+		n.trashes += k.Size
+	}
+}
+
+func (c *checkup) addKeys(n census) {
+	if len(n.unlisted) > 0 {
+		c.add(Finding{
+			Code: "K02", Severity: Problem, Title: "Queues that are not in the set of queues", Count: int64(len(n.unlisted)), Evidence: n.unlisted,
+			Cost: "A worker of * does not see them, and neither do the dashboards. Their jobs wait until a worker names the queue.",
+			Fix:  "goresque doctor --fix adds them to the set.", Fixable: true,
+		})
+	}
+	if len(n.wrong) > 0 {
+		c.add(Finding{
+			Code: "K04", Severity: Problem, Title: "Keys of the wrong type", Count: int64(len(n.wrong)), Evidence: n.wrong,
+			Cost: "Commands on them fail. A queue of another type counts as empty.",
+			Fix:  "Another program uses the same names. Give it another namespace, and rename or remove the keys.",
+		})
+	}
+	if len(n.strange) > 0 {
+		c.add(Finding{
+			Code: "K05", Severity: Notice, Title: "Keys that are not Resque's", Count: int64(len(n.strange)), Evidence: n.strange,
+			Cost: "None, unless their names will be those of a queue or a plugin.",
+			Fix:  "Nothing, if your programs use this namespace on purpose.",
+		})
+	}
+	if len(n.large) > 0 {
+		c.add(Finding{
+			Code: "K06", Severity: Notice, Title: "Long lists and large jobs", Count: int64(len(n.large)), Evidence: n.large,
+			Cost: "They need memory. Jobs of several MB hold Redis up for as long as it copies them.",
+			Fix:  "Add workers, remove old failures, or enqueue an id in place of the data.",
+		})
+	}
+	if len(n.forever) > 0 {
+		c.add(Finding{
+			Code: "D02", Severity: Problem, Title: "A lock that does not expire", Count: int64(len(n.forever)), Evidence: n.forever,
+			Cost: "If the process that holds it is gone, no other one takes over: no delayed job is moved, or no dead worker is pruned.",
+			Fix:  "Make sure that no process holds it, then DEL the key. Old versions of resque-scheduler write such locks.",
+		})
+	}
+	if n.retries > 0 {
+		c.add(Finding{
+			Code: "T01", Severity: Notice, Title: "Counters of attempts that do not expire", Count: n.retries,
+			Cost: "Ruby's resque-retry leaves one for each job that was cancelled between two attempts. They need memory, and an equal job begins with the old number.",
+			Fix:  "Set expire_retry_key_after in Ruby. goresque's counters expire.",
+		})
+	}
+	if n.trashes >= largeList {
+		c.add(Finding{
+			Code: "G04", Severity: Notice, Title: "Many removed entries that can be restored", Count: n.trashes,
+			Cost: "They need memory for a day.",
+			Fix:  "Nothing, or remove them on the dashboard's page Trash.",
+		})
+	}
+}
