@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		if signal.Ignored(syscall.SIGHUP) { // under nohup; the commands that tests start would inherit it
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 		}
-		os.Exit(m.Run())
+		os.Exit(redistest.Run(m))
 	}
 	mux := resque.NewMux()
 	mux.Handle(resque.Define1[string]("Slow", "slow").Handler(func(ctx context.Context, length string) error {
