@@ -258,7 +258,8 @@ func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Co
 	return exchange.Config{
 		Queues: c.Queues, QueuesMaxAge: queuesMaxAge, Slots: c.Concurrency, UntilEmpty: c.UntilEmpty,
 		PollInterval: c.PollInterval, MinPollInterval: c.MinPollInterval, MaxPollInterval: c.MaxPollInterval, PollBackoff: c.PollBackoff,
-		MaxWaiting: c.MaxWaiting, LeaveTimeout: leaveTimeout, Changed: changed, Attrs: resque.LogAttrs, Logger: c.Logger,
+		MaxWaiting: c.MaxWaiting, LeaveTimeout: leaveTimeout, Intervals: c.intervals(),
+		Changed: changed, Attrs: resque.LogAttrs, Logger: c.Logger,
 	}
 }
 

@@ -31,7 +31,7 @@ type registrar interface {
 	Announce(ctx context.Context, process, token string) (*store.Presence, error)
 	Present(ctx context.Context, process string) (tokens []string, ok bool, err error)
 	Workers(ctx context.Context) ([]string, error)
-	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
+	Register(ctx context.Context, workers []string, started time.Time, intervals store.Intervals, force bool) ([]bool, error)
 	Beat(ctx context.Context, workers []string, intervals store.Intervals) error
 	Retire(ctx context.Context, workers []string) error
 }
@@ -59,22 +59,14 @@ func (r *registry) enter(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return r.ids, r.publish(ctx)
-}
-
-// publish publishes the intervals of the slots, which also happens with each heartbeat.
-func (r *registry) publish(ctx context.Context) error {
-	if r.cfg.intervals() == store.DefaultIntervals() {
-		return nil
-	}
-	return r.backend.Beat(ctx, r.ids, r.cfg.intervals())
+	return r.ids, nil
 }
 
 // take registers one id, unless a twin has it.
 func (r *registry) take(ctx context.Context, id string, twin bool) error {
 	const tries = 3 // another process may be pruning the same dead worker
 	for range tries {
-		taken, err := r.backend.Register(ctx, []string{id}, time.Now(), false)
+		taken, err := r.backend.Register(ctx, []string{id}, time.Now(), r.cfg.intervals(), false)
 		if err != nil {
 			return err
 		}
@@ -102,7 +94,7 @@ func (r *registry) finishLeftover(ctx context.Context, id string) error {
 		return err
 	}
 	if found { // the registration was removed with the record
-		if _, err := r.backend.Register(ctx, []string{id}, time.Now(), true); err != nil {
+		if _, err := r.backend.Register(ctx, []string{id}, time.Now(), r.cfg.intervals(), true); err != nil {
 			return err
 		}
 	}

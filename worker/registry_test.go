@@ -42,7 +42,7 @@ func TestWorkersWithoutNamedConnectionKeepTheirTwins(t *testing.T) {
 				t.Cleanup(presence.Close)
 			}
 			twin := own.slot(1, 1, cfg.Queues)
-			_, err = st.Register(t.Context(), []string{twin}, time.Now(), false)
+			_, err = st.Register(t.Context(), []string{twin}, time.Now(), store.Intervals{}, false)
 			require.NoError(t, err)
 			c := s.Conn(t)
 			_, err = c.Do("SET", "resque:worker:"+twin, recorded)

@@ -24,6 +24,7 @@ type caller struct {
 	log          *slog.Logger
 	attrs        Attrs
 	leaveTimeout time.Duration
+	intervals    store.Intervals
 	queues       *queueList
 	lastRunAt    time.Time
 	fault        string // why a queue cannot be read
@@ -210,7 +211,7 @@ func (c *caller) register(ctx context.Context, workers []string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	c.log.Warn("slots were unregistered by another process, registering again", "workers", workers)
-	_, err := c.backend.Register(ctx, workers, time.Now(), true)
+	_, err := c.backend.Register(ctx, workers, time.Now(), c.intervals, true)
 	if err != nil {
 		c.redis.Began(err)
 	}

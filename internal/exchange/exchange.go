@@ -74,6 +74,9 @@ type Config struct {
 	// LeaveTimeout is how long outcomes are tried again after the context of Next
 	// has ended.
 	LeaveTimeout time.Duration
+	// Intervals are those of the slots. They are published when a slot is registered
+	// again.
+	Intervals store.Intervals
 	// Changed, if not nil, is called when the result of State may have changed. It
 	// must not block.
 	Changed func()
@@ -89,7 +92,7 @@ type Backend interface {
 	freer
 	unparker
 	Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error)
-	Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error)
+	Register(ctx context.Context, workers []string, started time.Time, intervals store.Intervals, force bool) ([]bool, error)
 }
 
 var _ Backend = (*store.Store)(nil)
@@ -103,7 +106,7 @@ func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 	return &Exchange{
 		backend: backend, cfg: cfg,
 		caller: &caller{
-			backend: backend, redis: redis, log: cfg.Logger, attrs: cfg.Attrs, leaveTimeout: cfg.LeaveTimeout,
+			backend: backend, redis: redis, log: cfg.Logger, attrs: cfg.Attrs, leaveTimeout: cfg.LeaveTimeout, intervals: cfg.Intervals,
 			queues: newQueueList(cfg.Queues, backend, cfg.QueuesMaxAge),
 		},
 		slots:    map[string]*slot{},

@@ -66,7 +66,7 @@ func (s *script) Exchange(ctx context.Context, queues []string, finished []store
 
 func (s *script) Queues(context.Context) ([]string, error) { return s.known, nil }
 
-func (s *script) Register(_ context.Context, workers []string, _ time.Time, force bool) ([]bool, error) {
+func (s *script) Register(_ context.Context, workers []string, _ time.Time, _ store.Intervals, force bool) ([]bool, error) {
 	s.registered = append(s.registered, fmt.Sprint(workers, force))
 	return make([]bool, len(workers)), s.refuses
 }

@@ -200,7 +200,7 @@ func TestRubyPrunesWhileGoWorkersSweep(t *testing.T) {
 func dieWith(t *testing.T, server *redistest.Server, id, payload string) {
 	t.Helper()
 	c, st := server.Conn(t), store.New(server.Open(t))
-	_, err := st.Register(t.Context(), []string{id}, time.Now(), true)
+	_, err := st.Register(t.Context(), []string{id}, time.Now(), store.Intervals{}, true)
 	require.NoError(t, err)
 	queue := "of " + id
 	_, err = c.Do("RPUSH", "resque:queue:"+queue, payload)

@@ -85,7 +85,7 @@ func TestKeysOfAnotherTypeAreFaults(t *testing.T) {
 		assert.Empty(t, x.Reserved)
 		assert.Empty(t, x.Unknown)
 		assert.Equal(t, []string{"b"}, f.list(t, "resque:queue:q"))
-		_, err = f.Register(t.Context(), []string{"w"}, time.Now(), true)
+		_, err = f.Register(t.Context(), []string{"w"}, time.Now(), store.Intervals{}, true)
 		require.ErrorContains(t, err, "WRONGTYPE")
 
 		f.do(t, "RENAME", "elsewhere", "resque:workers")
@@ -249,7 +249,7 @@ func TestCallsAreNotSentWithoutRedis(t *testing.T) {
 	s := redistest.Server{URL: "redis://127.0.0.1:" + redistest.FreePort(t)}
 	gone := store.New(s.Open(t))
 	_, x := gone.Exchange(t.Context(), nil, nil, nil)
-	_, register := gone.Register(t.Context(), []string{"w"}, time.Now(), false)
+	_, register := gone.Register(t.Context(), []string{"w"}, time.Now(), store.Intervals{}, false)
 	_, queues := gone.Queues(t.Context())
 	_, workers := gone.Workers(t.Context())
 	for _, err := range []error{

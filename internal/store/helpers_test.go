@@ -63,7 +63,7 @@ func (f fixture) exists(t *testing.T, keys ...any) int {
 
 func (f fixture) register(t testing.TB, workers ...string) {
 	t.Helper()
-	_, err := f.Register(t.Context(), workers, time.Unix(0, 0), true)
+	_, err := f.Register(t.Context(), workers, time.Unix(0, 0), store.Intervals{}, true)
 	require.NoError(t, err)
 }
 

@@ -41,6 +41,30 @@ func TestWorkersPublishIntervals(t *testing.T) {
 	})
 }
 
+// A worker that is killed right after its registration is pruned in its own intervals.
+func TestRegistrationPublishesIntervals(t *testing.T) {
+	t.Parallel()
+	intervals := store.Intervals{Heartbeat: 10 * time.Second, Prune: 30 * time.Second}
+	both(t, func(t *testing.T, f fixture) {
+		_, err := f.Register(t.Context(), []string{"v"}, time.Now(), store.DefaultIntervals(), false)
+		require.NoError(t, err)
+		assert.Zero(t, f.exists(t, intervalsKey))
+		for _, force := range []bool{false, true} {
+			_, err = f.Register(t.Context(), []string{"w"}, time.Now(), intervals, force)
+			require.NoError(t, err)
+			assert.Equal(t, map[string]any{"w": "10 30"}, golden.Dump(t, f.redis)[intervalsKey].Value)
+			f.do(t, "DEL", intervalsKey)
+		}
+		_, err = f.Register(t.Context(), []string{"w"}, time.Now(), intervals, false)
+		require.NoError(t, err)
+		assert.Zero(t, f.exists(t, intervalsKey), "another process has the id")
+		f.do(t, "SET", intervalsKey, "not a hash")
+		taken, err := f.Register(t.Context(), []string{"x"}, time.Now(), intervals, false)
+		require.NoError(t, err)
+		assert.Equal(t, []bool{true}, taken)
+	})
+}
+
 // The key is ours alone. Whatever another program does to it, workers go on as if there
 // were none.
 func TestDamagedIntervalsAreIgnored(t *testing.T) {

@@ -213,7 +213,7 @@ func TestLargeTextOtherThanASCIIIsReserved(t *testing.T) {
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		t.Helper()
 		st := store.New(s.Open(t))
-		_, err := st.Register(t.Context(), []string{"w"}, time.Now(), true)
+		_, err := st.Register(t.Context(), []string{"w"}, time.Now(), store.Intervals{}, true)
 		require.NoError(t, err)
 		payload := `{"class":"A","args":["` + strings.Repeat("é", 1<<18) + `"]}`
 		require.NoError(t, st.Push(t.Context(), "q", []byte(payload)))

@@ -20,16 +20,17 @@ var (
 
 // Register registers workers, with a heartbeat on Redis's clock, and reports for each
 // whether the caller has its id now. Ids that are already registered are taken only with
-// force.
+// force. It publishes intervals for other workers, unless they are the default ones or
+// zero.
 //
 // Ruby: Resque::DataStore::WorkerAccess#register_worker.
-func (s *Store) Register(ctx context.Context, workers []string, started time.Time, force bool) ([]bool, error) {
+func (s *Store) Register(ctx context.Context, workers []string, started time.Time, intervals Intervals, force bool) ([]bool, error) {
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking Redis for the time: %w", err)
 	}
-	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats()}}
-	c.args = append(c.args, force, wire.FormatHeartbeat(now), wire.FormatStarted(started))
+	c := call{keys: []any{s.keys.workers(), s.keys.heartbeats(), s.keys.intervals()}}
+	c.args = append(c.args, force, wire.FormatHeartbeat(now), wire.FormatStarted(started), intervals.published())
 	for _, id := range workers {
 		c.keys = append(c.keys, s.keys.started(id))
 		c.args = append(c.args, id)

@@ -24,7 +24,7 @@ func TestWorkerWritesWhatRubyWrites(t *testing.T) {
 		if f.server.Real {
 			commands = f.server.Monitor(t)
 		}
-		_, err := f.Register(t.Context(), []string{goWorker}, time.Now(), false)
+		_, err := f.Register(t.Context(), []string{goWorker}, time.Now(), store.Intervals{}, false)
 		require.NoError(t, err)
 		require.NoError(t, f.Beat(t.Context(), []string{goWorker}, store.Intervals{}))
 		f.exchange(t, []string{"exports"}, nil, f.slot(goWorker))
@@ -48,7 +48,7 @@ func TestTimesHaveRubysLayouts(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		started := time.Date(2026, 1, 15, 12, 34, 56, 0, time.FixedZone("", 3600))
-		taken, err := f.Register(t.Context(), []string{"w"}, started, false)
+		taken, err := f.Register(t.Context(), []string{"w"}, started, store.Intervals{}, false)
 		require.NoError(t, err)
 		assert.Equal(t, []bool{true}, taken)
 		assert.Equal(t, "2026-01-15 12:34:56 +0100", f.get(t, "resque:worker:w:started"))
@@ -95,11 +95,11 @@ func TestRegisterTakesOnlyFreeIDsUnlessForced(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		f.register(t, "b")
-		taken, err := f.Register(t.Context(), []string{"a", "b", "c"}, time.Now(), false)
+		taken, err := f.Register(t.Context(), []string{"a", "b", "c"}, time.Now(), store.Intervals{}, false)
 		require.NoError(t, err)
 		assert.Equal(t, []bool{true, false, true}, taken)
 		assert.Equal(t, "1970-01-01", f.get(t, "resque:worker:b:started")[:10], "the owner's time stays")
-		taken, err = f.Register(t.Context(), []string{"b"}, time.Now(), true)
+		taken, err = f.Register(t.Context(), []string{"b"}, time.Now(), store.Intervals{}, true)
 		require.NoError(t, err)
 		assert.Equal(t, []bool{true}, taken)
 		assert.NotEqual(t, "1970-01-01", f.get(t, "resque:worker:b:started")[:10])
