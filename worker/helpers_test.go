@@ -38,6 +38,12 @@ func (j *journal) count(text string) int {
 	return strings.Count(j.text.String(), text)
 }
 
+func (j *journal) said() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
 func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j, nil)) }
 
 func decode(t *testing.T, text string, into any) {
