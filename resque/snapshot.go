@@ -45,6 +45,9 @@ type QueueState struct {
 	Size   int64
 	Paused bool
 
+	// Limit is the limit of the queue: see package limit. It is nil if the queue has none.
+	Limit *QueueLimit
+
 	// Next is the next job that a worker takes, or nil if the queue is empty. If its
 	// payload cannot be read, Class is empty and only Queue and Raw are set. NextSize
 	// is the length of the payload. If that is more than the length of Raw, only the
@@ -56,6 +59,15 @@ type QueueState struct {
 	// Err is not nil if the key of the queue has the wrong type. The queue then
 	// counts as empty.
 	Err error
+}
+
+// QueueLimit is the limit of a queue in a [Snapshot]. A number is 0 if there is no such
+// limit.
+type QueueLimit struct {
+	Running     int64 // jobs that count
+	Concurrency int64 // how many jobs may run at once
+	Rate        int64 // how many jobs may start in Per
+	Per         time.Duration
 }
 
 // FailureListSize is the number of failures in a list.
@@ -77,6 +89,9 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Delayed: read.Delayed, NextDue: read.NextDue, Schedules: read.Schedules, Batches: read.Batches, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
 	for _, q := range read.Queues {
 		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused, Err: q.Err}
+		if l := q.Limit; l != nil {
+			state.Limit = &QueueLimit{Running: q.Running, Concurrency: l.Concurrency, Rate: l.Rate, Per: time.Duration(l.Per) * time.Millisecond}
+		}
 		if q.Head.Size > 0 {
 			state.Next, state.NextSize = readBeginning(q.Name, q.Head.Raw, q.Head.Size), q.Head.Size
 		}

@@ -159,6 +159,24 @@ func TestPauses(t *testing.T) {
 	assert.EqualValues(t, 0, s.do("EXISTS", "resque:pause-all-workers"))
 }
 
+func TestLimitsOfQueuesAreShown(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.jobs("exports", four...)
+	s.jobs("mail", four...)
+	s.jobs("plain", four...)
+	s.do("HSET", "resque:goresque:limits", "exports", `{"concurrency":2,"rate":100,"per":60000}`, "mail", `{"rate":5,"per":1000}`, "plain", "damaged")
+	s.do("HSET", "resque:goresque:held:q:exports", "h~go:1-1:exports", "x", "h~go:1-2:exports", "y")
+	page := s.get("/queues").Body.String()
+	present(t, page, "2 of 2 running, 100/min", "the limit of a queue")
+	present(t, page, "0 running, 5/s", "a rate alone")
+	present(t, s.get("/queues/exports").Body.String(), "2 of 2 running, 100/min", "on its own page")
+	present(t, s.get("/queues.json").Body.String(), `"Rate": "100/min"`, "JSON")
+	s.do("DEL", "resque:goresque:limits")
+	s.do("SET", "resque:goresque:limits", "x")
+	assert.Equal(t, 200, s.get("/queues").Code)
+}
+
 func TestQueuesSortFilterAndTrend(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

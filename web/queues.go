@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/limit"
 )
 
 // queueRow is a queue in a table of queues.
@@ -14,6 +15,7 @@ type queueRow struct {
 	Name    string
 	Size    int64
 	Paused  bool
+	Limit   *queueLimit   `json:",omitempty"`
 	Damage  string        `json:",omitempty"` // why the queue cannot be read
 	Workers int           // number of workers that serve the queue
 	Oldest  time.Duration // how long the next job has been waiting; 0 if its payload has no time
@@ -22,10 +24,31 @@ type queueRow struct {
 	Drain   time.Duration // time until the queue is empty at the present rate; 0 if it does not shrink
 }
 
+// queueLimit is the limit of a queue. A part is 0 or empty if there is no such limit.
+type queueLimit struct {
+	Running     int64
+	Concurrency int64
+	Rate        string // such as 100/min
+}
+
+// Full reports whether no other job may run now.
+func (l queueLimit) Full() bool { return l.Concurrency > 0 && l.Running >= l.Concurrency }
+
+func limitOf(l *resque.QueueLimit) *queueLimit {
+	if l == nil {
+		return nil
+	}
+	shown := &queueLimit{Running: l.Running, Concurrency: l.Concurrency}
+	if l.Rate > 0 {
+		shown.Rate = limit.Rate{Jobs: l.Rate, Per: l.Per}.String()
+	}
+	return shown
+}
+
 func (h *Dashboard) queueRows(snap moment) []queueRow {
 	rows := make([]queueRow, len(snap.Queues))
 	for i, state := range snap.Queues {
-		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Workers: snap.served[state.Queue]}
+		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Limit: limitOf(state.Limit), Workers: snap.served[state.Queue]}
 		row.Line, row.Drain = h.rates.trend(state.Queue, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
 			row.Drain = 0 // no worker takes its jobs

@@ -37,6 +37,9 @@ type QueueState struct {
 	Paused bool
 	Head   Entry // the payload of the next job, or its beginning; empty if it is not known
 	Err    error // set if the queue cannot be read because its key has another type
+
+	Limit   *Limit // nil if the queue has none that can be read
+	Running int64  // jobs that count by the limit
 }
 
 // ListSize is the number of entries of a list.
@@ -78,12 +81,13 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"ZRANGE", s.keys.delayedSchedule(), 0, 0, "WITHSCORES"},
 		[]any{"EXISTS", s.keys.persistentSchedules(), s.keys.schedule()},
 		[]any{"EXISTS", s.keys.batches()},
+		[]any{"HGETALL", s.keys.limits()},
 	)
 	if err != nil {
 		return nil, err
 	}
 	snap.RoundTrip = time.Since(begun)
-	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), "", "", ""} {
+	for i, key := range []string{s.keys.queues(), s.keys.workers(), s.keys.failedQueues(), s.keys.heartbeats(), "", "", "", s.keys.delayedSchedule(), "", "", "", s.keys.limits()} {
 		damage, err := otherType(key, replies[i])
 		if err != nil {
 			return nil, err
@@ -120,8 +124,15 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)
+	limits, _ := redis.StringMap(replies[11], nil) // none for a key of another type
 	for _, q := range queues {
-		snap.Queues = append(snap.Queues, QueueState{Name: q})
+		state := QueueState{Name: q}
+		if text, limited := limits[q]; limited {
+			if l := readLimit(q, text); l.Err == nil {
+				state.Limit = &l.Limit
+			}
+		}
+		snap.Queues = append(snap.Queues, state)
 	}
 	snap.Workers = registered(workers, beats)
 	if len(values) == 3 {
@@ -156,6 +167,11 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		commands = append(commands,
 			[]any{"LLEN", s.keys.queue(q.Name)},
 			[]any{"EXISTS", s.keys.pauseQueue(q.Name)})
+	}
+	for _, q := range snap.Queues {
+		if q.Limit != nil {
+			commands = append(commands, []any{"HLEN", s.keys.held(queueLimit(q.Name))})
+		}
 	}
 	replies, err := c.pipeline(commands...)
 	if err != nil {
@@ -195,6 +211,11 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 		snap.Queues[i].Head = heads[i]
 		if err := snap.Queues[i].fill(s.keys.queue(snap.Queues[i].Name), next(), next()); err != nil {
 			return err
+		}
+	}
+	for i := range snap.Queues {
+		if snap.Queues[i].Limit != nil {
+			snap.Queues[i].Running, _ = redis.Int64(next(), nil) // 0 for a key of another type
 		}
 	}
 	return nil
