@@ -33,8 +33,7 @@ func TestNoFaultLosesJobs(t *testing.T) { //nolint:tparallel // the table is wri
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
 				for range *runs {
-					w := newWorld(t, f.args...)
-					w.plain = f.plain
+					w := newWorld(t, f)
 					if f.before != nil {
 						f.before(w)
 					}

@@ -20,6 +20,7 @@ type fault struct {
 	promise string   // what docs/reliability.md promises
 	args    []string // of the server
 	plain   bool     // without jobs that are delayed
+	group   bool     // Redis is a master and a replica with Sentinels, and Enqueue waits for the replica
 	ruby    bool     // a Ruby worker takes part, if Ruby's Resque is there: the fault does not concern it
 	before  func(*world)
 	inject  func(*world)
@@ -121,6 +122,13 @@ func faults(outage time.Duration) []fault {
 				w.proxy.Cut()
 				<-time.After(10 * time.Millisecond)
 			}
+		}},
+		{name: "failover by command (`SENTINEL FAILOVER`)", promise: again, group: true, inject: func(w *world) { w.group.Failover(w.t) }},
+		{name: "`kill -9` of the master, failover by Sentinel", promise: again, group: true, inject: func(w *world) {
+			old := w.group.Master(w.t)
+			require.NoError(w.t, syscall.Kill(w.group.Server(old).PID, syscall.SIGKILL))
+			w.group.AwaitMaster(w.t, old)
+			w.group.Restart(w.t, old) // or no replica acknowledges jobs
 		}},
 		{name: "scripts are flushed all the time", promise: once, inject: func(w *world) {
 			end := time.Now().Add(outage)

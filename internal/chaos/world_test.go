@@ -35,7 +35,9 @@ type world struct {
 	t      *testing.T
 	server *redistest.Server
 	proxy  *redistest.Proxy
-	args   []string // of the server
+	group  *redistest.Group // instead of server and proxy
+	url    string           // for the fleet
+	args   []string         // of the server
 	ledger string
 	plain  bool // no job is delayed
 
@@ -47,13 +49,19 @@ type world struct {
 	enqueued       atomic.Int64
 }
 
-// newWorld starts a Redis with args, and a fleet.
-func newWorld(t *testing.T, args ...string) *world {
+// newWorld starts the Redis for a fault.
+func newWorld(t *testing.T, f fault) *world {
 	t.Helper()
-	args = append([]string{"--dir", t.TempDir(), "--enable-protected-configs", "yes", "--enable-debug-command", "yes"}, args...)
-	w := &world{t: t, args: args, ledger: filepath.Join(t.TempDir(), "ledger"), processes: map[string]*exec.Cmd{}}
-	w.server = redistest.StartReal(t, args...)
-	w.proxy = w.server.Proxy(t)
+	args := append([]string{"--dir", t.TempDir(), "--enable-protected-configs", "yes", "--enable-debug-command", "yes"}, f.args...)
+	w := &world{t: t, args: args, ledger: filepath.Join(t.TempDir(), "ledger"), processes: map[string]*exec.Cmd{}, plain: f.plain}
+	if f.group {
+		w.group = redistest.StartSentinels(t, 3)
+		w.url = w.group.URL
+	} else {
+		w.server = redistest.StartReal(t, args...)
+		w.proxy = w.server.Proxy(t)
+		w.url = w.proxy.URL
+	}
 	t.Cleanup(func() {
 		if t.Failed() || os.Getenv("CHAOS_LOG") != "" {
 			w.mu.Lock()
@@ -86,7 +94,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) start(role string) {
 	w.t.Helper()
 	cmd := command(role)
-	cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+w.proxy.URL, envLedger+"="+w.ledger)
+	cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+w.url, envLedger+"="+w.ledger)
 	cmd.Stderr = w
 	require.NoError(w.t, cmd.Start())
 	w.t.Cleanup(func() {
@@ -127,12 +135,20 @@ func (w *world) do(command string, args ...any) any {
 }
 
 func (w *world) try(command string, args ...any) (any, error) {
-	c, err := redis.DialURL(w.server.URL)
+	c, err := w.dial()
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	return c.Do(command, args...)
+}
+
+// dial connects to the server, or to the master of the group, past the proxy.
+func (w *world) dial() (redis.Conn, error) {
+	if w.group != nil {
+		return redis.DialURL(w.group.Server(w.group.Master(w.t)).URL)
+	}
+	return redis.DialURL(w.server.URL)
 }
 
 // end kills the fleet.
@@ -153,12 +169,16 @@ func (w *world) drop() {
 // produce enqueues jobs until there are enough. A job that was certainly not queued is
 // tried again; one that may have been is not.
 func (w *world) produce(ctx context.Context, jobs int) error {
-	rdb, err := resque.Open(resque.RedisConfig{URL: w.proxy.URL, ReadTimeout: 2 * time.Second})
+	rdb, err := resque.Open(resque.RedisConfig{URL: w.url, ReadTimeout: 2 * time.Second})
 	if err != nil {
 		return err
 	}
 	defer rdb.Close()
-	client, err := resque.New(rdb, resque.Config{})
+	cfg := resque.Config{}
+	if w.group != nil {
+		cfg.WaitReplicas = 1
+	}
+	client, err := resque.New(rdb, cfg)
 	if err != nil {
 		return err
 	}
@@ -178,7 +198,7 @@ func (w *world) produce(ctx context.Context, jobs int) error {
 			w.enqueued.Add(1)
 			id++
 			continue
-		case errors.Is(err, resque.ErrMaybeQueued):
+		case errors.Is(err, resque.ErrMaybeQueued) || errors.Is(err, resque.ErrNotReplicated):
 			w.unknown = append(w.unknown, id)
 			id++
 		}
@@ -218,7 +238,7 @@ func (w *world) read() book {
 // failed returns how many failures of each job are recorded.
 func (w *world) failed() map[int]int {
 	w.t.Helper()
-	client := w.server.Client(w.t)
+	client := (&redistest.Server{URL: w.url}).Client(w.t)
 	failed := map[int]int{}
 	for f, err := range client.Failures().Oldest(w.t.Context(), resque.FailureFilter{}) {
 		require.NoError(w.t, err)
@@ -287,7 +307,7 @@ func (w *world) eventually(what string, condition func() bool) {
 
 // idle reports whether no job waits, is delayed, or runs.
 func (w *world) idle() bool {
-	c, err := redis.DialURL(w.server.URL)
+	c, err := w.dial()
 	if err != nil {
 		return false
 	}
