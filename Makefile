@@ -56,7 +56,7 @@ fuzz: ## run each fuzz target for FUZZTIME (default 30s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh scripts/fuzz.sh $(MODULES)
 
 bench: ## run each benchmark once, to check that it works
-	$(if $(BENCHMARKS),$(call each,$(GO) test -run='^$$' -bench=. -benchtime=1x -timeout=$(TESTTIMEOUT) ./...),@echo "bench: no benchmarks yet")
+	$(if $(BENCHMARKS),$(call each,$(GO) test -run='^$$' -bench=. -benchtime=1x -short -timeout=$(TESTTIMEOUT) ./...),@echo "bench: no benchmarks yet")
 
 compare: ## measure goresque and its peers (takes 10 to 15 minutes)
 	$(GO) -C bench run .
