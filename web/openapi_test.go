@@ -92,6 +92,7 @@ var describedActions = map[string]described{ //nolint:gochecknoglobals // a tabl
 	"workers/resume":               {summary: "Resume all workers"},
 	"workers/prune":                {summary: "Prune all stale workers", query: "sure"},
 	"workers/:id/prune":            {summary: "Prune a stale worker", query: "sure"},
+	"workers/:id/stop":             {summary: "Stop the job that a Go worker performs since run_at", query: "run_at sure"},
 	"failed/clear":                 {summary: "Remove all failures that match the filter", query: filterQuery + " sure count typed"},
 	"failed/:queue/clear":          {summary: "Remove all failures of one list that match the filter", query: filterQuery + " sure count typed"},
 	"failed/clear_retried":         {summary: "Remove all failures that were retried", query: filterQuery + " sure count typed"},

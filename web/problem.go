@@ -32,6 +32,7 @@ const (
 	problemChanged     problemCode = "changed-meanwhile"
 	problemNotPruned   problemCode = "not-pruned"
 	problemAlive       problemCode = "worker-alive"
+	problemNotRunning  problemCode = "not-running"
 	problemDamaged     problemCode = "record-damaged"
 	problemGone        problemCode = "gone"
 	problemNoWorker    problemCode = "no-such-worker"
@@ -83,6 +84,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusConflict, t("The worker was not pruned"), t("It no longer exists. It was pruned already. Reload the list of workers.")}
 	case problemAlive:
 		return description{http.StatusConflict, t("The worker is alive"), t("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
+	case problemNotRunning:
+		return description{http.StatusConflict, t("The worker no longer performs this job"), t("The job has ended, or the worker cannot be told to stop it: only Go workers can.")}
 	case problemDamaged:
 		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be performed. You can view it and remove it.")}
 	case problemGone:

@@ -18,7 +18,7 @@ func takes(path string) web.Right {
 	switch {
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		return web.RightPause
-	case strings.HasSuffix(path, "/prune"):
+	case strings.HasSuffix(path, "/prune"), strings.HasSuffix(path, "/stop"):
 		return web.RightWorkers
 	case strings.HasSuffix(path, "/move"):
 		return web.RightEdit
@@ -50,7 +50,7 @@ func TestSingleRights(t *testing.T) {
 			refused := 0
 			for _, path := range actions {
 				if takes(path) == denied {
-					a := s.post(path, "sure=1&ids=0-0123456789abcdef&to=x")
+					a := s.post(path, "sure=1&run_at=x&ids=0-0123456789abcdef&to=x")
 					require.Equal(t, http.StatusForbidden, a.Code, path)
 					present(t, a.Body.String(), "You may not do this", "%s", path)
 					refused++

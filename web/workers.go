@@ -24,6 +24,8 @@ type workerRow struct {
 	RunAt         time.Time
 	Running       time.Duration
 	Job           *shownJob
+	RunAtText     string    `json:"-"` // names the job of a Go worker, which can be told to stop it; else empty
+	Progress      *progress `json:",omitempty"`
 	Registered    bool
 	Processed     int64
 	Failed        int64
@@ -72,6 +74,9 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 			job = h.showBeginning(w.Job.Raw, w.JobSize)
 		}
 		r.Queue, r.Job, r.RunAt = w.Job.Queue, &job, w.RunAt
+		if w.Go {
+			r.RunAtText = w.RunAtText
+		}
 		if !w.RunAt.IsZero() {
 			r.Running = now.Sub(w.RunAt)
 		}
@@ -156,7 +161,11 @@ func (h *Dashboard) working(q *request) error {
 	}
 	busy := busyWorkers(snap)
 	content := workingPage{Workers: snap.summary.Workers, Pager: newPager(q, int64(len(busy)), workersAtOnce)}
-	content.Working = h.busyRows(busy[content.Pager.First:content.Pager.Last], snap.Now)
+	shown := busy[content.Pager.First:content.Pager.Last]
+	content.Working = h.busyRows(shown, snap.Now)
+	if err := h.fillProgress(q.Context(), content.Working, shown); err != nil {
+		return err
+	}
 	return h.show(q, "working", t("Working"), "working", content)
 }
 
@@ -274,6 +283,11 @@ func (h *Dashboard) worker(q *request) error {
 		return err
 	}
 	content := workerPage{h.rowWithJob(details[0], snap.Now), details[0].Started}
+	rows := []workerRow{content.Worker}
+	if err := h.fillProgress(q.Context(), rows, details); err != nil {
+		return err
+	}
+	content.Worker = rows[0]
 	return h.show(q, "worker", id, "workers", content)
 }
 

@@ -60,6 +60,33 @@ func (h *Dashboard) prune(ctx context.Context, id string) (done bool, err error)
 	return err == nil, err
 }
 
+// stopJob cancels the job that the page has shown, if the worker still performs it.
+func (h *Dashboard) stopJob(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	id, runAt := q.params["id"], q.PostFormValue("run_at")
+	if runAt == "" {
+		return fail(problemForm, errors.New("run_at is missing: it names the job"))
+	}
+	if !q.isSure() {
+		return h.ask(q, question{
+			Title: t("Stop the job of %s?", id), Yes: t("Stop this job"),
+			Text: t("The job is told to end. Usually it then fails, and it is not retried. A job that ignores this runs to its end."),
+		})
+	}
+	told, err := h.client.CancelRunning(q.Context(), id, runAt)
+	if err == nil && !told || errors.Is(err, resque.ErrNotCancelable) {
+		err = fail(problemNotRunning, err)
+	}
+	h.report(q.Context(), q, "stop", id, int64(count(told)), err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("working", flash{Text: t("Told %s to stop its job.", id)}, map[string]any{"done": 1})
+}
+
 func count(done bool) int {
 	if done {
 		return 1

@@ -138,6 +138,24 @@ func Get(ctx context.Context, c *resque.Client, id string) (s Status, ok bool, e
 	return parse(id, texts[0]), true, nil
 }
 
+// GetAll returns the statuses of several jobs by their uuids, without those that have none.
+// It takes one round trip.
+//
+// Ruby: Resque::Plugins::Status::Hash.mget.
+func GetAll(ctx context.Context, c *resque.Client, ids ...string) (map[string]Status, error) {
+	texts, err := reader(c).ReadStatuses(ctx, ids...)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	all := map[string]Status{}
+	for i, raw := range texts {
+		if raw != nil {
+			all[ids[i]] = parse(ids[i], raw)
+		}
+	}
+	return all, nil
+}
+
 // List returns the newest statuses, the newest first, from the position first on, and how
 // many there are in all. Those that have expired are left out.
 //

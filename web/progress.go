@@ -1,0 +1,52 @@
+package web
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/status"
+)
+
+// progress is what a running job has reported of its progress.
+type progress struct {
+	ID      string
+	Percent int
+	Message string
+}
+
+// uuid is the first argument of jobs that have a status. Other jobs rarely have such an
+// argument, and no status by it.
+var uuid = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// fillProgress adds the progress of the running jobs to their rows. It reads Redis only if
+// there may be a job with a status.
+func (h *Dashboard) fillProgress(ctx context.Context, rows []workerRow, workers []resque.RegisteredWorker) error {
+	ids := map[int]string{}
+	var all []string
+	for i, w := range workers {
+		if w.Job == nil || len(w.Job.Args) == 0 {
+			continue
+		}
+		if id, _ := rubyjson.Text(w.Job.Args[0]); uuid.MatchString(id) {
+			ids[i], all = id, append(all, id)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	statuses, err := status.GetAll(ctx, h.client, all...)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if s, ok := statuses[id]; ok && s.Total > 0 {
+			rows[i].Progress = &progress{id, s.Percent(), s.Message}
+			if h.hides() {
+				rows[i].Progress.Message = ""
+			}
+		}
+	}
+	return nil
+}
