@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +25,11 @@ func infoCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				info, err := client.Info(ctx)
+				server, known, refused := client.Server(ctx)
 				if err == nil || len(info.Servers) > 0 { // with an error, keys have another type
-					env.printInfo(info, client.Redis().Namespace(), asJSON)
+					env.printInfo(info, describeServer(server, known), client.Redis().Namespace(), asJSON)
 				}
-				return err
+				return errors.Join(err, refused)
 			})
 		},
 	}
@@ -44,15 +47,46 @@ type infoJSON struct {
 	Failed      int64    `json:"failed"`
 	Servers     []string `json:"servers"`
 	Environment string   `json:"environment"`
-	Namespace   string   `json:"namespace"` // not in Ruby's
+	Namespace   string   `json:"namespace"` // this and the following are not in Ruby's
+
+	Server *serverJSON `json:"server,omitempty"`
 }
 
-func (e *Env) printInfo(info resque.Info, namespace string, asJSON bool) {
+// serverJSON is what the server says of itself.
+type serverJSON struct {
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Role     string `json:"role"`
+	Replicas int64  `json:"replicas"`
+	Lag      int64  `json:"lag"` // seconds
+}
+
+// describe returns the server in one line.
+func (s *serverJSON) describe() string {
+	text := s.Name + " " + s.Version
+	if s.Role != "" {
+		text += ", " + s.Role
+	}
+	if s.Replicas > 0 {
+		text += fmt.Sprintf(", %d replicas, %d s behind", s.Replicas, s.Lag)
+	}
+	return text
+}
+
+func describeServer(server resque.Server, known bool) *serverJSON {
+	if !known {
+		return nil
+	}
+	return &serverJSON{server.Name, server.Version, server.Role, server.Replicas, int64(server.Lag / time.Second)}
+}
+
+func (e *Env) printInfo(info resque.Info, server *serverJSON, namespace string, asJSON bool) {
 	environment := cmp.Or(e.Getenv("RAILS_ENV"), e.Getenv("RACK_ENV"), "development")
 	if asJSON {
 		e.printJSON(infoJSON{
 			Pending: info.Pending, Processed: info.Processed, Queues: info.Queues, Workers: info.Workers,
 			Working: info.Working, Failed: info.Failed, Servers: info.Servers, Environment: environment, Namespace: namespace,
+			Server: server,
 		})
 		return
 	}
@@ -71,5 +105,8 @@ func (e *Env) printInfo(info resque.Info, namespace string, asJSON bool) {
 		{"namespace", printable(namespace)},
 	} {
 		fmt.Fprintf(e.Stdout, "%-12s %v\n", line.name, line.value)
+	}
+	if server != nil {
+		fmt.Fprintf(e.Stdout, "%-12s %s\n", "server", printable(server.describe()))
 	}
 }

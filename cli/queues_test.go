@@ -98,9 +98,31 @@ func TestInfo(t *testing.T) {
 	delete(got, "servers")
 	assert.Equal(t, "resque", got["namespace"], "ours")
 	delete(got, "namespace")
+	server, _ := got["server"].(map[string]any)
+	if s.Real {
+		assert.Equal(t, "master", server["role"])
+		assert.NotEmpty(t, server["version"])
+		assert.Regexp(t, `(?m)^server       \w+ \d+\.\S+, master$`, ok(t, environ, "info"))
+	}
+	delete(got, "server")
 	assert.Equal(t, want, got, "Ruby's")
 	assert.Contains(t, ok(t, append(environ, "RAILS_ENV=production"), "info"), "pending      2\nprocessed    0\nqueues       2\nworkers      0\nworking      0\nfailed       0\n"+
 		"servers      "+s.URL+"\nenvironment  production\n")
+}
+
+func TestInfoShowsReplicas(t *testing.T) {
+	t.Parallel()
+	g := redistest.StartSentinels(t, 1)
+	assert.Regexp(t, `(?m)^server .*, master, 1 replicas, \d s behind$`, ok(t, []string{"REDIS_URL=" + g.URL}, "info"))
+}
+
+// A user who may not ask the server about itself sees the rest.
+func TestInfoWithoutTheRightToAskTheServer(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--user", "ann", "on", ">w0rd", "~resque:*", "+@all", "-info")
+	got := ok(t, []string{"REDIS_URL=" + strings.Replace(s.URL, "://", "://ann:w0rd@", 1)}, "info")
+	assert.Contains(t, got, "pending      0\n")
+	assert.NotContains(t, got, "server       ")
 }
 
 // A key of another type is an error, and the other numbers are shown.

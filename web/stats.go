@@ -45,7 +45,27 @@ func (h *Dashboard) stats(q *request) error {
 		{"servers", h.client.Redis().String()},
 		{"namespace", h.client.Redis().Namespace()},
 	}
+	server, known, err := h.client.Server(q.Context())
+	if err != nil {
+		return err
+	}
+	if known {
+		rows = append(rows, serverRows(server)...)
+	}
 	return h.show(q, "stats", t("Stats"), "stats", statsPage{Tab: "resque", Rows: rows})
+}
+
+// serverRows are what the Redis server says of itself, which Ruby does not show here.
+func serverRows(server resque.Server) []statRow {
+	rows := []statRow{{"server", strings.TrimSpace(server.Name + " " + server.Version)}}
+	if server.Role == "" {
+		return rows // the embedded server
+	}
+	rows = append(rows, statRow{"role", server.Role}, statRow{"replicas", grouped(server.Replicas)})
+	if server.Replicas > 0 {
+		rows = append(rows, statRow{"lag", server.Lag.String()})
+	}
+	return rows
 }
 
 // Ruby: Resque::Server's /stats/redis.

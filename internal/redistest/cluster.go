@@ -178,7 +178,7 @@ func (c *Cluster) AwaitMaster(t testing.TB, old *node) {
 func (n *node) Restart(t testing.TB) {
 	t.Helper()
 	url := n.URL
-	n.Server = StartReal(t, n.args...)
+	n.Server = startAgain(t, n.args)
 	n.URL = url
 }
 

@@ -1,5 +1,5 @@
-// Package redistest starts a Redis server for a test: a redis-server if one is
-// installed, else the embedded server. Each test starts its own server, which
+// Package redistest starts a Redis server for a test: the program in GORESQUE_SERVER, a
+// redis-server if one is installed, else the embedded server. Each test starts its own server, which
 // takes about 20 ms, so that it may stop, fill or damage it.
 package redistest
 
@@ -48,7 +48,7 @@ type Server struct {
 // else the embedded server. Only a redis-server uses args.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	if path, err := exec.LookPath("redis-server"); err == nil {
+	if path, err := serverPath(t); err == nil {
 		return startReal(t, path, args)
 	}
 	Require(t, "redis", !required("redis"))
@@ -59,9 +59,21 @@ func Start(t testing.TB, args ...string) *Server {
 // installed, it skips the test.
 func StartReal(t testing.TB, args ...string) *Server {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	path, err := serverPath(t)
 	Require(t, "redis", err == nil)
 	return startReal(t, path, args)
+}
+
+// serverPath returns the path of the server for tests: that in GORESQUE_SERVER, such as
+// valkey-server or another version of Redis, or else redis-server.
+func serverPath(t testing.TB) (string, error) {
+	t.Helper()
+	if other := os.Getenv("GORESQUE_SERVER"); other != "" {
+		path, err := exec.LookPath(other)
+		require.NoError(t, err, "GORESQUE_SERVER")
+		return path, nil
+	}
+	return exec.LookPath("redis-server") //nolint:wrapcheck // only compared with nil
 }
 
 // StartEmbedded runs the embedded server until the test ends.
@@ -132,6 +144,20 @@ func startReal(t testing.TB, path string, args []string) *Server {
 	}
 	require.NoError(t, last)
 	return nil
+}
+
+// startAgain runs a server whose arguments have a port. On a busy machine the system may
+// take a while to free the port of a server that was killed.
+func startAgain(t testing.TB, args []string) *Server {
+	t.Helper()
+	path, err := serverPath(t)
+	require.NoError(t, err)
+	var s *Server
+	await(t, func() bool {
+		s, err = tryReal(t, path, args)
+		return err == nil
+	}, "the server does not start again")
+	return s
 }
 
 func tryReal(t testing.TB, path string, args []string) (*Server, error) {

@@ -3,7 +3,6 @@ package redistest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,7 +55,7 @@ func (g *Group) start(t testing.TB, args ...string) string {
 // file with its configuration.
 func startSentinel(t testing.TB, masterPort string, quorum int, lines ...string) *Server {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
+	path, err := serverPath(t)
 	Require(t, "redis", err == nil)
 	var last error
 	for range 5 {
@@ -139,7 +138,7 @@ func (g *Group) AwaitMaster(t testing.TB, old string) {
 // Restart starts the server of a port again, as a replica of the master.
 func (g *Group) Restart(t testing.TB, port string) {
 	t.Helper()
-	g.servers[port] = StartReal(t, append(append([]string{}, g.args...), "--replicaof", "127.0.0.1", g.Master(t), "--port", port)...)
+	g.servers[port] = startAgain(t, append(append([]string{}, g.args...), "--replicaof", "127.0.0.1", g.Master(t), "--port", port))
 	g.servers[port].URL = "redis://127.0.0.1:" + port
 }
 
