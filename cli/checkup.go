@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 type patient interface {
 	EvictionPolicy(ctx context.Context) (policy string, known bool, err error)
 	Now(ctx context.Context) (time.Time, error)
+	MissingRights(ctx context.Context) (commands []string, err error)
 }
 
 const (
@@ -19,13 +21,16 @@ const (
 	clockTolerance = 5 * time.Second
 )
 
-// checkup warns of settings that would lose jobs or record wrong times. It ignores
-// errors: if Redis does not answer, the worker reports that.
+// checkup warns of settings that would lose jobs or record wrong times, and of missing
+// rights. It ignores errors: if Redis does not answer, the worker reports that.
 func checkup(ctx context.Context, redis patient, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, checkupTimeout)
 	defer cancel()
 	if policy, known, err := redis.EvictionPolicy(ctx); err == nil && known && policy != "noeviction" {
 		log.Warn("redis may delete jobs when its memory is full: set maxmemory-policy to noeviction", "policy", policy)
+	}
+	if commands, err := redis.MissingRights(ctx); err == nil && len(commands) > 0 {
+		log.Warn("the redis user lacks rights that a worker can do without", "commands", strings.Join(commands, ", "))
 	}
 	before := time.Now()
 	there, err := redis.Now(ctx)

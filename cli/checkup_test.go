@@ -77,3 +77,12 @@ func TestWorkWarnsOfEviction(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckupNamesMissingRights(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--user", "ann", "on", ">w0rd", "~resque:*", "&*", "-@all", "+@read", "+@write", "+@scripting", "+ping", "+time", "+client|setname")
+	s.URL = strings.Replace(s.URL, "://", "://ann:w0rd@", 1)
+	var log bytes.Buffer
+	checkup(t.Context(), store.New(s.Open(t)), slog.New(slog.NewTextHandler(&log, nil)))
+	assert.Contains(t, log.String(), `commands="CLIENT LIST, CLIENT TRACKING, INFO, CONFIG GET"`)
+}

@@ -45,3 +45,16 @@ func (f *redisFlags) apply(cfg *resque.RedisConfig) {
 	cfg.SentinelPassword = cmp.Or(f.sentinelPassword, cfg.SentinelPassword)
 	cfg.MaxOpen = cmp.Or(f.maxConnections, cfg.MaxOpen)
 }
+
+// workerConnections is how many connections a worker needs at least: one is named, two
+// wait for news of jobs, one sends heartbeats and looks for dead workers, and one
+// finishes and reserves jobs.
+const workerConnections = 5
+
+// checkWorker returns an error if the connections are too few for a worker.
+func (f *redisFlags) checkWorker() error {
+	if f.maxConnections != 0 && f.maxConnections < workerConnections {
+		return UsageErrorf("max-connections (RESQUE_MAX_CONNECTIONS) is %d; a worker needs at least %d", f.maxConnections, workerConnections)
+	}
+	return nil
+}

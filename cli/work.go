@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -35,7 +36,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := flags.config(env.app.Worker)
-			if err != nil {
+			if err = errors.Join(err, env.flags.checkWorker()); err != nil {
 				return err
 			}
 			cfg.Logger = cmp.Or(cfg.Logger, env.Logger())

@@ -88,7 +88,8 @@ func TestExplainTellsSilenceFromALostConnection(t *testing.T) {
 
 func TestExplainBlamesTheServersRefusalOfTLS(t *testing.T) {
 	t.Parallel()
-	rdb, err := resque.Open(resque.RedisConfig{URL: redistest.StartWantsClientCertificate(t), TLS: redistest.TrustAnyone()})
+	url, _ := redistest.StartWantsClientCertificate(t)
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, TLS: redistest.TrustAnyone()})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = rdb.Close() })
 	err = rdb.Ping(t.Context())

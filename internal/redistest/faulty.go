@@ -263,11 +263,11 @@ func startTLS(t testing.TB, clients string) (port string, certs Certificates) {
 }
 
 // StartWantsClientCertificate runs a server that wants a certificate of its
-// clients, and returns its URL.
-func StartWantsClientCertificate(t testing.TB) (url string) {
+// clients, and returns its URL, and certificates that it accepts.
+func StartWantsClientCertificate(t testing.TB) (url string, certs Certificates) {
 	t.Helper()
-	port, _ := startTLS(t, "yes")
-	return "rediss://127.0.0.1:" + port
+	port, certs := startTLS(t, "yes")
+	return "rediss://127.0.0.1:" + port, certs
 }
 
 // TrustAnyone is for tests in which it does not matter who the server is.

@@ -29,3 +29,37 @@ func (s *Store) EvictionPolicy(ctx context.Context) (policy string, known bool, 
 	})
 	return policy, known, err
 }
+
+// MissingRights returns the commands without which a worker works, but less well, and
+// which the user may not use.
+func (s *Store) MissingRights(ctx context.Context) (commands []string, err error) {
+	err = s.with(ctx, func(c conn) error {
+		for _, command := range []string{"CLIENT SETNAME", "CLIENT LIST", "CLIENT TRACKING", "INFO", "CONFIG GET"} {
+			words := strings.Fields(command)
+			_, err := c.do(words[0], rightArgs(words)...)
+			if err != nil && !Refused(err) {
+				return err
+			}
+			if err != nil && strings.HasPrefix(err.Error(), "NOPERM") {
+				commands = append(commands, command)
+			}
+		}
+		return nil
+	})
+	return commands, err
+}
+
+// rightArgs returns the arguments with which a command does nothing and has a short reply.
+func rightArgs(words []string) []any {
+	switch words[len(words)-1] {
+	case "SETNAME":
+		return []any{"SETNAME", ""}
+	case "LIST":
+		return []any{"LIST", "TYPE", "pubsub"}
+	case "TRACKING":
+		return []any{"TRACKING", "OFF"}
+	case "GET":
+		return []any{"GET", "maxmemory-policy"}
+	}
+	return []any{"server"}
+}
