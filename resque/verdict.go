@@ -1,6 +1,7 @@
 package resque
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -36,6 +37,30 @@ func Snooze(d time.Duration) error {
 	return &verdictError{fmt.Errorf("resque: the job is to be performed again in %v", d), policy.Verdict{Snooze: true, Wait: &d}}
 }
 
+// Return returns an error. A handler that has noticed the end of [Stopping] returns it to give
+// its job back: the job goes to the front of its queue, is not counted, and is not an attempt of
+// a retry policy. Package resume uses it. While the worker is not stopping, a free slot begins
+// the job again at once; use [Snooze] then.
+func Return() error {
+	return &verdictError{errors.New("resque: the job is to go back to its queue"), policy.Verdict{Return: true}}
+}
+
+type stoppingKey struct{}
+
+// WithStopping returns a copy of ctx for which [Stopping] returns done. Workers call it.
+func WithStopping(ctx context.Context, done <-chan struct{}) context.Context {
+	return context.WithValue(ctx, stoppingKey{}, done)
+}
+
+// Stopping returns a channel that is closed when the worker that performs the job of ctx begins
+// to stop. The job may go on: its context ends only if the worker must not wait for it. The
+// channel is nil, which is never closed, unless the job's class has a policy, and in a child
+// process.
+func Stopping(ctx context.Context) <-chan struct{} {
+	done, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
+	return done
+}
+
 // verdictError is an error with a verdict on its job.
 type verdictError struct {
 	error
@@ -64,7 +89,7 @@ func verdictOf(err error) policy.Verdict {
 // performed the job. wrong is not nil if a function of a policy panicked.
 func Judge(h Handler, class string, payload []byte, err error) (v policy.Verdict, wrong error) {
 	v = guarded(func() policy.Verdict { return verdictOf(err) }, policy.Verdict{})
-	if v.Snooze {
+	if v.Snooze || v.Return {
 		return v, nil
 	}
 	return PoliciesOf(h, class).Judge(payload, err, v)

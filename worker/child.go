@@ -83,12 +83,13 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	if err != nil {
 		verdict, wrong = resque.Judge(handler, class, given.Payload, err)
 	}
-	if err != nil && !unknown && !isDontPerform(err) && !returned && !verdict.Snooze && !verdict.Handled {
+	if err != nil && !unknown && !isDontPerform(err) && !returned && !verdict.Snooze && !verdict.Handled && !verdict.Return {
 		err = resque.FailureHooks(resque.WithPayload(context.WithoutCancel(ctx), job), handler, job, err)
 	}
 	report := reportOf(job, unknown, err)
 	report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait
 	report.Handled, report.Killed, report.Rule, report.Pause = verdict.Handled, verdict.Killed, verdict.Rule, verdict.Pause
+	report.Return = verdict.Return
 	if wrong != nil {
 		report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 	}
@@ -157,7 +158,7 @@ type childError struct{ report fork.Report }
 
 func (e *childError) verdict() policy.Verdict {
 	r := e.report
-	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule, Pause: r.Pause}
+	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule, Pause: r.Pause, Return: r.Return}
 }
 
 func (e *childError) Error() string         { return e.report.Error }

@@ -200,7 +200,11 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Context, ok bool) {
 	in.started = time.Now()
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
-	during, in.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	during = context.WithoutCancel(ctx)
+	if in.policies != nil {
+		during = resque.WithStopping(during, ctx.Done())
+	}
+	during, in.cancel = context.WithCancelCause(during)
 	during, in.release = s.timeouts.watch(during, in.job)
 	if s.performer.kills() {
 		in.killed = make(chan struct{})
@@ -310,7 +314,7 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 	if s.isLost(in) || s.isReturned(in, err) || isDontPerform(err) {
 		return s.finish(in, err)
 	}
-	if v := s.judge(in, err); v.Snooze || v.Handled {
+	if v := s.judge(in, err); v.Snooze || v.Handled || v.Return {
 		return s.finish(in, err)
 	}
 	return s.finish(in, resque.FailureHooks(resque.WithPayload(ctx, in.job), s.handler, in.job, err))
@@ -339,6 +343,9 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 		return s.with(in, policy.Vetoed, s.outcomes.done(in.reserved))
 	case s.isReturned(in, err):
 		s.log.Info("job put back: the worker is stopping", attrs...)
+		return s.returned(in)
+	case s.judge(in, err).Return:
+		s.log.Info("job put back: it has stopped because the worker stops", attrs...)
 		return s.returned(in)
 	}
 	if in.policies != nil || snoozes(err) || in.isMember() {

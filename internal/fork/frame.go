@@ -58,6 +58,7 @@ type Report struct {
 	// What the error means for further attempts: see policy.Verdict.
 	Final   bool
 	Snooze  bool
+	Return  bool
 	Handled bool
 	Killed  bool
 	Rule    int

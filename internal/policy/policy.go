@@ -109,6 +109,7 @@ type Place int
 const (
 	Status Place = iota + 1
 	Batch
+	Resume
 	Retry
 	Limit
 	Unique
@@ -146,6 +147,10 @@ type Verdict struct {
 
 	// Pause means that the limit by key of the job starts no jobs for Wait.
 	Pause bool `json:",omitempty"`
+
+	// Return means that the job has not failed and goes back to the front of its queue, as
+	// one that was not begun.
+	Return bool `json:",omitempty"`
 
 	// Handled means that a policy deals with the error: the job has not failed. No hooks
 	// are called, and only the job is counted, not a failure.

@@ -210,6 +210,9 @@ func (k keys) kill() string { return k.rdb.Key("_kill") }
 // to cancel. Ruby has no such key.
 func (k keys) cancel() string { return k.rdb.Key("goresque:cancel") }
 
+// cursor is the key of the position of a resumable job. Ruby has no such key.
+func (k keys) cursor(payload []byte) string { return k.rdb.Key("goresque:cursor", Digest(payload)) }
+
 // crashes is the key of the number of times that the worker of a payload died. Ruby
 // has no such key.
 func (k keys) crashes(payload []byte) string {
