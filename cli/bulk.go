@@ -66,7 +66,7 @@ func checkLimit(limit int) error {
 }
 
 // list prints at most limit entries; 0 means all.
-func list[Entry any](e *Env, entries iter.Seq2[Entry, error], limit int, asJSON bool, print func(Entry)) error {
+func list[Entry any](e *Env, entries iter.Seq2[Entry, error], limit int, asJSON bool, show func(Entry)) error {
 	if err := checkLimit(limit); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func list[Entry any](e *Env, entries iter.Seq2[Entry, error], limit int, asJSON 
 			fmt.Fprintf(e.Stderr, "Only the first %d are listed: --limit 0 lists all.\n", limit)
 			return nil
 		}
-		print(entry)
+		show(entry)
 	}
 	if n == 0 && !asJSON {
 		fmt.Fprintln(e.Stdout, "None")

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // failurePage is the content of one failure's page.
 type failurePage struct {
 	Failure failureRow
+	Attempt int64   // of a Rails job, from 1; 0 if it is not known
 	Older   string  // id of the failure before it in its list, or ""
 	Newer   string  // id of the failure after it in its list, or ""
 	Frames  []frame `json:"-"`
@@ -58,6 +60,11 @@ func (h *Dashboard) failure(q *request) error {
 			parts[i] = string(arg)
 		}
 		content.Args = "[" + strings.Join(parts, ", ") + "]"
+	}
+	if job, err := resque.ParsePayload(f.Queue, f.Original()); err == nil && f.IsWhole() {
+		if data, ok := activejob.DataOf(job); ok {
+			content.Attempt = int64(data.Executions) + 1
+		}
 	}
 	content.Copies = h.copies(q, f)
 	for _, queue := range snap.Queues {

@@ -119,3 +119,17 @@ func TestCopies(t *testing.T) {
 	}
 	present(t, text(t, s.get("/failures/"+s.ids()[2]).Body.String()), "func TestBillingCharge(t *testing.T)", "its name")
 }
+
+// The payload of a Rails job has the number of its attempts.
+func TestAttemptOfARailsJob(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fail(`{"failed_at":"2026/01/15 12:34:56 UTC","payload":{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"Mail",` +
+		`"arguments":[],"executions":4}]},"exception":"IOError","error":"x","backtrace":[],"worker":"w","queue":"mail"}`)
+	id := s.ids()[0]
+	assert.EqualValues(t, 5, s.failure(id)["Attempt"])
+	present(t, s.get("/failures/"+pathEscape(id)).Body.String(), "Attempt", "its name")
+	s.do("DEL", "resque:failed")
+	s.failures(1)
+	assert.EqualValues(t, 0, s.failure(s.ids()[0])["Attempt"])
+}

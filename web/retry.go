@@ -122,29 +122,34 @@ func (h *Dashboard) givingUp() delayedAct {
 	}
 }
 
-// selectedRetries returns a handler that acts on the selected jobs, and oneRetry one that
-// acts on the job that the path names.
-func (h *Dashboard) selectedRetries(act func() delayedAct) func(*request) error {
-	return func(q *request) error {
-		if err := q.mayWrite(); err != nil {
-			return err
-		}
-		return h.actOnDelayed(q, act(), q.PostForm["ids"])
-	}
-}
-
-func (h *Dashboard) oneRetry(act func() delayedAct) func(*request) error {
-	return func(q *request) error { return h.actOnOne(q, act()) }
-}
-
-// allRetries returns a handler that acts on all jobs that match the form's filter, in the
-// background.
-func (h *Dashboard) allRetries(act func() delayedAct) func(*request) error {
-	return func(q *request) error { return h.allDelayed(q, act(), nil) }
-}
-
 func (h *Dashboard) runningRetries() delayedAct    { return h.running(h.retriesPage()) }
 func (h *Dashboard) cancellingRetries() delayedAct { return h.cancelling(h.retriesPage()) }
+
+// These act on the selected jobs.
+func (h *Dashboard) runRetries(q *request) error { return h.actOnRetries(q, h.runningRetries()) }
+
+func (h *Dashboard) cancelRetries(q *request) error { return h.actOnRetries(q, h.cancellingRetries()) }
+func (h *Dashboard) giveUpRetries(q *request) error { return h.actOnRetries(q, h.givingUp()) }
+
+func (h *Dashboard) actOnRetries(q *request, act delayedAct) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	return h.actOnDelayed(q, act, q.PostForm["ids"])
+}
+
+// These act on the job that the path names.
+func (h *Dashboard) runOneRetry(q *request) error    { return h.actOnOne(q, h.runningRetries()) }
+func (h *Dashboard) cancelOneRetry(q *request) error { return h.actOnOne(q, h.cancellingRetries()) }
+func (h *Dashboard) giveUpOneRetry(q *request) error { return h.actOnOne(q, h.givingUp()) }
+
+// These act on all jobs that match the form's filter, in the background.
+func (h *Dashboard) runAllRetries(q *request) error { return h.allDelayed(q, h.runningRetries(), nil) }
+
+func (h *Dashboard) clearRetries(q *request) error {
+	return h.allDelayed(q, h.cancellingRetries(), nil)
+}
+func (h *Dashboard) giveUpAllRetries(q *request) error { return h.allDelayed(q, h.givingUp(), nil) }
 
 // removeRetrySecond cancels all jobs of a second that wait for another attempt.
 //

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,7 +204,15 @@ func TestAttemptsAreExactDespiteKills(t *testing.T) {
 	last := process(t, s, "WORKER_TEST_LAST=1")
 	require.NoError(t, last.Wait())
 
-	atKills := int64(*kills * killedSlots)
+	failed := requireFailedThrice(t, c, jobs, *kills*killedSlots)
+	t.Logf("%d jobs, %d kills: %d attempts failed, %d were killed", jobs, *kills, failed, int64(3*jobs)-failed)
+}
+
+// requireFailedThrice asserts that all jobs of failsThrice have succeeded after three
+// failed attempts, of which at most so many were killed. It returns the number of failures.
+func requireFailedThrice(t *testing.T, c redis.Conn, jobs, killed int) int64 {
+	t.Helper()
+	atKills := int64(killed)
 	assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:failed"))
 	assert.EqualValues(t, 0, do(t, c, "LLEN", "resque:queue:exports"))
 	failed := number(t, c, "resque:stat:failed")
@@ -223,9 +232,70 @@ func TestAttemptsAreExactDespiteKills(t *testing.T) {
 	for id, yes := range succeeded {
 		assert.True(t, yes, "job %s never succeeded", id)
 	}
-	t.Logf("%d jobs, %d kills: %d attempts failed, %d were killed", jobs, *kills, failed, int64(3*jobs)-failed)
 	requireNoCounters(t, c)
 	requireGone(t, c)
+	return failed
+}
+
+// TestAttemptsAreExactWhenKilledAtACommand kills a worker at a command that it sends to
+// Redis, before Redis has it or before its reply arrives, while jobs fail three times each.
+// With -kills=50 it does so at each command.
+func TestAttemptsAreExactWhenKilledAtACommand(t *testing.T) {
+	t.Parallel()
+	step, last := 13, 80
+	if *kills >= 50 {
+		step, last = 1, 150
+	}
+	for name, f := range map[string]fate{"before the request": cut, "before the reply": swallow} {
+		for k := 15; k <= last; k += step {
+			t.Run(fmt.Sprintf("%s, command %d", name, k), func(t *testing.T) {
+				t.Parallel()
+				s := redistest.StartReal(t)
+				c := s.Conn(t)
+				const jobs = 4
+				do(t, c, "SADD", "resque:queues", "exports")
+				for id := range jobs {
+					do(t, c, "RPUSH", "resque:queue:exports", fmt.Sprintf(`{"class":"FailsThrice","args":[%d]}`, id))
+				}
+				started := make(chan *exec.Cmd, 1)
+				var calls atomic.Int64
+				behind := relayTo(t, s, func([]string) fate {
+					if calls.Add(1) != int64(k) {
+						return pass
+					}
+					cmd := <-started
+					_ = cmd.Process.Kill()
+					return f
+				})
+				cmd := process(t, behind, "WORKER_TEST_LAST=1")
+				started <- cmd
+				_ = cmd.Wait()
+				pruneDead(t, s)
+				require.NoError(t, process(t, s, "WORKER_TEST_LAST=1").Wait())
+				pruneDead(t, s) // a request of the killed worker may have come late
+				requireFailedThrice(t, c, jobs, jobs)
+			})
+		}
+	}
+}
+
+// pruneDead prunes all workers, whose process is dead, as soon as Redis has noticed that.
+func pruneDead(t *testing.T, s *redistest.Server) {
+	t.Helper()
+	client := s.Client(t)
+	mux := resque.NewMux()
+	mux.Handle(failsThrice.Handler(func(context.Context, int) error { return nil }))
+	ids, err := redis.Strings(s.Conn(t).Do("SMEMBERS", "resque:workers"))
+	require.NoError(t, err)
+	for _, id := range ids {
+		eventually(t, func() bool {
+			_, err := client.Prune(t.Context(), id, resque.PruneOptions{Handler: mux})
+			if !errors.Is(err, resque.ErrWorkerAlive) {
+				require.NoError(t, err)
+			}
+			return err == nil
+		}, "a dead worker seems to be alive")
+	}
 }
 
 // process starts this test binary as a worker.

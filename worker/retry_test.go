@@ -3,9 +3,9 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,16 +106,22 @@ func TestAttemptsAreExactWhenAConnectionBreaks(t *testing.T) {
 	}
 }
 
+var equal = flag.Int("equal", 500, "how many attempts TestEqualJobsFailAtOnce lets two equal jobs share at most; make soak takes more")
+
 // Equal jobs share their attempts, as in Ruby. However they end at the same time, each
 // failed attempt counts once: two jobs with a limit of n have n+2 attempts in all, because
 // the last of them begins to count again.
 func TestEqualJobsFailAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, limit := range []int{1, 7, 500} {
-		t.Run(strconv.Itoa(limit), func(t *testing.T) {
+	tests := []struct{ jobs, limit int }{{8, 1}, {8, 7}, {8, 500}, {2, 500}}
+	if *equal > 500 {
+		tests = append(tests, struct{ jobs, limit int }{2, *equal})
+	}
+	for _, test := range tests {
+		jobs, limit := test.jobs, test.limit
+		t.Run(fmt.Sprintf("%d jobs, limit %d", jobs, limit), func(t *testing.T) {
 			t.Parallel()
 			s := redistest.StartReal(t)
-			const jobs = 8
 			for range jobs {
 				enqueue(t, s, exporters(1)...)
 			}

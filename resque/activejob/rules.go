@@ -99,7 +99,7 @@ func (r rule) fits(name string, err error) bool {
 func exceptionNames(err error) (names []string) {
 	var walk func(error)
 	walk = func(err error) {
-		if named, ok := err.(interface{ ExceptionName() string }); ok { //nolint:errorlint // each error by itself
+		if named, ok := err.(interface{ ExceptionName() string }); ok {
 			names = append(names, named.ExceptionName())
 		}
 		switch e := err.(type) { //nolint:errorlint // each error by itself

@@ -111,7 +111,7 @@ func (j *Jobs) performed(ctx context.Context, job *resque.Payload, took time.Dur
 }
 
 // Retried counts a failed attempt after which the job is performed again. Use it as the
-// OnRetry of a retry.Policy.
+// OnRetry of a retry.Policy or an activejob.Retry.
 func (j *Jobs) Retried(_ context.Context, job *resque.Payload, _ retry.State) {
 	j.retries.WithLabelValues(j.class(job.Class), label(job.Queue)).Inc()
 }
