@@ -52,6 +52,7 @@ type Client struct {
 	rdb   *Redis
 	store *store.Store
 	cfg   Config
+	jobs  Handler // see WithJobs
 }
 
 // New returns a client of rdb. rdb may be nil if cfg.Inline is set. The error reports
@@ -87,6 +88,16 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 	c := &Client{rdb: rdb, store: store.New(rdb), cfg: cfg}
 	c.store.Replicas = store.Replicas{Count: cfg.WaitReplicas, Timeout: cfg.WaitTimeout}
 	return c, nil
+}
+
+// WithJobs returns a copy of the client that knows the policies of the classes of jobs,
+// which is usually a [Mux]. When it removes jobs from a queue or from the delayed jobs, it
+// frees the locks that they hold, and restoring jobs takes the locks again; see package
+// unique. A client without it knows the policies only of jobs that a definition made.
+func (c *Client) WithJobs(jobs Handler) *Client {
+	with := *c
+	with.jobs = jobs
+	return &with
 }
 
 type clientKey struct{}

@@ -3,6 +3,7 @@ package resque
 import (
 	"context"
 	"fmt"
+	"reflect"
 )
 
 type definition struct {
@@ -10,12 +11,14 @@ type definition struct {
 	settings     Settings
 }
 
-func define(class, queue string, given []Setting) definition {
+func define(class, queue string, given []Setting, args ...Argument) definition {
 	if class == "" || queue == "" {
 		panic(fmt.Sprintf("resque: Define: empty class or queue: class %q, queue %q", class, queue))
 	}
-	return definition{class: class, queue: queue, settings: settingsOf(class, given)}
+	return definition{class: class, queue: queue, settings: settingsOf(class, given, Settings{arguments: args, known: true})}
 }
+
+func argument[A any]() Argument { return Argument{reflect.TypeFor[A]()} }
 
 // Class returns the name of the job's class in Ruby.
 func (d definition) Class() string { return d.class }
@@ -62,6 +65,12 @@ func Define0(class, queue string, settings ...Setting) Definition0 {
 	return Definition0{define(class, queue, settings)}
 }
 
+// DefineWrapped defines a job that is wrapped in a job of another class, whose arguments
+// the definition does not know. Packages of other kinds of jobs, such as activejob, use it.
+func DefineWrapped(class, queue string, w *Wrapper, settings ...Setting) Definition0 {
+	return Definition0{definition{class: class, queue: queue, settings: settingsOf(class, settings, Settings{wrapper: w})}}
+}
+
 // Job returns a job to enqueue, in the definition's queue.
 func (d Definition0) Job() Job { return d.job() }
 
@@ -94,7 +103,7 @@ type Definition1[A any] struct{ definition }
 // Define4 panic if class or queue is empty or a [Setting] is invalid, so that the
 // program fails when it starts.
 func Define1[A any](class, queue string, settings ...Setting) Definition1[A] {
-	return Definition1[A]{define(class, queue, settings)}
+	return Definition1[A]{define(class, queue, settings, argument[A]())}
 }
 
 // Job returns a job to enqueue, in the definition's queue.
@@ -116,7 +125,7 @@ type Definition2[A, B any] struct{ definition }
 
 // Define2 defines a job with two arguments. See [Define1] for what a definition is.
 func Define2[A, B any](class, queue string, settings ...Setting) Definition2[A, B] {
-	return Definition2[A, B]{define(class, queue, settings)}
+	return Definition2[A, B]{define(class, queue, settings, argument[A](), argument[B]())}
 }
 
 // Job returns a job to enqueue, in the definition's queue.
@@ -141,7 +150,7 @@ type Definition3[A, B, C any] struct{ definition }
 
 // Define3 defines a job with three arguments. See [Define1] for what a definition is.
 func Define3[A, B, C any](class, queue string, settings ...Setting) Definition3[A, B, C] {
-	return Definition3[A, B, C]{define(class, queue, settings)}
+	return Definition3[A, B, C]{define(class, queue, settings, argument[A](), argument[B](), argument[C]())}
 }
 
 // Job returns a job to enqueue, in the definition's queue.
@@ -168,7 +177,7 @@ type Definition4[A, B, C, D any] struct{ definition }
 // Define4 defines a job with four arguments. See [Define1] for what a definition is.
 // For more than four arguments, use one struct.
 func Define4[A, B, C, D any](class, queue string, settings ...Setting) Definition4[A, B, C, D] {
-	return Definition4[A, B, C, D]{define(class, queue, settings)}
+	return Definition4[A, B, C, D]{define(class, queue, settings, argument[A](), argument[B](), argument[C](), argument[D]())}
 }
 
 // Job returns a job to enqueue, in the definition's queue.

@@ -18,6 +18,12 @@ import (
 // Ruby: Resque.remove_delayed and Resque.remove_delayed_in_queue.
 func (c *Client) RemoveDelayed(ctx context.Context, job Job) (int64, error) {
 	did, err := c.again(ctx, job, job.dueAt(), store.AgainNot)
+	if err == nil && did.Removed > 0 {
+		var payload []byte
+		if payload, err = c.appendPayload(nil, job); err == nil {
+			err = c.locks().release(ctx, c.locksOf(job, payload))
+		}
+	}
 	return did.Removed, err
 }
 
@@ -62,6 +68,9 @@ func (c *Client) delayOrEnqueue(ctx context.Context, job Job) (copies int64, err
 		}
 		if err := job.validate(); err != nil {
 			return Receipt{}, err
+		}
+		if job.hooks.pushing() != nil {
+			return Receipt{}, fmt.Errorf("resque: delaying %s: a job of a class with a policy that takes part in pushes cannot be delayed again: remove it and enqueue it with At", job.Class)
 		}
 		at, err := c.dueTime(ctx, job, &time.Time{})
 		if err != nil {

@@ -16,10 +16,13 @@ import (
 // that is due stays here until a scheduler moves it to its queue.
 //
 // Ruby: Resque::Scheduler::DelayingExtensions.
-type Delayed struct{ store *store.Store }
+type Delayed struct {
+	store *store.Store
+	locks locks
+}
 
 // Delayed returns the delayed jobs, to read, run and cancel them.
-func (c *Client) Delayed() *Delayed { return &Delayed{store: c.store} }
+func (c *Client) Delayed() *Delayed { return &Delayed{store: c.store, locks: c.locks()} }
 
 // DelayedSecond is a second that has delayed jobs.
 type DelayedSecond struct {

@@ -251,6 +251,13 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		}
 		err = errors.Join(gone.count(ctx, b.d.store, store.MemberRemoved), b.kept(ctx))
 	}
+	if !b.run && b.d.locks.any() {
+		for _, i := range done {
+			if job := i.job; job.Queue != "" {
+				err = errors.Join(err, b.d.locks.free(ctx, job.Queue, i.raw))
+			}
+		}
+	}
 	return done, gone, err
 }
 

@@ -3,6 +3,7 @@ package resque
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/goresque/goresque/internal/rubyjson"
 )
@@ -36,7 +37,10 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int64, ok bool, 
 		if err != nil {
 			return 0, false, err
 		}
-		p, err := c.Queue(job.Queue).RemoveMatching(ctx, RemoveOptions{}, same.match, nil)
+		p, err := c.queue(job).RemoveMatching(ctx, RemoveOptions{}, same.match, nil)
+		if exact > 0 {
+			err = errors.Join(err, c.locks().release(ctx, c.locksOf(job, payload)))
+		}
 		return exact + p.Done, err == nil, err
 	})
 }
@@ -55,9 +59,41 @@ func (c *Client) DequeueClass(ctx context.Context, job Job) (removed int64, ok b
 		if err := job.validate(); err != nil {
 			return 0, false, err
 		}
-		p, err := c.Queue(job.Queue).RemoveMatching(ctx, RemoveOptions{}, ofClass(job.Class).match, nil)
+		p, err := c.queue(job).RemoveMatching(ctx, RemoveOptions{}, ofClass(job.Class).match, nil)
 		return p.Done, err == nil, err
 	})
+}
+
+// queue returns the queue of a job whose copies are removed. It knows the policies of the
+// job's class.
+func (c *Client) queue(job Job) *Queue {
+	q := c.Queue(job.Queue)
+	if q.locks.jobs == nil && job.hooks.pushing() != nil {
+		q.locks.jobs = onlyClass{job.hooks.class, job.hooks}
+	}
+	return q
+}
+
+// onlyClass has the policies of one class.
+type onlyClass struct {
+	class string
+	hooks *clientHooks
+}
+
+// Perform implements [Handler].
+func (onlyClass) Perform(context.Context, *Payload) error { return errors.ErrUnsupported }
+
+// Route returns the route of a class, as a [Mux] does.
+func (o onlyClass) Route(class string) (Route, bool) {
+	return Route{Class: o.class, policies: o.hooks.policies}, class == o.class
+}
+
+// Unwrap returns the job inside job, as a [Mux] does.
+func (o onlyClass) Unwrap(job *Payload) (*Payload, error) {
+	if w := o.hooks.wrapper; w != nil && job.Class == w.Class {
+		return w.Unwrap(job)
+	}
+	return job, nil
 }
 
 // ofClass matches the jobs of a class.

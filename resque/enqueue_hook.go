@@ -110,6 +110,7 @@ type clientHooks struct {
 	enqueue []EnqueueMiddleware
 	dequeue []DequeueMiddleware
 
+	class    string
 	policies policy.Set // nil if none takes part in pushes
 	wrapper  *Wrapper   // that of the class's jobs, if they are wrapped
 }

@@ -26,8 +26,8 @@ func (locked) Interrupted() bool                    { return false }
 func (locked) key(class, first string) (key string) { return "resque:lock:" + class + ":" + first }
 
 func (l locked) Push(job *policy.Job) ([]store.Effect, error) {
-	lock := store.RubyLock{Key: l.key(job.Class, string(job.Args[0])), Value: "1"}
-	return []store.Effect{job.Store.TakeLock(lock, time.Hour)}, l.err
+	lock := store.RubyLock{Key: l.key(job.Class, string(job.Args[0])), Text: "1", TTL: time.Hour}
+	return lock.Taken(), l.err
 }
 
 func lockedExporter() resque.Definition1[int] {

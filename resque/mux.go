@@ -63,9 +63,9 @@ type Route struct {
 // setting is invalid.
 func NewRoute(class string, fn func(ctx context.Context, job *Payload) error, settings ...Setting) Route {
 	if fn == nil {
-		return settingsOf(class, settings).route(class, "", nil)
+		return settingsOf(class, settings, Settings{}).route(class, "", nil)
 	}
-	return settingsOf(class, settings).route(class, "", HandlerFunc(fn))
+	return settingsOf(class, settings, Settings{}).route(class, "", HandlerFunc(fn))
 }
 
 // Job returns a job of the route's class with arguments that the compiler does not

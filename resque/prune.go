@@ -197,13 +197,17 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 	if record.Queue == "" { // there is no queue for another attempt
 		policies = nil
 	}
-	if len(policies) == 0 {
+	if !policies.Has(policy.Retry) {
 		effects, err := p.requeue(ctx, record)
 		if err != nil {
 			return pruned, false, err
 		}
 		if pruned.Requeued = effects != nil; pruned.Requeued {
-			done, _, err := p.client.store.Prune(ctx, record, beat, store.Outcome{Effects: effects})
+			more, err := p.putBack(ctx, record, inside, policies)
+			if err != nil {
+				return Pruned{}, false, err
+			}
+			done, _, err := p.client.store.Prune(ctx, record, beat, store.Outcome{Effects: append(more, effects...)})
 			return pruned, done == store.PrunedNow, err
 		}
 	}
@@ -267,11 +271,7 @@ func (p *pruning) cause(class string) error {
 func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside *Payload, policies policy.Set, cause error) (e policy.Ending, done store.Pruned, err error) {
 	to := p.client.store
 	f := NewFailure(&Payload{Class: inside.Class, Args: inside.Args, Queue: r.Queue, Raw: r.Payload, Worker: p.id}, cause, time.Now())
-	id, _ := wire.ParseWorkerID(p.id)
-	job := policy.Job{
-		Class: inside.Class, Queue: r.Queue, Args: inside.Args, Payload: r.Raw, Given: inside, Counted: !id.Go,
-		Store: to, Now: func() time.Time { return to.About(ctx) },
-	}
+	job := p.ended(ctx, r, inside)
 	if err := p.lookUp(ctx, r, policies, &job); err != nil {
 		return e, store.NotPruned, err
 	}
@@ -303,6 +303,30 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 	return e, store.NotPruned, fmt.Errorf("resque: pruning worker %q: the attempts of its job keep changing", p.id)
 }
 
+// ended returns the job of a record, for policies.
+func (p *pruning) ended(ctx context.Context, r store.Record, inside *Payload) policy.Job {
+	id, _ := wire.ParseWorkerID(p.id)
+	to := p.client.store
+	return policy.Job{
+		Class: inside.Class, Queue: r.Queue, Args: inside.Args, Payload: r.Raw, Given: inside, Counted: !id.Go,
+		Age: p.age(ctx, r), Store: to, Now: func() time.Time { return to.About(ctx) },
+	}
+}
+
+// putBack returns what the policies write when the job goes back to its queue.
+func (p *pruning) putBack(ctx context.Context, r store.Record, inside *Payload, policies policy.Set) ([]store.Effect, error) {
+	if len(policies) == 0 {
+		return nil, nil
+	}
+	job := p.ended(ctx, r, inside)
+	if err := p.lookUp(ctx, r, policies, &job); err != nil {
+		return nil, err
+	}
+	e, wrong := policies.End(&job, policy.Ending{Kind: policy.Returned})
+	p.logWrong(inside, wrong)
+	return e.Effects, nil
+}
+
 // lookUp notes in job what its needs would be given now, if the class has any. It takes
 // nothing.
 func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Set, job *policy.Job) error {
@@ -321,6 +345,15 @@ func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Se
 		job.Admitted(got)
 	}
 	return err
+}
+
+// age returns how long ago the worker reserved its job, 0 if that is not known.
+func (p *pruning) age(ctx context.Context, r store.Record) time.Duration {
+	began := knownTime(r.RunAt)
+	if began.IsZero() {
+		return 0
+	}
+	return max(p.client.store.About(ctx).Sub(began), 0)
 }
 
 func (p *pruning) logWrong(job *Payload, wrong error) {

@@ -69,7 +69,7 @@ func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int64, kno
 	if err != nil {
 		return 0, false, err
 	}
-	if waits { // members of batches among the jobs are counted
+	if waits || c.locks().any() { // members of batches are counted, and locks freed
 		p, err := c.Queue(queue).RemoveMatching(ctx, RemoveOptions{}, func(QueuedJob) bool { return true }, nil)
 		if err != nil {
 			return p.Done, p.Done > 0, err

@@ -96,6 +96,9 @@ func (r *queueRemoval) remove(ctx context.Context, first, last int64, wanted [][
 	if counted := gone.count(ctx, r.q.store, store.MemberRemoved); err == nil {
 		err = counted
 	}
+	if freed := r.q.locks.free(ctx, r.q.name, removed...); err == nil {
+		err = freed
+	}
 	if r.p.Done += int64(len(removed)); r.p.Done > 0 && r.p.Trash == nil {
 		if noted := r.q.noteTrash(ctx, &r.p, r.trash); err == nil {
 			err = noted

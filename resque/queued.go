@@ -17,10 +17,13 @@ import (
 type Queue struct {
 	store *store.Store
 	name  string
+	locks locks
 }
 
 // Queue returns the queue with that name. The queue need not exist.
-func (c *Client) Queue(name string) *Queue { return &Queue{store: c.store, name: name} }
+func (c *Client) Queue(name string) *Queue {
+	return &Queue{store: c.store, name: name, locks: c.locks()}
+}
 
 // QueuedJob is a job in a queue. [ParsePayload] reads Raw. Size is the length of the
 // payload, which is more than that of Raw if [Queue.Preview] read only its beginning.
@@ -162,6 +165,7 @@ func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobI
 		for i, ok := range removed {
 			if ok {
 				gone.add(jobs[i])
+				err = errors.Join(err, q.locks.free(ctx, q.name, jobs[i]))
 			}
 		}
 		return removed, err
@@ -183,10 +187,10 @@ func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkPr
 }
 
 // Clear removes all jobs of the queue, in one step, unless a batch has members that have
-// not ended: then it removes them as [Queue.RemoveMatching] does, so that members among
-// them are counted. The queue itself stays known.
+// not ended, or the client has [Client.WithJobs]: then it removes them as
+// [Queue.RemoveMatching] does, so that members among them are counted and locks freed. The queue itself stays known.
 func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, error) {
-	if waits, err := hasPending(ctx, q.store); waits || err != nil {
+	if waits, err := hasPending(ctx, q.store); waits || err != nil || q.locks.any() {
 		if err != nil {
 			return BulkProgress{}, err
 		}

@@ -2,6 +2,7 @@ package resque
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/goresque/goresque/internal/policy"
@@ -35,11 +36,17 @@ type Settings struct {
 	hooks    *clientHooks
 	policies policy.Set
 	wrapper  *Wrapper
+
+	arguments []Argument
+	known     bool // the arguments are those of a definition
 }
 
-// SetWrapper sets the wrapper of the class's jobs. Packages of other kinds of jobs, such
-// as activejob, call it from a setting.
-func (s *Settings) SetWrapper(w *Wrapper) { s.wrapper = w }
+// Argument is an argument of the jobs of a definition.
+type Argument struct{ Type reflect.Type }
+
+// Arguments returns the arguments of the class's jobs. known is false if the class is not
+// defined by one of Define0 to Define4.
+func (s *Settings) Arguments() (args []Argument, known bool) { return s.arguments, s.known }
 
 // AddPolicy adds a policy. Only packages of this module have policies, because they use
 // types of internal packages.
@@ -49,8 +56,7 @@ func (s *Settings) AddPolicy(p policy.Policy) (err error) {
 }
 
 // settingsOf combines the settings of a class. It panics if one of them is invalid.
-func settingsOf(class string, given []Setting) Settings {
-	var s Settings
+func settingsOf(class string, given []Setting, s Settings) Settings {
 	for i, setting := range given {
 		err := error(errNilSetting)
 		if setting != nil {
@@ -61,7 +67,7 @@ func settingsOf(class string, given []Setting) Settings {
 		}
 	}
 	if s.policies.Pushes() {
-		hooks := clientHooks{enqueue: s.hooks.enqueues(), dequeue: s.hooks.dequeues(), policies: s.policies, wrapper: s.wrapper}
+		hooks := clientHooks{enqueue: s.hooks.enqueues(), dequeue: s.hooks.dequeues(), class: class, policies: s.policies, wrapper: s.wrapper}
 		s.hooks = &hooks
 	}
 	return s

@@ -78,11 +78,13 @@ func (s *slot) with(in *runningJob, kind policy.Kind, last *finished) *finished 
 // ended returns a job that has ended, for policies.
 func (s *slot) ended(in *runningJob) policy.Job {
 	if in.admitted != nil {
-		return *in.admitted
+		job := *in.admitted
+		job.Age = time.Since(in.started)
+		return job
 	}
 	return policy.Job{
 		Class: in.class, Queue: in.reserved.Queue, Args: in.args, Payload: in.reserved.Payload, Given: in.job,
-		Store: s.outcomes.store, Now: s.outcomes.now,
+		Age: time.Since(in.started), Store: s.outcomes.store, Now: s.outcomes.now,
 	}
 }
 

@@ -102,3 +102,23 @@ func RetryKeys(t testing.TB) []RetryKey {
 	}
 	return all
 }
+
+// LockKey is a job of a class, and the keys that a lock plugin makes from it.
+type LockKey struct {
+	Args     []json.RawMessage `json:"args"`
+	Key      string            `json:"key"`
+	LonerKey string            `json:"loner_key"`
+}
+
+// LockKeys returns the keys that a lock plugin made.
+func LockKeys(t testing.TB, plugin string) (keys []LockKey) {
+	t.Helper()
+	text, err := family.ReadFile("family/lock-" + plugin + "-keys.jsonl")
+	require.NoError(t, err)
+	for line := range bytes.Lines(text) {
+		var k LockKey
+		require.NoError(t, json.Unmarshal(line, &k), "%s", line)
+		keys = append(keys, k)
+	}
+	return keys
+}

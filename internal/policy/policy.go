@@ -138,6 +138,11 @@ func (s Set) With(p Policy) (Set, error) {
 	return s, fmt.Errorf("%s given twice", p)
 }
 
+// Has reports whether the set has a policy for a place.
+func (s Set) Has(place Place) bool {
+	return slices.ContainsFunc(s, func(p Policy) bool { return p.Place() == place })
+}
+
 // Verdict is what the error of a failed job means for further attempts. A child process
 // reports it to its worker.
 type Verdict struct {
@@ -243,6 +248,9 @@ type Job struct {
 
 	// Skipped means that the job was not performed, because its batch is cancelled.
 	Skipped bool
+
+	// Age is how long ago the job was reserved, about.
+	Age time.Duration
 
 	Store *store.Store
 	Now   func() time.Time // on Redis's clock

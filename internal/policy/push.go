@@ -40,3 +40,21 @@ func (s Set) Push(job *Job) (effects []store.Effect, err error) {
 	}
 	return effects, nil
 }
+
+// Locker is a policy whose jobs hold locks while they are queued or delayed.
+type Locker interface {
+	Policy
+
+	// Locks returns the locks of a job.
+	Locks(job *Job) []store.RubyLock
+}
+
+// Locks returns the locks that a job holds while it is queued or delayed.
+func (s Set) Locks(job *Job) (all []store.RubyLock) {
+	for _, p := range s {
+		if l, ok := p.(Locker); ok {
+			all = append(all, l.Locks(job)...)
+		}
+	}
+	return all
+}

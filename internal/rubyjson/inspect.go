@@ -24,6 +24,21 @@ func AppendJoined(dst []byte, args []json.RawMessage, separator string) []byte {
 	return dst
 }
 
+// AppendInspected appends what Ruby's args.inspect returns. args are valid JSON. Objects are
+// written as in AppendJoined.
+//
+// Ruby: Array#inspect.
+func AppendInspected(dst []byte, args []json.RawMessage) []byte {
+	dst = append(dst, '[')
+	for i, arg := range args {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = appendInspect(dst, arg)
+	}
+	return append(dst, ']')
+}
+
 // appendToS appends the result of to_s or, for an array, of join.
 func appendToS(dst, raw []byte, separator string) []byte {
 	switch text, isText := Text(raw); {

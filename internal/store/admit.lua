@@ -87,6 +87,21 @@ function needs.HOLD(keys, args)
   return true, err and { err = err }
 end
 
+-- TAKE key [index] form value token ttl member: takes a lock, see lock.lua. It is refused
+-- if it is held without the token.
+function needs.TAKE(keys, args)
+  local held, err = locks.held(keys[1], args[1], args[3])
+  if not held and take then
+    err = locks.set(keys[1], args[1], args[2], args[4], 0) or locks.list(keys, args[5]) or nil
+  end
+  return not held, err
+end
+
+-- UNLOCK key [index] member: frees the lock of a job that was waiting.
+function needs.UNLOCK(keys, args)
+  return true, take and type(redis.pcall('STRLEN', keys[1])) == 'number' and locks.free(keys, args[1]) or nil
+end
+
 local function slice(list, from, count)
   return { unpack(list, from, from + count - 1) }
 end

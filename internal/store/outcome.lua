@@ -153,6 +153,30 @@ function named.STATUS(keys, args)
   return args[2] ~= 'again' and redis.pcall('SREM', keys[2], args[1])
 end
 
+-- UNLOCK key [index] ttl age member: frees the lock of a job, if it has it; see lock.lua.
+function named.UNLOCK(keys, args)
+  if locks.own(keys[1], args[1], args[2]) then
+    return locks.free(keys, args[3])
+  end
+end
+
+-- RELOCK key [index] ttl age due form value member: keeps or takes the lock of a job that
+-- is performed again at the second due.
+function named.RELOCK(keys, args)
+  if locks.own(keys[1], args[1], args[2]) then
+    local wait = math.max(tonumber(args[3]) - locks.seconds(), 0)
+    return locks.set(keys[1], args[4], args[5], args[1], wait) or locks.list(keys, args[6])
+  end
+end
+
+-- UNHOLD key [index] token member: frees a lock that has the token in its text.
+function named.UNHOLD(keys, args)
+  local text = redis.pcall('GETRANGE', keys[1], 0, 65535)
+  if type(text) == 'string' and text:find(args[1], 1, true) then
+    return locks.free(keys, args[2])
+  end
+end
+
 -- more_keys reads the keys of a named effect, of which k is the first.
 local function more_keys(k, count)
   local keys = { k }

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -30,35 +29,6 @@ const (
 	PushedLater                 // it is delayed
 	PushedRefused               // another job holds a lock; nothing is written
 )
-
-// TakeLock takes a lock when a job is pushed, for ttl after the job is due. The job is
-// refused if the lock is held.
-func (s *Store) TakeLock(l RubyLock, ttl time.Duration) Effect {
-	return Effect{command: "LOCK", key: l.Key, args: []any{l.form(), l.Value, ttl.Milliseconds()}}
-}
-
-// Unlocked refuses to push a job while a lock is held.
-func (s *Store) Unlocked(l RubyLock) Effect {
-	return Effect{command: "UNLOCKED", key: l.Key, args: []any{l.form()}}
-}
-
-// RubyLock is a lock of one of Ruby's plugins.
-type RubyLock struct {
-	Key string
-
-	// Value is the text of the lock. If Time is set, it is a number of seconds, and the
-	// text is that many seconds after the time at which the lock is taken, or at which
-	// the job is due. Such a lock is free after that second.
-	Value string
-	Time  bool
-}
-
-func (l RubyLock) form() string {
-	if l.Time {
-		return "time"
-	}
-	return "text"
-}
 
 // PushWith pushes or delays a job with what policies write, in one round trip. Concurrent
 // calls share round trips.

@@ -19,16 +19,12 @@
 --         or {the position of a key, the text of an error}: then it is none of these
 --
 -- Effects come before the job, in their order: any command of Redis, or
---       LOCK form value ttl   takes a lock for ttl milliseconds after the job is due. If
---                             form is time, the lock's text is the second of the job plus
---                             value; otherwise it is value
+--       LOCK form value ttl   takes a lock for ttl milliseconds after the job is due. value
+--                             is its text, or a number of seconds that are added
 --       UNLOCKED form         only looks: the job is refused if the lock is held
--- A lock whose text is a time is free after that second, as in Ruby, whose locks do not
--- expire.
+-- For form see lock.lua.
 
-local schedule, queues = KEYS[1], KEYS[2]
-local clock = redis.call('TIME')
-local now = tonumber(clock[1])
+local schedule, queues, now = KEYS[1], KEYS[2], locks.seconds()
 local next_key, next_arg = 3, 1
 
 local function key()
@@ -41,36 +37,6 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
-local function failed(reply)
-  return type(reply) == 'table' and reply.err
-end
-
--- held returns 'held' if a lock is held, or the text of an error.
-local function held(k, form)
-  local text = redis.pcall('GETRANGE', k, 0, 1023)
-  if failed(text) then
-    return text.err
-  end
-  if text == '' then
-    return nil
-  end
-  local until_second = form == 'time' and tonumber(text:match('^%s*%-?%d+') or 'text')
-  return (not until_second or now <= until_second) and 'held' or nil
-end
-
--- lock takes a lock. It returns as held does.
-local function lock(k, wait, form, value, ttl)
-  local problem = held(k, form)
-  if problem then
-    return problem
-  end
-  if form == 'time' then
-    value = string.format('%.0f', now + wait + tonumber(value))
-  end
-  local reply = redis.pcall('SET', k, value, 'PX', string.format('%.0f', wait * 1000 + tonumber(ttl)))
-  return failed(reply) or nil
-end
-
 -- effects runs the effects of a job that waits until it is due. It returns nil, or
 -- 'held' or the text of an error, and the position of the key; and the locks that it has
 -- taken.
@@ -81,13 +47,17 @@ local function effects(wait)
     local from = next_arg
     next_arg = from + count
     if not problem then
-      if command == 'LOCK' then
-        problem = lock(KEYS[k], wait, ARGV[from], ARGV[from + 1], ARGV[from + 2])
-        taken[#taken + 1] = not problem and KEYS[k] or nil
-      elseif command == 'UNLOCKED' then
-        problem = held(KEYS[k], ARGV[from])
+      if command == 'LOCK' or command == 'UNLOCKED' then
+        local held, err = locks.held(KEYS[k], ARGV[from], '')
+        problem = held and 'held' or nil
+        if command == 'LOCK' and not held then
+          err = locks.set(KEYS[k], ARGV[from], ARGV[from + 1], ARGV[from + 2], wait)
+          taken[#taken + 1] = KEYS[k]
+        end
+        problem = err and err.err or problem
       else
-        problem = failed(redis.pcall(command, KEYS[k], unpack(ARGV, from, next_arg - 1))) or nil
+        local err = fault(redis.pcall(command, KEYS[k], unpack(ARGV, from, next_arg - 1)))
+        problem = err and err.err
       end
       at = problem and k
     end
@@ -98,15 +68,15 @@ end
 -- delay returns the position of a key and the text of an error, or nothing.
 local function delay(second, name, list, locations, payload)
   local reply = redis.pcall('ZADD', schedule, second, second)
-  if failed(reply) then
+  if fault(reply) then
     return 1, reply.err
   end
   local added = redis.pcall('SADD', KEYS[locations], name)
-  if failed(added) then
+  if fault(added) then
     return locations, added.err
   end
   reply = redis.pcall('RPUSH', KEYS[list], payload)
-  if failed(reply) then
+  if fault(reply) then
     if added == 1 then
       redis.call('SREM', KEYS[locations], name)
     end
@@ -116,11 +86,11 @@ end
 
 local function push(queue, list, command, payload)
   local reply = redis.pcall('SADD', queues, queue)
-  if failed(reply) then
+  if fault(reply) then
     return 2, reply.err
   end
   reply = redis.pcall(command, KEYS[list], payload)
-  if failed(reply) then
+  if fault(reply) then
     return list, reply.err
   end
 end

@@ -17,7 +17,7 @@ import (
 func (f fixture) locking(queue, payload, key string) store.Pushing {
 	return store.Pushing{
 		Delayed: store.Delayed{Queue: queue, Payload: []byte(payload)},
-		Effects: []store.Effect{f.TakeLock(store.RubyLock{Key: key, Value: "3601", Time: true}, time.Hour)},
+		Effects: store.RubyLock{Key: key, TTL: time.Hour, Seconds: 3601, Time: true}.Taken(),
 	}
 }
 
@@ -76,7 +76,7 @@ func TestPushReadsLocksOfRuby(t *testing.T) {
 			assert.Equal(t, want, pushed, text)
 		}
 		only := f.locking("q", "1", "")
-		only.Effects = []store.Effect{f.Unlocked(store.RubyLock{Key: "resque:lock:x"})}
+		only.Effects = []store.Effect{store.RubyLock{Key: "resque:lock:x"}.Unheld()}
 		pushed, err := f.PushWith(t.Context(), only)
 		require.NoError(t, err)
 		assert.Equal(t, store.PushedNow, pushed)
@@ -134,5 +134,61 @@ func TestPushesThatFailLeaveNoLock(t *testing.T) {
 		_, err := f.PushWith(ctx, f.locking("q2", "1", "resque:lock:d"))
 		var notSent *store.NotSentError
 		assert.ErrorAs(t, err, &notSent)
+	})
+}
+
+// A job frees or keeps its own lock, and not one that was taken since it began.
+func TestOutcomesFreeAndKeepLocks(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		f.register(t, "w")
+		const k = "resque:lock:a"
+		lock := store.RubyLock{Key: k, TTL: time.Hour, Seconds: 3601, Time: true}
+		for _, c := range []struct {
+			ttl, age time.Duration // of the lock, and since the job began
+			frees    bool
+		}{
+			{time.Hour, 0, true},
+			{30 * time.Minute, 29 * time.Minute, true},
+			{30 * time.Minute, 31 * time.Minute, false}, // taken a minute after the job began
+			{3 * time.Hour, time.Hour, true},            // of a delayed job that was performed early
+			{0, 0, true},                                // of Ruby, without an expiry
+		} {
+			for _, again := range []bool{false, true} {
+				set := []any{k, "x"}
+				if c.ttl > 0 {
+					set = append(set, "PX", c.ttl.Milliseconds())
+				}
+				f.do(t, "SET", set...)
+				f.push(t, "q", "1")
+				x := f.exchange(t, []string{"q"}, nil, f.slots("w")...)
+				o := f.done(x.Reserved[0])
+				due := time.Unix(f.second(t)+600, 0)
+				if again {
+					o.Effects = append([]store.Effect{lock.Kept(c.age, due)}, o.Effects...)
+				} else {
+					o.Effects = append([]store.Effect{lock.Freed(c.age)}, o.Effects...)
+				}
+				x = f.exchange(t, nil, []store.Outcome{o})
+				assert.Equal(t, []store.FinishResult{{Ours: true}}, x.Finished)
+				switch {
+				case !c.frees:
+					assert.Equal(t, "x", f.get(t, k))
+				case again:
+					assert.Equal(t, strconv.FormatInt(due.Unix()+3601, 10), f.get(t, k))
+					assert.Greater(t, f.pttl(t, k), time.Hour)
+				default:
+					assert.Zero(t, f.exists(t, k))
+				}
+			}
+		}
+		f.do(t, "DEL", k)
+		f.do(t, "RPUSH", k, "a list")
+		f.push(t, "q", "1")
+		x := f.exchange(t, []string{"q"}, nil, f.slots("w")...)
+		o := f.done(x.Reserved[0])
+		o.Effects = append([]store.Effect{lock.Freed(0)}, o.Effects...)
+		assert.Equal(t, []store.FinishResult{{Ours: true}}, f.exchange(t, nil, []store.Outcome{o}).Finished)
+		assert.Equal(t, []string{"a list"}, f.list(t, k), "what is not a lock stays")
 	})
 }

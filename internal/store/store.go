@@ -42,7 +42,7 @@ type scripts struct {
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
 	dequeue                            *redis.Script
-	push                               *redis.Script
+	push, unlock                       *redis.Script
 	delay, delayAgain                  *redis.Script
 	delayedAct, delayedRestore         *redis.Script
 	delayedIndex                       *redis.Script
@@ -64,11 +64,11 @@ func New(rdb Redis) *Store {
 		rdb:  rdb,
 		keys: keys{rdb},
 		scripts: scripts{
-			exchange: redis.NewScript(-1, batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
+			exchange: redis.NewScript(-1, lockLua+batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, batchLua+outcomeLua+limitLua+pruneLua),
-			admit:    redis.NewScript(-1, batchLua+outcomeLua+limitLua+admitLua),
-			status:   redis.NewScript(-1, batchLua+outcomeLua+statusSetLua),
+			prune:    redis.NewScript(-1, lockLua+batchLua+outcomeLua+limitLua+pruneLua),
+			admit:    redis.NewScript(-1, lockLua+batchLua+outcomeLua+limitLua+admitLua),
+			status:   redis.NewScript(-1, lockLua+batchLua+outcomeLua+statusSetLua),
 			cancel:   redis.NewScript(-1, cancelLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
@@ -88,7 +88,8 @@ func New(rdb Redis) *Store {
 			list:          redis.NewScript(-1, listLua),
 			scan:          redis.NewScript(-1, scanLua),
 
-			push:           redis.NewScript(-1, pushLua),
+			unlock:         redis.NewScript(-1, unlockLua),
+			push:           redis.NewScript(-1, lockLua+pushLua),
 			delay:          redis.NewScript(-1, delayLua),
 			delayAgain:     redis.NewScript(-1, delayAgainLua),
 			delayedAct:     redis.NewScript(-1, delayedActLua),
@@ -107,8 +108,8 @@ func New(rdb Redis) *Store {
 			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
 
 			batchOpen: redis.NewScript(-1, batchOpenLua),
-			batchAdd:  redis.NewScript(-1, batchLua+outcomeLua+batchAddLua),
-			batchEnd:  redis.NewScript(-1, batchLua+outcomeLua+batchEndLua),
+			batchAdd:  redis.NewScript(-1, lockLua+batchLua+outcomeLua+batchAddLua),
+			batchEnd:  redis.NewScript(-1, lockLua+batchLua+outcomeLua+batchEndLua),
 			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
 
 			heldFree: redis.NewScript(-1, heldFreeLua),

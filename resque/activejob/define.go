@@ -3,7 +3,6 @@ package activejob
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/goresque/goresque/resque"
 )
@@ -15,15 +14,7 @@ func define(class, queue string, settings []resque.Setting) definition {
 	if class == "" || queue == "" {
 		panic(fmt.Sprintf("activejob: Define: a class and a queue are needed, got %q, %q", class, queue))
 	}
-	return definition{resque.Define0(class, queue, slices.Concat(settings, []resque.Setting{wrapped{}})...)}
-}
-
-// wrapped is the setting by which policies find the Rails job inside a job.
-type wrapped struct{}
-
-func (wrapped) Apply(s *resque.Settings) error {
-	s.SetWrapper(wrapper())
-	return nil
+	return definition{resque.DefineWrapped(class, queue, wrapper(), settings...)}
 }
 
 // Class returns the name of the Rails class.

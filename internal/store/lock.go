@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+var (
+	//go:embed lock.lua
+	lockLua string
+	//go:embed unlock.lua
+	unlockLua string
+)
+
+// RubyLock is a lock of one of Ruby's plugins. It lives for TTL after it is taken or, if
+// the job is delayed, after the job is due.
+type RubyLock struct {
+	Key string
+	TTL time.Duration
+
+	// If Time is set, the text of the lock is a second: that in which it is taken, or the
+	// job is due, plus Seconds. After it the lock is free. Otherwise the text is Text.
+	Time    bool
+	Seconds int64
+	Text    string
+
+	// Index is the key of the set of all such locks, and Member the lock's name in it.
+	// They are empty if there is no such set.
+	Index, Member string
+}
+
+func (l RubyLock) form() string {
+	if l.Time {
+		return "time"
+	}
+	return "text"
+}
+
+func (l RubyLock) value() string {
+	if l.Time {
+		return strconv.FormatInt(l.Seconds, 10)
+	}
+	return l.Text
+}
+
+// marked is like value, with a token in the text.
+func (l RubyLock) marked(token string) string {
+	if l.Time {
+		return l.value() + " " + token
+	}
+	quoted, _ := json.Marshal(token) // of a string, which is valid
+	return l.Text[:len(l.Text)-1] + `,"goresque":` + string(quoted) + "}"
+}
+
+func (l RubyLock) keys() []any {
+	if l.Index == "" {
+		return []any{l.Key}
+	}
+	return []any{l.Key, l.Index}
+}
+
+// Taken takes the lock when a job is pushed. The job is refused if the lock is held.
+func (l RubyLock) Taken() []Effect {
+	effects := []Effect{{command: "LOCK", key: l.Key, args: []any{l.form(), l.value(), l.TTL.Milliseconds()}}}
+	if l.Index != "" {
+		effects = append(effects, Effect{command: "SADD", key: l.Index, args: []any{l.Member}})
+	}
+	return effects
+}
+
+// Unheld refuses to push a job while the lock is held.
+func (l RubyLock) Unheld() Effect {
+	return Effect{command: "UNLOCKED", key: l.Key, args: []any{l.form()}}
+}
+
+// Freed frees the lock of a job that began some time ago, unless another job has taken the
+// lock since.
+func (l RubyLock) Freed(age time.Duration) Effect {
+	return named("UNLOCK", l.keys(), l.TTL.Milliseconds(), age.Milliseconds(), l.Member)
+}
+
+// Kept keeps the lock of a job that is performed again when it is due, at once if due is
+// the zero time. It takes the lock again if it is free. Otherwise it is like Freed.
+func (l RubyLock) Kept(age time.Duration, due time.Time) Effect {
+	second := int64(0)
+	if !due.IsZero() {
+		second = due.Unix()
+	}
+	return named("RELOCK", l.keys(), l.TTL.Milliseconds(), age.Milliseconds(), second, l.form(), l.value(), l.Member)
+}
+
+// Held is what a job needs to be performed with the lock, which gets the job's token. It
+// is refused while another job has the lock.
+func (l RubyLock) Held(token string) Need {
+	return Need{name: "TAKE", keys: l.keys(), args: []any{l.form(), l.marked(token), token, l.TTL.Milliseconds(), l.Member}}
+}
+
+// Begun is the need of a job whose lock is freed when it is performed. It is never refused.
+func (l RubyLock) Begun() Need {
+	return Need{name: "UNLOCK", keys: l.keys(), args: []any{l.Member}}
+}
+
+// Dropped frees the lock if it has the job's token.
+func (l RubyLock) Dropped(token string) Effect { return named("UNHOLD", l.keys(), token, l.Member) }
+
+// Unlock frees locks whatever jobs have them, if they have the expected texts, and returns
+// how many it has freed.
+func (s *Store) Unlock(ctx context.Context, locks []RubyLock, texts []string) (freed int64, err error) {
+	if len(locks) == 0 {
+		return 0, nil
+	}
+	var c call
+	for i, l := range locks {
+		index := l.Index
+		if index == "" {
+			index = l.Key
+		}
+		c.keys = append(c.keys, l.Key, index)
+		c.args = append(c.args, texts[i], l.Member)
+	}
+	err = s.with(ctx, func(on conn) (err error) {
+		freed, err = redis.Int64(on.script(s.scripts.unlock, c.list()...))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("freeing %d locks: %w", len(locks), err)
+	}
+	return freed, nil
+}
+
+// LockTexts returns the texts of locks, empty for those that do not exist or that are not
+// strings, and how long each still lives, negative if it does not expire.
+func (s *Store) LockTexts(ctx context.Context, locks []RubyLock) (texts []string, lives []time.Duration, err error) {
+	if len(locks) == 0 {
+		return nil, nil, nil
+	}
+	commands := make([][]any, 0, 2*len(locks))
+	for _, l := range locks {
+		commands = append(commands, []any{"GET", l.Key}, []any{"PTTL", l.Key})
+	}
+	err = s.with(ctx, func(c conn) error {
+		replies, err := c.pipeline(commands...)
+		if err != nil {
+			return err
+		}
+		for i := 0; i+1 < len(replies); i += 2 {
+			text, err := redis.String(replies[i], nil)
+			var answer redis.Error
+			if err != nil && !errors.Is(err, redis.ErrNil) && !errors.As(err, &answer) {
+				return err
+			}
+			ms, err := redis.Int64(replies[i+1], nil)
+			if err != nil {
+				return err
+			}
+			texts, lives = append(texts, text), append(lives, time.Duration(ms)*time.Millisecond)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading locks: %w", err)
+	}
+	return texts, lives, nil
+}

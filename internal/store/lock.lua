@@ -1,0 +1,65 @@
+-- The locks of Ruby's plugins, for scripts that push, admit and finish jobs.
+--
+-- The text of a lock has a form. If the form is time, it begins with the last second in
+-- which the lock is held, as in Ruby, whose locks do not expire. Otherwise it is any text.
+
+local locks = {}
+
+-- fault returns an error of redis.pcall, or nil.
+local function fault(reply)
+  return type(reply) == 'table' and reply.err and reply or nil
+end
+
+function locks.seconds()
+  return tonumber(redis.call('TIME')[1])
+end
+
+-- held reports whether a lock is held, other than with the given token if that is not ''.
+-- It returns an error of redis.pcall as the second value.
+function locks.held(k, form, token)
+  local text = redis.pcall('GETRANGE', k, 0, 65535)
+  if fault(text) then
+    return true, text
+  end
+  if text == '' or token ~= '' and text:find(token, 1, true) then
+    return false
+  end
+  local last = form == 'time' and tonumber(text:match('^%s*%-?%d+') or 'text')
+  return not last or locks.seconds() <= last
+end
+
+-- set takes a lock for ttl milliseconds after wait seconds. If the form is time, value is a
+-- number of seconds, which are added, and perhaps more text. It returns an error of
+-- redis.pcall, or nil.
+function locks.set(k, form, value, ttl, wait)
+  if form == 'time' then
+    local plus, rest = value:match('^(%-?%d+)(.*)$')
+    value = string.format('%.0f', locks.seconds() + wait + tonumber(plus)) .. rest
+  end
+  return fault(redis.pcall('SET', k, value, 'PX', string.format('%.0f', wait * 1000 + tonumber(ttl))))
+end
+
+-- own reports whether a lock belongs to a job that began age milliseconds ago. A lock that
+-- was taken since then is another job's: the job's own has expired. When a lock was taken
+-- follows from how long it still lives, because it lives for ttl in all. Locks of Ruby do
+-- not expire, and those of jobs that were delayed live longer. What is not a string is not
+-- a lock.
+function locks.own(k, ttl, age)
+  ttl = tonumber(ttl)
+  local since = ttl - redis.call('PTTL', k)
+  local own = since < 0 or since >= tonumber(age) or since > ttl
+  return own and type(redis.pcall('STRLEN', k)) == 'number'
+end
+
+-- free frees a lock. keys[2] is the set of such locks, if there is one.
+function locks.free(keys, member)
+  if keys[2] then
+    redis.pcall('SREM', keys[2], member)
+  end
+  return fault(redis.pcall('DEL', keys[1]))
+end
+
+-- list adds a lock to the set of such locks, if there is one.
+function locks.list(keys, member)
+  return keys[2] and fault(redis.pcall('SADD', keys[2], member))
+end
