@@ -74,7 +74,7 @@ func troubles() []trouble {
 		},
 		{
 			name: "LOADING",
-			args: func(*testing.T) []string { return redistest.Reloadable },
+			args: func(*testing.T) []string { return redistest.Reloadable() },
 			begin: func(t *testing.T, p *faulty) {
 				t.Helper()
 				p.heal = p.server.Reload(t)

@@ -175,12 +175,14 @@ func writeRefusers() []Faulty {
 // until done is called.
 func Loading(t testing.TB) (s *Server, done func()) {
 	t.Helper()
-	s = StartReal(t, Reloadable...)
+	s = StartReal(t, Reloadable()...)
 	return s, s.Reload(t)
 }
 
-// Reloadable are the arguments of a server for Reload.
-var Reloadable = []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024", "--rdbcompression", "no"}
+// Reloadable returns the arguments of a server for Reload.
+func Reloadable() []string {
+	return []string{"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024", "--rdbcompression", "no"}
+}
 
 // Reload makes a server load its data, for as long as the test takes or until done is
 // called, which waits until the server answers again. The server needs the arguments
