@@ -77,5 +77,5 @@ func (a *Actions) remove(ctx context.Context, job resque.Job) error {
 	if err == nil {
 		_, _, err = a.Client.Dequeue(ctx, job)
 	}
-	return err //nolint:wrapcheck // dequeue logs it
+	return err
 }

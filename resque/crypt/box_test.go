@@ -56,25 +56,27 @@ func texts(t testing.TB, b crypt.Box, p *resque.Payload) (all []string) {
 	return all
 }
 
-var mail = resque.Job{Queue: "mail", Class: "Mailer", Args: []any{"ann@example.com", map[string]any{}, 1.0, int64(1) << 60}}
+func mail() resque.Job {
+	return resque.Job{Queue: "mail", Class: "Mailer", Args: []any{"ann@example.com", map[string]any{}, 1.0, int64(1) << 60}}
+}
 
 func TestArgumentsAreEncryptedAndDecrypted(t *testing.T) {
 	t.Parallel()
 	b := boxOf("new", "old")
-	p := sealed(t, b, mail)
+	p := sealed(t, b, mail())
 	assert.Regexp(t, `^\{"class":"Mailer","args":\[\{"_encrypted":"v1","key":"new","data":"[A-Za-z0-9+/=]+"\}\]\}$`, string(p.Raw))
 	assert.True(t, resque.IsEncrypted(p.Args))
 	assert.Equal(t, []string{`"ann@example.com"`, `{}`, `1.0`, `1152921504606846976`}, texts(t, b, p))
-	assert.NotEqual(t, p.Raw, sealed(t, b, mail).Raw, "the nonce is random")
+	assert.NotEqual(t, p.Raw, sealed(t, b, mail()).Raw, "the nonce is random")
 
-	none := mail
+	none := mail()
 	none.Args = nil
 	assert.JSONEq(t, `{"class":"Mailer","args":[]}`, string(sealed(t, b, none).Raw))
 }
 
 func TestKeysAreRotated(t *testing.T) {
 	t.Parallel()
-	p := sealed(t, boxOf("old"), mail)
+	p := sealed(t, boxOf("old"), mail())
 	assert.Len(t, texts(t, boxOf("new", "old"), p), 4)
 	for name, c := range map[string]struct {
 		box    crypt.Box
@@ -245,14 +247,14 @@ func TestMiddlewareOfClientAndMux(t *testing.T) {
 	})
 	client, err := resque.New(nil, resque.Config{Inline: mux, EnqueueHooks: []resque.EnqueueMiddleware{b.EnqueueMiddleware()}, DequeueHooks: []resque.DequeueMiddleware{b.DequeueMiddleware()}})
 	require.NoError(t, err)
-	_, err = client.Enqueue(t.Context(), mail)
+	_, err = client.Enqueue(t.Context(), mail())
 	require.ErrorIs(t, err, cause)
 	assert.NotContains(t, err.Error(), "no mailbox")
 }
 
 func FuzzDecrypt(f *testing.F) {
 	b := boxOf("key")
-	f.Add(string(sealed(f, b, mail).Raw))
+	f.Add(string(sealed(f, b, mail()).Raw))
 	f.Add(`{"class":"A","args":[{"_encrypted":"v1","key":"key","data":"AAAA"}]}`)
 	f.Add(`{"class":"A","args":[1]}`)
 	f.Fuzz(func(t *testing.T, payload string) {

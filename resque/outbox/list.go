@@ -84,7 +84,7 @@ func Remove(ctx context.Context, db DB, job resque.Job) (int64, error) {
 func query(ctx context.Context, db DB, text string, args ...any) (all []row, err error) {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller wraps it
+		return nil, err
 	}
 	defer rows.Close() //nolint:errcheck // Err has the error
 	for rows.Next() {

@@ -113,7 +113,7 @@ func (f *fixture) write(t testing.TB, jobs ...resque.Job) {
 	t.Helper()
 	tx, err := f.db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	defer tx.Rollback()
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	receipts, err := Write(t.Context(), tx, jobs...)
 	require.NoError(t, err)
 	for i, r := range receipts {
@@ -275,7 +275,7 @@ func TestWriteRefusesInvalidJobs(t *testing.T) {
 			t.Parallel()
 			tx, err := f.db.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			defer tx.Rollback()
+			defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 			_, err = Write(t.Context(), tx, exporter.Job(1), test.job)
 			require.ErrorContains(t, err, test.want)
 		})

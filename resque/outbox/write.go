@@ -103,7 +103,7 @@ func insert(ctx context.Context, db DB, rows []row) error {
 		args = append(args, r.queue, string(r.payload), r.due, r.written)
 	}
 	_, err := db.ExecContext(ctx, "INSERT INTO goresque_outbox (queue, payload, due_at, written_at) VALUES "+places(len(rows), fields), args...)
-	return err //nolint:wrapcheck // the caller wraps it
+	return err
 }
 
 // putBack inserts rows that were taken, with their ids.
@@ -114,7 +114,7 @@ func putBack(ctx context.Context, db DB, rows []row) error {
 		args = append(args, r.id, r.queue, string(r.payload), r.due, r.written, r.err)
 	}
 	_, err := db.ExecContext(ctx, "INSERT INTO goresque_outbox ("+columns+") VALUES "+places(len(rows), fields), args...)
-	return err //nolint:wrapcheck // the caller wraps it
+	return err
 }
 
 // places returns the parameters of a statement that inserts rows: ($1,$2),($3,$4). SQLite
