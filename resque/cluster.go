@@ -47,7 +47,7 @@ func (n *nodes) locate(ctx context.Context, except string) (where string, err er
 			return where, nil
 		}
 		if ctx.Err() != nil {
-			return "", ctx.Err() //nolint:wrapcheck // of the caller
+			return "", ctx.Err()
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", host, err))
 	}
@@ -140,11 +140,21 @@ func noNode(errs []error) error {
 	return &faultError{code, "no node returned the address of the master: " + strings.Join(texts, "; "), errors.Join(errs...)}
 }
 
-// check does nothing: a node that is not the right one refuses the first command.
-func (n *nodes) check(context.Context, redis.Conn) error { return nil }
+// check returns an error if a node does not serve the keys: the node that named it has not
+// noticed that they moved. A node from which they are moving to another one serves them.
+func (n *nodes) check(ctx context.Context, c redis.Conn) error {
+	_, err := redis.DoContext(c, ctx, "EXISTS", n.key)
+	if err != nil && (strings.HasPrefix(err.Error(), "ASK ") || store.Unsupported(err)) {
+		return nil
+	}
+	return store.Plain(err)
+}
 
 // explain marks an error as one that ends with a failover.
 func (n *nodes) explain(_ context.Context, err error) error {
+	if faultCode(err) == FaultClusterDown {
+		return err
+	}
 	return &faultError{FaultFailover, err.Error(), err}
 }
 

@@ -3,7 +3,7 @@ package resque
 // topologyFault returns the texts of a fault of Sentinels or of a cluster.
 func (c FaultCode) topologyFault() (Fault, bool) {
 	var f Fault
-	switch c { //nolint:exhaustive // the others are faults of one server
+	switch c {
 	case FaultSentinel:
 		f = Fault{Cause: "No Redis Sentinel answers", Advice: "Are they running? Correct their hosts and ports in the address; their port is usually 26379.", Temporary: true}
 	case FaultSentinelPassword:

@@ -131,7 +131,7 @@ func (f *follower) dial(ctx context.Context, g *generation) (redis.Conn, error) 
 		return nil, err
 	}
 	c, failed := f.connect(ctx, where)
-	if code := faultCode(failed); code == FaultFailover || away(code) {
+	if code := faultCode(failed); code == FaultFailover || code == FaultCluster || code == FaultClusterDown || away(code) {
 		if where, err = f.locator.locate(ctx, where); err != nil {
 			return nil, f.locator.explain(ctx, failed)
 		}

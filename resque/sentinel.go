@@ -56,7 +56,7 @@ func (s *sentinels) locate(ctx context.Context, except string) (where string, er
 		case errors.Is(err, redis.ErrNil):
 			return &faultError{FaultNoMaster, fmt.Sprintf("it knows no master %q", s.master), nil}
 		case err != nil:
-			return err
+			return err //nolint:wrapcheck // ask adds the Sentinel
 		case len(parts) != 2:
 			return &faultError{FaultNotSentinel, "it does not answer as a Sentinel", nil}
 		}
@@ -83,7 +83,7 @@ func (s *sentinels) ask(ctx context.Context, d *dialer, fn func(c redis.Conn) er
 			return nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err() //nolint:wrapcheck // of the caller
+			return ctx.Err()
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", host, err))
 	}
@@ -214,7 +214,8 @@ func (s *sentinels) listen(ctx context.Context, c redis.Conn, moved func(where s
 	ctx, cancel := context.WithCancel(ctx)
 	var pings sync.WaitGroup
 	pings.Go(func() {
-		for backoff.Sleep(ctx, sentinelPing) && errors.Join(c.Send("PING"), c.Flush()) == nil {
+		for err := error(nil); err == nil && backoff.Sleep(ctx, sentinelPing); {
+			err = errors.Join(c.Send("PING"), c.Flush())
 		}
 	})
 	defer pings.Wait()

@@ -20,10 +20,11 @@ const slots = 16384
 type Cluster struct {
 	URL   string // redis-cluster://…
 	slot  int
-	nodes []*node
+	nodes []*Node
 }
 
-type node struct {
+// Node is a node of a Cluster.
+type Node struct {
 	*Server
 	args []string
 	id   string
@@ -36,7 +37,7 @@ func StartCluster(t testing.TB) *Cluster {
 	c := &Cluster{}
 	var hosts []string
 	for range 4 {
-		n := &node{args: []string{
+		n := &Node{args: []string{
 			"--dir", t.TempDir(), "--cluster-enabled", "yes", "--cluster-port", FreePort(t), "--cluster-node-timeout", "1000",
 			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 		}}
@@ -79,7 +80,7 @@ func third(i int) []any {
 func (c *Cluster) await(t testing.TB, lines ...string) {
 	t.Helper()
 	await(t, func() bool {
-		return !slices.ContainsFunc(c.nodes, func(n *node) bool {
+		return !slices.ContainsFunc(c.nodes, func(n *Node) bool {
 			info, _ := redis.String(n.ask(t, "CLUSTER", "INFO"))
 			return !strings.Contains(info, "cluster_state:ok") || slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(info, line) })
 		})
@@ -88,9 +89,9 @@ func (c *Cluster) await(t testing.TB, lines ...string) {
 
 // Master returns the node that has the keys of ClusterNamespace. All nodes that answer must
 // agree.
-func (c *Cluster) Master(t testing.TB) *node {
+func (c *Cluster) Master(t testing.TB) *Node {
 	t.Helper()
-	var found *node
+	var found *Node
 	await(t, func() bool {
 		found = c.master(t)
 		return found != nil
@@ -98,9 +99,9 @@ func (c *Cluster) Master(t testing.TB) *node {
 	return found
 }
 
-func (c *Cluster) master(t testing.TB) *node {
+func (c *Cluster) master(t testing.TB) *Node {
 	t.Helper()
-	var found *node
+	var found *Node
 	for _, n := range c.nodes {
 		ranges, err := redis.Values(n.ask(t, "CLUSTER", "SLOTS"))
 		if err != nil {
@@ -116,7 +117,7 @@ func (c *Cluster) master(t testing.TB) *node {
 			if _, err := redis.Scan(at[1:], &port, &id); err != nil {
 				return nil
 			}
-			i := slices.IndexFunc(c.nodes, func(n *node) bool { return n.id == id })
+			i := slices.IndexFunc(c.nodes, func(n *Node) bool { return n.id == id })
 			if i < 0 || found != nil && found != c.nodes[i] {
 				return nil
 			}
@@ -154,7 +155,7 @@ func (c *Cluster) Failover(t testing.TB) {
 	}, "the replica does not become the master")
 }
 
-func (c *Cluster) replica(t testing.TB, master *node) *node {
+func (c *Cluster) replica(t testing.TB, master *Node) *Node {
 	t.Helper()
 	for _, n := range c.nodes {
 		if info, _ := redis.String(n.ask(t, "INFO", "replication")); strings.Contains(info, "master_port:"+master.port()) {
@@ -166,7 +167,7 @@ func (c *Cluster) replica(t testing.TB, master *node) *node {
 }
 
 // AwaitMaster waits until another node than old is the master.
-func (c *Cluster) AwaitMaster(t testing.TB, old *node) {
+func (c *Cluster) AwaitMaster(t testing.TB, old *Node) {
 	t.Helper()
 	await(t, func() bool {
 		now := c.master(t)
@@ -175,7 +176,7 @@ func (c *Cluster) AwaitMaster(t testing.TB, old *node) {
 }
 
 // Restart starts a node again. It becomes a replica of the node that replaced it.
-func (n *node) Restart(t testing.TB) {
+func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	url := n.URL
 	n.Server = startAgain(t, n.args)
@@ -183,7 +184,7 @@ func (n *node) Restart(t testing.TB) {
 }
 
 // OtherMaster returns a master of other slots.
-func (c *Cluster) OtherMaster(t testing.TB) *node {
+func (c *Cluster) OtherMaster(t testing.TB) *Node {
 	t.Helper()
 	own := c.Master(t)
 	for _, n := range c.nodes {
@@ -197,7 +198,7 @@ func (c *Cluster) OtherMaster(t testing.TB) *node {
 
 // Reshard moves the keys of ClusterNamespace from the master to another one, as redis-cli
 // does: a few at a time, while commands go on.
-func (c *Cluster) Reshard(t testing.TB, to *node) {
+func (c *Cluster) Reshard(t testing.TB, to *Node) {
 	t.Helper()
 	from := c.Master(t)
 	to.must(t, "CLUSTER", "SETSLOT", c.slot, "IMPORTING", from.id)
@@ -210,7 +211,7 @@ func (c *Cluster) Reshard(t testing.TB, to *node) {
 		}
 		from.must(t, "MIGRATE", slices.Concat([]any{"127.0.0.1", to.port(), "", 0, 10_000, "KEYS"}, keys)...)
 	}
-	for _, n := range []*node{to, from} {
+	for _, n := range []*Node{to, from} {
 		n.must(t, "CLUSTER", "SETSLOT", c.slot, "NODE", to.id)
 	}
 	c.AwaitMaster(t, from)

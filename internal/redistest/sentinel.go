@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func (g *Group) AwaitReplica(t testing.TB) {
 	await(t, func() bool {
 		for _, s := range g.Sentinels {
 			state, err := redis.StringMap(s.ask(t, "SENTINEL", "master", MasterName))
-			if err != nil || state["flags"] != "master" || state["num-slaves"] != "1" || state["num-other-sentinels"] != fmt.Sprint(len(g.Sentinels)-1) {
+			if err != nil || state["flags"] != "master" || state["num-slaves"] != "1" || state["num-other-sentinels"] != strconv.Itoa(len(g.Sentinels)-1) {
 				return false
 			}
 			replicas, err := redis.Values(s.ask(t, "SENTINEL", "replicas", MasterName))
@@ -152,10 +153,10 @@ func (s *Server) ask(t testing.TB, command string, args ...any) (any, error) {
 	t.Helper()
 	c, err := redis.DialURL(s.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking %s: %w", s.URL, err)
 	}
 	defer c.Close()
-	return c.Do(command, args...)
+	return c.Do(command, args...) //nolint:wrapcheck // the server's answer
 }
 
 // await waits until is returns true.
