@@ -41,7 +41,7 @@ func TestCallbacksAreEnqueuedOnceDespiteKills(t *testing.T) {
 	finish := func() {
 		last := process(t, s, "WORKER_TEST_LAST=1")
 		require.NoError(t, last.Wait())
-		pruneKilled(t, s)
+		prune(t, s, recordedMux())
 	}
 	finish()
 	total := int64(len(jobs))

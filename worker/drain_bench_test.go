@@ -12,6 +12,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/batch"
 	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/worker"
 )
@@ -33,6 +34,39 @@ func BenchmarkDrain(b *testing.B) {
 			require.NoError(b, err)
 			w, err := worker.New(s.Client(b), mux, worker.Config{
 				Queues: []string{"exports"}, Concurrency: slots, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler),
+			})
+			require.NoError(b, err)
+			b.ReportAllocs()
+			b.ResetTimer()
+			require.NoError(b, w.Run(b.Context()))
+		})
+	}
+}
+
+// BenchmarkDrainBatch compares members of a batch with other jobs.
+func BenchmarkDrainBatch(b *testing.B) {
+	for _, member := range []bool{false, true} {
+		b.Run(fmt.Sprintf("member=%v", member), func(b *testing.B) {
+			s := redistest.Start(b)
+			client := s.Client(b)
+			exporter := resque.Define1[int64]("Exporter", "exports")
+			jobs := make([]resque.Job, b.N)
+			for i := range jobs {
+				jobs[i] = exporter.Job(int64(i))
+			}
+			if member {
+				all, err := batch.New(client, batch.Config{Success: resque.Job{Queue: "reports", Class: "Publish"}})
+				require.NoError(b, err)
+				require.NoError(b, all.Add(b.Context(), jobs...))
+				require.NoError(b, all.Seal(b.Context()))
+			} else {
+				_, err := client.EnqueueAll(b.Context(), jobs)
+				require.NoError(b, err)
+			}
+			mux := resque.NewMux()
+			mux.Handle(exporter.Handler(func(context.Context, int64) error { return nil }))
+			w, err := worker.New(client, mux, worker.Config{
+				Queues: []string{"exports"}, Concurrency: 25, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler),
 			})
 			require.NoError(b, err)
 			b.ReportAllocs()

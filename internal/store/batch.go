@@ -67,23 +67,38 @@ const (
 )
 
 // BatchKey is the key of a batch, under which the value of MemberEnded is seen.
-func (s *Store) BatchKey(id string) string { return s.keys.batch(id) }
+func (s *Store) BatchKey(id string) string { return s.memberKeys(id).batch }
 
 // MemberEnded counts the end of a member of a batch, and pushes the callbacks of the batch
 // if they are due. It must be the last expectation of an outcome. It is not met if a
 // callback is due and seen is not the text that names the callbacks' queues. The value is
 // then that text. ok is false if the text is not known.
 func (s *Store) MemberEnded(id string, n int64, how HowEnded, seen string, ok bool) Expectation {
-	e := &memberEnd{
-		keys: []any{s.keys.batch(id, batchEnded), s.keys.batch(id, batchFailed), s.keys.batch(id, batchAbandoned)},
-		args: []any{n, string(how), seen},
-	}
+	keys := s.memberKeys(id)
+	e := &memberEnd{keys: keys.bits, args: []any{n, string(how), seen}}
 	if ok {
 		queues := callbackQueues(seen)
 		e.keys = append(e.keys, s.closingKeys(id, queues)...)
 		e.args = append(e.args, id, queues[0], queues[1])
 	}
-	return Expectation{Key: s.keys.batch(id), member: e}
+	return Expectation{Key: keys.batch, member: e}
+}
+
+// memberKeys has the keys of a batch that each end of a member needs.
+type memberKeys struct {
+	id, batch string
+	bits      []any
+}
+
+// memberKeys returns the keys of a batch. Those of the last one are kept.
+func (s *Store) memberKeys(id string) *memberKeys {
+	if k := s.lastBatch.Load(); k != nil && k.id == id {
+		return k
+	}
+	bits := []any{s.keys.batch(id, batchEnded), s.keys.batch(id, batchFailed), s.keys.batch(id, batchAbandoned)}
+	k := &memberKeys{id: id, batch: s.keys.batch(id), bits: bits[:len(bits):len(bits)]}
+	s.lastBatch.Store(k)
+	return k
 }
 
 // closingKeys returns the keys that batch_close in batch.lua needs after those of the

@@ -116,6 +116,16 @@ local function batch_end(hash, at, more, arg)
     return nil -- the batch has expired or is over
   end
   local pending, failed, abandoned = tonumber(b[2]) or 0, tonumber(b[3]) or 0, tonumber(b[6]) or 0
+  if how == 'done' and failed == 0 and abandoned == 0 and not (b[4] and pending <= 1) then
+    -- This is what most members do: it saves half of the time.
+    local before = redis.pcall('SETBIT', KEYS[at], n, 1)
+    if type(before) == 'table' then
+      return batch_fault(hash, before)
+    elseif before == 0 then
+      redis.call('HINCRBY', hash, 'pending', -1)
+    end
+    return nil
+  end
   local bits, fault = {0, 0, 0}, nil
   for i, read in ipairs({true, failed > 0 or batch_failed[how] == 1, abandoned > 0 or batch_abandoned[how] == 1}) do
     if read then

@@ -220,7 +220,10 @@ local function run(effects, ours)
     local command, k, count = arg(), key(), tonumber(arg())
     local from, more = next_arg, next_key
     next_arg = from + count
-    local keys = (named[command] or command == 'BATCH') and more_keys(k, tonumber(ARGV[from]))
+    local keys = named[command] and more_keys(k, tonumber(ARGV[from]))
+    if command == 'BATCH' then
+      next_key = more + tonumber(ARGV[from])
+    end
     if status ~= 1 then
       -- it is only read
     elseif command == 'EXPECT' then
@@ -229,12 +232,13 @@ local function run(effects, ours)
       values = values or {}
       values[#values + 1] = type(value) == 'string' and value or 0
     elseif command == 'BATCH' then
-      local reply = not differs and batch_end(k, more, #keys - 1, from + 1) or nil
-      values = values or {}
-      values[#values + 1] = type(reply) == 'string' and reply or ''
-      differs = differs or type(reply) == 'string'
+      local reply = not differs and batch_end(k, more, next_key - more, from + 1) or nil
       if type(reply) == 'table' then
         status = reply.err
+      elseif reply or values then
+        values = values or {}
+        values[#values + 1] = reply or ''
+        differs = differs or reply ~= nil
       end
     elseif differs then
       status = values

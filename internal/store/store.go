@@ -30,6 +30,7 @@ type Store struct {
 	delays     combiner
 	pushesWith combiner // with what policies write
 	lastQueues atomic.Pointer[queueKeys]
+	lastBatch  atomic.Pointer[memberKeys]
 	lastClock  atomic.Pointer[clock]
 	lastLimits atomic.Pointer[limitKeys]
 }
