@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -81,6 +82,7 @@ func (a *Admissions) ask(ctx context.Context, job store.Candidate) (result store
 	defer a.pass()
 	var wait backoff.Backoff
 	for ctx.Err() == nil {
+		runtime.Gosched() // jobs that were reserved together wait together
 		batch := a.gather()
 		results, err := a.call(ctx, batch)
 		if err == nil {

@@ -85,7 +85,7 @@ end
 -- member returns the positions of the first and the last byte of the value of a member of a
 -- JSON object, or nil. Other members are not decoded.
 local function member(text, name)
-  local at = text:match('^%s*{%s*()"')
+  local at = text:find('"' .. name .. '"', 1, true) and text:match('^%s*{%s*()"')
   while at do
     local key_end = string_end(text, at)
     local from = key_end and text:match('^%s*:%s*()', key_end + 1)
