@@ -97,7 +97,7 @@ the record of its worker was removed, it is freed when a job gets none.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				all, err := limit.ListHeld(ctx, client)
+				all, _, err := limit.ListHeld(ctx, client, 0)
 				for _, h := range all {
 					env.printHeld(h, asJSON)
 				}

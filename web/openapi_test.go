@@ -58,6 +58,7 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"retry/:ts.json":            {"Jobs whose next attempt is due in one second", retryPage{}, "class queue args q from start checked found"},
 	"batches":                   {"Batches of jobs", batchesPage{}, "page"},
 	"batches/:id":               {"One batch", batchPage{}, ""},
+	"limits":                    {"Limits of queues, and who holds those of classes and keys", limitsPage{}, ""},
 	"stats":                     {"Statistics", statsPage{}, ""},
 	"stats/resque":              {"Statistics", statsPage{}, ""},
 	"stats/redis":               {"The server's INFO", statsPage{}, ""},

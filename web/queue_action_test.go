@@ -172,9 +172,16 @@ func TestLimitsOfQueuesAreShown(t *testing.T) {
 	present(t, page, "0 running, 5/s", "a rate alone")
 	present(t, s.get("/queues/exports").Body.String(), "2 of 2 running, 100/min", "on its own page")
 	present(t, s.get("/queues.json").Body.String(), `"Rate": "100/min"`, "JSON")
+	s.do("HSET", "resque:goresque:held:c:Exporter:7", "h~go:1-9:x", "gone")
+	page = s.get("/limits").Body.String()
+	present(t, page, "2 at once, 100/min", "a limit")
+	present(t, page, "not applied", "damage")
+	present(t, page, "Exporter:7", "a limit by key")
+	present(t, page, "held by nobody", "a place without a record")
 	s.do("DEL", "resque:goresque:limits")
 	s.do("SET", "resque:goresque:limits", "x")
 	assert.Equal(t, 200, s.get("/queues").Code)
+	present(t, s.get("/limits").Body.String(), "WRONGTYPE", "damage")
 }
 
 func TestQueuesSortFilterAndTrend(t *testing.T) {

@@ -34,6 +34,8 @@ type queueLimit struct {
 // Full reports whether no other job may run now.
 func (l queueLimit) Full() bool { return l.Concurrency > 0 && l.Running >= l.Concurrency }
 
+func isLimited(q resque.QueueState) bool { return q.Limit != nil }
+
 func limitOf(l *resque.QueueLimit) *queueLimit {
 	if l == nil {
 		return nil

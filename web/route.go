@@ -162,6 +162,7 @@ func (h *Dashboard) table() []route {
 		get("retry/:ts.json", h.retrySecond), get("retry/:ts.poll", h.retrySecond), get("retry/:ts", h.retrySecond),
 		get("batches", h.batches), get("batches.poll", h.batches), get("batches/:id.poll", h.batch), get("batches/:id", h.batch),
 		post("batches/:id/cancel", RightBulk, h.cancelBatch),
+		get("limits", h.limits), get("limits.poll", h.limits),
 		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
 		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),

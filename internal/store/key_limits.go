@@ -130,59 +130,71 @@ type HeldPlace struct {
 	Dead   bool // the job no longer runs: nobody holds the place
 }
 
-// HeldLimits returns the limits by key of which places are held, in the order of a SCAN.
-func (s *Store) HeldLimits(ctx context.Context) ([]HeldLimit, error) {
-	var all []HeldLimit
-	for cursor := ""; cursor != "0"; {
-		if cursor == "" {
-			cursor = "0"
-		}
+// HeldLimits returns the limits by key of which places are held, in the order of a SCAN. It
+// looks at about most parts of 1,000 keys, at all keys if most is 0, and reports whether
+// there are more.
+func (s *Store) HeldLimits(ctx context.Context, most int) (all []HeldLimit, more bool, err error) {
+	cursor := "0"
+	for parts := 1; ; parts++ {
 		keys, next, err := s.scan(ctx, cursor, heldPrefix+"c:")
 		if err != nil {
-			return nil, fmt.Errorf("looking for held limits: %w", err)
+			return nil, false, fmt.Errorf("looking for held limits: %w", err)
 		}
-		for _, key := range keys {
-			l, err := s.heldLimit(ctx, strings.TrimPrefix(key, heldPrefix))
-			if err != nil {
-				return nil, fmt.Errorf("reading who holds a limit: %w", err)
-			}
-			all = append(all, l)
+		found, err := s.heldLimits(ctx, keys)
+		if err != nil {
+			return nil, false, fmt.Errorf("reading who holds a limit: %w", err)
 		}
-		cursor = next
+		all = append(all, found...)
+		if cursor = next; cursor == "0" || parts == most {
+			return all, cursor != "0", nil
+		}
 	}
-	return all, nil
 }
 
 const heldPrefix = "goresque:held:"
 
-func (s *Store) heldLimit(ctx context.Context, name string) (HeldLimit, error) {
-	l := HeldLimit{Name: name}
+// heldLimits reads the limits of keys, in two round trips.
+func (s *Store) heldLimits(ctx context.Context, keys []string) ([]HeldLimit, error) {
+	all := make([]HeldLimit, len(keys))
+	if len(keys) == 0 {
+		return nil, nil
+	}
 	err := s.with(ctx, func(c conn) error {
-		replies, err := c.pipeline([]any{"HGETALL", s.keys.held(name)}, []any{"LLEN", s.keys.parked(name)}, []any{"PTTL", s.keys.limitPause(name)})
-		if err != nil {
-			return err
-		}
-		held, err := redis.StringMap(replies[0], nil)
-		if err != nil {
-			return err
-		}
-		l.Parked, _ = redis.Int64(replies[1], nil) // 0 for a key of another type
-		if ms, _ := redis.Int64(replies[2], nil); ms > 0 {
-			l.Paused = time.Duration(ms) * time.Millisecond
-		}
 		var commands [][]any
-		for worker, guard := range held {
-			l.Held = append(l.Held, HeldPlace{Worker: worker})
-			commands = append(commands, []any{"GETRANGE", s.keys.worker(worker), 0, len(guard) - 1})
+		for i, key := range keys {
+			name := strings.TrimPrefix(key, heldPrefix)
+			all[i].Name = name
+			commands = append(commands, []any{"HGETALL", s.keys.held(name)}, []any{"LLEN", s.keys.parked(name)}, []any{"PTTL", s.keys.limitPause(name)})
+		}
+		replies, err := c.pipeline(commands...)
+		if err != nil {
+			return err
+		}
+		var guards []string
+		commands = nil
+		for i := range all {
+			held, _ := redis.StringMap(replies[3*i], nil) // nothing for a key of another type
+			all[i].Parked, _ = redis.Int64(replies[3*i+1], nil)
+			if ms, _ := redis.Int64(replies[3*i+2], nil); ms > 0 {
+				all[i].Paused = time.Duration(ms) * time.Millisecond
+			}
+			for worker, guard := range held {
+				all[i].Held = append(all[i].Held, HeldPlace{Worker: worker})
+				guards = append(guards, guard)
+				commands = append(commands, []any{"GETRANGE", s.keys.worker(worker), 0, len(guard) - 1})
+			}
 		}
 		if replies, err = c.pipeline(commands...); err != nil {
 			return err
 		}
-		for i := range l.Held {
-			text, _ := redis.String(replies[i], nil)
-			l.Held[i].Dead = text != held[l.Held[i].Worker]
+		for i := range all {
+			for k := range all[i].Held {
+				text, _ := redis.String(replies[0], nil)
+				all[i].Held[k].Dead = text != guards[0]
+				replies, guards = replies[1:], guards[1:]
+			}
 		}
 		return nil
 	})
-	return l, err
+	return all, err
 }

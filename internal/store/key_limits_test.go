@@ -105,7 +105,7 @@ func TestKeyLimitIsPausedAndShown(t *testing.T) {
 		assert.Equal(t, store.NeedRefused, got[0].State)
 		assert.Len(t, got[0].Value, len("3600000000"))
 
-		all, err := f.HeldLimits(t.Context())
+		all, _, err := f.HeldLimits(t.Context(), 0)
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 		assert.Equal(t, "c:A", all[0].Name)

@@ -292,13 +292,11 @@ func (s *Store) noteLimits(names []string) {
 	s.lastLimits.Store(l)
 }
 
-var noLimits = &limitKeys{}
-
 // limitKeys returns the keys of the known limits for an exchange with queues.
 func (s *Store) limitKeys(queues *queueKeys) *limitKeys {
 	last := s.lastLimits.Load()
 	if last == nil || len(last.names) == 0 {
-		return noLimits
+		return &s.noLimits
 	}
 	if last.queues == queues {
 		return last

@@ -33,6 +33,7 @@ type Store struct {
 	lastBatch  atomic.Pointer[memberKeys]
 	lastClock  atomic.Pointer[clock]
 	lastLimits atomic.Pointer[limitKeys]
+	noLimits   limitKeys // stays empty
 }
 
 // scripts are the Lua scripts. Each has its contract in its file.

@@ -30,17 +30,17 @@ type Holder struct {
 }
 
 // ListHeld returns the limits of policies of which places are held, sorted by name. It
-// scans the keys of Redis, a few thousand at a time.
-func ListHeld(ctx context.Context, client *resque.Client) ([]Held, error) {
+// scans all keys of Redis, about 1,000 in a round trip. If parts is more than 0, it makes
+// at most so many round trips for that, and more reports whether there are more keys.
+func ListHeld(ctx context.Context, client *resque.Client, parts int) (all []Held, more bool, err error) {
 	from, err := storeOf(client)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	found, err := from.HeldLimits(ctx)
+	found, more, err := from.HeldLimits(ctx, parts)
 	if err != nil {
-		return nil, fmt.Errorf("limit: %w", err)
+		return nil, false, fmt.Errorf("limit: %w", err)
 	}
-	var all []Held
 	for _, l := range found {
 		if len(l.Held) == 0 { // freed since
 			continue
@@ -53,5 +53,6 @@ func ListHeld(ctx context.Context, client *resque.Client) ([]Held, error) {
 		all = append(all, h)
 	}
 	slices.SortFunc(all, func(a, b Held) int { return cmp.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(all, func(a, b Held) bool { return a.Name == b.Name }), nil // SCAN may return a key twice
+	all = slices.CompactFunc(all, func(a, b Held) bool { return a.Name == b.Name }) // SCAN may return a key twice
+	return all, more, nil
 }

@@ -83,7 +83,7 @@ func (f KeyFunc) of(job *policy.Job) string {
 
 func (f KeyFunc) validate() error {
 	if f == nil {
-		return errors.New("By is a nil KeyFunc")
+		return errors.New("nil limit.KeyFunc in By")
 	}
 	return nil
 }

@@ -229,7 +229,7 @@ func TestInvalidPoliciesAreRefusedAtTheStart(t *testing.T) {
 		"Concurrency is -1; it must not be negative":                         {limit.Policy{Concurrency: -1}},
 		"Rate: 0 jobs (it must be more than 0)":                              {limit.Policy{Rate: limit.PerMinute(0)}},
 		"Arg(0): arguments are counted from 1":                               {limit.Policy{Concurrency: 1, By: limit.Arg(0)}},
-		"By is a nil KeyFunc":                                                {limit.Policy{Concurrency: 1, By: limit.KeyFunc(nil)}},
+		"nil limit.KeyFunc in By":                                            {limit.Policy{Concurrency: 1, By: limit.KeyFunc(nil)}},
 		"limit.Policy given twice":                                           {limit.Policy{Concurrency: 1}, limit.Policy{Concurrency: 2}},
 	} {
 		func() {

@@ -23,15 +23,19 @@ func PerMinute(n int64) Rate { return Rate{n, time.Minute} }
 // PerHour returns the rate of n jobs in each hour.
 func PerHour(n int64) Rate { return Rate{n, time.Hour} }
 
-// units are the times that have a short name in the text of a rate.
-var units = []struct {
+// unit is a time that has a short name in the text of a rate.
+type unit struct {
 	name string
 	per  time.Duration
-}{{"s", time.Second}, {"min", time.Minute}, {"h", time.Hour}, {"day", 24 * time.Hour}}
+}
+
+func units() []unit {
+	return []unit{{"s", time.Second}, {"min", time.Minute}, {"h", time.Hour}, {"day", 24 * time.Hour}}
+}
 
 // String returns r as ParseRate reads it, such as "100/min" or "5/30s".
 func (r Rate) String() string {
-	for _, u := range units {
+	for _, u := range units() {
 		if r.Per == u.per {
 			return strconv.FormatInt(r.Jobs, 10) + "/" + u.name
 		}
@@ -45,7 +49,7 @@ func ParseRate(text string) (Rate, error) {
 	jobs, per, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseInt(jobs, 10, 64)
 	r := Rate{Jobs: n}
-	for _, u := range units {
+	for _, u := range units() {
 		if per == u.name {
 			r.Per = u.per
 		}

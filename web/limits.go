@@ -1,0 +1,73 @@
+package web
+
+import (
+	"time"
+
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/limit"
+)
+
+// limitsPage is the content of the page of limits.
+type limitsPage struct {
+	Queues []limitRow
+	Held   []heldRow
+	More   bool   // there are more keys than were looked at for Held
+	Damage string `json:",omitempty"` // why the limits of queues cannot be read
+}
+
+// limitRow is the limit of a queue.
+type limitRow struct {
+	Queue            string
+	Limit            string // such as "5 at once, 100/min"
+	Running, Waiting int64
+	Next             time.Duration // until the rate allows the next job
+	Damage           string        `json:",omitempty"` // why it is not applied
+}
+
+// heldRow is the limit of a class or a key of which places are held.
+type heldRow struct {
+	Name    string
+	Holders []holderRow
+	Waiting int64
+	Paused  time.Duration
+}
+
+type holderRow struct {
+	Worker string
+	Dead   bool // held by nobody
+}
+
+// heldParts is how many parts of the keys of Redis the page looks at.
+const heldParts = 20
+
+// limits has no counterpart in Ruby.
+func (h *Dashboard) limits(q *request) error {
+	content := limitsPage{}
+	states, err := limit.List(q.Context(), h.client)
+	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
+		content.Damage, err = err.Error(), nil // the page says so
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		row := limitRow{Queue: s.Queue, Limit: s.Limit.String(), Running: s.Running, Waiting: s.Waiting, Next: s.Next}
+		if s.Err != nil {
+			row.Damage = s.Err.Error()
+		}
+		content.Queues = append(content.Queues, row)
+	}
+	held, more, err := limit.ListHeld(q.Context(), h.client, heldParts)
+	if err != nil {
+		return err
+	}
+	content.More = more
+	for _, l := range held {
+		row := heldRow{Name: l.Name, Waiting: l.Waiting, Paused: l.Paused}
+		for _, holder := range l.Holders {
+			row.Holders = append(row.Holders, holderRow(holder))
+		}
+		content.Held = append(content.Held, row)
+	}
+	return h.show(q, "limits", t("Limits"), "limits", content)
+}
