@@ -49,7 +49,8 @@ func (h *Dashboard) batches(q *request) error {
 	at := q.number("page", 1, 1, 1<<30) - 1
 	found, total, err := batch.List(q.Context(), h.client, at*batchesAtOnce, batchesAtOnce)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
-		content.Damage, err = err.Error(), nil // the page says so
+		content.Damage = err.Error() // the page says so
+		err = nil
 	}
 	if err != nil {
 		return err
