@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -119,14 +120,18 @@ func BenchmarkDrainRetry(b *testing.B) {
 	}
 }
 
-// BenchmarkCluster compares a node of a cluster with a single server. An operation is one
-// job, from its push to its recorded end.
+// BenchmarkCluster compares a node of a cluster with a single server. Both have a replica,
+// which costs the same. An operation is one job, from its push to its recorded end.
 func BenchmarkCluster(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		start func() string
 	}{
-		{"single", func() string { return redistest.StartReal(b).URL }},
+		{"single", func() string {
+			s := redistest.StartReal(b)
+			redistest.StartReal(b, "--replicaof", "127.0.0.1", s.URL[strings.LastIndex(s.URL, ":")+1:])
+			return s.URL
+		}},
 		{"cluster", func() string { return redistest.StartCluster(b).URL }},
 	} {
 		url := c.start()
