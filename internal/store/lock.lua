@@ -11,7 +11,8 @@ local function fault(reply)
 end
 
 function locks.seconds()
-  return tonumber(redis.call('TIME')[1])
+  locks.now = locks.now or tonumber(redis.call('TIME')[1])
+  return locks.now
 end
 
 -- held reports whether a lock is held, other than with the given token if that is not ''.
@@ -30,13 +31,21 @@ end
 
 -- set takes a lock for ttl milliseconds after wait seconds. If the form is time, value is a
 -- number of seconds, which are added, and perhaps more text. It returns an error of
--- redis.pcall, or nil.
-function locks.set(k, form, value, ttl, wait)
+-- redis.pcall, or nil, and whether it has taken the lock. If free is true, it takes only a
+-- lock whose key does not exist.
+function locks.set(k, form, value, ttl, wait, free)
   if form == 'time' then
     local plus, rest = value:match('^(%-?%d+)(.*)$')
     value = string.format('%.0f', locks.seconds() + wait + tonumber(plus)) .. rest
   end
-  return fault(redis.pcall('SET', k, value, 'PX', string.format('%.0f', wait * 1000 + tonumber(ttl))))
+  ttl = string.format('%.0f', wait * 1000 + tonumber(ttl))
+  local reply
+  if free then
+    reply = redis.pcall('SET', k, value, 'PX', ttl, 'NX')
+  else
+    reply = redis.pcall('SET', k, value, 'PX', ttl)
+  end
+  return fault(reply), reply and true
 end
 
 -- own reports whether a lock belongs to a job that began age milliseconds ago. A lock that

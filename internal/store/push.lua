@@ -37,6 +37,23 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
+-- lock takes a lock. It returns nil, or 'held' or the text of an error. Most locks are
+-- free, so it looks only if it cannot take the lock.
+local function lock(k, wait, form, value, ttl)
+  local err, taken = locks.set(k, form, value, ttl, wait, true)
+  if not err and not taken then
+    local held
+    held, err = locks.held(k, form, '')
+    if held and not err then
+      return 'held'
+    end
+    err = err or locks.set(k, form, value, ttl, wait)
+  end
+  return err and err.err
+end
+
+local known = {} -- the queues that were added for earlier jobs
+
 -- effects runs the effects of a job that waits until it is due. It returns nil, or
 -- 'held' or the text of an error, and the position of the key; and the locks that it has
 -- taken.
@@ -47,14 +64,12 @@ local function effects(wait)
     local from = next_arg
     next_arg = from + count
     if not problem then
-      if command == 'LOCK' or command == 'UNLOCKED' then
+      if command == 'LOCK' then
+        problem = lock(KEYS[k], wait, ARGV[from], ARGV[from + 1], ARGV[from + 2])
+        taken[#taken + 1] = not problem and KEYS[k] or nil
+      elseif command == 'UNLOCKED' then
         local held, err = locks.held(KEYS[k], ARGV[from], '')
-        problem = held and 'held' or nil
-        if command == 'LOCK' and not held then
-          err = locks.set(KEYS[k], ARGV[from], ARGV[from + 1], ARGV[from + 2], wait)
-          taken[#taken + 1] = KEYS[k]
-        end
-        problem = err and err.err or problem
+        problem = err and err.err or held and 'held' or nil
       else
         local err = fault(redis.pcall(command, KEYS[k], unpack(ARGV, from, next_arg - 1)))
         problem = err and err.err
@@ -85,9 +100,13 @@ local function delay(second, name, list, locations, payload)
 end
 
 local function push(queue, list, command, payload)
-  local reply = redis.pcall('SADD', queues, queue)
-  if fault(reply) then
-    return 2, reply.err
+  local reply
+  if not known[queue] then
+    reply = redis.pcall('SADD', queues, queue)
+    if fault(reply) then
+      return 2, reply.err
+    end
+    known[queue] = true
   end
   reply = redis.pcall(command, KEYS[list], payload)
   if fault(reply) then
