@@ -33,7 +33,7 @@ func TestMarkOf(t *testing.T) {
 	}
 }
 
-func TestPayloadsWithoutAMarkCostNoAllocation(t *testing.T) {
+func TestPayloadsWithoutAMarkCostNoAllocation(t *testing.T) { //nolint:paralleltest // AllocsPerRun counts those of other tests
 	payload := []byte(`{"class":"Exporter","args":[1,{"batches":true}],"enqueued_at":1}`)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if _, ok := MarkOf(payload); ok {

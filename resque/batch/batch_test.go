@@ -313,7 +313,7 @@ func TestForeignMarksAreIgnored(t *testing.T) {
 		f.workOff(t)
 		assert.Equal(t, 11, f.times("Exporter"))
 		assert.Equal(t, before, f.status(t, b))
-		assert.EqualValues(t, 2, len(f.do(t, "KEYS", "resque:goresque:batch*").([]any))) //nolint:errcheck,forcetypeassert // its reply is a list
+		assert.EqualValues(t, 2, len(f.do(t, "KEYS", "resque:goresque:batch*").([]any))) //nolint:forcetypeassert // its reply is a list
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/require"
@@ -146,6 +145,3 @@ func (f *fixture) list(t *testing.T, key string) []string {
 	require.NoError(t, err)
 	return list
 }
-
-// patience is how long tests wait for what must happen.
-const patience = time.Minute

@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	everyFailure = resque.FailureFilter{All: true}
-	kept         = resque.RemoveOptions{Keep: time.Hour}
+	everyFailure = resque.FailureFilter{All: true}       //nolint:gochecknoglobals // a constant
+	kept         = resque.RemoveOptions{Keep: time.Hour} //nolint:gochecknoglobals // a constant
 )
 
 // A failure that is removed, in whatever way, counts as abandoned until it is restored.
@@ -191,6 +191,7 @@ func playModel(t *testing.T, f *fixture, r *rand.Rand) {
 		want := counts{total: int64(len(members))}
 		for _, m := range members {
 			switch m {
+			case succeeded:
 			case waiting:
 				want.pending++
 			case failedOnce:
