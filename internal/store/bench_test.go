@@ -92,3 +92,32 @@ func BenchmarkPush(b *testing.B) {
 		require.NoError(b, f.Push(b.Context(), "q", payload))
 	}
 }
+
+// BenchmarkReserveAndFinishByALimit is BenchmarkReserveAndFinish for a queue with a limit.
+func BenchmarkReserveAndFinishByALimit(b *testing.B) {
+	const slots = 25
+	workers := names("host~go:1-%d:q", slots)
+	f, refill := newFilledQueue(b, workers)
+	f.limit(b, "q", store.Limit{Concurrency: slots, Rate: 10_000_000, Per: 1000, Burst: 1_000_000})
+	_, err := f.Exchange(b.Context(), []string{"q"}, nil, f.slots("unknown")) // the store learns of the limit
+	require.NoError(b, err)
+	var finished []store.Outcome
+	b.ReportAllocs()
+	for done := 0; done < b.N; done += slots {
+		if done%50_000 < slots {
+			b.StopTimer()
+			refill(60_000)
+			b.StartTimer()
+		}
+		x, err := f.Exchange(b.Context(), []string{"q"}, finished, f.slots(workers...))
+		require.NoError(b, err)
+		if x.More {
+			continue
+		}
+		require.Len(b, x.Reserved, slots)
+		finished = finished[:0]
+		for _, r := range x.Reserved {
+			finished = append(finished, store.Outcome{Worker: r.Worker, Queue: r.Queue, Guard: r.Guard, Effects: f.Processed(r.Worker)})
+		}
+	}
+}
