@@ -43,6 +43,7 @@ func (e *end) freesAtBegin() bool {
 		return true
 	case Loner:
 		return e.Until != Done
+	case ResqueLock, LockTimeout, UniquenessWhile:
 	}
 	return e.Until == Begun
 }
@@ -54,6 +55,7 @@ func (e *end) locksPerformed() bool {
 		return true
 	case Uniqueness:
 		return e.Until == Done
+	case ResqueLock, Loner:
 	}
 	return false
 }

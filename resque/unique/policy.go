@@ -93,8 +93,6 @@ const (
 	//
 	// Ruby: while_executing of resque-uniqueness.
 	UniquenessWhile
-
-	styles // their number
 )
 
 // Until is when the lock of a queued job is freed.
@@ -147,7 +145,7 @@ func (p Policy) withDefaults(args []resque.Argument, known bool) (*end, error) {
 	}
 	wrong(e.For < time.Second || e.For > maxFor, "For is %v; it must be at least 1s, and at most 10 years", p.For)
 	wrong(e.Wait < time.Second || e.Wait > maxFor, "Wait is %v; it must be at least 1s, and at most 10 years", p.Wait)
-	wrong(p.Style < 0 || p.Style >= styles, "Style is %d; it must be one of the package's styles", p.Style)
+	wrong(p.Style < ResqueLock || p.Style > UniquenessWhile, "Style is %d; it must be one of the package's styles", p.Style)
 	wrong(p.Until < AsPlugin || p.Until > Done, "Until is %d; it must be unique.Begun or unique.Done", p.Until)
 	wrong(p.OnBusy < Later || p.OnBusy > Drop, "OnBusy is %d; it must be unique.Later or unique.Drop", p.OnBusy)
 	if p.Until != AsPlugin {

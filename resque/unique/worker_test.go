@@ -62,7 +62,7 @@ func TestStylesLockAsThePlugins(t *testing.T) {
 					j := resque.Define1[int]("J", "work", test.p)
 					mux := resque.NewMux()
 					mux.Handle(j.Handler(func(context.Context, int) error {
-						got.performed = lockKeys(t, s.Conn(t))
+						got.performed = lockKeys(t, s.Conn(t)) //nolint:contextcheck // of the test
 						if fails {
 							return errBoom
 						}
@@ -104,7 +104,7 @@ func TestRetriesKeepTheLock(t *testing.T) {
 			if attempts++; attempts == 1 {
 				return resque.Snooze(0)
 			}
-			receipt, err := client.Enqueue(t.Context(), j.Job(1))
+			receipt, err := client.Enqueue(t.Context(), j.Job(1)) //nolint:contextcheck // of the test
 			assert.NoError(t, err)
 			assert.Equal(t, resque.Duplicate, receipt.State, attempts)
 			return errBoom
