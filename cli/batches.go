@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,15 +90,16 @@ func (e *Env) listBatches(ctx context.Context, client *resque.Client, limit int6
 
 // batchLine returns a batch on one line.
 func batchLine(b batch.Status) string {
-	line := fmt.Sprintf("%s  %-9s  %d of %d ended", b.ID, b.State(), b.Ended(), b.Total)
+	parts := []string{fmt.Sprintf("%s  %-9s  %d of %d ended", b.ID, b.State(), b.Ended(), b.Total)}
 	for _, c := range []struct {
 		n    int64
 		what string
 	}{{b.Failed, "failed"}, {b.Abandoned, "abandoned"}, {b.Skipped, "skipped"}} {
 		if c.n > 0 {
-			line += fmt.Sprintf(", %d %s", c.n, c.what)
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
 	}
+	line := strings.Join(parts, ", ")
 	if b.Description != "" {
 		line += "  " + oneLine(b.Description, 60)
 	}

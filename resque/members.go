@@ -34,20 +34,20 @@ func (m members) count(ctx context.Context, s *store.Store, how store.HowEnded) 
 // hasPending reports whether a batch waits for members. Then queues cannot be cleared
 // without looking at their jobs.
 func hasPending(ctx context.Context, s *store.Store) (bool, error) {
-	any, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Pending > 0 })
-	return any, wrapped(err)
+	found, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Pending > 0 })
+	return found, wrapped(err)
 }
 
 // hasFailed reports whether a batch has failed members whose failures were not removed.
 func hasFailed(ctx context.Context, s *store.Store) (bool, error) {
-	any, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Failed > b.Abandoned })
-	return any, wrapped(err)
+	found, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Failed > b.Abandoned })
+	return found, wrapped(err)
 }
 
 // trashed returns the members in a trash, which is about to be restored.
 func trashed(ctx context.Context, s *store.Store, token string) (members, error) {
-	any, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Abandoned > 0 })
-	if err != nil || !any {
+	found, err := s.AnyBatch(ctx, func(b store.BatchState) bool { return b.Abandoned > 0 })
+	if err != nil || !found {
 		return nil, wrapped(err)
 	}
 	m := members{}

@@ -45,7 +45,8 @@ func (h *Dashboard) limits(q *request) error {
 	content := limitsPage{}
 	states, err := limit.List(q.Context(), h.client)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
-		content.Damage, err = err.Error(), nil // the page says so
+		content.Damage = err.Error() // the page says so
+		err = nil
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@
 package worker_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -60,6 +59,6 @@ func TestCallbacksAreEnqueuedOnceDespiteKills(t *testing.T) {
 	finish()
 	requireBatch(t, s, b, batch.Status{Total: total})
 	assert.Equal(t, []any{[]byte(`{"class":"Report","args":[]}`), []byte(`{"class":"Publish","args":[]}`)},
-		do(t, c, "LRANGE", "resque:queue:reports", 0, -1), fmt.Sprint(total))
+		do(t, c, "LRANGE", "resque:queue:reports", 0, -1), "of %d members", total)
 	requireGone(t, c)
 }

@@ -25,9 +25,10 @@ import (
 // The limits of TestLimitsHoldDespiteKills.
 const queueLimit, keyLimit, limitedKeys = 3, 2, 4
 
-// counts is an oracle: it counts the running jobs of a limit, by process, and notes how many
+// counts returns an oracle: it counts the running jobs of a limit, by process, and notes how many
 // there were at most. KEYS: the counts, the maximum. ARGV: the process, 1 or -1.
-var counts = redis.NewScript(2, `
+func counts() *redis.Script {
+	return redis.NewScript(2, `
 redis.call('HINCRBY', KEYS[1], ARGV[1], ARGV[2])
 local sum = 0
 for _, n in ipairs(redis.call('HVALS', KEYS[1])) do
@@ -36,8 +37,10 @@ end
 if sum > tonumber(redis.call('GET', KEYS[2]) or 0) then
   redis.call('SET', KEYS[2], sum)
 end`)
+}
 
 func limitedMux(rdb *resque.Redis) *resque.Mux {
+	script := counts()
 	perform := func(ctx context.Context, name, id string) error {
 		c, err := rdb.Conn(ctx)
 		if err != nil {
@@ -45,7 +48,7 @@ func limitedMux(rdb *resque.Redis) *resque.Mux {
 		}
 		defer c.Close()
 		count := func(n int) error {
-			_, err := counts.Do(c, "oracle:"+name, "most:"+name, os.Getpid(), n)
+			_, err := script.Do(c, "oracle:"+name, "most:"+name, os.Getpid(), n)
 			return err
 		}
 		if err := count(1); err != nil {
