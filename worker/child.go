@@ -89,7 +89,7 @@ func performInChild(ctx context.Context, handler resque.Handler, given fork.Job,
 	report := reportOf(job, unknown, err)
 	report.Final, report.Snooze, report.Wait = verdict.Final, verdict.Snooze, verdict.Wait
 	report.Handled, report.Killed, report.Rule, report.Pause = verdict.Handled, verdict.Killed, verdict.Rule, verdict.Pause
-	report.Return = verdict.Return
+	report.Return, report.Progress, report.Interrupted = verdict.Return, verdict.Progress, verdict.Interrupted
 	if wrong != nil {
 		report.Error += fmt.Sprintf(" (and a policy failed: %v)", wrong)
 	}
@@ -158,7 +158,10 @@ type childError struct{ report fork.Report }
 
 func (e *childError) verdict() policy.Verdict {
 	r := e.report
-	return policy.Verdict{Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule, Pause: r.Pause, Return: r.Return}
+	return policy.Verdict{
+		Final: r.Final, Snooze: r.Snooze, Wait: r.Wait, Handled: r.Handled, Killed: r.Killed, Rule: r.Rule, Pause: r.Pause, Return: r.Return,
+		Progress: r.Progress, Interrupted: r.Interrupted,
+	}
 }
 
 func (e *childError) Error() string         { return e.report.Error }

@@ -162,6 +162,8 @@ func (d *decision) recorded() (after func()) {
 		d.log.Info("job not performed: a policy refused it", attrs...)
 	case d.given.Kind == policy.Snoozed:
 		d.log.Info("job snoozed: it asked to be performed again", attrs...)
+	case d.given.Verdict.Interrupted && d.ending.Again != nil:
+		d.log.Info("job interrupted: it goes on later, because the worker is stopping", attrs...)
 	case d.ending.Again != nil:
 		d.log.Warn("job failed, retrying", append(attrs, "err", d.err)...)
 	case d.ending.Verdict.Handled:

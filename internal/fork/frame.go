@@ -64,6 +64,9 @@ type Report struct {
 	Rule    int
 	Pause   bool
 	Wait    *time.Duration
+
+	Progress    json.RawMessage
+	Interrupted bool
 }
 
 // frame is a frame from a child. Its Report is set for frameEnded.

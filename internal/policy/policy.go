@@ -166,6 +166,13 @@ type Verdict struct {
 	// Rule is the number of the rule that applies, from 1, if the policy has rules; 0 if
 	// none does.
 	Rule int `json:",omitempty"`
+
+	// Progress is what a policy notes in Judge about the progress of the job, for its method
+	// End.
+	Progress json.RawMessage `json:",omitempty"`
+	// Interrupted means that the job has saved its progress in Progress because the worker
+	// stops. It is then also Handled.
+	Interrupted bool `json:",omitempty"`
 }
 
 // Judge returns the verdict on a job that failed with err. v is that of err itself: see

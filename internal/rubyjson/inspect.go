@@ -39,6 +39,10 @@ func AppendInspected(dst []byte, args []json.RawMessage) []byte {
 	return append(dst, ']')
 }
 
+// AppendInspect appends what Ruby's inspect returns for a value, which is valid JSON. Objects
+// are written as in AppendJoined.
+func AppendInspect(dst, raw []byte) []byte { return appendInspect(dst, raw) }
+
 // appendToS appends the result of to_s or, for an array, of join.
 func appendToS(dst, raw []byte, separator string) []byte {
 	switch text, isText := Text(raw); {

@@ -14,11 +14,12 @@ import (
 
 // advance is the change of a job's data from one attempt to the next.
 type advance struct {
-	exceptions string // the key in exception_executions
+	exceptions string // the key in exception_executions; "" counts none
 	now        time.Time
 	wait       time.Duration
 	queue      string // "" keeps the current queue
 	priority   *int   // nil keeps the current priority
+	progress   *progress
 }
 
 // edit replaces the bytes from start to end.
@@ -29,7 +30,7 @@ type edit struct {
 
 // next returns the payload of the next attempt. It changes only the members that Rails
 // changes and copies all other bytes. It does not add missing members, except
-// executions, which Rails uses to count attempts.
+// executions, which Rails uses to count attempts, and those of a job with steps.
 //
 // Ruby: ActiveJob::Exceptions#retry_job and ActiveJob::Core#serialize.
 func (a advance) next(payload []byte) ([]byte, error) {
@@ -37,8 +38,8 @@ func (a advance) next(payload []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	edits := slices.Concat(a.executions(o), a.counts(o), a.times(o), a.place(o))
-	slices.SortFunc(edits, func(x, y edit) int { return cmp.Compare(x.start, y.start) })
+	edits := slices.Concat(a.executions(o), a.counts(o), a.times(o), a.place(o), a.steps(o))
+	slices.SortStableFunc(edits, func(x, y edit) int { return cmp.Compare(x.start, y.start) })
 	start := dataStart(payload)
 	out := make([]byte, 0, len(payload)+64)
 	done := 0
@@ -94,6 +95,9 @@ func (a advance) executions(o object) []edit {
 // counts returns the edit that counts the exception. If exception_executions is not an
 // object, attempts are counted by executions only: see Retry.attempts.
 func (a advance) counts(o object) []edit {
+	if a.exceptions == "" {
+		return nil
+	}
 	m := o.last("exception_executions")
 	raw := m.Value(o.raw)
 	members, ok := rubyjson.Members(raw)
@@ -127,6 +131,26 @@ func (a advance) times(o object) []edit {
 	return append(
 		o.replace("enqueued_at", quoted(a.now.UTC().Format(layout))),
 		o.replace("scheduled_at", quoted(a.now.Add(a.wait).UTC().Format(timeLayout)))...)
+}
+
+// steps returns the edits of the members of a job with steps. executions is before them.
+//
+// Ruby: ActiveJob::Continuable#serialize.
+func (a advance) steps(o object) (edits []edit) {
+	if a.progress == nil {
+		return nil
+	}
+	set := func(name string, with []byte) {
+		if replaced := o.replace(name, with); replaced != nil {
+			edits = append(edits, replaced...)
+			return
+		}
+		end := bytes.LastIndexByte(o.raw, '}')
+		edits = append(edits, edit{end, end, slices.Concat([]byte(`,"`+name+`":`), with)})
+	}
+	set("continuation", a.progress.Continuation)
+	set("resumptions", strconv.AppendInt(nil, int64(a.progress.Resumptions), 10))
+	return edits
 }
 
 func (a advance) place(o object) (edits []edit) {

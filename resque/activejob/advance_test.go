@@ -104,14 +104,20 @@ func FuzzNextAttempt(f *testing.F) {
 			return
 		}
 		priority := 1
-		next, err := advance{exceptions: "[<é\n\">]", now: time.Unix(0, 0), queue: "q", priority: &priority}.next(payload)
+		next, err := advance{
+			exceptions: "[<é\n\">]", now: time.Unix(0, 0), queue: "q", priority: &priority,
+			progress: &progress{Continuation: []byte(`{"completed":["<"]}`), Resumptions: 3},
+		}.next(payload)
 		require.NoError(t, err)
 		after, err := envelopeOf(next)
 		require.NoError(t, err, "%s", next)
 		assert.Equal(t, o.count("executions")+1, after.count("executions"), "%s", next)
+		continuation, _ := after.get("continuation")
+		assert.Equal(t, `{"completed":["<"]}`, string(continuation))
+		assert.Equal(t, 3, after.count("resumptions"))
 		for _, m := range o.members { // the others are as they were
 			switch m.Name {
-			case "executions", "exception_executions", "enqueued_at", "scheduled_at", "queue_name", "priority":
+			case "executions", "exception_executions", "enqueued_at", "scheduled_at", "queue_name", "priority", "continuation", "resumptions":
 				continue
 			}
 			was, _ := o.get(m.Name)

@@ -3,6 +3,7 @@ package activejob
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/goresque/goresque/internal/rubyjson"
@@ -66,7 +67,7 @@ func DataOf(job *resque.Payload) (data Data, ok bool) {
 	return data, true
 }
 
-// Member returns any member of the job's data, such as continuation, with its bytes in
+// Member returns any member of the job's data, such as resumptions, with its bytes in
 // the payload. ok is false if there is no such member.
 func (d Data) Member(name string) (raw json.RawMessage, ok bool) { return d.envelope.get(name) }
 
@@ -94,15 +95,14 @@ func (o object) time(name string) time.Time {
 	return t
 }
 
-// wrapper returns the wrapper by which a mux finds the Rails jobs.
-func wrapper() *resque.Wrapper {
-	return &resque.Wrapper{Class: JobWrapper, Unwrap: unwrap, Wrap: wrap}
-}
-
-func wrap(job resque.Job) resque.Job {
-	wrapped := Job{Class: job.Class, Queue: job.Queue, Args: job.Args}.Resque()
-	job.Class, job.Args = wrapped.Class, wrapped.Args
-	return job
+// wrapper returns the wrapper by which a mux finds the Rails jobs of a class with settings.
+func wrapper(settings []resque.Setting) *resque.Wrapper {
+	steps := slices.ContainsFunc(settings, func(s resque.Setting) bool { _, ok := s.(Continuable); return ok })
+	return &resque.Wrapper{Class: JobWrapper, Unwrap: unwrap, Wrap: func(job resque.Job) resque.Job {
+		wrapped := Job{Class: job.Class, Queue: job.Queue, Args: job.Args, Continuable: steps}.Resque()
+		job.Class, job.Args = wrapped.Class, wrapped.Args
+		return job
+	}}
 }
 
 // unwrap returns the Rails job inside job.

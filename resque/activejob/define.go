@@ -8,13 +8,17 @@ import (
 )
 
 // definition wraps a definition of package resque, which holds the settings.
-type definition struct{ plain resque.Definition0 }
+type definition struct {
+	plain   resque.Definition0
+	wrapper *resque.Wrapper
+}
 
 func define(class, queue string, settings []resque.Setting) definition {
 	if class == "" || queue == "" {
 		panic(fmt.Sprintf("activejob: Define: a class and a queue are needed, got %q, %q", class, queue))
 	}
-	return definition{resque.DefineWrapped(class, queue, wrapper(), settings...)}
+	wrapper := wrapper(settings)
+	return definition{resque.DefineWrapped(class, queue, wrapper, settings...), wrapper}
 }
 
 // Class returns the name of the Rails class.
@@ -28,7 +32,7 @@ func (d definition) Queue() string { return d.plain.Queue() }
 // tools that use a definition through an interface.
 func (d definition) UncheckedJob(args ...any) resque.Job { return d.job(args...) }
 
-func (d definition) job(args ...any) resque.Job { return wrap(d.plain.UncheckedJob(args...)) }
+func (d definition) job(args ...any) resque.Job { return d.wrapper.Wrap(d.plain.UncheckedJob(args...)) }
 
 func (d definition) route(none bool, targets func() []any, perform resque.HandlerFunc) resque.Route {
 	if none {
@@ -36,7 +40,7 @@ func (d definition) route(none bool, targets func() []any, perform resque.Handle
 	}
 	r := d.plain.UncheckedHandler(perform)
 	r.Check = func(job *resque.Payload) error { return Bind(job, targets()...) }
-	r.Wrapper = wrapper()
+	r.Wrapper = d.wrapper
 	return r
 }
 
@@ -45,6 +49,6 @@ func (d definition) route(none bool, targets func() []any, perform resque.Handle
 // panics if a setting is invalid.
 func Route(class string, fn func(ctx context.Context, job *resque.Payload) error, settings ...resque.Setting) resque.Route {
 	r := resque.NewRoute(class, fn, settings...)
-	r.Wrapper = wrapper()
+	r.Wrapper = wrapper(settings)
 	return r
 }

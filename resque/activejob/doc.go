@@ -19,5 +19,6 @@
 // [Bind] and [Values] decode arguments into Go values. Enqueued arguments keep the
 // difference between a symbol and a string. A hash is a [Hash], a map or a struct, and
 // keyword arguments are [Keywords]. [FromContext] returns the rest of the job's data,
-// such as its id. [Retry] is the counterpart of retry_on.
+// such as its id. [Retry] is the counterpart of retry_on, and [Step] that of step in a
+// Continuable job of Rails 8.1.
 package activejob

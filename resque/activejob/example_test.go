@@ -207,3 +207,43 @@ func ExampleInside() {
 	// to be enqueued: ExportJob [42]
 	// vetoed <nil>
 }
+
+// A job that Rails has interrupted in its second step goes on there.
+func ExampleStep() {
+	importJob := activejob.Define1[int]("ImportJob", "imports", activejob.Continuable{})
+	mux := resque.NewMux()
+	mux.Handle(importJob.Handler(func(ctx context.Context, rows int) error {
+		if err := activejob.Step(ctx, "validate", func(*activejob.Cursor) error {
+			fmt.Println("validating")
+			return nil
+		}); err != nil {
+			return err
+		}
+		return activejob.StepFrom(ctx, "rows", 1, func(c *activejob.Cursor) error {
+			var row int
+			if err := c.Get(&row); err != nil {
+				return err
+			}
+			for ; row <= rows; row++ {
+				fmt.Println("storing row", row)
+				if err := c.Set(row + 1); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}))
+
+	payload := `{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"ImportJob","arguments":[5],
+		"continuation":{"completed":["validate"],"current":["rows",4]},"resumptions":0}]}`
+	job, err := resque.ParsePayload("imports", []byte(payload))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(resque.Perform(context.Background(), mux, job))
+	// Output:
+	// storing row 4
+	// storing row 5
+	// <nil>
+}

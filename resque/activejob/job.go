@@ -3,6 +3,7 @@ package activejob
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -39,6 +40,10 @@ type Job struct {
 	//
 	// Ruby: set(wait_until: …).
 	ScheduledAt time.Time
+
+	// Continuable is set for a job of a class that includes ActiveJob::Continuable in Rails.
+	// Definitions with the setting [Continuable] set it.
+	Continuable bool
 }
 
 // Resque returns the job for a client to enqueue. It sets the default id and time, so
@@ -100,6 +105,10 @@ func (e envelope) AppendRuby(dst []byte, at rubyjson.Place) ([]byte, error) {
 	m.add("timezone", orNil(e.Timezone))
 	m.add("enqueued_at", stamp(e.EnqueuedAt))
 	m.add("scheduled_at", stamp(e.ScheduledAt))
+	if e.Continuable {
+		m.add("continuation", json.RawMessage(`{"completed":[]}`))
+		m.add("resumptions", 0)
+	}
 	if m.err != nil {
 		return dst, m.err
 	}

@@ -64,7 +64,7 @@ func (p rules) Join(later policy.Policy) (joined policy.Policy, ok bool) {
 // Ruby: ActiveSupport::Rescuable#rescue_with_handler.
 func (p rules) Judge(payload []byte, err error, v *policy.Verdict) {
 	data, ok := DataOf(&resque.Payload{Raw: payload})
-	if !ok {
+	if p := progressOf(*v); !ok || p != nil && p.Resume {
 		return
 	}
 	if v.Rule = p.find(err); v.Rule > 0 && !v.Final {
@@ -196,7 +196,7 @@ func (r *Retry) end(job *policy.Job, e *policy.Ending) {
 	if wait > 0 {
 		now = job.Now()
 	}
-	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority}.next(job.Payload)
+	payload, err := advance{r.key(), now, wait, r.Queue, r.Priority, progressOf(e.Verdict)}.next(job.Payload)
 	if err != nil { // not expected: Judge has read the payload
 		e.Verdict.Handled = false
 		e.Notes = append(e.Notes, "retry", err.Error())

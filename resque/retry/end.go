@@ -41,7 +41,7 @@ func (p end) Attempts([]byte) int64 { return p.attempts() }
 //
 // Ruby: Resque::Plugins::Retry#after_perform_retry and #on_failure_retry.
 func (p end) End(job *policy.Job, e *policy.Ending) {
-	if !e.Kind.IsAttempt() {
+	if !e.Kind.IsAttempt() || e.Again != nil { // a policy before this one performs it again
 		return
 	}
 	id := p.id(job)
