@@ -108,7 +108,7 @@ func TestNoJobIsLostToKillsOfRedis(t *testing.T) {
 		eventually(t, func() bool { return book.count() > before+100+rand.IntN(300) }, "nothing is performed")
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 		<-time.After(time.Duration(rand.IntN(300)) * time.Millisecond)
-		pid = redistest.StartReal(t, append([]string{"--port", port}, durable...)...).PID
+		pid = redistest.StartAgain(t, append([]string{"--port", port}, durable...)...).PID
 	}
 	before := book.count()
 	eventually(t, func() bool { return book.count() > before+100 }, "nothing is performed any more")

@@ -80,7 +80,7 @@ func TestWorkerSurvivesAKilledRedis(t *testing.T) {
 	<-dead
 	eventually(t, func() bool { return log.count("redis is away") == 1 }, "the worker has not noticed")
 	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "redis://"), ":")
-	redistest.StartReal(t, append([]string{"--port", port}, durable...)...)
+	redistest.StartAgain(t, append([]string{"--port", port}, durable...)...)
 	<-c.done
 	eventually(t, func() bool { return number(t, server.Conn(t), "resque:stat:processed") == jobs }, "not all ends arrived")
 	cancel()

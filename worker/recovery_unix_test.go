@@ -225,7 +225,7 @@ func (p *faulty) rest(t *testing.T, count int) {
 func (p *faulty) restart(t *testing.T) {
 	t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.server.URL, "redis://"), ":")
-	p.server.PID = redistest.StartReal(t, append([]string{"--port", port}, p.args...)...).PID
+	p.server.PID = redistest.StartAgain(t, append([]string{"--port", port}, p.args...)...).PID
 }
 
 // ask sends a command on a new connection and closes it.

@@ -123,7 +123,7 @@ func (w *world) killRedis() {
 	w.t.Helper()
 	require.NoError(w.t, syscall.Kill(w.server.PID, syscall.SIGKILL))
 	port := w.server.URL[strings.LastIndex(w.server.URL, ":")+1:]
-	w.server.PID = redistest.StartReal(w.t, append([]string{"--port", port}, w.args...)...).PID
+	w.server.PID = redistest.StartAgain(w.t, append([]string{"--port", port}, w.args...)...).PID
 }
 
 // do runs a command on the server, past the proxy.

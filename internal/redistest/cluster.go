@@ -179,7 +179,7 @@ func (c *Cluster) AwaitMaster(t testing.TB, old *Node) {
 func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	url := n.URL
-	n.Server = startAgain(t, n.args)
+	n.Server = StartAgain(t, n.args...)
 	n.URL = url
 }
 

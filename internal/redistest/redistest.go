@@ -146,9 +146,9 @@ func startReal(t testing.TB, path string, args []string) *Server {
 	return nil
 }
 
-// startAgain runs a server whose arguments have a port. On a busy machine the system may
-// take a while to free the port of a server that was killed.
-func startAgain(t testing.TB, args []string) *Server {
+// StartAgain runs a redis-server on the port of one that was killed; args have the port. On
+// a busy machine the system may take a while to free it.
+func StartAgain(t testing.TB, args ...string) *Server {
 	t.Helper()
 	path, err := serverPath(t)
 	require.NoError(t, err)

@@ -139,7 +139,7 @@ func (g *Group) AwaitMaster(t testing.TB, old string) {
 // Restart starts the server of a port again, as a replica of the master.
 func (g *Group) Restart(t testing.TB, port string) {
 	t.Helper()
-	g.servers[port] = startAgain(t, append(append([]string{}, g.args...), "--replicaof", "127.0.0.1", g.Master(t), "--port", port))
+	g.servers[port] = StartAgain(t, append(append([]string{}, g.args...), "--replicaof", "127.0.0.1", g.Master(t), "--port", port)...)
 	g.servers[port].URL = "redis://127.0.0.1:" + port
 }
 
