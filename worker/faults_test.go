@@ -145,11 +145,18 @@ func TestJobsReservedDuringAStopAreReturned(t *testing.T) {
 			c := newTally(8)
 			w := newWorker(t, behind, c.mux(), worker.Config{Queues: []string{"exports"}, Concurrency: slots})
 			require.NoError(t, w.Run(ctx))
-			begun := len(c.times) // the jobs that an earlier call brought
-			require.LessOrEqual(t, begun, slots-1)
-			require.ElementsMatch(t, before[begun:], queue(t, server, "exports"))
+			var left []string // without the jobs that an earlier call brought and that began
+			for i, payload := range before {
+				if c.times[int64(i+1)] == 0 {
+					left = append(left, payload)
+				}
+			}
+			require.GreaterOrEqual(t, len(left), len(before)-slots+1)
+			require.ElementsMatch(t, left, queue(t, server, "exports"))
 			requireGone(t, server.Conn(t))
-			require.Equal(t, before[begun:], queue(t, server, "exports"), "not in the order they had")
+			if slots == 1 { // with more, a job of an earlier call may return later than others
+				require.Equal(t, left, queue(t, server, "exports"), "not in the order they had")
+			}
 		})
 	}
 }
