@@ -64,6 +64,10 @@ func (r *registry) enter(ctx context.Context) ([]string, error) {
 
 // take registers one id, unless a twin has it.
 func (r *registry) take(ctx context.Context, id string, twin bool) error {
+	own := r.token
+	if r.presence == nil {
+		own = ""
+	}
 	const tries = 3 // another process may be pruning the same dead worker
 	for range tries {
 		taken, err := r.backend.Register(ctx, []string{id}, time.Now(), r.cfg.intervals(), false)
@@ -77,7 +81,7 @@ func (r *registry) take(ctx context.Context, id string, twin bool) error {
 		if twin {
 			return nil
 		}
-		alive, err := r.dead.takeOver(ctx, id, r.presence != nil)
+		alive, err := r.dead.takeOver(ctx, id, own)
 		if err != nil || alive {
 			return err
 		}

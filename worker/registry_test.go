@@ -60,6 +60,44 @@ func TestWorkersWithoutNamedConnectionKeepTheirTwins(t *testing.T) {
 	}
 }
 
+// early is a store whose Redis does not show the connections of twins yet when a worker
+// looks for one.
+type early struct{ *store.Store }
+
+func (early) Present(context.Context, string) (tokens []string, ok bool, err error) {
+	return nil, true, nil
+}
+
+// A twin announces itself and registers after this worker has looked for twins. It keeps
+// its id and its job.
+func TestTwinThatStartsAtTheSameTimeKeepsItsID(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	st := store.New(s.Open(t))
+	cfg, err := Config{Queues: []string{"exports"}, Logger: slog.New(slog.DiscardHandler)}.withDefaults()
+	require.NoError(t, err)
+	own, err := thisProcess()
+	require.NoError(t, err)
+	presence, err := st.Announce(t.Context(), own.process(), "twin")
+	require.NoError(t, err)
+	t.Cleanup(presence.Close)
+	twin := own.slot(1, 1, cfg.Queues)
+	_, err = st.Register(t.Context(), []string{twin}, time.Now(), store.Intervals{}, false)
+	require.NoError(t, err)
+	c := s.Conn(t)
+	_, err = c.Do("SET", "resque:worker:"+twin, recorded)
+	require.NoError(t, err)
+
+	r := &registry{backend: early{st}, dead: newSweeper(s.Client(t), st, nil, cfg), cfg: cfg, beaten: func(context.Context) {}}
+	ids, err := r.enter(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{own.slot(2, 1, cfg.Queues)}, ids)
+	record, err := redis.String(c.Do("GET", "resque:worker:"+twin))
+	require.NoError(t, err, "the twin's job is gone")
+	assert.Equal(t, recorded, record)
+	require.NoError(t, r.leave(t.Context()))
+}
+
 func TestLeavingDoesNotReturnPerformedJobs(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

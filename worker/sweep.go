@@ -185,14 +185,19 @@ func (s *sweeper) isNews(ctx context.Context, action string, err error) bool {
 }
 
 // takeOver prunes a worker whose id this process wants, and reports whether it may be
-// alive. Its process is dead if it has no connection. If Redis refuses to list
-// connections, or if named is false, this is unknown: this process could not name its
-// connection, so the other one may have had the same problem. Then the caller uses another
-// id at once, and does not wait for as long as a sweeper must watch a heartbeat.
-func (s *sweeper) takeOver(ctx context.Context, id string, named bool) (alive bool, err error) {
+// alive. Its process is dead if it has no connection; that with the token own is of this
+// process. If Redis refuses to list connections, or if own is empty, this is unknown: this
+// process could not name its connection, so the other one may have had the same problem.
+// Then the caller uses another id at once, and does not wait for as long as a sweeper must
+// watch a heartbeat.
+func (s *sweeper) takeOver(ctx context.Context, id, own string) (alive bool, err error) {
 	process, _ := processOf(id)
-	if _, known, err := s.backend.Connected(ctx, []string{process}); err != nil || !known || !named {
+	open, known, err := s.backend.Connected(ctx, []string{process})
+	if err != nil || !known || own == "" {
 		return true, err
+	}
+	if slices.ContainsFunc(open[process], func(token string) bool { return token != own }) {
+		return true, nil // a twin that has announced itself since this process looked for one
 	}
 	beats, _, err := s.backend.Heartbeats(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func TestStartWithoutConnections(t *testing.T) {
 			g := dig(t, redistest.Start(t), Config{})
 			g.dead.backend = noClientList{g.store}
 			g.plant(t, "web~go:1:exports", recorded, silent)
-			alive, err := g.dead.takeOver(t.Context(), "web~go:1:exports", true)
+			alive, err := g.dead.takeOver(t.Context(), "web~go:1:exports", "own")
 			require.NoError(t, err)
 			assert.True(t, alive, "as far as is known")
 			assert.True(t, g.known(t, "web~go:1:exports"))
