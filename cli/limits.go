@@ -17,9 +17,10 @@ func limitsCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits",
 		Short: "List, set and clear the limits of queues",
-		Long: `Lists, sets and clears the limits of queues, and shows who holds those of classes: how many of their jobs run at once, and how
-many start in a time. Workers obey a change with the next job that they take. The other
-jobs wait in their queue, in order. Limits apply to Go workers only.`,
+		Long: `Lists, sets and clears the limits of queues: how many of their jobs run at once, and how many
+start in a time. A worker uses the new limit for the next job that it takes. The other jobs
+wait in their queue, in order. 'goresque limits held' shows the limits of classes and keys.
+Limits apply to Go workers only.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

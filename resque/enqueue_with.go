@@ -57,7 +57,7 @@ func (c *Client) pushEffects(job Job, payload []byte) ([]store.Effect, error) {
 		return nil, err
 	}
 	if IsEncrypted(given.Args) {
-		return nil, fmt.Errorf("resque: enqueueing %s: a class with a unique.Policy cannot be encrypted, because equal arguments are encrypted differently each time", given.Class)
+		return nil, fmt.Errorf("resque: enqueueing %s: a class with a unique.Policy or of status.Define cannot be encrypted, because these need its arguments", given.Class)
 	}
 	effects, err := policies.Push(&policy.Job{
 		Class: given.Class, Queue: job.Queue, Args: given.Args, Payload: payload, Given: given, Store: c.store,

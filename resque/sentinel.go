@@ -18,9 +18,8 @@ import (
 
 // sentinels is the locator of a master that Redis Sentinels watch.
 type sentinels struct {
-	dialer   *dialer
-	listener *dialer // for the connection that receives messages
-	master   string
+	dialer *dialer
+	master string
 
 	mu    sync.Mutex
 	hosts []string // the one that answered last is the first
@@ -43,8 +42,6 @@ func newSentinels(at address, cfg RedisConfig) *sentinels {
 	cfg.WriteTimeout = min(cfg.WriteTimeout, sentinelTimeout)
 	cfg.ReadTimeout = sentinelTimeout
 	s.dialer = newDialer(at, cfg)
-	cfg.ReadTimeout = sentinelSilence
-	s.listener = newDialer(at, cfg)
 	return s
 }
 
@@ -195,8 +192,8 @@ func (s *sentinels) explain(ctx context.Context, err error) error {
 func (s *sentinels) watch(ctx context.Context, moved func(where string)) {
 	wait := backoff.Backoff{Limit: time.Second}
 	for ; ctx.Err() == nil; wait.Sleep(ctx) {
-		_ = s.ask(ctx, s.listener, func(c redis.Conn) error { // if no Sentinel answers, dial also returns the error
-			if _, err := c.Do("SUBSCRIBE", "+switch-master"); err != nil {
+		_ = s.ask(ctx, s.dialer, func(c redis.Conn) error { // if no Sentinel answers, dial also returns the error
+			if _, err := redis.DoContext(c, ctx, "SUBSCRIBE", "+switch-master"); err != nil {
 				return err //nolint:wrapcheck // not shown
 			}
 			wait.Reset()
@@ -220,8 +217,9 @@ func (s *sentinels) listen(ctx context.Context, c redis.Conn, moved func(where s
 	})
 	defer pings.Wait()
 	defer cancel()
+	context.AfterFunc(ctx, func() { _ = c.Close() })
 	for {
-		message, err := redis.Values(redis.ReceiveContext(c, ctx))
+		message, err := redis.Values(redis.ReceiveWithTimeout(c, sentinelSilence))
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -65,6 +66,9 @@ func (h *Dashboard) limits(q *request) error {
 	content.More = more
 	for _, l := range held {
 		row := heldRow{Name: l.Name, Waiting: l.Waiting, Paused: l.Paused}
+		if class, _, keyed := strings.Cut(l.Name, ":"); keyed && h.hides() { // the key has arguments
+			row.Name = class + ":…"
+		}
 		for _, holder := range l.Holders {
 			row.Holders = append(row.Holders, holderRow(holder))
 		}

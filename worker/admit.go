@@ -15,6 +15,8 @@ import (
 // front of its queue.
 func (s *slot) admit(ctx context.Context, in *runningJob) *finished {
 	job := s.ended(in)
+	given := *in.job // middleware may change that one, and the end of the job must see the same
+	job.Given = &given
 	record, _ := wire.ParseRecordBeginning(in.reserved.Guard)
 	job.Token = policy.Token(in.reserved.Worker, record.RunAt)
 	job.Worker, job.Guard = in.reserved.Worker, in.reserved.Guard

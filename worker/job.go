@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -178,7 +179,9 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 		return s.finish(&runningJob{reserved: r, job: outer, started: time.Now()}, err), true
 	}
 	in := &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
-	in.policies = resque.PoliciesOf(s.handler, in.class)
+	if in.policies = resque.PoliciesOf(s.handler, in.class); in.policies != nil {
+		job.Args = slices.Clone(job.Args) // in.args stays as it is if middleware changes an element
+	}
 	if in.isMember() && s.batches.isCancelled(ctx, r.Payload) {
 		return s.skip(in), true
 	}

@@ -35,7 +35,7 @@ end
 -- batch_fault notes why a batch cannot be counted. It returns an error that may be
 -- temporary, and nil for one that is not: then the job ends without its batch.
 local function batch_fault(hash, reply)
-  if not reply.err:find('WRONGTYPE', 1, true) then
+  if not reply.err:find('WRONGTYPE', 1, true) and not reply.err:find('^ERR ') then
     return reply
   end
   redis.pcall('HSET', hash, 'fault', 'a key of the batch or of a queue of its callbacks has another type')
@@ -49,12 +49,12 @@ local function batch_close(hash, at, arg, due)
   local now = batch_now()
   local function push(name, list, queue, field)
     local payload = redis.call('HGET', hash, name)
-    local reply = payload and redis.pcall('RPUSH', list, payload)
-    if reply and type(reply) == 'table' then
-      return batch_fault(hash, reply) or 'fault'
+    local reply = payload and redis.pcall('SADD', KEYS[at + 5], queue)
+    if type(reply) == 'number' then -- after the set, so that an error of it leaves no job that is pushed again
+      reply = redis.pcall('RPUSH', list, payload)
     end
-    if payload then
-      redis.call('SADD', KEYS[at + 5], queue)
+    if type(reply) == 'table' then
+      return batch_fault(hash, reply) or 'fault'
     end
     redis.call('HSET', hash, field, now)
     redis.call('HDEL', hash, 'fault')
@@ -66,7 +66,7 @@ local function batch_close(hash, at, arg, due)
   end
   local keep = redis.call('HGET', hash, 'keep') or '0'
   redis.call('PEXPIRE', hash, keep)
-  redis.call('ZADD', KEYS[at + 4], ('%.0f'):format(tonumber(now) + tonumber(keep)), ARGV[arg])
+  redis.pcall('ZADD', KEYS[at + 4], ('%.0f'):format(tonumber(now) + tonumber(keep)), ARGV[arg])
   for i = 0, 3 do
     if due.success then
       redis.call('DEL', KEYS[at + i])

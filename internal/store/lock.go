@@ -55,8 +55,16 @@ func (l RubyLock) marked(token string) string {
 	if l.Time {
 		return l.value() + " " + token
 	}
+	return l.Text[:len(l.Text)-1] + `,"goresque":` + l.mark(token) + "}"
+}
+
+// mark is a token as it is in the text.
+func (l RubyLock) mark(token string) string {
+	if l.Time {
+		return token
+	}
 	quoted, _ := json.Marshal(token) // of a string, which is valid
-	return l.Text[:len(l.Text)-1] + `,"goresque":` + string(quoted) + "}"
+	return string(quoted)
 }
 
 func (l RubyLock) keys() []any {
@@ -99,7 +107,7 @@ func (l RubyLock) Kept(age time.Duration, due time.Time) Effect {
 // Held is what a job needs to be performed with the lock, which gets the job's token. It
 // is refused while another job has the lock.
 func (l RubyLock) Held(token string) Need {
-	return Need{name: "TAKE", keys: l.keys(), args: []any{l.form(), l.marked(token), token, l.TTL.Milliseconds(), l.Member}}
+	return Need{name: "TAKE", keys: l.keys(), args: []any{l.form(), l.marked(token), l.mark(token), l.TTL.Milliseconds(), l.Member}}
 }
 
 // Begun is the need of a job whose lock is freed when it is performed. It is never refused.
@@ -108,7 +116,9 @@ func (l RubyLock) Begun() Need {
 }
 
 // Dropped frees the lock if it has the job's token.
-func (l RubyLock) Dropped(token string) Effect { return named("UNHOLD", l.keys(), token, l.Member) }
+func (l RubyLock) Dropped(token string) Effect {
+	return named("UNHOLD", l.keys(), l.mark(token), l.Member)
+}
 
 // Unlock frees locks whatever jobs have them, if they have the expected texts, and returns
 // how many it has freed.

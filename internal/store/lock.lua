@@ -15,10 +15,17 @@ function locks.seconds()
   return locks.now
 end
 
+-- text returns the text of a lock: of a long one the beginning, and the end, which has the
+-- token.
+function locks.text(k)
+  local text = redis.pcall('GETRANGE', k, 0, 65535)
+  return #text < 65536 and text or text .. redis.call('GETRANGE', k, -65536, -1)
+end
+
 -- held reports whether a lock is held, other than with the given token if that is not ''.
 -- It returns an error of redis.pcall as the second value.
 function locks.held(k, form, token)
-  local text = redis.pcall('GETRANGE', k, 0, 65535)
+  local text = locks.text(k)
   if fault(text) then
     return true, text
   end
@@ -51,12 +58,13 @@ end
 -- own reports whether a lock belongs to a job that began age milliseconds ago. A lock that
 -- was taken since then is another job's: the job's own has expired. When a lock was taken
 -- follows from how long it still lives, because it lives for ttl in all. Locks of Ruby do
--- not expire, and those of jobs that were delayed live longer. What is not a string is not
--- a lock.
+-- not expire, and those of jobs that were delayed live longer: such a lock is the job's own
+-- unless the job has run for longer than ttl. What is not a string is not a lock.
 function locks.own(k, ttl, age)
   ttl = tonumber(ttl)
   local since = ttl - redis.call('PTTL', k)
-  local own = since < 0 or since >= tonumber(age) or since > ttl
+  age = tonumber(age)
+  local own = since < 0 and age < ttl or since >= 0 and since >= age or since > ttl
   return own and type(redis.pcall('STRLEN', k)) == 'number'
 end
 

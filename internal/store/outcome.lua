@@ -40,6 +40,14 @@ end
 -- the arguments of an effect. They return nothing, or an error of redis.pcall.
 local named = {}
 
+-- passing returns an error of redis.pcall, unless it is that a key has another type: that
+-- error does not pass, and the job ends without the key.
+local function passing(reply)
+  if type(reply) == 'table' and reply.err and not reply.err:find('WRONGTYPE', 1, true) then
+    return reply
+  end
+end
+
 -- RELEASE key token: releases a lock, if it still has the token.
 function named.RELEASE(keys, args)
   local token = redis.pcall('GETRANGE', keys[1], 0, 1023)
@@ -141,16 +149,17 @@ end
 -- any. Unless it is performed again, it is removed from the jobs to kill.
 function named.STATUS(keys, args)
   local text, status = status_of(keys[1], args[4])
-  if type(text) == 'table' then
+  if passing(text) then
     return text
-  end
-  if args[2] == 'any' or status == 'queued' or status == 'working' then
+  elseif type(text) == 'table' then
+    -- it is not a status
+  elseif args[2] == 'any' or status == 'queued' or status == 'working' then
     local reply = set_status(keys[1], merged(text, args, 5), args[3])
     if reply.err then
       return reply
     end
   end
-  return args[2] ~= 'again' and redis.pcall('SREM', keys[2], args[1])
+  return args[2] ~= 'again' and passing(redis.pcall('SREM', keys[2], args[1]))
 end
 
 -- UNLOCK key [index] ttl age member: frees the lock of a job, if it has it; see lock.lua.
@@ -165,13 +174,13 @@ end
 function named.RELOCK(keys, args)
   if locks.own(keys[1], args[1], args[2]) then
     local wait = math.max(tonumber(args[3]) - locks.seconds(), 0)
-    return locks.set(keys[1], args[4], args[5], args[1], wait) or locks.list(keys, args[6])
+    return locks.set(keys[1], args[4], args[5], args[1], wait) or passing(locks.list(keys, args[6]))
   end
 end
 
 -- UNHOLD key [index] token member: frees a lock that has the token in its text.
 function named.UNHOLD(keys, args)
-  local text = redis.pcall('GETRANGE', keys[1], 0, 65535)
+  local text = locks.text(keys[1])
   if type(text) == 'string' and text:find(args[1], 1, true) then
     return locks.free(keys, args[2])
   end
@@ -192,6 +201,16 @@ local function call_named(command, keys, from, to)
   if not ok or type(err) == 'table' and err.err then
     return error_text(err)
   end
+end
+
+-- member_ended calls batch_end. An error must not end the script: effects of other outcomes
+-- are written already, and would be written again.
+local function member_ended(hash, ...)
+  local ok, reply = pcall(batch_end, hash, ...)
+  if ok then
+    return reply
+  end
+  return batch_fault(hash, { err = error_text(reply) })
 end
 
 -- outcome reads the beginning of the next outcome. It returns the guard and the number
@@ -232,7 +251,7 @@ local function run(effects, ours)
       values = values or {}
       values[#values + 1] = type(value) == 'string' and value or 0
     elseif command == 'BATCH' then
-      local reply = not differs and batch_end(k, more, next_key - more, from + 1) or nil
+      local reply = not differs and member_ended(k, more, next_key - more, from + 1) or nil
       if type(reply) == 'table' then
         status = reply.err
       elseif reply or values then

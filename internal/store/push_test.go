@@ -151,7 +151,8 @@ func TestOutcomesFreeAndKeepLocks(t *testing.T) {
 			{time.Hour, 0, true},
 			{30 * time.Minute, 29 * time.Minute, true},
 			{30 * time.Minute, 31 * time.Minute, false}, // taken a minute after the job began
-			{3 * time.Hour, time.Hour, true},            // of a delayed job that was performed early
+			{3 * time.Hour, 59 * time.Minute, true},     // of a delayed job that was performed early
+			{3 * time.Hour, 61 * time.Minute, false},    // the job has outlived its lock, and a delayed job has taken it
 			{0, 0, true},                                // of Ruby, without an expiry
 		} {
 			for _, again := range []bool{false, true} {

@@ -6,10 +6,17 @@
 --       its queue, the job as it is in its queue
 -- returns 1 if it is moved, 0 if it is gone or another process has moved it
 
+-- A key of another type raises an error here, before anything is written.
+redis.call('ZCARD', KEYS[3])
+redis.call('SCARD', KEYS[4])
+redis.call('SCARD', KEYS[5])
+redis.call('LLEN', KEYS[6])
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 or redis.call('LREM', KEYS[2], 1, ARGV[2]) == 0 then
   return 0
 end
-redis.call('SREM', KEYS[4], ARGV[4])
+if not redis.call('LPOS', KEYS[2], ARGV[2]) then -- else an equal job is left in the list
+  redis.call('SREM', KEYS[4], ARGV[4])
+end
 if redis.call('EXISTS', KEYS[2]) == 0 then
   redis.call('ZREM', KEYS[3], ARGV[3])
 end

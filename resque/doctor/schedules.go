@@ -33,7 +33,7 @@ func (c *checkup) schedules(ctx context.Context) error {
 		c.add(Finding{
 			Code: "C03", Severity: Problem, Title: "Recurring entries that no scheduler runs", Count: int64(len(idle)), Evidence: idle,
 			Cost: "Their jobs are not enqueued.",
-			Fix:  "Run goresque scheduler --dynamic-schedule, or Ruby's resque:scheduler with DYNAMIC_SCHEDULE=1.",
+			Fix:  "Run goresque scheduler --dynamic, or Ruby's resque:scheduler with DYNAMIC_SCHEDULE=1.",
 		})
 	}
 	return nil

@@ -116,8 +116,8 @@ func (r *run) turn(ctx context.Context) time.Duration {
 	if err != nil {
 		return r.failed(ctx, r.database, err)
 	}
-	r.database.Ended()
 	if !found {
+		r.database.Ended()
 		r.backoff.Reset()
 		return cmp.Or(r.Interval, time.Second)
 	}
@@ -125,10 +125,11 @@ func (r *run) turn(ctx context.Context) time.Duration {
 		return r.failed(ctx, r.redis, err)
 	}
 	redis, err := r.relay(context.WithoutCancel(ctx)) // a batch that was pushed must also be committed
-	switch {
-	case err != nil:
+	if err != nil {
 		return r.failed(ctx, r.database, err)
-	case redis != nil:
+	}
+	r.database.Ended()
+	if redis != nil {
 		return r.failed(ctx, r.redis, redis)
 	}
 	r.redis.Ended()

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/policy"
+	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/activejob"
 )
 
 // Policy is a setting of a class whose jobs use [Each]. The zero value works. Equal jobs of a
@@ -47,12 +49,29 @@ func (p Policy) Apply(s *resque.Settings) error {
 	return resque.Middleware(p.inContext).Apply(s)
 }
 
+// identity returns what the attempts of a job have in common: its payload, or the id that
+// Rails has given the job, because Rails counts the attempts in the payload.
+func identity(payload []byte) []byte {
+	p, err := resque.ParsePayload("", payload)
+	if err != nil || p.Class != activejob.JobWrapper || len(p.Args) != 1 {
+		return payload
+	}
+	spans, err := rubyjson.Spans(p.Args[0], "job_id")
+	if err != nil {
+		return payload
+	}
+	if id, ok := rubyjson.Text(spans[0].Of(p.Args[0])); ok && id != "" {
+		return []byte(id)
+	}
+	return payload
+}
+
 type runKey struct{}
 
 // inContext is middleware that gives Each what it needs.
 func (p Policy) inContext(next resque.Handler) resque.Handler {
 	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {
-		r := &run{policy: p, payload: job.Raw, begun: time.Now(), inline: job.Worker == ""}
+		r := &run{policy: p, payload: identity(job.Raw), begun: time.Now(), inline: job.Worker == ""}
 		if client, ok := resque.ClientFromContext(ctx); ok && client.Redis() != nil {
 			r.store = store.WithoutScripts(client.Redis())
 		}
@@ -85,6 +104,6 @@ func (end) Judge([]byte, error, *policy.Verdict) {}
 func (end) Interrupted() bool                    { return true }
 func (end) End(job *policy.Job, e *policy.Ending) {
 	if e.Kind == policy.Done {
-		e.Effects = append(e.Effects, job.Store.ForgetCursor(job.Payload))
+		e.Effects = append(e.Effects, job.Store.ForgetCursor(identity(job.Payload)))
 	}
 }

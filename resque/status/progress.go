@@ -137,7 +137,16 @@ func (p *Progress) set(ctx context.Context, members []any) error {
 		return err
 	}
 	p.mu.Unlock()
-	return p.write(ctx)
+	return onlyKilled(p.write(ctx))
+}
+
+// onlyKilled returns err if the job was killed. If Redis is away the job goes on, and its
+// progress is written later.
+func onlyKilled(err error) error {
+	if errors.Is(err, resque.ErrKilled) {
+		return err
+	}
+	return nil
 }
 
 // merge adds members to those that wait to be written.
@@ -157,7 +166,7 @@ func (p *Progress) merge(members []any) {
 
 // later writes what waits. The next call of a method returns its error.
 func (p *Progress) later() {
-	err := p.write(p.ctx)
+	err := onlyKilled(p.write(p.ctx))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
@@ -181,6 +190,11 @@ func (p *Progress) write(ctx context.Context) error {
 	isKilled, err := p.policy.storeOf(p.client).SetStatus(ctx, p.status, members...)
 	switch {
 	case err != nil:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		newer := p.members
+		p.members = members
+		p.merge(newer)
 		return fmt.Errorf("status: %w", err)
 	case isKilled:
 		return resque.ErrKilled
@@ -195,7 +209,7 @@ func (p *Progress) finish(ctx context.Context) error {
 	p.mu.Lock()
 	waits, ends := len(p.members) > 0, false
 	for i := 0; i < len(p.members); i += 2 {
-		ends = ends || p.members[i] == "status"
+		ends = ends || p.members[i] == "status" && string(p.members[i+1].([]byte)) == string(quoted(Failed))
 	}
 	p.mu.Unlock()
 	if !waits || p.client == nil || p.client.Redis() == nil {
