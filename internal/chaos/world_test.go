@@ -305,22 +305,18 @@ func (w *world) eventually(what string, condition func() bool) {
 	}
 }
 
-// idle reports whether no job waits, is delayed, or runs.
+// idle reports whether no job waits, is delayed, or runs. It looks in one step: a job may be
+// moved in the meantime.
 func (w *world) idle() bool {
-	c, err := w.dial()
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	waiting, err1 := redis.Int(c.Do("LLEN", "resque:queue:"+exporter.Queue()))
-	delayed, err2 := redis.Int(c.Do("ZCARD", "resque:delayed_queue_schedule"))
-	records, err3 := redis.Strings(c.Do("KEYS", "resque:worker:*"))
-	for _, key := range records {
-		if !strings.HasSuffix(key, ":started") {
-			return false
-		}
-	}
-	return errors.Join(err1, err2, err3) == nil && waiting == 0 && delayed == 0
+	const look = `local n = redis.call('LLEN', 'resque:queue:exports') + redis.call('ZCARD', 'resque:delayed_queue_schedule')
+for _, key in ipairs(redis.call('KEYS', 'resque:worker:*')) do
+  if not key:find(':started$') then
+    n = n + 1
+  end
+end
+return n`
+	n, err := redis.Int(w.try("EVAL", look, 0))
+	return err == nil && n == 0
 }
 
 func (r result) String() string {

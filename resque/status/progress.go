@@ -21,7 +21,8 @@ const writeInterval = 250 * time.Millisecond
 // what was not written yet is written later, and at the end of the job. They may be called
 // by several goroutines at once. They return [resque.ErrKilled] if the job was killed, and
 // the handler should then return it. The context of the job has usually ended before, with
-// the same cause.
+// the same cause. If Redis is away or refuses to write, the job goes on, and its progress is
+// written with that of a later call.
 //
 // In a child process, which has no connection to Redis of its own, the context of
 // worker.ServeChild must have a client: see [resque.WithClient]. Without a client the
