@@ -113,6 +113,13 @@ func (f *fixture) start(t *testing.T, role string, n int, first int64) *exec.Cmd
 	return cmd
 }
 
+// killCases returns the cases of TestOutbox that kill processes.
+func killCases() map[string]func(t *testing.T, f *fixture) {
+	return map[string]func(t *testing.T, f *fixture){
+		"no job is lost or made up when writers and relays are killed": survivesKills,
+	}
+}
+
 // survivesKills kills a writer and a relay at each of their steps. Afterwards the jobs of all
 // committed records have been enqueued, and no others.
 func survivesKills(t *testing.T, f *fixture) {
