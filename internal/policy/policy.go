@@ -42,7 +42,7 @@ type Policy interface {
 	Place() Place
 
 	// Judge notes in v what the error of a failed job means for further attempts. It is
-	// called where the job was performed, which may be a child process. payload is the
+	// called in the process that performed the job, which may be a child process. payload is the
 	// job as it was in its queue.
 	Judge(payload []byte, err error, v *Verdict)
 

@@ -148,7 +148,7 @@ func (g *Group) ask(t testing.TB, command string, args ...any) (any, error) {
 	return g.Sentinels[0].ask(t, command, args...)
 }
 
-// ask sends one command on a connection of its own.
+// ask sends one command on a new connection.
 func (s *Server) ask(t testing.TB, command string, args ...any) (any, error) {
 	t.Helper()
 	c, err := redis.DialURL(s.URL)

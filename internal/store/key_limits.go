@@ -127,7 +127,7 @@ type HeldLimit struct {
 // HeldPlace is a place of a limit. Job is its worker's record if it still holds the place.
 type HeldPlace struct {
 	Worker string
-	Dead   bool // the job no longer runs: nobody holds the place
+	Dead   bool // the job that held the place no longer runs
 }
 
 // HeldLimits returns the limits by key of which places are held, in the order of a SCAN. It

@@ -235,7 +235,7 @@ func appendName(dst []byte, name string) []byte {
 	return dst
 }
 
-// at says where the job is.
+// at describes the position of the job.
 //
 // Ruby: ActiveJob::Continuation#description.
 func (r *continuation) at() string {

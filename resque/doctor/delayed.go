@@ -78,7 +78,7 @@ func (c *checkup) nodeLock(ctx context.Context) error {
 	}
 	c.add(Finding{
 		Code: "D03", Severity: Problem, Title: "Two kinds of schedulers", Evidence: []string{fmt.Sprintf("%s is %q", key, strings.Join(value.Values, ""))},
-		Cost: "node-resque's scheduler has a lock of its own. If one of Ruby or Go also runs, both move delayed jobs, and some are moved twice.",
+		Cost: "node-resque's scheduler uses another lock. If one of Ruby or Go also runs, both move delayed jobs, and some are moved twice.",
 		Fix:  "Run schedulers of one kind only.",
 	})
 	return nil

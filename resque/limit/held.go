@@ -24,7 +24,7 @@ type Held struct {
 // Holder is the holder of a place.
 type Holder struct {
 	Worker string
-	// Dead means that nobody holds the place: the record of the worker is gone or has
+	// Dead means that no job holds the place: the record of the worker is gone or has
 	// another job. The place is freed when a job does not get one.
 	Dead bool
 }

@@ -40,7 +40,7 @@ type Policy struct {
 	Rate  Rate
 	Burst int64
 
-	// By returns the key of a job: Arg or a KeyFunc. Each key has a limit of its own.
+	// By returns the key of a job: Arg or a KeyFunc. Each key has its own limit.
 	//
 	// Defaults to nil: one limit for all jobs of the class.
 	By Key

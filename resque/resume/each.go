@@ -11,7 +11,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// position is where a job goes on.
+// position is how far a job has come.
 type position struct {
 	Step   int             `json:"step"`             // the number of the call of Each, from 0
 	Cursor json.RawMessage `json:"cursor,omitempty"` // of the last item that is done
