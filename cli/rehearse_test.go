@@ -48,7 +48,5 @@ func TestHealthOfAWorkerThatIsNotRegistered(t *testing.T) {
 		assert.Equal(t, want, resp.StatusCode, "%s: %s", path, body)
 	}
 	end()
-	l, err := net.Listen("tcp", addr)
-	require.NoError(t, err, "the address is free")
-	require.NoError(t, l.Close())
+	require.NoError(t, redistest.Listen(t, addr).Close(), "the address is free")
 }

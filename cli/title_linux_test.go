@@ -68,10 +68,12 @@ func TestTitleFollowsTheWorker(t *testing.T) {
 	require.Len(t, ids, 3, "the flags after the title are unchanged")
 	assert.Regexp(t, `~go:\d+-\d:slow,jobs$`, ids[0])
 
-	push(t, s, "slow", `{"class":"Slow","args":["2s"]}`)
-	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow since \d+ \[Slow\]`)
-	push(t, s, "jobs", `{"class":"Polite","args":[1]}`)
-	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow,jobs since \d+ \[Slow \+1\]`)
+	push(t, s, "slow", `{"class":"Held","args":["end"]}`)
+	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow since \d+ \[Held\]`)
+	push(t, s, "jobs", `{"class":"Held","args":["end"]}`)
+	eventuallyShows(t, pid, "shop-"+goresque+`Processing slow,jobs since \d+ \[Held \+1\]`)
+	_, err = s.Conn(t).Do("RPUSH", "end", 1, 2)
+	require.NoError(t, err)
 	eventuallyShows(t, pid, "shop-"+goresque+"Waiting for slow,jobs")
 
 	require.NoError(t, cmd.Process.Signal(syscall.SIGUSR2))
@@ -181,12 +183,14 @@ func TestTitleWithAProcessPerJob(t *testing.T) {
 	s := redistest.Start(t)
 	cmd := start(t, command([]string{"REDIS_URL=" + s.URL, "QUEUE=jobs", "FORK_PER_JOB=true"}, "work"))
 	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
-	push(t, s, "jobs", `{"class":"Polite","args":[1.5]}`)
+	push(t, s, "jobs", `{"class":"Held","args":["end"]}`)
 	eventuallyShows(t, cmd.Process.Pid, goresque+`Forked \d+ at \d+`)
 	child, err := strconv.Atoi(regexp.MustCompile(`Forked (\d+)`).FindStringSubmatch(shown(cmd.Process.Pid))[1])
 	require.NoError(t, err)
 	assert.Equal(t, []string{fmt.Sprintf("PPid:\t%d\n", cmd.Process.Pid)}, status(t, child, "PPid"))
 	assert.Contains(t, shown(child), " work")
+	_, err = s.Conn(t).Do("RPUSH", "end", 1)
+	require.NoError(t, err)
 	eventuallyShows(t, cmd.Process.Pid, goresque+"Waiting for jobs")
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
+	"github.com/goresque/goresque/internal/redistest"
 )
 
 // gate is a proxy before the app. It counts requests and can refuse or cut streams.
@@ -160,16 +161,16 @@ func TestBrowserReconnectsAfterARestart(t *testing.T) {
 	tab := browsertest.Start(t)
 	f := setUp(t, 1000, 6)
 	f.work(t)
-	first := httptest.NewServer(f.app)
+	addr := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
+	first := &httptest.Server{Listener: redistest.Listen(t, addr), Config: &http.Server{Handler: f.app}} //nolint:gosec // for a test
+	first.Start()
 	tab.Do(browsertest.Navigate(first.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 	first.CloseClientConnections()
 	first.Listener.Close()
 	tab.Do(browsertest.Visible("Connection lost – retrying in"), browsertest.Visible("Retry now"))
 
-	l, err := net.Listen("tcp", first.Listener.Addr().String())
-	require.NoError(t, err)
-	second := &httptest.Server{Listener: l, Config: &http.Server{Handler: f.app}} //nolint:gosec // for a test
+	second := &httptest.Server{Listener: redistest.Listen(t, addr), Config: &http.Server{Handler: f.app}} //nolint:gosec // for a test
 	second.Start()
 	t.Cleanup(func() {
 		second.CloseClientConnections() // the page's stream is open

@@ -18,7 +18,7 @@ func TestProcfileInABrowser(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	conn, port := s.Conn(t), redistest.FreePort(t)
-	f := startFormation(t, s, "foreman", "start", "-p", port)
+	f := startFormation(t, s, "foreman", "start", "-p", port, "-t", "60")
 	url := "http://127.0.0.1:" + port + "/exports"
 	f.eventually(t, "both processes are up", func() bool { return status(url) == http.StatusOK && len(workers(t, conn)) == 1 })
 	tab := browsertest.Start(t)

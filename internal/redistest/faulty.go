@@ -147,7 +147,7 @@ func reluctant() []Faulty {
 		{Name: "a node of a cluster", Code: resque.FaultCluster, Start: clusterNode},
 		{Name: "a cluster that is down", Code: resque.FaultClusterDown, Start: func(t testing.TB) string {
 			t.Helper()
-			return StartReal(t, "--cluster-enabled", "yes").URL
+			return StartReal(t, "--cluster-enabled", "yes", "--cluster-port", FreePort(t)).URL
 		}},
 	}
 }

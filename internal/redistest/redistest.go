@@ -6,12 +6,9 @@ package redistest
 import (
 	"bufio"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,23 +196,4 @@ func listening(t testing.TB, path, word string, args ...string) (pid int, err er
 		}
 	}
 	return 0, fmt.Errorf("redis-server exited before it was ready:\n%s", &output)
-}
-
-// FreePort returns a TCP port of 127.0.0.1 that is not in use. It is below the ports that
-// systems give to outgoing connections: one of those could take it before the caller does,
-// or while a test restarts a server.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	var last error
-	for range 1000 {
-		port := strconv.Itoa(10_000 + rand.IntN(22_000))
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)) //nolint:noctx // at once
-		if err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-		last = err
-	}
-	require.NoError(t, last, "no port is free")
-	return ""
 }

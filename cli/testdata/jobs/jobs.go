@@ -16,7 +16,8 @@ import (
 )
 
 // Add adds the jobs of Ruby's recorded worker: Polite stops when it is
-// asked to, Stubborn does not. They log to the list "log" of the Redis.
+// asked to, Stubborn does not. They log to the list "log" of the Redis. Held ends when the
+// test pushes to the list that it names.
 func Add(mux *resque.Mux) {
 	mux.Handle(resque.Define1[float64]("Polite", "jobs").Handler(func(ctx context.Context, length float64) error {
 		logLine("start " + Number(length))
@@ -37,6 +38,9 @@ func Add(mux *resque.Mux) {
 		logLine("done")
 		return nil
 	}))
+	mux.Handle(resque.Define1[string]("Held", "jobs").Handler(func(_ context.Context, list string) error {
+		return await(list)
+	}))
 	mux.Handle(resque.Define0("Self", "jobs").Handler(func(context.Context) error {
 		logLine(strings.Join(os.Args, "|"))
 		logLine(strings.Join(os.Environ(), "|"))
@@ -51,6 +55,19 @@ func Add(mux *resque.Mux) {
 		logLine("done")
 		return nil
 	}))
+}
+
+// await takes an entry from a list as soon as there is one.
+func await(list string) error {
+	c, err := redis.DialURL(os.Getenv("REDIS_URL"))
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer c.Close()
+	if _, err = c.Do("BLPOP", list, 0); err != nil {
+		return fmt.Errorf("waiting for %s: %w", list, err)
+	}
+	return nil
 }
 
 // Number spells a job's length.
