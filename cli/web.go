@@ -23,6 +23,7 @@ import (
 type webOptions struct {
 	addr, user, password, title string
 	lockPrefix                  string
+	doctorEvery                 time.Duration
 	readOnly, noAuth            bool
 	hosts, origins, redact      []string
 	hideArgs                    bool
@@ -64,6 +65,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are hidden; may be repeated")
 	flags.BoolVar(&o.hideArgs, "hide-args", false, "hide all arguments")
 	flags.StringVar(&o.lockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
+	flags.DurationVar(&o.doctorEvery, "doctor-every", 0, "make the checks of doctor so often, for the metric resque_doctor_findings; they read all keys (default: never)")
 	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
 	FromEnv(cmd, "addr", "RESQUE_WEB_ADDR")
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")
@@ -112,7 +114,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	}
 	dashboard, err := web.New(client, web.Config{
 		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
-		RedactKeys: o.redact, HideArgs: o.hideArgs, SchedulerLockPrefix: o.lockPrefix, Logger: log,
+		RedactKeys: o.redact, HideArgs: o.hideArgs, SchedulerLockPrefix: o.lockPrefix, DoctorEvery: o.doctorEvery, Logger: log,
 		Prune: prune,
 	})
 	if err != nil {

@@ -20,6 +20,10 @@ type budgets struct {
 
 	// snapshot is the greatest age of a snapshot. Requests within that time share it.
 	snapshot time.Duration
+
+	// report is the greatest age of a report of doctor that the page shows. checks is how
+	// long the checks may take.
+	report, checks time.Duration
 }
 
 func standardBudgets() budgets {
@@ -29,5 +33,6 @@ func standardBudgets() budgets {
 		count:  10 * time.Millisecond, number: 5 * time.Second,
 		probe:    2 * time.Second,
 		snapshot: time.Second,
+		report:   5 * time.Second, checks: 30 * time.Second,
 	}
 }

@@ -63,6 +63,12 @@ type Config struct {
 	// RESQUE_SCHEDULER_MASTER_LOCK_PREFIX, or LockPrefix of scheduler.Config.
 	SchedulerLockPrefix string
 
+	// DoctorEvery is how often [Dashboard.Run] makes the checks of package doctor, for the
+	// metric resque_doctor_findings. They read all keys of the namespace.
+	//
+	// Defaults to never: only the page Doctor makes the checks, when a user opens it.
+	DoctorEvery time.Duration
+
 	// KeepRemoved is how long removed jobs and failures can be restored. If it is
 	// negative, they are deleted at once.
 	//
@@ -133,6 +139,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.StaleAfter < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: StaleAfter is %v; it must not be negative", c.StaleAfter))
+	}
+	if c.DoctorEvery < 0 {
+		mistakes = append(mistakes, fmt.Errorf("web: DoctorEvery is %v; it must not be negative", c.DoctorEvery))
 	}
 	c.Title = cmp.Or(c.Title, "Resque")
 	c.PerPage = min(cmp.Or(c.PerPage, 25), 500)

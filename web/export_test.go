@@ -44,6 +44,7 @@ func Quickly(h *Dashboard, within time.Duration) { h.budgets.action = within }
 func Patiently(h *Dashboard, within time.Duration) {
 	h.budgets = budgets{
 		action: within, scan: within, count: within, number: within, probe: within, snapshot: h.budgets.snapshot,
+		report: h.budgets.report, checks: within,
 	}
 }
 
@@ -72,3 +73,6 @@ func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 		h.rates.sample(snap)
 	}
 }
+
+// KeepReports sets how old a report of doctor may be that a page shows.
+func KeepReports(h *Dashboard, age time.Duration) { h.budgets.report = age }

@@ -46,7 +46,7 @@ var actions = []string{ //nolint:gochecknoglobals // a table
 	"/retry/queue_now", "/retry/cancel_now", "/retry/give_up", "/retry/queue_now/all", "/retry/clear", "/retry/give_up/all",
 	"/retry/queue_now/4102444800:0-0123456789abcdef", "/retry/cancel_now/4102444800:0-0123456789abcdef", "/retry/give_up/4102444800:0-0123456789abcdef",
 	"/retry/4102444800/remove", "/retry/4102444800/jobs/4102444800:0-0123456789abcdef/remove",
-	"/failed/exports_failed/requeue/0", "/failed/exports_failed/remove/0", "/ops/1/cancel", "/trash/1/restore",
+	"/failed/exports_failed/requeue/0", "/failed/exports_failed/remove/0", "/ops/1/cancel", "/doctor/fix", "/trash/1/restore",
 }
 
 func TestWithoutAccessThereIsNothing(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -26,6 +27,7 @@ type Dashboard struct {
 	rates       *rates
 	snapshots   snapshots
 	removals    removals
+	checkups    checkups
 	logins      *logins
 	sampleEvery time.Duration
 	budgets     budgets
@@ -50,7 +52,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	h := &Dashboard{
 		cfg: cfg, client: client, failures: client.Failures(),
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
-		snapshots: snapshots{reading: make(chan struct{}, 1)}, sampleEvery: sampleEvery, budgets: standardBudgets(),
+		snapshots: snapshots{reading: make(chan struct{}, 1)}, checkups: checkups{running: make(chan struct{}, 1)}, sampleEvery: sampleEvery, budgets: standardBudgets(),
 	}
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -177,6 +179,9 @@ const sampleEvery = 10 * time.Second
 // Run is optional. Without it, rates are measured only while a page is open, and
 // operations end with the process.
 func (h *Dashboard) Run(ctx context.Context) error {
+	var doctor sync.WaitGroup
+	defer doctor.Wait()
+	doctor.Go(func() { h.runDoctor(ctx) })
 	away := false
 	tick := time.NewTicker(h.sampleEvery)
 	defer tick.Stop()

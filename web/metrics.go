@@ -102,6 +102,7 @@ func (h *Dashboard) metrics(q *request) error {
 	for _, name := range slices.Sorted(maps.Keys(fired)) {
 		fmt.Fprintf(&out, "resque_schedule_last_fired_seconds{name=%s} %d\n", label(name), fired[name].Unix())
 	}
+	h.writeFindings(family, func(format string, args ...any) { fmt.Fprintf(&out, format, args...) })
 	send(q, http.StatusOK, []byte(out.String()))
 	return nil
 }

@@ -163,6 +163,7 @@ func (h *Dashboard) table() []route {
 		get("batches", h.batches), get("batches.poll", h.batches), get("batches/:id.poll", h.batch), get("batches/:id", h.batch),
 		post("batches/:id/cancel", RightBulk, h.cancelBatch),
 		get("limits", h.limits), get("limits.poll", h.limits),
+		get("doctor", h.doctor), get("doctor.poll", h.doctor), post("doctor/fix", RightBulk, h.fix),
 		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
 		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),

@@ -44,7 +44,7 @@ func TestScreenshots(t *testing.T) {
 			"schedule": "/schedule", "delayed": "/delayed", "delayed-filter": "/delayed?class=ChargeCard", "delayed-second": "/delayed/4102444800",
 			"retry": "/retry", "retry-filter": "/retry?class=ChargeCard", "retry-none": "/retry?q=nothing+like+that",
 			"delayed-none": "/delayed?q=nothing+like+that", "search": "/delayed/search?search=charge",
-			"batches": "/batches", "batch": "/batches/" + nightlyBatch,
+			"doctor": "/doctor", "batches": "/batches", "batch": "/batches/" + nightlyBatch,
 			"trash": "/trash", "queue-filter": "/queues/mailers?dir=desc&class=InvoiceMailJob", "gone": "/failures/0-0123456789abcdef",
 			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",

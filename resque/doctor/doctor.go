@@ -78,6 +78,11 @@ type Options struct {
 	// Defaults to 5 minutes, after which Ruby's workers prune it.
 	Silence time.Duration
 
+	// Keep is how long [Fix] keeps what it removes, for [resque.Client.Restore].
+	//
+	// Defaults to 24 hours. Nothing is kept if it is negative.
+	Keep time.Duration
+
 	// Limit is how many keys are looked at.
 	//
 	// Defaults to all.

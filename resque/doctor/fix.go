@@ -16,6 +16,9 @@ type Fixed struct {
 	Code string `json:"code"`
 	Done string `json:"done"`
 	N    int64  `json:"count"`
+
+	// Trash are tokens, with which [resque.Client.Restore] puts back what was removed.
+	Trash []string `json:"trash,omitempty"`
 }
 
 // Fix does what can be done without a loss about the findings whose Fixable is true: it adds
@@ -41,7 +44,7 @@ type fixer struct {
 
 func (f *fixer) add(code, done string, n int64) {
 	if n > 0 {
-		f.fixed = append(f.fixed, Fixed{code, done, n})
+		f.fixed = append(f.fixed, Fixed{Code: code, Done: done, N: n})
 	}
 }
 
