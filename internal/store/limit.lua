@@ -4,7 +4,8 @@
 --   rate, per    how many jobs may start in how many milliseconds
 --   burst        how many of them may start at once after a pause, 1 if it is missing
 --
--- concurrency or rate is 0, or missing, if there is no such limit.
+-- concurrency or rate is 0, or missing, if there is no such limit. A limit is damaged if a
+-- member is not an integer.
 --
 -- The jobs that run are in the hash held, which has a guard for each worker id. A job is
 -- in it as long as the record of its worker begins with the guard. The string rate has
@@ -25,10 +26,17 @@ local function parse_limit(text, held, rate)
   if not ok or type(given) ~= 'table' then
     return nil
   end
-  local limit = {held = held, rate = rate, concurrency = tonumber(given.concurrency) or 0, interval = 0}
-  local starts, per = tonumber(given.rate) or 0, tonumber(given.per) or 0
-  if starts > 0 and per > 0 then
-    limit.interval, limit.burst = per * 1000 / starts, math.max(tonumber(given.burst) or 1, 1)
+  for _, name in ipairs({'concurrency', 'rate', 'per', 'burst'}) do
+    local number = given[name]
+    if number == nil or number == cjson.null then
+      given[name] = 0
+    elseif type(number) ~= 'number' or number % 1 ~= 0 then
+      return nil
+    end
+  end
+  local limit = {held = held, rate = rate, concurrency = given.concurrency, interval = 0}
+  if given.rate > 0 and given.per > 0 then
+    limit.interval, limit.burst = given.per * 1000 / given.rate, math.max(given.burst, 1)
   end
   return limit
 end

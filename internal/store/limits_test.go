@@ -179,6 +179,9 @@ func TestDamagedLimitsDoNotStopJobs(t *testing.T) {
 	}{
 		{"the limits", []any{"SET", "resque:goresque:limits", "x"}, "WRONGTYPE"},
 		{"a limit", []any{"HSET", "resque:goresque:limits", "a", "x"}, "damaged"},
+		{"half a place", []any{"HSET", "resque:goresque:limits", "a", `{"concurrency":2.5}`}, "damaged"},
+		{"no number", []any{"HSET", "resque:goresque:limits", "a", `{"rate":"1","per":1000}`}, "damaged"},
+		{"an endless burst", []any{"HSET", "resque:goresque:limits", "a", `{"rate":1,"per":1000,"burst":1e999}`}, "damaged"},
 		{"the running jobs", []any{"SET", heldKey + "a", "x"}, "WRONGTYPE"},
 		{"the state of the rate", []any{"RPUSH", "resque:goresque:rate:q:a", "x"}, "WRONGTYPE"},
 	} {
