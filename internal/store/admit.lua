@@ -87,7 +87,7 @@ function needs.HOLD(keys, args)
   return true, err and { err = err }
 end
 
--- TAKE key [index] form value token ttl member: takes a lock, see lock.lua. It is refused
+-- TAKE key index form value token ttl member: takes a lock, see lock.lua. It is refused
 -- if it is held without the token.
 function needs.TAKE(keys, args)
   local held, err = locks.held(keys[1], args[1], args[3])
@@ -97,9 +97,14 @@ function needs.TAKE(keys, args)
   return not held, err
 end
 
--- UNLOCK key [index] member: frees the lock of a job that was waiting.
+-- UNLOCK key index begun member ttl: frees the lock of a job that was waiting, and notes in
+-- begun that the job no longer has it: another job may take it from now on.
 function needs.UNLOCK(keys, args)
-  return true, take and type(redis.pcall('STRLEN', keys[1])) == 'number' and locks.free(keys, args[1]) or nil
+  local noted = take and redis.pcall('SET', keys[3], '1', 'NX', 'PX', args[2])
+  if fault(noted) then
+    return true, noted
+  end
+  return true, noted and type(redis.pcall('STRLEN', keys[1])) == 'number' and locks.free(keys, args[1]) or nil
 end
 
 local function slice(list, from, count)

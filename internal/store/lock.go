@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -34,6 +35,10 @@ type RubyLock struct {
 	// Index is the key of the set of all such locks, and Member the lock's name in it.
 	// They are empty if there is no such set.
 	Index, Member string
+
+	// Begun is the key in which it is noted that the lock was freed when the job began. It is
+	// empty if the lock is freed when the job has ended.
+	Begun string
 }
 
 func (l RubyLock) form() string {
@@ -67,11 +72,15 @@ func (l RubyLock) mark(token string) string {
 	return string(quoted)
 }
 
-func (l RubyLock) keys() []any {
-	if l.Index == "" {
-		return []any{l.Key}
+// keys are the keys that the functions of lock.lua take.
+func (l RubyLock) keys() []any { return []any{l.Key, cmp.Or(l.Index, l.Key)} }
+
+// ended are the keys for the end of a job.
+func (l RubyLock) ended() []any {
+	if l.Begun == "" {
+		return l.keys()
 	}
-	return []any{l.Key, l.Index}
+	return append(l.keys(), l.Begun)
 }
 
 // Taken takes the lock when a job is pushed. The job is refused if the lock is held.
@@ -91,7 +100,7 @@ func (l RubyLock) Unheld() Effect {
 // Freed frees the lock of a job that began some time ago, unless another job has taken the
 // lock since.
 func (l RubyLock) Freed(age time.Duration) Effect {
-	return named("UNLOCK", l.keys(), l.TTL.Milliseconds(), age.Milliseconds(), l.Member)
+	return named("UNLOCK", l.ended(), l.TTL.Milliseconds(), age.Milliseconds(), l.Member)
 }
 
 // Kept keeps the lock of a job that is performed again when it is due, at once if due is
@@ -101,7 +110,7 @@ func (l RubyLock) Kept(age time.Duration, due time.Time) Effect {
 	if !due.IsZero() {
 		second = due.Unix()
 	}
-	return named("RELOCK", l.keys(), l.TTL.Milliseconds(), age.Milliseconds(), second, l.form(), l.value(), l.Member)
+	return named("RELOCK", l.ended(), l.TTL.Milliseconds(), age.Milliseconds(), second, l.form(), l.value(), l.Member)
 }
 
 // Held is what a job needs to be performed with the lock, which gets the job's token. It
@@ -110,9 +119,10 @@ func (l RubyLock) Held(token string) Need {
 	return Need{name: "TAKE", keys: l.keys(), args: []any{l.form(), l.marked(token), l.mark(token), l.TTL.Milliseconds(), l.Member}}
 }
 
-// Begun is the need of a job whose lock is freed when it is performed. It is never refused.
-func (l RubyLock) Begun() Need {
-	return Need{name: "UNLOCK", keys: l.keys(), args: []any{l.Member}}
+// FreedAtBegin is the need of a job whose lock is freed when it is performed. It is never
+// refused. l must have Begun.
+func (l RubyLock) FreedAtBegin() Need {
+	return Need{name: "UNLOCK", keys: append(l.keys(), l.Begun), args: []any{l.Member, l.TTL.Milliseconds()}}
 }
 
 // Dropped frees the lock if it has the job's token.
@@ -128,11 +138,7 @@ func (s *Store) Unlock(ctx context.Context, locks []RubyLock, texts []string) (f
 	}
 	var c call
 	for i, l := range locks {
-		index := l.Index
-		if index == "" {
-			index = l.Key
-		}
-		c.keys = append(c.keys, l.Key, index)
+		c.keys = append(c.keys, l.keys()...)
 		c.args = append(c.args, texts[i], l.Member)
 	}
 	err = s.with(ctx, func(on conn) (err error) {

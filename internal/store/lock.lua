@@ -68,9 +68,9 @@ function locks.own(k, ttl, age)
   return own and type(redis.pcall('STRLEN', k)) == 'number'
 end
 
--- free frees a lock. keys[2] is the set of such locks, if there is one.
+-- free frees a lock. keys[2] is the set of such locks, or the lock if there is none.
 function locks.free(keys, member)
-  if keys[2] then
+  if keys[2] ~= keys[1] then
     redis.pcall('SREM', keys[2], member)
   end
   return fault(redis.pcall('DEL', keys[1]))
@@ -78,5 +78,5 @@ end
 
 -- list adds a lock to the set of such locks, if there is one.
 function locks.list(keys, member)
-  return keys[2] and fault(redis.pcall('SADD', keys[2], member))
+  return keys[2] ~= keys[1] and fault(redis.pcall('SADD', keys[2], member)) or nil
 end

@@ -40,6 +40,13 @@ func (k keys) uniquenessIndex(state string) string {
 	return k.rdb.Key("resque_uniqueness", state, "all_locks")
 }
 
+// begun is the key that notes that the lock of a job was freed when the job began. token is
+// that of the job, see policy.Token.
+func (k keys) begun(token string) string { return k.rdb.Key("goresque:begun", token) }
+
+// Begun returns the key that notes that the lock of a job was freed when the job began.
+func (s *Store) Begun(token string) string { return s.keys.begun(token) }
+
 // ResqueLock returns the key of a lock of the plugin resque-lock. inspected is what
 // inspect returns for the arguments.
 func (s *Store) ResqueLock(class string, inspected []byte) string {

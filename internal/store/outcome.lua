@@ -162,23 +162,34 @@ function named.STATUS(keys, args)
   return args[2] ~= 'again' and passing(redis.pcall('SREM', keys[2], args[1]))
 end
 
--- UNLOCK key [index] ttl age member: frees the lock of a job, if it has it; see lock.lua.
+-- UNLOCK key index [begun] ttl age member: frees the lock of a job, if it has it; see
+-- lock.lua.
 function named.UNLOCK(keys, args)
-  if locks.own(keys[1], args[1], args[2]) then
+  if keys[3] and redis.call('DEL', keys[3]) == 1 then
+    return -- it was freed when the job began
+  elseif locks.own(keys[1], args[1], args[2]) then
     return locks.free(keys, args[3])
   end
 end
 
--- RELOCK key [index] ttl age due form value member: keeps or takes the lock of a job that
--- is performed again at the second due.
+-- RELOCK key index [begun] ttl age due form value member: keeps or takes the lock of a job
+-- that is performed again at the second due.
 function named.RELOCK(keys, args)
-  if locks.own(keys[1], args[1], args[2]) then
+  local freed = keys[3] and redis.call('EXISTS', keys[3]) == 1 -- when the job began
+  if freed or locks.own(keys[1], args[1], args[2]) then
     local wait = math.max(tonumber(args[3]) - locks.seconds(), 0)
-    return locks.set(keys[1], args[4], args[5], args[1], wait) or passing(locks.list(keys, args[6]))
+    local err, taken = locks.set(keys[1], args[4], args[5], args[1], wait, freed)
+    err = err or taken and passing(locks.list(keys, args[6]))
+    if err then
+      return err
+    end
+  end
+  if freed then
+    redis.call('DEL', keys[3])
   end
 end
 
--- UNHOLD key [index] token member: frees a lock that has the token in its text.
+-- UNHOLD key index token member: frees a lock that has the token in its text.
 function named.UNHOLD(keys, args)
   local text = locks.text(keys[1])
   if type(text) == 'string' and text:find(args[1], 1, true) then

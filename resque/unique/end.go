@@ -90,7 +90,7 @@ func (a admitted) Admit(job *policy.Job) (needs []store.Need) {
 		needs = append(needs, l.performed.Held(job.Token))
 	}
 	if l.queued.Key != "" && a.freesAtBegin() {
-		needs = append(needs, l.queued.Begun())
+		needs = append(needs, l.queued.FreedAtBegin())
 	}
 	return needs
 }

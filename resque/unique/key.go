@@ -21,6 +21,14 @@ type locks struct {
 
 // locks returns the locks of a job.
 func (e *end) locks(job *policy.Job) (l locks, err error) {
+	if l, err = e.styled(job); l.queued.Key != "" && job.Token != "" && e.freesAtBegin() {
+		l.queued.Begun = job.Store.Begun(job.Token)
+	}
+	return l, err
+}
+
+// styled returns the locks of the policy's style.
+func (e *end) styled(job *policy.Job) (l locks, err error) {
 	args, err := e.selected(job.Args)
 	if err != nil {
 		return l, err

@@ -201,6 +201,53 @@ func die(t *testing.T, c redis.Conn, began time.Time) {
 	}
 }
 
+// A job whose lock was freed when it began does not free the lock of an equal job that was
+// enqueued since, even if that was in the same moment.
+func TestTheNextJobKeepsItsLock(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]unique.Policy{
+		"ResqueLock": {Until: unique.Begun}, "Loner": {Style: unique.Loner}, "Uniqueness": {Style: unique.Uniqueness}, "LockTimeoutLoner": {Style: unique.LockTimeoutLoner},
+	} {
+		for _, fails := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, fails %v", name, fails), func(t *testing.T) {
+				t.Parallel()
+				redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+					c, client := s.Conn(t), s.Client(t)
+					j := resque.Define1[int]("J", "next", p)
+					mux := resque.NewMux()
+					mux.Handle(j.Handler(func(context.Context, int) error {
+						receipt, err := client.Enqueue(t.Context(), j.Job(1)) //nolint:contextcheck // of the test
+						assert.NoError(t, err)
+						want := resque.Queued
+						if p.Style == unique.LockTimeoutLoner {
+							want = resque.Duplicate // an equal job is performed
+						}
+						assert.Equal(t, want, receipt.State)
+						if fails {
+							return errBoom
+						}
+						return nil
+					}))
+					_, err := client.Enqueue(t.Context(), j.Job(1).To("work"))
+					require.NoError(t, err)
+					work(t, s, mux)
+					if p.Style == unique.LockTimeoutLoner {
+						assert.Empty(t, lockKeys(t, c))
+						return
+					}
+					assert.Len(t, lockKeys(t, c), 1)
+					receipt, err := client.Enqueue(t.Context(), j.Job(1))
+					require.NoError(t, err)
+					assert.Equal(t, resque.Duplicate, receipt.State)
+					notes, err := redis.Strings(c.Do("KEYS", "resque:goresque:begun:*"))
+					require.NoError(t, err)
+					assert.Empty(t, notes)
+				})
+			})
+		}
+	}
+}
+
 // If a worker dies, the prune that removes its record frees its job's locks, or keeps them
 // if the job goes back to its queue.
 func TestACrashFreesTheLock(t *testing.T) {
