@@ -143,7 +143,7 @@ func (e *Env) printHeld(h limit.Held, asJSON bool) {
 	for _, holder := range h.Holders {
 		note := ""
 		if holder.Dead {
-			note = " (held by nobody)"
+			note = " (its job has ended)"
 		}
 		fmt.Fprintf(e.Stdout, "  %s%s\n", printable(holder.Worker), note)
 	}

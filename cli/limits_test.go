@@ -52,7 +52,7 @@ func TestHeldLimits(t *testing.T) {
 	got := run(t, nil, environ, "limits", "held").stdout
 	assert.Regexp(t, `^Exporter:"a": 2 held, 1 waiting, paused for (1h0m0s|59m\d+s)
   h~go:1:q
-  h~go:2:q \(held by nobody\)
+  h~go:2:q \(its job has ended\)
 $`, got)
 	assert.Contains(t, run(t, nil, environ, "limits", "held", "--json").stdout,
 		`"holders":[{"worker":"h~go:1:q","dead":false},{"worker":"h~go:2:q","dead":true}],"waiting":1`)

@@ -22,6 +22,7 @@ type Snapshot struct {
 	NextDue   time.Time     // the first of these seconds; zero if there are none
 	Schedules bool          // there are recurring entries, which package scheduler reads
 	Batches   bool          // there are batches, which package batch reads
+	Statuses  bool          // jobs have statuses, which package status reads
 	Now       time.Time     // by Redis's clock
 	RoundTrip time.Duration // duration of the first of the two round trips
 
@@ -86,7 +87,7 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Delayed: read.Delayed, NextDue: read.NextDue, Schedules: read.Schedules, Batches: read.Batches, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
+	snap := Snapshot{Processed: read.Processed, Failed: read.Failed, Paused: read.Paused, Delayed: read.Delayed, NextDue: read.NextDue, Schedules: read.Schedules, Batches: read.Batches, Statuses: read.Statuses, Now: read.Now, RoundTrip: read.RoundTrip, Damage: read.Damage}
 	for _, q := range read.Queues {
 		state := QueueState{Queue: q.Name, Size: q.Size, Paused: q.Paused, Err: q.Err}
 		if l := q.Limit; l != nil {

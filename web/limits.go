@@ -35,7 +35,7 @@ type heldRow struct {
 
 type holderRow struct {
 	Worker string
-	Dead   bool // held by nobody
+	Dead   bool // its job has ended
 }
 
 // heldParts is how many parts of the keys of Redis the page looks at.

@@ -28,5 +28,6 @@ var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/failed/requeue/3", "/failed/remove/3", "/stats", "/stats/resque", "/stats/redis", "/stats/keys",
 	"/schedule", "/schedule?q=report", "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
 	"/delayed/search?search=charge", "/delayed/search", "/retry", "/retry?class=ChargeCard", "/retry?q=nothing+like+that", "/retry/4102444800", "/batches", "/batches/" + nightlyBatch, "/limits", "/doctor",
+	"/statuses", "/statuses/" + runningStatus, "/statuses/" + runningStatus + ".js",
 	"/trash", "/stats/keys/queue:exports", "/stats/keys/workers", "/stats/keys/stat:processed", "/stats/keys/workers:heartbeat",
 }

@@ -39,6 +39,7 @@ const (
 	problemNoKey       problemCode = "no-such-key"
 	problemNoSchedule  problemCode = "no-such-schedule"
 	problemNoBatch     problemCode = "no-such-batch"
+	problemNoStatus    problemCode = "no-such-status"
 	problemBusy        problemCode = "operation-running"
 	problemNoOperation problemCode = "no-such-operation"
 	problemRedis       problemCode = "redis-unavailable"
@@ -98,6 +99,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusNotFound, t("This schedule does not exist"), t("It was deleted, or the scheduler whose program has it is not running.")}
 	case problemNoBatch:
 		return description{http.StatusNotFound, t("This batch does not exist"), t("It has expired, or the address is mistyped.")}
+	case problemNoStatus:
+		return description{http.StatusNotFound, t("This status does not exist"), t("It has expired or was removed, or the address is mistyped.")}
 	case problemBusy:
 		return description{http.StatusConflict, t("Another operation is running"), t("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
 	case problemNoOperation:

@@ -177,7 +177,7 @@ func TestLimitsOfQueuesAreShown(t *testing.T) {
 	present(t, page, "2 at once, 100/min", "a limit")
 	present(t, page, "not applied", "damage")
 	present(t, page, "Exporter:7", "a limit by key")
-	present(t, page, "held by nobody", "a place without a record")
+	present(t, page, "its job has ended", "a place without a record")
 	s.do("DEL", "resque:goresque:limits")
 	s.do("SET", "resque:goresque:limits", "x")
 	assert.Equal(t, 200, s.get("/queues").Code)

@@ -20,6 +20,8 @@ func (s *site) fill() {
 	s.fillDelayed()
 	s.fillSchedules()
 	s.fillBatches()
+	s.fillStatuses()
+	s.fillLimits()
 	s.do("SET", "resque:stat:processed", 1_283_402)
 	s.do("SET", "resque:stat:failed", 2_917)
 	s.do("SET", "resque:pause:queue:reports", 1)

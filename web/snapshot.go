@@ -94,6 +94,7 @@ type summary struct {
 	Delayed                    bool          // there are delayed jobs
 	Schedules                  bool          // there are recurring jobs
 	Batches                    bool          // there are batches
+	Statuses                   bool          // jobs have statuses
 	Limits                     bool          // queues have limits
 	Overdue                    time.Duration // how long the first delayed job has been due
 }
@@ -102,7 +103,7 @@ type summary struct {
 func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Batches: snap.Batches, Limits: slices.ContainsFunc(snap.Queues, isLimited), Overdue: snap.Late()}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Batches: snap.Batches, Statuses: snap.Statuses, Limits: slices.ContainsFunc(snap.Queues, isLimited), Overdue: snap.Late()}
 	for _, err := range snap.Damage {
 		s.Damage = append(s.Damage, err.Error())
 	}

@@ -101,6 +101,8 @@ func TestRoundTrips(t *testing.T) {
 				most = 6 // the limits of queues, their state, keys, held limits, their holders
 			case path == "/doctor":
 				most = 100 // it reads all keys
+			case strings.HasPrefix(path, "/statuses"):
+				most = 4 // their ids, the statuses
 			case strings.HasPrefix(path, "/batches"):
 				most = 4 // their ids, the batches
 			case path == "/stats/keys", strings.HasPrefix(path, "/schedule"):

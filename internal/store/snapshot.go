@@ -25,6 +25,7 @@ type Snapshot struct {
 	NextDue   time.Time // the first of them; zero if there are none
 	Schedules bool      // there are recurring entries
 	Batches   bool      // there are batches
+	Statuses  bool      // jobs have statuses
 	Now       time.Time
 	RoundTrip time.Duration // how long the first round trip took
 	Damage    []error       // the keys of Resque that count as empty because of their type
@@ -82,6 +83,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"EXISTS", s.keys.persistentSchedules(), s.keys.schedule()},
 		[]any{"EXISTS", s.keys.batches()},
 		[]any{"HGETALL", s.keys.limits()},
+		[]any{"EXISTS", s.keys.statuses()},
 	)
 	if err != nil {
 		return nil, err
@@ -121,6 +123,9 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	}
 	if batches, err := redis.Int64(replies[10], nil); err == nil {
 		snap.Batches = batches > 0
+	}
+	if statuses, err := redis.Int64(replies[12], nil); err == nil {
+		snap.Statuses = statuses > 0
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)

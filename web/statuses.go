@@ -1,0 +1,262 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goresque/goresque/internal/rubyjson"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/status"
+)
+
+// statusesPage is the content of the list of statuses.
+type statusesPage struct {
+	Statuses []statusRow
+	Total    int64
+	Expired  int64 // on this page: they are counted, but are no longer in Redis
+	Pager    pager
+	Damage   string `json:",omitempty"` // why they cannot be read
+}
+
+// statusPage is the content of the page of one status.
+type statusPage struct {
+	Status statusRow
+}
+
+// statusRow is the status of a job as pages show it.
+type statusRow struct {
+	ID      string
+	State   string // queued, working, completed, failed or killed; another program may write others
+	Job     shownJob
+	Percent int
+	Done    string // such as "40 of 100"; empty if the job has not reported progress
+	Message string
+	Created time.Time
+	Ended   bool
+}
+
+const statusesAtOnce = 50 // on a page, as in Ruby
+
+// statuses serves the list of statuses, the newest first.
+//
+// Ruby: Resque::StatusServer's /statuses.
+func (h *Dashboard) statuses(q *request) error {
+	content := statusesPage{}
+	size := q.number("per_page", statusesAtOnce, 1, 500)
+	// The number of the page is checked against the total, which the first read returns.
+	at := q.number("page", q.number("start", 0, 0, 1<<30)/size+1, 1, 1<<30) - 1
+	found, total, err := status.List(q.Context(), h.client, at*size, size)
+	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
+		content.Damage = err.Error() // the page says so
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	content.Total, content.Pager = total, newPager(q, total, size)
+	if content.Pager.First != at*size && total > 0 {
+		if found, _, err = status.List(q.Context(), h.client, content.Pager.First, size); err != nil {
+			return err
+		}
+	}
+	for _, s := range found {
+		content.Statuses = append(content.Statuses, h.rowOfStatus(s))
+	}
+	content.Expired = max(content.Pager.Last-content.Pager.First-int64(len(found)), 0)
+	return h.show(q, "statuses", t("Statuses"), "statuses", content)
+}
+
+func (h *Dashboard) rowOfStatus(s status.Status) statusRow {
+	row := statusRow{
+		ID: s.ID, State: string(s.State), Job: h.jobOfStatus(s), Percent: s.Percent(), Message: s.Message,
+		Created: shownTime(s.Time), Ended: s.State.Ended(),
+	}
+	if s.Total > 0 {
+		row.Done = t("%s of %s", amount(s.Num), amount(s.Total))
+	}
+	if h.hides() { // the message may have arguments
+		row.Message = ""
+	}
+	return row
+}
+
+// amount formats how much is done, or how much there is.
+func amount(n float64) string {
+	if n == float64(int64(n)) {
+		return grouped(int64(n))
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
+
+// jobOfStatus returns the job of a status, as far as the status has it: the class is known
+// when the job has begun.
+func (h *Dashboard) jobOfStatus(s status.Status) shownJob {
+	class, _, _ := strings.Cut(s.Name, "(")
+	if class == "" {
+		class = unknownClass
+	}
+	quoted, _ := json.Marshal(class) // cannot fail: a string
+	args := ""
+	if len(s.Options) > 0 {
+		args = string(s.Options)
+	}
+	job := h.showJob(fmt.Appendf(nil, `{"class":%s,"args":[%s]}`, quoted, args))
+	if job.Class == unknownClass {
+		job.Class = ""
+	}
+	job.Raw = "" // it is not stored in this form
+	return job
+}
+
+// unknownClass stands for the class of a job that has not begun.
+const unknownClass = "?"
+
+// status shows one status.
+//
+// Ruby: Resque::StatusServer's /statuses/:id.
+func (h *Dashboard) status(q *request) error {
+	s, err := h.namedStatus(q)
+	if err != nil {
+		return err
+	}
+	row := h.rowOfStatus(s)
+	title := row.Job.Class
+	if title == "" {
+		title = row.ID
+	}
+	return h.show(q, "status", t("Status of %s", cut(80, title)), "statuses", statusPage{row})
+}
+
+// statusJS serves a status as in Redis, with the member pct_complete. If arguments are
+// hidden, only the members that have none are shown.
+//
+// Ruby: Resque::StatusServer's /statuses/:id.js.
+func (h *Dashboard) statusJS(q *request) error {
+	q.json = true
+	s, err := h.namedStatus(q)
+	if err != nil {
+		return err
+	}
+	if h.hides() {
+		s.Raw = h.hideStatus(s)
+	}
+	body, err := s.MarshalJSON() // json.Marshal would escape < and >
+	if err != nil {
+		return fmt.Errorf("encoding the status %s: %w", s.ID, err)
+	}
+	q.w.Header().Set("Content-Type", "application/json")
+	send(q, http.StatusOK, append(body, '\n'))
+	return nil
+}
+
+// hideStatus returns the members of a status that have no arguments, and the options
+// without what is hidden.
+func (h *Dashboard) hideStatus(s status.Status) json.RawMessage {
+	names := []string{"time", "status", "uuid", "options", "name", "num", "total"}
+	spans, err := rubyjson.Spans(s.Raw, names...)
+	if err != nil {
+		return nil
+	}
+	members := make([]string, 0, len(names))
+	for i, name := range names {
+		value := spans[i].Of(s.Raw)
+		switch {
+		case len(value) == 0:
+			continue
+		case name == "options" && h.cfg.HideArgs:
+			value = []byte(`"…"`)
+		case name == "options":
+			value = h.redact(value)
+		case name == "name":
+			value, _ = json.Marshal(h.jobOfStatus(s).Class)
+		}
+		members = append(members, `"`+name+`":`+string(value))
+	}
+	return json.RawMessage("{" + strings.Join(members, ",") + "}")
+}
+
+// namedStatus returns the status that the path names.
+func (h *Dashboard) namedStatus(q *request) (status.Status, error) {
+	s, ok, err := status.Get(q.Context(), h.client, q.params["id"])
+	if err == nil && !ok {
+		err = fail(problemNoStatus, nil)
+	}
+	return s, err
+}
+
+// killStatus kills the job of a status.
+//
+// Ruby: Resque::StatusServer's /statuses/:id/kill.
+func (h *Dashboard) killStatus(q *request) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	s, err := h.namedStatus(q)
+	if err != nil {
+		return err
+	}
+	if s.State.Ended() {
+		return hasEnded()
+	}
+	if !q.isSure() {
+		row := h.rowOfStatus(s)
+		return h.ask(q, question{
+			Title: t("Kill this job?"), Yes: t("Kill the job"),
+			Text:   t("A waiting job is not performed. A running one is told to end; in Ruby, when it next reports progress. A killed job has not failed and is not retried."),
+			Sample: []string{cut(200, strings.TrimSpace(row.Job.Class+" "+row.Job.Line()+" "+s.ID))},
+		})
+	}
+	killed, err := status.Kill(q.Context(), h.client, s.ID)
+	if err == nil && !killed {
+		err = hasEnded()
+	}
+	h.report(q.Context(), q, "kill job", s.ID, int64(count(killed)), err)
+	if err != nil {
+		return err
+	}
+	return q.back("statuses/"+s.ID, flash{Text: t("Told the job to end.")}, map[string]any{"done": 1})
+}
+
+func hasEnded() error {
+	return &problem{code: problemNotRunning, title: t("The job has ended"), advice: t("A job that has ended cannot be killed. Nothing was changed.")}
+}
+
+// These remove statuses; the jobs stay.
+//
+// Ruby: Resque::StatusServer's /statuses/clear, /statuses/clear/completed and
+// /statuses/clear/failed.
+func (h *Dashboard) clearStatuses(q *request) error {
+	return h.clear(q, t("Remove all statuses?"), t("The statuses of all jobs are removed, also of those that wait or run. The jobs stay. This cannot be undone."), status.States()...)
+}
+
+func (h *Dashboard) clearCompleted(q *request) error {
+	return h.clear(q, t("Remove the statuses of completed jobs?"), t("This cannot be undone."), status.Completed)
+}
+
+func (h *Dashboard) clearFailedStatuses(q *request) error {
+	return h.clear(q, t("Remove the statuses of failed jobs?"), t("The failures stay on the page Failed. This cannot be undone."), status.Failed)
+}
+
+func (h *Dashboard) clear(q *request, title, text string, states ...status.State) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	if !q.isSure() {
+		return h.ask(q, question{Title: title, Text: text, Yes: t("Remove")})
+	}
+	n, err := status.Clear(q.Context(), h.client, states...)
+	target := "all"
+	if len(states) == 1 {
+		target = string(states[0])
+	}
+	h.report(q.Context(), q, "clear statuses", target, n, err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("statuses", flash{Text: tn("Removed 1 status.|Removed %s statuses.", n)}, map[string]any{"done": n})
+}
