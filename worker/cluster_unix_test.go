@@ -39,5 +39,5 @@ func TestNoAcknowledgedJobIsLostInACluster(t *testing.T) {
 		r.afterFailover(t)
 		r.performs(t, 100)
 	}
-	r.finish(t, cluster.Master(t).Server)
+	r.finish(t, func() *redistest.Server { return cluster.Master(t).Server })
 }

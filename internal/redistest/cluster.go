@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,10 @@ import (
 
 // ClusterNamespace is a namespace whose keys are all on one node of a cluster.
 const ClusterNamespace = "{resque}"
+
+// patient is for how many milliseconds a node must not answer until the others replace it.
+// A machine may stand still that long.
+const patient = "5000"
 
 // slots is the number of hash slots of a cluster.
 const slots = 16384
@@ -38,7 +43,7 @@ func StartCluster(t testing.TB) *Cluster {
 	var hosts []string
 	for range 4 {
 		n := &Node{args: []string{
-			"--dir", t.TempDir(), "--cluster-enabled", "yes", "--cluster-port", FreePort(t), "--cluster-node-timeout", "1000",
+			"--dir", t.TempDir(), "--cluster-enabled", "yes", "--cluster-port", FreePort(t), "--cluster-node-timeout", patient,
 			"--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 		}}
 		n.Server = StartReal(t, n.args...)
@@ -146,11 +151,15 @@ func (c *Cluster) Failover(t testing.TB) {
 	t.Helper()
 	old := c.Master(t)
 	replica := c.replica(t, old)
+	var again time.Time
 	await(t, func() bool {
 		if now := c.master(t); now != nil && now != old {
 			return true
 		}
-		_, _ = replica.ask(t, "CLUSTER", "FAILOVER") // an error if one is in progress
+		if time.Now().After(again) {
+			_, _ = replica.ask(t, "CLUSTER", "FAILOVER") // begins anew if one is in progress
+			again = time.Now().Add(6 * time.Second)      // one ends after 5 s
+		}
 		return false
 	}, "the replica does not become the master")
 }
@@ -166,9 +175,17 @@ func (c *Cluster) replica(t testing.TB, master *Node) *Node {
 	return nil
 }
 
-// AwaitMaster waits until another node than old is the master.
+// AwaitMaster waits until another node than old is the master. If old was killed, the
+// others replace it.
 func (c *Cluster) AwaitMaster(t testing.TB, old *Node) {
 	t.Helper()
+	timeout := func(ms string) {
+		for _, n := range c.nodes {
+			_, _ = n.ask(t, "CONFIG", "SET", "cluster-node-timeout", ms) // an error if it was killed
+		}
+	}
+	defer timeout(patient)
+	timeout("1000")
 	await(t, func() bool {
 		now := c.master(t)
 		return now != nil && now != old

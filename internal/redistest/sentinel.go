@@ -16,6 +16,10 @@ import (
 // MasterName is the name of the master that the Sentinels of StartSentinels watch.
 const MasterName = "mymaster"
 
+// never is a time in milliseconds after which Sentinels replace a master. If it were short,
+// they would also replace one that works on a machine that stood still.
+const never = "600000"
+
 // Group is a master and a replica, which Sentinels watch.
 type Group struct {
 	URL       string // redis-sentinel://…
@@ -25,7 +29,8 @@ type Group struct {
 }
 
 // StartSentinels runs a master, a replica and sentinels until the test ends. The servers
-// get args. It skips the test if no redis-server is installed.
+// get args. The Sentinels replace the master by command, and while AwaitMaster waits.
+// StartSentinels skips the test if no redis-server is installed.
 func StartSentinels(t testing.TB, sentinels int, args ...string) *Group {
 	t.Helper()
 	args = append([]string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}, args...)
@@ -34,7 +39,7 @@ func StartSentinels(t testing.TB, sentinels int, args ...string) *Group {
 	g.start(t, "--replicaof", "127.0.0.1", master)
 	var hosts []string
 	for range sentinels {
-		s := startSentinel(t, master, sentinels/2+1)
+		s := startSentinel(t, master, sentinels/2+1, "sentinel down-after-milliseconds "+MasterName+" "+never)
 		g.Sentinels = append(g.Sentinels, s)
 		hosts = append(hosts, strings.TrimPrefix(s.URL, "redis://"))
 	}
@@ -73,7 +78,9 @@ sentinel failover-timeout %[3]s 2000
 		pid, err := listening(t, path, "+monitor", conf, "--sentinel")
 		if err == nil {
 			s := &Server{URL: "redis://127.0.0.1:" + port, Real: true, PID: pid}
-			_, _ = s.ask(t, "SENTINEL", "DEBUG", "info-period", 200, "ping-period", 100, "ask-period", 100, "publish-period", 1000) // since Redis 7: it notices changes sooner
+			// Since Redis 7: it notices changes sooner, and if the machine stood still for more
+			// than a second, it waits for one second, not 30, before it acts again.
+			_, _ = s.ask(t, "SENTINEL", "DEBUG", "info-period", 200, "ping-period", 100, "ask-period", 100, "publish-period", 1000, "tilt-trigger", 1000, "tilt-period", 1000)
 			return s
 		}
 		last = err
@@ -130,10 +137,23 @@ func (g *Group) Failover(t testing.TB) {
 	}, "the Sentinels do not replace the master")
 }
 
-// AwaitMaster waits until the first Sentinel names another master than old.
+// AwaitMaster has the Sentinels replace the master old, which was killed, and waits until the
+// first one names another.
 func (g *Group) AwaitMaster(t testing.TB, old string) {
 	t.Helper()
+	defer g.downAfter(t, never)
+	g.downAfter(t, "1000")
 	await(t, func() bool { return g.Master(t) != old }, "no other server becomes the master")
+}
+
+// downAfter sets for how many milliseconds a master must not answer until the Sentinels
+// replace it.
+func (g *Group) downAfter(t testing.TB, ms string) {
+	t.Helper()
+	for _, s := range g.Sentinels {
+		_, err := s.ask(t, "SENTINEL", "SET", MasterName, "down-after-milliseconds", ms)
+		require.NoError(t, err)
+	}
 }
 
 // Restart starts the server of a port again, as a replica of the master.
@@ -159,10 +179,11 @@ func (s *Server) ask(t testing.TB, command string, args ...any) (any, error) {
 	return c.Do(command, args...) //nolint:wrapcheck // the server's answer
 }
 
-// await waits until is returns true.
+// await waits until is returns true. On a machine that stands still for seconds, servers
+// may need several attempts to replace a master.
 func await(t testing.TB, is func() bool, message string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !is(); <-time.After(20 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), message)
 	}
 }
