@@ -327,32 +327,6 @@ func TestRemoveAllMatching(t *testing.T) {
 	})
 }
 
-func TestClearCanBeUndone(t *testing.T) {
-	t.Parallel()
-	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
-		records := numbered(2500)
-		f := newFailed(t, s, records...)
-		told := 0
-		p, err := f.RemoveAll(t.Context(), resque.RemoveOptions{Keep: time.Hour}, resque.FailureFilter{All: true}, func(resque.BulkProgress) { told++ })
-		require.NoError(t, err)
-		assert.EqualValues(t, 2500, p.Done)
-		assert.Equal(t, 1, told)
-		assert.Empty(t, f.list(t, "failed"))
-		f.push(t, resque.FailedList, failure("new", ""))
-		n, err := f.Restore(t.Context(), p.Trash[0])
-		require.NoError(t, err)
-		assert.EqualValues(t, 2500, n)
-		assert.Equal(t, append(records, failure("new", "")), f.list(t, "failed"))
-
-		p, err = f.RemoveAll(t.Context(), resque.RemoveOptions{}, resque.FailureFilter{All: true}, nil)
-		require.NoError(t, err)
-		assert.EqualValues(t, 2501, p.Done)
-		assert.Empty(t, p.Trash)
-		keys := f.do(t, "KEYS", "*")
-		assert.Empty(t, keys)
-	})
-}
-
 func TestBulkStopsWithTheContext(t *testing.T) {
 	t.Parallel()
 	f := newFailed(t, redistest.Start(t), numbered(1000)...)
