@@ -149,3 +149,29 @@ func TestWebRefusesToBeOpenToOtherMachines(t *testing.T) {
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stderr, "choose another address")
 }
+
+// An open page's stream of changes does not delay the stop of the command, which ends it.
+func TestWebEndsStreamsWhenItStops(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	var stream io.ReadCloser
+	t.Cleanup(func() { // after the command has ended
+		rest, err := io.ReadAll(stream)
+		assert.NoError(t, err, "the stream was cut off")
+		assert.Contains(t, string(rest), "event: changed")
+		assert.NoError(t, stream.Close())
+	})
+	url, _ := dashboard(t, []string{"REDIS_URL=" + server.URL}, "--no-auth")
+	require.Eventually(t, func() bool { // the dashboard runs soon after it listens
+		ctx := context.WithoutCancel(t.Context()) // the stream ends after the test does
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"events", http.NoBody)
+		require.NoError(t, err)
+		res, err := http.DefaultTransport.RoundTrip(req)
+		require.NoError(t, err)
+		stream = res.Body
+		if res.StatusCode != http.StatusOK {
+			require.NoError(t, res.Body.Close())
+		}
+		return res.StatusCode == http.StatusOK
+	}, time.Minute, 5*time.Millisecond)
+}

@@ -42,7 +42,8 @@ type Config struct {
 	// Refresh is the time between two updates of an open page, until the user chooses
 	// another one on the page. If it is negative, pages do not update by themselves.
 	//
-	// Defaults to 5 seconds.
+	// By default pages update about a second after a change, if Run runs, and otherwise
+	// every 5 seconds.
 	Refresh time.Duration
 
 	// StaleAfter is the age of a heartbeat at which a worker counts as stale. A stale
@@ -145,7 +146,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Title = cmp.Or(c.Title, "Resque")
 	c.PerPage = min(cmp.Or(c.PerPage, 25), 500)
-	c.Refresh = cmp.Or(c.Refresh, 5*time.Second)
 	c.StaleAfter = cmp.Or(c.StaleAfter, 5*time.Minute)
 	c.KeepRemoved = cmp.Or(c.KeepRemoved, 24*time.Hour)
 	c.KeepAtMost = cmp.Or(c.KeepAtMost, 500_000)

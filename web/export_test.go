@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -76,3 +78,24 @@ func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 
 // KeepReports sets how old a report of doctor may be that a page shows.
 func KeepReports(h *Dashboard, age time.Duration) { h.budgets.report = age }
+
+// Streams returns the number of open streams.
+func Streams(h *Dashboard) int { return h.hub.count() }
+
+// LookEvery sets how often the dashboard looks for changes while streams are open.
+func LookEvery(h *Dashboard, every time.Duration) { h.hub.every = every }
+
+// CountLooks counts the looks for changes.
+func CountLooks(h *Dashboard, looks *atomic.Int64) {
+	look := h.hub.look
+	h.hub.look = func(ctx context.Context) map[string]uint64 {
+		defer looks.Add(1)
+		return look(ctx)
+	}
+}
+
+// Comments sets after which time a quiet stream gets a comment.
+func Comments(h *Dashboard, after time.Duration) { h.hub.comment = after }
+
+// Serves reports whether the dashboard serves streams.
+func Serves(h *Dashboard) bool { return h.hub.serves() }

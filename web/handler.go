@@ -29,6 +29,7 @@ type Dashboard struct {
 	removals    removals
 	checkups    checkups
 	logins      *logins
+	hub         *hub
 	sampleEvery time.Duration
 	budgets     budgets
 }
@@ -54,6 +55,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),
 		snapshots: snapshots{reading: make(chan struct{}, 1)}, checkups: checkups{running: make(chan struct{}, 1)}, sampleEvery: sampleEvery, budgets: standardBudgets(),
 	}
+	h.hub = newHub(h.digests)
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -173,15 +175,17 @@ func (h *Dashboard) report(ctx context.Context, q *request, name, target string,
 const sampleEvery = 10 * time.Second
 
 // Run keeps the dashboard's graphs up to date while no page is open. It reads the
-// state of Resque every 10 seconds and writes nothing. When ctx ends, Run cancels the
-// running operation, waits for it, and returns nil.
+// state of Resque every 10 seconds and writes nothing. While pages are open, it reads
+// the state every second and tells them what has changed. When ctx ends, Run ends the
+// streams of these pages, cancels the running operation, waits for it, and returns nil.
 //
-// Run is optional. Without it, rates are measured only while a page is open, and
-// operations end with the process.
+// Run is optional. Without it, rates are measured only while a page is open, pages
+// poll, and operations end with the process.
 func (h *Dashboard) Run(ctx context.Context) error {
-	var doctor sync.WaitGroup
-	defer doctor.Wait()
-	doctor.Go(func() { h.runDoctor(ctx) })
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { h.runDoctor(ctx) })
+	all.Go(func() { h.hub.run(ctx) })
 	away := false
 	tick := time.NewTicker(h.sampleEvery)
 	defer tick.Stop()

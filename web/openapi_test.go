@@ -73,6 +73,7 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"ops/:id.json":              {"The progress of an operation", operationPage{}, ""},
 	"stats.txt":                 {summary: "Ruby's statistics for programs, as text"},
 	"metrics":                   {summary: "Metrics for Prometheus, as text"},
+	"events":                    {summary: "Server-Sent Events that name the pages which have changed; 503 without Run"},
 	"healthz":                   {summary: "Whether Redis answers, as text; 503 if it does not"},
 	"openapi.json":              {summary: "This document", content: map[string]any{}},
 	"failed/requeue/:id":        {summary: "Ruby's path: a page that asks for confirmation"},
@@ -257,6 +258,8 @@ func document(t *testing.T, routes []route) object {
 			if r.right != "" {
 				operation["description"] = "Needs the right " + string(r.right) + "."
 			}
+		case r.pattern == "events":
+			content = object{"text/event-stream": object{"schema": object{"type": "string"}}}
 		case strings.Contains(d.summary, "asks"):
 			content = object{"text/html": object{"schema": object{"type": "string"}}}
 		case d.content != nil:

@@ -34,7 +34,10 @@ type page struct {
 	User    string
 	Write   bool // may change things
 	Theme   string
-	Refresh int // seconds; 0 for never
+	Refresh int    // seconds; 0 for never
+	Live    bool   // refresh when something has changed, and at intervals without a stream
+	Stream  string // the page's name in the stream of changes; empty if there is none
+	Whole   bool   // the stream reports every change of the page
 	Flash   *flash
 	Summary *summary // nil if Redis does not answer
 	Bare    bool     // only the parts that a refresh replaces
@@ -68,9 +71,10 @@ func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.n
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
-		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Refresh: h.refresh(q),
-		Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
+		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(),
+		Stream: h.streamOf(tab), Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
+	p.Refresh, p.Live = h.refresh(q)
 	if q.access.Level >= Read {
 		p.Redis, p.Namespace = h.client.Redis().String(), h.client.Redis().Namespace()
 		if snap, err := h.snapshot(q.Context()); err == nil {
@@ -199,7 +203,9 @@ func (h *Dashboard) show(q *request, name, title, tab string, content any) error
 		send(q, http.StatusOK, append(body, '\n'))
 		return nil
 	}
-	h.pages.write(q, http.StatusOK, name, view{page: h.page(q, title, tab), Content: content})
+	p := h.page(q, title, tab)
+	p.Whole = isComplete(name)
+	h.pages.write(q, http.StatusOK, name, view{page: p, Content: content})
 	return nil
 }
 

@@ -42,6 +42,7 @@ const (
 	problemNoStatus    problemCode = "no-such-status"
 	problemBusy        problemCode = "operation-running"
 	problemNoOperation problemCode = "no-such-operation"
+	problemNoStream    problemCode = "no-stream"
 	problemRedis       problemCode = "redis-unavailable"
 	problemRefused     problemCode = "redis-refused"
 	problemInternal    problemCode = "internal"
@@ -105,6 +106,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusConflict, t("Another operation is running"), t("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
 	case problemNoOperation:
 		return description{http.StatusGone, t("This operation is unknown"), t("The dashboard was restarted, or another instance of it runs the operation. What was done stays done. Start the operation again to do the rest.")}
+	case problemNoStream:
+		return description{http.StatusServiceUnavailable, t("There is no stream of changes now"), t("Too many pages listen, or the dashboard is stopping. Pages fetch their content at intervals instead.")}
 	case problemRedis:
 		return description{http.StatusServiceUnavailable, t("Redis does not answer"), t("Jobs and workers cannot be shown. This page retries by itself.")}
 	case problemRefused:
@@ -187,7 +190,7 @@ func (h *Dashboard) refuse(q *request, err error) {
 	}
 	p := problemOf(err)
 	d := p.code.describe()
-	if d.status >= http.StatusInternalServerError {
+	if d.status >= http.StatusInternalServerError && p.code != problemNoStream { // of which a page may try many
 		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "code", string(p.code), "err", err)
 	}
 	d.title, d.advice = cmp.Or(p.title, d.title), cmp.Or(p.advice, d.advice)

@@ -107,13 +107,24 @@ func (q *request) theme() string {
 	return "auto"
 }
 
-func (h *Dashboard) refresh(q *request) int {
+// isLive is the choice of a refresh when something has changed.
+const isLive = "live"
+
+// refresh returns the seconds between two refreshes of a page, 0 for never. live reports
+// whether the page also listens to the stream of changes.
+func (h *Dashboard) refresh(q *request) (seconds int, live bool) {
 	if c, err := q.Cookie(refreshCookie); err == nil {
+		if c.Value == isLive {
+			return int(pollEvery / time.Second), true
+		}
 		if n, err := strconv.Atoi(c.Value); err == nil && n >= 0 && n <= 3600 {
-			return n
+			return n, false
 		}
 	}
-	return max(int(h.cfg.Refresh/time.Second), 0)
+	if h.cfg.Refresh == 0 {
+		return int(pollEvery / time.Second), true
+	}
+	return max(int(h.cfg.Refresh/time.Second), 0), false
 }
 
 // flash is the message that the page after an action shows.
@@ -213,8 +224,9 @@ func (h *Dashboard) settings(q *request) error {
 	if theme := q.PostFormValue("theme"); theme == "light" || theme == "dark" || theme == "auto" {
 		q.setCookie(themeCookie, theme, year)
 	}
-	if n, err := strconv.Atoi(q.PostFormValue("refresh")); err == nil && n >= 0 && n <= 3600 {
-		q.setCookie(refreshCookie, strconv.Itoa(n), year)
+	refresh := q.PostFormValue("refresh")
+	if n, err := strconv.Atoi(refresh); refresh == isLive || err == nil && n >= 0 && n <= 3600 {
+		q.setCookie(refreshCookie, refresh, year)
 	}
 	return q.back("", flash{}, struct{}{})
 }

@@ -170,7 +170,7 @@ func (h *Dashboard) table() []route {
 		get("doctor", h.doctor), get("doctor.poll", h.doctor), post("doctor/fix", RightBulk, h.fix),
 		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
-		get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),
+		get("events", h.events), get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),
 		get("trash", h.trashed), get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", RightBulk, h.cancelOperation),
 		post("trash/:id/restore", RightRemove, h.restore), post("settings", "", h.settings),
 		get("assets/:name", h.asset),

@@ -47,8 +47,13 @@ func (s *snapshots) keep(m moment, stale int) {
 // snapshot returns the state of Resque, at most one second old. A caller that comes
 // while a snapshot is being read waits for that one, until its context ends.
 func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
+	return h.snapshotWithin(ctx, h.budgets.snapshot)
+}
+
+// snapshotWithin is snapshot with another greatest age.
+func (h *Dashboard) snapshotWithin(ctx context.Context, age time.Duration) (moment, error) {
 	s := &h.snapshots
-	if last, _, ok := s.fresh(h.budgets.snapshot); ok {
+	if last, _, ok := s.fresh(age); ok {
 		return last, nil
 	}
 	select {
@@ -57,7 +62,7 @@ func (h *Dashboard) snapshot(ctx context.Context) (moment, error) {
 	case <-ctx.Done():
 		return moment{}, fmt.Errorf("waiting for the state of Resque: %w", ctx.Err())
 	}
-	last, stale, ok := s.fresh(h.budgets.snapshot)
+	last, stale, ok := s.fresh(age)
 	if ok {
 		return last, nil
 	}

@@ -4,7 +4,10 @@
 const root = document.documentElement, body = document.body;
 root.classList.add("js");
 const live = document.getElementById("live");
+const choice = document.querySelector('.choices [name="refresh"]');
 let every = Number(body.dataset.refresh) || 0, wait = 0, timer = 0, tag = "", lastGood = new Date();
+let stream = null, streams = false, failures = 0; // the stream of changes, and whether it works
+let stale = false, loading = false, next = 0; // next is the time of the earliest refresh after a change
 
 const clock = (d) => d.toLocaleTimeString();
 const span = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
@@ -58,17 +61,21 @@ function swap(html) {
 
 async function refresh() {
   clearTimeout(timer);
-  const why = busy();
+  if (loading) return;
+  const why = busy(), began = Date.now();
   if (why) {
+    next = began + 1000;
     if (why !== "hidden" && every) live.textContent = `Not updating while ${why}.`;
   } else {
+    stale = false;
+    loading = true;
     try {
       const answer = await fetch(location.href, { headers: { "X-Fragment": "1", ...(tag && { "If-None-Match": tag }) }, cache: "no-store" });
       if (answer.status !== 304) {
         if (!answer.ok) throw new Error(String(answer.status));
         tag = answer.headers.get("ETag") || "";
         const html = await answer.text();
-        if (!busy()) swap(html); else tag = "";
+        if (!busy()) swap(html); else { tag = ""; stale = true; }
       }
       lastGood = new Date();
       wait = 0;
@@ -77,21 +84,59 @@ async function refresh() {
       wait = Math.min(Math.max(wait * 2, 1), 30);
       live.textContent = `No update since ${clock(lastGood)}. Retrying in ${wait} s.`;
     }
+    loading = false;
+    next = Date.now() + 9 * (Date.now() - began); // a slow page is not fetched all the time
   }
   plan();
 }
 
+// plan sets the time of the next refresh: soon after a change, and seldom otherwise if the
+// stream reports every change of the page.
 function plan() {
   clearTimeout(timer);
-  if (every) timer = setTimeout(refresh, (wait || every) * 1000);
+  if (!every) return;
+  const pause = wait || (streams && "whole" in body.dataset ? 60 : every);
+  timer = setTimeout(refresh, stale && !wait ? Math.max(0, next - Date.now()) : pause * 1000);
 }
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden && every) refresh(); });
+// listen opens the stream of changes, if the user wants it. Until its first event, and
+// after two failures, the page polls. A browser allows few connections, so that a hidden
+// page has no stream.
+function listen() {
+  if (choice.value !== "live" || !body.dataset.stream || document.hidden || failures > 1) {
+    stream?.close();
+    stream = null;
+    streams = false;
+    return;
+  }
+  if (stream) return;
+  const source = stream = new EventSource(body.dataset.base + "events"), late = setTimeout(fail, 10000); // a proxy may buffer
+  source.addEventListener("changed", (e) => {
+    clearTimeout(late);
+    failures = 0;
+    streams = true;
+    if (e.data.split(" ").includes(body.dataset.stream)) stale = true;
+    if (!loading) plan();
+  });
+  source.addEventListener("error", fail);
+  function fail() {
+    clearTimeout(late);
+    if (stream !== source) return;
+    source.close();
+    stream = null;
+    streams = false;
+    failures++;
+    setTimeout(() => { if (failures > 1) failures = 0; listen(); }, failures > 1 ? 300000 : 2000);
+    plan();
+  }
+}
+
+document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden && every) refresh(); });
 
 // A choice of theme or refresh applies at once.
 document.querySelector(".choices").addEventListener("change", (e) => {
   if (e.target.name === "theme") root.dataset.theme = e.target.value;
-  if (e.target.name === "refresh") { every = Number(e.target.value); wait = 0; plan(); live.textContent = ""; }
+  if (e.target.name === "refresh") { every = e.target.value === "live" ? 5 : Number(e.target.value); wait = failures = 0; listen(); plan(); live.textContent = ""; }
   fetch(e.currentTarget.action, { method: "POST", body: new URLSearchParams(new FormData(e.currentTarget)), redirect: "manual" });
 });
 
@@ -176,7 +221,7 @@ document.addEventListener("keydown", (e) => {
     case "R": case "t": {
       const select = document.querySelector(`.choices [name="${e.key === "t" ? "theme" : "refresh"}"]`);
       done();
-      select.value = e.key === "R" ? (select.value === "0" ? "5" : "0") : { auto: "dark", dark: "light", light: "auto" }[select.value];
+      select.value = e.key === "R" ? (select.value === "0" ? "live" : "0") : { auto: "dark", dark: "light", light: "auto" }[select.value];
       select.dispatchEvent(new Event("change", { bubbles: true }));
     }
   }
@@ -186,3 +231,4 @@ for (const region of document.querySelectorAll("[data-live]")) was.set(region, r
 tellTimes();
 setInterval(tellTimes, 1000);
 plan();
+listen();
