@@ -14,6 +14,7 @@ type redisFlags struct {
 	caFile, certFile, keyFile      string
 	sentinelUser, sentinelPassword string
 	maxConnections                 int
+	inspect                        choice
 }
 
 // add adds the flags, and their variables, to the root command.
@@ -26,6 +27,9 @@ func (f *redisFlags) add(root *cobra.Command) {
 	set.StringVar(&f.sentinelUser, "sentinel-user", "", "user of the Sentinels; that of Redis is in the address")
 	set.StringVar(&f.sentinelPassword, "sentinel-password", "", "password of the Sentinels; other users of this machine cannot see it in the variable")
 	set.IntVar(&f.maxConnections, "max-connections", 0, "maximum number of connections to Redis; 0 means no limit")
+	f.inspect.of = []string{resque.RubyInspect33.String(), resque.RubyInspect34.String()}
+	set.Var(&f.inspect, "ruby-inspect", "version of the Ruby programs, for hashes in keys of locks and retries; 3.4 is for 3.4 and newer (default 3.3)")
+	FromEnv(root, "ruby-inspect", "RESQUE_RUBY_INSPECT")
 	FromEnv(root, "tls-skip-verify", "RESQUE_TLS_SKIP_VERIFY")
 	FromEnv(root, "tls-ca-file", "RESQUE_TLS_CA_FILE")
 	FromEnv(root, "tls-cert-file", "RESQUE_TLS_CERT_FILE")
@@ -43,6 +47,12 @@ func (f *redisFlags) apply(cfg *resque.RedisConfig) {
 	cfg.TLSKeyFile = cmp.Or(f.keyFile, cfg.TLSKeyFile)
 	cfg.SentinelUser = cmp.Or(f.sentinelUser, cfg.SentinelUser)
 	cfg.SentinelPassword = cmp.Or(f.sentinelPassword, cfg.SentinelPassword)
+	switch f.inspect.value {
+	case resque.RubyInspect33.String():
+		cfg.RubyInspect = resque.RubyInspect33
+	case resque.RubyInspect34.String():
+		cfg.RubyInspect = resque.RubyInspect34
+	}
 	cfg.MaxOpen = cmp.Or(f.maxConnections, cfg.MaxOpen)
 }
 

@@ -100,3 +100,27 @@ func (p JSONProfile) spelling() (rubyjson.Profile, error) {
 func (c *Client) appendPayload(dst []byte, j Job) ([]byte, error) {
 	return c.cfg.JSON.AppendPayload(dst, j)
 }
+
+// RubyInspect is the version of Ruby whose inspect writes hashes in keys. The plugins
+// resque-lock, resque-lock-timeout and resque-retry write the arguments of a job into the
+// keys of its locks and its counted attempts. Ruby 3.4 has changed how a hash is written. It
+// matters only for jobs that have a hash among their arguments. Ruby programs of both versions
+// that share such a class do not see each other's locks; Go follows one of them.
+type RubyInspect uint8
+
+// The values of RubyInspect.
+const (
+	RubyInspect33 RubyInspect = iota // Ruby 3.3 and older: {"a"=>1}
+	RubyInspect34                    // Ruby 3.4 and newer: {"a" => 1}
+)
+
+// String returns the version, such as "3.4".
+func (v RubyInspect) String() string {
+	switch v {
+	case RubyInspect33:
+		return "3.3"
+	case RubyInspect34:
+		return "3.4"
+	}
+	return fmt.Sprintf("RubyInspect(%d)", uint8(v))
+}

@@ -71,6 +71,12 @@ type RedisConfig struct {
 	// key, for servers that require one from clients.
 	TLSCertFile, TLSKeyFile string
 
+	// RubyInspect is how the Ruby programs that use the same Redis write a hash in the
+	// keys of locks and of counted attempts; see [RubyInspect].
+	//
+	// Defaults to RubyInspect33.
+	RubyInspect RubyInspect
+
 	// Logger gets warnings about the address: the server does not know the user but
 	// accepts the password, or the namespace is a number and may be meant as a
 	// database.
@@ -102,6 +108,7 @@ type Redis struct {
 	pool      source
 	namespace string
 	address   string
+	inspect   RubyInspect
 }
 
 // source is a *redis.Pool, or a *follower of a server that may change.
@@ -140,7 +147,10 @@ func Open(cfg RedisConfig) (*Redis, error) {
 	if err := checkNamespace(at.kind, namespace); err != nil {
 		return nil, err
 	}
-	r := &Redis{namespace: namespace, address: at.String()}
+	if cfg.RubyInspect > RubyInspect34 {
+		return nil, fmt.Errorf("resque: RedisConfig.RubyInspect is %d; it must be RubyInspect33 or RubyInspect34", cfg.RubyInspect)
+	}
+	r := &Redis{namespace: namespace, address: at.String(), inspect: cfg.RubyInspect}
 	switch at.kind {
 	case sentinel:
 		r.pool = newFollower(newSentinels(at, cfg), at, cfg)
@@ -158,6 +168,17 @@ func Open(cfg RedisConfig) (*Redis, error) {
 func FromPool(pool *redis.Pool, namespace string) *Redis {
 	return &Redis{pool: pool, namespace: cmp.Or(namespace, DefaultNamespace), address: "a pool"}
 }
+
+// WithRubyInspect returns a copy of r with another [RedisConfig].RubyInspect, for sources of
+// FromPool.
+func (r *Redis) WithRubyInspect(v RubyInspect) *Redis {
+	with := *r
+	with.inspect = v
+	return &with
+}
+
+// InspectsAsRuby34 reports whether RubyInspect is RubyInspect34.
+func (r *Redis) InspectsAsRuby34() bool { return r.inspect == RubyInspect34 }
 
 // Conn returns a connection from the pool. The caller must close it, which returns it to
 // the pool.

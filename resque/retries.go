@@ -238,7 +238,7 @@ func (r *Retries) counter(i delayedItem) retrying {
 		class, args = inside, arguments
 	}
 	payload := i.job.Job(i.raw)
-	one.keys = r.delayed.store.RetryKeys(class, store.RetryID(args))
+	one.keys = r.delayed.store.RetryKeys(class, r.delayed.store.RetryID(args))
 	if p, ok := PoliciesOf(r.handler, class).Counting(); ok {
 		given := &Payload{Class: class, Queue: i.job.Queue, Args: args, Raw: payload}
 		job := &policy.Job{Class: class, Queue: i.job.Queue, Args: args, Payload: payload, Given: given, Store: r.delayed.store}

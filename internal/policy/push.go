@@ -45,8 +45,25 @@ func (s Set) Push(job *Job) (effects []store.Effect, err error) {
 type Locker interface {
 	Policy
 
-	// Locks returns the locks of a job.
+	// Locks returns the locks that a job holds while it waits. RunLocks returns those that
+	// it takes when it is performed.
 	Locks(job *Job) []store.RubyLock
+	RunLocks(job *Job) []store.RubyLock
+}
+
+// Locking reports whether jobs of the class have locks.
+func (s Set) Locking() bool {
+	return slices.ContainsFunc(s, func(p Policy) bool { _, ok := p.(Locker); return ok })
+}
+
+// RunLocks returns the locks that a job takes when it is performed.
+func (s Set) RunLocks(job *Job) (all []store.RubyLock) {
+	for _, p := range s {
+		if l, ok := p.(Locker); ok {
+			all = append(all, l.RunLocks(job)...)
+		}
+	}
+	return all
 }
 
 // Locks returns the locks that a job holds while it is queued or delayed.

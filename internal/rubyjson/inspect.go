@@ -9,42 +9,50 @@ import (
 	"unicode"
 )
 
+// Inspect is how Ruby inspects a hash.
+type Inspect int
+
+// The values of Inspect.
+const (
+	Ruby33 Inspect = iota // Ruby 3.3 and older: {"a"=>1}
+	Ruby34                // Ruby 3.4 and newer: {"a" => 1}
+)
+
 // AppendJoined appends what Ruby's args.join(separator) returns: the texts of the
-// values, those of nested arrays without brackets. args are valid JSON. Objects are
-// written as Ruby 3.3 and older inspect a hash: {"a"=>1}.
+// values, those of nested arrays without brackets. args are valid JSON.
 //
 // Ruby: Array#join.
-func AppendJoined(dst []byte, args []json.RawMessage, separator string) []byte {
+func (f Inspect) AppendJoined(dst []byte, args []json.RawMessage, separator string) []byte {
 	for i, arg := range args {
 		if i > 0 {
 			dst = append(dst, separator...)
 		}
-		dst = appendToS(dst, arg, separator)
+		dst = f.appendToS(dst, arg, separator)
 	}
 	return dst
 }
 
-// AppendInspected appends what Ruby's args.inspect returns. args are valid JSON. Objects are
-// written as in AppendJoined.
+// AppendInspected appends what Ruby's args.inspect returns. args are valid JSON.
 //
 // Ruby: Array#inspect.
-func AppendInspected(dst []byte, args []json.RawMessage) []byte {
+func (f Inspect) AppendInspected(dst []byte, args []json.RawMessage) []byte {
 	dst = append(dst, '[')
 	for i, arg := range args {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = appendInspect(dst, arg)
+		dst = f.appendInspect(dst, arg)
 	}
 	return append(dst, ']')
 }
 
-// AppendInspect appends what Ruby's inspect returns for a value, which is valid JSON. Objects
-// are written as in AppendJoined.
-func AppendInspect(dst, raw []byte) []byte { return appendInspect(dst, raw) }
+// AppendInspect appends what Ruby's inspect returns for a value, which is valid JSON.
+//
+// Ruby: Object#inspect.
+func (f Inspect) AppendInspect(dst, raw []byte) []byte { return f.appendInspect(dst, raw) }
 
 // appendToS appends the result of to_s or, for an array, of join.
-func appendToS(dst, raw []byte, separator string) []byte {
+func (f Inspect) appendToS(dst, raw []byte, separator string) []byte {
 	switch text, isText := Text(raw); {
 	case isText:
 		return append(dst, text...)
@@ -53,27 +61,25 @@ func appendToS(dst, raw []byte, separator string) []byte {
 	}
 	items, ok := Items(raw)
 	if !ok {
-		return appendInspect(dst, raw)
+		return f.appendInspect(dst, raw)
 	}
 	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, separator...)
 		}
-		dst = appendToS(dst, item.Value(raw), separator)
+		dst = f.appendToS(dst, item.Value(raw), separator)
 	}
 	return dst
 }
 
 // appendInspect appends the result of inspect.
-//
-// Ruby: Object#inspect, in Ruby 3.3 and older.
-func appendInspect(dst, raw []byte) []byte {
+func (f Inspect) appendInspect(dst, raw []byte) []byte {
 	switch raw[0] {
 	case '"':
 		text, _ := Text(raw)
 		return appendInspectedString(dst, text)
 	case '{':
-		return appendInspectedHash(dst, raw)
+		return f.appendInspectedHash(dst, raw)
 	case '[':
 		items, _ := Items(raw)
 		dst = append(dst, '[')
@@ -81,7 +87,7 @@ func appendInspect(dst, raw []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = appendInspect(dst, item.Value(raw))
+			dst = f.appendInspect(dst, item.Value(raw))
 		}
 		return append(dst, ']')
 	case 'n':
@@ -94,7 +100,7 @@ func appendInspect(dst, raw []byte) []byte {
 
 // appendInspectedHash appends an object. A member that is repeated keeps the first place
 // and has the last value.
-func appendInspectedHash(dst, raw []byte) []byte {
+func (f Inspect) appendInspectedHash(dst, raw []byte) []byte {
 	members, _ := Members(raw)
 	var hash []Member
 	for _, m := range members {
@@ -104,13 +110,17 @@ func appendInspectedHash(dst, raw []byte) []byte {
 			hash = append(hash, m)
 		}
 	}
+	arrow := "=>"
+	if f == Ruby34 {
+		arrow = " => "
+	}
 	dst = append(dst, '{')
 	for i, m := range hash {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = append(appendInspectedString(dst, m.Name), "=>"...)
-		dst = appendInspect(dst, m.Value(raw))
+		dst = append(appendInspectedString(dst, m.Name), arrow...)
+		dst = f.appendInspect(dst, m.Value(raw))
 	}
 	return append(dst, '}')
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/md5" //nolint:gosec // the plugin's digest
 	"encoding/hex"
+	"encoding/json"
 )
 
 // lock is the key of the lock of jobs with arguments that inspect returned.
@@ -47,16 +48,16 @@ func (k keys) begun(token string) string { return k.rdb.Key("goresque:begun", to
 // Begun returns the key that notes that the lock of a job was freed when the job began.
 func (s *Store) Begun(token string) string { return s.keys.begun(token) }
 
-// ResqueLock returns the key of a lock of the plugin resque-lock. inspected is what
-// inspect returns for the arguments.
-func (s *Store) ResqueLock(class string, inspected []byte) string {
-	return s.keys.lock(class, string(inspected))
+// ResqueLock returns the key of a lock of the plugin resque-lock.
+func (s *Store) ResqueLock(class string, args []json.RawMessage) string {
+	return s.keys.lock(class, string(s.inspect.AppendInspected(nil, args)))
 }
 
 // LockTimeout returns the keys of the locks of the plugin resque-lock-timeout: that of a
-// performed job, and that of a queued job. joined is what join returns for the arguments.
-func (s *Store) LockTimeout(class string, joined []byte) (performed, queued string) {
-	return s.keys.runLock(class, string(joined)), s.keys.lonerLock(class, string(joined))
+// performed job, and that of a queued job.
+func (s *Store) LockTimeout(class string, args []json.RawMessage) (performed, queued string) {
+	joined := string(s.inspect.AppendJoined(nil, args, "-"))
+	return s.keys.runLock(class, joined), s.keys.lonerLock(class, joined)
 }
 
 // Loner returns the key of the mark of the plugin resque-loner.

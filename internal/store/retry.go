@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
-
-	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // RetryKeys are the keys of the attempts of a job, which equal jobs share.
@@ -56,8 +54,8 @@ func (k RetryKeys) ForgetFailure() Effect {
 // RetryID returns the part of RetryKeys that distinguishes jobs by their arguments.
 //
 // Ruby: Resque::Plugins::Retry#retry_identifier.
-func RetryID(args []json.RawMessage) string {
-	joined := rubyjson.AppendJoined(nil, slices.Clip(args), "-")
+func (s *Store) RetryID(args []json.RawMessage) string {
+	joined := s.inspect.AppendJoined(nil, slices.Clip(args), "-")
 	if len(joined) == 0 {
 		return ""
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // Redis is a source of connections and keys, such as a *resque.Redis.
@@ -23,6 +25,7 @@ type Store struct {
 	Replicas Replicas // for pushes; not to be changed while the store is in use
 
 	rdb        Redis
+	inspect    rubyjson.Inspect // in keys that have hashes
 	keys       keys
 	scripts    scripts
 	known      sync.Map // *workerArgs by worker id
@@ -61,10 +64,14 @@ type scripts struct {
 }
 
 // New returns a store on rdb.
+//
+// Keys that have hashes are written as Ruby 3.4 does if rdb has a method InspectsAsRuby34
+// that returns true.
 func New(rdb Redis) *Store {
 	s := &Store{
-		rdb:  rdb,
-		keys: keys{rdb},
+		rdb:     rdb,
+		keys:    keys{rdb},
+		inspect: inspectOf(rdb),
 		scripts: scripts{
 			exchange: redis.NewScript(-1, lockLua+batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
@@ -204,4 +211,11 @@ func wait(ctx context.Context) time.Duration {
 		return 0
 	}
 	return max(time.Until(deadline), time.Millisecond)
+}
+
+func inspectOf(rdb Redis) rubyjson.Inspect {
+	if r, ok := rdb.(interface{ InspectsAsRuby34() bool }); ok && r.InspectsAsRuby34() {
+		return rubyjson.Ruby34
+	}
+	return rubyjson.Ruby33
 }

@@ -241,7 +241,7 @@ func appendName(dst []byte, name string) []byte {
 func (r *continuation) at() string {
 	switch {
 	case r.current != nil:
-		return fmt.Sprintf("at '%s', cursor '%s'", r.current.name, rubyjson.AppendInspect(nil, r.current.value))
+		return fmt.Sprintf("at '%s', cursor '%s'", r.current.name, rubyjson.Ruby33.AppendInspect(nil, r.current.value))
 	case len(r.completed) > 0:
 		return fmt.Sprintf("after '%s'", r.completed[len(r.completed)-1])
 	default:

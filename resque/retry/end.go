@@ -155,5 +155,5 @@ func (p *Policy) id(job *policy.Job) string {
 			return p.ID(given)
 		}
 	}
-	return store.RetryID(job.Args)
+	return job.Store.RetryID(job.Args)
 }

@@ -79,7 +79,7 @@ func (p *policyOf) KillID(job *policy.Job) string { return p.status(job).UUID }
 func (p *policyOf) Admit(job *policy.Job) []store.Need {
 	name := p.class + "("
 	if options := optionsOf(job.Args); options != nil && strings.Trim(string(options[0]), "{} \t\r\n") != "" {
-		name = string(rubyjson.AppendJoined([]byte(name), options, ""))
+		name = string(rubyjson.Ruby33.AppendJoined([]byte(name), options, ""))
 	}
 	return []store.Need{job.Store.BeginStatus(p.status(job), "status", quoted(Working), "name", text(name+")"))}
 }

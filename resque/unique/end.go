@@ -104,6 +104,15 @@ func (e *end) Locks(job *policy.Job) []store.RubyLock {
 	return []store.RubyLock{l.queued}
 }
 
+// RunLocks implements policy.Locker.
+func (e *end) RunLocks(job *policy.Job) []store.RubyLock {
+	l, err := e.locks(job)
+	if err != nil || l.performed.Key == "" {
+		return nil
+	}
+	return []store.RubyLock{l.performed}
+}
+
 // clockSkew is how much the clocks of workers may differ from that of Redis. clockDrift is
 // how much a clock may be ahead, after a second and a hundredth of the measured time.
 const (

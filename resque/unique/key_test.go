@@ -1,8 +1,13 @@
 package unique_test
 
 import (
+	"context"
+	"crypto/sha1" //nolint:gosec // the plugin's digest
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -11,7 +16,9 @@ import (
 	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/resque/unique"
+	"github.com/goresque/goresque/worker"
 )
 
 // lockedBy enqueues a job and returns the keys of its locks, without the namespace.
@@ -116,4 +123,34 @@ func TestKeysBySelectedArguments(t *testing.T) {
 	job.Args = []any{}
 	_, err = client.Enqueue(t.Context(), job)
 	assert.ErrorContains(t, err, "By has argument 1; the job has 0")
+}
+
+// Ruby 3.4 writes a hash with blanks around the arrow, in the keys of locks and of counted
+// attempts.
+func TestKeysAsRuby34InspectsHashes(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	plain := s.Client(t)
+	client, err := resque.New(plain.Redis().WithRubyInspect(resque.RubyInspect34), resque.Config{})
+	require.NoError(t, err)
+	hash := map[string]any{"a": []any{map[string]any{"b": nil}, map[string]any{}}}
+	locked := resque.Define1[map[string]any]("Locked", "work", unique.Policy{})
+	timeout := resque.Define1[map[string]any]("Timeout", "work", unique.Policy{Style: unique.LockTimeoutLoner}, retry.Policy{Limit: 2, Delay: retry.After(time.Hour)})
+	_, err = client.EnqueueAll(t.Context(), []resque.Job{locked.Job(hash), timeout.Job(hash)})
+	require.NoError(t, err)
+	c := s.Conn(t)
+	text := `{"a" => [{"b" => nil}, {}]}`
+	assert.ElementsMatch(t, []string{"lock:Locked-[" + text + "]", "loner:lock:Timeout:" + text}, lockKeys(t, c))
+
+	mux := resque.NewMux()
+	mux.Handle(timeout.Handler(func(context.Context, map[string]any) error { return errBoom }))
+	mux.Handle(locked.Handler(func(context.Context, map[string]any) error { return nil }))
+	w, err := worker.New(client, mux, worker.Config{Queues: []string{"work"}, UntilEmpty: true, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, w.Run(t.Context()))
+	counter := fmt.Sprintf("resque:resque-retry:Timeout:%x", sha1.Sum([]byte(text))) //nolint:gosec // the plugin's digest
+	exists, err := redis.Bool(c.Do("EXISTS", counter))
+	require.NoError(t, err)
+	assert.True(t, exists)
+	assert.Equal(t, []string{"loner:lock:Timeout:" + text}, lockKeys(t, c), "the job waits for another attempt")
 }
