@@ -158,6 +158,7 @@ type webConfig struct {
 	lost      time.Duration // see lost.Sweeper.After
 	cutAfter  time.Duration // see problem.Config.CutAfter
 	lookEvery time.Duration // see live.Config.LookEvery
+	wait      time.Duration // how long a page waits for Redis at most; 0 means as long as each should
 }
 
 // webApp is exportsApp with what the packages beneath add.
@@ -183,11 +184,11 @@ func newWebApp(db *database.DB, client *resque.Client, cfg webConfig) (*webApp, 
 	}
 	workers := &fleet.Fleet{
 		Client: client, Queue: Exporter.Queue(), Classes: []string{Exporter.Class(), ExporterJob.Class()}, Mux: newMux(exports{db}),
-		Job: func(id int64) resque.Job { return Exporter.Job(id) }, Stored: exports{db}.stored,
+		Job: func(id int64) resque.Job { return Exporter.Job(id) }, Stored: exports{db}.stored, Wait: cfg.wait,
 	}
 	a := &webApp{fleet: workers, sweeper: &lost.Sweeper{DB: db, Fleet: workers, Log: cfg.log, After: cfg.lost}}
 	a.exportsApp = exportsApp{
-		exports: exports{db}, relay: &outbox.Relay{DB: conns, Client: client, Logger: cfg.log}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, later: cmp.Or(cfg.later, 30*time.Second), unserved: workers.Unserved,
+		exports: exports{db}, relay: &outbox.Relay{DB: conns, Client: client, Logger: cfg.log}, jobs: client, site: pages, rows: cfg.rows, seconds: cfg.seconds, later: cmp.Or(cfg.later, 30*time.Second), wait: cfg.wait, unserved: workers.Unserved,
 	}
 	a.feed = live.New(live.Config{
 		Version: func(ctx context.Context) (int64, error) { return record.Version(ctx, db) },
@@ -221,7 +222,7 @@ func (a *webApp) router(cfg webConfig) http.Handler {
 	get("/exports", a.feed.News).MatcherFunc(json)
 	get("/exports/events", a.feed.Events)
 	get("/exports/{id}", a.feed.LongPoll(idOf, a.withExport(a.show))).MatcherFunc(json)
-	stop := cancel.Actions{Client: a.jobs, DB: a.exports.db, Job: a.fleet.Job, Log: cfg.log}
+	stop := cancel.Actions{Client: a.jobs, DB: a.exports.db, Job: a.fleet.Job, Log: cfg.log, Wait: cfg.wait}
 	post("/exports/{id}/cancel", a.withRecord(stop.Cancel))
 	post("/exports/{id}/delete", a.withRecord(stop.Delete))
 	get("/problem", a.problem.Page)

@@ -29,6 +29,7 @@ type exportsApp struct {
 	rows    int           // of each new export
 	seconds float64       // that each new export takes
 	later   time.Duration // until a scheduled export is due
+	wait    time.Duration // how long a page waits for Redis at most; 0 means as long as each should
 
 	unserved func(ctx context.Context) bool // reports whether the queue has no worker
 }

@@ -70,7 +70,7 @@ func setUpWith(t *testing.T, cfg webConfig) *fixture {
 	t.Cleanup(func() { f.redis.Close() })
 	f.client = testClient(t, f.redis.URL())
 
-	cfg.log = quiet()
+	cfg.log, cfg.wait = quiet(), patience
 	f.cfg = cfg
 	f.app, err = newWebApp(f.exports.db, f.client, cfg)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func testDatabase(t *testing.T, path string, rows int) exports {
 
 func testClient(t *testing.T, url string) *resque.Client {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, ReadTimeout: patience})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (a *exportsApp) schedule(rw http.ResponseWriter, r *http.Request) error {
 			Text: fmt.Sprintf("The field every must be minute, night or off, not %q.", every),
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), queueTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), cmp.Or(a.wait, queueTimeout))
 	defer cancel()
 	if err := a.setSchedule(ctx, all[i]); err != nil {
 		return &site.Error{
@@ -105,7 +106,7 @@ type scheduleView struct {
 
 func (a *exportsApp) scheduleView(ctx context.Context) scheduleView {
 	v := scheduleView{Choices: choices()}
-	ctx, cancel := context.WithTimeout(ctx, time.Second) // the page is shown without Redis also
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.wait, time.Second)) // the page is shown without Redis also
 	defer cancel()
 	s, err := scheduler.Find(ctx, a.jobs, scheduleName)
 	if errors.Is(err, scheduler.ErrNoSchedule) || err == nil && s.Off {

@@ -3,6 +3,7 @@ package demo
 import (
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,33 @@ func (f *fixture) delayed(t *testing.T, id int64) []time.Time {
 	at, err := f.client.ScheduledAt(t.Context(), Exporter.Job(id))
 	require.NoError(t, err)
 	return at
+}
+
+// makeDue makes the only delayed job and export 1 due. With a short delay, the job could be due
+// before the relay enqueues it, which then does not delay it.
+func (f *fixture) makeDue(t *testing.T) {
+	t.Helper()
+	due := time.Now().Add(-time.Second)
+	c, err := f.client.Redis().Conn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	at := f.delayed(t, 1)
+	require.Len(t, at, 1)
+	key := f.client.Redis().Key
+	from, to := key("delayed", strconv.FormatInt(at[0].Unix(), 10)), key("delayed", strconv.FormatInt(due.Unix(), 10))
+	payload, err := c.Do("LINDEX", from, 0)
+	require.NoError(t, err)
+	for _, command := range [][]any{
+		{"RENAME", from, to},
+		{"DEL", key("delayed_queue_schedule")},
+		{"ZADD", key("delayed_queue_schedule"), due.Unix(), due.Unix()},
+		{"DEL", key("timestamps", string(payload.([]byte)))},
+		{"SADD", key("timestamps", string(payload.([]byte))), "delayed:" + strconv.FormatInt(due.Unix(), 10)},
+	} {
+		_, err := c.Do(command[0].(string), command[1:]...)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.exports.db.Model(&Export{}).Where("id = 1").Update("due_at", due).Error)
 }
 
 func TestScheduledExportIsShownAtOnce(t *testing.T) {
@@ -71,8 +99,9 @@ func TestScheduledExportIsBuiltWhenItIsDue(t *testing.T) {
 
 func TestScheduledExportWaitsInLineWhenItIsDue(t *testing.T) {
 	t.Parallel()
-	f := scheduled(t, time.Second)
+	f := scheduled(t, time.Hour)
 	f.form(t, "/exports", "when", "later")
+	f.makeDue(t)
 	require.Eventually(t, func() bool { return f.json(t, "/exports/1").Message == "Due now, waits for a scheduler" }, patience, 10*time.Millisecond)
 	assert.Len(t, f.delayed(t, 1), 1, "no scheduler runs")
 	f.runScheduler(t)

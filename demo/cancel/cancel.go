@@ -3,6 +3,7 @@
 package cancel
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ type Actions struct {
 	DB     *database.DB
 	Job    func(id int64) resque.Job // the job of an export
 	Log    *slog.Logger
+	Wait   time.Duration // for Redis at most; 0 means 5 s
 }
 
 // Cancel removes the export's job before it is due or from the queue, or ends its run.
@@ -57,7 +59,7 @@ func (a *Actions) dequeue(ctx context.Context, export *record.Record) {
 	if export.State != record.Scheduled && export.State != record.Queued {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.Wait, 5*time.Second))
 	defer cancel()
 	if err := a.remove(ctx, a.Job(export.ID)); err != nil {
 		a.Log.Warn("job not dequeued", "export", export.ID, "err", err)

@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type Fleet struct {
 	Mux     *resque.Mux // unwraps the jobs of Rails
 	Job     func(id int64) resque.Job
 	Stored  func(ctx context.Context) (map[int64]bool, error) // the exports whose jobs are not in Redis yet
+	Wait    time.Duration                                     // for Redis at most; 0 means 5 s, and 1 s in Unserved
 
 	mu       sync.Mutex
 	asked    time.Time
@@ -40,7 +42,7 @@ func (f *Fleet) Unserved(ctx context.Context) bool {
 	if time.Since(f.asked) < time.Second {
 		return f.unserved
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(f.Wait, time.Second))
 	defer cancel()
 	workers, err := f.Client.Workers(ctx)
 	f.asked, f.unserved = time.Now(), err == nil
@@ -69,7 +71,7 @@ func serves(patterns []string, queue string) (served bool) {
 
 // Delayed reports whether the job of an export is delayed.
 func (f *Fleet) Delayed(ctx context.Context, id int64) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.Wait, 5*time.Second))
 	defer cancel()
 	at, err := f.Client.ScheduledAt(ctx, f.Job(id))
 	if err != nil {
@@ -88,7 +90,7 @@ type Jobs struct {
 // Jobs finds the exports' jobs in the database, in the queue and in the workers' records. It
 // reads the first 10,000 queued jobs.
 func (f *Fleet) Jobs(ctx context.Context) (Jobs, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.Wait, 5*time.Second))
 	defer cancel()
 	// Read in the order in which a job moves: one that moves meanwhile is found later.
 	stored, err := f.Stored(ctx)
