@@ -34,7 +34,8 @@ type Config struct {
 	// to it.
 	BackURL string
 
-	// PerPage is the number of failures or jobs on a page, at most 500.
+	// PerPage is the number of failures or jobs on a page, at most 500, until the user
+	// chooses another one on the page.
 	//
 	// Defaults to 25.
 	PerPage int
@@ -145,7 +146,7 @@ func (c Config) withDefaults() (Config, error) {
 		mistakes = append(mistakes, fmt.Errorf("web: DoctorEvery is %v; it must not be negative", c.DoctorEvery))
 	}
 	c.Title = cmp.Or(c.Title, "Resque")
-	c.PerPage = min(cmp.Or(c.PerPage, 25), 500)
+	c.PerPage = min(cmp.Or(c.PerPage, 25), mostRows)
 	c.StaleAfter = cmp.Or(c.StaleAfter, 5*time.Minute)
 	c.KeepRemoved = cmp.Or(c.KeepRemoved, 24*time.Hour)
 	c.KeepAtMost = cmp.Or(c.KeepAtMost, 500_000)

@@ -118,7 +118,7 @@ func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.
 		return err
 	}
 	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address("delayed")
-	part, err := d.Search(q.Context(), filter, from, h.cfg.PerPage, h.budgets.scan)
+	part, err := d.Search(q.Context(), filter, from, int(h.rows(q)), h.budgets.scan)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code != resque.FaultType {
 		return err
 	}

@@ -52,6 +52,7 @@ type failedPage struct {
 	Newer                       int64  // failures added since the user opened the first page
 	Oldest                      bool   // order=asc: oldest first
 	Damage                      string `json:",omitempty"` // why a list cannot be read
+	Order                       order  `json:"-"`          // of the groups
 
 	bytes int64 // of the failures that are shown whole
 }
@@ -153,7 +154,7 @@ func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.
 	// that the list had when the user opened the first page.
 	upto := q.number("upto", content.Total, 0, content.Total)
 	content.Newer = content.Total - upto
-	content.Pager = newPager(q, upto, int64(h.cfg.PerPage))
+	content.Pager = newPager(q, upto, h.rows(q))
 	content.Pager.values.Set("upto", strconv.FormatInt(upto, 10))
 	content.Matching = content.Total
 	filter.List = cmp.Or(filter.List, resque.FailedList)
@@ -195,7 +196,9 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 	}
 	for _, g := range groups {
 		values := q.URL.Query()
-		values.Del("view")
+		for _, gone := range []string{"view", "sort", "dir"} {
+			values.Del(gone)
+		}
 		values.Set("class", g.Class)
 		values.Set("exception", g.Exception)
 		if part := longestPart(g.Message); part != "" {
@@ -207,6 +210,15 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 			Link: "?" + values.Encode(), Line: spreadLine(g.Spread(first, last, spreadParts)),
 		})
 	}
+	content.Order = newOrder(q, "-times", "class", "exception", "-retried", "-first", "-last")
+	sortRows(content.Groups, content.Order, map[string]func(a, b groupRow) int{
+		"times":     func(a, b groupRow) int { return cmp.Compare(a.Count, b.Count) },
+		"class":     func(a, b groupRow) int { return cmp.Compare(a.Class, b.Class) },
+		"exception": func(a, b groupRow) int { return cmp.Compare(a.Exception, b.Exception) },
+		"retried":   func(a, b groupRow) int { return cmp.Compare(a.Retried, b.Retried) },
+		"first":     func(a, b groupRow) int { return a.Oldest.Compare(b.Oldest) },
+		"last":      func(a, b groupRow) int { return a.Newest.Compare(b.Newest) },
+	})
 	return nil
 }
 

@@ -32,6 +32,7 @@ type scan struct {
 	found   int64
 	size    int64 // failures in the next part
 	long    bool  // the user asked for the number
+	rows    int64 // on the page
 }
 
 // scanFailures fills a page with the failures that match the filter.
@@ -42,7 +43,7 @@ func (h *Dashboard) scanFailures(q *request, content *failedPage, filter resque.
 	if filter.List == "" {
 		filter.List = resque.FailedList
 	}
-	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1, size: scanFirst, long: q.FormValue("count") != ""}
+	s := scan{h: h, content: content, filter: filter, end: content.Total, next: -1, size: scanFirst, long: q.FormValue("count") != "", rows: h.rows(q)}
 	content.Before = q.number("seen", 0, 0, 1<<40)
 	if s.at = q.number("below", s.end, 0, s.end); content.Oldest {
 		s.at = q.number("from", 0, 0, s.end)
@@ -111,7 +112,7 @@ func (s *scan) part(ctx context.Context) error {
 		}
 		s.found++
 		switch {
-		case len(s.content.Failures) < s.h.cfg.PerPage:
+		case int64(len(s.content.Failures)) < s.rows:
 			s.content.add(s.h, f)
 		case s.next < 0:
 			if s.next = f.ID.Position + 1; s.content.Oldest {
@@ -165,7 +166,7 @@ func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque
 	if content.Oldest {
 		each = h.failures.Oldest
 	}
-	seen := int64(0)
+	seen, rows := int64(0), h.rows(q)
 	for f, err := range each(ctx, filter) {
 		if ctx.Err() != nil && q.Context().Err() == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
 			content.Looked = -1 // not all; the number is unknown
@@ -177,8 +178,8 @@ func (h *Dashboard) mergeFailures(q *request, content *failedPage, filter resque
 		if seen++; seen <= content.Before {
 			continue
 		}
-		if len(content.Failures) == h.cfg.PerPage {
-			next := strconv.FormatInt(content.Before+int64(h.cfg.PerPage), 10)
+		if int64(len(content.Failures)) == rows {
+			next := strconv.FormatInt(content.Before+rows, 10)
 			content.Older = "?" + withValue(q.URL.Query(), "skip", next)
 			return nil
 		}

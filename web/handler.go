@@ -28,6 +28,7 @@ type Dashboard struct {
 	snapshots   snapshots
 	removals    removals
 	checkups    checkups
+	failing     failing
 	logins      *logins
 	hub         *hub
 	sampleEvery time.Duration

@@ -59,7 +59,7 @@ func (h *Dashboard) metrics(q *request) error {
 		return nil
 	}
 	out.WriteString("resque_up 1\n")
-	rows := h.queueRows(snap)
+	rows := h.queueRows(snap, failureCount{})
 	family("resque_queue_size", "gauge", "Jobs waiting in a queue.")
 	for _, r := range rows {
 		if r.Damage == "" {

@@ -9,6 +9,9 @@ type overviewPage struct {
 	Busy    int         // number of running jobs
 	Workers int
 	Graph   graph
+
+	Sampled int64 // the newest failures, among which those of the queues are counted
+	Order   order `json:"-"`
 }
 
 // The number of queues and running jobs that the overview shows.
@@ -20,9 +23,15 @@ func (h *Dashboard) overview(q *request) error {
 	if err != nil {
 		return err
 	}
-	content := overviewPage{
-		Queues: h.queueRows(snap), Failed: failedRows(snap), Workers: snap.summary.Workers, Graph: h.rates.graph(),
+	failures, err := h.countFailing(q.Context(), snap)
+	if err != nil {
+		return err
 	}
+	content := overviewPage{
+		Queues: h.queueRows(snap, failures), Failed: failedRows(snap), Workers: snap.summary.Workers, Graph: h.rates.graph(),
+		Sampled: failures.among, Order: queueOrder(q),
+	}
+	sortQueues(content.Queues, content.Order)
 	busy := busyWorkers(snap)
 	content.Busy, content.Working = len(busy), h.busyRows(busy[:min(len(busy), overviewWorking)], snap.Now)
 	if over := len(content.Queues) - overviewQueues; over > 0 {

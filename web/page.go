@@ -38,6 +38,7 @@ type page struct {
 	Live    bool   // refresh when something has changed, and at intervals without a stream
 	Stream  string // the page's name in the stream of changes; empty if there is none
 	Whole   bool   // the stream reports every change of the page
+	Rows    int64  // failures or jobs on a page
 	Flash   *flash
 	Summary *summary // nil if Redis does not answer
 	Bare    bool     // only the parts that a refresh replaces
@@ -63,6 +64,9 @@ func (p page) May(right Right) bool { return p.access.May(right) }
 // View returns the page without its content, for shared parts of templates.
 func (v view) View() page { return v.page }
 
+// Sizes returns the numbers of rows to choose from.
+func (p page) Sizes() []int64 { return sizes(p.Rows) }
+
 // Asset returns the address of one of the dashboard's files.
 func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.names[name] }
 
@@ -71,7 +75,7 @@ func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.n
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
-		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(),
+		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
 		Stream: h.streamOf(tab), Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
 	p.Refresh, p.Live = h.refresh(q)
@@ -293,47 +297,6 @@ func isPlainName(name string) bool { return name != "" && name != "." && name !=
 func first(n int, list any) any {
 	v := reflect.ValueOf(list)
 	return v.Slice(0, min(n, v.Len())).Interface()
-}
-
-// pager is the part of a list that a page shows. Its links keep the other parameters
-// of the address.
-type pager struct {
-	First, Last, Total int64 // the page shows the entries from First to Last, without Last
-	Page, Pages        int64
-	Numbers            []int64 // page numbers to link to; 0 is a gap
-	values             url.Values
-}
-
-// newPager reads the parameter "page", or Ruby's "start".
-func newPager(q *request, total, size int64) pager {
-	pages := max((total+size-1)/size, 1)
-	page := q.number("page", q.number("start", 0, 0, total)/size+1, 1, pages)
-	p := pager{First: (page - 1) * size, Total: total, Page: page, Pages: pages, values: q.URL.Query()}
-	p.Last = min(p.First+size, total)
-	p.values.Del("start")
-	for n := int64(1); n <= pages; n++ {
-		switch {
-		case n == 1, n == pages, n >= page-2 && n <= page+2:
-			p.Numbers = append(p.Numbers, n)
-		case n < page-2:
-			p.Numbers = append(p.Numbers, 0)
-			n = page - 3
-		default:
-			p.Numbers = append(p.Numbers, 0)
-			n = pages - 1
-		}
-	}
-	return p
-}
-
-// To returns the address of a page of the list.
-func (p pager) To(page int64) string {
-	values := url.Values{}
-	for name, value := range p.values {
-		values[name] = value
-	}
-	values.Set("page", strconv.FormatInt(page, 10))
-	return "?" + values.Encode()
 }
 
 // t returns a text of the user interface. All texts pass through t, so that

@@ -39,9 +39,6 @@ type queuePage struct {
 	bytes int64 // of the jobs that a filter found and that are shown whole
 }
 
-// Sizes returns the page sizes to choose from.
-func (queuePage) Sizes() []int64 { return []int64{25, 50, 100} }
-
 // Ruby: Resque::Server's /queues/:id.
 func (h *Dashboard) queue(q *request) error {
 	name := q.params["queue"]
@@ -51,9 +48,9 @@ func (h *Dashboard) queue(q *request) error {
 	}
 	content := queuePage{
 		Queue: queueRow{Name: name}, Filter: jobFilter{Class: q.FormValue("class"), Text: q.FormValue("q")},
-		Newest: q.FormValue("dir") == "desc", Size: q.number("size", int64(h.cfg.PerPage), 1, 500),
+		Newest: q.FormValue("dir") == "desc", Size: h.rows(q),
 	}
-	for _, row := range h.queueRows(snap) {
+	for _, row := range h.queueRows(snap, failureCount{}) {
 		if row.Name == name {
 			content.Queue = row
 		} else {

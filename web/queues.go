@@ -12,16 +12,17 @@ import (
 
 // queueRow is a queue in a table of queues.
 type queueRow struct {
-	Name    string
-	Size    int64
-	Paused  bool
-	Limit   *queueLimit   `json:",omitempty"`
-	Damage  string        `json:",omitempty"` // why the queue cannot be read
-	Workers int           // number of workers that serve the queue
-	Oldest  time.Duration // how long the next job has been waiting; 0 if its payload has no time
-	Next    string        // the next job's class
-	Line    string        // points of a line that shows how the size changed
-	Drain   time.Duration // time until the queue is empty at the present rate; 0 if it does not shrink
+	Name     string
+	Size     int64
+	Paused   bool
+	Limit    *queueLimit   `json:",omitempty"`
+	Damage   string        `json:",omitempty"` // why the queue cannot be read
+	Workers  int           // number of workers that serve the queue
+	Oldest   time.Duration // how long the next job has been waiting; 0 if its payload has no time
+	Next     string        // the next job's class
+	Line     string        // points of a line that shows how the size changed
+	Drain    time.Duration // time until the queue is empty at the present rate; 0 if it does not shrink
+	Failures int64         // among the newest failures
 }
 
 // queueLimit is the limit of a queue. A part is 0 or empty if there is no such limit.
@@ -47,10 +48,10 @@ func limitOf(l *resque.QueueLimit) *queueLimit {
 	return shown
 }
 
-func (h *Dashboard) queueRows(snap moment) []queueRow {
+func (h *Dashboard) queueRows(snap moment, failures failureCount) []queueRow {
 	rows := make([]queueRow, len(snap.Queues))
 	for i, state := range snap.Queues {
-		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Limit: limitOf(state.Limit), Workers: snap.served[state.Queue]}
+		row := queueRow{Name: state.Queue, Size: state.Size, Paused: state.Paused, Limit: limitOf(state.Limit), Workers: snap.served[state.Queue], Failures: failures.byQueue[state.Queue]}
 		row.Line, row.Drain = h.rates.trend(state.Queue, snap.Now, state.Size)
 		if row.Workers == 0 || row.Paused {
 			row.Drain = 0 // no worker takes its jobs
@@ -111,6 +112,9 @@ type queuesPage struct {
 	Hidden int // number of empty queues that are not shown
 	All    bool
 	Pager  pager
+
+	Sampled int64 // the newest failures, among which those of the queues are counted
+	Order   order `json:"-"`
 }
 
 // queuesAtOnce is the number of queues on a page.
@@ -126,10 +130,15 @@ func (h *Dashboard) queues(q *request) error {
 	if err != nil {
 		return err
 	}
-	content := queuesPage{
-		Queues: h.queueRows(snap), Failed: failedRows(snap), Filter: q.FormValue("q"), Sort: q.FormValue("sort"),
-		All: q.FormValue("empty") != "hide",
+	failures, err := h.countFailing(q.Context(), snap)
+	if err != nil {
+		return err
 	}
+	content := queuesPage{
+		Queues: h.queueRows(snap, failures), Failed: failedRows(snap), Filter: q.FormValue("q"), Order: queueOrder(q),
+		All: q.FormValue("empty") != "hide", Sampled: failures.among,
+	}
+	content.Sort = content.Order.By
 	content.Queues = slices.DeleteFunc(content.Queues, func(r queueRow) bool {
 		if !content.All && r.Size == 0 {
 			content.Hidden++
@@ -137,19 +146,25 @@ func (h *Dashboard) queues(q *request) error {
 		}
 		return !strings.Contains(strings.ToLower(r.Name), strings.ToLower(content.Filter))
 	})
-	sortQueues(content.Queues, content.Sort)
+	sortQueues(content.Queues, content.Order)
 	content.Pager = newPager(q, int64(len(content.Queues)), queuesAtOnce)
 	content.Queues = content.Queues[content.Pager.First:content.Pager.Last]
 	return h.show(q, "queues", t("Queues"), "queues", content)
 }
 
-func sortQueues(rows []queueRow, by string) {
-	switch by {
-	case "size":
-		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Size, a.Size) })
-	case "wait":
-		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(b.Oldest, a.Oldest) })
-	case "workers":
-		slices.SortStableFunc(rows, func(a, b queueRow) int { return cmp.Compare(a.Workers, b.Workers) })
-	}
+// queueOrder returns the order of a table of queues that the address has.
+func queueOrder(q *request) order {
+	return newOrder(q, "name", "-size", "next", "-wait", "-drain", "-failures", "workers")
+}
+
+func sortQueues(rows []queueRow, by order) {
+	sortRows(rows, by, map[string]func(a, b queueRow) int{
+		"name":     func(a, b queueRow) int { return cmp.Compare(a.Name, b.Name) },
+		"size":     func(a, b queueRow) int { return cmp.Compare(a.Size, b.Size) },
+		"next":     func(a, b queueRow) int { return cmp.Compare(a.Next, b.Next) },
+		"wait":     func(a, b queueRow) int { return cmp.Compare(a.Oldest, b.Oldest) },
+		"drain":    func(a, b queueRow) int { return cmp.Compare(a.Drain, b.Drain) },
+		"failures": func(a, b queueRow) int { return cmp.Compare(a.Failures, b.Failures) },
+		"workers":  func(a, b queueRow) int { return cmp.Compare(a.Workers, b.Workers) },
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,7 @@ func (q *request) readForm() error {
 const (
 	themeCookie   = "resque_theme"
 	refreshCookie = "resque_refresh"
+	rowsCookie    = "resque_rows"
 	flashCookie   = "resque_flash"
 )
 
@@ -125,6 +127,34 @@ func (h *Dashboard) refresh(q *request) (seconds int, live bool) {
 		return int(pollEvery / time.Second), true
 	}
 	return max(int(h.cfg.Refresh/time.Second), 0), false
+}
+
+// rows returns how many failures or jobs a page shows: the parameter "size", the user's
+// choice, or the default.
+func (h *Dashboard) rows(q *request) int64 {
+	return q.number("size", h.chosenRows(q), 1, mostRows)
+}
+
+func (h *Dashboard) chosenRows(q *request) int64 {
+	if c, err := q.Cookie(rowsCookie); err == nil {
+		if n, err := strconv.ParseInt(c.Value, 10, 64); err == nil && n >= 1 && n <= mostRows {
+			return n
+		}
+	}
+	return int64(h.cfg.PerPage)
+}
+
+// mostRows is the largest number of failures or jobs on a page.
+const mostRows = 500
+
+// sizes returns the numbers of rows to choose from, with n among them.
+func sizes(n int64) []int64 {
+	all := []int64{25, 50, 100}
+	if !slices.Contains(all, n) {
+		all = append(all, n)
+		slices.Sort(all)
+	}
+	return all
 }
 
 // flash is the message that the page after an action shows.
@@ -215,6 +245,22 @@ func isLocal(target string) bool {
 	return true
 }
 
+// withoutPage returns an address without the number of rows and the page.
+func withoutPage(address string) string {
+	path, query, _ := strings.Cut(address, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil || query == "" {
+		return path
+	}
+	for _, gone := range []string{"size", "page", "start"} {
+		values.Del(gone)
+	}
+	if len(values) == 0 {
+		return path
+	}
+	return path + "?" + values.Encode()
+}
+
 // settings stores the user's choices in cookies.
 func (h *Dashboard) settings(q *request) error {
 	if err := q.readForm(); err != nil {
@@ -227,6 +273,10 @@ func (h *Dashboard) settings(q *request) error {
 	refresh := q.PostFormValue("refresh")
 	if n, err := strconv.Atoi(refresh); refresh == isLive || err == nil && n >= 0 && n <= 3600 {
 		q.setCookie(refreshCookie, refresh, year)
+	}
+	if n, err := strconv.ParseInt(q.PostFormValue("rows"), 10, 64); err == nil && n >= 1 && n <= mostRows {
+		q.setCookie(rowsCookie, strconv.FormatInt(n, 10), year)
+		q.Form.Set("back", withoutPage(q.FormValue("back")))
 	}
 	return q.back("", flash{}, struct{}{})
 }

@@ -72,7 +72,7 @@ func (h *Dashboard) fillRetries(q *request, content *retryPage, filter resque.De
 		return err
 	}
 	content.First, content.Start = from == resque.DelayedPlace{}, content.Filter.address("retry")
-	part, err := h.retries().Search(q.Context(), filter, from, h.cfg.PerPage, h.budgets.scan)
+	part, err := h.retries().Search(q.Context(), filter, from, int(h.rows(q)), h.budgets.scan)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code != resque.FaultType {
 		return err
 	}

@@ -59,7 +59,7 @@ func (h *Dashboard) searchJobs(q *request) error {
 }
 
 func (h *Dashboard) search(q *request, content *searchPage, snap moment) error {
-	part, err := h.client.Delayed().Search(q.Context(), resque.DelayedFilter{Text: content.Text}, resque.DelayedPlace{}, h.cfg.PerPage, h.budgets.scan)
+	part, err := h.client.Delayed().Search(q.Context(), resque.DelayedFilter{Text: content.Text}, resque.DelayedPlace{}, int(h.rows(q)), h.budgets.scan)
 	if err != nil {
 		return err
 	}
@@ -67,16 +67,16 @@ func (h *Dashboard) search(q *request, content *searchPage, snap moment) error {
 	content.MoreDelayed = part.More
 	lower := []byte(strings.ToLower(content.Text))
 	for _, w := range busyWorkers(snap) {
-		if len(content.Working) < h.cfg.PerPage && w.Job != nil && bytes.Contains(bytes.ToLower(w.Job.Raw), lower) {
+		if len(content.Working) < int(h.rows(q)) && w.Job != nil && bytes.Contains(bytes.ToLower(w.Job.Raw), lower) {
 			content.Working = append(content.Working, h.rowWithJob(w, snap.Now))
 		}
 	}
-	return h.searchQueues(q.Context(), content, snap)
+	return h.searchQueues(q.Context(), content, snap, int(h.rows(q)))
 }
 
 // searchQueues reads the first jobs of each queue until the page is full or its time
 // has passed.
-func (h *Dashboard) searchQueues(ctx context.Context, content *searchPage, snap moment) error {
+func (h *Dashboard) searchQueues(ctx context.Context, content *searchPage, snap moment, most int) error {
 	begun := time.Now()
 	for _, state := range snap.Queues {
 		switch {
@@ -95,7 +95,7 @@ func (h *Dashboard) searchQueues(ctx context.Context, content *searchPage, snap 
 			if !h.passes(jobFilter{Text: content.Text}, job.Raw) {
 				continue
 			}
-			if len(content.Queued) == h.cfg.PerPage {
+			if len(content.Queued) == most {
 				content.MoreQueued = true
 				return nil
 			}

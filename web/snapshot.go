@@ -80,6 +80,7 @@ func (h *Dashboard) snapshotWithin(ctx context.Context, age time.Duration) (mome
 // forget discards the snapshot after a change, so that the next page shows the
 // change.
 func (h *Dashboard) forget() {
+	h.failing.forget()
 	h.snapshots.mu.Lock()
 	defer h.snapshots.mu.Unlock()
 	h.snapshots.taken = time.Time{}

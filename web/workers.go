@@ -148,6 +148,38 @@ type workingPage struct {
 	Working []workerRow
 	Workers int
 	Pager   pager
+	Order   order `json:"-"`
+}
+
+// sortWorkers sorts workers by a column of the list of running jobs or of the list of
+// workers. What is not known comes last.
+func (h *Dashboard) sortWorkers(workers []resque.RegisteredWorker, by order) {
+	known := func(a, b bool) int { return cmp.Compare(count(!a), count(!b)) }
+	since := func(a, b time.Time) int { // the longest ago first, if the order is reversed
+		if n := known(!a.IsZero(), !b.IsZero()); n != 0 && by.Reverse {
+			return -n
+		} else if n != 0 {
+			return n
+		}
+		return b.Compare(a)
+	}
+	sortRows(workers, by, map[string]func(a, b resque.RegisteredWorker) int{
+		"running":   func(a, b resque.RegisteredWorker) int { return since(a.RunAt, b.RunAt) },
+		"heartbeat": func(a, b resque.RegisteredWorker) int { return since(a.Heartbeat, b.Heartbeat) },
+		"queue":     func(a, b resque.RegisteredWorker) int { return cmp.Compare(queueOf(a), queueOf(b)) },
+		"queues":    func(a, b resque.RegisteredWorker) int { return slices.Compare(a.Queues, b.Queues) },
+		"state":     func(a, b resque.RegisteredWorker) int { return cmp.Compare(h.row(a).State, h.row(b).State) },
+		"worker": func(a, b resque.RegisteredWorker) int {
+			return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ID, b.ID))
+		},
+	})
+}
+
+func queueOf(w resque.RegisteredWorker) string {
+	if w.Job == nil {
+		return ""
+	}
+	return w.Job.Queue
 }
 
 // workersAtOnce is the number of workers on a page.
@@ -160,7 +192,11 @@ func (h *Dashboard) working(q *request) error {
 		return err
 	}
 	busy := busyWorkers(snap)
-	content := workingPage{Workers: snap.summary.Workers, Pager: newPager(q, int64(len(busy)), workersAtOnce)}
+	content := workingPage{
+		Workers: snap.summary.Workers, Pager: newPager(q, int64(len(busy)), workersAtOnce),
+		Order: newOrder(q, "-running", "queue", "worker"),
+	}
+	h.sortWorkers(busy, content.Order)
 	shown := busy[content.Pager.First:content.Pager.Last]
 	content.Working = h.busyRows(shown, snap.Now)
 	if err := h.fillProgress(q.Context(), content.Working, shown); err != nil {
@@ -175,6 +211,8 @@ type workersPage struct {
 	Only  string // show only this host, if not empty
 	Stale int
 	Pager pager
+	Flat  bool  // sorted by another column than the host: Hosts is one group of all
+	Order order `json:"-"`
 }
 
 // hostRow is a host with its workers.
@@ -196,8 +234,12 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	if host != "" {
 		workers = slices.DeleteFunc(workers, func(w resque.RegisteredWorker) bool { return w.Host != host })
 	}
-	content := workersPage{Only: host, Pager: newPager(q, int64(len(workers)), workersAtOnce)}
-	slices.SortStableFunc(workers, func(a, b resque.RegisteredWorker) int { return cmp.Compare(a.Host, b.Host) })
+	content := workersPage{
+		Only: host, Pager: newPager(q, int64(len(workers)), workersAtOnce),
+		Order: newOrder(q, "worker", "state", "queues", "-running", "-heartbeat"),
+	}
+	content.Flat = content.Order.By != "worker"
+	h.sortWorkers(workers, content.Order)
 	totals := map[string]*hostRow{}
 	for _, w := range workers {
 		if totals[w.Host] == nil {
@@ -211,7 +253,10 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	}
 	for _, w := range shown {
 		r := h.rowWithJob(w, snap.Now)
-		if n := len(content.Hosts); n == 0 || content.Hosts[n-1].Name != r.Host {
+		switch n := len(content.Hosts); {
+		case n == 0 && content.Flat:
+			content.Hosts = append(content.Hosts, hostRow{})
+		case !content.Flat && (n == 0 || content.Hosts[n-1].Name != r.Host):
 			content.Hosts = append(content.Hosts, *totals[r.Host])
 		}
 		last := &content.Hosts[len(content.Hosts)-1]

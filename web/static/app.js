@@ -46,14 +46,16 @@ function swap(html) {
     if (!next || next.innerHTML === was.get(now)) continue;
     was.set(now, next.innerHTML);
     const open = [...now.querySelectorAll("details[open]")].map((d) => d.closest("[data-row]")?.querySelector("[data-open]")?.getAttribute("href") || key(d));
+    const shut = [...now.querySelectorAll("details[data-fold]:not([open])")].map(key);
     const focus = document.activeElement && now.contains(document.activeElement) ? document.activeElement : null;
-    const at = focus && { href: focus.getAttribute("href"), name: focus.name, value: focus.value, text: focus.textContent };
+    const at = focus && { href: focus.getAttribute("href"), name: focus.name, value: focus.value, text: focus.textContent, fold: focus.matches("summary") && focus.parentNode.dataset.key };
     const marked = now.querySelector(".at [data-open]")?.getAttribute("href");
     now.replaceChildren(...next.childNodes);
     for (const d of now.querySelectorAll("details")) {
-      if (open.includes(d.closest("[data-row]")?.querySelector("[data-open]")?.getAttribute("href") || key(d))) d.open = true;
+      if (d.matches("[data-fold]") && shut.includes(key(d))) d.open = false;
+      else if (open.includes(d.closest("[data-row]")?.querySelector("[data-open]")?.getAttribute("href") || key(d))) d.open = true;
     }
-    if (at) [...now.querySelectorAll("a, button, input, summary")].find((e) => e.getAttribute("href") === at.href && e.name === at.name && e.value === at.value && e.textContent === at.text)?.focus({ preventScroll: true });
+    if (at) [...now.querySelectorAll("a, button, input, summary")].find((e) => e.getAttribute("href") === at.href && e.name === at.name && e.value === at.value && (at.fold ? e.matches("summary") && e.parentNode.dataset.key === at.fold : e.textContent === at.text))?.focus({ preventScroll: true });
     if (marked) [...now.querySelectorAll("[data-open]")].find((a) => a.getAttribute("href") === marked)?.closest("[data-row]").classList.add("at");
   }
   tellTimes();
