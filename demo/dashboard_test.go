@@ -3,9 +3,11 @@ package demo
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,4 +58,38 @@ func visit(t *testing.T, method, url string) (status int, page string) {
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return res.StatusCode, string(body)
+}
+
+// The dashboard shows how far an export is, and can kill its job.
+func TestDashboardShowsTheProgressOfExports(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, "demo", "--temp", "--rows", "1000", "--seconds", "150", "--addr", "127.0.0.1:0")
+	dashboard := regexp.MustCompile(`Dashboard +(http://\S+)`).FindStringSubmatch(r.stdout.String())[1]
+	app := strings.TrimSuffix(dashboard, "/resque/")
+	code, _ := visit(t, http.MethodPost, app+"/exports")
+	require.Equal(t, http.StatusSeeOther, code)
+	bar := regexp.MustCompile(`<progress max="100" value="[1-9][\s\S]*statuses/([0-9a-f]{32})"[\s\S]*writing the file`)
+	var id string
+	require.Eventually(t, func() bool {
+		_, page := visit(t, http.MethodGet, dashboard+"working")
+		if found := bar.FindStringSubmatch(page); found != nil {
+			id = found[1]
+		}
+		return id != ""
+	}, patience, 50*time.Millisecond)
+	_, page := visit(t, http.MethodGet, dashboard+"statuses")
+	assert.Contains(t, page, "Exporter")
+	assert.Contains(t, page, "of 1,000")
+	code, _ = visit(t, http.MethodPost, dashboard+"statuses/"+id+"/kill?sure=1")
+	assert.Equal(t, http.StatusOK, code, "it asks: a form has sure")
+	res, err := http.PostForm(dashboard+"statuses/"+id+"/kill", url.Values{"sure": {"1"}}) //nolint:gosec,noctx // our own
+	require.NoError(t, err)
+	res.Body.Close()
+	require.Eventually(t, func() bool {
+		_, page := visit(t, http.MethodGet, dashboard+"statuses/"+id)
+		return strings.Contains(page, "killed")
+	}, patience, 50*time.Millisecond)
+	_, page = visit(t, http.MethodGet, app+"/exports/1")
+	assert.Contains(t, page, "Try again", "the visitor sees that it has failed")
+	assert.Zero(t, r.stop())
 }

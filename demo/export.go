@@ -15,6 +15,7 @@ import (
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/outbox"
+	"github.com/goresque/goresque/resque/status"
 )
 
 // Export is a CSV of the customers. The web app stores it empty, and a worker fills
@@ -83,6 +84,9 @@ func (e *Export) write(ctx context.Context, file *record.Draft) error {
 		}
 		lines.Flush()
 		if err := file.Rows(ctx, len(part)); err != nil {
+			return err
+		}
+		if err := status.At(ctx, e.Done, e.Total, "writing the file"); err != nil {
 			return err
 		}
 	}

@@ -6,19 +6,21 @@ import (
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/activejob"
+	"github.com/goresque/goresque/resque/status"
 )
 
 // Exporter defines the job that builds an export: its class, its queue and its one
 // argument, the export's id. The argument is not the export itself, because
-// arguments are stored as JSON, and the row may change before a worker reads it.
+// arguments are stored as JSON, and the row may change before a worker reads it. The
+// job has a status, so the dashboard shows how far it is.
 //
 // Ruby: module Exporter; @queue = :exports; def self.perform(export_id).
-var Exporter = resque.Define1[int64]("Exporter", "exports")
+var Exporter = resque.Define1[int64]("Exporter", "exports", status.Policy{})
 
 // ExporterJob is the same job when a Rails app enqueues it with perform_later.
 //
 // Ruby: class ExporterJob < ApplicationJob; queue_as :exports; def perform(export_id).
-var ExporterJob = activejob.Define1[int64]("ExporterJob", "exports")
+var ExporterJob = activejob.Define1[int64]("ExporterJob", "exports", status.Policy{})
 
 // store is where jobs find exports.
 type store interface {

@@ -16,22 +16,28 @@ type progress struct {
 	Message string
 }
 
-// uuid is the first argument of jobs that have a status. Other jobs rarely have such an
-// argument, and no status by it.
+// uuid is the first argument of jobs that are pushed with a status. Other jobs rarely have
+// such an argument, and no status by it.
 var uuid = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // fillProgress adds the progress of the running jobs to their rows. It reads Redis only if
 // there may be a job with a status.
-func (h *Dashboard) fillProgress(ctx context.Context, rows []workerRow, workers []resque.RegisteredWorker) error {
-	ids := map[int]string{}
+func (h *Dashboard) fillProgress(ctx context.Context, rows []workerRow, workers []resque.RegisteredWorker, listed bool) error {
+	ids := make([][]string, len(workers)) // by which each job may have a status
 	var all []string
 	for i, w := range workers {
-		if w.Job == nil || len(w.Job.Args) == 0 {
+		if w.Job == nil {
 			continue
 		}
-		if id, _ := rubyjson.Text(w.Job.Args[0]); uuid.MatchString(id) {
-			ids[i], all = id, append(all, id)
+		if len(w.Job.Args) > 0 {
+			if id, _ := rubyjson.Text(w.Job.Args[0]); uuid.MatchString(id) {
+				ids[i] = append(ids[i], id)
+			}
 		}
+		if id, ok := status.JobID(w.Job); ok && listed && w.Go && w.JobSize == int64(len(w.Job.Raw)) {
+			ids[i] = append(ids[i], id)
+		}
+		all = append(all, ids[i]...)
 	}
 	if len(all) == 0 {
 		return nil
@@ -40,11 +46,13 @@ func (h *Dashboard) fillProgress(ctx context.Context, rows []workerRow, workers 
 	if err != nil {
 		return err
 	}
-	for i, id := range ids {
-		if s, ok := statuses[id]; ok && s.Total > 0 {
-			rows[i].Progress = &progress{id, s.Percent(), s.Message}
-			if h.hides() {
-				rows[i].Progress.Message = ""
+	for i := range rows {
+		for _, id := range ids[i] {
+			if s, ok := statuses[id]; ok && s.Total > 0 {
+				rows[i].Progress = &progress{id, s.Percent(), s.Message}
+				if h.hides() {
+					rows[i].Progress.Message = ""
+				}
 			}
 		}
 	}

@@ -109,6 +109,9 @@ func (h *Dashboard) jobOfStatus(s status.Status) shownJob {
 		job.Class = ""
 	}
 	job.Raw = "" // it is not stored in this form
+	if _, args, ok := strings.Cut(strings.TrimSuffix(s.Name, ")"), "("); ok && len(s.Options) == 0 && !h.hides() {
+		job.Text = args
+	}
 	return job
 }
 

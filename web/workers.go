@@ -199,7 +199,7 @@ func (h *Dashboard) working(q *request) error {
 	h.sortWorkers(busy, content.Order)
 	shown := busy[content.Pager.First:content.Pager.Last]
 	content.Working = h.busyRows(shown, snap.Now)
-	if err := h.fillProgress(q.Context(), content.Working, shown); err != nil {
+	if err := h.fillProgress(q.Context(), content.Working, shown, snap.Statuses); err != nil {
 		return err
 	}
 	return h.show(q, "working", t("Working"), "working", content)
@@ -329,7 +329,7 @@ func (h *Dashboard) worker(q *request) error {
 	}
 	content := workerPage{h.rowWithJob(details[0], snap.Now), details[0].Started}
 	rows := []workerRow{content.Worker}
-	if err := h.fillProgress(q.Context(), rows, details); err != nil {
+	if err := h.fillProgress(q.Context(), rows, details, snap.Statuses); err != nil {
 		return err
 	}
 	content.Worker = rows[0]

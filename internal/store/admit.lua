@@ -57,6 +57,16 @@ function needs.STATUS(keys, args)
   return true, text.err and text
 end
 
+-- RANK set score member oldest: adds a member to a sorted set, and removes those up to the
+-- score oldest unless it is empty.
+function needs.RANK(keys, args)
+  local reply = take and redis.pcall('ZADD', keys[1], args[1], args[2])
+  if take and type(reply) == 'number' and args[3] ~= '' then
+    reply = redis.pcall('ZREMRANGEBYSCORE', keys[1], 0, args[3])
+  end
+  return true, type(reply) == 'table' and reply
+end
+
 -- HOLD held rate pause worker guard concurrency interval burst: takes a place in a limit.
 -- The value of a refusal is after how many microseconds there is a place, -1 if a job must
 -- end first.

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -45,6 +46,25 @@ func (s *Store) CreateStatus(st Status, created time.Time) []Effect {
 func (s *Store) BeginStatus(st Status, members ...any) Need {
 	args := append([]any{st.UUID, st.Expiry.Milliseconds(), st.New}, members...)
 	return Need{name: "STATUS", keys: []any{s.keys.status(st.UUID), s.keys.kill()}, args: args}
+}
+
+// ListStatus adds a status to the list of all when a job is admitted that was pushed without
+// one.
+func (s *Store) ListStatus(st Status, created time.Time) Need {
+	oldest := ""
+	if st.Expiry > 0 {
+		oldest = strconv.FormatInt(created.Add(-st.Expiry).Unix(), 10)
+	}
+	return Need{name: "RANK", keys: []any{s.keys.statuses()}, args: []any{created.Unix(), st.UUID, oldest}}
+}
+
+// ForgetStatus removes the status of a job that goes back to its queue.
+func (s *Store) ForgetStatus(st Status) []Effect {
+	return []Effect{
+		{command: "DEL", key: s.keys.status(st.UUID)},
+		{command: "ZREM", key: s.keys.statuses(), args: []any{st.UUID}},
+		{command: "SREM", key: s.keys.kill(), args: []any{st.UUID}},
+	}
 }
 
 // EndMode is how a status changes at the end of a job.

@@ -24,5 +24,7 @@
 // If a worker dies, the process that prunes it writes that the job failed. A status is
 // therefore never "working" for ever, unlike the plugin's.
 //
+// A class whose arguments must not change has the setting [Policy] instead.
+//
 // A status is no place for results. Its message has at most 1 KB.
 package status

@@ -74,3 +74,27 @@ func exportOnce(ctx context.Context) error {
 	fmt.Printf("%s %d%% %v of %v %s\n", s.State, s.Percent(), s.Num, s.Total, s.Message)
 	return nil
 }
+
+// A class whose arguments must not change reports its progress with a Policy.
+func ExamplePolicy() {
+	exporter := resque.Define1[int64]("Exporter", "exports", status.Policy{})
+	mux := resque.NewMux()
+	mux.Handle(exporter.Handler(func(ctx context.Context, id int64) error {
+		for row := range 3 {
+			if err := status.At(ctx, row+1, 3, "exporting"); err != nil {
+				return err // the job was killed
+			}
+		}
+		fmt.Println("exported", id)
+		return nil
+	}))
+	client, err := resque.New(nil, resque.Config{Inline: mux}) // performs jobs at once
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := client.Enqueue(context.Background(), exporter.Job(42)); err != nil {
+		fmt.Println(err)
+	}
+	// Output: exported 42
+}

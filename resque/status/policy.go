@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -86,39 +87,49 @@ func (p *policyOf) Admit(job *policy.Job) []store.Need {
 
 // End implements policy.Policy.
 func (p *policyOf) End(job *policy.Job, e *policy.Ending) {
-	now := wire.FormatStarted(time.Now())
-	switch {
-	case e.Kind == policy.Done:
-		p.end(job, e, store.EndOpen, Completed, "Completed at "+now)
-	case e.Verdict.Killed || e.Kind == policy.Refused && refused(job):
-		e.Kind, e.Err, e.Fail, e.Counted = policy.Vetoed, nil, false, true
-		p.end(job, e, store.EndAny, Killed, "Killed at "+now)
-	case e.Kind == policy.Failed, e.Kind == policy.Crashed:
-		p.end(job, e, store.EndAny, Failed, "The task failed because of an error: "+e.Err.Error())
-	default: // it is still queued, or again
-		e.Effects = append(e.Effects, job.Store.EndStatus(p.status(job), store.EndAgain, "status", quoted(Queued)))
+	st := p.status(job)
+	if !end(st, job, e) { // it is still queued, or again
+		e.Effects = append(e.Effects, job.Store.EndStatus(st, store.EndAgain, "status", quoted(Queued)))
 	}
 }
 
-func (p *policyOf) end(job *policy.Job, e *policy.Ending, mode store.EndMode, state State, message string) {
-	e.Effects = append(e.Effects, job.Store.EndStatus(p.status(job), mode, "status", quoted(state), "message", text(message)))
+// end adds what changes the status of a job that has ended. It returns false if the job has
+// not.
+func end(st store.Status, job *policy.Job, e *policy.Ending) bool {
+	mode, state, message := store.EndAny, Failed, ""
+	now := wire.FormatStarted(time.Now())
+	switch {
+	case e.Kind == policy.Done:
+		mode, state, message = store.EndOpen, Completed, "Completed at "+now
+	case e.Verdict.Killed || e.Kind == policy.Refused && refused(job):
+		e.Kind, e.Err, e.Fail, e.Counted = policy.Vetoed, nil, false, true
+		state, message = Killed, "Killed at "+now
+	case e.Kind == policy.Failed, e.Kind == policy.Crashed:
+		message = "The task failed because of an error: " + e.Err.Error()
+	default:
+		return false
+	}
+	e.Effects = append(e.Effects, job.Store.EndStatus(st, mode, "status", quoted(state), "message", text(message)))
+	return true
 }
 
 // refused reports whether the job was not admitted because it is to be killed.
 func refused(job *policy.Job) bool {
-	got := job.Got(policy.Status)
-	return len(got) > 0 && got[0].State == store.NeedRefused
+	return slices.ContainsFunc(job.Got(policy.Status), func(got store.Got) bool { return got.State == store.NeedRefused })
 }
 
 // status returns the status of a job, as it is created.
 //
 // Ruby: Resque::Plugins::Status::Hash#initialize.
 func (p *policyOf) status(job *policy.Job) store.Status {
-	worker := ""
+	return p.statusOf(idOf(job.Args, workerOf(job), job.Payload))
+}
+
+func workerOf(job *policy.Job) string {
 	if given, ok := job.Given.(*resque.Payload); ok {
-		worker = given.Worker
+		return given.Worker
 	}
-	return p.statusOf(idOf(job.Args, worker, job.Payload))
+	return ""
 }
 
 func (p *policyOf) statusOf(id string) store.Status {
@@ -137,6 +148,11 @@ func idOf(args []json.RawMessage, worker string, payload []byte) string {
 			return id
 		}
 	}
+	return madeID(worker, payload)
+}
+
+// madeID makes an id of a job and the worker that performs it.
+func madeID(worker string, payload []byte) string {
 	sum := sha256.Sum256([]byte(worker + " " + string(payload)))
 	return hex.EncodeToString(sum[:16])
 }
