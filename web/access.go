@@ -182,18 +182,18 @@ func secure(h http.Header) {
 }
 
 // admit authenticates a request. The error says why it is refused.
-func (h *Dashboard) admit(w http.ResponseWriter, r *http.Request) (Access, error) {
-	if !h.isAllowedHost(r.Host) {
+func (h *Dashboard) admit(q *request) (Access, error) {
+	if !h.isAllowedHost(q.Host) {
 		return Access{}, fail(problemHost, nil)
 	}
-	access, err := h.logins.authenticate(h.cfg, r)
+	access, err := h.logins.authenticate(h.cfg, q.Request)
 	var known *problem
 	switch {
 	case errors.As(err, &known):
-		w.Header().Set("Retry-After", "2")
+		q.w.Header().Set("Retry-After", "2")
 		return Access{}, err
 	case errors.Is(err, ErrWhoAreYou):
-		w.Header().Set("WWW-Authenticate", `Basic realm="Resque", charset="UTF-8"`)
+		q.w.Header().Set("WWW-Authenticate", `Basic realm="Resque", charset="UTF-8"`)
 		return access, fail(problemSignIn, nil)
 	case err != nil || access.Level == None:
 		return access, fail(problemNoAccess, err)
@@ -204,22 +204,22 @@ func (h *Dashboard) admit(w http.ResponseWriter, r *http.Request) (Access, error
 	if h.cfg.ReadOnly {
 		access.Level = min(access.Level, Read)
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if q.Method == http.MethodGet || q.Method == http.MethodHead {
 		return access, nil
 	}
-	if err := h.crossOrigin.Check(r); err != nil {
-		return access, &problem{code: problemOrigin, cause: err, advice: originAdvice(r)}
+	if err := h.crossOrigin.Check(q.Request); err != nil {
+		return access, &problem{code: problemOrigin, cause: err, advice: originAdvice(q.language, q.Request)}
 	}
 	return access, nil
 }
 
 // originAdvice returns what to configure if the request came through a proxy.
-func originAdvice(r *http.Request) string {
+func originAdvice(l *language, r *http.Request) string {
 	origin := r.Header.Get("Origin")
 	if origin == "" || origin == "null" {
 		return ""
 	}
-	return t("The form was sent from a page of %s, but the request was for the host %s. If both are this dashboard, a proxy in front of it "+
+	return l.t("The form was sent from a page of %s, but the request was for the host %s. If both are this dashboard, a proxy in front of it "+
 		"changes the Host header. Configure the proxy to keep the header, or trust the origin with TrustedOrigins in web.Config or --trusted-origin %s.",
 		origin, r.Host, origin)
 }

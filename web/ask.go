@@ -70,6 +70,6 @@ func (h *Dashboard) ask(q *request, a question) error {
 	if q.wantsJSON() {
 		return fail(problemConfirm, nil)
 	}
-	h.pages.write(q, http.StatusOK, "ask", view{page: h.page(q, a.Title, ""), Content: a})
+	h.write(q, http.StatusOK, "ask", view{page: h.page(q, a.Title, ""), Content: a})
 	return nil
 }

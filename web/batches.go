@@ -64,7 +64,7 @@ func (h *Dashboard) batches(q *request) error {
 	for _, s := range found {
 		content.Batches = append(content.Batches, rowOfBatch(s))
 	}
-	return h.show(q, "batches", t("Batches"), "batches", content)
+	return h.show(q, "batches", q.t("Batches"), "batches", content)
 }
 
 func rowOfBatch(s batch.Status) batchRow {
@@ -101,7 +101,7 @@ func (h *Dashboard) batch(q *request) error {
 	if title == "" {
 		title = s.ID
 	}
-	return h.show(q, "batch", t("Batch %s", cut(80, title)), "batches", content)
+	return h.show(q, "batch", q.t("Batch %s", cut(80, title)), "batches", content)
 }
 
 // namedBatch returns the batch that the path names.
@@ -127,8 +127,8 @@ func (h *Dashboard) cancelBatch(q *request) error {
 	}
 	if !q.isSure() {
 		return h.ask(q, question{
-			Title: t("Cancel this batch?"), Yes: t("Cancel the batch"),
-			Text:   t("Jobs that have not begun are not performed. Then the callback Complete is enqueued, and Success is not. This cannot be undone."),
+			Title: q.t("Cancel this batch?"), Yes: q.t("Cancel the batch"),
+			Text:   q.t("Jobs that have not begun are not performed. Then the callback Complete is enqueued, and Success is not. This cannot be undone."),
 			Sample: []string{cut(200, s.Description+" "+s.ID)},
 		})
 	}
@@ -141,5 +141,5 @@ func (h *Dashboard) cancelBatch(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("batches/"+s.ID, flash{Text: t("Cancelled the batch. Workers skip its waiting jobs.")}, map[string]any{"done": 1})
+	return q.back("batches/"+s.ID, flash{Text: q.t("Cancelled the batch. Workers skip its waiting jobs.")}, map[string]any{"done": 1})
 }

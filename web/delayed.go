@@ -101,7 +101,7 @@ func (h *Dashboard) delayedList(q *request, fixed url.Values) error {
 	for _, job := range content.Jobs {
 		content.suggest(job)
 	}
-	return h.show(q, "delayed", t("Delayed"), "delayed", content)
+	return h.show(q, "delayed", q.t("Delayed"), "delayed", content)
 }
 
 func (h *Dashboard) fillDelayed(q *request, content *delayedPage, filter resque.DelayedFilter) (err error) {
@@ -290,7 +290,7 @@ func (h *Dashboard) delayedFilter(q *request, fixed url.Values) (delayedForm, re
 	if form.Args != "" {
 		args, err := editedArgs(form.Args)
 		if err != nil {
-			return form, filter, &problem{code: problemForm, cause: err, advice: t("Write the arguments as a JSON array, such as [42, \"csv\"].")}
+			return form, filter, &problem{code: problemForm, cause: err, advice: q.t("Write the arguments as a JSON array, such as [42, \"csv\"].")}
 		}
 		filter.Args = args
 	}

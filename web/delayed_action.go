@@ -28,7 +28,7 @@ type waitingPage struct {
 }
 
 func (h *Dashboard) delayedJobsPage() waitingPage {
-	return waitingPage{"delayed", h.client.Delayed(), t("These are all delayed jobs."), t("These are the delayed jobs that match the filter.")}
+	return waitingPage{"delayed", h.client.Delayed(), english("These are all delayed jobs."), english("These are the delayed jobs that match the filter.")}
 }
 
 // delayedAct is what an action does to delayed jobs.
@@ -47,8 +47,8 @@ func (h *Dashboard) running(on waitingPage) delayedAct {
 	d := on.jobs
 	return delayedAct{
 		waitingPage: on,
-		name:        "run " + on.path, runs: true, yes: t("Run now"),
-		one: t("Run this job now?"), many: "Run 1 job now?|Run %s jobs now?", did: "Moved 1 job to its queue.|Moved %s jobs to their queues.",
+		name:        "run " + on.path, runs: true, yes: english("Run now"),
+		one: english("Run this job now?"), many: english("Run 1 job now?|Run %s jobs now?"), did: english("Moved 1 job to its queue.|Moved %s jobs to their queues."),
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return d.Run(ctx, ids...)
 		},
@@ -65,8 +65,8 @@ func (h *Dashboard) cancelling(on waitingPage) delayedAct {
 	d := on.jobs
 	return delayedAct{
 		waitingPage: on,
-		name:        "cancel " + on.path, yes: t("Cancel the jobs"),
-		one: t("Cancel this job?"), many: "Cancel 1 job?|Cancel %s jobs?", did: "Cancelled 1 job.|Cancelled %s jobs.",
+		name:        "cancel " + on.path, yes: english("Cancel the jobs"),
+		one: english("Cancel this job?"), many: english("Cancel 1 job?|Cancel %s jobs?"), did: english("Cancelled 1 job.|Cancelled %s jobs."),
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return d.Remove(ctx, h.keep(), ids...)
 		},
@@ -108,7 +108,7 @@ func (h *Dashboard) askFirst(q *request, text string) error {
 	}
 	row := h.delayedRow(jobs[0])
 	return h.ask(q, question{
-		Title: t("Run this job now?"), Yes: t("Run now"), Hidden: map[string]string{"ids": row.ID},
+		Title: q.t("Run this job now?"), Yes: q.t("Run now"), Hidden: map[string]string{"ids": row.ID},
 		Sample: []string{row.Job.Class + " " + cut(200, row.Job.Line())},
 	})
 }
@@ -168,7 +168,7 @@ func (h *Dashboard) actOnDelayed(q *request, act delayedAct, texts []string) err
 		}
 	}
 	if !act.runs && len(ids) > 1 && !q.isSure() {
-		return h.ask(q, question{Title: tn(act.many, int64(len(ids))), Yes: act.yes, Count: int64(len(ids))})
+		return h.ask(q, question{Title: q.tn(act.many, int64(len(ids))), Yes: q.t(act.yes), Count: int64(len(ids))})
 	}
 	p, err := act.selected(q.Context(), ids)
 	return h.tookDelayed(q, act, strings.Join(texts, " "), int64(len(ids)), p, err)
@@ -183,12 +183,12 @@ func (h *Dashboard) tookDelayed(q *request, act delayedAct, target string, asked
 	}
 	h.forget()
 	h.trim(q.Context(), p.Trash)
-	f := flash{Text: tn(act.did, p.Done), Trash: p.Trash, Bad: p.Done == 0}
+	f := flash{Text: q.tn(act.did, p.Done), Trash: p.Trash, Bad: p.Done == 0}
 	if p.Gone > 0 {
-		f.Text += " " + tn("1 no longer existed.|%s no longer existed.", p.Gone)
+		f.Text += " " + q.tn("1 no longer existed.|%s no longer existed.", p.Gone)
 	}
 	if p.Refused > 0 {
-		f.Text += " " + tn("1 is damaged and cannot be run.|%s are damaged and cannot be run.", p.Refused)
+		f.Text += " " + q.tn("1 is damaged and cannot be run.|%s are damaged and cannot be run.", p.Refused)
 	}
 	return q.back(act.path, f, map[string]any{"done": p.Done, "missing": p.Gone + p.Refused, "trash": p.Trash})
 }
@@ -218,12 +218,12 @@ func (h *Dashboard) allDelayed(q *request, act delayedAct, fixed url.Values) err
 		if err != nil {
 			return err
 		}
-		ask := question{Title: tn(act.many, n), Yes: act.yes, Count: n, Hidden: form.Hidden()}
+		ask := question{Title: q.tn(act.many, n), Yes: q.t(act.yes), Count: n, Hidden: form.Hidden()}
 		switch {
 		case filter.All:
-			ask.Text = act.all
+			ask.Text = q.t(act.all)
 		case form.Narrows():
-			ask.Text = act.matching
+			ask.Text = q.t(act.matching)
 		}
 		return h.ask(q, ask)
 	}

@@ -88,11 +88,11 @@ func (h *Dashboard) doctor(q *request) error {
 	content := doctorPage{Report: report, Problems: report.Problems(), At: shownTime(at), Took: report.Took}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && q.Context().Err() == nil:
-		content.Damage = t("The checks took longer than %s and were stopped. Run them with: goresque doctor", spanText(h.budgets.checks))
+		content.Damage = q.t("The checks took longer than %s and were stopped. Run them with: goresque doctor", spanText(h.budgets.checks))
 	case err != nil:
 		return err
 	}
-	return h.show(q, "doctor", t("Doctor"), "stats", content)
+	return h.show(q, "doctor", q.t("Doctor"), "stats", content)
 }
 
 // fixable returns what can be fixed, a line for each finding.
@@ -116,8 +116,8 @@ func (h *Dashboard) fix(q *request) error {
 			return err
 		}
 		return h.ask(q, question{
-			Title: t("Fix what can be fixed?"), Yes: t("Fix"), Sample: fixable(report),
-			Text: t("This does what can be done without a loss about these findings. What it removes is kept under Recently removed for a day."),
+			Title: q.t("Fix what can be fixed?"), Yes: q.t("Fix"), Sample: fixable(report),
+			Text: q.t("This does what can be done without a loss about these findings. What it removes is kept under Recently removed for a day."),
 		})
 	}
 	opts := h.doctorOptions()
@@ -139,7 +139,7 @@ func (h *Dashboard) fix(q *request) error {
 	}
 	h.trim(q.Context(), f.Trash)
 	if f.Text = strings.Join(said, "; ") + "."; done == 0 {
-		f.Text, f.Bad = t("There was nothing to fix."), true
+		f.Text, f.Bad = q.t("There was nothing to fix."), true
 	}
 	return q.back("doctor", f, map[string]any{"done": done, "trash": f.Trash})
 }

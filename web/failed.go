@@ -127,7 +127,7 @@ func (h *Dashboard) failed(q *request) error {
 		return err
 	}
 	content.suggest()
-	return h.show(q, "failed", t("Failed"), "failed", content)
+	return h.show(q, "failed", q.t("Failed"), "failed", content)
 }
 
 // suggest fills the suggestions for the filter with what the page shows.

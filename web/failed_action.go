@@ -48,11 +48,11 @@ func (h *Dashboard) parseID(list, text string) (resque.FailureID, error) {
 // askRequeue and askRemove answer Ruby's GET requests with a question. In Ruby these
 // requests act at once, so a prefetching browser can trigger them.
 func (h *Dashboard) askRequeue(q *request) error {
-	return h.askOne(q, t("Retry this job?"), t("Retry"), "failed/requeue/")
+	return h.askOne(q, q.t("Retry this job?"), q.t("Retry"), "failed/requeue/")
 }
 
 func (h *Dashboard) askRemove(q *request) error {
-	return h.askOne(q, t("Remove this failure?"), t("Remove"), "failed/remove/")
+	return h.askOne(q, q.t("Remove this failure?"), q.t("Remove"), "failed/remove/")
 }
 
 func (h *Dashboard) askOne(q *request, title, yes, action string) error {
@@ -97,8 +97,8 @@ func (h *Dashboard) requeueOne(q *request) error {
 	p, err := h.failures.Requeue(q.Context(), how, id)
 	if errors.Is(err, resque.ErrFailureRequeued) {
 		return h.ask(q, question{
-			Title: t("Retry this job again?"), Yes: t("Retry again"),
-			Text: t("This job was retried before. If you retry it again, it runs once more."),
+			Title: q.t("Retry this job again?"), Yes: q.t("Retry again"),
+			Text: q.t("This job was retried before. If you retry it again, it runs once more."),
 		})
 	}
 	h.report(q.Context(), q, "retry", id.String(), p.Done, err)
@@ -113,7 +113,7 @@ func (h *Dashboard) requeueOne(q *request) error {
 		return nil
 	}
 	h.trim(q.Context(), p.Trash)
-	return q.back("failed", flash{Text: t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
+	return q.back("failed", flash{Text: q.t("Retried 1 job."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
 // byPost returns the id of the failure that a POST names. A position alone names
@@ -177,7 +177,7 @@ func (h *Dashboard) removeOne(q *request) error {
 	h.removals.add(q.access.User, "remove", id)
 	h.forget()
 	h.trim(q.Context(), p.Trash)
-	return q.back("failed", flash{Text: t("Removed 1 failure."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
+	return q.back("failed", flash{Text: q.t("Removed 1 failure."), Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 }
 
 func (h *Dashboard) keep() resque.RemoveOptions {
@@ -218,7 +218,7 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 	}
 	if act == "remove" && len(ids) > 1 && !q.isSure() {
 		return h.ask(q, question{
-			Title: tn("Remove 1 failure?|Remove %s failures?", int64(len(ids))), Yes: t("Remove"), Count: int64(len(ids)),
+			Title: q.tn("Remove 1 failure?|Remove %s failures?", int64(len(ids))), Yes: q.t("Remove"), Count: int64(len(ids)),
 		})
 	}
 	p, err := do(q.Context(), ids)
@@ -231,13 +231,13 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 		h.removals.add(q.access.User, act, ids...)
 	}
 	left := int64(len(ids)) - p.Done
-	verb := t("Retried")
+	verb := q.t("Retried")
 	if act == "remove" {
-		verb = t("Removed")
+		verb = q.t("Removed")
 	}
-	f := flash{Text: verb + " " + tn("1 failure.|%s failures.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
+	f := flash{Text: verb + " " + q.tn("1 failure.|%s failures.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
 	if left > 0 {
-		f.Text += " " + tn("1 was skipped: it was removed, damaged or already retried.|%s were skipped: they were removed, damaged or already retried.", left)
+		f.Text += " " + q.tn("1 was skipped: it was removed, damaged or already retried.|%s were skipped: they were removed, damaged or already retried.", left)
 	}
 	h.trim(q.Context(), p.Trash)
 	return q.back("failed", f, map[string]any{"done": p.Done, "missing": left, "trash": p.Trash})
@@ -298,9 +298,9 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 		if err != nil {
 			return err
 		}
-		title, yes := tn("Retry 1 failure?|Retry %s failures?", n), t("Retry")
+		title, yes := q.tn("Retry 1 failure?|Retry %s failures?", n), q.t("Retry")
 		if name == "clear" {
-			title, yes = tn("Remove 1 failure?|Remove %s failures?", n), t("Remove")
+			title, yes = q.tn("Remove 1 failure?|Remove %s failures?", n), q.t("Remove")
 		}
 		return h.ask(q, question{Title: title, Yes: yes, Count: n, Hidden: form.Hidden()})
 	}
@@ -312,7 +312,7 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 func (q *request) noEmptyFields(names ...string) error {
 	for _, name := range names {
 		if values := q.Form[name]; len(values) > 0 && slices.Contains(values, "") {
-			return &problem{code: problemForm, advice: t("The field %s is empty. Leave it out to act on all.", name)}
+			return &problem{code: problemForm, advice: q.t("The field %s is empty. Leave it out to act on all.", name)}
 		}
 	}
 	return nil
@@ -335,18 +335,18 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 		return err
 	}
 	if over {
-		said := tn("Retried 1 failure.|Retried %s failures.", p.Done)
+		said := q.tn("Retried 1 failure.|Retried %s failures.", p.Done)
 		switch name {
 		case "clear all":
-			said = tn("Removed 1 failure.|Removed %s failures.", p.Done)
+			said = q.tn("Removed 1 failure.|Removed %s failures.", p.Done)
 		case "remove jobs":
-			said = tn("Removed 1 job.|Removed %s jobs.", p.Done)
+			said = q.tn("Removed 1 job.|Removed %s jobs.", p.Done)
 		case "run delayed", "run retry":
-			said = tn(h.running(h.delayedJobsPage()).did, p.Done)
+			said = q.tn(h.running(h.delayedJobsPage()).did, p.Done)
 		case "cancel delayed", "cancel retry":
-			said = tn(h.cancelling(h.delayedJobsPage()).did, p.Done)
+			said = q.tn(h.cancelling(h.delayedJobsPage()).did, p.Done)
 		case "give up":
-			said = tn(h.givingUp().did, p.Done)
+			said = q.tn(h.givingUp().did, p.Done)
 		}
 		return q.back(path, flash{Text: said, Trash: p.Trash}, map[string]any{"done": p.Done, "trash": p.Trash})
 	}

@@ -48,7 +48,7 @@ func (h *Dashboard) failure(q *request) error {
 	f, content, err := h.findFailure(q, snap, id)
 	if err != nil {
 		if problemOf(err).code == problemChanged {
-			return &problem{code: problemGone, cause: err, advice: h.removals.told(id)}
+			return &problem{code: problemGone, cause: err, advice: h.removals.told(q.language, id)}
 		}
 		return err
 	}
@@ -170,11 +170,11 @@ func (h *Dashboard) copies(q *request, f resque.FailedJob) []textCopy {
 			out.Reset()
 			out.Write(f.Raw)
 		}
-		all = append(all, textCopy{t("As JSON"), out.String()})
+		all = append(all, textCopy{q.t("As JSON"), out.String()})
 	}
-	all = append(all, textCopy{t("As a curl command that retries it"), curlOf(q, f.ID)})
+	all = append(all, textCopy{q.t("As a curl command that retries it"), curlOf(q, f.ID)})
 	if !h.hides() && f.Class != "" && f.IsWhole() {
-		all = append(all, textCopy{t("As a Go test"), goTest(f)})
+		all = append(all, textCopy{q.t("As a Go test"), goTest(f)})
 	}
 	return all
 }
@@ -259,7 +259,7 @@ func (r *removals) add(user, act string, ids ...resque.FailureID) {
 
 // told returns a sentence that says who removed or retried a failure, or "" if that
 // is unknown.
-func (r *removals) told(id resque.FailureID) string {
+func (r *removals) told(l *language, id resque.FailureID) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id.Position = 0
@@ -269,7 +269,7 @@ func (r *removals) told(id resque.FailureID) string {
 	}
 	at := known.at.UTC().Format("2006-01-02 15:04:05 UTC")
 	if known.act == "retry" {
-		return t("Retried by %s at %s.", known.user, at)
+		return l.t("Retried by %s at %s.", known.user, at)
 	}
-	return t("Removed by %s at %s.", known.user, at)
+	return l.t("Removed by %s at %s.", known.user, at)
 }

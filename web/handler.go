@@ -21,7 +21,7 @@ type Dashboard struct {
 	failures    *resque.Failures
 	crossOrigin *http.CrossOriginProtection
 	routes      []route
-	pages       *pages
+	languages   *languages
 	assets      *assets
 	operations  *operations
 	rates       *rates
@@ -60,7 +60,7 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	if h.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	if h.pages, err = loadPages(h.assets); err != nil {
+	if h.languages, err = loadLanguages(h.assets); err != nil {
 		return nil, err
 	}
 	h.routes = h.table()
@@ -82,6 +82,8 @@ func trusted(origins []string) (*http.CrossOriginProtection, error) {
 // request is a request with what the dashboard knows about it.
 type request struct {
 	*http.Request
+	*language
+
 	w      http.ResponseWriter
 	access Access
 	params map[string]string
@@ -105,6 +107,7 @@ func (h *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := &request{Request: r, w: w, base: base(r.URL), path: strings.TrimPrefix(r.URL.EscapedPath(), "/")}
+	q.language = h.languages.of(q)
 	defer func() { //nolint:contextcheck // q has it
 		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // panic values are compared as they are
 			h.refuse(q, fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
@@ -127,6 +130,7 @@ func (h *Dashboard) serve(q *request) error {
 	found, params, allowed := match(h.routes, q.Method, path)
 	if found == nil {
 		found, params, q.json = matchJSON(h.routes, q.Method, path)
+		q.language = h.languages.of(q)
 	}
 	if found != nil && found.pattern == "healthz" {
 		return found.serve(q) // a load balancer does not sign in
@@ -135,7 +139,7 @@ func (h *Dashboard) serve(q *request) error {
 		q.params = params
 		return found.serve(q)
 	}
-	if q.access, err = h.admit(q.w, q.Request); err != nil {
+	if q.access, err = h.admit(q); err != nil {
 		h.reportRefused(q, found, err)
 		return err
 	}

@@ -126,7 +126,7 @@ func (h *Dashboard) hideRaw(value string, isList bool) string {
 	case !h.hides(), !isList && !strings.HasPrefix(first, "{") && !strings.HasPrefix(first, "["):
 		return value
 	case h.cfg.HideArgs, !json.Valid([]byte(value)):
-		return t("(hidden)")
+		return "(hidden)"
 	}
 	return string(h.redact(json.RawMessage(first)))
 }
@@ -173,7 +173,7 @@ func (j shownJob) Tree() string {
 
 // sizeText returns a text that only the beginning is shown.
 func (j shownJob) sizeText() string {
-	return t("Too large to show: %s. It begins with", bytesText(j.Size))
+	return fmt.Sprintf("Too large to show: %s. It begins with", bytesText(j.Size))
 }
 
 // bytesText returns a size in the largest fitting unit.

@@ -74,5 +74,5 @@ func (h *Dashboard) limits(q *request) error {
 		}
 		content.Held = append(content.Held, row)
 	}
-	return h.show(q, "limits", t("Limits"), "limits", content)
+	return h.show(q, "limits", q.t("Limits"), "limits", content)
 }

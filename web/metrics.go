@@ -125,7 +125,7 @@ func (h *Dashboard) health(q *request) error {
 		h.cfg.Logger.Warn("dashboard is not healthy", "err", err)
 		fault, _ := resque.Explain(err)
 		q.w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = q.w.Write([]byte(cmp.Or(fault.Cause, t("Redis cannot be read")) + "\n")) // the client may be gone
+		_, _ = q.w.Write([]byte(cmp.Or(fault.Cause, q.t("Redis cannot be read")) + "\n")) // the client may be gone
 		return nil
 	}
 	_, _ = q.w.Write([]byte("ok\n")) // as above

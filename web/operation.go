@@ -152,7 +152,7 @@ func (h *Dashboard) operation(q *request) error {
 	if p.Total > 0 {
 		content.Percent = p.Seen * 100 / p.Total
 	}
-	return h.show(q, "operation", t("Progress"), "failed", content)
+	return h.show(q, "operation", q.t("Progress"), "failed", content)
 }
 
 func (h *Dashboard) cancelOperation(q *request) error {

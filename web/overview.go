@@ -37,5 +37,5 @@ func (h *Dashboard) overview(q *request) error {
 	if over := len(content.Queues) - overviewQueues; over > 0 {
 		content.Queues, content.More = content.Queues[:overviewQueues], over
 	}
-	return h.show(q, "overview", t("Overview"), "overview", content)
+	return h.show(q, "overview", q.t("Overview"), "overview", content)
 }

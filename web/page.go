@@ -45,6 +45,9 @@ type page struct {
 	Only    bool     // only the content, for a dialog
 	Now     time.Time
 
+	Language  string // its tag
+	Languages []*language
+
 	Redis, Namespace string
 
 	assets *assets
@@ -75,6 +78,7 @@ func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.n
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
+		Language: q.language.Tag, Languages: h.languages.all,
 		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
 		Stream: h.streamOf(tab), Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
@@ -88,15 +92,15 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	return p
 }
 
-// pages holds the parsed templates.
+// pages holds the parsed templates of a language.
 type pages struct{ byName map[string]*template.Template }
 
-func loadPages(a *assets) (*pages, error) {
+func loadPages(a *assets, l *language) (*pages, error) {
 	files, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		return nil, fmt.Errorf("web: reading the templates: %w", err)
 	}
-	shared, err := template.New("layout.html").Funcs(functions(a)).
+	shared, err := template.New("layout.html").Funcs(functions(a, l)).
 		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: reading the layout: %w", err)
@@ -134,33 +138,38 @@ func escape(tmpl *template.Template) error {
 }
 
 // functions returns the functions that templates call.
-func functions(a *assets) template.FuncMap {
+func functions(a *assets, l *language) template.FuncMap {
 	return template.FuncMap{
-		"t":         t,
-		"tn":        tn,
-		"num":       grouped,
-		"icon":      a.icon,
-		"segment":   url.PathEscape,
-		"queueAt":   queuePath,
-		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
-		"exact":     func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"span":      spanText,
-		"cut":       cut,
-		"bytes":     bytesText,
-		"dict":      dict,
-		"until":     until,
-		"add":       func(a, b int64) int64 { return a + b },
-		"toInt":     func(n int) int64 { return int64(n) },
-		"plainName": isPlainName,
-		"name":      shownName,
-		"first":     first,
-		"isBelow":   isLocal,
+		"t":           l.t,
+		"tn":          l.tn,
+		"num":         l.num,
+		"scriptTexts": l.scriptTexts,
+		"icon":        a.icon,
+		"segment":     url.PathEscape,
+		"queueAt":     queuePath,
+		"iso":         func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"exact":       func(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"span":        spanText,
+		"cut":         cut,
+		"bytes":       bytesText,
+		"dict":        dict,
+		"until":       l.until,
+		"add":         func(a, b int64) int64 { return a + b },
+		"toInt":       func(n int) int64 { return int64(n) },
+		"plainName":   isPlainName,
+		"name":        l.shownName,
+		"first":       first,
+		"isBelow":     isLocal,
 	}
 }
 
 // write answers with a page. The answer to a refresh is 304 if the page has not
 // changed.
-func (p *pages) write(q *request, status int, name string, v view) {
+func (h *Dashboard) write(q *request, status int, name string, v view) {
+	p, err := q.language.pages()
+	if err != nil {
+		panic(err) // New has read the same templates
+	}
 	var out bytes.Buffer
 	if err := p.byName[name].Execute(&out, v); err != nil {
 		panic(fmt.Errorf("template %s: %w", name, err))
@@ -168,7 +177,7 @@ func (p *pages) write(q *request, status int, name string, v view) {
 	body := out.Bytes()
 	header := q.w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Add("Vary", "Accept-Encoding, Accept, X-Fragment, Cookie")
+	header.Add("Vary", "Accept-Encoding, Accept, Accept-Language, X-Fragment, Cookie")
 	if v.Bare && status == http.StatusOK {
 		sum := sha256.Sum256(body)
 		tag := `"` + hex.EncodeToString(sum[:12]) + `"`
@@ -209,22 +218,12 @@ func (h *Dashboard) show(q *request, name, title, tab string, content any) error
 	}
 	p := h.page(q, title, tab)
 	p.Whole = isComplete(name)
-	h.pages.write(q, http.StatusOK, name, view{page: p, Content: content})
+	h.write(q, http.StatusOK, name, view{page: p, Content: content})
 	return nil
 }
 
-// grouped formats a number with commas between the thousands.
-func grouped(n any) string {
-	text := fmt.Sprint(n)
-	sign := ""
-	if strings.HasPrefix(text, "-") {
-		sign, text = "-", text[1:]
-	}
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return sign + text
-}
+// grouped formats a number as in English.
+func grouped(n any) string { return (*language)(nil).num(n) }
 
 // spanText formats a duration in its largest unit.
 func spanText(d time.Duration) string {
@@ -243,11 +242,11 @@ func spanText(d time.Duration) string {
 }
 
 // until formats the time from now to at: "in 5 min", or "5 min late".
-func until(at, now time.Time) string {
+func (l *language) until(at, now time.Time) string {
 	if d := at.Sub(now); d >= 0 {
-		return t("in %s", spanText(d))
+		return l.t("in %s", spanText(d))
 	}
-	return t("%s late", spanText(now.Sub(at)))
+	return l.t("%s late", spanText(now.Sub(at)))
 }
 
 // cut shortens text to limit bytes.
@@ -282,9 +281,9 @@ func queuePath(name string) string {
 }
 
 // shownName returns the name of a queue as pages show it.
-func shownName(name string) string {
+func (l *language) shownName(name string) string {
 	if strings.TrimSpace(name) == "" {
-		return t("(no name)")
+		return l.t("(no name)")
 	}
 	return name
 }
@@ -297,23 +296,4 @@ func isPlainName(name string) bool { return name != "" && name != "." && name !=
 func first(n int, list any) any {
 	v := reflect.ValueOf(list)
 	return v.Slice(0, min(n, v.Len())).Interface()
-}
-
-// t returns a text of the user interface. All texts pass through t, so that
-// translations can be added in one place; the English text is the key.
-func t(text string, args ...any) string {
-	if len(args) == 0 {
-		return text
-	}
-	return fmt.Sprintf(text, args...)
-}
-
-// tn is t for a number of things. forms has the singular and the plural, as in "1
-// job|%s jobs".
-func tn(forms string, n int64) string {
-	one, several, _ := strings.Cut(forms, "|")
-	if n == 1 {
-		return one
-	}
-	return fmt.Sprintf(several, grouped(n))
 }

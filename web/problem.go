@@ -57,63 +57,63 @@ type description struct {
 func (c problemCode) describe() description {
 	switch c {
 	case problemHost:
-		return description{http.StatusMisdirectedRequest, t("This host name is not served"), t("The dashboard serves only the host names in its AllowedHosts setting. Ask its administrator to add this one.")}
+		return description{http.StatusMisdirectedRequest, english("This host name is not served"), english("The dashboard serves only the host names in its AllowedHosts setting. Ask its administrator to add this one.")}
 	case problemSignIn:
-		return description{http.StatusUnauthorized, t("Please sign in"), t("This dashboard needs a user name and a password.")}
+		return description{http.StatusUnauthorized, english("Please sign in"), english("This dashboard needs a user name and a password.")}
 	case problemSignIns:
-		return description{http.StatusTooManyRequests, t("Too many failed sign-ins"), t("Wait a few seconds and try again.")}
+		return description{http.StatusTooManyRequests, english("Too many failed sign-ins"), english("Wait a few seconds and try again.")}
 	case problemNoAccess:
-		return description{http.StatusForbidden, t("You do not have access"), t("Ask the administrator of this dashboard for access.")}
+		return description{http.StatusForbidden, english("You do not have access"), english("Ask the administrator of this dashboard for access.")}
 	case problemReadOnly:
-		return description{http.StatusForbidden, t("You have read-only access"), t("Nothing was changed. Ask the administrator of this dashboard for more rights.")}
+		return description{http.StatusForbidden, english("You have read-only access"), english("Nothing was changed. Ask the administrator of this dashboard for more rights.")}
 	case problemRight:
-		return description{http.StatusForbidden, t("You may not do this"), t("Your account does not have the right that this action needs. Ask the administrator of this dashboard for more rights.")}
+		return description{http.StatusForbidden, english("You may not do this"), english("Your account does not have the right that this action needs. Ask the administrator of this dashboard for more rights.")}
 	case problemOrigin:
-		return description{http.StatusForbidden, t("The request came from another site"), t("Only the dashboard's own pages may change something. Open the dashboard and try again there.")}
+		return description{http.StatusForbidden, english("The request came from another site"), english("Only the dashboard's own pages may change something. Open the dashboard and try again there.")}
 	case problemNoPage:
-		return description{http.StatusNotFound, t("This page does not exist"), t("The address may be old or mistyped.")}
+		return description{http.StatusNotFound, english("This page does not exist"), english("The address may be old or mistyped.")}
 	case problemMethod:
-		return description{http.StatusMethodNotAllowed, t("This address does not accept that method"), t("Use the buttons of the dashboard. Programs find the methods in /openapi.json.")}
+		return description{http.StatusMethodNotAllowed, english("This address does not accept that method"), english("Use the buttons of the dashboard. Programs find the methods in /openapi.json.")}
 	case problemForm:
-		return description{http.StatusBadRequest, t("The form is incomplete or invalid"), t("A value is missing or cannot be read. Go back, correct it, and try again.")}
+		return description{http.StatusBadRequest, english("The form is incomplete or invalid"), english("A value is missing or cannot be read. Go back, correct it, and try again.")}
 	case problemTooLarge:
-		return description{http.StatusRequestEntityTooLarge, t("The form is too large"), t("A form can have at most 1 MB. Nothing was changed.")}
+		return description{http.StatusRequestEntityTooLarge, english("The form is too large"), english("A form can have at most 1 MB. Nothing was changed.")}
 	case problemConfirm:
-		return description{http.StatusBadRequest, t("Confirmation required"), t("Send the request again with sure=1. For more than 100 entries, also send their number as count and typed.")}
+		return description{http.StatusBadRequest, english("Confirmation required"), english("Send the request again with sure=1. For more than 100 entries, also send their number as count and typed.")}
 	case problemChanged:
-		return description{http.StatusConflict, t("It has changed since the page was loaded"), t("Nothing was changed. Go back, reload the page, and try again.")}
+		return description{http.StatusConflict, english("It has changed since the page was loaded"), english("Nothing was changed. Go back, reload the page, and try again.")}
 	case problemNotPruned:
-		return description{http.StatusConflict, t("The worker was not pruned"), t("It no longer exists. It was pruned already. Reload the list of workers.")}
+		return description{http.StatusConflict, english("The worker was not pruned"), english("It no longer exists. It was pruned already. Reload the list of workers.")}
 	case problemAlive:
-		return description{http.StatusConflict, t("The worker is alive"), t("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
+		return description{http.StatusConflict, english("The worker is alive"), english("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
 	case problemNotRunning:
-		return description{http.StatusConflict, t("The worker no longer performs this job"), t("The job has ended, or the worker cannot be told to stop it: only Go workers can.")}
+		return description{http.StatusConflict, english("The worker no longer performs this job"), english("The job has ended, or the worker cannot be told to stop it: only Go workers can.")}
 	case problemDamaged:
-		return description{http.StatusUnprocessableEntity, t("The record is damaged"), t("It does not contain a job that can be performed. You can view it and remove it.")}
+		return description{http.StatusUnprocessableEntity, english("The record is damaged"), english("It does not contain a job that can be performed. You can view it and remove it.")}
 	case problemGone:
-		return description{http.StatusGone, t("This no longer exists"), t("It was retried, removed or cleared in the meantime.")}
+		return description{http.StatusGone, english("This no longer exists"), english("It was retried, removed or cleared in the meantime.")}
 	case problemNoWorker:
-		return description{http.StatusNotFound, t("This worker or host is not registered"), t("It has stopped or was pruned.")}
+		return description{http.StatusNotFound, english("This worker or host is not registered"), english("It has stopped or was pruned.")}
 	case problemNoKey:
-		return description{http.StatusNotFound, t("This key does not exist"), t("It was deleted or has expired, or the address is mistyped.")}
+		return description{http.StatusNotFound, english("This key does not exist"), english("It was deleted or has expired, or the address is mistyped.")}
 	case problemNoSchedule:
-		return description{http.StatusNotFound, t("This schedule does not exist"), t("It was deleted, or the scheduler whose program has it is not running.")}
+		return description{http.StatusNotFound, english("This schedule does not exist"), english("It was deleted, or the scheduler whose program has it is not running.")}
 	case problemNoBatch:
-		return description{http.StatusNotFound, t("This batch does not exist"), t("It has expired, or the address is mistyped.")}
+		return description{http.StatusNotFound, english("This batch does not exist"), english("It has expired, or the address is mistyped.")}
 	case problemNoStatus:
-		return description{http.StatusNotFound, t("This status does not exist"), t("It has expired or was removed, or the address is mistyped.")}
+		return description{http.StatusNotFound, english("This status does not exist"), english("It has expired or was removed, or the address is mistyped.")}
 	case problemBusy:
-		return description{http.StatusConflict, t("Another operation is running"), t("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
+		return description{http.StatusConflict, english("Another operation is running"), english("Only one operation on many failures or jobs can run at a time. Try again when it has finished.")}
 	case problemNoOperation:
-		return description{http.StatusGone, t("This operation is unknown"), t("The dashboard was restarted, or another instance of it runs the operation. What was done stays done. Start the operation again to do the rest.")}
+		return description{http.StatusGone, english("This operation is unknown"), english("The dashboard was restarted, or another instance of it runs the operation. What was done stays done. Start the operation again to do the rest.")}
 	case problemNoStream:
-		return description{http.StatusServiceUnavailable, t("There is no stream of changes now"), t("Too many pages listen, or the dashboard is stopping. Pages fetch their content at intervals instead.")}
+		return description{http.StatusServiceUnavailable, english("There is no stream of changes now"), english("Too many pages listen, or the dashboard is stopping. Pages fetch their content at intervals instead.")}
 	case problemRedis:
-		return description{http.StatusServiceUnavailable, t("Redis does not answer"), t("Jobs and workers cannot be shown. This page retries by itself.")}
+		return description{http.StatusServiceUnavailable, english("Redis does not answer"), english("Jobs and workers cannot be shown. This page retries by itself.")}
 	case problemRefused:
-		return description{http.StatusInternalServerError, t("Redis refused a command"), t("The dashboard's log has the error from Redis.")}
+		return description{http.StatusInternalServerError, english("Redis refused a command"), english("The dashboard's log has the error from Redis.")}
 	case problemInternal:
-		return description{http.StatusInternalServerError, t("Internal error"), t("The dashboard's log has the details.")}
+		return description{http.StatusInternalServerError, english("Internal error"), english("The dashboard's log has the details.")}
 	}
 	return problemInternal.describe()
 }
@@ -178,7 +178,7 @@ func problemOf(err error) *problem {
 func redisProblem(fault resque.Fault, err error) *problem {
 	p := &problem{code: problemRefused, cause: err, title: fault.Cause, advice: fault.Advice}
 	if fault.Temporary {
-		p.code, p.advice = problemRedis, p.advice+" "+t("This page retries by itself.")
+		p.code, p.advice = problemRedis, p.advice+" "+english("This page retries by itself.")
 	}
 	return p
 }
@@ -193,7 +193,7 @@ func (h *Dashboard) refuse(q *request, err error) {
 	if d.status >= http.StatusInternalServerError && p.code != problemNoStream { // of which a page may try many
 		h.cfg.Logger.Error("dashboard page failed", "path", q.path, "code", string(p.code), "err", err)
 	}
-	d.title, d.advice = cmp.Or(p.title, d.title), cmp.Or(p.advice, d.advice)
+	d.title, d.advice = q.t(cmp.Or(p.title, d.title)), q.t(cmp.Or(p.advice, d.advice))
 	if q.wantsJSON() {
 		q.w.Header().Set("Content-Type", "application/problem+json")
 		q.w.WriteHeader(d.status)
@@ -202,7 +202,7 @@ func (h *Dashboard) refuse(q *request, err error) {
 		})
 		return
 	}
-	h.pages.write(q, d.status, "message", view{
+	h.write(q, d.status, "message", view{
 		page:    h.page(q, d.title, ""),
 		Content: message{Title: d.title, Advice: d.advice, Retry: d.status == http.StatusServiceUnavailable},
 	})

@@ -43,11 +43,11 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 	if err != nil {
 		return err
 	}
-	act, ask := "clear", question{Title: t("Clear queue %s?", name), Yes: t("Clear"), Count: size}
+	act, ask := "clear", question{Title: q.t("Clear queue %s?", name), Yes: q.t("Clear"), Count: size}
 	if forget {
-		act, ask = "remove", question{Title: t("Remove queue %s?", name), Yes: t("Remove"), Count: size}
+		act, ask = "remove", question{Title: q.t("Remove queue %s?", name), Yes: q.t("Remove"), Count: size}
 	}
-	ask.Text = tn("The 1 job in it is removed.|The %s jobs in it are removed.", size)
+	ask.Text = q.tn("The 1 job in it is removed.|The %s jobs in it are removed.", size)
 	if !q.isSure() {
 		return h.ask(q, ask)
 	}
@@ -60,7 +60,7 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 		return err
 	}
 	h.forget()
-	done := flash{Text: tn("Removed 1 job from queue|Removed %s jobs from queue", p.Done) + " " + name + ".", Trash: p.Trash}
+	done := flash{Text: q.tn("Removed 1 job from queue|Removed %s jobs from queue", p.Done) + " " + name + ".", Trash: p.Trash}
 	h.trim(q.Context(), p.Trash)
 	return q.back("queues", done, map[string]any{"done": p.Done, "trash": p.Trash})
 }
@@ -68,11 +68,11 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 // pauseQueue and resumeQueue affect Go workers, and Ruby workers that use the
 // resque-pause plugin.
 func (h *Dashboard) pauseQueue(q *request) error {
-	return h.switchPause(q, "pause", q.params["queue"], t("Paused queue %s.", q.params["queue"]))
+	return h.switchPause(q, "pause", q.params["queue"], q.t("Paused queue %s.", q.params["queue"]))
 }
 
 func (h *Dashboard) resumeQueue(q *request) error {
-	return h.switchPause(q, "resume", q.params["queue"], t("Resumed queue %s.", q.params["queue"]))
+	return h.switchPause(q, "resume", q.params["queue"], q.t("Resumed queue %s.", q.params["queue"]))
 }
 
 // removeJobs removes the selected jobs of a queue.
@@ -82,14 +82,14 @@ func (h *Dashboard) removeJobs(q *request) error {
 	}
 	name := q.params["queue"]
 	if asked := len(q.PostForm["ids"]); asked > 1 && !q.isSure() {
-		return h.ask(q, question{Title: tn("Remove 1 job?|Remove %s jobs?", int64(asked)), Yes: t("Remove"), Count: int64(asked)})
+		return h.ask(q, question{Title: q.tn("Remove 1 job?|Remove %s jobs?", int64(asked)), Yes: q.t("Remove"), Count: int64(asked)})
 	}
 	ids, err := chosen(q)
 	if err != nil {
 		return err
 	}
 	p, err := h.client.Queue(name).Remove(q.Context(), h.keep(), ids...)
-	return h.tookJobs(q, "remove jobs", name, p, err, t("Removed"))
+	return h.tookJobs(q, "remove jobs", name, p, err, q.t("Removed"))
 }
 
 // moveJobs moves the selected jobs of a queue to the end of another.
@@ -106,7 +106,7 @@ func (h *Dashboard) moveJobs(q *request) error {
 		return err
 	}
 	p, err := h.client.Queue(name).Move(q.Context(), to, ids...)
-	return h.tookJobs(q, "move jobs", name+" → "+to, p, err, t("Moved"))
+	return h.tookJobs(q, "move jobs", name+" → "+to, p, err, q.t("Moved"))
 }
 
 func (h *Dashboard) tookJobs(q *request, act, target string, p resque.BulkProgress, err error, verb string) error {
@@ -115,9 +115,9 @@ func (h *Dashboard) tookJobs(q *request, act, target string, p resque.BulkProgre
 		return err
 	}
 	h.forget()
-	f := flash{Text: verb + " " + tn("1 job.|%s jobs.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
+	f := flash{Text: verb + " " + q.tn("1 job.|%s jobs.", p.Done), Trash: p.Trash, Bad: p.Done == 0}
 	if p.Gone > 0 {
-		f.Text += " " + tn("1 no longer existed.|%s no longer existed.", p.Gone)
+		f.Text += " " + q.tn("1 no longer existed.|%s no longer existed.", p.Gone)
 	}
 	h.trim(q.Context(), p.Trash)
 	return q.back("queues/"+url.PathEscape(q.params["queue"]), f, map[string]any{"done": p.Done, "missing": p.Gone, "trash": p.Trash})
@@ -135,7 +135,7 @@ func (h *Dashboard) removeMatching(q *request) error {
 		return err
 	}
 	if filter.isEmpty() {
-		return &problem{code: problemForm, advice: t("No class and no text are given. To remove all jobs, clear the queue.")}
+		return &problem{code: problemForm, advice: q.t("No class and no text are given. To remove all jobs, clear the queue.")}
 	}
 	queue := h.client.Queue(name)
 	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }
@@ -145,8 +145,8 @@ func (h *Dashboard) removeMatching(q *request) error {
 			return err
 		}
 		return h.ask(q, question{
-			Title: tn("Remove 1 job?|Remove %s jobs?", n), Yes: t("Remove"), Count: n, Hidden: filter.Hidden(),
-			Text: t("All jobs in queue %s that match the filter are removed.", name),
+			Title: q.tn("Remove 1 job?|Remove %s jobs?", n), Yes: q.t("Remove"), Count: n, Hidden: filter.Hidden(),
+			Text: q.t("All jobs in queue %s that match the filter are removed.", name),
 		})
 	}
 	return h.operate(q, "remove jobs", name, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {

@@ -149,7 +149,7 @@ func (h *Dashboard) queues(q *request) error {
 	sortQueues(content.Queues, content.Order)
 	content.Pager = newPager(q, int64(len(content.Queues)), queuesAtOnce)
 	content.Queues = content.Queues[content.Pager.First:content.Pager.Last]
-	return h.show(q, "queues", t("Queues"), "queues", content)
+	return h.show(q, "queues", q.t("Queues"), "queues", content)
 }
 
 // queueOrder returns the order of a table of queues that the address has.

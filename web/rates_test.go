@@ -105,6 +105,6 @@ func TestTexts(t *testing.T) {
 		assert.Equal(t, want, spanText(d))
 	}
 	assert.Equal(t, "ä…", cut(3, "ää"), "no half characters")
-	assert.Equal(t, "1 job", tn("1 job|%s jobs", 1))
-	assert.Equal(t, "1,000 jobs", tn("1 job|%s jobs", 1000))
+	assert.Equal(t, "1 job", (*language)(nil).tn("1 job|%s jobs", 1))
+	assert.Equal(t, "1,000 jobs", (*language)(nil).tn("1 job|%s jobs", 1000))
 }

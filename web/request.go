@@ -99,6 +99,8 @@ const (
 	refreshCookie = "resque_refresh"
 	rowsCookie    = "resque_rows"
 	flashCookie   = "resque_flash"
+
+	languageCookie = "resque_language"
 )
 
 // theme returns "light" or "dark" if the user chose one, otherwise "auto".
@@ -269,6 +271,9 @@ func (h *Dashboard) settings(q *request) error {
 	const year = 365 * 24 * 60 * 60
 	if theme := q.PostFormValue("theme"); theme == "light" || theme == "dark" || theme == "auto" {
 		q.setCookie(themeCookie, theme, year)
+	}
+	if lang, ok := h.languages.find(q.PostFormValue("language")); ok {
+		q.setCookie(languageCookie, lang.Tag, year)
 	}
 	refresh := q.PostFormValue("refresh")
 	if n, err := strconv.Atoi(refresh); refresh == isLive || err == nil && n >= 0 && n <= 3600 {

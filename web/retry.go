@@ -60,7 +60,7 @@ func (h *Dashboard) retryList(q *request, fixed url.Values) error {
 	for _, job := range content.Jobs {
 		content.suggest(job.delayedRow)
 	}
-	return h.show(q, "retry", t("Retry"), "retry", content)
+	return h.show(q, "retry", q.t("Retry"), "retry", content)
 }
 
 func (h *Dashboard) fillRetries(q *request, content *retryPage, filter resque.DelayedFilter) (err error) {
@@ -99,8 +99,8 @@ func (h *Dashboard) retryRows(found []resque.RetryingJob) []retryRow {
 
 func (h *Dashboard) retriesPage() waitingPage {
 	return waitingPage{
-		"retry", h.retries(), t("These are all jobs that wait for another attempt."),
-		t("These are the jobs that wait for another attempt and match the filter."),
+		"retry", h.retries(), english("These are all jobs that wait for another attempt."),
+		english("These are the jobs that wait for another attempt and match the filter."),
 	}
 }
 
@@ -109,8 +109,8 @@ func (h *Dashboard) givingUp() delayedAct {
 	r, how := h.retries(), resque.GiveUpOptions{FailureLists: h.cfg.Prune.FailureLists}
 	return delayedAct{
 		waitingPage: h.retriesPage(),
-		name:        "give up", yes: t("Give up"),
-		one: t("Give up this job?"), many: "Give up 1 job?|Give up %s jobs?", did: "Recorded 1 job as failed.|Recorded %s jobs as failed.",
+		name:        "give up", yes: english("Give up"),
+		one: english("Give up this job?"), many: english("Give up 1 job?|Give up %s jobs?"), did: english("Recorded 1 job as failed.|Recorded %s jobs as failed."),
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return r.GiveUp(ctx, how, ids...)
 		},

@@ -50,7 +50,7 @@ func (h *Dashboard) schedule(q *request) (err error) {
 		}
 		content.Damage = err.Error() // the page says so
 	}
-	return h.show(q, "schedule", t("Schedule"), "schedule", content)
+	return h.show(q, "schedule", q.t("Schedule"), "schedule", content)
 }
 
 func (h *Dashboard) fillSchedule(q *request, content *schedulePage) (err error) {
@@ -70,7 +70,7 @@ func (h *Dashboard) fillSchedule(q *request, content *schedulePage) (err error) 
 	}
 	content.Pager = newPager(q, int64(len(found)), schedulesAtOnce)
 	for _, s := range found[content.Pager.First:content.Pager.Last] {
-		content.Schedules = append(content.Schedules, h.scheduleRow(s, content.Scheduler))
+		content.Schedules = append(content.Schedules, h.scheduleRow(q.language, s, content.Scheduler))
 	}
 	return nil
 }
@@ -85,13 +85,13 @@ func hasText(part string, texts ...string) bool {
 	return false
 }
 
-func (h *Dashboard) scheduleRow(s scheduler.Schedule, by schedulerRow) scheduleRow {
+func (h *Dashboard) scheduleRow(l *language, s scheduler.Schedule, by schedulerRow) scheduleRow {
 	row := scheduleRow{
 		Name: s.Name, Description: s.Description, When: s.Cron, IsCron: s.Cron != "", FirstIn: s.FirstIn, Env: s.Env, Queue: s.Job.Queue,
 		Last: shownTime(s.Last), Static: s.Static, HasParameters: len(s.Parameters) > 0, State: scheduleState(s, by),
 	}
 	if s.Every > 0 {
-		row.When = everyText(s.Every)
+		row.When = everyText(l, s.Every)
 	}
 	if s.Err != nil {
 		row.Error = s.Err.Error()
@@ -130,14 +130,14 @@ func scheduleState(s scheduler.Schedule, by schedulerRow) string {
 }
 
 // everyText formats an interval in the largest unit without a rest.
-func everyText(d time.Duration) string {
+func everyText(l *language, d time.Duration) string {
 	for _, unit := range []struct {
 		size time.Duration
 		text string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
 		if d%unit.size == 0 {
-			return t("every %s", fmt.Sprintf("%d %s", d/unit.size, unit.text))
+			return l.t("every %s", fmt.Sprintf("%d %s", d/unit.size, unit.text))
 		}
 	}
-	return t("every %s", d.String())
+	return l.t("every %s", d.String())
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/goresque/goresque/resque"
@@ -34,10 +35,10 @@ func (h *Dashboard) runSchedule(q *request) error {
 		return h.ranSchedule(q, s.Name, receipt, err)
 	}
 	if q.wantsJSON() {
-		return &problem{code: problemForm, advice: t("This schedule has parameters. Send them to schedule/requeue_with_params.")}
+		return &problem{code: problemForm, advice: q.t("This schedule has parameters. Send them to schedule/requeue_with_params.")}
 	}
-	h.pages.write(q, http.StatusOK, "schedule_run", view{
-		page: h.page(q, t("Run %s now?", s.Name), "schedule"), Content: parametersPage{s.Name, s.Parameters},
+	h.write(q, http.StatusOK, "schedule_run", view{
+		page: h.page(q, q.t("Run %s now?", s.Name), "schedule"), Content: parametersPage{s.Name, s.Parameters},
 	})
 	return nil
 }
@@ -68,10 +69,10 @@ func (h *Dashboard) runScheduleWith(q *request) error {
 
 func (h *Dashboard) ranSchedule(q *request, name string, receipt resque.Receipt, err error) error {
 	count := int64(0)
-	f := flash{Text: t("%s was not enqueued: a hook prevented it.", name), Bad: true}
+	f := flash{Text: q.t("%s was not enqueued: a hook prevented it.", name), Bad: true}
 	if receipt.State != resque.Vetoed {
 		count = 1
-		f = flash{Text: t("Enqueued %s to queue %s.", name, receipt.Queue)}
+		f = flash{Text: q.t("Enqueued %s to queue %s.", name, receipt.Queue)}
 	}
 	if err != nil {
 		count = 0
@@ -79,9 +80,9 @@ func (h *Dashboard) ranSchedule(q *request, name string, receipt resque.Receipt,
 	h.report(q.Context(), q, "run schedule", name, count, err)
 	switch {
 	case errors.Is(err, scheduler.ErrArguments):
-		return &problem{code: problemForm, cause: err, advice: t("Parameters can only be added if the arguments of the schedule are one hash, or none.")}
+		return &problem{code: problemForm, cause: err, advice: q.t("Parameters can only be added if the arguments of the schedule are one hash, or none.")}
 	case errors.Is(err, resque.ErrNoQueue):
-		return &problem{code: problemForm, cause: err, advice: t("The schedule names no queue, and the dashboard does not know the queue of its class.")}
+		return &problem{code: problemForm, cause: err, advice: q.t("The schedule names no queue, and the dashboard does not know the queue of its class.")}
 	case err != nil:
 		return err
 	}
@@ -101,7 +102,7 @@ func (h *Dashboard) namedSchedule(q *request) (scheduler.Schedule, error) {
 // mustKnowJob returns an error if the job of a schedule cannot be read.
 func mustKnowJob(s scheduler.Schedule) error {
 	if s.Job.Class == "" {
-		return &problem{code: problemForm, cause: s.Err, advice: t("The job of this schedule cannot be read: %v.", s.Err)}
+		return &problem{code: problemForm, cause: s.Err, advice: fmt.Sprintf("The job of this schedule cannot be read: %v.", s.Err)}
 	}
 	return nil
 }
@@ -118,9 +119,9 @@ func (h *Dashboard) switchSchedule(q *request, on bool) error {
 	if err != nil {
 		return err
 	}
-	act, said := "switch off schedule", t("Switched %s off. Its times pass without a job.", s.Name)
+	act, said := "switch off schedule", q.t("Switched %s off. Its times pass without a job.", s.Name)
 	if on {
-		act, said = "switch on schedule", t("Switched %s on.", s.Name)
+		act, said = "switch on schedule", q.t("Switched %s on.", s.Name)
 		err = scheduler.Enable(q.Context(), h.client, s.Name)
 	} else {
 		err = scheduler.Disable(q.Context(), h.client, s.Name)
@@ -148,13 +149,13 @@ func (h *Dashboard) deleteSchedule(q *request) error {
 		return err
 	}
 	if s.Static {
-		return &problem{code: problemForm, advice: t("This schedule is defined in the program of the scheduler. Remove it there, or switch it off here.")}
+		return &problem{code: problemForm, advice: q.t("This schedule is defined in the program of the scheduler. Remove it there, or switch it off here.")}
 	}
 	if q.Method == http.MethodPost && !q.isSure() {
-		row := h.scheduleRow(s, schedulerRow{})
+		row := h.scheduleRow(q.language, s, schedulerRow{})
 		return h.ask(q, question{
-			Title: t("Delete schedule %s?", s.Name), Yes: t("Delete"), Sample: []string{row.When + " " + row.Job.Class + " " + cut(200, row.Job.Line())},
-			Text: t("Its job is no longer enqueued. This cannot be undone."),
+			Title: q.t("Delete schedule %s?", s.Name), Yes: q.t("Delete"), Sample: []string{row.When + " " + row.Job.Class + " " + cut(200, row.Job.Line())},
+			Text: q.t("Its job is no longer enqueued. This cannot be undone."),
 		})
 	}
 	err = scheduler.Remove(q.Context(), h.client, s.Name)
@@ -163,5 +164,5 @@ func (h *Dashboard) deleteSchedule(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("schedule", flash{Text: t("Deleted schedule %s.", s.Name)}, map[string]any{"done": 1})
+	return q.back("schedule", flash{Text: q.t("Deleted schedule %s.", s.Name)}, map[string]any{"done": 1})
 }

@@ -55,7 +55,7 @@ func (h *Dashboard) searchJobs(q *request) error {
 	if err != nil {
 		return err
 	}
-	return h.show(q, "search", t("Search"), "delayed", content)
+	return h.show(q, "search", q.t("Search"), "delayed", content)
 }
 
 func (h *Dashboard) search(q *request, content *searchPage, snap moment) error {

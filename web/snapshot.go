@@ -149,14 +149,13 @@ func isAway(err error) bool {
 	return ok
 }
 
-// RoundTripText returns how long Redis took to answer, and says so if that was slow.
+// RoundTripText returns how long Redis took to answer.
 func (s *summary) RoundTripText() string {
-	text := fmt.Sprintf("%.1f ms", float64(s.RoundTrip.Microseconds())/1000)
-	if s.RoundTrip > slowRoundTrip {
-		text += ", " + t("which is slow")
-	}
-	return text
+	return fmt.Sprintf("%.1f ms", float64(s.RoundTrip.Microseconds())/1000)
 }
+
+// IsSlow reports whether that was slow.
+func (s *summary) IsSlow() bool { return s.RoundTrip > slowRoundTrip }
 
 // slowRoundTrip is the round trip time above which Redis is called slow.
 const slowRoundTrip = 100 * time.Millisecond

@@ -52,7 +52,7 @@ func (h *Dashboard) stats(q *request) error {
 	if known {
 		rows = append(rows, serverRows(server)...)
 	}
-	return h.show(q, "stats", t("Stats"), "stats", statsPage{Tab: "resque", Rows: rows})
+	return h.show(q, "stats", q.t("Stats"), "stats", statsPage{Tab: "resque", Rows: rows})
 }
 
 // serverRows are what the Redis server says of itself, which Ruby does not show here.
@@ -94,7 +94,7 @@ func (h *Dashboard) redisStats(q *request) error {
 			content.Eviction = value
 		}
 	}
-	return h.show(q, "stats", t("Redis"), "stats", content)
+	return h.show(q, "stats", q.t("Redis"), "stats", content)
 }
 
 // keysAtOnce is the approximate number of keys on a page.
@@ -111,7 +111,7 @@ func (h *Dashboard) keys(q *request) error {
 	if next != 0 {
 		content.Next = "?cursor=" + strconv.FormatUint(next, 10)
 	}
-	return h.show(q, "stats", t("Keys"), "stats", content)
+	return h.show(q, "stats", q.t("Keys"), "stats", content)
 }
 
 // Ruby: Resque::Server's /stats/keys/:key.

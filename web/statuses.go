@@ -64,19 +64,19 @@ func (h *Dashboard) statuses(q *request) error {
 		}
 	}
 	for _, s := range found {
-		content.Statuses = append(content.Statuses, h.rowOfStatus(s))
+		content.Statuses = append(content.Statuses, h.rowOfStatus(q.language, s))
 	}
 	content.Expired = max(content.Pager.Last-content.Pager.First-int64(len(found)), 0)
-	return h.show(q, "statuses", t("Statuses"), "statuses", content)
+	return h.show(q, "statuses", q.t("Statuses"), "statuses", content)
 }
 
-func (h *Dashboard) rowOfStatus(s status.Status) statusRow {
+func (h *Dashboard) rowOfStatus(l *language, s status.Status) statusRow {
 	row := statusRow{
 		ID: s.ID, State: string(s.State), Job: h.jobOfStatus(s), Percent: s.Percent(), Message: s.Message,
 		Created: shownTime(s.Time), Ended: s.State.Ended(),
 	}
 	if s.Total > 0 {
-		row.Done = t("%s of %s", amount(s.Num), amount(s.Total))
+		row.Done = l.t("%s of %s", amount(l, s.Num), amount(l, s.Total))
 	}
 	if h.hides() { // the message may have arguments
 		row.Message = ""
@@ -85,9 +85,9 @@ func (h *Dashboard) rowOfStatus(s status.Status) statusRow {
 }
 
 // amount formats how much is done, or how much there is.
-func amount(n float64) string {
+func amount(l *language, n float64) string {
 	if n == float64(int64(n)) {
-		return grouped(int64(n))
+		return l.num(int64(n))
 	}
 	return strconv.FormatFloat(n, 'f', -1, 64)
 }
@@ -126,12 +126,12 @@ func (h *Dashboard) status(q *request) error {
 	if err != nil {
 		return err
 	}
-	row := h.rowOfStatus(s)
+	row := h.rowOfStatus(q.language, s)
 	title := row.Job.Class
 	if title == "" {
 		title = row.ID
 	}
-	return h.show(q, "status", t("Status of %s", cut(80, title)), "statuses", statusPage{row})
+	return h.show(q, "status", q.t("Status of %s", cut(80, title)), "statuses", statusPage{row})
 }
 
 // statusJS serves a status as in Redis, with the member pct_complete. If arguments are
@@ -206,10 +206,10 @@ func (h *Dashboard) killStatus(q *request) error {
 		return hasEnded()
 	}
 	if !q.isSure() {
-		row := h.rowOfStatus(s)
+		row := h.rowOfStatus(q.language, s)
 		return h.ask(q, question{
-			Title: t("Kill this job?"), Yes: t("Kill the job"),
-			Text:   t("A waiting job is not performed. A running one is told to end; in Ruby, when it next reports progress. A killed job has not failed and is not retried."),
+			Title: q.t("Kill this job?"), Yes: q.t("Kill the job"),
+			Text:   q.t("A waiting job is not performed. A running one is told to end; in Ruby, when it next reports progress. A killed job has not failed and is not retried."),
 			Sample: []string{cut(200, strings.TrimSpace(row.Job.Class+" "+row.Job.Line()+" "+s.ID))},
 		})
 	}
@@ -221,11 +221,11 @@ func (h *Dashboard) killStatus(q *request) error {
 	if err != nil {
 		return err
 	}
-	return q.back("statuses/"+s.ID, flash{Text: t("Told the job to end.")}, map[string]any{"done": 1})
+	return q.back("statuses/"+s.ID, flash{Text: q.t("Told the job to end.")}, map[string]any{"done": 1})
 }
 
 func hasEnded() error {
-	return &problem{code: problemNotRunning, title: t("The job has ended"), advice: t("A job that has ended cannot be killed. Nothing was changed.")}
+	return &problem{code: problemNotRunning, title: english("The job has ended"), advice: english("A job that has ended cannot be killed. Nothing was changed.")}
 }
 
 // These remove statuses; the jobs stay.
@@ -233,15 +233,15 @@ func hasEnded() error {
 // Ruby: Resque::StatusServer's /statuses/clear, /statuses/clear/completed and
 // /statuses/clear/failed.
 func (h *Dashboard) clearStatuses(q *request) error {
-	return h.clear(q, t("Remove all statuses?"), t("The statuses of all jobs are removed, also of those that wait or run. The jobs stay. This cannot be undone."), status.States()...)
+	return h.clear(q, q.t("Remove all statuses?"), q.t("The statuses of all jobs are removed, also of those that wait or run. The jobs stay. This cannot be undone."), status.States()...)
 }
 
 func (h *Dashboard) clearCompleted(q *request) error {
-	return h.clear(q, t("Remove the statuses of completed jobs?"), t("This cannot be undone."), status.Completed)
+	return h.clear(q, q.t("Remove the statuses of completed jobs?"), q.t("This cannot be undone."), status.Completed)
 }
 
 func (h *Dashboard) clearFailedStatuses(q *request) error {
-	return h.clear(q, t("Remove the statuses of failed jobs?"), t("The failures stay on the page Failed. This cannot be undone."), status.Failed)
+	return h.clear(q, q.t("Remove the statuses of failed jobs?"), q.t("The failures stay on the page Failed. This cannot be undone."), status.Failed)
 }
 
 func (h *Dashboard) clear(q *request, title, text string, states ...status.State) error {
@@ -249,7 +249,7 @@ func (h *Dashboard) clear(q *request, title, text string, states ...status.State
 		return err
 	}
 	if !q.isSure() {
-		return h.ask(q, question{Title: title, Text: text, Yes: t("Remove")})
+		return h.ask(q, question{Title: title, Text: text, Yes: q.t("Remove")})
 	}
 	n, err := status.Clear(q.Context(), h.client, states...)
 	target := "all"
@@ -261,5 +261,5 @@ func (h *Dashboard) clear(q *request, title, text string, states ...status.State
 		return err
 	}
 	h.forget()
-	return q.back("statuses", flash{Text: tn("Removed 1 status.|Removed %s statuses.", n)}, map[string]any{"done": n})
+	return q.back("statuses", flash{Text: q.tn("Removed 1 status.|Removed %s statuses.", n)}, map[string]any{"done": n})
 }

@@ -42,7 +42,7 @@ func (h *Dashboard) trashed(q *request) error {
 		}
 		content.Trash = append(content.Trash, row)
 	}
-	return h.show(q, "trash", t("Recently removed"), "trash", content)
+	return h.show(q, "trash", q.t("Recently removed"), "trash", content)
 }
 
 // trim deletes the oldest removed entries above the limit. An error is only logged,
@@ -68,5 +68,5 @@ func (h *Dashboard) restore(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("failed", flash{Text: tn("Restored 1 entry.|Restored %s entries.", n)}, map[string]any{"done": n})
+	return q.back("failed", flash{Text: q.tn("Restored 1 entry.|Restored %s entries.", n)}, map[string]any{"done": n})
 }

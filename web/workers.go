@@ -202,7 +202,7 @@ func (h *Dashboard) working(q *request) error {
 	if err := h.fillProgress(q.Context(), content.Working, shown, snap.Statuses); err != nil {
 		return err
 	}
-	return h.show(q, "working", t("Working"), "working", content)
+	return h.show(q, "working", q.t("Working"), "working", content)
 }
 
 // workersPage is the content of the list of workers.
@@ -265,7 +265,7 @@ func (h *Dashboard) workersOf(q *request, host string) error {
 	for _, host := range totals {
 		content.Stale += host.Stale
 	}
-	return h.show(q, "workers", t("Workers"), "workers", content)
+	return h.show(q, "workers", q.t("Workers"), "workers", content)
 }
 
 // details reads the values that a snapshot does not contain. The running jobs stay

@@ -14,15 +14,15 @@ func (h *Dashboard) pauseAll(q *request) error {
 	}
 	if !q.isSure() {
 		return h.ask(q, question{
-			Title: t("Pause all workers?"), Yes: t("Pause"),
-			Text: t("All workers, in Ruby and in Go, finish their running jobs and take no new ones until they are resumed."),
+			Title: q.t("Pause all workers?"), Yes: q.t("Pause"),
+			Text: q.t("All workers, in Ruby and in Go, finish their running jobs and take no new ones until they are resumed."),
 		})
 	}
-	return h.switchPause(q, "pause", "", t("Paused all workers."))
+	return h.switchPause(q, "pause", "", q.t("Paused all workers."))
 }
 
 func (h *Dashboard) resumeAll(q *request) error {
-	return h.switchPause(q, "resume", "", t("Resumed all workers."))
+	return h.switchPause(q, "resume", "", q.t("Resumed all workers."))
 }
 
 // pruneOne deals with the job of a dead worker and unregisters the worker.
@@ -33,8 +33,8 @@ func (h *Dashboard) pruneOne(q *request) error {
 	id := q.params["id"]
 	if !q.isSure() {
 		return h.ask(q, question{
-			Title: t("Prune worker %s?", id), Yes: t("Prune"),
-			Text: t("If the worker was running a job, the job is recorded as failed. Then the worker is removed from the list. A worker that is alive is not pruned."),
+			Title: q.t("Prune worker %s?", id), Yes: q.t("Prune"),
+			Text: q.t("If the worker was running a job, the job is recorded as failed. Then the worker is removed from the list. A worker that is alive is not pruned."),
 		})
 	}
 	done, err := h.prune(q.Context(), id)
@@ -43,7 +43,7 @@ func (h *Dashboard) pruneOne(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("workers", flash{Text: t("Pruned %s.", id)}, map[string]any{"done": 1})
+	return q.back("workers", flash{Text: q.t("Pruned %s.", id)}, map[string]any{"done": 1})
 }
 
 // prune prunes a worker that is silent, unless it is a Go worker that is connected.
@@ -71,8 +71,8 @@ func (h *Dashboard) stopJob(q *request) error {
 	}
 	if !q.isSure() {
 		return h.ask(q, question{
-			Title: t("Stop the job of %s?", id), Yes: t("Stop this job"),
-			Text: t("The job is told to end. Usually it then fails, and it is not retried. A job that ignores this runs to its end."),
+			Title: q.t("Stop the job of %s?", id), Yes: q.t("Stop this job"),
+			Text: q.t("The job is told to end. Usually it then fails, and it is not retried. A job that ignores this runs to its end."),
 		})
 	}
 	told, err := h.client.CancelRunning(q.Context(), id, runAt)
@@ -84,7 +84,7 @@ func (h *Dashboard) stopJob(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("working", flash{Text: t("Told %s to stop its job.", id)}, map[string]any{"done": 1})
+	return q.back("working", flash{Text: q.t("Told %s to stop its job.", id)}, map[string]any{"done": 1})
 }
 
 func count(done bool) int {
@@ -111,8 +111,8 @@ func (h *Dashboard) pruneStale(q *request) error {
 	}
 	if !q.isSure() {
 		return h.ask(q, question{
-			Title: tn("Prune 1 stale worker?|Prune %s stale workers?", int64(len(stale))), Yes: t("Prune"), Sample: stale,
-			Text: t("The jobs that they were running are recorded as failed. Then the workers are removed from the list."),
+			Title: q.tn("Prune 1 stale worker?|Prune %s stale workers?", int64(len(stale))), Yes: q.t("Prune"), Sample: stale,
+			Text: q.t("The jobs that they were running are recorded as failed. Then the workers are removed from the list."),
 		})
 	}
 	var done int64
@@ -128,5 +128,5 @@ func (h *Dashboard) pruneStale(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("workers", flash{Text: tn("Pruned 1 worker.|Pruned %s workers.", done)}, map[string]any{"done": done})
+	return q.back("workers", flash{Text: q.tn("Pruned 1 worker.|Pruned %s workers.", done)}, map[string]any{"done": done})
 }

@@ -9,17 +9,19 @@ let every = Number(body.dataset.refresh) || 0, wait = 0, timer = 0, tag = "", la
 let stream = null, streams = false, failures = 0; // the stream of changes, and whether it works
 let stale = false, loading = false, next = 0; // next is the time of the earliest refresh after a change
 
+const texts = JSON.parse(body.dataset.texts); // in the language of the page
+const says = (name, ...parts) => texts[name].replace(/%s/g, () => parts.shift());
 const clock = (d) => d.toLocaleTimeString();
 const span = (s) => s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 
 // The server sends times; this shows how long ago or how far away they are, by the browser's clock.
 function tellTimes() {
   for (const t of document.querySelectorAll("time[data-ago], time[data-for]")) {
-    const text = span(Math.max(0, (Date.now() - Date.parse(t.dateTime)) / 1000)) + ("ago" in t.dataset ? " ago" : "");
+    const long = span(Math.max(0, (Date.now() - Date.parse(t.dateTime)) / 1000)), text = "ago" in t.dataset ? says("ago", long) : long;
     if (t.textContent !== text) t.textContent = text;
   }
   for (const t of document.querySelectorAll("time[data-due]")) {
-    const left = (Date.parse(t.dateTime) - Date.now()) / 1000, text = left >= 0 ? `in ${span(left)}` : `${span(-left)} late`;
+    const left = (Date.parse(t.dateTime) - Date.now()) / 1000, text = left >= 0 ? says("due", span(left)) : says("overdue", span(-left));
     if (t.textContent !== text) t.textContent = text;
   }
 }
@@ -27,10 +29,10 @@ function tellTimes() {
 // busy returns why a refresh would disturb the user, or "".
 function busy() {
   if (document.hidden) return "hidden";
-  if (document.querySelector("dialog[open]")) return "a dialog is open";
-  if (document.querySelector("[data-row] input:checked")) return "rows are selected";
+  if (document.querySelector("dialog[open]")) return "dialog";
+  if (document.querySelector("[data-row] input:checked")) return "rows";
   const at = document.activeElement;
-  if (at && at.closest("main") && at.matches("input:not([type=checkbox]), select, textarea")) return "a field is in use";
+  if (at && at.closest("main") && at.matches("input:not([type=checkbox]), select, textarea")) return "field";
   return "";
 }
 
@@ -67,7 +69,7 @@ async function refresh() {
   const why = busy(), began = Date.now();
   if (why) {
     next = began + 1000;
-    if (why !== "hidden" && every) live.textContent = `Not updating while ${why}.`;
+    if (why !== "hidden" && every) live.textContent = says(why);
   } else {
     stale = false;
     loading = true;
@@ -81,10 +83,10 @@ async function refresh() {
       }
       lastGood = new Date();
       wait = 0;
-      live.textContent = every ? `Updated ${clock(lastGood)}.` : "";
+      live.textContent = every ? says("updated", clock(lastGood)) : "";
     } catch {
       wait = Math.min(Math.max(wait * 2, 1), 30);
-      live.textContent = `No update since ${clock(lastGood)}. Retrying in ${wait} s.`;
+      live.textContent = says("late", clock(lastGood), wait);
     }
     loading = false;
     next = Date.now() + 9 * (Date.now() - began); // a slow page is not fetched all the time
@@ -156,13 +158,13 @@ document.addEventListener("click", (e) => {
   else if (box.closest?.("[data-copy]")) copy(box.closest("[data-copy]").nextElementSibling);
 });
 function copy(text) {
-  const done = () => { live.textContent = "Copied."; }, select = () => { getSelection().selectAllChildren(text); };
+  const done = () => { live.textContent = says("copied"); }, select = () => { getSelection().selectAllChildren(text); };
   if (navigator.clipboard) navigator.clipboard.writeText(text.textContent).then(done, select); else select();
 }
 document.addEventListener("submit", (e) => {
   const form = e.target, button = e.submitter;
   if (!form.matches("[data-select]") || button?.closest("[data-row]")) return;
-  if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = "Select at least one row first."; }
+  if (!form.querySelector('input[name="ids"]:checked')) { e.preventDefault(); live.textContent = says("select"); }
 });
 
 // Questions appear in a dialog over the page; without this script they are pages.
@@ -180,7 +182,7 @@ async function send(form, button) {
     asking.replaceChildren(ask);
     asking.setAttribute("aria-label", ask.querySelector("h1").textContent);
     asking.showModal();
-  } catch { live.textContent = "The request could not be sent. Try again."; }
+  } catch { live.textContent = says("unsent"); }
   button?.removeAttribute("aria-busy");
 }
 asking.addEventListener("click", (e) => { if (e.target === asking || e.target.closest("a")) { e.preventDefault(); asking.close(); } });
