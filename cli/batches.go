@@ -164,7 +164,7 @@ func (e *Env) printBatch(b batch.Status) {
 }
 
 func batchesCancelCommand(env *Env) *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "cancel ID",
 		Short: "Cancel a batch: its waiting jobs are not performed",
@@ -183,17 +183,26 @@ have ended, the callback Complete is enqueued; Success is not.`,
 				if err != nil {
 					return err
 				}
-				if !ok {
+				switch {
+				case !ok:
 					return fmt.Errorf("batch %s does not exist, or has expired", args[0])
+				case !s.Completed.IsZero():
+					return fmt.Errorf("batch %s is not cancelled: all its jobs have ended", args[0])
 				}
 				if err := env.confirm(yes, "cancel the batch; %d job(s) have not ended", s.Pending); err != nil {
 					return err
 				}
-				return b.Cancel(ctx)
+				if err := b.Cancel(ctx); err != nil {
+					return err
+				}
+				env.printChange(asJSON, map[string]any{"id": s.ID, "cancelled": true, "pending": s.Pending},
+					fmt.Sprintf("cancelled batch %s; %d job(s) had not ended", s.ID, s.Pending))
+				return nil
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
 

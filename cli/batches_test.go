@@ -67,6 +67,9 @@ func TestBatchesCancel(t *testing.T) {
 	assert.Contains(t, got.stderr, "2 job(s) have not ended")
 	got = run(t, nil, environ, "batches", "cancel", b.ID(), "--yes")
 	require.Equal(t, 0, got.status, got.stderr)
+	assert.Equal(t, "cancelled batch "+b.ID()+"; 2 job(s) had not ended\n", got.stdout)
+	got = run(t, nil, environ, "batches", "cancel", b.ID(), "--yes", "--json")
+	assert.JSONEq(t, `{"id":"`+b.ID()+`","cancelled":true,"pending":2}`, got.stdout)
 	require.Equal(t, 0, run(t, nil, environ, "work").status)
 	got = run(t, nil, environ, "batches", "list")
 	assert.Contains(t, got.stdout, "cancelled  2 of 2 ended, 2 skipped")
@@ -74,6 +77,9 @@ func TestBatchesCancel(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
 	assert.Equal(t, 1, run(t, nil, environ, "batches", "cancel", "gone", "--yes").status)
+	got = run(t, nil, environ, "batches", "cancel", b.ID(), "--yes")
+	assert.Equal(t, 1, got.status)
+	assert.Contains(t, got.stderr, "all its jobs have ended")
 }
 
 func TestFailedListsTheJobsOfABatch(t *testing.T) {
@@ -88,4 +94,11 @@ func TestFailedListsTheJobsOfABatch(t *testing.T) {
 	assert.NotContains(t, got.stdout, "Other")
 	assert.Contains(t, run(t, nil, environ, "batches", "show", b.ID()).stdout, "goresque failed list --batch "+b.ID())
 	assert.Contains(t, run(t, nil, environ, "failed", "list", "--batch", "none").stdout, "None")
+	for _, command := range []string{"list", "retry", "remove", "clear"} {
+		got = run(t, nil, environ, "failed", command, "--batch", "not an id")
+		assert.Equal(t, 2, got.status, command)
+		if command != "clear" { // which has no filter
+			assert.Contains(t, got.stderr, `"not an id" is not the id of a batch`, command)
+		}
+	}
 }

@@ -65,6 +65,15 @@ func checkLimit(limit int) error {
 	return nil
 }
 
+// ordered refuses a filter that nothing can match, because it begins after its end. Zero
+// times were not given.
+func ordered(first string, from time.Time, last string, to time.Time) error {
+	if from.IsZero() || to.IsZero() || from.Before(to) {
+		return nil
+	}
+	return UsageErrorf("nothing can match: --%s (%s) is not before --%s (%s)", first, when(from), last, when(to))
+}
+
 // list prints at most limit entries; 0 means all.
 func list[Entry any](e *Env, entries iter.Seq2[Entry, error], limit int, asJSON bool, show func(Entry)) error {
 	if err := checkLimit(limit); err != nil {

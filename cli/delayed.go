@@ -52,6 +52,9 @@ func (f *delayedFlags) add(cmd *cobra.Command) {
 func (f *delayedFlags) addTimes(cmd *cobra.Command) {
 	cmd.Flags().Var(&f.after, "due-after", "only jobs that are due at this time or later: a date, or 2h for in two hours")
 	cmd.Flags().Var(&f.before, "due-before", "only jobs that are due before this time: a date, or 2h for in two hours")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		return ordered("due-after", f.after.at, "due-before", f.before.at)
+	}
 }
 
 // read returns the filter that the flags describe. With all, no flags mean all jobs.

@@ -274,6 +274,7 @@ func TestDelayedUsageErrors(t *testing.T) {
 		{[]string{"remove", "--due-before", "2h", id}, "need --all"},
 		{[]string{"run", "17"}, "looks like"},
 		{[]string{"list", "--due-after", "yesterday"}, "want a time"},
+		{[]string{"list", "--due-after", "5h", "--due-before", "2h"}, "nothing can match: --due-after"},
 		{[]string{"list", "--args", "{}"}, "JSON array"},
 		{[]string{"list", "--limit", "-1"}, "negative"},
 		{[]string{"find"}, "requires at least 1 arg"},
@@ -288,5 +289,18 @@ func TestDelayedUsageErrors(t *testing.T) {
 		got := d.run(t, test.args...)
 		assert.Equal(t, 2, got.status, "%v: %s", test.args, got.stderr)
 		assert.Contains(t, got.stderr, test.says, test.args)
+	}
+}
+
+// What cannot be is a wrong call: it is refused without Redis.
+func TestTimesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"enqueue", "-q", "exports", "--at", "253402300800", "Exporter"},
+		{"failed", "list", "--since", "1h", "--until", "2h"},
+		{"failed", "remove", "--all", "--yes", "--since", "1h", "--until", "2h"},
+	} {
+		got := run(t, nil, []string{"REDIS_URL=redis://127.0.0.1:1"}, args...)
+		assert.Equal(t, 2, got.status, "%v: %s", args, got.stderr)
 	}
 }

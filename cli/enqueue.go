@@ -41,6 +41,8 @@ it is due.`,
 				return UsageErrorf("give either --at or --in, not both")
 			case front && (in.given || at.text != ""):
 				return UsageErrorf("a delayed job goes to the end of its queue: omit --front")
+			case at.at.Year() > 9999, in.given && time.Now().Add(in.d).Year() > 9999:
+				return UsageErrorf("a job cannot be delayed until after the year 9999")
 			}
 			client, err := env.newClient(env.Redis())
 			if err != nil {

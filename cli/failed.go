@@ -43,12 +43,13 @@ func backends() []string { return []string{"redis", "redis_multi_queue"} }
 func (f *filterFlags) add(cmd *cobra.Command) {
 	set := cmd.Flags()
 	set.StringVar(&f.filter.Class, "class", "", "only failures of this job class")
-	set.StringVar(&f.filter.Batch, "batch", "", "only failures of jobs of the batch with this id")
+	set.Var((*batchID)(&f.filter.Batch), "batch", "only failures of jobs of the batch with this id")
 	set.StringVar(&f.filter.Queue, "queue", "", "only failures from this queue")
 	set.StringVar(&f.filter.Exception, "exception", "", "only failures with this exception")
 	set.StringVar(&f.filter.Text, "text", "", "only failures with this text in their class, arguments, error, backtrace, worker or queue")
 	set.Var(&f.since, "since", "only failures since this time: a date, or an age such as 2h or 7d")
 	set.Var(&f.until, "until", "only failures before this time: a date, or an age such as 2h or 7d")
+	cmd.PreRunE = func(*cobra.Command, []string) error { return ordered("since", f.since.at, "until", f.until.at) }
 	f.addLists(cmd)
 }
 

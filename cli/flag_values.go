@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/wire"
 )
 
@@ -110,6 +111,23 @@ func (s *seconds) duration() time.Duration {
 // positive returns the duration for settings whose zero value means the default. A
 // flag value of 0 becomes the shortest duration.
 func (s *seconds) positive() time.Duration { return max(s.duration(), time.Nanosecond) }
+
+// batchID is a flag whose value is the id of a batch, which may have expired.
+type batchID string
+
+// Set checks that a batch may have the id.
+func (b *batchID) Set(text string) error {
+	if strings.TrimSpace(text) != "" && !policy.ValidBatchID(text) { // refuseEmpty refuses an empty one
+		return fmt.Errorf("%q is not the id of a batch: 'goresque batches list' prints them", text)
+	}
+	*b = batchID(text)
+	return nil
+}
+
+func (b *batchID) String() string { return string(*b) }
+
+// Type names the value in the flag's help.
+func (*batchID) Type() string { return "id" }
 
 // instant is a flag whose value is a time: a date, or an age.
 type instant struct {

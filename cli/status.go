@@ -44,8 +44,8 @@ func statusListCommand(env *Env) *cobra.Command {
 				for _, s := range all {
 					env.printStatus(s, asJSON)
 				}
-				if err == nil && total == 0 && !asJSON {
-					fmt.Fprintln(env.Stdout, "None")
+				if err == nil && !asJSON {
+					env.noteStatuses(int64(len(all)), first, count, total)
 				}
 				return err
 			})
@@ -55,6 +55,20 @@ func statusListCommand(env *Env) *cobra.Command {
 	cmd.Flags().Int64Var(&count, "count", 50, "list at most this many")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line, as in Redis and with pct_complete")
 	return cmd
+}
+
+// noteStatuses says that a list is empty, that it is a part, or that statuses of it have
+// expired.
+func (e *Env) noteStatuses(shown, first, count, total int64) {
+	if shown == 0 {
+		fmt.Fprintln(e.Stdout, "None")
+	}
+	if expired := min(max(total-first, 0), count) - shown; expired > 0 {
+		fmt.Fprintf(e.Stderr, "%d expired\n", expired)
+	}
+	if first+count < total {
+		fmt.Fprintf(e.Stderr, "%d of %d shown; see --start and --count\n", min(count, total-first), total)
+	}
 }
 
 func (e *Env) printStatus(s status.Status, asJSON bool) {

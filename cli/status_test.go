@@ -54,6 +54,12 @@ func TestStatus(t *testing.T) {
 	}
 	assert.Equal(t, "killing 1 job(s)\n", statuses("kill", "--all", "--yes").stdout)
 	assert.Equal(t, "removed 1 status(es)\n", statuses("clear", "--all", "--yes").stdout)
+	got := statuses("list")
+	assert.Equal(t, "None\n", got.stdout)
+	assert.Equal(t, "1 expired\n", got.stderr)
+	_, err = c.Do("ZADD", "resque:_statuses", 1, "x", 2, "y")
+	require.NoError(t, err)
+	assert.Contains(t, statuses("list", "--start", "1", "--count", "1").stderr, "1 of 3 shown; see --start and --count")
 }
 
 func TestCancel(t *testing.T) {
