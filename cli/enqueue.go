@@ -44,7 +44,7 @@ it is due.`,
 			case at.at.Year() > 9999, in.given && time.Now().Add(in.d).Year() > 9999:
 				return UsageErrorf("a job cannot be delayed until after the year 9999")
 			}
-			client, err := env.newClient(env.Redis())
+			client, err := env.NewClient(env.Redis())
 			if err != nil {
 				return err
 			}

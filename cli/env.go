@@ -69,8 +69,9 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 	return rdb, nil
 }
 
-// newClient returns a client of that Redis, which has no connection yet.
-func (e *Env) newClient(cfg resque.RedisConfig) (*resque.Client, error) {
+// NewClient returns a client of a Redis, usually that of [Env.Redis], with the settings of
+// App.Client. It has no connection yet.
+func (e *Env) NewClient(cfg resque.RedisConfig) (*resque.Client, error) {
 	rdb, err := resque.Open(cfg)
 	if err != nil {
 		return nil, UsageErrorf("%w", err)
@@ -85,7 +86,7 @@ func (e *Env) newClient(cfg resque.RedisConfig) (*resque.Client, error) {
 
 // withClient calls fn with a client of that Redis, which answers.
 func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
-	client, err := e.newClient(e.Redis())
+	client, err := e.NewClient(e.Redis())
 	if err != nil {
 		return err
 	}

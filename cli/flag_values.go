@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/wire"
 )
@@ -97,6 +99,14 @@ func (s *seconds) Set(text string) error {
 	}
 	s.value, s.given = value, true
 	return nil
+}
+
+// AddSeconds adds a flag for a duration, in seconds or with a unit as in Go, such as 0.5
+// or 500ms. It returns a function that returns the value.
+func AddSeconds(set *pflag.FlagSet, name string, value time.Duration, usage string) func() time.Duration {
+	s := &seconds{value: value.Seconds()}
+	set.Var(s, name, usage)
+	return s.duration
 }
 
 func (s *seconds) String() string { return strconv.FormatFloat(s.value, 'g', -1, 64) }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 
+	"github.com/goresque/goresque/internal/termtext"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -46,17 +46,5 @@ func oneLine(text string, most int) string {
 // harmless writes characters that could control the terminal, or that it does not show,
 // as JSON's escapes. A payload stays the same JSON.
 func harmless(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n', r == '\t', unicode.IsPrint(r):
-			out.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&out, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		}
-	}
-	return out.String()
+	return termtext.Escape(text, func(r rune) bool { return r == '\n' || r == '\t' || unicode.IsPrint(r) })
 }

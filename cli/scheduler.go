@@ -55,7 +55,7 @@ It uses Ruby's variables. Unlike in Ruby, VERBOSE=0 means no.`,
 
 // schedule runs a scheduler until ctx ends, or starts it in the background.
 func (e *Env) schedule(ctx context.Context, cfg scheduler.Config, flags *schedulerFlags) error {
-	client, err := e.newClient(e.Redis())
+	client, err := e.NewClient(e.Redis())
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (e *Env) jobs(ctx context.Context, exec []string, grace time.Duration, chil
 	if child {
 		at.Logger = slog.New(slog.DiscardHandler)
 	}
-	client, err := e.newClient(at)
+	client, err := e.NewClient(at)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -71,7 +71,7 @@ func (h *Dashboard) snapshotWithin(ctx context.Context, age time.Duration) (mome
 		return moment{}, err
 	}
 	h.rates.sample(snap)
-	served := servedQueues(snap)
+	served := snap.Serving()
 	m := moment{snap, served, h.summarize(snap, served)}
 	s.keep(m, stale)
 	return m, nil

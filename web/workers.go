@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/goresque/goresque/internal/fnmatch"
 	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
@@ -111,36 +109,6 @@ func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
 // isStale reports whether a worker's last heartbeat is older than StaleAfter.
 func (h *Dashboard) isStale(w resque.RegisteredWorker) bool {
 	return !w.Heartbeat.IsZero() && w.Silence > h.cfg.StaleAfter
-}
-
-// servedQueues returns the number of registered workers that serve each queue.
-func servedQueues(snap resque.Snapshot) map[string]int {
-	served := map[string]int{}
-	byList := map[string]int{} // many workers have the same list of queues
-	for _, w := range snap.Workers {
-		if w.Registered {
-			byList[strings.Join(w.Queues, ",")]++
-		}
-	}
-	for list, workers := range byList {
-		given := strings.Split(list, ",")
-		for _, q := range snap.Queues {
-			if works(given, q.Queue) {
-				served[q.Queue] += workers
-			}
-		}
-	}
-	return served
-}
-
-// works reports whether a worker with these queues, patterns and exclusions takes
-// jobs from a queue. Go workers register only their patterns.
-func works(given []string, queue string) bool {
-	excluded := slices.ContainsFunc(given, func(g string) bool {
-		pattern, ok := strings.CutPrefix(g, "!")
-		return ok && fnmatch.Match(pattern, queue)
-	})
-	return !excluded && slices.ContainsFunc(given, func(g string) bool { return g == queue || fnmatch.Match(g, queue) })
 }
 
 // workingPage is the content of the list of running jobs.

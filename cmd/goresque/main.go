@@ -6,9 +6,12 @@ import (
 	_ "time/tzdata" // for images without time zones
 
 	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/cli/top"
 	"github.com/goresque/goresque/demo"
 )
 
 func main() {
-	os.Exit(cli.Main(demo.App(os.Getenv)))
+	app := demo.App(os.Getenv)
+	app.Commands = append(app.Commands, top.Command)
+	os.Exit(cli.Main(app))
 }
