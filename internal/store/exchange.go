@@ -14,6 +14,8 @@ import (
 )
 
 var (
+	//go:embed args.lua
+	argsLua string
 	//go:embed payload.lua
 	payloadLua string
 	//go:embed limit.lua
@@ -60,7 +62,7 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 	call := s.exchangeCall(queues, finished, free)
 	var reply []any
 	err := s.with(ctx, func(c conn) (err error) {
-		reply, err = redis.Values(c.script(s.scripts.exchange, call.list()...))
+		reply, err = redis.Values(c.script(call.script, call.list()...))
 		return err
 	})
 	if err != nil {
@@ -80,6 +82,7 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 type exchangeCall struct {
 	call
 	*queueKeys
+	script     *redis.Script
 	limits     *limitKeys
 	limited    []string // if not nil, the queues that have limits, because limits does not have them
 	finished   []int    // for each slot that has finished, the index of its outcome
@@ -122,6 +125,10 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 		c.args = append(append(c.args, len(s.keys.worker("")), c.limitsOf(finished)), c.limits.args...)
 	}
 	c.outcomes(finished, counters, form)
+	c.script = s.scripts.exchange
+	if form == plain && len(c.limits.names) == 0 {
+		c.script = s.scripts.plain
+	}
 	return c
 }
 

@@ -1,5 +1,7 @@
--- Finishes jobs and reserves new ones, for many slots in one call. The script begins
--- with outcome.lua, payload.lua and limit.lua.
+-- Finishes jobs and reserves new ones, for many slots in one call. The script begins with
+-- args.lua and payload.lua. Before them it has outcome.lua and limit.lua, unless the
+-- outcomes are plain and the caller knows no limits: to create their functions takes longer
+-- than a job.
 --
 -- KEYS  pause-all-workers, pause:all, workers,
 --       the list of each queue, the pause key of each queue, goresque:limits,
@@ -282,7 +284,7 @@ for slot = before_free + 1, slot_count do
   end
 end
 
-local taken, filled, find, quick = 0, {}, string.find, cjson.new
+local taken, filled, find, recorded = 0, {}, string.find, nil
 
 -- set_large writes a record without building it in Lua, which would copy the
 -- payload two more times. It returns the text of an error, or nil.
@@ -321,24 +323,26 @@ local function write(queue, jobs)
     return not err
   end
 
+  local decode = cjson.new and strict().decode
   for i, raw in ipairs(jobs) do
     local slot, body = wanting[taken + i], raw
-    local record, head = KEYS[before_records + slot], name .. ARGV[run_ats + slot] .. '","payload":'
+    local record, run_at = KEYS[before_records + slot], ARGV[run_ats + slot]
     local checked = within_budget(raw)
     unchecked[i] = not checked or nil
     if #raw > max_checked then
-      err = not flush() and err or set_large(record, head, raw)
+      err = not flush() and err or set_large(record, name .. run_at .. '","payload":', raw)
       written = written + (err and 0 or 1)
     else
       -- Most payloads pass this quick check.
-      if checked and not (quick and find(raw, '^{[^%c.\128-\255]*$') and pcall(json.decode, raw)) then
+      if checked and not (decode and find(raw, '^{[^%c.\128-\255]*$') and pcall(decode, raw)) then
+        recorded = recorded or recorder()
         local ok
         ok, body = pcall(recorded, raw)
         err = not ok and (type(body) == 'table' and body.err or tostring(body)) or nil
       end
       if not err then
         words[#words + 1] = record
-        words[#words + 1] = head .. body .. '}'
+        words[#words + 1] = name .. run_at .. '","payload":' .. body .. '}'
       end
     end
     if err then
@@ -492,17 +496,13 @@ for i = before_free + 1, finished_count do
 end
 
 -- Counters come last: an error of one undoes nothing.
-local grown = {} -- by how much each counter grows
 for i = 1, finished_count do
   if statuses[i] == 1 then
     settled = settled + 1
     for k = counters_from[i], counters_to[i] do
-      grown[KEYS[k]] = (grown[KEYS[k]] or 0) + 1
+      redis.pcall('INCR', KEYS[k])
     end
   end
-end
-for counter, growth in pairs(grown) do
-  redis.pcall('INCRBY', counter, growth)
 end
 if deletes ~= '' then
   local keys = {}

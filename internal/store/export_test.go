@@ -43,4 +43,4 @@ redis.call('PERSIST', KEYS[2]) -- ARGV[1] is not Redis's time
 return {count, limit.wait, fault or ''}`
 
 // LimitScript returns the text of that script.
-func LimitScript() string { return outcomeLua + limitLua + limitTestLua }
+func LimitScript() string { return argsLua + outcomeLua + limitLua + limitTestLua }

@@ -205,7 +205,9 @@ func TestAnExchangeIsRepeatableAfterALostReply(t *testing.T) {
 		f.push(t, "q", "a", "b")
 		done := f.done(f.take(t, "w", "q"))
 		slots := f.slots("w")
-		_, err := remote.Exchange(t.Context(), []string{"q"}, nil, nil) // this loads the script
+		other := done
+		other.Guard = nil
+		_, err := remote.Exchange(t.Context(), []string{"q"}, []store.Outcome{other}, nil) // this loads the script
 		require.NoError(t, err)
 		proxy.Cut()
 		_, err = remote.Exchange(t.Context(), []string{"q"}, []store.Outcome{done}, slots)

@@ -102,9 +102,6 @@ local function save(limit)
   return fault
 end
 
--- unparked has the names of the limits that have a place for a job that waits for it.
-local unparked = {}
-
 -- FREE held parked worker guard name: frees the place of a job in a limit.
 function named.FREE(keys, args)
   if redis.pcall('HGET', keys[1], args[1]) == args[2] then

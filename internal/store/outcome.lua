@@ -1,6 +1,5 @@
--- The beginning of every script that finishes jobs: it reads outcomes from KEYS and
--- ARGV and runs their effects. The script sets next_key and next_arg first. admit.lua also
--- begins with it.
+-- Part of the scripts that finish jobs, and of admit.lua: it reads outcomes from KEYS and
+-- ARGV and runs their effects. It follows args.lua.
 --
 -- In ARGV an outcome is its guard, the number of its effects, for each effect the
 -- command, the number of its arguments and the arguments, and at last the number of
@@ -15,18 +14,6 @@
 -- The command of an effect may be the name of a function in named. Such an effect, and
 -- BATCH, may have more than one key: its first argument is the number of the others, which
 -- follow in KEYS.
-
-local next_key, next_arg
-
-local function key()
-  next_key = next_key + 1
-  return KEYS[next_key - 1]
-end
-
-local function arg()
-  next_arg = next_arg + 1
-  return ARGV[next_arg - 1]
-end
 
 -- error_text returns the text of an error that pcall has caught, without the line of the
 -- script. An error that is not Redis's begins with ERR.

@@ -42,6 +42,7 @@ type Store struct {
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
 	exchange, rewrite, prune, admit    *redis.Script
+	plain                              *redis.Script // exchange without outcome.lua and limit.lua
 	status, cancel                     *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
@@ -73,11 +74,12 @@ func New(rdb Redis) *Store {
 		keys:    keys{rdb},
 		inspect: inspectOf(rdb),
 		scripts: scripts{
-			exchange: redis.NewScript(-1, lockLua+batchLua+outcomeLua+payloadLua+limitLua+exchangeLua),
+			exchange: redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+payloadLua+exchangeLua),
+			plain:    redis.NewScript(-1, argsLua+payloadLua+exchangeLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, lockLua+batchLua+outcomeLua+limitLua+pruneLua),
-			admit:    redis.NewScript(-1, lockLua+batchLua+outcomeLua+limitLua+admitLua),
-			status:   redis.NewScript(-1, lockLua+batchLua+outcomeLua+statusSetLua),
+			prune:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+pruneLua),
+			admit:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+admitLua),
+			status:   redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+statusSetLua),
 			cancel:   redis.NewScript(-1, cancelLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
@@ -117,8 +119,8 @@ func New(rdb Redis) *Store {
 			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
 
 			batchOpen: redis.NewScript(-1, batchOpenLua),
-			batchAdd:  redis.NewScript(-1, lockLua+batchLua+outcomeLua+batchAddLua),
-			batchEnd:  redis.NewScript(-1, lockLua+batchLua+outcomeLua+batchEndLua),
+			batchAdd:  redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+batchAddLua),
+			batchEnd:  redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+batchEndLua),
 			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
 
 			heldFree: redis.NewScript(-1, heldFreeLua),
