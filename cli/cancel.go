@@ -33,7 +33,7 @@ Removed jobs cannot be restored. See 'goresque status kill' for jobs with a stat
 			case worker == "" && len(args) == 0:
 				return UsageErrorf("give the CLASS of the job, or --worker ID")
 			}
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+			return env.withJobs(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if worker != "" {
 					return env.cancelOf(ctx, client, worker, asJSON)
 				}

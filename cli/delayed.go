@@ -26,7 +26,7 @@ was moved, cancelled or changed, nothing is done.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	w := waiting[*resque.Delayed]{delayedJobs(), env.withDelayed}
+	w := waiting[*resque.Delayed]{delayedJobs(), env.withDelayedJobs}
 	cmd.AddCommand(
 		delayedListCommand(env), delayedShowCommand(env), delayedFindCommand(env), waitingRunCommand(env, w),
 		waitingRemoveCommand(env, w), delayedClearCommand(env), delayedRestoreCommand(env), delayedRepairCommand(env),
@@ -95,6 +95,15 @@ func (f *delayedActFlags) check(k kind, named []string) ([]resque.DelayedID, err
 // INT and TERM.
 func (e *Env) withDelayed(ctx context.Context, fn func(ctx context.Context, d *resque.Delayed) error) error {
 	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error {
+		ctx, stop := untilSignal(ctx)
+		defer stop()
+		return fn(ctx, client.Delayed())
+	})
+}
+
+// withDelayedJobs is withDelayed for commands that remove or restore jobs.
+func (e *Env) withDelayedJobs(ctx context.Context, fn func(ctx context.Context, d *resque.Delayed) error) error {
+	return e.withJobs(ctx, func(ctx context.Context, client *resque.Client) error {
 		ctx, stop := untilSignal(ctx)
 		defer stop()
 		return fn(ctx, client.Delayed())

@@ -17,7 +17,7 @@ func delayedClearCommand(env *Env) *cobra.Command {
 		Short: "Cancel all delayed jobs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withDelayed(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {
+			return env.withDelayedJobs(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {
 				all := resque.DelayedFilter{All: true}
 				if err := env.confirmWaiting(ctx, delayedJobs(), d, "cancel", all, flags.yes); err != nil {
 					return err
@@ -43,13 +43,16 @@ func delayedRestoreCommand(env *Env) *cobra.Command {
 		Short: "Restore delayed jobs that were cancelled with --keep",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.withDelayed(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {
+			return env.withDelayedJobs(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {
 				n, err := d.Restore(ctx, args[0])
 				if asJSON && (n > 0 || err == nil) {
 					env.printJSON(map[string]any{"restored": n})
 					return err
 				}
-				return env.done(err, fmt.Sprintf("restored %d", n))
+				if n > 0 || err == nil {
+					fmt.Fprintf(env.Stdout, "restored %d\n", n)
+				}
+				return err
 			})
 		},
 	}

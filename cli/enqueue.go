@@ -136,6 +136,8 @@ func (e *Env) printEnqueued(receipt resque.Receipt, payload []byte, asJSON bool)
 		fmt.Fprintf(e.Stdout, "delayed for %s until %s: %s\n", receipt.Queue, when(receipt.Due), payload)
 	case receipt.Enqueued():
 		fmt.Fprintf(e.Stdout, "queued on %s: %s\n", receipt.Queue, payload)
+	case receipt.State == resque.Duplicate:
+		fmt.Fprintf(e.Stdout, "not queued, because an equal job is there already: %s\n", payload)
 	default:
 		fmt.Fprintf(e.Stdout, "not queued, because a hook of the class refused it: %s\n", payload)
 	}

@@ -97,6 +97,20 @@ func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, clien
 	return fn(ctx, client)
 }
 
+// withJobs is withClient for commands that remove or restore jobs: the client knows the
+// classes, so that it frees and takes their locks. Without the classes it frees those that
+// Ruby's plugins would use.
+func (e *Env) withJobs(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
+	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error {
+		mux, err := e.newMux(ctx, client)
+		if err != nil {
+			fmt.Fprintf(e.Stderr, "The classes of jobs are not known, so that locks of By or of other queues stay until they expire: %v\n", err)
+			mux = resque.NewMux()
+		}
+		return fn(ctx, client.WithJobs(mux))
+	})
+}
+
 // newMux returns the jobs that the command knows.
 func (e *Env) newMux(ctx context.Context, client *resque.Client) (*resque.Mux, error) {
 	if e.app.Mux == nil {

@@ -62,7 +62,7 @@ func removeQueueCommand(env *Env) *cobra.Command {
 		Short: "Remove queues and all jobs in them",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+			return env.withJobs(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				known, err := client.Queues(ctx)
 				if err != nil {
 					return err

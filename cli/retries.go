@@ -39,7 +39,7 @@ func (e *Env) withRetries(ctx context.Context, fn func(ctx context.Context, r *r
 		}
 		ctx, stop := untilSignal(ctx)
 		defer stop()
-		return fn(ctx, client.Retries(mux))
+		return fn(ctx, client.WithJobs(mux).Retries(mux))
 	})
 }
 

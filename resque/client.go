@@ -92,13 +92,19 @@ func New(rdb *Redis, cfg Config) (*Client, error) {
 
 // WithJobs returns a copy of the client that knows the policies of the classes of jobs,
 // which is usually a [Mux]. When it removes jobs from a queue or from the delayed jobs, it
-// frees the locks that they hold, and restoring jobs takes the locks again; see package
-// unique. A client without it knows the policies only of jobs that a definition made.
+// frees the locks that they hold, and when it restores jobs, it takes the locks again; see
+// package unique. For a class without a policy that takes locks, it frees a lock that one of
+// Ruby's plugins would use for the job, if there is one, and takes none again.
+//
+// A client without WithJobs knows only the policies of jobs that a definition made.
 func (c *Client) WithJobs(jobs Handler) *Client {
 	with := *c
 	with.jobs = jobs
 	return &with
 }
+
+// Jobs returns the jobs of WithJobs, or nil.
+func (c *Client) Jobs() Handler { return c.jobs }
 
 type clientKey struct{}
 

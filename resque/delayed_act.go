@@ -57,10 +57,14 @@ func (d *Delayed) RemoveAll(ctx context.Context, how RemoveOptions, filter Delay
 
 // Restore puts cancelled jobs back and returns how many it restored. trash is one of
 // [BulkProgress].Trash. A job whose time has come is moved to its queue by the scheduler.
-// The error wraps [ErrNoTrash] if nothing is left.
+// The error wraps [ErrNoTrash] if nothing is left. It takes the locks of the jobs again, as
+// [Client.Restore] does.
 func (d *Delayed) Restore(ctx context.Context, trash string) (restored int64, err error) {
 	if name, isQueue := store.TrashedList(trash); isQueue || name != store.DelayedTrash {
 		return 0, fmt.Errorf("%w: token %q is not of delayed jobs", ErrNoTrash, trash)
+	}
+	if d.locks.known() {
+		return restoreLocked(ctx, lockedRestore{locks: d.locks, token: trash, delayed: true})
 	}
 	back, err := trashed(ctx, d.store, trash)
 	if err != nil {
@@ -100,6 +104,7 @@ type delayedBulk struct {
 	retries *Retries       // only jobs that wait for another attempt; nil for all
 	giveUp  *GiveUpOptions // record them as failures; nil otherwise
 	forgot  forgotten
+	locks   locks
 
 	named    bool // whether the jobs are given by id
 	progress BulkProgress
@@ -251,14 +256,31 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		}
 		err = errors.Join(gone.count(ctx, b.d.store, store.MemberRemoved), b.kept(ctx))
 	}
-	if !b.run && b.d.locks.any() {
-		for _, i := range done {
-			if job := i.job; job.Queue != "" {
-				err = errors.Join(err, b.d.locks.free(ctx, job.Queue, i.raw))
-			}
-		}
+	if !b.run {
+		err = errors.Join(err, b.free(ctx, done))
 	}
 	return done, gone, err
+}
+
+// free frees the locks of jobs that were cancelled.
+func (b *delayedBulk) free(ctx context.Context, items []delayedItem) error {
+	if b.locks.store == nil {
+		b.locks = b.d.locks
+	}
+	if !b.locks.any() {
+		return nil
+	}
+	queues := map[string][][]byte{}
+	for _, i := range items {
+		if i.job.Queue != "" {
+			queues[i.job.Queue] = append(queues[i.job.Queue], i.raw)
+		}
+	}
+	var wrong error
+	for queue, jobs := range queues {
+		wrong = errors.Join(wrong, b.locks.free(ctx, queue, jobs...))
+	}
+	return wrong
 }
 
 func (b *delayedBulk) complain(id DelayedID, err error) {

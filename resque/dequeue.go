@@ -39,7 +39,7 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int64, ok bool, 
 		}
 		p, err := c.queue(job).RemoveMatching(ctx, RemoveOptions{}, same.match, nil)
 		if exact > 0 {
-			err = errors.Join(err, c.locks().release(ctx, c.locksOf(job, payload)))
+			err = errors.Join(err, c.freeOf(ctx, job, payload))
 		}
 		return exact + p.Done, err == nil, err
 	})

@@ -9,50 +9,94 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
-// locks finds the locks of jobs that are removed or restored, by the policies of their
-// classes.
+// locks finds the locks of jobs that are removed or restored: by the policies of their
+// classes or, if derive is set, for other classes by the keys that Ruby's plugins would use.
 type locks struct {
-	store *store.Store
-	jobs  Handler
+	store  *store.Store
+	jobs   Handler
+	derive bool
+
+	freed  int  // removed jobs whose locks were freed
+	looked bool // whether present was called since
 }
 
-func (c *Client) locks() locks { return locks{c.store, c.jobs} }
+func (c *Client) locks() locks { return locks{store: c.store, jobs: c.jobs, derive: c.jobs != nil} }
 
 // any reports whether there may be jobs with locks.
-func (l locks) any() bool { return l.jobs != nil }
+func (l locks) any() bool { return l.jobs != nil && (l.derive || l.known()) }
 
-// of returns the locks that jobs of a queue hold while they are there.
+// known reports whether there are classes whose policies take locks.
+func (l locks) known() bool {
+	if mux, ok := l.jobs.(*Mux); ok {
+		return mux.locking()
+	}
+	return l.jobs != nil
+}
+
+// lockParts is in how many parts present looks for locks.
+const lockParts = 20
+
+// present unsets derive if there are no locks in Redis. To look for those of each of many
+// removed jobs would take as long as the removal.
+func (l *locks) present(ctx context.Context) error {
+	if !l.derive || l.looked {
+		return nil
+	}
+	keys, more, err := l.store.ScanLocks(ctx, lockParts)
+	if err != nil {
+		return wrapped(err)
+	}
+	l.looked, l.derive = true, more || len(keys) > 0
+	return nil
+}
+
+// jobOf returns the job of a payload, and the policies of its class. job is nil if the
+// payload has no class.
+func (l locks) jobOf(queue string, payload []byte) (job *policy.Job, policies policy.Set) {
+	given, err := ParsePayload(queue, payload)
+	if err == nil {
+		given, err = Unwrap(l.jobs, given)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	job = &policy.Job{Class: given.Class, Queue: queue, Args: given.Args, Payload: payload, Given: given, Store: l.store}
+	return job, PoliciesOf(l.jobs, given.Class)
+}
+
+// of returns the locks that jobs of a queue hold while they are there, or may hold.
 func (l locks) of(queue string, payloads ...[]byte) (all []store.RubyLock) {
 	if l.jobs == nil {
 		return nil
 	}
 	for _, payload := range payloads {
-		given, err := ParsePayload(queue, payload)
-		if err == nil {
-			given, err = Unwrap(l.jobs, given)
+		job, policies := l.jobOf(queue, payload)
+		switch {
+		case job == nil:
+		case policies.Locking():
+			all = append(all, policies.Locks(job)...)
+		case l.derive && !IsEncrypted(job.Args):
+			queued, _ := policy.RubyLocks(job)
+			all = append(all, queued...)
 		}
-		if err != nil {
-			continue // it has no class, so no policy
-		}
-		policies := PoliciesOf(l.jobs, given.Class)
-		if len(policies) == 0 {
-			continue
-		}
-		all = append(all, policies.Locks(&policy.Job{
-			Class: given.Class, Queue: queue, Args: given.Args, Payload: payload, Given: given, Store: l.store,
-		})...)
 	}
 	return all
 }
 
 // free frees the locks of jobs that were removed.
-func (l locks) free(ctx context.Context, queue string, payloads ...[]byte) error {
+func (l *locks) free(ctx context.Context, queue string, payloads ...[]byte) error {
+	const many = 1000
+	if l.freed += len(payloads); l.freed > many {
+		if err := l.present(ctx); err != nil {
+			return err
+		}
+	}
 	return l.release(ctx, l.of(queue, payloads...))
 }
 
 func (l locks) release(ctx context.Context, all []store.RubyLock) error {
 	texts, _, err := l.store.LockTexts(ctx, all)
-	if err == nil {
+	if err == nil && len(texts) > 0 {
 		_, err = l.store.Unlock(ctx, all, texts)
 	}
 	if err != nil {
@@ -61,11 +105,17 @@ func (l locks) release(ctx context.Context, all []store.RubyLock) error {
 	return nil
 }
 
-// locksOf returns the locks of a job to be removed.
-func (c *Client) locksOf(job Job, payload []byte) []store.RubyLock {
+// freeOf frees the locks of a job whose copies were removed.
+func (c *Client) freeOf(ctx context.Context, job Job, payload []byte) error {
+	l := c.locks()
+	return l.release(ctx, l.ofJob(job, payload))
+}
+
+// ofJob is of for a job that a definition may have made.
+func (l locks) ofJob(job Job, payload []byte) []store.RubyLock {
 	policies := job.hooks.pushing()
 	if policies == nil {
-		return c.locks().of(job.Queue, payload)
+		return l.of(job.Queue, payload)
 	}
 	given, err := ParsePayload(job.Queue, payload)
 	if err == nil && job.hooks.wrapper != nil {
@@ -74,7 +124,7 @@ func (c *Client) locksOf(job Job, payload []byte) []store.RubyLock {
 	if err != nil {
 		return nil
 	}
-	return policies.Locks(&policy.Job{Class: given.Class, Queue: job.Queue, Args: given.Args, Payload: payload, Given: given, Store: c.store})
+	return policies.Locks(&policy.Job{Class: given.Class, Queue: job.Queue, Args: given.Args, Payload: payload, Given: given, Store: l.store})
 }
 
 // HeldLock is a lock in Redis.
@@ -91,7 +141,9 @@ func (c *Client) HeldLocks(ctx context.Context, job Job) ([]HeldLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := c.locksOf(job, payload)
+	l := c.locks()
+	l.derive = false // another class may have the lock
+	all := l.ofJob(job, payload)
 	texts, lives, err := c.store.LockTexts(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("resque: %w", err)

@@ -225,6 +225,16 @@ func (m *Mux) Queues() []string {
 	return slices.Compact(queues)
 }
 
+// locking reports whether a class has a policy that takes locks.
+func (m *Mux) locking() bool {
+	for _, r := range m.routes {
+		if r.policies.Locking() {
+			return true
+		}
+	}
+	return false
+}
+
 // Classes returns the registered classes, sorted.
 func (m *Mux) Classes() []string {
 	classes := make([]string, 0, len(m.routes))

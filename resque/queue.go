@@ -66,10 +66,14 @@ func (c *Client) Queues(ctx context.Context) ([]string, error) {
 // Ruby: Resque.remove_queue.
 func (c *Client) RemoveQueue(ctx context.Context, queue string) (jobs int64, known bool, err error) {
 	waits, err := hasPending(ctx, c.store)
+	locks := c.locks()
+	if err == nil {
+		err = locks.present(ctx)
+	}
 	if err != nil {
 		return 0, false, err
 	}
-	if waits || c.locks().any() { // members of batches are counted, and locks freed
+	if waits || locks.any() { // members of batches are counted, and locks freed
 		p, err := c.Queue(queue).RemoveMatching(ctx, RemoveOptions{}, func(QueuedJob) bool { return true }, nil)
 		if err != nil {
 			return p.Done, p.Done > 0, err

@@ -37,7 +37,7 @@ func (q *Queue) Count(ctx context.Context, match func(QueuedJob) bool) (n int64,
 // during the call stay, unless workers take as many from the front. If jobs are put
 // back at the front during the call, the same number of other jobs may stay.
 func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match func(QueuedJob) bool, progress func(BulkProgress)) (BulkProgress, error) {
-	r := queueRemoval{q: q, match: match, most: queuePart, trash: newQueueTrash(q.name, how.Keep)}
+	r := queueRemoval{q: q, locks: q.locks, match: match, most: queuePart, trash: newQueueTrash(q.name, how.Keep)}
 	size, err := q.store.Size(ctx, q.name)
 	r.p.Total = size
 	for at := size; err == nil && at > 0; {
@@ -55,6 +55,7 @@ func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match fun
 // them.
 type queueRemoval struct {
 	q     *Queue
+	locks locks
 	match func(QueuedJob) bool
 	most  int64 // jobs to read next
 	trash store.Trash
@@ -96,7 +97,7 @@ func (r *queueRemoval) remove(ctx context.Context, first, last int64, wanted [][
 	if counted := gone.count(ctx, r.q.store, store.MemberRemoved); err == nil {
 		err = counted
 	}
-	if freed := r.q.locks.free(ctx, r.q.name, removed...); err == nil {
+	if freed := r.locks.free(ctx, r.q.name, removed...); err == nil {
 		err = freed
 	}
 	if r.p.Done += int64(len(removed)); r.p.Done > 0 && r.p.Trash == nil {

@@ -159,13 +159,13 @@ func (q *Queue) take(ctx context.Context, ids []QueuedJobID, fn func(jobs [][]by
 // Ruby: Resque.dequeue, which removes all jobs with the same bytes.
 func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
-	gone := members{}
+	gone, locks := members{}, q.locks
 	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) {
 		removed, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
 		for i, ok := range removed {
 			if ok {
 				gone.add(jobs[i])
-				err = errors.Join(err, q.locks.free(ctx, q.name, jobs[i]))
+				err = errors.Join(err, locks.free(ctx, q.name, jobs[i]))
 			}
 		}
 		return removed, err
@@ -187,13 +187,19 @@ func (q *Queue) Move(ctx context.Context, to string, ids ...QueuedJobID) (BulkPr
 }
 
 // Clear removes all jobs of the queue, in one step, unless a batch has members that have
-// not ended, or the client has [Client.WithJobs]: then it removes them as
-// [Queue.RemoveMatching] does, so that members among them are counted and locks freed. The queue itself stays known.
+// not ended, or the client has [Client.WithJobs] and there may be jobs with locks: then it
+// removes them as [Queue.RemoveMatching] does, so that members among them are counted and
+// locks freed. The queue itself stays known.
 func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, error) {
-	if waits, err := hasPending(ctx, q.store); waits || err != nil || q.locks.any() {
-		if err != nil {
-			return BulkProgress{}, err
-		}
+	waits, err := hasPending(ctx, q.store)
+	locks := q.locks
+	if err == nil {
+		err = locks.present(ctx)
+	}
+	if err != nil {
+		return BulkProgress{}, err
+	}
+	if waits || locks.any() {
 		return q.RemoveMatching(ctx, how, func(QueuedJob) bool { return true }, nil)
 	}
 	trash := newQueueTrash(q.name, how.Keep)

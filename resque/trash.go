@@ -50,7 +50,9 @@ func (c *Client) TrimTrash(ctx context.Context, limit int64) error {
 // Restore puts removed entries back and returns how many it restored. trash is one of
 // [BulkProgress].Trash. The entries return to the front of their list or queue in
 // their previous order: failures become the oldest, jobs the next that workers take.
-// Delayed jobs return to their times. The error wraps ErrNoTrash if nothing is left.
+// Delayed jobs return to their times. The error wraps ErrNoTrash if nothing is left. A
+// client with [Client.WithJobs] takes the locks of the jobs again; if equal jobs have them,
+// the error wraps an [*EqualJobsError], and the other jobs are restored.
 func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	queue, isQueue := store.TrashedList(trash)
 	switch {
@@ -59,9 +61,29 @@ func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	case !isQueue:
 		return c.Failures().Restore(ctx, trash)
 	}
+	if locks := c.locks(); locks.known() {
+		return restoreLocked(ctx, lockedRestore{locks: locks, token: trash, queue: queue})
+	}
 	return restore(ctx, c.store, trash, func() (restored, left int64, err error) {
 		return c.store.RestoreJobs(ctx, queue, trash, maxPart)
 	})
+}
+
+// restoreLocked restores jobs with their locks, and counts the members of batches among
+// them.
+func restoreLocked(ctx context.Context, r lockedRestore) (restored int64, err error) {
+	r.locks.derive = false // it is not known which keys the jobs had
+	back, err := trashed(ctx, r.locks.store, r.token)
+	if err != nil {
+		return 0, err
+	}
+	counted := members{}
+	restored, err = r.run(ctx, func(entry []byte) {
+		if back != nil {
+			counted.addTrashed(entry)
+		}
+	})
+	return restored, errors.Join(err, counted.count(ctx, r.locks.store, store.MemberRestored))
 }
 
 // restore calls move, which moves some entries out of a trash, until the trash is empty.

@@ -51,6 +51,13 @@ func New(client *resque.Client, cfg Config) (*Dashboard, error) {
 	if err := errors.Join(mistakes, err); err != nil {
 		return nil, err
 	}
+	if client.Jobs() == nil { // removed jobs free their locks
+		jobs := cfg.Prune.Handler
+		if jobs == nil {
+			jobs = resque.NewMux()
+		}
+		client = client.WithJobs(jobs)
+	}
 	h := &Dashboard{
 		cfg: cfg, client: client, failures: client.Failures(),
 		crossOrigin: origins, operations: newOperations(), rates: &rates{}, logins: newLogins(),

@@ -284,7 +284,7 @@ func document(t *testing.T, routes []route) object {
 		"title": object{"type": "string"}, "detail": object{"type": "string"}, "status": object{"type": "integer"},
 	}}
 	s["done"] = object{"type": "object", "additionalProperties": false, "properties": object{
-		"done": object{"type": "integer"}, "missing": object{"type": "integer"}, "operation": object{"type": "string"},
+		"done": object{"type": "integer"}, "missing": object{"type": "integer"}, "operation": object{"type": "string"}, "refused": object{"type": "integer"},
 		"trash": object{"type": []any{"array", "null"}, "items": object{"type": "string"}},
 	}}
 	return object{

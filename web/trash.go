@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -64,6 +65,13 @@ func (h *Dashboard) restore(q *request) error {
 	token := q.params["id"]
 	n, err := h.client.Restore(q.Context(), token)
 	h.report(q.Context(), q, "restore", token, n, err)
+	var equal *resque.EqualJobsError
+	if errors.As(err, &equal) {
+		h.forget()
+		text := tn("Restored 1 entry.|Restored %s entries.", n) + " " +
+			tn("1 job stays here, because an equal job is there now.|%s jobs stay here, because equal jobs are there now.", equal.Jobs)
+		return q.back("trash", flash{Text: text, Bad: true}, map[string]any{"done": n, "refused": equal.Jobs})
+	}
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -9,6 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/redistest"
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/unique"
 	"github.com/goresque/goresque/web"
 )
 
@@ -139,4 +144,37 @@ func TestTrashThatIsGone(t *testing.T) {
 	a := s.get("/trash")
 	noCode(t, a)
 	assert.Len(t, s.trash(), 1)
+}
+
+// The dashboard frees the locks of the jobs that it removes: those that Ruby's plugins would
+// use if it does not know the classes. If it knows them, restored jobs take their locks again.
+func TestRemovedJobsFreeTheirLocks(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	mux := resque.NewMux()
+	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { return nil }, unique.Policy{})
+	stranger, knows := openOn(t, server, web.Config{}), openOn(t, server, web.Config{Prune: resque.PruneOptions{Handler: mux}})
+	route, _ := mux.Route("Exporter")
+	client := server.Client(t)
+	enqueue := func(want resque.ReceiptState) {
+		receipt, err := client.Enqueue(t.Context(), route.Job(1).To("exports"))
+		require.NoError(t, err)
+		require.Equal(t, want, receipt.State)
+	}
+	enqueue(resque.Queued)
+	stranger.post("/queues/exports/clear", "sure=1")
+	enqueue(resque.Queued)
+	knows.post("/queues/exports/clear", "sure=1")
+	enqueue(resque.Queued)
+	knows.post("/queues/exports/jobs/remove", "ids="+knows.jobIDs("exports")[0])
+	tokens, err := redis.Strings(knows.do("ZRANGE", "resque:goresque:trashes", 0, -1), nil)
+	require.NoError(t, err)
+	token := tokens[len(tokens)-1]
+	enqueue(resque.Queued)
+	told := knows.post("/trash/"+url.PathEscape(token)+"/restore", "", "Accept: application/json").told(t)
+	assert.Equal(t, map[string]any{"done": 0.0, "refused": 1.0}, told)
+	knows.post("/queues/exports/clear", "sure=1")
+	told = knows.post("/trash/"+url.PathEscape(token)+"/restore", "", "Accept: application/json").told(t)
+	assert.Equal(t, map[string]any{"done": 1.0}, told)
+	enqueue(resque.Duplicate)
 }

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -133,13 +135,16 @@ func (l RubyLock) Dropped(token string) Effect {
 // Unlock frees locks whatever jobs have them, if they have the expected texts, and returns
 // how many it has freed.
 func (s *Store) Unlock(ctx context.Context, locks []RubyLock, texts []string) (freed int64, err error) {
-	if len(locks) == 0 {
-		return 0, nil
-	}
 	var c call
 	for i, l := range locks {
+		if texts[i] == "" {
+			continue
+		}
 		c.keys = append(c.keys, l.keys()...)
 		c.args = append(c.args, texts[i], l.Member)
+	}
+	if len(c.keys) == 0 {
+		return 0, nil
 	}
 	err = s.with(ctx, func(on conn) (err error) {
 		freed, err = redis.Int64(on.script(s.scripts.unlock, c.list()...))
@@ -184,4 +189,32 @@ func (s *Store) LockTexts(ctx context.Context, locks []RubyLock) (texts []string
 		return nil, nil, fmt.Errorf("reading locks: %w", err)
 	}
 	return texts, lives, nil
+}
+
+// IsLock reports whether a key, without the namespace, begins as those of locks do.
+func IsLock(name string) bool {
+	prefixes := []string{"lock:", "loner:lock:", "loners:queue:", Queueing + ":resque_uniqueness:", Performing + ":resque_uniqueness:"}
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// ScanLocks returns the keys of locks, without the namespace, sorted. It looks at about most
+// parts of 1,000 keys, at all keys if most is 0, and reports whether there are more.
+func (s *Store) ScanLocks(ctx context.Context, most int) (names []string, more bool, err error) {
+	const glob = "[lqp][oue]*" // of all prefixes, in one scan
+	cursor := "0"
+	for parts := 1; ; parts++ {
+		var part []string
+		if part, cursor, err = s.scanGlob(ctx, cursor, glob); err != nil {
+			return nil, false, fmt.Errorf("looking for locks: %w", err)
+		}
+		for _, name := range part {
+			if IsLock(name) {
+				names = append(names, name)
+			}
+		}
+		if cursor == "0" || parts == most {
+			slices.Sort(names)
+			return slices.Compact(names), cursor != "0", nil // SCAN may return a key twice
+		}
+	}
 }

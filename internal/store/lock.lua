@@ -55,6 +55,21 @@ function locks.set(k, form, value, ttl, wait, free)
   return fault(reply), reply and true
 end
 
+-- take takes a lock for a job that waits. It returns nil, or 'held' or the text of an error. Most locks are
+-- free, so it looks only if it cannot take the lock.
+function locks.take(k, wait, form, value, ttl)
+  local err, taken = locks.set(k, form, value, ttl, wait, true)
+  if not err and not taken then
+    local held
+    held, err = locks.held(k, form, '')
+    if held and not err then
+      return 'held'
+    end
+    err = err or locks.set(k, form, value, ttl, wait)
+  end
+  return err and err.err
+end
+
 -- own reports whether a lock belongs to a job that began age milliseconds ago. A lock that
 -- was taken since then is another job's: the job's own has expired. When a lock was taken
 -- follows from how long it still lives, because it lives for ttl in all. Locks of Ruby do

@@ -37,21 +37,6 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
--- lock takes a lock. It returns nil, or 'held' or the text of an error. Most locks are
--- free, so it looks only if it cannot take the lock.
-local function lock(k, wait, form, value, ttl)
-  local err, taken = locks.set(k, form, value, ttl, wait, true)
-  if not err and not taken then
-    local held
-    held, err = locks.held(k, form, '')
-    if held and not err then
-      return 'held'
-    end
-    err = err or locks.set(k, form, value, ttl, wait)
-  end
-  return err and err.err
-end
-
 local known = {} -- the queues that were added for earlier jobs
 
 -- effects runs the effects of a job that waits until it is due. It returns nil, or
@@ -65,7 +50,7 @@ local function effects(wait)
     next_arg = from + count
     if not problem then
       if command == 'LOCK' then
-        problem = lock(KEYS[k], wait, ARGV[from], ARGV[from + 1], ARGV[from + 2])
+        problem = locks.take(KEYS[k], wait, ARGV[from], ARGV[from + 1], ARGV[from + 2])
         taken[#taken + 1] = not problem and KEYS[k] or nil
       elseif command == 'UNLOCKED' then
         local held, err = locks.held(KEYS[k], ARGV[from], '')

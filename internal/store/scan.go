@@ -21,9 +21,15 @@ func (s *Store) Scan(ctx context.Context, cursor string) (keys []string, next st
 
 // scan returns a part of the keys whose name below the namespace begins with prefix.
 func (s *Store) scan(ctx context.Context, cursor, prefix string) (keys []string, next string, err error) {
+	return s.scanGlob(ctx, cursor, escapeGlob(prefix)+"*")
+}
+
+// scanGlob returns a part of the keys whose name below the namespace matches a pattern of
+// Redis.
+func (s *Store) scanGlob(ctx context.Context, cursor, pattern string) (keys []string, next string, err error) {
 	namespace := s.rdb.Key("")
 	err = s.with(ctx, func(c conn) error {
-		reply, err := redis.Values(c.do("SCAN", cursor, "MATCH", escapeGlob(namespace+prefix)+"*", "COUNT", 1000))
+		reply, err := redis.Values(c.do("SCAN", cursor, "MATCH", escapeGlob(namespace)+pattern, "COUNT", 1000))
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ type scripts struct {
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
 	dequeue                            *redis.Script
-	push, unlock                       *redis.Script
+	push, unlock, restore              *redis.Script
 	delay, delayAgain                  *redis.Script
 	delayedAct, delayedRestore         *redis.Script
 	delayedIndex                       *redis.Script
@@ -99,7 +99,9 @@ func New(rdb Redis) *Store {
 			list:          redis.NewScript(-1, listLua),
 			scan:          redis.NewScript(-1, scanLua),
 
-			unlock:         redis.NewScript(-1, unlockLua),
+			unlock: redis.NewScript(-1, unlockLua),
+
+			restore:        redis.NewScript(-1, lockLua+restoreLua),
 			push:           redis.NewScript(-1, lockLua+pushLua),
 			delay:          redis.NewScript(-1, delayLua),
 			delayAgain:     redis.NewScript(-1, delayAgainLua),

@@ -2,9 +2,11 @@ package unique_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -64,5 +66,133 @@ func removals(t *testing.T, s *redistest.Server, p unique.Policy) {
 		assert.Len(t, lockKeys(t, c), remove.left, name)
 		_, err = c.Do("FLUSHALL")
 		require.NoError(t, err)
+	}
+}
+
+// Jobs that are restored from the trash take their locks again. One whose lock an equal job
+// has by then stays in the trash.
+func TestRestoredJobsTakeTheirLocks(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]unique.Policy{
+		"ResqueLock": {}, "Loner": {Style: unique.Loner}, "LockTimeoutLoner": {Style: unique.LockTimeoutLoner}, "Uniqueness": {Style: unique.Uniqueness},
+	} {
+		for _, delayed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, delayed %v", name, delayed), func(t *testing.T) {
+				t.Parallel()
+				redistest.Both(t, func(t *testing.T, s *redistest.Server) { restores(t, s, p, delayed) })
+			})
+		}
+	}
+}
+
+func restores(t *testing.T, s *redistest.Server, p unique.Policy, delayed bool) {
+	t.Helper()
+	ctx, c := t.Context(), s.Conn(t)
+	j := resque.Define1[int]("J", "work", p)
+	mux := resque.NewMux()
+	mux.Handle(j.Handler(func(context.Context, int) error { return nil }))
+	mux.HandleFunc("Plain", nothing)
+	client := s.Client(t).WithJobs(mux)
+	place := func(job resque.Job) resque.Job {
+		if delayed {
+			return job.In(time.Hour)
+		}
+		return job
+	}
+	plain, _ := mux.Route("Plain")
+	jobs := []resque.Job{place(j.Job(1)), place(plain.Job(2).To("work")), place(j.Job(3)), place(j.Job(4))}
+	receipts, err := client.EnqueueAll(ctx, jobs)
+	require.NoError(t, err)
+	require.Equal(t, 4, receipts.Enqueued())
+	before := jobsIn(t, c, delayed)
+	locks := lockKeys(t, c)
+	require.Len(t, locks, 3)
+
+	var removed resque.BulkProgress
+	if delayed {
+		removed, err = client.Delayed().RemoveAll(ctx, resque.RemoveOptions{Keep: time.Hour}, resque.DelayedFilter{All: true}, nil)
+	} else {
+		removed, err = client.Queue("work").Clear(ctx, resque.RemoveOptions{Keep: time.Hour})
+	}
+	require.NoError(t, err)
+	require.EqualValues(t, 4, removed.Done)
+	assert.Empty(t, lockKeys(t, c))
+
+	_, err = client.Enqueue(ctx, j.Job(3)) // an equal job
+	require.NoError(t, err)
+	n, err := client.Restore(ctx, removed.Trash[0])
+	assert.EqualValues(t, 3, n)
+	var equal *resque.EqualJobsError
+	require.ErrorAs(t, err, &equal)
+	assert.EqualValues(t, 1, equal.Jobs)
+	assert.ElementsMatch(t, locks, lockKeys(t, c), "one is the equal job's")
+	n, err = client.Restore(ctx, removed.Trash[0])
+	assert.Zero(t, n)
+	require.ErrorAs(t, err, &equal, "it is still there")
+
+	_, _, err = client.Dequeue(ctx, j.Job(3))
+	require.NoError(t, err)
+	n, err = client.Restore(ctx, removed.Trash[0])
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, n)
+	assert.ElementsMatch(t, locks, lockKeys(t, c))
+	assert.ElementsMatch(t, before, jobsIn(t, c, delayed))
+	_, err = client.Restore(ctx, removed.Trash[0])
+	assert.ErrorIs(t, err, resque.ErrNoTrash)
+}
+
+// jobsIn returns the payloads in the queue, or the delayed ones.
+func jobsIn(t *testing.T, c redis.Conn, delayed bool) (all []string) {
+	t.Helper()
+	keys := []string{"resque:queue:work"}
+	if delayed {
+		var err error
+		keys, err = redis.Strings(c.Do("KEYS", "resque:delayed:*"))
+		require.NoError(t, err)
+	}
+	for _, key := range keys {
+		some, err := redis.Strings(c.Do("LRANGE", key, 0, -1))
+		require.NoError(t, err)
+		all = append(all, some...)
+	}
+	return all
+}
+
+// A client that does not know the classes frees the locks that Ruby's plugins would use for
+// the jobs that it removes, and no others.
+func TestRemovingJobsOfUnknownClasses(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]unique.Policy{
+		"ResqueLock": {}, "Loner": {Style: unique.Loner}, "LockTimeoutLoner": {Style: unique.LockTimeoutLoner}, "Uniqueness": {Style: unique.Uniqueness},
+		"none": {Style: unique.LockTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+				ctx, c := t.Context(), s.Conn(t)
+				j := resque.Define2[int, string]("J", "work", p)
+				plain := s.Client(t)
+				stranger := plain.WithJobs(resque.NewMux())
+				remove := map[string]func() error{
+					"queue": func() error { _, _, err := stranger.RemoveQueue(ctx, "work"); return err },
+					"job": func() error {
+						jobs, _, err := stranger.Queue("work").Page(ctx, 0, 1)
+						require.NoError(t, err)
+						_, err = stranger.Queue("work").Remove(ctx, resque.RemoveOptions{}, jobs[0].ID)
+						return err
+					},
+				}
+				for how, remove := range remove {
+					_, err := plain.EnqueueAll(ctx, []resque.Job{j.Job(1, "a"), j.Job(2, "é").In(time.Hour)})
+					require.NoError(t, err)
+					all := len(lockKeys(t, c))
+					require.NoError(t, remove(), how)
+					assert.Len(t, lockKeys(t, c), all/2, how)
+					_, err = stranger.Delayed().RemoveAll(ctx, resque.RemoveOptions{}, resque.DelayedFilter{All: true}, nil)
+					require.NoError(t, err, how)
+					assert.Empty(t, lockKeys(t, c), how)
+				}
+			})
+		})
 	}
 }
