@@ -68,8 +68,8 @@ func (h *Dashboard) restore(q *request) error {
 	var equal *resque.EqualJobsError
 	if errors.As(err, &equal) {
 		h.forget()
-		text := tn("Restored 1 entry.|Restored %s entries.", n) + " " +
-			tn("1 job stays here, because an equal job is there now.|%s jobs stay here, because equal jobs are there now.", equal.Jobs)
+		text := q.tn("Restored 1 entry.|Restored %s entries.", n) + " " +
+			q.tn("1 job stays here, because an equal job is there now.|%s jobs stay here, because equal jobs are there now.", equal.Jobs)
 		return q.back("trash", flash{Text: text, Bad: true}, map[string]any{"done": n, "refused": equal.Jobs})
 	}
 	if err != nil {
