@@ -35,6 +35,10 @@ type KeyValue struct {
 	Values []string // for a hash or a sorted set, names and values alternate
 	Sizes  []int64  // lengths of the values; Values has at most 64 kB of each
 	Next   string   // start of the next part for ReadKey, or "" at the end
+
+	// Memory is about how many bytes of memory the key uses, or -1 if Redis does not
+	// tell.
+	Memory int64
 }
 
 // ScanKeys returns about count keys of the namespace. cursor is 0 in the first call and
@@ -56,5 +60,5 @@ func (c *Client) ReadKey(ctx context.Context, name, from string, count int64) (v
 	if errors.Is(err, store.ErrNoKey) {
 		return KeyValue{}, false, nil
 	}
-	return KeyValue{KeyInfo: KeyInfo(v.KeyInfo), Values: v.Values, Sizes: v.Sizes, Next: v.Next}, err == nil, err
+	return KeyValue{KeyInfo: KeyInfo(v.KeyInfo), Values: v.Values, Sizes: v.Sizes, Next: v.Next, Memory: v.Memory}, err == nil, err
 }

@@ -11,6 +11,10 @@ type budgets struct {
 	// scan is how long a page searches for what matches a filter.
 	scan time.Duration
 
+	// part is how long one part of a search should take: after a longer one, the parts are
+	// smaller.
+	part time.Duration
+
 	// count is how long a full page continues to count matching failures, and number
 	// how long it does if the user asked for the number.
 	count, number time.Duration
@@ -30,6 +34,7 @@ func standardBudgets() budgets {
 	return budgets{
 		action: 80 * time.Millisecond,
 		scan:   250 * time.Millisecond,
+		part:   50 * time.Millisecond,
 		count:  10 * time.Millisecond, number: 5 * time.Second,
 		probe:    2 * time.Second,
 		snapshot: time.Second,

@@ -53,6 +53,11 @@ type Config struct {
 	// Defaults to 5 minutes, as in Resque.
 	StaleAfter time.Duration
 
+	// LongAfter is the running time after which a running job is marked as long.
+	//
+	// Defaults to 1 hour.
+	LongAfter time.Duration
+
 	// Prune has the options with which dead workers are pruned. The dashboard itself sets
 	// Silent, Heartbeat and Force. Give it the Handler, the failure lists and the failure
 	// backends of your workers: without a Handler, no failure hooks are called, and Rails'
@@ -145,9 +150,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.DoctorEvery < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: DoctorEvery is %v; it must not be negative", c.DoctorEvery))
 	}
+	if c.LongAfter < 0 {
+		mistakes = append(mistakes, fmt.Errorf("web: LongAfter is %v; it must not be negative", c.LongAfter))
+	}
 	c.Title = cmp.Or(c.Title, "Resque")
 	c.PerPage = min(cmp.Or(c.PerPage, 25), mostRows)
 	c.StaleAfter = cmp.Or(c.StaleAfter, 5*time.Minute)
+	c.LongAfter = cmp.Or(c.LongAfter, time.Hour)
 	c.KeepRemoved = cmp.Or(c.KeepRemoved, 24*time.Hour)
 	c.KeepAtMost = cmp.Or(c.KeepAtMost, 500_000)
 	c.RedactKeys = slices.Clone(c.RedactKeys)

@@ -45,7 +45,7 @@ func Quickly(h *Dashboard, within time.Duration) { h.budgets.action = within }
 // does.
 func Patiently(h *Dashboard, within time.Duration) {
 	h.budgets = budgets{
-		action: within, scan: within, count: within, number: within, probe: within, snapshot: h.budgets.snapshot,
+		action: within, scan: within, part: within, count: within, number: within, probe: within, snapshot: h.budgets.snapshot,
 		report: h.budgets.report, checks: within,
 	}
 }

@@ -266,7 +266,12 @@ func (h *Dashboard) failureRow(f resque.FailedJob) failureRow {
 }
 
 // filterForm is the filter as the form has it.
-type filterForm struct{ Class, Queue, Exception, Batch, Text, Since, Retried string }
+type filterForm struct {
+	Class, Queue, Exception, Batch, Text, Retried string
+
+	Since        string // an age such as 24h, or a time
+	After, Until string // times
+}
 
 // IsEmpty reports whether the filter matches all failures.
 func (f filterForm) IsEmpty() bool { return f == filterForm{} }
@@ -274,7 +279,7 @@ func (f filterForm) IsEmpty() bool { return f == filterForm{} }
 // Hidden returns the filter as fields of a form that acts on matching failures.
 func (f filterForm) Hidden() map[string]string {
 	return map[string]string{
-		"class": f.Class, "queue": f.Queue, "exception": f.Exception, "batch": f.Batch, "q": f.Text, "since": f.Since, "retried": f.Retried,
+		"class": f.Class, "queue": f.Queue, "exception": f.Exception, "batch": f.Batch, "q": f.Text, "since": f.Since, "after": f.After, "until": f.Until, "retried": f.Retried,
 	}
 }
 
@@ -282,7 +287,7 @@ func (f filterForm) Hidden() map[string]string {
 func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, error) {
 	form := filterForm{
 		Class: q.FormValue("class"), Queue: q.FormValue("queue"), Exception: q.FormValue("exception"), Batch: q.FormValue("batch"),
-		Text: q.FormValue("q"), Since: q.FormValue("since"), Retried: q.FormValue("retried"),
+		Text: q.FormValue("q"), Since: q.FormValue("since"), After: q.FormValue("after"), Until: q.FormValue("until"), Retried: q.FormValue("retried"),
 	}
 	filter := resque.FailureFilter{
 		List: q.params["queue"], Class: form.Class, Queue: form.Queue, Exception: form.Exception, Batch: form.Batch, Text: form.Text,
@@ -296,17 +301,64 @@ func (h *Dashboard) filterOf(q *request) (filterForm, resque.FailureFilter, erro
 	default:
 		return form, filter, fail(problemForm, fmt.Errorf("retried is %q, not yes or no", form.Retried))
 	}
-	if form.Since != "" {
-		at, err := wire.ParseTime(form.Since)
-		if d, bad := time.ParseDuration(form.Since); bad == nil && d > 0 {
-			at.Time, err = time.Now().Add(-d), nil
-		}
-		if err != nil {
-			return form, filter, fail(problemForm, nil)
-		}
-		filter.Since = at.Time
+	since, err := q.timeOf("since", form.Since)
+	after, wrong := q.timeOf("after", form.After)
+	filter.Since = since
+	if after.After(since) {
+		filter.Since = after
 	}
-	return form, filter, nil
+	err = cmp.Or(err, wrong)
+	if filter.Until, wrong = q.timeOf("until", form.Until); err == nil {
+		err = wrong
+	}
+	if err == nil && !filter.Until.IsZero() && !filter.Since.Before(filter.Until) {
+		err = &problem{code: problemForm, advice: english("No failure can match: the first time is not before the last one.")}
+	}
+	return form, filter, err
+}
+
+// timeOf reads a time of a form, or an age such as 24h. It returns the zero time for an
+// empty text.
+func (q *request) timeOf(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, ok := readTime(text)
+	if !ok {
+		return at, &problem{code: problemForm, advice: q.t("The field %s has the value %q, which is not a time. A time looks like 2026-01-31T15:04, an age like 24h.", name, text)}
+	}
+	return at, nil
+}
+
+// readTime reads a time, or an age such as 24h.
+func readTime(text string) (at time.Time, ok bool) {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return time.Now().Add(-d), true
+	}
+	for _, layout := range []string{inputTime, "2006-01-02T15:04", time.DateOnly} { // as browsers send them
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, true
+		}
+	}
+	read, err := wire.ParseTime(text)
+	return read.Time, err == nil && !read.IsZero()
+}
+
+// inputTime is how a form's field has a time.
+const inputTime = "2006-01-02T15:04:05"
+
+// AfterInput and UntilInput return the times as fields of a form have them.
+func (f filterForm) AfterInput() string { return inputOf(f.After) }
+
+// UntilInput is AfterInput for the end.
+func (f filterForm) UntilInput() string { return inputOf(f.Until) }
+
+func inputOf(text string) string {
+	at, ok := readTime(text)
+	if !ok {
+		return ""
+	}
+	return at.UTC().Format(inputTime)
 }
 
 // failedPath returns the address of a list of failures.

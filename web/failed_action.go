@@ -284,7 +284,7 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 	if err := q.mayTo(); err != nil {
 		return err
 	}
-	if err := q.noEmptyFields("class", "queue", "exception", "q", "since", "retried"); err != nil {
+	if err := q.noEmptyFields("class", "queue", "exception", "q", "since", "after", "until", "retried"); err != nil {
 		return err
 	}
 	form, filter, err := h.filterOf(q)

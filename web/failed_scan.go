@@ -13,11 +13,10 @@ import (
 const (
 	// scanFirst is the number of failures that are read before the time is checked
 	// first, and scanPart the number later, if a part of them does not take longer than
-	// partTime. countPart is the same for counting with budgets.number.
+	// budgets.part. countPart is the same for counting with budgets.number.
 	scanFirst = 50
 	scanPart  = 1000
 	countPart = 4000
-	partTime  = 50 * time.Millisecond
 )
 
 // scan searches a list for failures that match a filter, in parts. It starts where
@@ -83,7 +82,7 @@ func (s *scan) resize(took time.Duration) {
 	if s.next >= 0 && s.long {
 		most = countPart
 	}
-	if s.size = min(4*s.size, most); took > partTime {
+	if s.size = min(4*s.size, most); took > s.h.budgets.part {
 		s.size = max(s.size/16, 1)
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,32 @@ func (f *failing) keep(counted failureCount) {
 	defer f.mu.Unlock()
 	f.last, f.taken = counted, time.Now()
 }
+
+// failuresOf returns the newest failures of a class, among as many as countFailing counts.
+func (h *Dashboard) failuresOf(ctx context.Context, snap moment, class string) (rows []failureRow, err error) {
+	for _, list := range snap.Failures {
+		if list.List != resque.FailedList || list.Size == 0 {
+			continue
+		}
+		newest := min(list.Size, failingSample)
+		jobs, err := h.failures.Preview(ctx, list.List, list.Size-newest, newest, pageBytes)
+		if err != nil {
+			return nil, err
+		}
+		for _, job := range slices.Backward(jobs) {
+			if len(rows) == failuresShown || job.IsWhole() && readJob(job.Payload).Class != class {
+				continue
+			}
+			if row := h.failureRow(job); row.Job.Class == class {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// failuresShown is the number of failures that the page of a running job shows.
+const failuresShown = 5
 
 // forget makes the next page count again.
 func (f *failing) forget() {

@@ -121,6 +121,9 @@ func ask(t testing.TB, h http.Handler, method, path, form string, headers ...str
 			r.Host = value
 			continue
 		}
+		if name == "Content-Type" {
+			r.Header.Del(name)
+		}
 		r.Header.Add(name, value)
 	}
 	w := httptest.NewRecorder()

@@ -28,7 +28,7 @@ type described struct {
 }
 
 const (
-	filterQuery  = "class queue exception batch q since retried"
+	filterQuery  = "class queue exception batch q since after until retried"
 	delayedQuery = "class queue args q within at"
 )
 
@@ -203,6 +203,22 @@ func (s schemas) fields(t reflect.Type, properties object) {
 	}
 }
 
+// jsonForm returns the fields of a form as they may be in a body of JSON.
+func jsonForm(form object) object {
+	fields := object{}
+	for name, schema := range form {
+		switch name {
+		case "ids":
+			fields[name] = schema
+		case "args":
+			fields[name] = object{"type": []any{"array", "string"}}
+		default:
+			fields[name] = object{"type": []any{"string", "integer", "boolean"}}
+		}
+	}
+	return fields
+}
+
 func named(kind, names string) []any {
 	var all []any
 	for name := range strings.FieldsSeq(names) {
@@ -253,7 +269,10 @@ func document(t *testing.T, routes []route) object {
 						form[name] = object{"type": "array", "items": object{"type": "string"}}
 					}
 				}
-				operation["requestBody"] = object{"content": object{"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": form}}}}
+				operation["requestBody"] = object{"content": object{
+					"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": form}},
+					"application/json":                  object{"schema": object{"type": "object", "properties": jsonForm(form)}},
+				}}
 			}
 			if r.right != "" {
 				operation["description"] = "Needs the right " + string(r.right) + "."

@@ -45,6 +45,7 @@ const (
 	problemNoStream    problemCode = "no-stream"
 	problemRedis       problemCode = "redis-unavailable"
 	problemRefused     problemCode = "redis-refused"
+	problemType        problemCode = "wrong-type"
 	problemInternal    problemCode = "internal"
 )
 
@@ -112,6 +113,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusServiceUnavailable, english("Redis does not answer"), english("Jobs and workers cannot be shown. This page retries by itself.")}
 	case problemRefused:
 		return description{http.StatusInternalServerError, english("Redis refused a command"), english("The dashboard's log has the error from Redis.")}
+	case problemType:
+		return description{http.StatusConflict, english("A key in Redis has another type"), english("Another program has written to it.")}
 	case problemInternal:
 		return description{http.StatusInternalServerError, english("Internal error"), english("The dashboard's log has the details.")}
 	}
@@ -176,6 +179,9 @@ func problemOf(err error) *problem {
 // redisProblem returns the problem for a Redis error. The status is 503 if waiting
 // can help.
 func redisProblem(fault resque.Fault, err error) *problem {
+	if fault.Code == resque.FaultType {
+		return &problem{code: problemType, cause: err, advice: fault.Advice + " " + err.Error() + "."}
+	}
 	p := &problem{code: problemRefused, cause: err, title: fault.Cause, advice: fault.Advice}
 	if fault.Temporary {
 		p.code, p.advice = problemRedis, p.advice+" "+english("This page retries by itself.")

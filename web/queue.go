@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -35,6 +36,7 @@ type queuePage struct {
 	Next   string // address of the next page of matching jobs
 	Found  int64  // matching jobs so far
 	Others []string
+	Memory int64 // bytes of memory that the queue uses, about; -1 if it is not known
 
 	bytes int64 // of the jobs that a filter found and that are shown whole
 }
@@ -57,6 +59,9 @@ func (h *Dashboard) queue(q *request) error {
 			content.Others = append(content.Others, row.Name)
 		}
 	}
+	if content.Memory, err = h.memory(q.Context(), "queue:"+name); err != nil {
+		return err
+	}
 	switch {
 	case content.Queue.Damage != "": // the page says so
 	case content.Filter.isEmpty():
@@ -68,6 +73,15 @@ func (h *Dashboard) queue(q *request) error {
 		return err
 	}
 	return h.show(q, "queue", name, "queues", content)
+}
+
+// memory returns about how many bytes of memory a key uses, or -1.
+func (h *Dashboard) memory(ctx context.Context, key string) (int64, error) {
+	value, ok, err := h.client.ReadKey(ctx, key, "", 0)
+	if !ok {
+		return -1, err
+	}
+	return value.Memory, nil
 }
 
 // pageJobs reads one page of jobs by position.

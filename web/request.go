@@ -36,7 +36,16 @@ func (q *request) wantsJSON() bool {
 	}
 	first, _, _ := strings.Cut(q.Header.Get("Accept"), ",")
 	kind, _, _ := mime.ParseMediaType(strings.TrimSpace(first)) // empty if the header is missing
-	return kind == "application/json"
+	return kind == "application/json" || q.sendsJSON() && kind != "text/html"
+}
+
+// sendsJSON reports whether the fields of the request are in JSON.
+func (q *request) sendsJSON() bool { return q.bodyKind() == "application/json" }
+
+// bodyKind returns the media type of the body, empty if the header is missing.
+func (q *request) bodyKind() string {
+	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	return kind
 }
 
 // isXHR reports whether jQuery sent the request, as in Ruby's front end.
@@ -72,12 +81,15 @@ func (q *request) mayWrite() error {
 	return q.readForm()
 }
 
-// readForm reads the whole form, in either encoding. FormValue alone would treat a
+// readForm reads the whole form, in any encoding. FormValue alone would treat a
 // form that is too large or invalid as empty.
 func (q *request) readForm() error {
 	err := q.ParseForm()
-	if kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
+	switch kind := q.bodyKind(); {
+	case err == nil && kind == "multipart/form-data":
 		err = q.ParseMultipartForm(maxBody)
+	case err == nil && kind == "application/json":
+		err = q.readJSON()
 	}
 	if err == nil { // a body of another type is not parsed, but its size is checked
 		_, err = io.Copy(io.Discard, q.Body)
@@ -89,7 +101,61 @@ func (q *request) readForm() error {
 	case errors.As(err, &tooLarge):
 		return fail(problemTooLarge, err)
 	}
+	var known *problem
+	if errors.As(err, &known) {
+		return err
+	}
 	return fail(problemForm, err)
+}
+
+// readJSON reads the fields of a form from an object in JSON.
+func (q *request) readJSON() error {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return err //nolint:wrapcheck // readForm tells a body that is too large from others
+	}
+	fields, err := jsonFields(body)
+	if err != nil {
+		return &problem{code: problemForm, cause: err, advice: q.t("The body is not a JSON object of fields: %v.", err)}
+	}
+	if q.PostForm == nil { // of a DELETE
+		q.PostForm = url.Values{}
+	}
+	for name, values := range fields {
+		q.PostForm[name] = values
+		q.Form[name] = append(values, q.Form[name]...)
+	}
+	return nil
+}
+
+// jsonFields returns the members of an object as fields of a form. true is "1"; false and
+// null are like no field. An array of ids is several values; any other array or object is
+// its text in JSON.
+func jsonFields(body []byte) (url.Values, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, err //nolint:wrapcheck // shown as it is
+	}
+	fields := url.Values{}
+	for name, raw := range members {
+		var text string
+		switch {
+		case string(raw) == "null", string(raw) == "false":
+		case string(raw) == "true":
+			fields[name] = []string{"1"}
+		case name == "ids":
+			var ids []string
+			if err := json.Unmarshal(raw, &ids); err != nil {
+				return nil, errors.New("ids is not an array of texts")
+			}
+			fields[name] = ids
+		case json.Unmarshal(raw, &text) == nil:
+			fields[name] = []string{text}
+		default:
+			fields[name] = []string{string(raw)} // a number, or JSON as a value
+		}
+	}
+	return fields, nil
 }
 
 // Cookies hold the user's choices and the message for the next page. No cookie

@@ -21,6 +21,7 @@ type workerRow struct {
 	Queue         string // of the running job
 	RunAt         time.Time
 	Running       time.Duration
+	Long          bool // the job has been running for longer than LongAfter
 	Job           *shownJob
 	RunAtText     string    `json:"-"` // names the job of a Go worker, which can be told to stop it; else empty
 	Progress      *progress `json:",omitempty"`
@@ -77,6 +78,7 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 		}
 		if !w.RunAt.IsZero() {
 			r.Running = now.Sub(w.RunAt)
+			r.Long = r.Running > h.cfg.LongAfter
 		}
 	}
 	return r
@@ -267,8 +269,9 @@ func (r *hostRow) count(w workerRow) {
 
 // workerPage is the content of one worker's page.
 type workerPage struct {
-	Worker  workerRow
-	Started time.Time
+	Worker   workerRow
+	Started  time.Time
+	Failures []failureRow // the newest ones of the running job's class
 }
 
 // worker serves the page of a worker, or of a host. Ruby has both at the same path.
@@ -295,12 +298,17 @@ func (h *Dashboard) worker(q *request) error {
 	if err != nil {
 		return err
 	}
-	content := workerPage{h.rowWithJob(details[0], snap.Now), details[0].Started}
+	content := workerPage{Worker: h.rowWithJob(details[0], snap.Now), Started: details[0].Started}
 	rows := []workerRow{content.Worker}
 	if err := h.fillProgress(q.Context(), rows, details, snap.Statuses); err != nil {
 		return err
 	}
 	content.Worker = rows[0]
+	if job := content.Worker.Job; job != nil && !job.Bad {
+		if content.Failures, err = h.failuresOf(q.Context(), snap, job.Class); err != nil {
+			return err
+		}
+	}
 	return h.show(q, "worker", id, "workers", content)
 }
 

@@ -139,6 +139,7 @@ type KeyValue struct {
 	Values []string // of a hash or a sorted set: names and values alternate
 	Sizes  []int64  // of the values; of a larger one, Values has the beginning
 	Next   string   // from for the next part; empty if this is the last part
+	Memory int64    // bytes of memory that the key uses, about; -1 if it is not known
 }
 
 // ErrNoKey is the error about a key that does not exist.
@@ -176,6 +177,9 @@ func (s *Store) readKey(c conn, v *KeyValue, first, some int64) error {
 	if v.Values, err = redis.Strings(replies[4], nil); err != nil {
 		return err
 	}
-	v.Sizes, err = redis.Int64s(replies[5], nil)
+	if v.Sizes, err = redis.Int64s(replies[5], nil); err != nil {
+		return err
+	}
+	v.Memory, err = redis.Int64(replies[6], nil)
 	return err
 }

@@ -138,7 +138,7 @@ func (s *Store) ReadMaster(ctx context.Context, prefix string) (MasterStatus, er
 		if errors.Is(errHolder, redis.ErrNil) {
 			errHolder = nil
 		}
-		if err := errors.Join(errNow, errHolder, errAbout, errOldest); err != nil {
+		if err := errors.Join(errNow, ofKey(s.keys.master(prefix), errHolder), ofKey(s.keys.scheduler(), errAbout), ofKey(s.keys.delayedSchedule(), errOldest)); err != nil {
 			return err
 		}
 		m.Now, m.Holder = now, holder
@@ -154,6 +154,14 @@ func (s *Store) ReadMaster(ctx context.Context, prefix string) (MasterStatus, er
 		return MasterStatus{}, fmt.Errorf("reading the state of the scheduler: %w", err)
 	}
 	return m, nil
+}
+
+// ofKey adds the key that was read to an error, which may be nil.
+func ofKey(key string, err error) error {
+	if err != nil {
+		return fmt.Errorf("key %q: %w", key, err)
+	}
+	return nil
 }
 
 // describe reads what the master has written about itself. What cannot be read is left

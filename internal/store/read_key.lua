@@ -5,7 +5,8 @@
 --       how many values to read,
 --       how many bytes of a value are returned
 -- returns {type, time to live in milliseconds, size, where the next part begins ("" if
---         there is none), values, the sizes of the values}
+--         there is none), values, the sizes of the values, how many bytes of memory the
+--         key uses (-1 if it is not known)}
 local key, first, some, beginning = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local kind = redis.call("TYPE", key)
 kind = kind.ok or kind
@@ -58,4 +59,6 @@ elseif kind == "string" then
 	size = redis.call("STRLEN", key)
 	values[1], sizes[1] = redis.call("GETRANGE", key, 0, beginning - 1), size
 end
-return { kind, ttl, size, next, values, sizes }
+-- Not every server has this command, and not every user may use it.
+local memory = redis.pcall("MEMORY", "USAGE", key)
+return { kind, ttl, size, next, values, sizes, type(memory) == "number" and memory or -1 }

@@ -63,6 +63,9 @@ func (s *Store) ReadSchedules(ctx context.Context) (Schedules, error) {
 		slots, errs[3] = redis.StringMap(c.receive())
 		off, errs[4] = redis.Strings(c.receive())
 		all.Enqueued, errs[5] = redis.StringMap(c.receive())
+		for i, key := range []string{s.keys.persistentSchedules(), s.keys.schedule(), s.keys.scheduleSlots(), s.keys.scheduleOff(), s.keys.lastEnqueuedAt()} {
+			errs[i+1] = ofKey(key, errs[i+1])
+		}
 		all.Slots, all.Off = readSlots(slots), setOf(off)
 		return errors.Join(errs[:]...)
 	})

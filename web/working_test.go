@@ -1,0 +1,81 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/goresque/goresque/web"
+)
+
+// A job that runs for long is marked, and the page of a running job shows the last
+// failures of its class.
+func TestLongJobsAndFailuresOfTheirClass(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{
+		LongAfter: 30 * time.Minute,
+		JobLinks: func(job web.Job) []web.Link {
+			return []web.Link{{Text: "open " + job.Class, URL: "https://shop.example.com"}}
+		},
+	})
+	s.failures(30)
+	s.worker("web-1:1:a", ago(0), working("a", "Exporter", "[1]", time.Hour))
+	s.worker("web-1:2:a", ago(0), working("a", "Fine", "[2]", time.Minute))
+	for path, want := range map[string]int{"/working": 1, "/overview": 1, "/working/web-1:1:a": 1, "/working/web-1:2:a": 0} {
+		assert.Equal(t, want, strings.Count(s.get(path).Body.String(), "runs for long"), path)
+	}
+	present(t, s.get("/working").Body.String(), "open Exporter", "the application's links")
+	page := s.get("/working/web-1:1:a").Body.String()
+	assert.Equal(t, 5, strings.Count(page, "no room left on the disk"))
+	present(t, page, `href="../failed?class=Exporter"`, "a link to all of them")
+	present(t, page, `<span class="args">28</span>`, "the newest one")
+	absent(t, page, "mailbox busy", "another class")
+	absent(t, s.get("/working/web-1:2:a").Body.String(), "The last failures", "a class without failures")
+}
+
+// The pages of a key and of a queue say how much memory they use, if Redis tells.
+func TestMemoryOfKeys(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("SADD", "resque:queues", "a")
+	s.do("RPUSH", "resque:queue:a", `{"class":"A","args":[1]}`)
+	_, err := s.conn.Do("MEMORY", "USAGE", "resque:queue:a")
+	known := err == nil // the embedded server does not tell
+	for _, path := range []string{"/stats/keys/queue:a", "/queues/a"} {
+		assert.Equal(t, known, strings.Count(s.get(path).Body.String(), "of memory") == 1, path)
+	}
+	assert.Equal(t, known, s.get("/queues/a", "Accept: application/json").told(t)["Memory"].(float64) > 0)
+	assert.Equal(t, http.StatusOK, s.get("/queues/unknown").Code)
+}
+
+// A key of another type is named, also by actions.
+func TestSchedulesWithKeysOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"goresque:schedule", "goresque:schedule:slots", "goresque:schedule:off", "goresque:scheduler", "delayed:last_enqueued_at", "persistent_schedules",
+	} {
+		s := open(t, web.Config{})
+		s.fillSchedules()
+		s.do("DEL", "resque:"+key)
+		s.do("RPUSH", "resque:"+key, "text")
+		before := dump(t, s)
+		page := s.get("/schedule")
+		assert.Equal(t, http.StatusOK, page.Code, key)
+		present(t, page.Body.String(), "resque:"+key, "%s is named", key)
+		for _, path := range []string{"/schedule/disable", "/schedule/enable", "/schedule/requeue"} {
+			if key == "goresque:scheduler" {
+				break // the actions do not read it
+			}
+			a := s.post(path, "job_name=reindex", "Accept: application/json")
+			assert.Equal(t, http.StatusConflict, a.Code, "%s with %s", path, key)
+			assert.Equal(t, "wrong-type", a.told(t)["code"])
+			assert.Contains(t, a.told(t)["detail"], "resque:"+key)
+		}
+		if key != "goresque:scheduler" {
+			assert.Equal(t, before, dump(t, s), key)
+		}
+	}
+}
