@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs interop image-check
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs release-check interop image-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ soak: ## kill a worker 50 times, also at each command of retries, and Redis 10 t
 
 chaos: ## inject each fault into a fleet many times, and write the table of docs/reliability.md (takes an hour)
 	$(GO) test ./internal/chaos -count=1 -v -timeout=3h -args -runs=10 -jobs=2000 -outage=10s -write=$(CURDIR)/docs/reliability.md
+
+release-check: ## build the archives and packages of a release, and install the one for Debian (takes minutes)
+	@GO="$(GO)" sh scripts/release-check.sh
 
 docs: ## build the documentation site into tmp/site (needs Debian's mkdocs-material)
 	mkdocs build --strict
