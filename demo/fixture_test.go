@@ -94,7 +94,7 @@ func testDatabase(t *testing.T, path string, rows int) exports {
 
 func testClient(t *testing.T, url string) *resque.Client {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: url, ReadTimeout: patience})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, DialTimeout: patience, ReadTimeout: patience})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})

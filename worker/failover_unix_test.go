@@ -186,7 +186,7 @@ func (a *arrivals) next(t *testing.T) time.Duration {
 
 func openURL(t *testing.T, url string, cfg resque.Config) *resque.Client {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: url, Logger: quiet(t, nil)})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, Logger: quiet(t, nil), DialTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, cfg)

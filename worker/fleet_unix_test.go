@@ -43,7 +43,7 @@ func holdJobs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("WORKER_TEST_HOLD")})
+	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("WORKER_TEST_HOLD"), DialTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func beForking(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(os.Getenv("WORKER_TEST_FORK")), &told); err != nil {
 		return err
 	}
-	rdb, err := resque.Open(resque.RedisConfig{URL: told.URL})
+	rdb, err := resque.Open(resque.RedisConfig{URL: told.URL, DialTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

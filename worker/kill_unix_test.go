@@ -70,7 +70,7 @@ const killedSlots = 25
 
 // beKilled runs a worker whose jobs first write to a ledger.
 func beKilled(ctx context.Context, url string) error {
-	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, DialTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

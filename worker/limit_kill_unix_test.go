@@ -72,7 +72,7 @@ func limitedMux(rdb *resque.Redis) *resque.Mux {
 
 // beLimited runs a worker for queues with limits.
 func beLimited(ctx context.Context) error {
-	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("WORKER_TEST_URL")})
+	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("WORKER_TEST_URL"), DialTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,9 @@ func startFaulty(t *testing.T, trouble trouble) *faulty {
 		}
 		return nil
 	}))
-	p.client = behind.Client(t)
+	var err error
+	p.client, err = resque.New(behind.OpenWithin(t, 10*time.Second), resque.Config{})
+	require.NoError(t, err)
 	w, err := worker.New(p.client, mux, worker.Config{
 		Queues: []string{"exports"}, Concurrency: 3, PollInterval: time.Hour, HeartbeatInterval: 50 * time.Millisecond,
 		Logger: p.log.logger(),

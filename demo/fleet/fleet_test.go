@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ func testFleet(t *testing.T) *Fleet {
 	server, err := embedded.Start("")
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL()})
+	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL(), DialTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})

@@ -28,7 +28,7 @@ func testSweeper(t *testing.T) *Sweeper {
 	server, err := embedded.Start("")
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL()})
+	rdb, err := resque.Open(resque.RedisConfig{URL: server.URL(), DialTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})

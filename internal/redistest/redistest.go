@@ -5,6 +5,7 @@ package redistest
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,8 +38,6 @@ type Server struct {
 	URL  string
 	Real bool // a redis-server, not the embedded server
 	PID  int  // of a redis-server
-
-	embedded bool
 }
 
 // Start runs a server until the test ends: a redis-server if one is installed,
@@ -79,7 +78,7 @@ func StartEmbedded(t testing.TB) *Server {
 	s, err := embedded.Start("")
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	return &Server{URL: s.URL(), embedded: true}
+	return &Server{URL: s.URL()}
 }
 
 // Both runs a test against each kind of server.
@@ -101,14 +100,13 @@ func (s *Server) Open(t testing.TB) *resque.Redis {
 	return s.OpenWithin(t, 0)
 }
 
-// OpenWithin is Open with a read timeout; 0 is the usual one.
+// OpenWithin is Open with a read timeout; 0 is a minute. The usual timeouts would end calls on a
+// machine that stands still for seconds. Besides, the embedded server's Lua is slow.
 func (s *Server) OpenWithin(t testing.TB, readTimeout time.Duration) *resque.Redis {
 	t.Helper()
-	cfg := resque.RedisConfig{URL: s.URL, ReadTimeout: readTimeout}
-	if s.embedded && readTimeout == 0 { // its Lua is slow, and much slower with the race detector on a busy machine
-		cfg.ReadTimeout = time.Minute
-	}
-	rdb, err := resque.Open(cfg)
+	rdb, err := resque.Open(resque.RedisConfig{
+		URL: s.URL, DialTimeout: time.Minute, ReadTimeout: cmp.Or(readTimeout, time.Minute), WriteTimeout: time.Minute,
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	return rdb

@@ -56,7 +56,7 @@ func process(role string) error {
 	if role == "writer" {
 		return writeForever(ctx, db, step)
 	}
-	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("OUTBOX_TEST_REDIS")})
+	rdb, err := resque.Open(resque.RedisConfig{URL: os.Getenv("OUTBOX_TEST_REDIS"), DialTimeout: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func newFixture(t testing.TB, s source) *fixture {
 
 func clientOf(t testing.TB, url string) *resque.Client {
 	t.Helper()
-	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, DialTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
 	client, err := resque.New(rdb, resque.Config{})

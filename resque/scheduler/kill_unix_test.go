@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if url == "" {
 		os.Exit(m.Run())
 	}
-	rdb, err := resque.Open(resque.RedisConfig{URL: url})
+	rdb, err := resque.Open(resque.RedisConfig{URL: url, DialTimeout: time.Minute})
 	if err != nil {
 		panic(err)
 	}
