@@ -341,6 +341,8 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 			said = q.tn("Removed 1 failure.|Removed %s failures.", p.Done)
 		case "remove jobs":
 			said = q.tn("Removed 1 job.|Removed %s jobs.", p.Done)
+		case "move jobs":
+			said = q.tn("Moved 1 job.|Moved %s jobs.", p.Done)
 		case "run delayed", "run retry":
 			said = q.tn(h.running(h.delayedJobsPage()).did, p.Done)
 		case "cancel delayed", "cancel retry":

@@ -111,3 +111,32 @@ func TestFailuresBetweenTwoTimes(t *testing.T) {
 	assert.Equal(t, "Day4 Day3 Day0", classes(""))
 	assert.Equal(t, http.StatusBadRequest, s.post("/failed/clear", "until=&sure=1").Code, "an empty field is a mistake of a script")
 }
+
+// All jobs that match a filter are moved to another queue, after a question.
+func TestMoveAllMatchingJobs(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	for i := range 150 {
+		s.do("RPUSH", "resque:queue:a", `{"class":"`+[]string{"Move", "Stay"}[i%5/4]+`","args":[]}`)
+	}
+	s.do("SADD", "resque:queues", "a")
+	page := s.get("/queues/a?class=Move").Body.String()
+	present(t, page, "./../queues/a/jobs/matching/move", "the form")
+	absent(t, s.get("/queues/a").Body.String(), "matching/move", "no filter")
+	const path = "/queues/a/jobs/matching/move"
+	for _, form := range []string{"to=b", "class=&to=b&sure=1", "class=Move&sure=1", "class=Move&to=a&sure=1", "class=Move&to=+&sure=1"} {
+		assert.Equal(t, http.StatusBadRequest, s.post(path, form, "Accept: application/json").Code, form)
+	}
+	ask := s.post(path, "class=Move&to=b")
+	present(t, ask.Body.String(), "Move 120 jobs?", "the question")
+	present(t, ask.Body.String(), `name="to" value="b"`, "the question")
+	assert.Equal(t, http.StatusOK, s.post(path, "class=Move&to=b&sure=1&count=120&typed=12").Code, "asks again")
+	assert.Len(t, s.list("resque:queue:a"), 150)
+	assert.Equal(t, http.StatusSeeOther, s.post(path, "class=Move&to=b&sure=1&count=120&typed=120").Code)
+	s.holds("resque:queue:b", 120)
+	assert.Len(t, s.list("resque:queue:a"), 30)
+
+	allowed := open(t, web.Config{Auth: web.DenyFor(web.AllowEveryone(), web.RightEdit)})
+	assert.Equal(t, http.StatusForbidden, allowed.post(path, "class=Move&to=b&sure=1").Code)
+	absent(t, allowed.get("/queues/a?class=Move").Body.String(), "matching/move", "without the right")
+}

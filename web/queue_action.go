@@ -123,19 +123,12 @@ func (h *Dashboard) tookJobs(q *request, act, target string, p resque.BulkProgre
 	return q.back("queues/"+url.PathEscape(q.params["queue"]), f, map[string]any{"done": p.Done, "missing": p.Gone, "trash": p.Trash})
 }
 
-// removeMatching removes the jobs of a queue that match the form's filter, in the
-// background.
+// removeMatching and moveMatching act on the jobs of a queue that match the form's filter,
+// in the background.
 func (h *Dashboard) removeMatching(q *request) error {
-	if err := q.mayWrite(); err != nil {
+	filter, name, err := matchingJobs(q)
+	if err != nil {
 		return err
-	}
-	name := q.params["queue"]
-	filter := jobFilter{Class: q.FormValue("class"), Text: q.FormValue("q")}
-	if err := q.noEmptyFields("class", "q"); err != nil {
-		return err
-	}
-	if filter.isEmpty() {
-		return &problem{code: problemForm, advice: q.t("No class and no text are given. To remove all jobs, clear the queue.")}
 	}
 	queue := h.client.Queue(name)
 	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }
@@ -152,6 +145,50 @@ func (h *Dashboard) removeMatching(q *request) error {
 	return h.operate(q, "remove jobs", name, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {
 		return queue.RemoveMatching(ctx, h.keep(), match, tell)
 	})
+}
+
+func (h *Dashboard) moveMatching(q *request) error {
+	filter, name, err := matchingJobs(q)
+	if err == nil {
+		err = q.may(RightEdit)
+	}
+	if err != nil {
+		return err
+	}
+	to := strings.TrimSpace(q.PostFormValue("to"))
+	if to == "" || to == name {
+		return &problem{code: problemForm, advice: q.t("Name another queue to move the jobs to.")}
+	}
+	queue := h.client.Queue(name)
+	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }
+	if !q.isSure() {
+		n, err := queue.Count(q.Context(), match)
+		if err != nil {
+			return err
+		}
+		return h.ask(q, question{
+			Title: q.tn("Move 1 job?|Move %s jobs?", n), Yes: q.t("Move"), Count: n, Hidden: filter.Hidden(),
+			Text: q.t("All jobs in queue %s that match the filter are moved to the end of queue %s.", name, to),
+		})
+	}
+	return h.operate(q, "move jobs", name+" → "+to, "queues/"+url.PathEscape(name), func(ctx context.Context, tell func(resque.BulkProgress)) (resque.BulkProgress, error) {
+		return queue.MoveMatching(ctx, to, match, tell)
+	})
+}
+
+// matchingJobs reads the filter of an action on all matching jobs of a queue.
+func matchingJobs(q *request) (filter jobFilter, queue string, err error) {
+	if err := q.mayWrite(); err != nil {
+		return filter, "", err
+	}
+	if err := q.noEmptyFields("class", "q"); err != nil {
+		return filter, "", err
+	}
+	filter = jobFilter{Class: q.FormValue("class"), Text: q.FormValue("q")}
+	if filter.isEmpty() {
+		return filter, "", &problem{code: problemForm, advice: q.t("No class and no text are given. To remove all jobs, clear the queue.")}
+	}
+	return filter, q.params["queue"], nil
 }
 
 func (h *Dashboard) switchPause(q *request, act, queue, said string) error {

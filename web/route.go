@@ -125,7 +125,7 @@ func (h *Dashboard) table() []route {
 		post("queues/remove", RightBulk, h.removeQueue), post("queues/clear", RightBulk, h.clearQueue), // names that no path can have
 		post("queues/:queue/pause", RightPause, h.pauseQueue), post("queues/:queue/resume", RightPause, h.resumeQueue),
 		post("queues/:queue/jobs/remove", RightRemove, h.removeJobs), post("queues/:queue/jobs/move", RightEdit, h.moveJobs),
-		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching),
+		post("queues/:queue/jobs/matching", RightBulk, h.removeMatching), post("queues/:queue/jobs/matching/move", RightBulk, h.moveMatching),
 		get("working", h.working), get("working.poll", h.working), get("working/:id", h.job),
 		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
 		post("workers/pause", RightPause, h.pauseAll), post("workers/resume", RightPause, h.resumeAll), post("workers/prune", RightWorkers, h.pruneStale),
