@@ -106,6 +106,32 @@ func (c *Client) WithJobs(jobs Handler) *Client {
 // Jobs returns the jobs of WithJobs, or nil.
 func (c *Client) Jobs() Handler { return c.jobs }
 
+// WithoutHooks returns a copy of the client without its EnqueueHooks and DequeueHooks, for
+// programs that enqueue jobs for which the hooks have already been called.
+func (c *Client) WithoutHooks() *Client {
+	without := *c
+	without.cfg.EnqueueHooks, without.cfg.DequeueHooks = nil, nil
+	return &without
+}
+
+// AwaitReplicas waits, for at most [Config].WaitTimeout, until as many replicas are connected
+// as WaitReplicas says, and returns an error if fewer are. A program that can wait calls it
+// before it enqueues, because a job is in Redis also if too few replicas acknowledge it.
+// Without WaitReplicas it does nothing.
+func (c *Client) AwaitReplicas(ctx context.Context) error {
+	if c.rdb == nil {
+		return nil
+	}
+	err := c.store.AwaitReplicas(ctx)
+	if few := (*store.NotReplicatedError)(nil); errors.As(err, &few) && few.Err == nil {
+		return fmt.Errorf("resque: %d of %d replicas are connected", few.Got, few.Want)
+	}
+	if err != nil {
+		return fmt.Errorf("resque: %w", err)
+	}
+	return nil
+}
+
 type clientKey struct{}
 
 // WithClient returns a copy of ctx for which [ClientFromContext] returns c. Workers call

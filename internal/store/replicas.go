@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -30,6 +31,14 @@ func (e *NotReplicatedError) Error() string {
 
 // Unwrap returns the cause.
 func (e *NotReplicatedError) Unwrap() error { return e.Err }
+
+// AwaitReplicas waits until enough replicas are connected.
+func (s *Store) AwaitReplicas(ctx context.Context) error {
+	if s.Replicas.Count == 0 {
+		return nil
+	}
+	return s.with(ctx, s.awaitReplicas)
+}
 
 // awaitReplicas waits until replicas have acknowledged what was written on c.
 func (s *Store) awaitReplicas(c conn) error {

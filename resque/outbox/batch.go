@@ -49,9 +49,10 @@ func (b *batch) push(ctx context.Context, client *resque.Client) error {
 	}
 	var bulk *resque.BulkError
 	wrong, refused := errors.As(err, &bulk) && isWrongType(err), len(b.refused)
+	few := errors.Is(err, resque.ErrNotReplicated)
 	for i, r := range valid {
 		switch {
-		case receipts[i].Enqueued():
+		case receipts[i].Enqueued() && !few:
 		case wrong && i >= bulk.From && i < bulk.To && (r.due.Valid || slices.Contains(bulk.Queues, r.queue)):
 			b.refuse(r, bulk.Err)
 		default:

@@ -30,7 +30,10 @@ type Relay struct {
 	DB *sql.DB
 
 	// Client is a client of the Redis to which the jobs go. Required. Its hooks are not
-	// called: they belong to the call that writes a job, see Writer.
+	// called: they belong to the call that writes a job, see Writer. If it waits for replicas
+	// (resque.Config.WaitReplicas), a job stays in the outbox until they have acknowledged it:
+	// the relay enqueues nothing while too few are connected, and enqueues a job again that
+	// they have not acknowledged in time.
 	Client *resque.Client
 
 	// Interval is how often the relay looks for jobs of which Wake does not tell it, such as
@@ -80,10 +83,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		return errors.New("outbox: Run was called while the relay is running")
 	}
 	defer r.running.Unlock()
-	client, err := resque.New(r.Client.Redis(), resque.Config{})
-	if err != nil {
-		return err
-	}
+	client := r.Client.WithoutHooks()
 	log := cmp.Or(r.Logger, slog.Default())
 	b := &run{
 		Relay: r, client: client, store: store.New(client.Redis()), log: log,
@@ -179,7 +179,10 @@ func (r *run) look(ctx context.Context) (found bool, err error) {
 func (r *run) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	return r.store.Ping(ctx)
+	if err := r.store.Ping(ctx); err != nil {
+		return err
+	}
+	return r.client.AwaitReplicas(ctx)
 }
 
 // relay takes a batch from the table, pushes it and commits. It returns the error of Redis and
