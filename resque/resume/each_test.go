@@ -2,13 +2,14 @@ package resume_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -223,6 +224,10 @@ func TestMain(m *testing.M) {
 	if url == "" {
 		os.Exit(m.Run())
 	}
+	saveEvery, err := time.ParseDuration(os.Getenv("RESUME_TEST_SAVE_EVERY"))
+	if err != nil {
+		panic(err)
+	}
 	rdb, err := resque.Open(resque.RedisConfig{URL: url, DialTimeout: time.Minute})
 	if err != nil {
 		panic(err)
@@ -232,7 +237,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	mux := resque.NewMux()
-	mux.Handle(noting(rdb))
+	mux.Handle(noting(rdb, saveEvery))
 	w, err := worker.New(client, mux, worker.Config{Queues: []string{"imports"}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
@@ -240,61 +245,144 @@ func TestMain(m *testing.M) {
 	panic(w.Run(context.Background()))
 }
 
-const notedItems = 2000
-
-// noting returns a job that notes its items in Redis.
-func noting(rdb *resque.Redis) resque.Route {
-	return resque.Define0("Import", "imports", resume.Policy{SaveEvery: always}).Handler(func(ctx context.Context) error {
-		return resume.Each(ctx, after(notedItems), func(ctx context.Context, n int) error {
+// noting returns a job that notes its items in Redis, with how long the process has run then.
+func noting(rdb *resque.Redis, saveEvery time.Duration) resque.Route {
+	begun := time.Now()
+	return resque.Define1[int]("Import", "imports", resume.Policy{SaveEvery: saveEvery}).Handler(func(ctx context.Context, items int) error {
+		return resume.Each(ctx, after(items), func(ctx context.Context, n int) error {
 			c, err := rdb.Conn(ctx)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			_, err = c.Do("RPUSH", "noted", n)
+			_, err = c.Do("RPUSH", "noted", fmt.Sprintf("%d %d", n, time.Since(begun)))
 			return err
 		})
 	})
+}
+
+// killing starts workers and kills them.
+type killing struct {
+	server    *redistest.Server
+	client    *resque.Client
+	conn      redis.Conn
+	items     int
+	saveEvery time.Duration
+}
+
+func newKilling(t *testing.T, items int, saveEvery time.Duration) *killing {
+	t.Helper()
+	s := redistest.Start(t)
+	return &killing{s, s.Client(t), s.Conn(t), items, saveEvery}
+}
+
+// attempt starts a worker with the job, and kills it when is returns true.
+func (k *killing) attempt(t *testing.T, is func() bool) {
+	t.Helper()
+	_, err := k.client.EnqueuePayload(t.Context(), "imports", fmt.Appendf(nil, `{"class":"Import","args":[%d]}`, k.items))
+	require.NoError(t, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "RESUME_TEST_URL="+k.server.URL, "RESUME_TEST_SAVE_EVERY="+k.saveEvery.String())
+	require.NoError(t, cmd.Start())
+	end := func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	t.Cleanup(end)
+	for late := time.Now().Add(time.Minute); !is(); {
+		require.True(t, time.Now().Before(late))
+	}
+	end()
+}
+
+// note is an item that was performed.
+type note struct {
+	n  int
+	at time.Duration
+}
+
+func (k *killing) notes(t *testing.T, from int) (all []note) {
+	t.Helper()
+	texts, err := redis.Strings(k.conn.Do("LRANGE", "noted", from, -1))
+	require.NoError(t, err)
+	for _, text := range texts {
+		var item note
+		_, err := fmt.Sscan(text, &item.n, (*int64)(&item.at))
+		require.NoError(t, err)
+		all = append(all, item)
+	}
+	return all
+}
+
+func (k *killing) noted(t *testing.T) int {
+	t.Helper()
+	n, err := redis.Int(k.conn.Do("LLEN", "noted"))
+	require.NoError(t, err)
+	return n
+}
+
+// saved returns the item whose position was saved last, or 0.
+func (k *killing) saved(t *testing.T) (item int) {
+	t.Helper()
+	for _, key := range cursors(t, k.server) {
+		text, err := redis.Bytes(k.conn.Do("GET", key))
+		require.NoError(t, err)
+		var position struct{ Cursor int }
+		require.NoError(t, json.Unmarshal(text, &position))
+		item = position.Cursor
+	}
+	return item
 }
 
 // A worker is killed in the middle of a job. The next attempt repeats at most the item whose
 // position was not saved.
 func TestKillRepeatsOnlyWhatWasNotSaved(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t)
-	client := s.Client(t)
-	payload := []byte(`{"class":"Import","args":[]}`)
-	c := s.Conn(t)
+	const items = 2000
+	k := newKilling(t, items, always)
 	attempts := 0
-	for killed := 0; killed < notedItems; attempts++ {
-		_, err := client.EnqueuePayload(t.Context(), "imports", payload)
-		require.NoError(t, err)
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "RESUME_TEST_URL="+s.URL)
-		require.NoError(t, cmd.Start())
-		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		next := killed + notedItems/4
-		for end := time.Now().Add(time.Minute); killed < min(next, notedItems); {
-			require.True(t, time.Now().Before(end))
-			killed, err = redis.Int(c.Do("LLEN", "noted"))
-			require.NoError(t, err)
-		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	for k.noted(t) < items {
+		next := min(k.noted(t)+items/4, items)
+		k.attempt(t, func() bool { return k.noted(t) >= next })
+		attempts++
 	}
-	texts, err := redis.Strings(c.Do("LRANGE", "noted", 0, -1))
-	require.NoError(t, err)
 	last, repeated := 0, 0
-	for _, text := range texts {
-		n, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		if n == last {
+	for _, item := range k.notes(t, 0) {
+		if item.n == last {
 			repeated++
 			continue
 		}
-		require.Equal(t, last+1, n, "an item was skipped")
-		last = n
+		require.Equal(t, last+1, item.n, "an item was skipped")
+		last = item.n
 	}
 	assert.LessOrEqual(t, repeated, attempts)
 	t.Logf("%d attempts, %d items repeated", attempts, repeated)
+}
+
+// If the position is not saved after each item, a kill repeats what was done since it was
+// saved, which is at most SaveEvery of work, and the item that was to be saved.
+func TestKillRepeatsAtMostSaveEvery(t *testing.T) {
+	t.Parallel()
+	k := newKilling(t, 1_000_000_000, 30*time.Millisecond)
+	for range 3 {
+		from, before := k.noted(t), k.saved(t)
+		more := -1 // how many items there must be, when the position was saved
+		k.attempt(t, func() bool {
+			if more < 0 && k.saved(t) > before {
+				more = k.noted(t) + 20
+			}
+			return more >= 0 && k.noted(t) >= more
+		})
+		saved, notes := k.saved(t), k.notes(t, from)
+		assert.Equal(t, before+1, notes[0].n, "it goes on after the position")
+		repeated := slices.DeleteFunc(notes, func(item note) bool { return item.n <= saved })
+		if len(repeated) > 2 {
+			first, last := repeated[0], repeated[len(repeated)-2]
+			assert.Less(t, last.at-first.at, k.saveEvery, "%d items are repeated", len(repeated))
+		}
+		t.Logf("saved %d of %d, %d repeated", saved, before+len(notes), len(repeated))
+	}
+}
+
+func TestSaveEveryIsFiveSecondsByDefault(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, 5*time.Second, resume.WithDefaults(resume.Policy{}).SaveEvery)
+	assert.Equal(t, time.Second, resume.WithDefaults(resume.Policy{SaveEvery: time.Second}).SaveEvery)
 }

@@ -42,11 +42,15 @@ func (p Policy) Apply(s *resque.Settings) error {
 	if err := errors.Join(mistakes...); err != nil {
 		return err
 	}
-	p.SaveEvery = cmp.Or(p.SaveEvery, 5*time.Second)
 	if err := s.AddPolicy(end{}); err != nil {
 		return err
 	}
-	return resque.Middleware(p.inContext).Apply(s)
+	return resque.Middleware(p.withDefaults().inContext).Apply(s)
+}
+
+func (p Policy) withDefaults() Policy {
+	p.SaveEvery = cmp.Or(p.SaveEvery, 5*time.Second)
+	return p
 }
 
 // identity returns what the attempts of a job have in common: its payload, or the id that
