@@ -110,7 +110,7 @@ func (a App) root(env *Env) *cobra.Command {
 		workCommand(env), workersCommand(env), schedulerCommand(env), scheduleCommand(env), enqueueCommand(env),
 		queuesCommand(env), peekCommand(env), infoCommand(env), doctorCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
-		failedCommand(env), delayedCommand(env), retriesCommand(env), batchesCommand(env), cancelCommand(env), statusCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), limitsCommand(env), versionCommand(env), superviseCommand(),
+		failedCommand(env), delayedCommand(env), retriesCommand(env), batchesCommand(env), cancelCommand(env), statusCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), limitsCommand(env), locksCommand(env), versionCommand(env), superviseCommand(),
 	)
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))

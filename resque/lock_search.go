@@ -177,4 +177,3 @@ func (s *lockSearch) see(payload []byte, holder LockHolder) {
 		s.classes[job.Class], s.queues[holder.Queue] = true, true
 	}
 }
-
