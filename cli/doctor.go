@@ -15,14 +15,16 @@ import (
 // doctorCommand looks for what is wrong with a Resque.
 func doctorCommand(env *Env) *cobra.Command {
 	var asJSON, fix, yes bool
+	var restore string
 	opts := doctor.Options{}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with this Resque",
 		Long: `Looks for what is wrong with this Resque, or soon may be: settings of Redis that lose jobs,
 keys of the wrong type, silent workers, queues that no worker serves, delayed jobs that
-nothing moves, recurring entries that cannot be read. For each finding it prints a code,
-what was seen, what it costs, and what to do. It changes nothing without --fix.
+nothing moves, recurring entries that cannot be read, locks and counters of jobs that do not
+exist. For each finding it prints a code, what was seen, what it costs, and what to do. It
+changes nothing without --fix.
 
 It reads all keys of the namespace, some at a time.
 
@@ -34,6 +36,13 @@ wrong call.`,
 				return UsageErrorf("--limit must not be negative")
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				if restore != "" {
+					n, err := client.Restore(ctx, restore)
+					if err == nil {
+						fmt.Fprintf(env.Stdout, "%d restored\n", n)
+					}
+					return err
+				}
 				return env.examine(ctx, client, opts, doctorFlags{asJSON, fix, yes})
 			})
 		},
@@ -42,8 +51,11 @@ wrong call.`,
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
 	flags.BoolVar(&fix, "fix", false, "also do what can be done without a loss, after a confirmation")
 	flags.BoolVar(&yes, "yes", false, "do not ask for a confirmation of --fix")
+	flags.StringVar(&restore, "restore", "", "put back what --fix has moved to this trash, and check nothing")
+	flags.BoolVar(&opts.Deep, "deep", false, "read all jobs, also if there are more than 100,000")
 	flags.Int64Var(&opts.Limit, "limit", 0, "look at about this many keys (default: all)")
 	flags.StringVar(&opts.LockPrefix, "lock-prefix", "", "the prefix of the schedulers' lock")
+	cmd.MarkFlagsMutuallyExclusive("restore", "fix")
 	return cmd
 }
 
@@ -105,6 +117,9 @@ func (e *Env) fix(ctx context.Context, client *resque.Client, opts doctor.Option
 	fixed, err := doctor.Fix(ctx, client, opts)
 	for _, f := range fixed {
 		fmt.Fprintf(e.Stderr, "fixed %s: %d %s\n", f.Code, f.N, f.Done)
+		for _, token := range f.Trash {
+			fmt.Fprintf(e.Stderr, "  to put them back within a day: goresque doctor --restore %s\n", token)
+		}
 	}
 	return fixed, err
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +41,22 @@ func TestDoctor(t *testing.T) {
 	assert.Equal(t, 0, fixed.status, fixed.stderr)
 	assert.Contains(t, fixed.stderr, "fixed D04: 1 seconds with delayed jobs made known to schedulers")
 	ok(t, environ, "doctor")
+}
+
+func TestDoctorMovesToTheTrashAndBack(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--save", "3600 1", "--slowlog-log-slower-than", "-1")
+	environ := []string{"REDIS_URL=" + s.URL}
+	do(t, s, "SET", "resque:lock:Gone-[1]", 4102444800)
+	fixed := run(t, nil, environ, "doctor", "--fix", "--yes")
+	assert.Equal(t, 0, fixed.status, fixed.stderr)
+	assert.Contains(t, fixed.stderr, "fixed T03: 1 locks moved to the trash")
+	token := regexp.MustCompile(`doctor --restore (\S+)`).FindStringSubmatch(fixed.stderr)
+	require.Len(t, token, 2, fixed.stderr)
+	ok(t, environ, "doctor")
+	assert.Equal(t, "1 restored\n", ok(t, environ, "doctor", "--restore", token[1]))
+	assert.Contains(t, run(t, nil, environ, "doctor").stdout, "T03")
+	assert.Equal(t, 1, run(t, nil, environ, "doctor", "--restore", token[1]).status)
 }
 
 func TestDoctorRefusesANegativeLimit(t *testing.T) {

@@ -11,13 +11,14 @@ import (
 )
 
 // Trashed is a set of entries that one call removed from a list of failures, a queue or
-// the delayed jobs, and that [Client.Restore] can put back.
+// the delayed jobs, or keys that package doctor removed, and that [Client.Restore] can put back.
 type Trashed struct {
 	Token     string        // as in BulkProgress.Trash
 	List      string        // the list of failures, or "" for other entries
 	Queue     string        // the queue, or "" for other entries
 	IsQueue   bool          // true for a queue, whose name may also be ""
 	IsDelayed bool          // true for delayed jobs
+	IsKeys    bool          // true for keys that package doctor removed, such as locks without a job
 	Entries   int64         // number of entries
 	Removed   time.Time     // when they were removed
 	Left      time.Duration // how long they can still be restored
@@ -34,6 +35,8 @@ func (c *Client) Trash(ctx context.Context) ([]Trashed, error) {
 			all[i].Queue, all[i].IsQueue = name, true
 		case name == store.DelayedTrash:
 			all[i].IsDelayed = true
+		case name == store.KeyTrash:
+			all[i].IsKeys = true
 		default:
 			all[i].List = name
 		}
@@ -50,14 +53,17 @@ func (c *Client) TrimTrash(ctx context.Context, limit int64) error {
 // Restore puts removed entries back and returns how many it restored. trash is one of
 // [BulkProgress].Trash. The entries return to the front of their list or queue in
 // their previous order: failures become the oldest, jobs the next that workers take.
-// Delayed jobs return to their times. The error wraps ErrNoTrash if nothing is left. A
-// client with [Client.WithJobs] takes the locks of the jobs again; if equal jobs have them,
-// the error wraps an [*EqualJobsError], and the other jobs are restored.
+// Delayed jobs return to their times. Keys return unless they exist again, or would have
+// expired since. The error wraps ErrNoTrash if nothing is left. A client with
+// [Client.WithJobs] takes the locks of the jobs again; if equal jobs have them, the error
+// wraps an [*EqualJobsError], and the other jobs are restored.
 func (c *Client) Restore(ctx context.Context, trash string) (int64, error) {
 	queue, isQueue := store.TrashedList(trash)
 	switch {
 	case queue == store.DelayedTrash && !isQueue:
 		return c.Delayed().Restore(ctx, trash)
+	case queue == store.KeyTrash && !isQueue:
+		return c.restoreKeys(ctx, trash)
 	case !isQueue:
 		return c.Failures().Restore(ctx, trash)
 	}
@@ -84,6 +90,22 @@ func restoreLocked(ctx context.Context, r lockedRestore) (restored int64, err er
 		}
 	})
 	return restored, errors.Join(err, counted.count(ctx, r.locks.store, store.MemberRestored))
+}
+
+// restoreKeys puts keys back and returns how many.
+func (c *Client) restoreKeys(ctx context.Context, trash string) (restored int64, err error) {
+	for all := int64(0); ; {
+		taken, back, err := c.store.RestoreKeys(ctx, trash, actsAtOnce)
+		restored, all = restored+back, all+taken
+		switch {
+		case err != nil:
+			return restored, wrapped(err)
+		case all == 0:
+			return 0, fmt.Errorf("%w: %q", ErrNoTrash, trash)
+		case taken < actsAtOnce:
+			return restored, c.store.ForgetTrash(ctx, trash)
+		}
+	}
 }
 
 // restore calls move, which moves some entries out of a trash, until the trash is empty.

@@ -15,12 +15,13 @@ type trashPage struct {
 }
 
 // trashRow is what one action removed from a list of failures, a queue or the delayed
-// jobs.
+// jobs, or which keys the page Doctor removed.
 type trashRow struct {
 	Token     string
 	Name      string
 	IsQueue   bool
 	IsDelayed bool
+	IsKeys    bool
 	Entries   int64
 	Removed   time.Time
 	Until     time.Time
@@ -36,7 +37,7 @@ func (h *Dashboard) trashed(q *request) error {
 	for _, kept := range all {
 		row := trashRow{
 			Token: kept.Token, Entries: kept.Entries, Removed: kept.Removed, Until: time.Now().Add(kept.Left),
-			Name: kept.Queue, IsQueue: kept.IsQueue, IsDelayed: kept.IsDelayed,
+			Name: kept.Queue, IsQueue: kept.IsQueue, IsDelayed: kept.IsDelayed, IsKeys: kept.IsKeys,
 		}
 		if !row.IsQueue && kept.List != resque.FailedList {
 			row.Name = kept.List

@@ -101,7 +101,7 @@ func TestRoundTrips(t *testing.T) {
 			case path == "/limits":
 				most = 8 // the limits of queues, their state, two parts of the keys, held limits, their holders
 			case path == "/doctor":
-				most = 100 // it reads all keys
+				most = 300 // it reads all keys
 			case strings.HasPrefix(path, "/statuses"):
 				most = 4 // their ids, the statuses
 			case strings.HasPrefix(path, "/batches"):

@@ -263,9 +263,16 @@ func (c Config) exchange(queuesMaxAge time.Duration, changed func()) exchange.Co
 	}
 }
 
-// intervals returns the intervals that the worker publishes.
+// intervals returns what the worker publishes: its intervals, and the queues that it
+// excludes.
 func (c Config) intervals() store.Intervals {
-	return store.Intervals{Heartbeat: c.HeartbeatInterval, Prune: c.PruneAfter}
+	var excluded []string
+	for _, q := range c.Queues {
+		if strings.HasPrefix(q, "!") {
+			excluded = append(excluded, q)
+		}
+	}
+	return store.Intervals{Heartbeat: c.HeartbeatInterval, Prune: c.PruneAfter, Excluded: strings.Join(excluded, ",")}
 }
 
 // children returns the configuration of the worker's child processes.

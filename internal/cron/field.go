@@ -77,7 +77,7 @@ func (f field) add(to *set, e element) error {
 	case e.last != nil:
 		last = *e.last
 	case e.step == 1:
-		return fmt.Errorf("versions of fugit disagree on a step of 1 without a range; write %d-%d or %d", first, f.max, first)
+		return disagreef("versions of fugit disagree on a step of 1 without a range; write %d-%d or %d", first, f.max, first)
 	case e.step > 1:
 		last = f.max
 	}
@@ -158,7 +158,7 @@ func addWeekdays(days *[7]weekday, e element) error {
 	first, last := *e.first, *e.last
 	if first > last {
 		if e.step > 0 {
-			return errors.New("versions of fugit disagree on a step in a range over the end of the week; list the days")
+			return disagreef("versions of fugit disagree on a step in a range over the end of the week; list the days")
 		}
 		last += 7
 	}
@@ -191,7 +191,7 @@ func addSomeWeeks(days *[7]weekday, e element) error {
 	case !to.matches:
 		*to = day
 	case *to != day && *to != weekday{matches: true}:
-		return errors.New("older versions of fugit ignore the second # or % of a weekday or cannot read it; make two schedules")
+		return disagreef("older versions of fugit ignore the second # or %% of a weekday or cannot read it; make two schedules")
 	}
 	return nil
 }

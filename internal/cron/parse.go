@@ -27,7 +27,7 @@ func Parse(text string) (*Schedule, error) {
 	}
 	s, err := parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("invalid cron line %q: %w", text, err)
+		return nil, fmt.Errorf("invalid cron line %q: %w", text, newer(text, err))
 	}
 	s.text = text
 	if _, ok := s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)); !ok {
@@ -163,7 +163,7 @@ func (s *Schedule) setDays(days, months set) error {
 		return nil
 	}
 	if s.weekdays != nil && days.bits == monthdays.all() {
-		return fmt.Errorf("days of the month %q: versions of fugit disagree on whether this means every day; write *", "1-31")
+		return disagreef("days of the month %q: versions of fugit disagree on whether this means every day; write *", "1-31")
 	}
 	s.days = &monthDays{days.bits, days.fromEnd}
 	if months.all || days.fromEnd != 0 {

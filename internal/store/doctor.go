@@ -2,12 +2,28 @@ package store
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
+
+//go:embed heartbeat_forget.lua
+var heartbeatForgetLua string
+
+// ForgetHeartbeat removes the heartbeat of a worker if it still has the given text.
+func (s *Store) ForgetHeartbeat(ctx context.Context, worker, text string) (forgotten bool, err error) {
+	err = s.with(ctx, func(c conn) (err error) {
+		forgotten, err = redis.Bool(c.script(s.scripts.heartbeatForget, 1, s.keys.heartbeats(), worker, text))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("removing the heartbeat of worker %q: %w", worker, err)
+	}
+	return forgotten, nil
+}
 
 // Settings returns settings of the server. One that the server does not have is not in the
 // map.

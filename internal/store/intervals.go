@@ -8,10 +8,11 @@ import (
 )
 
 // Intervals are the settings of a worker by which other workers decide whether it is
-// dead.
+// dead, and those of its queues that its id does not have.
 type Intervals struct {
 	Heartbeat time.Duration // the time between two heartbeats
 	Prune     time.Duration // how long a worker may be silent
+	Excluded  string        // the queues that its patterns do not match, as in "!a,!b"
 }
 
 // DefaultIntervals returns the intervals of a worker that has published none, which are
@@ -27,19 +28,24 @@ func (i Intervals) Longer(o Intervals) Intervals {
 	return Intervals{Heartbeat: max(i.Heartbeat, o.Heartbeat), Prune: max(i.Prune, o.Prune)}
 }
 
-// published returns the text of i in Redis: both intervals in seconds. It is empty for
-// the default intervals, which are not published.
+// published returns the text of i in Redis: both intervals in seconds, and the excluded
+// queues if there are any. It is empty for the default intervals, which are not published.
 func (i Intervals) published() string {
 	if i == DefaultIntervals() || i == (Intervals{}) {
 		return ""
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
-	return seconds(i.Heartbeat) + " " + seconds(i.Prune)
+	text := seconds(i.Heartbeat) + " " + seconds(i.Prune)
+	if i.Excluded != "" {
+		text += " " + i.Excluded
+	}
+	return text
 }
 
 // parseIntervals parses a text that published returned.
 func parseIntervals(text string) (Intervals, error) {
-	heartbeat, prune, _ := strings.Cut(text, " ")
+	heartbeat, rest, _ := strings.Cut(text, " ")
+	prune, excluded, _ := strings.Cut(rest, " ")
 	seconds := func(text string) time.Duration {
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || n <= 0 || n > maxInterval.Seconds() {
@@ -47,8 +53,8 @@ func parseIntervals(text string) (Intervals, error) {
 		}
 		return time.Duration(n * float64(time.Second))
 	}
-	i := Intervals{Heartbeat: seconds(heartbeat), Prune: seconds(prune)}
-	if i.Heartbeat <= 0 || i.Prune <= 0 {
+	i := Intervals{Heartbeat: seconds(heartbeat), Prune: seconds(prune), Excluded: excluded}
+	if i.Heartbeat <= 0 || i.Prune <= 0 || strings.Contains(rest, " ") && !strings.HasPrefix(excluded, "!") {
 		return Intervals{}, fmt.Errorf("invalid intervals %q", text)
 	}
 	return i, nil

@@ -140,7 +140,7 @@ func (s *Store) HeldLimits(ctx context.Context, most int) (all []HeldLimit, more
 		if err != nil {
 			return nil, false, fmt.Errorf("looking for held limits: %w", err)
 		}
-		found, err := s.heldLimits(ctx, keys)
+		found, _, err := s.heldLimits(ctx, keys)
 		if err != nil {
 			return nil, false, fmt.Errorf("reading who holds a limit: %w", err)
 		}
@@ -153,13 +153,46 @@ func (s *Store) HeldLimits(ctx context.Context, most int) (all []HeldLimit, more
 
 const heldPrefix = "goresque:held:"
 
-// heldLimits reads the limits of keys, in two round trips.
-func (s *Store) heldLimits(ctx context.Context, keys []string) ([]HeldLimit, error) {
-	all := make([]HeldLimit, len(keys))
-	if len(keys) == 0 {
-		return nil, nil
+// HeldOf returns the limits of keys such as those that Scan returns. A place counts as dead
+// only if it is still held after the record of its worker was read: the script that removes
+// the record also frees the place.
+func (s *Store) HeldOf(ctx context.Context, names []string) ([]HeldLimit, error) {
+	all, guards, err := s.heldLimits(ctx, names)
+	if err == nil {
+		err = s.stillHeld(ctx, all, guards)
 	}
-	err := s.with(ctx, func(c conn) error {
+	if err != nil {
+		return nil, fmt.Errorf("reading who holds limits: %w", err)
+	}
+	return all, nil
+}
+
+// stillHeld clears Dead of the places that were freed or taken again meanwhile. guards are
+// those of all places, in their order.
+func (s *Store) stillHeld(ctx context.Context, all []HeldLimit, guards []string) error {
+	var commands [][]any
+	var places []*HeldPlace
+	for _, l := range all {
+		for i := range l.Held {
+			places = append(places, &l.Held[i])
+			commands = append(commands, []any{"HGET", s.keys.held(l.Name), l.Held[i].Worker})
+		}
+	}
+	return s.each(ctx, commands, func(i int, reply any) error {
+		guard, err := redis.String(reply, nil)
+		places[i].Dead = places[i].Dead && err == nil && guard == guards[i]
+		return nil //nolint:nilerr // no guard: the place is free
+	})
+}
+
+// heldLimits reads the limits of keys, in two round trips. It also returns the guards of all
+// places, in their order.
+func (s *Store) heldLimits(ctx context.Context, keys []string) (all []HeldLimit, guards []string, err error) {
+	if len(keys) == 0 {
+		return nil, nil, nil
+	}
+	all = make([]HeldLimit, len(keys))
+	err = s.with(ctx, func(c conn) error {
 		var commands [][]any
 		for i, key := range keys {
 			name := strings.TrimPrefix(key, heldPrefix)
@@ -170,7 +203,6 @@ func (s *Store) heldLimits(ctx context.Context, keys []string) ([]HeldLimit, err
 		if err != nil {
 			return err
 		}
-		var guards []string
 		commands = nil
 		for i := range all {
 			held, _ := redis.StringMap(replies[3*i], nil) // nothing for a key of another type
@@ -187,14 +219,15 @@ func (s *Store) heldLimits(ctx context.Context, keys []string) ([]HeldLimit, err
 		if replies, err = c.pipeline(commands...); err != nil {
 			return err
 		}
+		n := 0
 		for i := range all {
 			for k := range all[i].Held {
-				text, _ := redis.String(replies[0], nil)
-				all[i].Held[k].Dead = text != guards[0]
-				replies, guards = replies[1:], guards[1:]
+				text, _ := redis.String(replies[n], nil)
+				all[i].Held[k].Dead = text != guards[n]
+				n++
 			}
 		}
 		return nil
 	})
-	return all, err
+	return all, guards, err
 }

@@ -24,6 +24,7 @@ func TestWorkersPublishIntervals(t *testing.T) {
 			{store.Intervals{Heartbeat: 10 * time.Second, Prune: 30 * time.Second}, "10 30"},
 			{store.Intervals{Heartbeat: 50 * time.Millisecond, Prune: 90 * time.Minute}, "0.05 5400"},
 			{store.Intervals{Heartbeat: time.Minute, Prune: time.Hour}, "60 3600"},
+			{store.Intervals{Heartbeat: time.Minute, Prune: 5 * time.Minute, Excluded: "!a b,!c"}, "60 300 !a b,!c"},
 		} {
 			f.register(t, "v", "w")
 			require.NoError(t, f.Beat(t.Context(), []string{"v"}, store.DefaultIntervals()))

@@ -62,6 +62,8 @@ type scripts struct {
 	batchOpen, batchAdd                *redis.Script
 	batchSeal, batchEnd                *redis.Script
 	heldFree, heldAdd, unpark          *redis.Script
+	keysRemove, keysRestore            *redis.Script
+	heartbeatForget                    *redis.Script
 }
 
 // New returns a store on rdb.
@@ -125,9 +127,12 @@ func New(rdb Redis) *Store {
 			batchEnd:  redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+batchEndLua),
 			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
 
-			heldFree: redis.NewScript(-1, heldFreeLua),
-			heldAdd:  redis.NewScript(-1, heldAddLua),
-			unpark:   redis.NewScript(-1, unparkLua),
+			heldFree:        redis.NewScript(-1, heldFreeLua),
+			heldAdd:         redis.NewScript(-1, heldAddLua),
+			unpark:          redis.NewScript(-1, unparkLua),
+			keysRemove:      redis.NewScript(-1, keysRemoveLua),
+			keysRestore:     redis.NewScript(-1, keysRestoreLua),
+			heartbeatForget: redis.NewScript(-1, heartbeatForgetLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -87,25 +88,36 @@ func (c *checkup) nodeLock(ctx context.Context) error {
 // damagedDelayed looks for delayed jobs that cannot be moved.
 func (c *checkup) damagedDelayed(ctx context.Context) error {
 	var damaged []string
-	read := 0
-	for job, err := range c.client.Delayed().Jobs(ctx, resque.DelayedFilter{}) {
+	unreadable := false
+	for job, err := range c.damaged(ctx) {
 		if err != nil {
 			return c.unless(err, "D06")
 		}
-		if read++; read > maxDelayed {
-			c.report.Unchecked = append(c.report.Unchecked, Unchecked{[]string{"D06"}, fmt.Sprintf("only the first %d delayed jobs were read", maxDelayed)})
-			break
-		}
-		if job.Damage != nil {
-			damaged = append(damaged, fmt.Sprintf("due %s: %v", job.Due.Format(time.RFC3339), job.Damage))
-		}
+		damaged = append(damaged, fmt.Sprintf("due %s: %v", job.Due.Format(time.RFC3339), job.Damage))
+		unreadable = unreadable || job.Class == ""
 	}
 	if len(damaged) > 0 {
 		c.add(Finding{
 			Code: "D06", Severity: Problem, Title: "Delayed jobs that cannot be performed", Count: int64(len(damaged)), Evidence: damaged,
 			Cost: "Ruby's scheduler ends when it reads one that is not JSON, and loses one that has no queue. goresque's records them as failed when they are due.",
-			Fix:  "Look at them with goresque delayed list, and remove them with goresque delayed remove.",
+			Fix:  "goresque doctor --fix records those without a class as failed now. Look at the others with goresque delayed list, and remove them with goresque delayed remove.", Fixable: unreadable,
 		})
 	}
 	return nil
+}
+
+// damaged returns the delayed jobs that cannot be moved.
+func (c *checkup) damaged(ctx context.Context) iter.Seq2[resque.DelayedJob, error] {
+	return func(yield func(resque.DelayedJob, error) bool) {
+		read := 0
+		for job, err := range c.client.Delayed().Jobs(ctx, resque.DelayedFilter{}) {
+			if read++; err == nil && read > maxDelayed && !c.opts.Deep {
+				c.report.Unchecked = append(c.report.Unchecked, Unchecked{[]string{"D06"}, fmt.Sprintf("only the first %d delayed jobs were read; --deep reads all", maxDelayed)})
+				return
+			}
+			if (err != nil || job.Damage != nil) && !yield(job, err) {
+				return
+			}
+		}
+	}
 }

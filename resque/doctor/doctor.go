@@ -83,6 +83,10 @@ type Options struct {
 	// Defaults to 24 hours. Nothing is kept if it is negative.
 	Keep time.Duration
 
+	// Deep reads all jobs, for what belongs to a job or a batch. Otherwise nothing is said
+	// about these if there are more than 100,000 jobs.
+	Deep bool
+
 	// Limit is how many keys are looked at.
 	//
 	// Defaults to all.
@@ -99,6 +103,8 @@ type checkup struct {
 	opts   Options
 	snap   resque.Snapshot
 	report Report
+	nested []string // what the names of keys of namespaces inside this one begin with
+	census census
 }
 
 // Check makes all checks. It reads all keys of the namespace, some at a time, so that no
@@ -106,14 +112,12 @@ type checkup struct {
 // error says why the checks could not be made at all.
 func Check(ctx context.Context, client *resque.Client, opts Options) (Report, error) {
 	began := time.Now()
-	opts.Silence = cmp.Or(opts.Silence, 5*time.Minute)
-	c := checkup{client: client, store: store.New(client.Redis()), opts: opts}
-	var err error
-	if c.snap, err = client.Snapshot(ctx); err != nil {
-		return Report{}, fmt.Errorf("doctor: %w", err)
+	c, err := newCheckup(ctx, client, opts)
+	if err != nil {
+		return Report{}, err
 	}
 	for _, check := range []func(context.Context) error{
-		c.server, c.keys, c.workers, c.delayed, c.schedules, c.failures,
+		c.server, c.namespaces, c.keys, c.workers, c.delayed, c.schedules, c.failures, c.leftovers, c.limits, c.batches,
 	} {
 		if err := check(ctx); err != nil {
 			return c.report, fmt.Errorf("doctor: %w", err)
@@ -122,6 +126,17 @@ func Check(ctx context.Context, client *resque.Client, opts Options) (Report, er
 	slices.SortStableFunc(c.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Code, b.Code) })
 	c.report.Took = time.Since(began)
 	return c.report, nil
+}
+
+func newCheckup(ctx context.Context, client *resque.Client, opts Options) (*checkup, error) {
+	opts.Silence = cmp.Or(opts.Silence, 5*time.Minute)
+	opts.Keep = cmp.Or(opts.Keep, 24*time.Hour)
+	c := &checkup{client: client, store: store.New(client.Redis()), opts: opts}
+	var err error
+	if c.snap, err = client.Snapshot(ctx); err != nil {
+		return nil, fmt.Errorf("doctor: %w", err)
+	}
+	return c, nil
 }
 
 func (c *checkup) add(f Finding) {

@@ -68,6 +68,21 @@ func TestFindings(t *testing.T) {
 			do("RPUSH", "resque:delayed:4102444800", `{"class":"A","args":[],"queue":"q"}`)
 			do("SADD", `resque:timestamps:{"class":"A","args":[],"queue":"q"}`, "delayed:4102444800")
 		}},
+		"K01: another namespace": {seed: func(do do) {
+			do("SADD", "other:queues", "exports")
+			do("RPUSH", "other:queue:exports", "1")
+		}, want: []string{"K01"}, left: []string{"K01"}},
+		"K01: a namespace inside this one": {seed: func(do do) {
+			do("SADD", "resque:production:queues", "exports")
+			do("SADD", "resque:production:workers", "host:1:*")
+			do("SET", "resque:production:stat:processed", "1")
+		}, want: []string{"K01"}, left: []string{"K01"}},
+		"a set of another program": {seed: func(do do) { do("SADD", "shop:queues", "cashier") }},
+		"K03: many empty queues": {seed: func(do do) {
+			for i := range 100 {
+				do("SADD", "resque:queues", fmt.Sprint("tenant-", i))
+			}
+		}, want: []string{"K03"}, left: []string{"K03"}},
 		"K02: a queue that is not listed": {
 			seed: func(do do) { do("RPUSH", "resque:queue:exports", "1") }, want: []string{"K02"}, left: []string{"W05"},
 		},
@@ -89,7 +104,18 @@ func TestFindings(t *testing.T) {
 		"W02: a heartbeat that is not a time": {seed: func(do do) {
 			do("SADD", "resque:workers", "host:1:q")
 			do("HSET", "resque:workers:heartbeat", "host:1:q", "yesterday")
-		}, want: []string{"W02"}, left: []string{"W02"}},
+		}, want: []string{"W02"}},
+		"W03: an id of another library beside Ruby workers": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:workers", "host:7-1:q", "other:7-1:q")
+			do("HSET", "resque:workers:heartbeat", "host:7-1:q", wire.FormatHeartbeat(time.Now()))
+		}, want: []string{"W03"}, left: []string{"W03"}},
+		"W03: containers with the same host name": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:workers", "host:1:q")
+			do("HSET", "resque:workers:heartbeat", "host:1:q", wire.FormatHeartbeat(time.Now()))
+		}, want: []string{"W03"}, left: []string{"W03"}},
+		"W03: an id that Ruby cannot read": {seed: func(do do) { do("SADD", "resque:workers", "mine") }, want: []string{"W03"}, left: []string{"W03"}},
 		"W04: Ruby workers of all queues": {seed: func(do do) {
 			serve(do)
 			do("SADD", "resque:workers", "host~go:1:q")
@@ -98,6 +124,14 @@ func TestFindings(t *testing.T) {
 		"W05: a queue without a worker": {seed: func(do do) {
 			do("SADD", "resque:queues", "exports")
 			do("RPUSH", "resque:queue:exports", "1")
+		}, want: []string{"W05"}, left: []string{"W05"}},
+		"W05: a queue that the only worker excludes": {seed: func(do do) {
+			do("SADD", "resque:workers", "host~go:1:*")
+			do("HSET", "resque:workers:heartbeat", "host~go:1:*", wire.FormatHeartbeat(time.Now()))
+			do("HSET", "resque:goresque:intervals", "host~go:1:*", "60 300 !a,!export*")
+			do("SADD", "resque:queues", "exports", "mail")
+			do("RPUSH", "resque:queue:exports", "1")
+			do("RPUSH", "resque:queue:mail", "1")
 		}, want: []string{"W05"}, left: []string{"W05"}},
 		"W06: a heartbeat that was left": {seed: func(do do) {
 			do("HSET", "resque:workers:heartbeat", "host:1:q", wire.FormatHeartbeat(time.Now().Add(-time.Hour)))
@@ -117,7 +151,11 @@ func TestFindings(t *testing.T) {
 		"D05: a second without jobs": {seed: func(do do) { do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800) }, want: []string{"D05"}},
 		"D06: not JSON": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
-			do("RPUSH", "resque:delayed:4102444800", `{"class`)
+			do("RPUSH", "resque:delayed:4102444800", `{"class`, `{"class":"A","args":[],"queue":"q"}`, "x", "x")
+		}, want: []string{"D06"}},
+		"D06: no queue": {seed: func(do do) {
+			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
+			do("RPUSH", "resque:delayed:4102444800", `{"class":"A","args":[]}`)
 		}, want: []string{"D06"}, left: []string{"D06"}},
 		"D07: late": {seed: func(do do) {
 			do("SET", "resque:resque:resque_scheduler_master_lock", "h:1", "EX", 600)
@@ -132,7 +170,83 @@ func TestFindings(t *testing.T) {
 				do("HSET", "resque:persistent_schedules", "x", `{"cron":"0 3 * * *","class":"A","queue":"q"}`)
 			}, want: []string{"C03"}, left: []string{"C03"},
 		},
-		"T01: a counter for ever": {seed: func(do do) { do("SET", "resque:resque-retry:A:1", 3) }, want: []string{"T01"}, left: []string{"T01"}},
+		"C02: weeks that versions of fugit count differently": {seed: func(do do) {
+			do("SET", "resque:resque:resque_scheduler_master_lock", "h:1", "EX", 600)
+			do("HSET", "resque:persistent_schedules", "x", `{"cron":"0 3 * * tue%2","class":"A","queue":"q"}`)
+		}, want: []string{"C02"}, left: []string{"C02"}},
+		"C02: a line that only newer versions of fugit read": {seed: func(do do) {
+			do("SET", "resque:resque:resque_scheduler_master_lock", "h:1", "EX", 600)
+			do("HSET", "resque:persistent_schedules", "x", `{"cron":"@daily Asia/Tokyo","class":"A","queue":"q"}`, "y", `{"cron":"0 3 * * sat-tue/2","class":"A","queue":"q"}`)
+		}, want: []string{"C02"}, left: []string{"C02"}},
+		"T01: counters without a job": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "q")
+			do("RPUSH", "resque:queue:q", `{"class":"Busy","args":[1]}`, `{"class":"Own","args":[1]}`, `{"class":"Hash","args":[{"a":1}]}`)
+			do("SET", "resque:resque-retry:Gone:1", 3)                                                 // no job of the class
+			do("SET", "resque:resque-retry:Busy:da4b9237bacccdf19c0760cab7aec4a8359010b0", 1)          // of the arguments 2
+			do("SET", "resque:resque-retry:Busy:356a192b7913b04c54574d18c28d46e6395428ab", 1)          // of the arguments 1
+			do("SET", "resque:resque-retry:Own:mine", 1)                                               // an identifier of its own
+			do("SET", "resque:resque-retry:Hash:da4b9237bacccdf19c0760cab7aec4a8359010b0", 1)          // of a hash
+			do("SET", "resque:resque-retry:Late:da4b9237bacccdf19c0760cab7aec4a8359010b0", 1, "EX", 9) // it expires
+		}, want: []string{"T01"}},
+		"T02: a record of an attempt without a counter": {seed: func(do do) {
+			do("SET", "resque:failure-resque-retry:A:1", "{}")
+			do("SET", "resque:failure-resque-retry:B:1", "{}", "EX", 600) // Ruby's, until it expires
+			do("SET", "resque:failure-resque-retry:C:1", "{}")
+			do("SET", "resque:resque-retry:C:1", 1, "EX", 600)
+		}, want: []string{"T02"}},
+		"T03: locks without a job": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "q")
+			do("RPUSH", "resque:queue:q", `{"class":"Busy::Job","args":[1]}`)
+			do("SET", `resque:lock:Gone-[1]`, 4102444800)
+			do("SET", `resque:loner:lock:Gone:1`, "true")
+			do("SET", `resque:queueing:resque_uniqueness:{"class":"Gone","args":[]}`, "x")
+			do("SET", `resque:queueing:resque_uniqueness:{"class":"Busy::Job","args":[]}`, "x")
+			do("SET", `resque:lock:Busy::Job-[1]`, 4102444800)
+			do("SET", `resque:lock:Busy::Job:1`, 4102444800)
+			do("SET", `resque:lock:my own`, 4102444800)
+		}, want: []string{"T03"}},
+		"T03: a lock whose job is delayed or running": {seed: func(do do) {
+			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
+			do("RPUSH", "resque:delayed:4102444800", `{"class":"Later","args":[],"queue":"q"}`)
+			do("SADD", "resque:workers", "host:1:q")
+			do("HSET", "resque:workers:heartbeat", "host:1:q", wire.FormatHeartbeat(time.Now()))
+			do("SET", "resque:worker:host:1:q", `{"queue":"q","run_at":"2026-01-01T00:00:00Z","payload":{"class":"Now","args":[]}}`)
+			do("SET", "resque:lock:Later-[]", 4102444800)
+			do("SET", "resque:lock:Now-[]", 4102444800)
+		}},
+		"T04: a mark of a queue without jobs": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "full", "empty")
+			do("RPUSH", "resque:queue:full", `{"class":"A","args":[]}`)
+			do("SET", "resque:loners:queue:full:job:1", 1)
+			do("SET", "resque:loners:queue:empty:job:1", 1)
+			do("SET", "resque:loners:queue:empty:job:2", 1, "EX", 60) // loner_lock_after_execution_period
+		}, want: []string{"T04"}},
+		"G01: places of jobs that no longer run": {seed: func(do do) {
+			do("SADD", "resque:workers", "host~go:1:q")
+			do("HSET", "resque:workers:heartbeat", "host~go:1:q", wire.FormatHeartbeat(time.Now()))
+			do("SET", "resque:worker:host~go:1:q", `{"queue":"q","run_at":"a","payload":{"class":"A","args":[]}}`)
+			do("HSET", "resque:goresque:limits", "q", `{"concurrency":2}`)
+			do("HSET", "resque:goresque:held:q:q", "host~go:1:q", `{"queue":"q","run_at":"a",`, "host~go:2:q", `{"queue":"q","run_at":"b",`)
+			do("HSET", "resque:goresque:held:c:A", "host~go:2:q", `{"queue":"q","run_at":"b",`)
+		}, want: []string{"G01"}},
+		"G02: batches that cannot complete": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "q")
+			do("RPUSH", "resque:queue:q", `{"class":"A","args":[],"batch":{"id":"healthy","n":0}}`, `{"class":"A","args":[],"batch":{"id":"short","n":0}}`)
+			do("ZADD", "resque:goresque:batches", "inf", "healthy", "inf", "short", "inf", "fault", "inf", "over")
+			do("HSET", "resque:goresque:batch:healthy", "created", 1, "sealed", 1, "next", 1, "total", 1, "pending", 1)
+			do("HSET", "resque:goresque:batch:short", "created", 1, "sealed", 1, "next", 2, "total", 2, "pending", 2)
+			do("HSET", "resque:goresque:batch:fault", "created", 1, "sealed", 1, "next", 2, "total", 2, "pending", 0, "fault", "a key has another type")
+			do("HSET", "resque:goresque:batch:over", "created", 1, "sealed", 1, "next", 2, "total", 2, "pending", 0, "completed", 1)
+		}, want: []string{"G02"}, left: []string{"G02"}},
+		"G03: limits that are not applied": {seed: func(do do) {
+			do("SET", "resque:worker:host~go:1:q", `{"queue":"q","run_at":"a","payload":{"class":"A","args":[]}}`)
+			do("HSET", "resque:goresque:limits", "q", `{"concurrency`)
+			do("HSET", "resque:goresque:held:q:old", "host~go:1:q", `{"queue":"q","run_at":"a",`)
+		}, want: []string{"G03"}, left: []string{"G03"}},
 		"F02: a failure that is not JSON": {
 			seed: func(do do) { do("RPUSH", "resque:failed", `{"`) }, want: []string{"F02"}, left: []string{"F02"},
 		},

@@ -42,6 +42,9 @@ func kinds() []kind {
 		{name: "lock:", types: "string"},
 		{name: "loner:lock:", types: "string"},
 		{name: "loners:queue:", types: "string"},
+		{name: "resque_uniqueness:", types: "set"},
+		{name: "resque:recovering:queue:", types: "zset"},
+		{name: "recovering:", types: "set zset list"},
 		{name: "queueing:", types: "string hash zset"},
 		{name: "performing:", types: "string hash zset"},
 		{name: "status:", types: "string"},
@@ -78,13 +81,33 @@ const (
 // census is what the keys of a namespace are.
 type census struct {
 	wrong, strange, forever, large, unlisted []string
-	retries, trashes                         int64
+	trashes                                  int64
 	queues                                   map[string]bool // that are in the set of queues
+	nested                                   []string        // what the names of keys of other namespaces begin with
+
+	lists    []string // the queues that have a list
+	counters []string // of attempts, that do not expire
+	failures []string // of the last attempts, that do not expire soon
+	locks    []string
+	loners   []string // marks of resque-loner that do not expire
+	held     []string // hashes of the places of limits
+	crowded  bool     // there are more of a kind than were kept
 }
 
 // keys looks at all keys of the namespace.
 func (c *checkup) keys(ctx context.Context) error {
-	n := census{queues: map[string]bool{}}
+	if done, err := c.count(ctx); !done || err != nil {
+		return err
+	}
+	c.addKeys(c.census)
+	c.empty()
+	return nil
+}
+
+// count takes the census. done is false if Redis refuses to list the keys.
+func (c *checkup) count(ctx context.Context) (done bool, err error) {
+	n := &c.census
+	n.queues, n.nested = map[string]bool{}, c.nested
 	for _, q := range c.snap.Queues {
 		n.queues[q.Queue] = true
 		if q.NextSize >= largePayload {
@@ -95,24 +118,22 @@ func (c *checkup) keys(ctx context.Context) error {
 	for cursor := uint64(0); ; {
 		keys, next, err := c.client.ScanKeys(ctx, cursor, 1000)
 		if err != nil {
-			return c.unless(err, "K02", "K04", "K05", "K06", "T01", "G04")
+			return false, c.unless(err, "K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01", "G04")
 		}
 		for _, k := range keys {
 			n.count(all, k)
 		}
 		c.report.Keys += int64(len(keys))
 		if cursor = next; cursor == 0 {
-			break
+			return true, nil
 		}
 		if c.opts.Limit > 0 && c.report.Keys >= c.opts.Limit {
 			c.report.Unchecked = append(c.report.Unchecked, Unchecked{
-				[]string{"K02", "K04", "K05", "K06"}, fmt.Sprintf("only %d keys were looked at", c.report.Keys),
+				[]string{"K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01"}, fmt.Sprintf("only %d keys were looked at", c.report.Keys),
 			})
-			break
+			return true, nil
 		}
 	}
-	c.addKeys(n)
-	return nil
 }
 
 func (n *census) count(all []kind, k resque.KeyInfo) {
@@ -121,7 +142,9 @@ func (n *census) count(all []kind, k resque.KeyInfo) {
 	case k.Type == "none" || !k.HasWholeName(): // it is gone, or its name is long
 		return
 	case !known:
-		n.strange = append(n.strange, fmt.Sprintf("%s (%s)", k.Name, k.Type))
+		if !slices.ContainsFunc(n.nested, func(prefix string) bool { return strings.HasPrefix(k.Name, prefix) }) {
+			n.strange = append(n.strange, fmt.Sprintf("%s (%s)", k.Name, k.Type))
+		}
 		return
 	case !slices.Contains(strings.Fields(kind.types), k.Type):
 		n.wrong = append(n.wrong, fmt.Sprintf("%s is a %s and should be a %s", k.Name, k.Type, kind.types))
@@ -133,14 +156,42 @@ func (n *census) count(all []kind, k resque.KeyInfo) {
 	if k.Type == "list" && k.Size >= largeList {
 		n.large = append(n.large, fmt.Sprintf("%s has %d entries", k.Name, k.Size))
 	}
-	if queue, ok := strings.CutPrefix(k.Name, "queue:"); ok && !n.queues[queue] {
-		n.unlisted = append(n.unlisted, fmt.Sprintf("queue %q has %d jobs", queue, k.Size))
+	if queue, ok := strings.CutPrefix(k.Name, "queue:"); ok {
+		n.lists = append(n.lists, queue)
+		if !n.queues[queue] {
+			n.unlisted = append(n.unlisted, fmt.Sprintf("queue %q has %d jobs", queue, k.Size))
+		}
+	}
+	n.suspect(k)
+}
+
+// suspect keeps the names of keys that are examined later.
+func (n *census) suspect(k resque.KeyInfo) {
+	keep := func(names *[]string, really bool) {
+		switch {
+		case !really:
+		case len(*names) >= maxSuspects:
+			n.crowded = true
+		default:
+			*names = append(*names, k.Name)
+		}
+	}
+	begins := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(k.Name, p) })
 	}
 	switch {
-	case strings.HasPrefix(k.Name, "resque-retry:") && k.TTL == 0:
-		n.retries++
-	case strings.HasPrefix(k.Name, "goresque:trash:"):
+	case begins("goresque:trash:"):
 		n.trashes += k.Size
+	case begins(heldPrefix):
+		keep(&n.held, true)
+	case begins(counterPrefix):
+		keep(&n.counters, k.TTL == 0)
+	case begins(failurePrefix):
+		keep(&n.failures, k.TTL == 0 || k.TTL > soon)
+	case begins("lock:", "loner:lock:", "queueing:resque_uniqueness:", "performing:resque_uniqueness:"):
+		keep(&n.locks, k.Type == "string")
+	case begins(lonerPrefix):
+		keep(&n.loners, k.TTL == 0)
 	}
 }
 
@@ -178,13 +229,6 @@ func (c *checkup) addKeys(n census) {
 			Code: "D02", Severity: Problem, Title: "A lock that does not expire", Count: int64(len(n.forever)), Evidence: n.forever,
 			Cost: "If the process that holds it is gone, no other one takes over: no delayed job is moved, or no dead worker is pruned.",
 			Fix:  "Make sure that no process holds it, then DEL the key. Old versions of resque-scheduler write such locks.",
-		})
-	}
-	if n.retries > 0 {
-		c.add(Finding{
-			Code: "T01", Severity: Notice, Title: "Counters of attempts that do not expire", Count: n.retries,
-			Cost: "Ruby's resque-retry leaves one for each job that was cancelled between two attempts. They need memory, and an equal job begins with the old number.",
-			Fix:  "Set expire_retry_key_after in Ruby. goresque's counters expire.",
 		})
 	}
 	if n.trashes >= largeList {

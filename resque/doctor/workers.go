@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/internal/fnmatch"
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
 // roster is what is wrong with the workers.
-type roster struct{ silent, unreadable, stars, leftover []string }
+type roster struct{ silent, unreadable, atRisk, stars, leftover []string }
 
 // workers checks the registered workers and their heartbeats.
 func (c *checkup) workers(ctx context.Context) error {
@@ -41,10 +42,50 @@ func (c *checkup) workers(ctx context.Context) error {
 	if !goQueues || !ruby {
 		r.stars = nil
 	}
+	r.atRisk = c.atRisk(dead)
 	c.addWorkers(r)
-	c.unserved()
+	seen, err := c.store.Observe(ctx)
+	if err := c.unless(err, "W05"); err != nil {
+		return err
+	}
+	c.unserved(seen.Intervals)
 	return nil
 }
+
+// atRisk returns the ids that a Ruby worker takes for dead workers of its own host, or at
+// which it fails, when it starts.
+//
+// Ruby: Resque::Worker#prune_dead_workers.
+func (c *checkup) atRisk(dead []string) (ids []string) {
+	processes := map[string][]string{} // the ids of Ruby's workers, by host and pid
+	hosts := map[string]bool{}         // that have workers of Ruby
+	for _, w := range c.snap.Workers {
+		id, whole := wire.ParseWorkerID(w.ID)
+		switch {
+		case !w.Registered:
+		case !whole || len(id.Queues) == 0:
+			ids = append(ids, w.ID+" is not HOST:PID:QUEUES, so each Ruby worker that starts fails")
+		case !id.Go && isNumber(id.Number) && !slices.Contains(dead, w.ID):
+			hosts[id.Host] = true
+			processes[id.Process()] = append(processes[id.Process()], w.ID)
+		}
+	}
+	for _, w := range c.snap.Workers {
+		if id, whole := wire.ParseWorkerID(w.ID); w.Registered && whole && !id.Go && !isNumber(id.Number) && hosts[id.Host] {
+			ids = append(ids, w.ID+" is not Ruby's and has the name of a host with Ruby workers")
+		}
+	}
+	for _, same := range processes {
+		if len(same) > 1 {
+			slices.Sort(same)
+			ids = append(ids, strings.Join(same, " and ")+" have the same host and pid, as in containers with the same host name")
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // dead returns the workers that seem to be dead now. A sweeper watches them for longer
 // before it prunes them.
@@ -90,7 +131,14 @@ func (c *checkup) addWorkers(r roster) {
 		c.add(Finding{
 			Code: "W02", Severity: Problem, Title: "Heartbeats that cannot be read", Count: int64(len(r.unreadable)), Evidence: r.unreadable,
 			Cost: "Each Ruby worker that starts fails at it.",
-			Fix:  "Remove the field from the hash workers:heartbeat, or prune the worker: goresque remove ID.",
+			Fix:  "goresque doctor --fix removes them. A worker that is alive writes its next one within a minute.", Fixable: true,
+		})
+	}
+	if len(r.atRisk) > 0 {
+		c.add(Finding{
+			Code: "W03", Severity: Problem, Title: "Worker ids at which Ruby's workers fail, or that they prune although they are alive", Count: int64(len(r.atRisk)), Evidence: r.atRisk,
+			Cost: "A Ruby worker that starts on a host unregisters all workers with the name of the host whose pid it does not find among its own processes. Their running jobs are recorded as failed, and then continue.",
+			Fix:  "Give each container its own host name. Run workers of other libraries on other hosts, or use goresque, whose ids have ~go. Remove an id that is not HOST:PID:QUEUES: goresque remove ID.",
 		})
 	}
 	if len(r.stars) > 0 {
@@ -110,10 +158,15 @@ func (c *checkup) addWorkers(r roster) {
 }
 
 // unserved checks whether there are queues with jobs that no worker serves.
-func (c *checkup) unserved() {
+//
+// The id of a worker does not have the queues that it excludes. Go's workers publish them.
+// Those that Ruby's exclude are not known.
+func (c *checkup) unserved(published map[string]store.Intervals) {
 	var alone []string
 	for _, q := range c.snap.Queues {
-		if q.Size > 0 && !q.Paused && !slices.ContainsFunc(c.snap.Workers, func(w resque.RegisteredWorker) bool { return w.Registered && serves(w, q.Queue) }) {
+		if q.Size > 0 && !q.Paused && !slices.ContainsFunc(c.snap.Workers, func(w resque.RegisteredWorker) bool {
+			return w.Registered && serves(w, q.Queue) && !excludes(published[w.ID].Excluded, q.Queue)
+		}) {
 			alone = append(alone, fmt.Sprintf("queue %q has %d jobs", q.Queue, q.Size))
 		}
 	}
@@ -130,6 +183,16 @@ func (c *checkup) unserved() {
 			Cost: "No job is performed.", Fix: "goresque resume",
 		})
 	}
+}
+
+// excludes reports whether a worker excludes a queue.
+func excludes(excluded, queue string) bool {
+	for pattern := range strings.SplitSeq(excluded, ",") {
+		if name, ok := strings.CutPrefix(pattern, "!"); ok && fnmatch.Match(name, queue) {
+			return true
+		}
+	}
+	return false
 }
 
 // serves reports whether a worker serves a queue. A pattern serves all that it may match.

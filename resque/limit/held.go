@@ -47,7 +47,7 @@ func ListHeld(ctx context.Context, client *resque.Client, parts int) (all []Held
 		}
 		h := Held{Name: strings.TrimPrefix(l.Name, classPrefix), Waiting: l.Parked, Paused: l.Paused}
 		for _, place := range l.Held {
-			h.Holders = append(h.Holders, Holder(place))
+			h.Holders = append(h.Holders, Holder{Worker: place.Worker, Dead: place.Dead})
 		}
 		slices.SortFunc(h.Holders, func(a, b Holder) int { return cmp.Compare(a.Worker, b.Worker) })
 		all = append(all, h)

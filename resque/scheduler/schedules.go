@@ -139,6 +139,21 @@ func (s Schedule) NextAfter(from time.Time, n int) []time.Time {
 	return next
 }
 
+// Readings returns the next time of the entry and, if versions of fugit, with which Ruby
+// reads cron lines, disagree on it, the other one. They disagree on when a week begins, as in
+// "0 9 * * tue%2". differ is false if they agree.
+func (s Schedule) Readings() (next, other time.Time, differ bool) {
+	if s.Err != nil || s.times.cron == nil || !s.times.cron.HasWeeks() {
+		return next, other, false
+	}
+	changed := *s.times.cron
+	changed.MondayWeeks = !changed.MondayWeeks
+	from := s.now.In(s.times.zone)
+	next, _ = s.times.cron.Next(from)
+	other, _ = changed.Next(from)
+	return next, other, !next.Equal(other)
+}
+
 // Schedules returns all entries, sorted by name: the persistent ones, and those in the
 // [Config.Entries] of a Go master.
 //
