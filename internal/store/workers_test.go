@@ -215,7 +215,8 @@ func TestPruningLockIsExclusive(t *testing.T) {
 		assert.True(t, lock("b"))
 		ttl, err := redis.Int(f.do(t, "TTL", "resque:pruning_dead_workers_in_progress"), nil)
 		require.NoError(t, err)
-		assert.InDelta(t, 60, ttl, 5)
+		assert.Positive(t, ttl)
+		assert.LessOrEqual(t, ttl, 60)
 	})
 }
 
