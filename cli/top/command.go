@@ -88,7 +88,9 @@ func (m model) start(ctx context.Context, env *cli.Env, once, asJSON bool) error
 	ctx, stop := cli.UntilSignal(ctx)
 	defer stop()
 	if !once {
-		return m.show(ctx, env)
+		reads, cancel := context.WithCancel(ctx)
+		defer cancel() // for reads that have not ended
+		return show(ctx, env, m.withCommands(reads))
 	}
 	s, err := m.reader.state(ctx)
 	switch {
@@ -101,10 +103,9 @@ func (m model) start(ctx context.Context, env *cli.Env, once, asJSON bool) error
 	return nil
 }
 
-// show shows the screen until a key or a signal ends it.
-func (m model) show(ctx context.Context, env *cli.Env) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // for reads that have not ended
+// withCommands returns the model with the function that makes its commands. They end when
+// ctx does.
+func (m model) withCommands(ctx context.Context) model {
 	m.run = func(most time.Duration, fn func(ctx context.Context) tea.Msg) tea.Cmd {
 		return func() tea.Msg {
 			ctx, cancel := context.WithTimeout(ctx, most)
@@ -112,6 +113,11 @@ func (m model) show(ctx context.Context, env *cli.Env) error {
 			return fn(ctx)
 		}
 	}
+	return m
+}
+
+// show shows the screen until a key or a signal ends it.
+func show(ctx context.Context, env *cli.Env, m tea.Model) error {
 	options := []tea.ProgramOption{
 		tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithOutput(env.Stdout), tea.WithInput(os.Stdin), tea.WithFPS(20),
 	}

@@ -286,7 +286,7 @@ func (m model) help() []string {
 		"",
 		"WAIT is how long the next job of a queue has been waiting. It is known for Rails jobs, and",
 		"for jobs whose payload has the time (StampEnqueuedAt).",
-		"When nothing changes for some time, the state is read every 10 seconds; a key reads it at once.",
+		"When nothing changes for some time, the state is read every 15 seconds; a key reads it at once.",
 	}
 	if !m.act {
 		lines = append(lines, "", "This program is read-only, because it was started without --act.")

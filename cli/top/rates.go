@@ -105,7 +105,7 @@ type pace struct {
 
 const (
 	sameReads = 15
-	idleWait  = 10 * time.Second
+	idleWait  = 15 * time.Second
 )
 
 func (p pace) read(snap resque.Snapshot) pace {
