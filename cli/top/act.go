@@ -95,7 +95,7 @@ func (r reader) removeQueue(ctx context.Context, name string) done {
 	if err == nil && !known {
 		return done{text: "the queue no longer exists"}
 	}
-	return done{text: fmt.Sprintf("removed the queue with its %s", count(int(jobs), "job", "jobs")), err: err}
+	return done{text: "removed the queue with its " + count(int(jobs), "job", "jobs"), err: err}
 }
 
 func (r reader) pauseQueue(ctx context.Context, q queueState) done {

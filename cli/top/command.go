@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/goresque/goresque/cli"
+	"github.com/goresque/goresque/resque"
 )
 
 // Command returns the command.
@@ -80,8 +81,8 @@ func (m model) start(ctx context.Context, env *cli.Env, once, asJSON bool) error
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	if err := client.Redis().Ping(ctx); err != nil {
-		return err
+	if err := client.Redis().Ping(ctx); err != nil && (once || !isTemporary(err)) {
+		return err // otherwise the screen shows it until Redis answers
 	}
 	m.reader = reader{client}
 	m.title = m.line(client.Redis().Namespace()+" on "+client.Redis().String(), cellWidth)
@@ -101,6 +102,12 @@ func (m model) start(ctx context.Context, env *cli.Env, once, asJSON bool) error
 	}
 	s.printTables(env.Stdout, m)
 	return nil
+}
+
+// isTemporary reports whether waiting can help.
+func isTemporary(err error) bool {
+	fault, ok := resque.Explain(err)
+	return ok && fault.Temporary
 }
 
 // withCommands returns the model with the function that makes its commands. They end when

@@ -184,7 +184,7 @@ func (m model) snapped(msg snapMsg) (model, tea.Cmd) {
 
 // tabulated makes the lists that are in the snapshot.
 func (m model) tabulated() model {
-	m.lists[tabQueues] = m.texts.queues(m.snap, m.order)
+	m.lists[tabQueues] = m.queues(m.snap, m.order)
 	m.lists[tabWorking] = m.working(m.snap)
 	return m
 }

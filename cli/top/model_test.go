@@ -159,8 +159,8 @@ func TestScreensFit(t *testing.T) {
 		return []tea.Msg{
 			snapMsg{snap: snap},
 			listMsg{tabFailed, m.failures([]resque.FailedJob{failure}, noon())},
-			listMsg{tabScheduled, m.texts.delayed([]resque.DelayedJob{delayed}, noon())},
-			listMsg{tabRetries, m.texts.retries([]resque.RetryingJob{{DelayedJob: delayed, Failure: failure}}, noon())},
+			listMsg{tabScheduled, m.delayed([]resque.DelayedJob{delayed}, noon())},
+			listMsg{tabRetries, m.retries([]resque.RetryingJob{{DelayedJob: delayed, Failure: failure}}, noon())},
 		}
 	}
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}, {20, 8}, {33, 9}, {3, 2}, {0, 0}} {

@@ -53,12 +53,12 @@ func (s state) printTables(w io.Writer, m model) {
 		title string
 		list  list
 	}{
-		{"Queues", m.texts.queues(s.snap, byDepth)},
+		{"Queues", m.queues(s.snap, byDepth)},
 		{"Workers", m.hostList(s.snap)},
-		{"Running jobs", m.texts.working(s.snap)},
-		{"Newest failures", m.texts.failures(s.failures, s.snap.Now)},
-		{"Next delayed jobs", m.texts.delayed(s.delayed, s.snap.Now)},
-		{"Next retries", m.texts.retries(s.retries, s.snap.Now)},
+		{"Running jobs", m.working(s.snap)},
+		{"Newest failures", m.failures(s.failures, s.snap.Now)},
+		{"Next delayed jobs", m.delayed(s.delayed, s.snap.Now)},
+		{"Next retries", m.retries(s.retries, s.snap.Now)},
 	} {
 		if len(table.list.rows) > 0 {
 			fmt.Fprintf(w, "\n%s\n%s", table.title, plainTable(m.texts, table.list))

@@ -268,7 +268,10 @@ func TestFailuresOfSeveralLists(t *testing.T) {
 func run(t *testing.T, s *redistest.Server, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, wrong bytes.Buffer
-	app := cli.App{Commands: []func(*cli.Env) *cobra.Command{Command}}
+	app := cli.App{
+		Redis:    resque.RedisConfig{DialTimeout: time.Minute, ReadTimeout: time.Minute},
+		Commands: []func(*cli.Env) *cobra.Command{Command},
+	}
 	status = app.Run(t.Context(), append([]string{"top"}, args...), []string{"REDIS_URL=" + s.URL, "LANG=C.UTF-8"}, &out, &wrong)
 	return out.String(), wrong.String(), status
 }

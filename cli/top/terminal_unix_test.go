@@ -4,7 +4,6 @@ package top
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -62,10 +61,12 @@ func TestPanicRestoresTheTerminal(t *testing.T) {
 	for _, in := range []string{"update", "command"} {
 		t.Run(in, func(t *testing.T) {
 			t.Parallel()
-			screen := tmuxtest.Start(t, 120, 50, []string{asProgram + "=" + in}, fmt.Sprintf("%s 2>/dev/null; echo ended $?; stty -a; exec cat", self))
+			screen := tmuxtest.Start(t, 120, 50, []string{asProgram + "=" + in}, self+" 2>/dev/null; echo ended $?; stty -a; exec cat")
 			screen.Until(t, "press a key")
 			screen.Keys(t, "a")
-			got := screen.UntilIs(t, "ended", func(screen string) bool { return strings.Contains(screen, "ended 1") && strings.Contains(screen, "echo") })
+			got := screen.UntilIs(t, "ended", func(screen string) bool {
+				return strings.Contains(screen, "ended 1") && strings.Contains(screen, "echo")
+			})
 			assert.NotContains(t, got, "-icanon")
 			assert.True(t, screen.IsRestored(t))
 		})

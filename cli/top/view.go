@@ -299,7 +299,8 @@ func byHost(snap resque.Snapshot) []*workerCount {
 // overview shows the queues and the workers of each host.
 func (m model) overview() []string {
 	if !m.known {
-		return nil
+		fault, _ := resque.Explain(m.away.err)
+		return wrap(m.clean(fault.Advice), m.width)
 	}
 	hosts := m.hosts()
 	height := m.bodyHeight()

@@ -35,7 +35,7 @@ func Start(t testing.TB, columns, lines int, env []string, command string) *Scre
 	t.Helper()
 	_, err := exec.LookPath("tmux")
 	redistest.Require(t, "tmux", err == nil)
-	dir, err := os.MkdirTemp("", "tmux") // the path of a socket must be short
+	dir, err := os.MkdirTemp("", "tmux") //nolint:usetesting // the path of a socket must be short
 	require.NoError(t, err)
 	s := &Screen{socket: filepath.Join(dir, "s"), env: append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C.UTF-8", "TERM=xterm-256color"}, env...)}
 	t.Cleanup(func() {
