@@ -45,7 +45,7 @@ function locks.set(k, form, value, ttl, wait, free)
     local plus, rest = value:match('^(%-?%d+)(.*)$')
     value = string.format('%.0f', locks.seconds() + wait + tonumber(plus)) .. rest
   end
-  ttl = string.format('%.0f', wait * 1000 + tonumber(ttl))
+  ttl = wait == 0 and ttl or string.format('%.0f', wait * 1000 + tonumber(ttl))
   local reply
   if free then
     reply = redis.pcall('SET', k, value, 'PX', ttl, 'NX')

@@ -43,9 +43,10 @@ func (s *Store) PushWith(ctx context.Context, p Pushing) (Pushed, error) {
 // PushAllWith pushes or delays jobs in one step, as PushWith does, and returns the result
 // of each.
 func (s *Store) PushAllWith(ctx context.Context, jobs []Pushing) ([]Pushed, []error) {
-	batch := make([]*push, len(jobs))
+	pushes, batch := make([]push, len(jobs)), make([]*push, len(jobs))
 	for i := range jobs {
-		batch[i] = &push{ctx: ctx, job: jobs[i].Delayed, with: &jobs[i]}
+		pushes[i] = push{ctx: ctx, job: jobs[i].Delayed, with: &jobs[i]}
+		batch[i] = &pushes[i]
 	}
 	if len(batch) > 0 {
 		s.sendPushesWith(batch)
@@ -63,8 +64,9 @@ func (s *Store) PushAllWith(ctx context.Context, jobs []Pushing) ([]Pushed, []er
 // sendPushesWith sends a batch in one round trip and sets the result of each push.
 func (s *Store) sendPushesWith(batch []*push) {
 	c := &call{keys: []any{s.keys.delayedSchedule(), s.keys.queues()}}
+	var last *string
 	for _, p := range batch {
-		s.addPushing(c, *p.with)
+		last = s.addPushing(c, p.with, last)
 	}
 	var statuses []any
 	var acknowledged error
@@ -86,22 +88,30 @@ func (s *Store) sendPushesWith(batch []*push) {
 	}
 }
 
-func (s *Store) addPushing(c *call, p Pushing) {
-	command, timestamps := "RPUSH", s.keys.queue(p.Queue) // a key that is not used
+// addPushing adds a job to the call. last is the queue to which the job before it is pushed,
+// or nil; addPushing returns that of this one.
+func (s *Store) addPushing(c *call, p *Pushing, last *string) *string {
+	command := "RPUSH"
 	if p.Front {
 		command = "LPUSH"
 	}
-	list := timestamps
-	if p.Due > 0 {
-		list, timestamps = s.keys.delayed(p.Due), s.keys.timestamps(string(p.Payload))
+	switch {
+	case p.Due > 0:
+		c.keys = append(c.keys, s.keys.queue(p.Queue), s.keys.delayed(p.Due), s.keys.timestamps(string(p.Payload)))
+		c.args = append(c.args, "DELAY", p.Queue, p.Due, delayedList(p.Due), p.CutFrom+1, p.CutTo, command)
+	case last != nil && *last == p.Queue && !p.Front && len(p.Effects) > 0: // the script ends with its keys
+		c.args = append(c.args, "SAME")
+	default:
+		c.keys = append(c.keys, s.keys.queue(p.Queue))
+		c.args = append(c.args, command, p.Queue)
 	}
-	c.keys = append(c.keys, list, timestamps, s.keys.queue(p.Queue))
-	c.args = append(c.args, p.Due, delayedList(p.Due), p.Queue, p.CutFrom+1, p.CutTo, command, p.Payload, len(p.Effects))
+	c.args = append(c.args, p.Payload, len(p.Effects))
 	for _, e := range p.Effects {
 		c.keys = append(c.keys, e.key)
 		c.args = append(c.args, e.command, len(e.args))
 		c.args = append(c.args, e.args...)
 	}
+	return &p.Queue
 }
 
 // pushStatus returns one result of push.lua.

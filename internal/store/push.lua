@@ -3,15 +3,17 @@
 -- job, the job is refused and nothing of it is written. Redis's clock decides.
 --
 -- KEYS  delayed_queue_schedule, queues,
---       then for each job the list of its second, the set of the lists that its
---       payload is in, the list of its queue, and the keys of its effects
+--       then for each job, unless its kind is SAME, the list of its queue; if its kind is
+--       DELAY, the list of its second and the set of the lists that its payload is in;
+--       and the keys of its effects
 -- ARGV  for each job:
---         its second, 0 if it is not to be delayed,
---         the name of the list of its second, without the namespace,
---         the name of its queue,
---         the first and the last byte of the payload, counted from 1, that are not
---         part of the job in its queue,
---         the command that adds it to its queue: RPUSH or LPUSH,
+--         its kind: RPUSH or LPUSH, the command that adds it to its queue; SAME, which is
+--         RPUSH to the queue of the job before it; or DELAY,
+--         unless its kind is SAME, the name of its queue,
+--         if its kind is DELAY: its second, the name of the list of its second, without
+--         the namespace, the first and the last byte of the payload, counted from 1, that
+--         are not part of the job in its queue, and the command that adds it to its queue
+--         if it is due already,
 --         its payload,
 --         the number of its effects, then for each effect the command, the number of
 --         its arguments and the arguments
@@ -24,7 +26,7 @@
 --       UNLOCKED form         only looks: the job is refused if the lock is held
 -- For form see lock.lua.
 
-local schedule, queues, now = KEYS[1], KEYS[2], locks.seconds()
+local schedule, queues = KEYS[1], KEYS[2]
 local next_key, next_arg = 3, 1
 
 local function key()
@@ -100,17 +102,27 @@ local function push(queue, list, command, payload)
 end
 
 local statuses = {}
+local queue, queue_list -- of the last job
 while next_key <= #KEYS do
-  local list, locations, queue_list = key(), key(), key()
-  local second, name, queue, cut_from, cut_to, command, payload = arg(), arg(), arg(), arg(), arg(), arg(), arg()
-  local wait = math.max(tonumber(second) - now, 0)
+  local command, wait, list, locations, name, second, cut_from, cut_to = arg(), 0
+  if command ~= 'SAME' then
+    queue, queue_list = arg(), key()
+  end
+  if command == 'DELAY' then
+    list, locations = key(), key()
+    second, name, cut_from, cut_to, command = arg(), arg(), arg(), arg(), arg()
+    wait = math.max(tonumber(second) - locks.seconds(), 0)
+  end
+  local payload = arg()
   local problem, at, taken = effects(wait)
   if not problem then
     if wait > 0 then
       at, problem = delay(second, name, list, locations, payload)
     else
-      payload = payload:sub(1, tonumber(cut_from) - 1) .. payload:sub(tonumber(cut_to) + 1)
-      at, problem = push(queue, queue_list, command, payload)
+      if second then
+        payload = payload:sub(1, tonumber(cut_from) - 1) .. payload:sub(tonumber(cut_to) + 1)
+      end
+      at, problem = push(queue, queue_list, command == 'SAME' and 'RPUSH' or command, payload)
     end
   end
   if problem then

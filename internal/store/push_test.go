@@ -107,6 +107,35 @@ func TestPushDelaysWithLocks(t *testing.T) {
 	})
 }
 
+// The script gets the name of a queue only if the job before it is for another one.
+func TestPushesOfDifferentKindsKeepTheirQueuesAndOrder(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		due := f.locking("q2", `{"args":[],"queue":"q2"}`, "resque:lock:due")
+		due.Due, due.CutFrom, due.CutTo = 1, 10, 24
+		later := due
+		later.Due, later.Effects = f.second(t)+7200, nil
+		front := f.locking("q", "front", "resque:lock:front")
+		front.Front = true
+		plain := store.Pushing{Delayed: store.Delayed{Queue: "q2", Payload: []byte("plain")}}
+		results, errs := f.PushAllWith(t.Context(), []store.Pushing{
+			f.locking("q", "1", "resque:lock:1"), f.locking("q", "2", "resque:lock:2"), f.locking("q", "no", "resque:lock:1"), front,
+			f.locking("q", "3", "resque:lock:3"), due, f.locking("q2", "4", "resque:lock:4"), later, plain,
+			f.locking("q2", "5", "resque:lock:5"), plain, plain,
+		})
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		const now = store.PushedNow
+		assert.Equal(t, []store.Pushed{now, now, store.PushedRefused, now, now, now, now, store.PushedLater, now, now, now, now}, results)
+		assert.Equal(t, []string{"front", "1", "2", "3"}, f.list(t, "resque:queue:q"))
+		assert.Equal(t, []string{`{"args":[]}`, "4", "plain", "5", "plain", "plain"}, f.list(t, "resque:queue:q2"))
+		seconds, err := f.ScheduledAt(t.Context(), later.Payload)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{later.Due}, seconds)
+	})
+}
+
 // If a job cannot be pushed, its locks are free and the error names the key.
 func TestPushesThatFailLeaveNoLock(t *testing.T) {
 	t.Parallel()
