@@ -112,7 +112,7 @@ func TestPushesOfDifferentKindsKeepTheirQueuesAndOrder(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, f fixture) {
 		due := f.locking("q2", `{"args":[],"queue":"q2"}`, "resque:lock:due")
-		due.Due, due.CutFrom, due.CutTo = 1, 10, 24
+		due.Due, due.CutFrom, due.CutTo = 1, 10, 23
 		later := due
 		later.Due, later.Effects = f.second(t)+7200, nil
 		front := f.locking("q", "front", "resque:lock:front")
