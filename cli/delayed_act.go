@@ -67,8 +67,8 @@ func delayedRepairCommand(env *Env) *cobra.Command {
 		Short: "Find delayed jobs that no scheduler would move",
 		Long: `Finds delayed jobs that no scheduler would ever move, because their second is missing from
 the list of seconds. This happens if a Ruby program dies while it delays a job. The command
-adds these seconds to the list, and removes seconds that have no jobs. It looks at all keys
-of Redis, in small steps.`,
+adds these seconds to the list, makes their jobs findable by their arguments, and removes
+seconds that have no jobs. It looks at all keys of Redis, in small steps.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withDelayed(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {
@@ -77,7 +77,7 @@ of Redis, in small steps.`,
 				case err != nil:
 					return err
 				case asJSON:
-					env.printJSON(map[string]any{"added": r.Added, "removed": r.Removed, "dry_run": dry})
+					env.printJSON(map[string]any{"added": r.Added, "removed": r.Removed, "indexed": r.Indexed, "dry_run": dry})
 				case dry:
 					fmt.Fprintf(env.Stdout, "would add %d second(s) with jobs, would remove %d without\n", r.Added, r.Removed)
 				default:
@@ -88,6 +88,6 @@ of Redis, in small steps.`,
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "change nothing, and print what would be done")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: added, removed, dry_run")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object: added, removed, indexed, dry_run")
 	return cmd
 }

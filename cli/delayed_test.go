@@ -251,7 +251,7 @@ func TestDelayedRepair(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "None\n", d.ok(t, "list"))
 	assert.Equal(t, "would add 1 second(s) with jobs, would remove 1 without\n", d.ok(t, "repair", "--dry-run"))
-	assert.JSONEq(t, `{"added":1,"removed":1,"dry_run":false}`, d.ok(t, "repair", "--json"))
+	assert.JSONEq(t, `{"added":1,"removed":1,"indexed":0,"dry_run":false}`, d.ok(t, "repair", "--json"))
 	assert.Equal(t, "added 0 second(s) with jobs, removed 0 without\n", d.ok(t, "repair"))
 	seconds, err := redis.Int64s(d.redis.Do("ZRANGE", "resque:delayed_queue_schedule", 0, -1))
 	require.NoError(t, err)

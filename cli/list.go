@@ -63,6 +63,7 @@ type inHandJSON struct {
 	RunAt *time.Time        `json:"run_at"`
 	Class string            `json:"class"`
 	Args  []json.RawMessage `json:"args"`
+	Rails *railsJSON        `json:"active_job,omitempty"` // only for a Rails job
 }
 
 func asWorkerJSON(w resque.RegisteredWorker) workerJSON {
@@ -76,6 +77,7 @@ func asWorkerJSON(w resque.RegisteredWorker) workerJSON {
 	if w.Job != nil {
 		j.Job = &inHandJSON{
 			Queue: w.Job.Queue, RunAt: known(w.RunAt), Class: w.Job.Class, Args: append([]json.RawMessage{}, w.Job.Args...),
+			Rails: asRailsJSON(w.Job),
 		}
 	}
 	return j

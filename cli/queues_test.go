@@ -206,8 +206,11 @@ func TestListJSON(t *testing.T) {
 	do(t, s, "SET", "resque:stat:processed:web-1~go:7-2:a,b", 5)
 	do(t, s, "HSET", "resque:workers:heartbeat", "web-1~go:7-2:a,b", "2026-01-15T12:34:00+00:00")
 	do(t, s, "SET", "resque:worker:odd:1:q", "{")
+	do(t, s, "SADD", "resque:workers", "zed:1:q")
+	do(t, s, "SET", "resque:worker:zed:1:q", `{"queue":"q","run_at":"2026-01-15T12:34:56Z","payload":{"class":"ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper","args":[{"job_class":"Inner","job_id":"1","arguments":[7]}]}}`)
 	lines := strings.Split(strings.TrimSpace(ok(t, environ, "list", "--json")), "\n")
-	require.Len(t, lines, 3)
+	require.Len(t, lines, 4)
+	assert.Contains(t, lines[3], `"active_job":{"class":"Inner"`)
 	assert.Contains(t, lines[0], `"job":{"queue":"","run_at":null,"class":"","args":[]},"damage":"`)
 	assert.Equal(t, `{"id":"web-1:9:*","host":"web-1","pid":9,"slot":0,"go":false,"queues":["*"],"state":"idle",`+
 		`"started":null,"heartbeat":null,"processed":0,"failed":0,"job":null}`, lines[1])

@@ -111,7 +111,7 @@ func (e *Env) printSchedule(s scheduler.Schedule) {
 	when := s.Cron
 	switch {
 	case s.Every != 0:
-		when = "every " + s.Every.String()
+		when = "every " + s.EveryText()
 	case when == "":
 		when = "by hand"
 	}

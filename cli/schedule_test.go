@@ -78,7 +78,7 @@ func TestScheduleCommandsChangeSchedules(t *testing.T) {
 	list := ok(t, environ, "schedule", "list")
 	assert.Contains(t, list, "nightly (0 3 * * * UTC): Report\n  next: ")
 	assert.Contains(t, list, "T03:00:00Z, ")
-	assert.Contains(t, list, "  all <of> it\npulse (every 1h30m0s): Pulse\n")
+	assert.Contains(t, list, "  all <of> it\npulse (every 1h30m): Pulse\n")
 	var first scheduleLine
 	require.NoError(t, json.Unmarshal([]byte(strings.SplitN(ok(t, environ, "schedule", "list", "--json"), "\n", 2)[0]), &first))
 	assert.Equal(t, "nightly", first.Name)

@@ -60,7 +60,8 @@ func (a address) String() string {
 var errEscape = fmt.Errorf("%w: the URL cannot be parsed (in a user or a password, write %% as %%25, / as %%2F, ? as %%3F, # as %%23)", ErrAddress)
 
 // parseAddress parses the forms that Ruby's Resque.redis= accepts. Errors never quote
-// text that may be a password or part of a password that was not escaped.
+// the text, because any part of it may be a password that was not escaped, or whose host is
+// missing.
 //
 // Ruby: Resque::DataStore and Resque.redis=.
 func parseAddress(text string) (address, error) {
@@ -182,7 +183,7 @@ func parseHostPort(text string) (address, error) {
 func hostPort(host, port string) (string, error) {
 	host, port = cmp.Or(host, "localhost"), cmp.Or(port, "6379")
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("%w: port %q is not a number from 1 to 65535", ErrAddress, port)
+		return "", fmt.Errorf("%w: the port is not a number from 1 to 65535", ErrAddress) // the text may be a password whose host is missing
 	}
 	return net.JoinHostPort(host, port), nil
 }
@@ -193,7 +194,7 @@ func parseDatabase(text string) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, fmt.Errorf("%w: database %q is not a number", ErrAddress, text)
+		return 0, fmt.Errorf("%w: the database is not a number", ErrAddress) // as above
 	}
 	return int(n), nil
 }

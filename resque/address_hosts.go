@@ -96,7 +96,7 @@ func (a address) withPath(path string, query url.Values) (address, error) {
 		db, parts = parts[0], parts[1:]
 	}
 	if len(parts) > 1 {
-		return address{}, fmt.Errorf("%w: %q is more than a database and a namespace", ErrAddress, strings.Join(parts, "/"))
+		return address{}, fmt.Errorf("%w: the path has more than a database and a namespace", ErrAddress)
 	}
 	a.namespace = query.Get("namespace")
 	if len(parts) == 1 {

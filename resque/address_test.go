@@ -76,17 +76,17 @@ func TestParseAddressRefuses(t *testing.T) {
 	const schemes = "a URL begins with redis://, rediss:// or unix://, or for several servers with redis-sentinel://, rediss-sentinel://, redis-cluster:// or rediss-cluster://"
 	const parameters = "after the ? only db=NUMBER and namespace=NAME are allowed, each once (write user and password before the host, and rediss:// for TLS)"
 	for _, c := range []struct{ name, text, says string }{
-		{"port", "h:port", `port "port" is not a number from 1 to 65535`},
-		{"port 0", "h:0", `port "0" is not a number from 1 to 65535`},
-		{"large port", "h:65536", `port "65536" is not a number from 1 to 65535`},
-		{"port 0 in a URL", "redis://h:0", `port "0" is not a number from 1 to 65535`},
-		{"large port in a URL", "redis://h:99999", `port "99999" is not a number from 1 to 65535`},
-		{"db", "h:6379:x", `database "x" is not a number`},
-		{"negative db", "h:6379:-1", `database "-1" is not a number`},
-		{"signed db", "redis://h/+1", `database "+1" is not a number`},
-		{"db by path", "redis://h/resque", `database "resque" is not a number`},
-		{"something behind the db", "redis://h/0/ns", `database "0/ns" is not a number`},
-		{"db by query", "redis://h?db=x", `database "x" is not a number`},
+		{"port", "h:port", "the port is not a number from 1 to 65535"},
+		{"port 0", "h:0", "the port is not a number from 1 to 65535"},
+		{"large port", "h:65536", "the port is not a number from 1 to 65535"},
+		{"port 0 in a URL", "redis://h:0", "the port is not a number from 1 to 65535"},
+		{"large port in a URL", "redis://h:99999", "the port is not a number from 1 to 65535"},
+		{"db", "h:6379:x", "the database is not a number"},
+		{"negative db", "h:6379:-1", "the database is not a number"},
+		{"signed db", "redis://h/+1", "the database is not a number"},
+		{"db by path", "redis://h/resque", "the database is not a number"},
+		{"something behind the db", "redis://h/0/ns", "the database is not a number"},
+		{"db by query", "redis://h?db=x", "the database is not a number"},
 		{"query", "redis://h?db=%zz", escape},
 		{"fragment", "redis://h/0#ns", escape},
 		{"scheme", "http://h:6379", schemes},
@@ -110,6 +110,10 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"password as host", "s3cret@h", "a user or a password needs a URL, as in redis://user:password@host:6379"},
 		{"password as port", ":s3cret@h:6379", "a user or a password needs a URL, as in redis://user:password@host:6379"},
 		{"password before a slash", "ann:12/s3cret@h", "a user or a password needs a URL, as in redis://user:password@host:6379"},
+		{"password and no host, no URL", "ann:s3cret", "the port is not a number from 1 to 65535"},
+		{"password as db", "h:6379:s3cret", "the database is not a number"},
+		{"password as path", "redis://h/s3cret", "the database is not a number"},
+		{"password as db by query", "redis://h?db=s3cret", "the database is not a number"},
 		{"percent", "redis://:s3cret%zz@h", escape},
 		{"slash in a password", "redis://:s3cret/x@h:6379/0", escape},
 		{"digits and a slash in a password", "redis://:12/s3cret@h:6379/0", escape},
@@ -138,10 +142,17 @@ func FuzzParseAddress(f *testing.F) {
 	f.Add("unix://u:", "1?", "#", "@/r.sock?namespace=x")
 	f.Add("", "h:6379:1/ns", "", "")
 	f.Add("redis://h/", "", "%zz", "")
+	f.Add("redis-sentinel://ann:", "", "", "/m")
+	f.Add("redis-cluster://h1,", "", ":x", ",h2/0/ns/x")
+	f.Add("ann:", "", "", ":x")
+	f.Add("redis://h?db=", "", "", "")
 	f.Fuzz(func(t *testing.T, before, left, right, after string) {
 		const secret = "s3cretW0rd"
 		if a, err := parseAddress(before + left + right + after); err == nil {
 			assert.NotEmpty(t, a.String())
+		}
+		if _, err := parseAddress(before + left + secret + right + after); err != nil {
+			assert.NotContains(t, err.Error(), secret) // wherever it is: errors do not quote the text
 		}
 		if strings.ContainsAny(left+right, "@ ") || !strings.HasSuffix(before, ":") || !strings.HasPrefix(after, "@") {
 			return // then it may not be a password

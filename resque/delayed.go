@@ -156,18 +156,26 @@ func (d *Delayed) find(ctx context.Context, id DelayedID) (delayedItem, error) {
 type DelayedRepair struct {
 	Added   int64 // seconds that had jobs and that no scheduler would have found
 	Removed int64 // seconds without jobs
+
+	// Indexed are jobs of the added seconds that [Client.RemoveDelayed] and the like would
+	// not have found.
+	Indexed int64
 }
 
 // Repair finds delayed jobs that no scheduler would ever move, because their second is not
 // in the set of seconds that have delayed jobs. This happens if a Ruby process dies while
 // it delays a job. Repair adds these seconds to the set, and removes seconds that have no
-// jobs, such as those whose jobs were cancelled. It looks at all keys of Redis, in parts.
+// jobs, such as those whose jobs were cancelled. It also writes the set with which the jobs of
+// an added second are found by their bytes. It looks at all keys of Redis, in parts.
 // If dry is true, it changes nothing and returns what it would do.
 func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err error) {
 	for cursor := "0"; ; {
 		var seconds []int64
 		if seconds, cursor, err = d.store.ScanDelayed(ctx, cursor); err == nil {
 			seconds, err = d.store.UnknownDelayed(ctx, seconds)
+		}
+		if err == nil {
+			err = d.locate(ctx, seconds, dry, &r)
 		}
 		if err == nil {
 			err = d.index(ctx, seconds, dry, &r.Added, &r)
@@ -196,6 +204,31 @@ func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err er
 		}
 	}
 	return r, wrapped(w.damage.err())
+}
+
+// locate writes the sets in which the jobs of seconds are missing.
+func (d *Delayed) locate(ctx context.Context, seconds []int64, dry bool, r *DelayedRepair) error {
+	const some = 100
+	for _, second := range seconds {
+		for first := int64(0); ; first += some {
+			items, err := d.store.DelayedItems(ctx, []store.DelayedSpan{{Second: second, First: first, Count: some}})
+			if store.Refused(err) && !store.Passes(err) {
+				break // a key of another type has no jobs
+			}
+			if err != nil {
+				return err
+			}
+			if len(items[0]) == 0 {
+				break
+			}
+			n, err := d.store.LocateDelayed(ctx, second, first, items[0], dry)
+			r.Indexed += n
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // index repairs seconds. If dry is true, it adds their number to would.

@@ -401,13 +401,14 @@ func TestRepairDelayed(t *testing.T) {
 		for _, dry := range []bool{true, false} {
 			r, err := f.Delayed().Repair(t.Context(), dry)
 			require.NoError(t, err)
-			assert.Equal(t, resque.DelayedRepair{Added: 1, Removed: 2}, r)
+			assert.Equal(t, resque.DelayedRepair{Added: 1, Removed: 2, Indexed: 1}, r)
 		}
+		assert.Contains(t, fmt.Sprint(golden.Dump(t, f.redis)), "timestamps:"+item(2), "it is found by its bytes")
 		assert.Equal(t, []string{item(1), item(2)}, f.raws(t, resque.DelayedFilter{}))
 		r, err := f.Delayed().Repair(t.Context(), false)
 		require.NoError(t, err)
 		assert.Zero(t, r)
-		f.do(t, "DEL", lost, "resque:delayed:x", "resque:delayed:last_enqueued_at")
+		f.do(t, "DEL", lost, "resque:timestamps:"+item(2), "resque:delayed:x", "resque:delayed:last_enqueued_at")
 		_, err = f.Delayed().Repair(t.Context(), false)
 		require.NoError(t, err)
 		assert.Equal(t, whole, golden.Dump(t, f.redis))

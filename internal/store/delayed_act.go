@@ -17,6 +17,8 @@ var (
 	delayedActLua string
 	//go:embed delayed_restore.lua
 	delayedRestoreLua string
+	//go:embed delayed_locate.lua
+	delayedLocateLua string
 	//go:embed delayed_index.lua
 	delayedIndexLua string
 )
@@ -139,6 +141,24 @@ func (s *Store) IndexDelayed(ctx context.Context, seconds []int64) (removed, add
 		return 0, 0, fmt.Errorf("repairing the seconds that have delayed jobs: %w", err)
 	}
 	return removed, added, nil
+}
+
+// LocateDelayed adds the list of a second to the sets with which its payloads, from position
+// first on, are found. It returns how many sets did not have it. If dry is true, it changes
+// nothing.
+func (s *Store) LocateDelayed(ctx context.Context, second, first int64, payloads [][]byte, dry bool) (missing int64, err error) {
+	c := call{keys: []any{s.keys.delayed(second)}, args: []any{first, len(s.keys.timestamps("")), delayedList(second), dry}}
+	for _, payload := range payloads {
+		c.keys = append(c.keys, s.keys.timestamps(string(payload)))
+	}
+	err = s.with(ctx, func(rc conn) (err error) {
+		missing, err = redis.Int64(rc.script(s.scripts.delayedLocate, c.list()...))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("repairing the index of delayed jobs: %w", err)
+	}
+	return missing, nil
 }
 
 // ScanDelayed returns the seconds of a part of the lists of delayed jobs, and the cursor

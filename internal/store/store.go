@@ -51,7 +51,7 @@ type scripts struct {
 	push, unlock, restore              *redis.Script
 	delay, delayAgain                  *redis.Script
 	delayedAct, delayedRestore         *redis.Script
-	delayedIndex                       *redis.Script
+	delayedIndex, delayedLocate        *redis.Script
 	queueRemove, queueForget           *redis.Script
 	masterTake, masterRelease          *redis.Script
 	due, move                          *redis.Script
@@ -110,6 +110,7 @@ func New(rdb Redis) *Store {
 			delayedAct:     redis.NewScript(-1, delayedActLua),
 			delayedRestore: redis.NewScript(-1, delayedRestoreLua),
 			delayedIndex:   redis.NewScript(-1, delayedIndexLua),
+			delayedLocate:  redis.NewScript(-1, delayedLocateLua),
 
 			masterTake:    redis.NewScript(-1, masterTakeLua),
 			masterRelease: redis.NewScript(-1, masterReleaseLua),

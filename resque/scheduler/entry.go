@@ -109,6 +109,15 @@ func (e Entry) job(mux *resque.Mux) (resque.Job, error) {
 	return job, nil
 }
 
+// EveryText returns Every as resque-scheduler spells it, such as 1h30m or 1d12h; "" if it is
+// zero.
+func (e Entry) EveryText() string {
+	if e.Every == 0 {
+		return ""
+	}
+	return formatDuration(e.Every)
+}
+
 // formatDuration spells d as rufus-scheduler reads it, such as 1d12h or 2.5s.
 func formatDuration(d time.Duration) string {
 	if d%time.Second != 0 || d <= 0 {

@@ -196,3 +196,14 @@ func TestBeforeMove(t *testing.T) {
 		assert.Contains(t, l.String(), "delayed jobs are delayed again: BeforeMove returned an error")
 	})
 }
+
+// If Redis is gone when the scheduler stops, the log says why the lock stays.
+func TestLockThatStaysIsLoggedWithItsCause(t *testing.T) {
+	t.Parallel()
+	p := redistest.Start(t).Proxy(t)
+	r := throughProxy(t, p, scheduler.Config{})
+	until(t, "the scheduler is master", func() bool { return r.State().Master })
+	p.Watch(func([]byte) bool { return false }) // it closes all connections
+	r.stop()
+	assert.Regexp(t, `the lock of the scheduler could not be released.* cause=.* advice=`, r.log.String())
+}

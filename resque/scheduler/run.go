@@ -163,6 +163,6 @@ func (r *run) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if _, err := r.store.ReleaseMaster(ctx, r.master); err != nil && r.State().Master {
-		r.cfg.Logger.Warn("the lock of the scheduler could not be released, it expires by itself", "err", err, "ttl", r.cfg.LockTTL)
+		r.cfg.Logger.Warn("the lock of the scheduler could not be released, it expires by itself", append(resque.LogAttrs(err), "ttl", r.cfg.LockTTL)...)
 	}
 }
