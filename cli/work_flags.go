@@ -22,7 +22,7 @@ type workFlags struct {
 	onCrash, unknownClass, onShutdown, backend  choice
 	stop                                        stopFlags
 	exec                                        []string
-	scheduler                                   truth
+	scheduler, metrics                          truth
 
 	cmd *cobra.Command // whose flags they are
 }
@@ -62,6 +62,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.Var(&f.backend, "failure-backend", "where failures are recorded: redis (the list failed) or redis_multi_queue (one list per queue)")
 	set.StringArrayVar(&f.exec, "exec", nil, "perform a class with a shell command: CLASS=COMMAND; it gets the payload on standard input; may be repeated")
 	set.VarPF(&f.scheduler, "scheduler", "", "also move delayed jobs, as 'goresque scheduler' does").NoOptDefVal = "true"
+	set.VarPF(&f.metrics, "metrics", "", "write to Redis how long jobs take, by class, for the dashboard").NoOptDefVal = "true"
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
 	set.BoolVar(&f.background, "background", false, "run in the background")
 	f.addLogFile(cmd)
@@ -83,6 +84,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"on-shutdown":        {"RESQUE_ON_SHUTDOWN"},
 		"failure-backend":    {"FAILURE_BACKEND"},
 		"scheduler":          {"RESQUE_SCHEDULER"},
+		"metrics":            {"RESQUE_METRICS"},
 		"pidfile":            {"PIDFILE"},
 		"background":         {"BACKGROUND"},
 		"health":             {"RESQUE_HEALTH"},
@@ -180,6 +182,7 @@ func (f *workFlags) config(base worker.Config) (worker.Config, error) {
 	set(&cfg.UnknownClass, flags.UnknownClass, f.given("unknown-class"))
 	set(&cfg.OnShutdown, flags.OnShutdown, f.given("on-shutdown"))
 	set(&cfg.FailureLists, flags.FailureLists, f.given("failure-backend"))
+	set(&cfg.Metrics, flags.Metrics, f.given("metrics"))
 
 	crash := f.given("on-crash", "crash-limit")
 	set(&cfg.OnCrash, flags.OnCrash, crash)
@@ -249,6 +252,7 @@ func (f *workFlags) worker() (worker.Config, error) {
 		HeartbeatInterval: f.heartbeat.duration(),
 		PruneAfter:        f.pruneAfter.duration(),
 		Timeout:           f.timeout.duration(),
+		Metrics:           f.metrics.value,
 	}
 	if !cfg.UntilEmpty {
 		cfg.PollInterval = f.interval.positive() // if it is 0, the shortest wait decides

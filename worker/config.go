@@ -187,6 +187,14 @@ type Config struct {
 	JobsPerChild  int
 	ChildLifetime time.Duration
 
+	// Metrics makes the worker write to Redis how many jobs of each class it has
+	// performed and how long they took, for the dashboard and
+	// [resque.Client.ClassTimes]. It writes every 10 seconds, in one call for all jobs,
+	// and a killed worker loses what it has measured since then. Ruby has no such keys.
+	//
+	// Defaults to false.
+	Metrics bool
+
 	// Hooks are functions that the worker calls.
 	Hooks Hooks
 

@@ -31,6 +31,7 @@ type slot struct {
 	noteBegun func(*runningJob)
 	outcomes  outcomes
 	batches   *batches
+	metrics   *metrics
 	timeouts  timeouts
 	cfg       Config
 	log       *slog.Logger
@@ -113,6 +114,7 @@ func (r *run) newSlot(id string, children *fork.Pool) *slot {
 		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, noteBegun: r.stops.noteBegun, cfg: cfg, log: cfg.Logger, changed: r.changed,
 		outcomes:  outcomes{r.backend, cfg.FailureLists},
 		batches:   r.batches,
+		metrics:   r.metrics,
 		performer: inProcess{r.handler},
 		timeouts:  timeouts{handler: r.handler, timeout: cfg.Timeout, stuck: &r.stuck, log: cfg.Logger},
 	}
@@ -329,10 +331,16 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	if err != nil && s.isLost(in) {
 		return s.outcomes.done(in.reserved) // is not written
 	}
-	if err == nil && in.quiet {
+	if err == nil && in.quiet && s.metrics == nil {
 		return s.done(in)
 	}
 	now := time.Now()
+	if err == nil {
+		s.metrics.note(in.class, now.Sub(in.started), false)
+		if in.quiet {
+			return s.done(in)
+		}
+	}
 	attrs := []any{"class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker, "duration", now.Sub(in.started)}
 	switch {
 	case err == nil:
@@ -350,6 +358,9 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 	case s.judge(in, err).Return:
 		s.log.Info("job put back: it has stopped because the worker stops", attrs...)
 		return s.returned(in)
+	}
+	if !snoozes(err) {
+		s.metrics.note(in.class, now.Sub(in.started), true)
 	}
 	if in.policies != nil || snoozes(err) || in.isMember() {
 		return s.decide(in, err, now, attrs)

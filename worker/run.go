@@ -99,6 +99,7 @@ type run struct {
 	stops      *stops
 	redis      *exchange.Outage
 	batches    *batches
+	metrics    *metrics // nil if jobs are not measured
 	changed    pulse
 	drained    chan chan struct{} // no jobs are left; the receiver closes the sent channel when the hook has returned
 
@@ -110,6 +111,7 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r := &run{Worker: w, drained: make(chan chan struct{}), changed: newPulse(w.cfg)}
 	r.redis = &exchange.Outage{Begun: "redis is away, trying again", Over: "redis is back", Attrs: resque.LogAttrs, Logger: w.cfg.Logger}
 	r.batches = newBatches(w.backend)
+	r.metrics = newMetrics(w.backend, w.cfg, resque.LogAttrs)
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
 	r.stops = &stops{run: r, began: make(chan struct{}, 1)}
@@ -186,6 +188,7 @@ func (r *run) work(taking context.Context, children *fork.Pool) {
 	others.Go(func() { r.exchange.Run(idle) })
 	others.Go(func() { r.watch(alive) })
 	others.Go(func() { r.stops.watchOver(alive) })
+	others.Go(func() { r.metrics.run(alive) })
 	for _, s := range r.makeSlots(children) {
 		s.start(taking, &slots)
 	}
@@ -209,6 +212,7 @@ func (r *run) workHere(taking context.Context, drain func()) {
 	defer die()
 	others.Go(func() { r.registry.beat(alive, r.redis) })
 	others.Go(func() { r.exchange.Run(alive) })
+	others.Go(func() { r.metrics.run(alive) })
 	defer func() {
 		if taking.Err() == nil && r.exchange.EmptiedLast() {
 			call(r.cfg.Logger, "QueueEmpty", r.cfg.Hooks.QueueEmpty)

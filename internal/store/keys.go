@@ -219,3 +219,11 @@ func (k keys) crashes(payload []byte) string {
 	sum := sha256.Sum256(payload)
 	return k.rdb.Key("goresque:crashes", hex.EncodeToString(sum[:16]))
 }
+
+// metrics is the key of what was measured of the jobs of each class, in the minute, hour
+// or day that begins at a time. Ruby has no such key.
+func (k keys) metrics(at string) string { return k.rdb.Key("goresque:metrics", at) }
+
+// counters is the key of the counters that were kept in a day or a month. Ruby has no such
+// key.
+func (k keys) counters(at string) string { return k.rdb.Key("goresque:metrics:counters", at) }

@@ -110,7 +110,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	if err != nil {
 		return nil, err
 	}
-	clock, err := redis.Int64s(replies[6], nil)
+	seconds, err := redis.Int64s(replies[6], nil)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,9 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		snap.Failed, _ = strconv.ParseInt(values[1], 10, 64)
 		snap.Paused = every || strings.EqualFold(strings.TrimSpace(values[2]), "true")
 	}
-	if len(clock) == 2 {
-		snap.Now = time.Unix(clock[0], clock[1]*int64(time.Microsecond)).UTC()
+	if len(seconds) == 2 {
+		snap.Now = time.Unix(seconds[0], seconds[1]*int64(time.Microsecond)).UTC()
+		s.lastClock.Store(&clock{redis: snap.Now, here: time.Now()})
 	}
 	return slices.DeleteFunc(failedLists, func(name string) bool { return name == Failed }), nil
 }

@@ -63,7 +63,7 @@ type scripts struct {
 	batchSeal, batchEnd                *redis.Script
 	heldFree, heldAdd, unpark          *redis.Script
 	keysRemove, keysRestore            *redis.Script
-	heartbeatForget                    *redis.Script
+	heartbeatForget, metrics           *redis.Script
 }
 
 // New returns a store on rdb.
@@ -134,6 +134,7 @@ func New(rdb Redis) *Store {
 			keysRemove:      redis.NewScript(-1, keysRemoveLua),
 			keysRestore:     redis.NewScript(-1, keysRestoreLua),
 			heartbeatForget: redis.NewScript(-1, heartbeatForgetLua),
+			metrics:         redis.NewScript(-1, metricsLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith
