@@ -26,7 +26,7 @@ type webOptions struct {
 	doctorEvery                 time.Duration
 	readOnly, noAuth            bool
 	hosts, origins, redact      []string
-	hideArgs                    bool
+	hideArgs, history           bool
 	prune                       pruneFlags
 }
 
@@ -64,6 +64,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	flags.StringSliceVar(&o.origins, "trusted-origin", nil, "origin of a proxy that changes the Host header, such as https://jobs.example.com; may be repeated")
 	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are hidden; may be repeated")
 	flags.BoolVar(&o.hideArgs, "hide-args", false, "hide all arguments")
+	flags.BoolVar(&o.history, "history", false, "keep the counters of processed and failed jobs in Redis, for graphs of up to 180 days; workers with --metrics keep them too")
 	flags.StringVar(&o.lockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
 	flags.DurationVar(&o.doctorEvery, "doctor-every", 0, "make the checks of doctor so often, for the metric resque_doctor_findings; they read all keys (default: never)")
 	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
@@ -71,6 +72,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")
 	FromEnv(cmd, "password", "RESQUE_WEB_PASSWORD")
 	FromEnv(cmd, "read-only", "RESQUE_WEB_READ_ONLY")
+	FromEnv(cmd, "history", "RESQUE_WEB_HISTORY")
 	o.prune.add(cmd)
 	cmd.MarkFlagsMutuallyExclusive("password", "no-auth")
 	return cmd
@@ -114,7 +116,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	}
 	dashboard, err := web.New(client, web.Config{
 		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
-		RedactKeys: o.redact, HideArgs: o.hideArgs, SchedulerLockPrefix: o.lockPrefix, DoctorEvery: o.doctorEvery, Logger: log,
+		RedactKeys: o.redact, HideArgs: o.hideArgs, KeepHistory: o.history, SchedulerLockPrefix: o.lockPrefix, DoctorEvery: o.doctorEvery, Logger: log,
 		Prune: prune,
 	})
 	if err != nil {

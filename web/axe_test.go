@@ -28,6 +28,7 @@ func TestAccessibility(t *testing.T) {
 	tab := browsertest.Start(t)
 	s := open(t, web.Config{Refresh: -1, PerPage: 4})
 	s.fill()
+	s.fillHistory()
 	s.removed()
 	said := map[string]bool{}
 	base := s.listen()

@@ -47,6 +47,12 @@ type Config struct {
 	// every 5 seconds.
 	Refresh time.Duration
 
+	// KeepHistory makes Run keep the counters of processed and failed jobs in Redis, for
+	// the page of history, up to 180 days. Go workers with the setting Metrics also keep
+	// them. It writes at most twice a minute. Without it, the dashboard writes nothing
+	// unless a user changes something.
+	KeepHistory bool
+
 	// StaleAfter is the age of a heartbeat at which a worker counts as stale. A stale
 	// worker may be pruned.
 	//

@@ -99,3 +99,9 @@ func Comments(h *Dashboard, after time.Duration) { h.hub.comment = after }
 
 // Serves reports whether the dashboard serves streams.
 func Serves(h *Dashboard) bool { return h.hub.serves() }
+
+// The texts of durations and of parts.
+var (
+	Took    = tookText    //nolint:gochecknoglobals // a function
+	Percent = percentText //nolint:gochecknoglobals // as above
+)

@@ -187,7 +187,7 @@ func (h *Dashboard) report(ctx context.Context, q *request, name, target string,
 const sampleEvery = 10 * time.Second
 
 // Run keeps the dashboard's graphs up to date while no page is open. It reads the
-// state of Resque every 10 seconds and writes nothing. While pages are open, it reads
+// state of Resque every 10 seconds and writes nothing unless KeepHistory is set. While pages are open, it reads
 // the state every second and tells them what has changed. When ctx ends, Run ends the
 // streams of these pages, cancels the running operation, waits for it, and returns nil.
 //
@@ -204,6 +204,9 @@ func (h *Dashboard) Run(ctx context.Context) error {
 	for {
 		reading, cancel := context.WithTimeout(ctx, sampleEvery)
 		_, err := h.snapshot(reading)
+		if err == nil && h.cfg.KeepHistory {
+			err = h.client.KeepCounters(reading)
+		}
 		cancel()
 		if err != nil && ctx.Err() == nil && !away {
 			h.cfg.Logger.Warn("dashboard cannot read the state of resque, retrying", "err", err)

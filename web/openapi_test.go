@@ -36,6 +36,7 @@ const (
 var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"":                          {"Overview", overviewPage{}, "sort dir"},
 	"overview":                  {"Overview", overviewPage{}, "sort dir"},
+	"history":                   {"Rates of jobs in a window, and how long jobs took by class; window is 1h, 24h, 7d or 180d", historyPage{}, "window sort dir"},
 	"queues":                    {"Queues", queuesPage{}, "q sort dir empty page"},
 	"queues/:queue":             {"Jobs of a queue", queuePage{}, "q class dir size page start from"},
 	"working":                   {"Running jobs", workingPage{}, "page sort dir"},

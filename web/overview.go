@@ -1,5 +1,7 @@
 package web
 
+import "github.com/goresque/goresque/resque"
+
 // overviewPage is the content of the first page.
 type overviewPage struct {
 	Queues  []queueRow
@@ -13,6 +15,9 @@ type overviewPage struct {
 	Sampled int64 // the newest failures, among which those of the queues are counted
 	Order   order `json:"-"`
 }
+
+// Windows returns the windows of the page of history, for links.
+func (overviewPage) Windows() []resque.Window { return resque.Windows() }
 
 // The number of queues and running jobs that the overview shows.
 const overviewQueues, overviewWorking = 50, 50

@@ -152,6 +152,8 @@ func functions(a *assets, l *language) template.FuncMap {
 		"span":        spanText,
 		"cut":         cut,
 		"bytes":       bytesText,
+		"took":        tookText,
+		"percent":     percentText,
 		"dict":        dict,
 		"until":       l.until,
 		"add":         func(a, b int64) int64 { return a + b },

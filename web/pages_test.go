@@ -29,5 +29,6 @@ var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/schedule", "/schedule?q=report", "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
 	"/delayed/search?search=charge", "/delayed/search", "/retry", "/retry?class=ChargeCard", "/retry?q=nothing+like+that", "/retry/4102444800", "/batches", "/batches/" + nightlyBatch, "/limits", "/doctor",
 	"/statuses", "/statuses/" + runningStatus, "/statuses/" + runningStatus + ".js",
+	"/history", "/history?window=180d&sort=p95",
 	"/trash", "/stats/keys/queue:exports", "/stats/keys/workers", "/stats/keys/stat:processed", "/stats/keys/workers:heartbeat",
 }

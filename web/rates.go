@@ -96,6 +96,8 @@ func rateText(rate float64) string {
 		return grouped(int64(rate + .5))
 	case rate == 0:
 		return "0"
+	case rate < .1:
+		return fmt.Sprintf("%.2g", rate)
 	default:
 		return fmt.Sprintf("%.1f", rate)
 	}
@@ -164,6 +166,9 @@ type graphRow struct {
 // The size of the graph in SVG units.
 const graphWidth, graphHeight = 600.0, 80.0
 
+// leastRate is the smallest rate at the top of a graph.
+const leastRate = 0.1
+
 // ratePoint is the rates between two samples. gap means that a counter was cleared
 // between them.
 type ratePoint struct {
@@ -173,7 +178,15 @@ type ratePoint struct {
 }
 
 func (r *rates) graph() graph {
-	points, most := r.points()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return drawRates(r.samples, rateWindow)
+}
+
+// drawRates returns the rates between samples. The graph ends with the last sample and is
+// window long.
+func drawRates(samples []sample, window time.Duration) graph {
+	points, most := points(samples)
 	if len(points) == 0 {
 		return graph{}
 	}
@@ -192,7 +205,7 @@ func (r *rates) graph() graph {
 			flush()
 			continue
 		}
-		x := graphWidth * (1 - last.Sub(p.at).Seconds()/rateWindow.Seconds())
+		x := max(0, graphWidth*(1-last.Sub(p.at).Seconds()/window.Seconds()))
 		fmt.Fprintf(&processed, "%.1f,%.1f ", x, graphHeight*(1-p.processed/most))
 		fmt.Fprintf(&failed, "%.1f,%.1f ", x, graphHeight*(1-p.failed/most))
 		g.Rows = append(g.Rows, graphRow{p.at, rateText(p.processed), rateText(p.failed)})
@@ -201,12 +214,9 @@ func (r *rates) graph() graph {
 	return g
 }
 
-func (r *rates) points() (points []ratePoint, most float64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	most = 1
-	for i := 1; i < len(r.samples); i++ {
-		a, b := r.samples[i-1], r.samples[i]
+func points(samples []sample) (points []ratePoint, most float64) {
+	for i := 1; i < len(samples); i++ {
+		a, b := samples[i-1], samples[i]
 		seconds := b.at.Sub(a.at).Seconds()
 		p := ratePoint{
 			at: b.at, processed: float64(b.processed-a.processed) / seconds, failed: float64(b.failed-a.failed) / seconds,
@@ -217,5 +227,5 @@ func (r *rates) points() (points []ratePoint, most float64) {
 		}
 		points = append(points, p)
 	}
-	return points, most
+	return points, max(most, leastRate)
 }

@@ -168,7 +168,7 @@ func (h *Dashboard) table() []route {
 		get("statuses/:id.js", h.statusJS), get("statuses/:id.poll", h.status), get("statuses/:id", h.status),
 		get("limits", h.limits), get("limits.poll", h.limits),
 		get("doctor", h.doctor), get("doctor.poll", h.doctor), post("doctor/fix", RightBulk, h.fix),
-		get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
+		get("history", h.history), get("stats", h.stats), get("stats/resque", h.stats), get("stats/redis", h.redisStats),
 		get("stats/keys", h.keys), get("stats/keys/:key", h.key), get("stats.txt", h.statsText),
 		get("events", h.events), get("openapi.json", h.openapi), get("metrics", h.metrics), get("healthz", h.health),
 		get("trash", h.trashed), get("ops/:id.json", h.operationJSON), get("ops/:id", h.operation), post("ops/:id/cancel", RightBulk, h.cancelOperation),

@@ -30,6 +30,7 @@ func TestScreenshots(t *testing.T) {
 	s := open(t, web.Config{Title: "Shop", Refresh: -1})
 	s.fill()
 	s.removed()
+	s.fillHistory()
 	web.Measured(s.dashboard, time.Now(), rand.New(rand.NewPCG(3, 4)))
 	base := s.listen()
 	tab := browsertest.Start(t)
@@ -50,6 +51,7 @@ func TestScreenshots(t *testing.T) {
 			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",
 			"stats-key": "/stats/keys/queue:exports", "missing": "/nothing",
+			"history": "/history", "history-long": "/history?window=180d", "history-hour": "/history?window=1h",
 		} {
 			s.do("INCRBY", "resque:stat:processed", 20) // jobs are still being processed
 			tab.Prefer(look.theme, false)
