@@ -184,7 +184,7 @@ func (e *Env) releaseUnheld(ctx context.Context, l *resque.Locks, yes, asJSON bo
 	if err := e.confirm(yes, "release all locks that no job has"); err != nil {
 		return err
 	}
-	released, err := l.ReleaseUnheld(ctx)
+	released, err := l.ReleaseUnheld(ctx, resque.LockListOptions{})
 	for _, lock := range released {
 		e.printChange(asJSON, map[string]any{"key": lock.Key, "released": true}, "released "+printable(lock.Key))
 	}

@@ -20,6 +20,9 @@ type Locks struct{ client *Client }
 // class and all arguments.
 func (c *Client) Locks() *Locks { return &Locks{c} }
 
+// Known reports whether the client knows classes whose jobs have locks.
+func (l *Locks) Known() bool { return l.client.locks().known() }
+
 // Lock is a lock of a job.
 type Lock struct {
 	Key    string // without the namespace
@@ -134,9 +137,10 @@ func (l *Locks) Release(ctx context.Context, keys ...string) (released int64, er
 }
 
 // ReleaseUnheld frees the locks that no job has, and returns them. To be sure, it looks
-// twice at all jobs. Locks of which it is not known which job has them stay.
-func (l *Locks) ReleaseUnheld(ctx context.Context) (released []Lock, err error) {
-	list, err := l.List(ctx, LockListOptions{})
+// twice at all jobs. Locks of which it is not known which job has them stay: all, if how
+// allows fewer jobs than there are.
+func (l *Locks) ReleaseUnheld(ctx context.Context, how LockListOptions) (released []Lock, err error) {
+	list, err := l.List(ctx, how)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +156,7 @@ func (l *Locks) ReleaseUnheld(ctx context.Context) (released []Lock, err error) 
 	if err != nil {
 		return nil, wrapped(err)
 	}
-	if list, err = l.List(ctx, LockListOptions{}); err != nil {
+	if list, err = l.List(ctx, how); err != nil {
 		return nil, err
 	}
 	still := map[string]bool{}

@@ -40,7 +40,7 @@ var actions = []string{ //nolint:gochecknoglobals // a table
 	"/queues/exports/jobs/remove", "/queues/exports/jobs/move", "/queues/exports/jobs/matching", "/workers/pause", "/workers/resume", "/workers/prune",
 	"/workers/host:1:x/prune", "/workers/host:1:x/stop", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
 	"/failed/requeue/0", "/failed/remove/0", "/failed/exports_failed/clear", "/failed/exports_failed/requeue/all",
-	"/schedule", "/schedule/requeue", "/schedule/requeue_with_params", "/schedule/enable", "/schedule/disable",
+	"/locks/release", "/locks/0123456789abcdef/release", "/schedule", "/schedule/requeue", "/schedule/requeue_with_params", "/schedule/enable", "/schedule/disable",
 	"/delayed/queue_now", "/delayed/cancel_now", "/delayed/queue_now/all", "/delayed/clear",
 	"/delayed/queue_now/4102444800:0-0123456789abcdef", "/delayed/cancel_now/4102444800:0-0123456789abcdef",
 	"/retry/queue_now", "/retry/cancel_now", "/retry/give_up", "/retry/queue_now/all", "/retry/clear", "/retry/give_up/all",

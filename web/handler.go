@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -29,6 +30,7 @@ type Dashboard struct {
 	removals    removals
 	checkups    checkups
 	failing     failing
+	locked      atomic.Bool // there were locks when they were last looked for
 	logins      *logins
 	hub         *hub
 	sampleEvery time.Duration

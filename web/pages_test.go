@@ -27,7 +27,7 @@ var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/failed", "/failed?page=3", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
 	"/failed/requeue/3", "/failed/remove/3", "/stats", "/stats/resque", "/stats/redis", "/stats/keys",
 	"/schedule", "/schedule?q=report", "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
-	"/delayed/search?search=charge", "/delayed/search", "/retry", "/retry?class=ChargeCard", "/retry?q=nothing+like+that", "/retry/4102444800", "/batches", "/batches/" + nightlyBatch, "/limits", "/doctor",
+	"/delayed/search?search=charge", "/delayed/search", "/retry", "/retry?class=ChargeCard", "/retry?q=nothing+like+that", "/retry/4102444800", "/batches", "/batches/" + nightlyBatch, "/limits", "/locks", "/doctor",
 	"/statuses", "/statuses/" + runningStatus, "/statuses/" + runningStatus + ".js",
 	"/history", "/history?window=180d&sort=p95",
 	"/trash", "/stats/keys/queue:exports", "/stats/keys/workers", "/stats/keys/stat:processed", "/stats/keys/workers:heartbeat",

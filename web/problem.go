@@ -40,6 +40,7 @@ const (
 	problemNoSchedule  problemCode = "no-such-schedule"
 	problemNoBatch     problemCode = "no-such-batch"
 	problemNoStatus    problemCode = "no-such-status"
+	problemNoLock      problemCode = "no-such-lock"
 	problemBusy        problemCode = "operation-running"
 	problemNoOperation problemCode = "no-such-operation"
 	problemNoStream    problemCode = "no-stream"
@@ -101,6 +102,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusNotFound, english("This schedule does not exist"), english("It was deleted, or the scheduler whose program has it is not running.")}
 	case problemNoBatch:
 		return description{http.StatusNotFound, english("This batch does not exist"), english("It has expired, or the address is mistyped.")}
+	case problemNoLock:
+		return description{http.StatusNotFound, english("This lock does not exist"), english("It was released or has expired.")}
 	case problemNoStatus:
 		return description{http.StatusNotFound, english("This status does not exist"), english("It has expired or was removed, or the address is mistyped.")}
 	case problemBusy:

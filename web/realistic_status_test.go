@@ -70,3 +70,13 @@ func (s *site) fillLimits() {
 		s.do("RPUSH", "resque:goresque:parked:c:CatalogImport:acme", fmt.Sprint(i))
 	}
 }
+
+// fillLocks adds locks of a queued job, of a running one, and of none.
+func (s *site) fillLocks() {
+	s.t.Helper()
+	s.do("RPUSH", "resque:queue:images", `{"class":"ResizeImage","args":["lobby.jpg",1200]}`)
+	s.do("SET", `resque:lock:ResizeImage-["lobby.jpg", 1200]`, "1768484097", "EX", 3600)
+	s.do("SET", `resque:lock:ResizeImage-["gone.jpg", 800]`, "1768484097", "EX", 1200)
+	s.do("SET", "resque:loners:queue:closed:job:5d41402abc4b2a76b9719d911017c592", "1")
+	s.do("RPUSH", "resque:lock:Odd:1", "x")
+}

@@ -22,6 +22,7 @@ func (s *site) fill() {
 	s.fillBatches()
 	s.fillStatuses()
 	s.fillLimits()
+	s.fillLocks()
 	s.do("SET", "resque:stat:processed", 1_283_402)
 	s.do("SET", "resque:stat:failed", 2_917)
 	s.do("SET", "resque:pause:queue:reports", 1)

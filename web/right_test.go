@@ -18,11 +18,11 @@ func takes(path string) web.Right {
 	switch {
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		return web.RightPause
-	case strings.HasSuffix(path, "/prune"), strings.HasSuffix(path, "/stop"):
+	case strings.HasSuffix(path, "/prune"), strings.HasSuffix(path, "/stop"), strings.HasSuffix(path, "/kill"):
 		return web.RightWorkers
 	case strings.HasSuffix(path, "/move"):
 		return web.RightEdit
-	case strings.HasSuffix(path, "/clear"), strings.HasSuffix(path, "/clear_retried"), strings.HasSuffix(path, "/all"),
+	case strings.HasSuffix(path, "/clear"), strings.HasSuffix(path, "/clear_retried"), strings.HasSuffix(path, "/all"), strings.HasSuffix(path, "/fix"), strings.HasSuffix(path, "/release"), strings.Contains(path, "statuses/clear"),
 		strings.HasSuffix(path, "/cancel"), strings.Contains(path, "queues/") && strings.HasSuffix(path, "/remove") && !strings.HasSuffix(path, "/jobs/remove"), strings.HasSuffix(path, "/matching"):
 		return web.RightBulk
 	case strings.Contains(path, "/retry/") && strings.HasSuffix(path, "/remove") && !strings.Contains(path, "/jobs/"):

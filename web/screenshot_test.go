@@ -46,7 +46,7 @@ func TestScreenshots(t *testing.T) {
 			"retry": "/retry", "retry-filter": "/retry?class=ChargeCard", "retry-none": "/retry?q=nothing+like+that",
 			"delayed-none": "/delayed?q=nothing+like+that", "search": "/delayed/search?search=charge",
 			"doctor": "/doctor", "batches": "/batches", "batch": "/batches/" + nightlyBatch,
-			"statuses": "/statuses", "status": "/statuses/" + runningStatus, "limits": "/limits",
+			"statuses": "/statuses", "status": "/statuses/" + runningStatus, "limits": "/limits", "locks": "/locks",
 			"trash": "/trash", "queue-filter": "/queues/mailers?dir=desc&class=InvoiceMailJob", "gone": "/failures/0-0123456789abcdef",
 			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",

@@ -102,6 +102,7 @@ type summary struct {
 	Batches                    bool          // there are batches
 	Statuses                   bool          // jobs have statuses
 	Limits                     bool          // queues have limits
+	Locks                      bool          // there may be locks
 	Overdue                    time.Duration // how long the first delayed job has been due
 }
 
@@ -109,7 +110,7 @@ type summary struct {
 func (s *summary) IsLate() bool { return s.Overdue > overdueNote }
 
 func (h *Dashboard) summarize(snap resque.Snapshot, served map[string]int) *summary {
-	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Batches: snap.Batches, Statuses: snap.Statuses, Limits: slices.ContainsFunc(snap.Queues, isLimited), Overdue: snap.Late()}
+	s := &summary{Processed: snap.Processed, Paused: snap.Paused, RoundTrip: snap.RoundTrip, PerSecond: h.rates.now(), Delayed: snap.Delayed > 0, Schedules: snap.Schedules, Batches: snap.Batches, Statuses: snap.Statuses, Limits: slices.ContainsFunc(snap.Queues, isLimited), Locks: h.locked.Load() || h.client.Locks().Known(), Overdue: snap.Late()}
 	for _, err := range snap.Damage {
 		s.Damage = append(s.Damage, err.Error())
 	}

@@ -100,6 +100,8 @@ func TestRoundTrips(t *testing.T) {
 			switch {
 			case path == "/limits":
 				most = 8 // the limits of queues, their state, two parts of the keys, held limits, their holders
+			case path == "/locks":
+				most = 60 // parts of the keys, the locks, delayed jobs, each queue, workers
 			case path == "/doctor":
 				most = 300 // it reads all keys
 			case strings.HasPrefix(path, "/statuses"):

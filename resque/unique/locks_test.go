@@ -96,7 +96,7 @@ func TestLocksAreListedWithTheirHolders(t *testing.T) {
 				assert.NotEqual(t, resque.LockNoJob, state, "%s: not all jobs were looked at", key)
 			}
 
-			released, err := client.Locks().ReleaseUnheld(ctx)
+			released, err := client.Locks().ReleaseUnheld(ctx, resque.LockListOptions{})
 			require.NoError(t, err)
 			assert.Len(t, released, 4)
 			for key, state := range want {
@@ -129,7 +129,7 @@ func TestLocksWithOtherKeysStay(t *testing.T) {
 			"lock:Custom-by id": resque.LockUnknown, "lock:Custom-[9]": resque.LockUnknown,
 			"loners:queue:work:job:0123": resque.LockUnknown, "loners:queue:empty:job:0123": resque.LockNoJob,
 		}, got)
-		released, err := client.Locks().ReleaseUnheld(ctx)
+		released, err := client.Locks().ReleaseUnheld(ctx, resque.LockListOptions{})
 		require.NoError(t, err)
 		assert.Len(t, released, 1)
 
