@@ -44,6 +44,10 @@ func (c *Client) EnqueueDelayed(ctx context.Context, job Job) (int64, error) {
 // queued. Use it to perform a job once after a series of events. It calls the hooks of
 // [Client.Enqueue] once; if one vetoes the job, nothing changes and it returns 0.
 //
+// It refuses jobs of a class with a policy that takes part in each push: a unique.Policy keeps
+// the first copy, whose lock belongs to it, and status.Define gives each job an id of its own,
+// so no two are copies of each other.
+//
 // Ruby: Resque.delay_or_enqueue_at.
 func (c *Client) DelayOrEnqueueAt(ctx context.Context, t time.Time, job Job) (int64, error) {
 	return c.delayOrEnqueue(ctx, job.At(t))
@@ -69,8 +73,8 @@ func (c *Client) delayOrEnqueue(ctx context.Context, job Job) (copies int64, err
 		if err := job.validate(); err != nil {
 			return Receipt{}, err
 		}
-		if job.hooks.pushing() != nil {
-			return Receipt{}, fmt.Errorf("resque: delaying %s: a job of a class with a policy that takes part in pushes cannot be delayed again: remove it and enqueue it with At", job.Class)
+		if policies := job.hooks.pushing(); policies != nil {
+			return Receipt{}, fmt.Errorf("resque: delaying %s: a job of a class with %s cannot be delayed again: remove the delayed one and enqueue another with At", job.Class, policies.Pushing())
 		}
 		at, err := c.dueTime(ctx, job, &time.Time{})
 		if err != nil {

@@ -181,6 +181,7 @@ func TestOutcomes(t *testing.T) {
 		{alive, nil, resque.ResultSucceeded, nil},
 		{cancelled(nil), nil, resque.ResultSucceeded, nil}, // the handler returned without an error
 		{alive, oh, resque.ResultFailed, oh},
+		{alive, interruption{}, resque.ResultCancelled, interruption{}},
 		{alive, context.Canceled, resque.ResultFailed, context.Canceled}, // of something that the job called
 		{alive, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
 		{alive, resque.ErrDontPerform, resque.ResultDropped, resque.ErrDontPerform},
@@ -200,6 +201,12 @@ func TestOutcomes(t *testing.T) {
 	assert.Equal(t, resque.ResultFailed, got)
 	require.ErrorContains(t, reason, "nil pointer")
 }
+
+// interruption is the error of a job that goes on later.
+type interruption struct{}
+
+func (interruption) Error() string     { return "interrupted" }
+func (interruption) Interrupted() bool { return true }
 
 func TestExceptionName(t *testing.T) {
 	t.Parallel()

@@ -20,8 +20,9 @@ const (
 	// ResultSnoozed means that the handler returned [Snooze]: the job is performed again.
 	ResultSnoozed Result = "snoozed"
 	// ResultCancelled means that the job ended because its worker or the caller of an
-	// inline client cancelled it. A worker that stops puts the job back or records it
-	// as a failure: see worker.Config.OnShutdown.
+	// inline client cancelled it, or that it stopped before its end because its worker
+	// stops, as jobs of package resume and of Rails' Continuable do. A worker that stops
+	// puts the job back or records it as a failure: see worker.Config.OnShutdown.
 	ResultCancelled Result = "cancelled"
 )
 
@@ -48,11 +49,17 @@ func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 		return ResultSnoozed, reason
 	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
 		return ResultFailed, reason
-	case ended || errors.Is(err, ErrTerm):
+	case ended || errors.Is(err, ErrTerm) || verdictOf(err).Return || isInterrupted(err):
 		return ResultCancelled, reason
 	default:
 		return ResultFailed, reason
 	}
+}
+
+// isInterrupted reports whether the job goes on later, where it is, because its worker stops.
+func isInterrupted(err error) bool {
+	var i interface{ Interrupted() bool }
+	return errors.As(err, &i) && i.Interrupted()
 }
 
 // ExceptionName returns the exception class that a failure with err is recorded with:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ type question struct {
 	Hidden           map[string]string
 	Fields           []field
 	Wrong            bool
+	Back             string // where the link "Cancel" leads
 }
 
 type field struct{ Name, Value string }
@@ -70,6 +72,32 @@ func (h *Dashboard) ask(q *request, a question) error {
 	if q.wantsJSON() {
 		return fail(problemConfirm, nil)
 	}
-	h.write(q, http.StatusOK, "ask", view{page: h.page(q, a.Title, ""), Content: a})
+	a.Back = h.before(q)
+	p := h.page(q, a.Title, "")
+	p.Here, p.Refresh = a.Back, 0 // GET of an action is not a page
+	h.write(q, http.StatusOK, "ask", view{page: p, Content: a})
 	return nil
+}
+
+// before returns the page from which an action was requested: the one that the form names, or
+// else the page above the path of the action.
+func (h *Dashboard) before(q *request) string {
+	if back := q.PostFormValue("back"); isLocal(back) {
+		return back
+	}
+	path, err := segments(q.URL)
+	whole := len(path)
+	for ; err == nil && len(path) > 0; path = path[:len(path)-1] {
+		found, _, _ := match(h.routes, http.MethodGet, path)
+		action, _, _ := match(h.routes, http.MethodPost, path)
+		if found == nil || action != nil && action.pattern != found.pattern || // "statuses/clear" is not an id
+			len(path) == whole && strings.Contains(found.pattern, ":") { // "failed/remove/:id" asks
+			continue
+		}
+		for i, part := range path {
+			path[i] = url.PathEscape(part)
+		}
+		return strings.Join(path, "/")
+	}
+	return "overview"
 }

@@ -124,3 +124,27 @@ func TestBrowserStatusesMove(t *testing.T) {
 	write(3, "killed")
 	tab.Do(browsertest.Visible("killed"))
 }
+
+// A question that is a page of its own leads back to where the user came from: its address
+// has no page for GET.
+func TestQuestionsLeadBack(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fillStatuses()
+	s.failures(1)
+	for path, c := range map[string]struct{ form, back string }{
+		"/statuses/" + runningStatus + "/kill": {"x=1", "../../statuses/" + runningStatus},
+		"/statuses/clear/failed":               {"x=1", "../../statuses"},
+		"/workers/prune":                       {"back=workers%3Fpage%3D2", "../workers?page=2"},
+		"/workers/pause":                       {"x=1", "../workers"},
+		"/failed/remove/0":                     {"", "../../failed"},
+	} {
+		page := s.post(path, c.form).Body.String()
+		if c.form == "" {
+			page = s.get(path).Body.String()
+		}
+		present(t, page, `<a href="`+c.back+`">Cancel</a>`, path)
+		present(t, page, `name="back" value="`+strings.TrimLeft(c.back, "./"), path)
+		present(t, page, `data-refresh="0"`, path)
+	}
+}

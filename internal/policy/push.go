@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/goresque/goresque/internal/store"
 )
@@ -22,6 +23,17 @@ type Pusher interface {
 // Pushes reports whether a policy takes part in pushes.
 func (s Set) Pushes() bool {
 	return slices.ContainsFunc(s, func(p Policy) bool { _, ok := p.(Pusher); return ok })
+}
+
+// Pushing returns the names of the policies that take part in a push, for error messages.
+func (s Set) Pushing() string {
+	var names []string
+	for _, p := range s {
+		if _, ok := p.(Pusher); ok {
+			names = append(names, p.String())
+		}
+	}
+	return strings.Join(names, " and ")
 }
 
 // Push returns what the policies write when a job is pushed.

@@ -73,6 +73,9 @@ type InterruptError struct{ at string }
 
 func (e *InterruptError) Error() string { return "Interrupted " + e.at + " (stopping)" }
 
+// Interrupted reports that the job has not failed, for [resque.ResultOf]: it returns true.
+func (e *InterruptError) Interrupted() bool { return true }
+
 // ExceptionName returns the class of this error in Ruby.
 func (e *InterruptError) ExceptionName() string { return "ActiveJob::Continuation::Interrupt" }
 

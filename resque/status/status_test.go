@@ -298,3 +298,12 @@ func TestStatusOfOtherPrograms(t *testing.T) {
 		}
 	}
 }
+
+// A job of a class that takes part in each push has no copies to delay again.
+func TestDelayAgainNamesThePolicy(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	d := status.Define[export]("Export", "exports")
+	_, err := s.Client(t).DelayOrEnqueueIn(t.Context(), time.Hour, d.Job(export{1}))
+	require.ErrorContains(t, err, "a job of a class with status.Define cannot be delayed again")
+}
