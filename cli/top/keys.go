@@ -270,26 +270,25 @@ func (m model) change(fn func(ctx context.Context) done) tea.Cmd {
 
 func (m model) help() []string {
 	lines := []string{
-		"1 to 6, Tab, arrows   another tab            up, down, PgUp, PgDn   another row",
-		"Enter                 details, or back       /                      filter the rows; Esc ends it",
-		"s                     sort the queues        g                      read again now",
-		"q                     quit                   Ctrl-Z                 suspend",
+		"1 to 6, Tab, arrows  another tab        up, down, PgUp, PgDn  another row",
+		"Enter                details            /                     filter; Esc ends it",
+		"s                    sort the queues    g                     read now",
+		"q                    quit               Ctrl-Z                suspend",
 		"",
 		"With --act:",
-		"r   retry a failed job, or run a delayed one now",
-		"x   remove a job, or a queue with its jobs",
-		"u   restore what was just removed",
-		"p   pause a queue, or let it continue",
-		"k   stop a running job of a Go worker",
-		"R, X, K   the same for all rows that the tab shows, after a question",
-		"P   pause all workers, or let them continue",
+		"r        retry a failed job, or run a delayed one now",
+		"x        remove a job, or a queue with its jobs",
+		"u        restore what was just removed",
+		"p        pause a queue, or let it continue",
+		"k        stop a running job of a Go worker",
+		"R, X, K  the same for all rows that the tab shows, after a question",
+		"P        pause all workers, or let them continue",
 		"",
-		"WAIT is how long the next job of a queue has been waiting. It is known for Rails jobs, and",
-		"for jobs whose payload has the time (StampEnqueuedAt).",
-		"When nothing changes for some time, the state is read every 15 seconds; a key reads it at once.",
+		"WAIT is how long the next job has been waiting, if its payload has the time.",
+		"If nothing changes, Redis is read every 15 seconds; a key reads it at once.",
 	}
 	if !m.act {
-		lines = append(lines, "", "This program is read-only, because it was started without --act.")
+		lines[5] = "With --act, which was not given:"
 	}
 	return lines
 }

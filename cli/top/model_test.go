@@ -310,7 +310,10 @@ func TestDetails(t *testing.T) {
 	assert.Contains(t, text(m), "Reading the next jobs")
 	assert.Contains(t, text(m.after(t, queueMsg{name: "mail"})), "The queue is empty")
 	assert.Contains(t, text(m.after(t, queueMsg{name: "mail", err: errors.New("broken")})), "broken")
-	assert.Contains(t, text(m.after(t, keys("esc", "?")...)), "Ctrl-Z")
+	help := text(m.after(t, keys("esc", "?")...))
+	assert.Contains(t, help, "Ctrl-Z")
+	assert.Contains(t, help, "With --act, which was not given:")
+	assert.Contains(t, help, "a key reads it at once.", "it fits on 80x24")
 }
 
 func TestRedisAway(t *testing.T) {

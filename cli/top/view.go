@@ -351,7 +351,7 @@ func (m model) foot() []string {
 		line = m.joined(bold(m.note.text))
 	case m.filter != "":
 		line = m.joined(bold("Filter: "), said(m.clean(m.filter)), faint(fmt.Sprintf("  %d of %d rows; Esc clears it", len(rows), len(l.rows))))
-	case m.tab != tabOverview && len(rows) > 0:
+	case m.page == nil && m.tab != tabOverview && len(rows) > 0:
 		line = m.joined(faint(fmt.Sprintf("%d of %d", m.at(rows)+1, len(rows))), faint(prefixed(", ", l.note)))
 	}
 	return []string{line, m.keys()}
