@@ -6,7 +6,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 TESTTIMEOUT ?= 20m
 
-MODULES := $(shell find . -name go.mod -not -path './tools/*' -not -path '*/node_modules/*' \
+MODULES := $(shell find . -name go.mod -not -path './tools/go.mod' -not -path '*/node_modules/*' \
 	-not -path '*/testdata/*' -not -path './tmp/*' | sed 's|/go\.mod$$||' | sort)
 TOOL    := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 
