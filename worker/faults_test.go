@@ -200,5 +200,5 @@ func queue(t *testing.T, server *redistest.Server, name string) []string {
 // eventually waits for an effect of other goroutines or processes.
 func eventually(t *testing.T, condition func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, condition, time.Minute, 5*time.Millisecond, what)
+	require.Eventually(t, condition, 3*time.Minute, 5*time.Millisecond, what) // where machines stop for seconds, a watch begins again each time
 }
