@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
 	"github.com/goresque/goresque/demo/record"
 	"github.com/goresque/goresque/internal/browsertest"
@@ -68,10 +71,35 @@ func (g *gate) cutStreams() {
 // guarded returns a fixture behind a gate.
 func guarded(t *testing.T, rows int, seconds float64) (*fixture, *gate) {
 	t.Helper()
-	f := setUp(t, rows, seconds)
+	f := setUpWith(t, webConfig{rows: rows, seconds: seconds, lost: time.Hour, lookEvery: 10 * time.Millisecond})
 	g := &gate{app: f.app}
 	f.web.Config.Handler = g
 	return f, g
+}
+
+// brake holds the worker when it reads some of the fifty parts of an export. Each time until
+// release is called. Call it after f.work. The export must not count as lost.
+func (f *fixture) brake(t *testing.T, parts ...int32) (release func()) {
+	t.Helper()
+	var read atomic.Int32
+	held, ended := make(chan struct{}), make(chan struct{})
+	hook := func(tx *gorm.DB) {
+		if tx.Statement.Table == "customers" && strings.Contains(tx.Statement.SQL.String(), "id >") && slices.Contains(parts, read.Add(1)) {
+			select {
+			case <-held:
+			case <-ended:
+			}
+		}
+	}
+	f.onQuery.Store(&hook)
+	t.Cleanup(func() { close(ended) })
+	return func() {
+		select {
+		case held <- struct{}{}:
+		case <-time.After(patience):
+			require.Fail(t, "the worker is not held")
+		}
+	}
 }
 
 // stay marks the page. stayed is false after the page has been loaded again.
@@ -84,16 +112,19 @@ func click(selector string) browsertest.Step { return browsertest.Click(selector
 func TestBrowserFollowsAnExport(t *testing.T) {
 	t.Parallel()
 	tab := browsertest.Start(t)
-	f, g := guarded(t, 1000, 3)
+	f, g := guarded(t, 1000, 1)
 	f.work(t)
+	release := f.brake(t, 5, 40)
 	tab.Do(browsertest.Viewport(800, 400), browsertest.Navigate(f.web.URL+"/exports"), browsertest.Visible("No exports yet."),
 		click(`.primary`), browsertest.Visible(wantFlash), browsertest.Becomes(row(1, record.Building)),
 		browsertest.Becomes(`document.querySelector("#flash[role=status]") !== null`), browsertest.Visible("you can leave this page"),
 		browsertest.Becomes(`getComputedStyle(document.querySelector("#export-1 .spinner")).animationName === "turn"`),
-		mark(), browsertest.Becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`),
-		browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
-		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`),
-		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
+		mark(), browsertest.Becomes(`document.querySelector("#export-1 a").focus(), scrollTo(0, 50), scrollY === 50`))
+	release()
+	tab.Do(browsertest.Becomes(`document.querySelector("#export-1 progress").value > 100`), browsertest.Visible("of 1,000 rows, about"),
+		browsertest.Becomes(`/Export 1: (25|50|75) %/.test(document.getElementById("say").textContent)`))
+	release()
+	tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready – Download CSV (83 kB)"))
 	assert.True(t, browsertest.Ask[bool](tab, stayed), "the page was loaded again")
 	assert.Equal(t, "✓ Exports · goresque demo", browsertest.Ask[string](tab, `document.title`))
 	assert.True(t, browsertest.Ask[bool](tab, `document.activeElement === document.querySelector("#export-1 a")`), "the focus moved")
@@ -131,26 +162,31 @@ func TestBrowserFollowsWhenStreamsAreCut(t *testing.T) {
 	t.Run("after they started", func(t *testing.T) {
 		t.Parallel()
 		tab := browsertest.Start(t)
-		f, g := guarded(t, 1000, 5)
+		f, g := guarded(t, 1000, 1)
 		f.work(t)
+		release := f.brake(t, 20)
 		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
 			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
 		polled := g.polls.Load()
 		g.cutStreams()
+		require.Eventually(t, func() bool { return g.resumed.Load() > 0 }, patience, time.Millisecond, "no stream had a Last-Event-ID")
+		release()
 		tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, browsertest.Ask[bool](tab, stayed))
-		assert.Positive(t, g.resumed.Load(), "no stream had a Last-Event-ID")
 		assert.Equal(t, polled, g.polls.Load())
 	})
 
 	t.Run("by a proxy that refuses them", func(t *testing.T) {
 		t.Parallel()
 		tab := browsertest.Start(t)
-		f, g := guarded(t, 1000, 4)
+		f, g := guarded(t, 1000, 1)
 		g.noStream.Store(true)
 		f.work(t)
+		release := f.brake(t, 20)
 		tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Becomes(row(1, record.Building)), mark(),
-			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
+			browsertest.Becomes(`document.querySelector("#export-1 progress").value > 50`))
+		release()
+		tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 		assert.True(t, browsertest.Ask[bool](tab, stayed))
 		assert.Positive(t, g.polls.Load(), "the page sent no long polls")
 	})
@@ -159,8 +195,9 @@ func TestBrowserFollowsWhenStreamsAreCut(t *testing.T) {
 func TestBrowserReconnectsAfterARestart(t *testing.T) {
 	t.Parallel()
 	tab := browsertest.Start(t)
-	f := setUp(t, 1000, 6)
+	f, _ := guarded(t, 1000, 1)
 	f.work(t)
+	release := f.brake(t, 20)
 	addr := net.JoinHostPort("127.0.0.1", redistest.FreePort(t))
 	first := &httptest.Server{Listener: redistest.Listen(t, addr), Config: &http.Server{Handler: f.app}} //nolint:gosec // for a test
 	first.Start()
@@ -176,7 +213,9 @@ func TestBrowserReconnectsAfterARestart(t *testing.T) {
 		second.CloseClientConnections() // the page's stream is open
 		second.Close()
 	})
-	tab.Do(click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
+	tab.Do(click(`#lost button`), browsertest.Becomes(`document.getElementById("lost").hidden`))
+	release()
+	tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Export 1 is ready"))
 	assert.True(t, browsertest.Ask[bool](tab, stayed))
 }
 
@@ -270,12 +309,15 @@ func TestBrowserModes(t *testing.T) {
 	t.Run("one export's page", func(t *testing.T) {
 		t.Parallel()
 		tab := browsertest.Start(t)
-		f, _ := guarded(t, 1000, 2)
+		f, _ := guarded(t, 1000, 1)
 		f.newExport(t)
 		f.newExport(t) // the page does not follow this one
 		tab.Do(browsertest.Navigate(f.web.URL+"/exports/1"), browsertest.Becomes(row(1, record.Queued)), mark())
 		f.work(t)
-		tab.Do(browsertest.Becomes(`document.querySelector("progress")?.value > 100`), browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
+		release := f.brake(t, 20)
+		tab.Do(browsertest.Becomes(`document.querySelector("progress")?.value > 100`))
+		release()
+		tab.Do(browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"), browsertest.Visible("SHA-256"))
 		assert.True(t, browsertest.Ask[bool](tab, stayed))
 	})
 }

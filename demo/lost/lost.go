@@ -22,7 +22,8 @@ type Sweeper struct {
 	Log   *slog.Logger
 	After time.Duration // how long an export may go without a change; 0 means 12 s
 
-	seen map[int64]sighting
+	seen  map[int64]sighting
+	swept time.Time // the last sweep
 }
 
 // sighting is the time since which an export has had the same version, by the clock
@@ -44,12 +45,22 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		err := errors.Join(s.expire(ctx), s.queueDue(ctx, time.Now()), s.findLost(ctx, time.Now()))
+		err := s.sweep(ctx, time.Now())
 		if err != nil && !quiet && ctx.Err() == nil {
 			s.Log.Warn("sweeping exports failed", "err", err)
 		}
 		quiet = err != nil // log only the first of consecutive errors
 	}
+}
+
+// sweep sweeps once. It watches the exports anew if the last sweep is too long ago: the
+// machine stood still, and the workers may not have reported either.
+func (s *Sweeper) sweep(ctx context.Context, now time.Time) error {
+	if now.Sub(s.swept) > s.After/2 {
+		s.seen = nil
+	}
+	s.swept = now
+	return errors.Join(s.expire(ctx), s.queueDue(ctx, now), s.findLost(ctx, now))
 }
 
 func (s *Sweeper) expire(ctx context.Context) error {

@@ -119,6 +119,24 @@ func TestFindLostMarksExportsWithoutAJob(t *testing.T) {
 	}
 }
 
+// A laptop that sleeps and wakes up is no reason to fail the exports in progress.
+func TestSweepWaitsAgainAfterAStandstill(t *testing.T) {
+	t.Parallel()
+	s := testSweeper(t)
+	id := s.newExport(t, record.Building)
+	now := time.Now()
+	for range 3 {
+		require.NoError(t, s.sweep(t.Context(), now))
+		require.Equal(t, record.Building, s.find(t, id).State)
+		now = now.Add(time.Hour)
+	}
+	for range 5 {
+		require.NoError(t, s.sweep(t.Context(), now))
+		now = now.Add(after / 4)
+	}
+	assert.Equal(t, record.Failed, s.find(t, id).State)
+}
+
 func TestFindLostKeepsAnExportThatChanges(t *testing.T) {
 	t.Parallel()
 	s := testSweeper(t)
