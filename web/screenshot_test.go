@@ -83,6 +83,13 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 		"dashboard-delayed":  {"/delayed", "light", 1120, 760},
 		"dashboard-schedule": {"/schedule", "light", 1120, 760},
 		"dashboard-mobile":   {"/failed?class=Exporter", "light", 390, 844},
+
+		"dashboard-statuses":        {"/statuses", "light", 1120, 860},
+		"dashboard-statuses-mobile": {"/statuses", "dark", 390, 844},
+		"dashboard-batches":         {"/batches", "dark", 1120, 700},
+		"dashboard-limits":          {"/limits", "light", 1120, 760},
+		"dashboard-retries":         {"/retry", "dark", 1120, 860},
+		"dashboard-locks":           {"/locks", "light", 1120, 760},
 	} {
 		s.do("INCRBY", "resque:stat:processed", 20)
 		tab.Prefer(p.theme, false)
