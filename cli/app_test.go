@@ -102,7 +102,7 @@ func TestErrorsOfAppMuxEndTheCommand(t *testing.T) {
 		"cli: App.Mux returned no mux": func(context.Context, *resque.Client) (*resque.Mux, error) { return nil, nil }, //nolint:nilnil // the mistake
 	} {
 		for _, args := range [][]string{{"work", "-q", "a"}, {"enqueue", "-q", "a", "A"}} {
-			got := runApp(t, cli.App{Mux: mux}, []string{"REDIS_URL=" + s.URL}, args...)
+			got := runApp(t, cli.App{Mux: mux, Redis: patientRedis()}, []string{"REDIS_URL=" + s.URL}, args...)
 			assert.Equal(t, 1, got.status, args)
 			assert.Contains(t, got.stderr, want, args)
 		}

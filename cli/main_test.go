@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,11 +32,17 @@ func knows(mux *resque.Mux) func(context.Context, *resque.Client) (*resque.Mux, 
 	return func(context.Context, *resque.Client) (*resque.Mux, error) { return mux, nil }
 }
 
+// patientRedis has longer timeouts than usual, which would end calls on a machine that stands
+// still for seconds.
+func patientRedis() resque.RedisConfig {
+	return resque.RedisConfig{DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
+}
+
 // run calls the command; each element of environ is "NAME=value".
 func run(t *testing.T, mux *resque.Mux, environ []string, args ...string) call {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status := cli.App{Mux: knows(mux)}.Run(t.Context(), args, environ, &stdout, &stderr)
+	status := cli.App{Mux: knows(mux), Redis: patientRedis()}.Run(t.Context(), args, environ, &stdout, &stderr)
 	return call{status, stdout.String(), stderr.String()}
 }
 

@@ -144,7 +144,9 @@ func TestSchedulerRunsAFile(t *testing.T) {
 	environ := []string{"REDIS_URL=" + s.URL, "RESQUE_SCHEDULE=" + file, "RAILS_ENV=production", "RESQUE_SCHEDULE_GRACE=5m"}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
-	go func() { ended <- cli.App{}.Run(ctx, []string{"scheduler"}, environ, t.Output(), t.Output()) }()
+	go func() {
+		ended <- cli.App{Redis: patientRedis()}.Run(ctx, []string{"scheduler"}, environ, t.Output(), t.Output())
+	}()
 	client := s.Client(t)
 	require.Eventually(t, func() bool {
 		n, err := client.Size(t.Context(), "q")

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		}
 	}))
 	jobs.Add(mux)
-	os.Exit(cli.Main(cli.App{Mux: knows(mux)}))
+	os.Exit(cli.Main(cli.App{Mux: knows(mux), Redis: patientRedis()}))
 }
 
 // working starts the command with a job of some duration and returns when the job

@@ -45,7 +45,7 @@ func dashboard(t *testing.T, vars []string, args ...string) (url string, out *sa
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cli.App{}.Run(ctx, append([]string{"web", "--addr", "127.0.0.1:0"}, args...), vars, out, out)
+		ended <- cli.App{Redis: patientRedis()}.Run(ctx, append([]string{"web", "--addr", "127.0.0.1:0"}, args...), vars, out, out)
 	}()
 	t.Cleanup(func() {
 		cancel()
