@@ -26,6 +26,7 @@ type webOptions struct {
 	doctorEvery                 time.Duration
 	readOnly, noAuth            bool
 	hosts, origins, redact      []string
+	instances                   []string
 	hideArgs, history           bool
 	prune                       pruneFlags
 }
@@ -64,6 +65,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	flags.StringSliceVar(&o.origins, "trusted-origin", nil, "origin of a proxy that changes the Host header, such as https://jobs.example.com; may be repeated")
 	flags.StringSliceVar(&o.redact, "redact", nil, "key of hash arguments whose values are hidden; may be repeated")
 	flags.BoolVar(&o.hideArgs, "hide-args", false, "hide all arguments")
+	flags.StringArrayVar(&o.instances, "instance", nil, "another Resque to show: NAME=URL; may be repeated (the Redis of --redis is the instance main)")
 	flags.BoolVar(&o.history, "history", false, "keep the counters of processed and failed jobs in Redis, for graphs of up to 180 days; workers with --metrics keep them too")
 	flags.StringVar(&o.lockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
 	flags.DurationVar(&o.doctorEvery, "doctor-every", 0, "make the checks of doctor so often, for the metric resque_doctor_findings; they read all keys (default: never)")
@@ -114,16 +116,58 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	if err != nil {
 		return err
 	}
-	dashboard, err := web.New(client, web.Config{
+	cfg := web.Config{
 		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
 		RedactKeys: o.redact, HideArgs: o.hideArgs, KeepHistory: o.history, SchedulerLockPrefix: o.lockPrefix, DoctorEvery: o.doctorEvery, Logger: log,
 		Prune: prune,
-	})
+	}
+	if len(o.instances) > 0 {
+		return o.serveInstances(ctx, env, listener, client, cfg)
+	}
+	dashboard, err := web.New(client, cfg)
 	if err != nil {
 		return UsageErrorf("%w", err)
 	}
 	fmt.Fprintf(env.Stdout, "The dashboard of %s is at http://%s/\n", client.Redis(), listener.Addr())
 	return serveDashboard(ctx, listener, dashboard, log)
+}
+
+// mainInstance is the name of the instance whose Redis is that of the command.
+const mainInstance = "main"
+
+// serveInstances serves the dashboards of client and of the instances that the flags name.
+func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listener, client *resque.Client, cfg web.Config) error {
+	all := []web.Instance{{Name: mainInstance, Client: client, Config: cfg}}
+	for _, flag := range o.instances {
+		name, url, ok := strings.Cut(flag, "=")
+		if !ok || name == "" || url == "" {
+			return UsageErrorf("--instance %q: want NAME=URL, such as shop=redis://shop.example.com:6379?namespace=resque", flag)
+		}
+		rdb := env.Redis()
+		rdb.URL, rdb.Namespace = url, "" // the URL may have another namespace
+		other, err := env.NewClient(rdb)
+		if err != nil {
+			return fmt.Errorf("instance %s: %w", name, err)
+		}
+		defer func() { _ = other.Close() }()
+		own := cfg
+		if own.Prune, err = o.prune.options(ctx, env, other); err != nil {
+			return err
+		}
+		all = append(all, web.Instance{Name: name, Client: other, Config: own})
+	}
+	dashboards, err := web.NewInstances(all...)
+	if err != nil {
+		return UsageErrorf("%w", err)
+	}
+	fmt.Fprintf(env.Stdout, "The dashboard of %d instances is at http://%s/\n", len(all), l.Addr())
+	return serveDashboard(ctx, l, dashboards, cfg.Logger)
+}
+
+// dashboardHandler is a dashboard, or several.
+type dashboardHandler interface {
+	http.Handler
+	Run(ctx context.Context) error
 }
 
 // auth returns the Auth that the flags describe. Without a password it generates one
@@ -140,7 +184,7 @@ func (o *webOptions) auth(env *Env) web.Auth {
 }
 
 // serveDashboard serves until ctx ends, then lets open requests finish.
-func serveDashboard(ctx context.Context, l net.Listener, dashboard *web.Dashboard, log *slog.Logger) error {
+func serveDashboard(ctx context.Context, l net.Listener, dashboard dashboardHandler, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	server := &http.Server{

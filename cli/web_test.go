@@ -175,3 +175,33 @@ func TestWebEndsStreamsWhenItStops(t *testing.T) {
 		return res.StatusCode == http.StatusOK
 	}, time.Minute, 5*time.Millisecond)
 }
+
+func TestWebShowsSeveralInstances(t *testing.T) {
+	t.Parallel()
+	server, other := redistest.Start(t), redistest.Start(t)
+	_, err := other.Conn(t).Do("SADD", "jobs:queues", "invoices")
+	require.NoError(t, err)
+	vars := []string{"REDIS_URL=" + server.URL}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	out, ended := &said{}, make(chan int, 1)
+	go func() {
+		ended <- cli.App{}.Run(ctx, []string{"web", "--addr", "127.0.0.1:0", "--no-auth", "--instance", "billing=" + other.URL + "?namespace=jobs"}, vars, out, out)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		assert.Zero(t, <-ended)
+	})
+	at := regexp.MustCompile(`of 2 instances is at (http://\S+/)`)
+	require.Eventually(t, func() bool { return at.MatchString(out.String()) }, time.Minute, 5*time.Millisecond, "%s", out)
+	url := at.FindStringSubmatch(out.String())[1]
+	status, page := visit(t, http.MethodGet, url+"billing/queues", nil)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, page, "invoices")
+	_, page = visit(t, http.MethodGet, url+"main/queues", nil)
+	assert.NotContains(t, page, "invoices")
+
+	for _, wrong := range []string{"billing", "=redis://x", "a b=" + other.URL, "main=" + other.URL} {
+		got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--no-auth", "--instance", wrong)
+		assert.Equal(t, 2, got.status, "%s: %s", wrong, got.stderr)
+	}
+}

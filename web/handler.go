@@ -33,6 +33,8 @@ type Dashboard struct {
 	locked      atomic.Bool // there were locks when they were last looked for
 	logins      *logins
 	hub         *hub
+	instances   []string // the names of all instances; nil if this is the only one
+	instance    string
 	sampleEvery time.Duration
 	budgets     budgets
 }

@@ -86,13 +86,14 @@ func (p *historyPage) fill(times []resque.ClassTimes) {
 }
 
 // drawHistory returns the graph of the counters that were kept in a window, and of the
-// present ones.
+// present ones. A rate over much less time than the others would be noise.
 func drawHistory(kept []resque.Counters, snap moment, window resque.Window) graph {
 	kept = slices.DeleteFunc(kept, func(c resque.Counters) bool { return c.At.After(snap.Now) })
+	shortest := window.Length() / 400
 	samples := make([]sample, 0, len(kept)+1)
 	for _, c := range append(kept, resque.Counters{At: snap.Now, Processed: snap.Processed, Failed: snap.Failed}) {
-		if n := len(samples); n > 0 && c.At.Sub(samples[n-1].at) < rateStep {
-			continue // the same value for a minute and for the hour that begins with it, or one just kept
+		if n := len(samples); n > 0 && c.At.Sub(samples[n-1].at) < shortest {
+			continue
 		}
 		samples = append(samples, sample{c.At, c.Processed, c.Failed})
 	}

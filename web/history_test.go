@@ -36,14 +36,16 @@ func (s *site) fillHistory() {
 		busy := int64(100 + 600*max(0, 12-abs(at.Hour()-13))/12)
 		processed, failed = processed-busy-random.Int64N(90), failed-random.Int64N(5)
 	}
+	processed, failed = 1_283_402, 2_917
 	for i := range 169 {
 		at := now.Truncate(time.Hour).Add(-time.Duration(i) * time.Hour)
 		put(at, "2006-01", "02T15")
-		processed, failed = max(0, processed-1000-random.Int64N(2500)), max(0, failed-random.Int64N(4))
+		processed, failed = processed-1000-random.Int64N(2500), max(0, failed-random.Int64N(4))
 	}
+	processed, failed = 1_283_402, 2_917
 	for i := range 181 {
 		put(now.Truncate(24*time.Hour).AddDate(0, 0, -i), "2006-01", "02")
-		processed, failed = max(0, processed-2000-random.Int64N(1000)), max(0, failed-random.Int64N(3))
+		processed, failed = processed-5000-random.Int64N(2000), max(0, failed-random.Int64N(3))
 	}
 	for class, text := range map[string]string{
 		"Exporter": "412 9 1901230 8:3 9:30 10:80 11:120 12:110 13:50 14:15 15:4", "Mailer": "9120 41 712000 4:900 5:3000 6:4000 7:1000 8:200 9:20",

@@ -24,26 +24,28 @@ var templateFiles embed.FS
 
 // page is what all pages have in common.
 type page struct {
-	Title   string // the page's title
-	Name    string // the dashboard's title
-	BackURL string
-	Extra   []Tab
-	Tab     string
-	Base    string
-	Here    string // the page's address below the mount
-	User    string
-	Write   bool // may change things
-	Theme   string
-	Refresh int    // seconds; 0 for never
-	Live    bool   // refresh when something has changed, and at intervals without a stream
-	Stream  string // the page's name in the stream of changes; empty if there is none
-	Whole   bool   // the stream reports every change of the page
-	Rows    int64  // failures or jobs on a page
-	Flash   *flash
-	Summary *summary // nil if Redis does not answer
-	Bare    bool     // only the parts that a refresh replaces
-	Only    bool     // only the content, for a dialog
-	Now     time.Time
+	Title     string // the page's title
+	Name      string // the dashboard's title
+	BackURL   string
+	Extra     []Tab
+	Tab       string
+	Base      string
+	Here      string // the page's address below the mount
+	User      string
+	Write     bool // may change things
+	Theme     string
+	Refresh   int      // seconds; 0 for never
+	Live      bool     // refresh when something has changed, and at intervals without a stream
+	Stream    string   // the page's name in the stream of changes; empty if there is none
+	Instances []string // the names of all instances; nil if there is one
+	Instance  string
+	Whole     bool  // the stream reports every change of the page
+	Rows      int64 // failures or jobs on a page
+	Flash     *flash
+	Summary   *summary // nil if Redis does not answer
+	Bare      bool     // only the parts that a refresh replaces
+	Only      bool     // only the content, for a dialog
+	Now       time.Time
 
 	Language  string // its tag
 	Languages []*language
@@ -80,7 +82,7 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
 		Language: q.language.Tag, Languages: h.languages.all,
 		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
-		Stream: h.streamOf(tab), Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
+		Stream: h.streamOf(tab), Instances: h.instances, Instance: h.instance, Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
 	p.Refresh, p.Live = h.refresh(q)
 	if q.access.Level >= Read {
