@@ -22,6 +22,7 @@ type workFlags struct {
 	onCrash, unknownClass, onShutdown, backend  choice
 	stop                                        stopFlags
 	exec                                        []string
+	remote                                      bool
 	scheduler, metrics                          truth
 
 	cmd *cobra.Command // whose flags they are
@@ -64,6 +65,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 	set.VarPF(&f.scheduler, "scheduler", "", "also move delayed jobs, as 'goresque scheduler' does").NoOptDefVal = "true"
 	set.VarPF(&f.metrics, "metrics", "", "write to Redis how long jobs take, by class, for the dashboard").NoOptDefVal = "true"
 	set.StringVar(&f.pidfile, "pidfile", "", "file to write the process id to")
+	set.BoolVar(&f.remote, "remote-control", false, "let people pause and stop the worker from the dashboard")
 	set.BoolVar(&f.background, "background", false, "run in the background")
 	f.addLogFile(cmd)
 	set.StringVar(&f.health, "health", "", "address for /healthz and /readyz, such as :8080")
@@ -87,6 +89,7 @@ func (f *workFlags) add(cmd *cobra.Command) {
 		"metrics":            {"RESQUE_METRICS"},
 		"pidfile":            {"PIDFILE"},
 		"background":         {"BACKGROUND"},
+		"remote-control":     {"RESQUE_REMOTE_CONTROL"},
 		"health":             {"RESQUE_HEALTH"},
 	} {
 		FromEnv(cmd, flag, variables...)
@@ -183,6 +186,7 @@ func (f *workFlags) config(base worker.Config) (worker.Config, error) {
 	set(&cfg.OnShutdown, flags.OnShutdown, f.given("on-shutdown"))
 	set(&cfg.FailureLists, flags.FailureLists, f.given("failure-backend"))
 	set(&cfg.Metrics, flags.Metrics, f.given("metrics"))
+	set(&cfg.RemoteControl, f.remote, f.given("remote-control"))
 
 	crash := f.given("on-crash", "crash-limit")
 	set(&cfg.OnCrash, flags.OnCrash, crash)

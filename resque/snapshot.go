@@ -102,7 +102,11 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 		snap.Failures = append(snap.Failures, FailureListSize{List: f.Name, Size: f.Size, Err: f.Err})
 	}
 	for _, w := range read.Workers {
-		snap.Workers = append(snap.Workers, registeredWorker(w, read.Now))
+		worker := registeredWorker(w, read.Now)
+		if worker.Go {
+			worker.Order = WorkerOrder(read.Orders[w.ID])
+		}
+		snap.Workers = append(snap.Workers, worker)
 	}
 	return snap, nil
 }

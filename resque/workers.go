@@ -49,6 +49,10 @@ type RegisteredWorker struct {
 	// they are not times.
 	StartedText, RunAtText string
 
+	// Order is the order that the worker follows or is about to follow, or empty if it
+	// takes none: see [Client.TellWorker]. Only [Client.Snapshot] sets it.
+	Order WorkerOrder
+
 	// Damage is the error that describes why the record of the running job cannot be
 	// read, or nil. If it is not nil, Job.Raw is the whole record.
 	Damage error

@@ -46,7 +46,7 @@ const (
 	RightRemove  Right = "remove"  // remove selected failures and jobs, and restore removed ones
 	RightBulk    Right = "bulk"    // retry, run or remove all matching failures or jobs, clear and remove queues, cancel batches
 	RightPause   Right = "pause"   // pause queues and workers
-	RightWorkers Right = "workers" // prune workers, and stop running jobs
+	RightWorkers Right = "workers" // prune workers, stop running jobs, and tell workers to pause or stop
 
 	// RightSchedule allows running and cancelling selected delayed jobs, and running,
 	// switching and deleting schedules.

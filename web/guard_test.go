@@ -38,7 +38,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 var actions = []string{ //nolint:gochecknoglobals // a table
 	"/queues/exports/remove", "/queues/exports/clear", "/queues/remove", "/queues/clear", "/queues/exports/pause", "/queues/exports/resume",
 	"/queues/exports/jobs/remove", "/queues/exports/jobs/move", "/queues/exports/jobs/matching", "/workers/pause", "/workers/resume", "/workers/prune",
-	"/workers/host:1:x/prune", "/workers/host:1:x/stop", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
+	"/workers/host:1:x/prune", "/workers/host:1:x/stop", "/workers/host:1:x/quiet", "/workers/host:1:x/resume", "/workers/host:1:x/shutdown", "/queues/exports/jobs/matching/move", "/failed/clear", "/failed/clear_retried", "/failed/requeue", "/failed/remove", "/failed/requeue/all",
 	"/failed/requeue/0", "/failed/remove/0", "/failed/exports_failed/clear", "/failed/exports_failed/requeue/all",
 	"/locks/release", "/locks/0123456789abcdef/release", "/schedule", "/schedule/requeue", "/schedule/requeue_with_params", "/schedule/enable", "/schedule/disable",
 	"/delayed/queue_now", "/delayed/cancel_now", "/delayed/queue_now/all", "/delayed/clear",

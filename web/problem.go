@@ -33,6 +33,7 @@ const (
 	problemNotPruned   problemCode = "not-pruned"
 	problemAlive       problemCode = "worker-alive"
 	problemNotRunning  problemCode = "not-running"
+	problemNoOrders    problemCode = "takes-no-orders"
 	problemDamaged     problemCode = "record-damaged"
 	problemGone        problemCode = "gone"
 	problemNoWorker    problemCode = "no-such-worker"
@@ -90,6 +91,8 @@ func (c problemCode) describe() description {
 		return description{http.StatusConflict, english("The worker is alive"), english("Its heartbeat is new, its process is connected to Redis, or it sends no heartbeats. To prune it anyway, run goresque remove --force.")}
 	case problemNotRunning:
 		return description{http.StatusConflict, english("The worker no longer performs this job"), english("The job has ended, or the worker cannot be told to stop it: only Go workers can.")}
+	case problemNoOrders:
+		return description{http.StatusConflict, english("The worker takes no orders"), english("Only Go workers that were started with --remote-control do. It may also have ended.")}
 	case problemDamaged:
 		return description{http.StatusUnprocessableEntity, english("The record is damaged"), english("It does not contain a job that can be performed. You can view it and remove it.")}
 	case problemGone:

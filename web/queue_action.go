@@ -148,10 +148,10 @@ func (h *Dashboard) removeMatching(q *request) error {
 }
 
 func (h *Dashboard) moveMatching(q *request) error {
-	filter, name, err := matchingJobs(q)
-	if err == nil {
-		err = q.may(RightEdit)
+	if err := q.may(RightEdit); err != nil {
+		return err
 	}
+	filter, name, err := matchingJobs(q)
 	if err != nil {
 		return err
 	}

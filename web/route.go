@@ -130,6 +130,7 @@ func (h *Dashboard) table() []route {
 		get("workers", h.workers), get("workers.poll", h.workers), get("workers/all", h.workers),
 		post("workers/pause", RightPause, h.pauseAll), post("workers/resume", RightPause, h.resumeAll), post("workers/prune", RightWorkers, h.pruneStale),
 		post("workers/:id/prune", RightWorkers, h.pruneOne), post("workers/:id/stop", RightWorkers, h.stopJob),
+		post("workers/:id/quiet", RightWorkers, h.quietWorker), post("workers/:id/resume", RightWorkers, h.resumeWorker), post("workers/:id/shutdown", RightWorkers, h.endWorker),
 		get("workers/:id.poll", h.worker), get("workers/:id", h.worker),
 		get("failed", h.failed), get("failures/:id.json", h.failureJSON), get("failures/:id", h.failure),
 		post("failed/clear", RightBulk, h.clearFailed), post("failed/clear_retried", RightBulk, h.clearRetried),

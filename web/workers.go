@@ -23,8 +23,9 @@ type workerRow struct {
 	Running       time.Duration
 	Long          bool // the job has been running for longer than LongAfter
 	Job           *shownJob
-	RunAtText     string    `json:"-"` // names the job of a Go worker, which can be told to stop it; else empty
-	Progress      *progress `json:",omitempty"`
+	RunAtText     string             `json:"-"` // names the job of a Go worker, which can be told to stop it; else empty
+	Progress      *progress          `json:",omitempty"`
+	Order         resque.WorkerOrder `json:",omitempty"` // what it was told; empty if it takes no orders
 	Registered    bool
 	Processed     int64
 	Failed        int64
@@ -88,7 +89,7 @@ func (h *Dashboard) rowWithJob(w resque.RegisteredWorker, now time.Time) workerR
 func (h *Dashboard) row(w resque.RegisteredWorker) workerRow {
 	r := workerRow{
 		ID: w.ID, Host: w.Host, Queues: w.Queues, Registered: w.Registered, Processed: w.Processed, Failed: w.Failed,
-		Beat: w.Heartbeat, Silent: w.Silence,
+		Beat: w.Heartbeat, Silent: w.Silence, Order: w.Order,
 	}
 	parts, _ := wire.ParseWorkerID(w.ID)
 	r.PID = parts.Number // includes the slot

@@ -87,6 +87,48 @@ func (h *Dashboard) stopJob(q *request) error {
 	return q.back("working", flash{Text: q.t("Told %s to stop its job.", id)}, map[string]any{"done": 1})
 }
 
+// quietWorker, resumeWorker and endWorker tell the process of a Go worker that takes orders
+// what to do. They never affect Ruby's workers.
+func (h *Dashboard) quietWorker(q *request) error {
+	return h.tellWorker(q, resque.OrderQuiet, question{
+		Title: q.t("Let worker %s take no more jobs?", q.params["id"]), Yes: q.t("Take no more jobs"),
+		Text: q.t("All slots of its process finish their running jobs and wait, until the worker is resumed or starts again."),
+	})
+}
+
+func (h *Dashboard) resumeWorker(q *request) error {
+	return h.tellWorker(q, resque.OrderWork, question{
+		Title: q.t("Let worker %s take jobs again?", q.params["id"]), Yes: q.t("Resume"),
+	})
+}
+
+func (h *Dashboard) endWorker(q *request) error {
+	return h.tellWorker(q, resque.OrderStop, question{
+		Title: q.t("Stop worker %s?", q.params["id"]), Yes: q.t("Stop the worker"),
+		Text: q.t("Its process takes no more jobs, finishes the running ones as it is configured, and ends, with all its slots. It starts again only if something starts it, such as systemd or Kubernetes."),
+	})
+}
+
+func (h *Dashboard) tellWorker(q *request, order resque.WorkerOrder, ask question) error {
+	if err := q.mayWrite(); err != nil {
+		return err
+	}
+	id := q.params["id"]
+	if !q.isSure() {
+		return h.ask(q, ask)
+	}
+	err := h.client.TellWorker(q.Context(), id, order)
+	if errors.Is(err, resque.ErrTakesNoOrders) {
+		err = fail(problemNoOrders, err)
+	}
+	h.report(q.Context(), q, string(order)+" worker", id, int64(count(err == nil)), err)
+	if err != nil {
+		return err
+	}
+	h.forget()
+	return q.back("workers", flash{Text: q.t("Told worker %s.", id)}, map[string]any{"done": 1})
+}
+
 func count(done bool) int {
 	if done {
 		return 1

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/web"
 )
@@ -78,4 +80,43 @@ func TestSchedulesWithKeysOfAnotherType(t *testing.T) {
 			assert.Equal(t, before, dump(t, s), key)
 		}
 	}
+}
+
+// Go workers that take orders can be paused, resumed and stopped. Others have no buttons, and
+// are not told.
+func TestWorkersAreTold(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	const id, ruby = "web-1~go:1:a", "web-1:2:a"
+	s.worker(id, ago(0), "")
+	s.worker(ruby, ago(0), "")
+	s.worker("web-1~go:3:a", ago(0), "")
+	s.do("HSET", "resque:goresque:orders", id, "work", ruby, "work")
+	order := func() string {
+		text, err := redis.String(s.do("HGET", "resque:goresque:orders", id), nil)
+		require.NoError(t, err)
+		return text
+	}
+	page := s.get("/workers").Body.String()
+	assert.Equal(t, 1, strings.Count(page, "/quiet"), "a button for one")
+	present(t, s.post("/workers/"+id+"/quiet", "").Body.String(), "finish their running jobs", "asks first")
+	assert.Equal(t, "work", order())
+	assert.Equal(t, http.StatusSeeOther, s.post("/workers/"+id+"/quiet", "sure=1").Code)
+	assert.Equal(t, "quiet", order())
+	page = s.get("/workers").Body.String()
+	present(t, page, "takes no jobs", "its state")
+	present(t, page, pathEscape(id)+"/resume", "the button")
+	assert.Equal(t, http.StatusSeeOther, s.post("/workers/"+id+"/resume", "sure=1").Code)
+	assert.Equal(t, "work", order())
+	assert.Equal(t, http.StatusSeeOther, s.post("/workers/"+id+"/shutdown", "sure=1").Code)
+	assert.Equal(t, "stop", order())
+	present(t, s.get("/workers/"+id).Body.String(), "is stopping", "its page")
+	for _, other := range []string{ruby, "web-1~go:3:a", "unknown~go:1:a"} {
+		for _, act := range []string{"quiet", "resume", "shutdown"} {
+			a := s.post("/workers/"+other+"/"+act, "sure=1", "Accept: application/json")
+			assert.Equal(t, http.StatusConflict, a.Code, "%s %s", act, other)
+			assert.Equal(t, "takes-no-orders", a.told(t)["code"])
+		}
+	}
+	assert.EqualValues(t, 2, s.do("HLEN", "resque:goresque:orders"))
 }

@@ -162,6 +162,12 @@ type Config struct {
 	// Ruby: GRACEFUL_TERM.
 	GracefulTerm bool
 
+	// RemoteControl lets people with a client of the same Redis, such as the users of the
+	// dashboard with the right for workers, tell this worker to take no more jobs, to
+	// take jobs again, and to stop: see [resque.Client.TellWorker]. The worker then
+	// holds two more connections.
+	RemoteControl bool
+
 	// ForkPerJob performs each job in a child process: this program, started
 	// again, which must call [ServeChild]. It needs a Unix system.
 	//

@@ -114,7 +114,7 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r.metrics = newMetrics(w.backend, w.cfg, resque.LogAttrs)
 	r.sweeper = newSweeper(w.client, w.backend, w.handler, w.cfg)
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
-	r.stops = &stops{run: r, began: make(chan struct{}, 1)}
+	r.stops = &stops{run: r, control: newControl(r), began: make(chan struct{}, 1)}
 	r.admissions = exchange.NewAdmissions(w.backend, r.redis, resque.LogAttrs, w.cfg.Logger)
 	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
 	return r

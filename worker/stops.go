@@ -17,7 +17,8 @@ import (
 // a worker with short jobs holds no connections for it.
 type stops struct {
 	*run
-	began chan struct{} // capacity 1; receives when a job that can be killed has begun
+	control *control      // nil without RemoteControl
+	began   chan struct{} // capacity 1; receives when a job that can be killed has begun
 }
 
 // stopPoll is how often stops looks if it is not told of changes.
@@ -36,7 +37,8 @@ func (s *stops) noteBegun(in *runningJob) {
 
 // watchOver watches until ctx ends.
 func (s *stops) watchOver(ctx context.Context) {
-	if !s.awaitJob(ctx) {
+	defer s.control.leave(ctx)
+	if s.control == nil && !s.awaitJob(ctx) {
 		return
 	}
 	var wait backoff.Backoff
@@ -52,6 +54,7 @@ func (s *stops) watchOver(ctx context.Context) {
 		wait.Sleep(ctx)
 	}
 	for ctx.Err() == nil {
+		s.control.look(ctx)
 		s.look(ctx)
 		backoff.Sleep(ctx, stopPoll)
 	}
@@ -94,7 +97,7 @@ func (s *stops) track(ctx context.Context, w *store.Watch) {
 	defer later.Wait()
 	defer cancel()
 	for {
-		if w.ArmStops(true) != nil || !s.look(ctx) {
+		if w.ArmStops(true) != nil || s.control.arm(w) != nil || !s.control.look(ctx) || !s.look(ctx) {
 			return
 		}
 		if _, err := w.Wait(ctx); err != nil {

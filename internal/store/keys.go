@@ -202,6 +202,10 @@ func (k keys) status(uuid string) string { return k.rdb.Key("status", uuid) }
 // which it was created. Ruby: Resque::Plugins::Status::Hash.set_key.
 func (k keys) statuses() string { return k.rdb.Key("_statuses") }
 
+// orders is the key of the hash of the ids of workers that take orders to their orders. Ruby
+// has no such key.
+func (k keys) orders() string { return k.rdb.Key("goresque:orders") }
+
 // kill is the key of the set of the jobs to kill. Ruby:
 // Resque::Plugins::Status::Hash.kill_key.
 func (k keys) kill() string { return k.rdb.Key("_kill") }

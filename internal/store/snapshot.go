@@ -27,8 +27,9 @@ type Snapshot struct {
 	Batches   bool      // there are batches
 	Statuses  bool      // jobs have statuses
 	Now       time.Time
-	RoundTrip time.Duration // how long the first round trip took
-	Damage    []error       // the keys of Resque that count as empty because of their type
+	RoundTrip time.Duration     // how long the first round trip took
+	Orders    map[string]string // of workers that take orders, by their ids
+	Damage    []error           // the keys of Resque that count as empty because of their type
 }
 
 // QueueState is a queue in a Snapshot.
@@ -84,6 +85,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 		[]any{"EXISTS", s.keys.batches()},
 		[]any{"HGETALL", s.keys.limits()},
 		[]any{"EXISTS", s.keys.statuses()},
+		[]any{"HGETALL", s.keys.orders()},
 	)
 	if err != nil {
 		return nil, err
@@ -129,6 +131,7 @@ func (s *Store) snapshotNames(c conn, snap *Snapshot) (failedLists []string, err
 	}
 	slices.Sort(queues)
 	slices.Sort(failedLists)
+	snap.Orders = readOrders(replies[13])
 	limits, _ := redis.StringMap(replies[11], nil) // none for a key of another type
 	for _, q := range queues {
 		state := QueueState{Name: q}

@@ -43,7 +43,7 @@ type Store struct {
 type scripts struct {
 	exchange, rewrite, prune, admit    *redis.Script
 	plain                              *redis.Script // exchange without outcome.lua and limit.lua
-	status, cancel                     *redis.Script
+	status, cancel, order              *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
@@ -83,6 +83,7 @@ func New(rdb Redis) *Store {
 			admit:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+admitLua),
 			status:   redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+statusSetLua),
 			cancel:   redis.NewScript(-1, cancelLua),
+			order:    redis.NewScript(-1, orderLua),
 			register: redis.NewScript(-1, registerLua),
 			beat:     redis.NewScript(-1, beatLua),
 			release:  redis.NewScript(-1, releaseLua),
