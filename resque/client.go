@@ -198,7 +198,8 @@ func (c *Client) EnqueueTo(ctx context.Context, queue string, job Job) (Receipt,
 // EnqueueWith calls the enqueue hooks of the client and of the job's definition as
 // [Client.Enqueue] does, but calls push with the payload instead of writing it to Redis,
 // also if the client is inline. Packages that write jobs with their own scripts, such as
-// resque/scheduler, use it.
+// resque/scheduler, use it. Policies of the class take no part: push must write what
+// [Client.PushEffects] returns.
 func (c *Client) EnqueueWith(ctx context.Context, job Job, push func(ctx context.Context, queue string, payload []byte) error) (Receipt, error) {
 	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
 		if err := job.validate(); err != nil {
@@ -223,9 +224,16 @@ func (c *Client) EnqueueWith(ctx context.Context, job Job, push func(ctx context
 // if the client is inline. due is the zero time unless the job is to be delayed; a time that
 // [Job.In] has set counts from now. The receipt's state is [Stored]. AfterEnqueue hooks are
 // not called, because the job is not enqueued yet. Package resque/outbox uses it.
+//
+// A lock of the job's class, see package unique, is taken when the job is enqueued. So a job
+// of such a class is refused unless the client knows the class by [Client.WithJobs]. The
+// program that enqueues it must call [Client.WithPolicies].
 func (c *Client) StoreWith(ctx context.Context, job Job, put func(ctx context.Context, queue string, payload []byte, due time.Time) error) (Receipt, error) {
 	return c.enqueueBy(ctx, job, func(ctx context.Context, job Job) (Receipt, error) {
 		payload, due, err := c.payloadToStore(job)
+		if err == nil {
+			err = c.checkLocks(job)
+		}
 		if err == nil {
 			err = put(ctx, job.Queue, payload, due)
 		}

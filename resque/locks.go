@@ -156,3 +156,51 @@ func (c *Client) HeldLocks(ctx context.Context, job Job) ([]HeldLock, error) {
 	}
 	return held, nil
 }
+
+// WithPolicies returns job with the policies that its class has among the jobs of WithJobs,
+// but without the hooks of the class. A program that enqueues payloads which were made
+// earlier, such as the relay of package outbox, calls it, so that the jobs take their locks.
+func (c *Client) WithPolicies(job Job) Job {
+	if c.jobs == nil || job.hooks.pushing() != nil {
+		return job
+	}
+	payload, err := c.appendPayload(nil, job)
+	if err != nil {
+		return job // enqueueing it returns the error
+	}
+	given, err := ParsePayload(job.Queue, payload)
+	if err == nil {
+		given, err = Unwrap(c.jobs, given)
+	}
+	if err != nil {
+		return job
+	}
+	route := routeOf(c.jobs, given.Class)
+	if !route.policies.Pushes() {
+		return job
+	}
+	job.hooks = &clientHooks{class: route.Class, policies: route.policies}
+	if route.hooks != nil {
+		job.hooks.wrapper = route.hooks.wrapper
+	}
+	return job
+}
+
+// checkLocks returns an error for a job whose class has locks that are not taken when the
+// stored job is enqueued.
+func (c *Client) checkLocks(job Job) error {
+	policies := job.hooks.pushing()
+	if !policies.Locking() {
+		return nil
+	}
+	if PoliciesOf(c.jobs, job.hooks.class).Locking() {
+		return nil
+	}
+	return fmt.Errorf("resque: storing %s: the lock of its unique.Policy is taken when the job is enqueued: store it with a client of WithJobs(mux) that knows the class, such as that of an outbox.Writer, and give the relay such a client", job.Class)
+}
+
+// PushEffects returns what the policies of a job's class write when payload is pushed. It is
+// for packages of this module that push with their own scripts, inside EnqueueWith.
+func (c *Client) PushEffects(job Job, payload []byte) ([]store.Effect, error) {
+	return c.pushEffects(job, payload)
+}

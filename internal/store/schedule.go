@@ -194,6 +194,7 @@ type Firing struct {
 	Time    time.Time // the scheduled time
 	Queue   string    // empty to use up the time without a job
 	Payload []byte
+	Effects []Effect // what policies write in the same step; see Pushing
 }
 
 // Fired is what became of a Firing.
@@ -206,7 +207,8 @@ const (
 	FiredOff    Fired = 3 // the entry is switched off
 	FiredBefore Fired = 4 // it has fired for this time, or a later one
 	FiredNoSlot Fired = 5 // the entry has no slot; see InitSlots
-	FiredError  Fired = 6 // the job cannot be queued
+	FiredHeld   Fired = 6 // another job holds its lock, so it uses up the time
+	FiredError  Fired = 7 // the job cannot be queued
 )
 
 // Fire fires entries, if m is the master, and returns what became of each. An entry fires
@@ -220,7 +222,12 @@ func (s *Store) Fire(ctx context.Context, m Master, at string, firings []Firing)
 	}
 	for _, f := range firings {
 		c.keys = append(c.keys, s.keys.queue(f.Queue))
-		c.args = append(c.args, f.Name, formatSlot(f.Time), f.Queue, f.Payload)
+		c.args = append(c.args, f.Name, formatSlot(f.Time), f.Queue, f.Payload, len(f.Effects))
+		for _, e := range f.Effects {
+			c.keys = append(c.keys, e.key)
+			c.args = append(c.args, e.command, len(e.args))
+			c.args = append(c.args, e.args...)
+		}
 	}
 	err = s.asMaster(ctx, s.scripts.fire, c, func(reply any) error {
 		results, err := redis.Values(reply, nil)

@@ -118,7 +118,7 @@ func New(rdb Redis) *Store {
 			due:           redis.NewScript(-1, dueLua),
 			move:          redis.NewScript(-1, moveLua),
 
-			fire:            redis.NewScript(-1, fireLua),
+			fire:            redis.NewScript(-1, lockLua+fireLua),
 			scheduleChanges: redis.NewScript(-1, scheduleChangesLua),
 			schedulePublish: redis.NewScript(-1, schedulePublishLua),
 			scheduleSet:     redis.NewScript(-1, scheduleSetLua),

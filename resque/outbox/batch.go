@@ -19,6 +19,7 @@ type batch struct {
 	rows    []row
 	left    []row // those that were not pushed
 	refused []row // those in left that can never be pushed
+	equal   []row // those that were not pushed because equal jobs are there
 }
 
 func newBatch(rows []row) *batch {
@@ -44,6 +45,11 @@ func (b *batch) push(ctx context.Context, client *resque.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	receipts, err := client.EnqueueAll(ctx, jobs)
+	for i, r := range valid {
+		if receipts[i].State == resque.Duplicate {
+			b.equal = append(b.equal, r)
+		}
+	}
 	if err == nil {
 		return nil
 	}
@@ -52,7 +58,7 @@ func (b *batch) push(ctx context.Context, client *resque.Client) error {
 	few := errors.Is(err, resque.ErrNotReplicated)
 	for i, r := range valid {
 		switch {
-		case receipts[i].Enqueued() && !few:
+		case receipts[i].Enqueued() && !few, receipts[i].State == resque.Duplicate:
 		case wrong && i >= bulk.From && i < bulk.To && (r.due.Valid || slices.Contains(bulk.Queues, r.queue)):
 			b.refuse(r, bulk.Err)
 		default:
@@ -91,5 +97,5 @@ func (r *row) job(ctx context.Context, client *resque.Client) (resque.Job, error
 		job = job.At(time.Unix(r.due.Int64, 0))
 	}
 	_, err = client.StoreWith(ctx, job, func(context.Context, string, []byte, time.Time) error { return nil })
-	return job, err
+	return client.WithPolicies(job), err
 }

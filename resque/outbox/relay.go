@@ -215,6 +215,9 @@ func (r *run) relay(ctx context.Context) (redis, err error) {
 		return redis, err //nolint:wrapcheck // turn logs it
 	}
 	r.at("committed")
+	for _, equal := range b.equal {
+		r.log.Info("job in the outbox not enqueued, because an equal job is there", "id", equal.id, "queue", equal.queue)
+	}
 	for _, refused := range b.refused {
 		r.log.Error("job in the outbox cannot be enqueued", "id", refused.id, "queue", refused.queue, "err", refused.err.String)
 	}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/goresque/goresque/internal/store"
@@ -48,7 +49,8 @@ type item struct {
 	hooked  bool // the payload is made each time, because a hook may change it
 	queue   string
 	payload []byte
-	err     error // why it does not run
+	effects []store.Effect // what the policies of its class write in the same step
+	err     error          // why it does not run
 
 	slot  time.Time // the last time at which it fired
 	next  time.Time
@@ -107,7 +109,7 @@ func (r *recurring) fireDue(ctx context.Context, t turn) error {
 		default:
 			heap.Remove(&r.due, it.index) // until it is known what became of it
 			batch = append(batch, it)
-			firings = append(firings, store.Firing{Name: it.entry.Name, Time: at, Queue: it.queue, Payload: it.payload})
+			firings = append(firings, store.Firing{Name: it.entry.Name, Time: at, Queue: it.queue, Payload: it.payload, Effects: it.effects})
 		}
 	}
 	return r.fire(ctx, t, batch, firings)
@@ -145,16 +147,27 @@ func (r *recurring) fireHooked(ctx context.Context, t turn, it *item, at time.Ti
 	var fired []store.Fired
 	var failed error
 	push := func(ctx context.Context, queue string, payload []byte) error {
-		fired, failed = r.store.Fire(ctx, t.master, r.stamp(t), []store.Firing{{Name: it.entry.Name, Time: at, Queue: queue, Payload: payload}})
+		f := store.Firing{Name: it.entry.Name, Time: at, Queue: queue, Payload: payload}
+		if queue != "" {
+			var err error
+			if f.Effects, err = r.client.PushEffects(it.entry.Job.To(queue), payload); err != nil {
+				return err //nolint:wrapcheck // it names the class
+			}
+		}
+		if fired, failed = r.store.Fire(ctx, t.master, r.stamp(t), []store.Firing{f}); failed == nil && fired[0] == store.FiredHeld {
+			return errHeld // no AfterEnqueue hook is called
+		}
 		return failed
 	}
 	receipt, err := r.client.EnqueueWith(ctx, it.entry.Job, push)
 	if failed != nil {
 		return failed
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errHeld): // note logs it
+	case err != nil:
 		r.cfg.Logger.Error("a hook of a recurring job failed", "schedule", it.entry.Name, "class", it.entry.Job.Class, "err", err)
-	} else if fired == nil {
+	case fired == nil:
 		r.cfg.Logger.Info("recurring job was not queued", "schedule", it.entry.Name, "class", it.entry.Job.Class, "state", receipt.State)
 	}
 	if fired == nil {
@@ -167,14 +180,19 @@ func (r *recurring) fireHooked(ctx context.Context, t turn, it *item, at time.Ti
 	return nil
 }
 
+// errHeld means that another job holds the lock of a recurring job.
+var errHeld = errors.New("an equal job is there")
+
 // note plans the next time of an entry that is not in the heap.
 func (r *recurring) note(it *item, at time.Time, fired store.Fired) {
 	job := []any{"schedule", it.entry.Name, "class", it.entry.Job.Class, "scheduled", at}
 	switch fired {
 	case store.FiredJob:
 		r.cfg.Logger.Info("recurring job queued", append(job, "queue", it.queue)...)
+	case store.FiredHeld:
+		r.cfg.Logger.Info("recurring job not queued, because an equal job is there", append(job, "queue", it.queue)...)
 	case store.FiredError:
-		r.cfg.Logger.Error("recurring job cannot be queued: the key of its queue is not a list", append(job, "queue", it.queue)...)
+		r.cfg.Logger.Error("recurring job cannot be queued: the key of its queue or of its lock has another type", append(job, "queue", it.queue)...)
 	case store.FiredNoSlot: // it was removed, or Redis lost its data
 		r.loaded = false
 		return

@@ -171,9 +171,10 @@ func (r *recurring) prepare(ctx context.Context, it *item) (err error) {
 	if it.hooked {
 		return nil
 	}
-	_, err = r.client.EnqueueWith(ctx, it.entry.Job, func(_ context.Context, _ string, payload []byte) error {
+	_, err = r.client.EnqueueWith(ctx, it.entry.Job, func(_ context.Context, _ string, payload []byte) (err error) {
 		it.payload = payload
-		return nil
+		it.effects, err = r.client.PushEffects(it.entry.Job, payload)
+		return err //nolint:wrapcheck // it names the class
 	})
 	return err
 }
