@@ -10,15 +10,17 @@
 
 local cursor, pattern = ARGV[1], ARGV[2]
 local some, searches, beginning = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local out, bytes = {cursor}, 0
+local out, bytes, count = {cursor}, 0, 10
 repeat
-  local part = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', 10)
+  local part, before = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', count), bytes
   cursor = part[1]
   for _, name in ipairs(part[2]) do
     bytes = bytes + #name
     out[#out + 1] = #name <= beginning and name or {name:sub(1, beginning), #name, ''}
   end
-  searches = searches - 1
+  searches = searches - count / 10
+  -- As long as the names are short, more of them are read at once.
+  count = bytes - before <= 200 * count and math.min(2 * count, 80) or 10
 until cursor == '0' or #out > some or searches <= 0 or bytes > 4194304
 out[1] = cursor
 return out

@@ -96,13 +96,11 @@ func (c *checkup) damagedDelayed(ctx context.Context) error {
 		damaged = append(damaged, fmt.Sprintf("due %s: %v", job.Due.Format(time.RFC3339), job.Damage))
 		unreadable = unreadable || job.Class == ""
 	}
-	if len(damaged) > 0 {
-		c.add(Finding{
-			Code: "D06", Severity: Problem, Title: "Delayed jobs that cannot be performed", Count: int64(len(damaged)), Evidence: damaged,
-			Cost: "Ruby's scheduler ends when it reads one that is not JSON, and loses one that has no queue. goresque's records them as failed when they are due.",
-			Fix:  "goresque doctor --fix records those without a class as failed now. Look at the others with goresque delayed list, and remove them with goresque delayed remove.", Fixable: unreadable,
-		})
-	}
+	c.list(damaged, Finding{
+		Code: "D06", Severity: Problem, Title: "Delayed jobs that cannot be performed",
+		Cost: "Ruby's scheduler ends when it reads one that is not JSON, and loses one that has no queue. goresque's records them as failed when they are due.",
+		Fix:  "goresque doctor --fix records those without a class as failed now. Look at the others with goresque delayed list, and remove them with goresque delayed remove.", Fixable: unreadable,
+	})
 	return nil
 }
 

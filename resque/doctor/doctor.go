@@ -139,6 +139,14 @@ func newCheckup(ctx context.Context, client *resque.Client, opts Options) (*chec
 	return c, nil
 }
 
+// list adds a finding with a line of evidence for each thing, unless there is none.
+func (c *checkup) list(things []string, f Finding) {
+	if len(things) > 0 {
+		f.Count, f.Evidence = int64(len(things)), things
+		c.add(f)
+	}
+}
+
 func (c *checkup) add(f Finding) {
 	if len(f.Evidence) > evidence {
 		f.Evidence = f.Evidence[:evidence]

@@ -45,13 +45,11 @@ func (c *checkup) failures(ctx context.Context) error {
 			break
 		}
 	}
-	if len(damaged) > 0 {
-		c.add(Finding{
-			Code: "F02", Severity: Problem, Title: "Failures that Ruby's dashboard cannot show", Count: int64(len(damaged)), Evidence: damaged,
-			Cost: "resque-web answers its page of failures with an error. goresque's dashboard shows them.",
-			Fix:  "Look at them with goresque failed list, and remove them.",
-		})
-	}
+	c.list(damaged, Finding{
+		Code: "F02", Severity: Problem, Title: "Failures that Ruby's dashboard cannot show",
+		Cost: "resque-web answers its page of failures with an error. goresque's dashboard shows them.",
+		Fix:  "Look at them with goresque failed list, and remove them.",
+	})
 	for class, n := range classes {
 		if read >= 20 && n*2 > read {
 			c.add(Finding{

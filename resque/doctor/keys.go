@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/internal/store"
 )
 
 // kind is what keys of a name are.
@@ -55,12 +55,15 @@ func kinds() []kind {
 	}
 }
 
+// masterLock is the end of the name of the schedulers' lock.
+const masterLock = "resque_scheduler_master_lock"
+
 // kindOf returns the kind of a key. ok is false if it is not one of Resque's.
 func kindOf(all []kind, name string) (k kind, ok bool) {
 	if strings.HasSuffix(name, "_failed") {
 		return kind{types: "list"}, true
 	}
-	if strings.HasSuffix(name, "resque_scheduler_master_lock") {
+	if strings.HasSuffix(name, masterLock) {
 		return kind{types: "string", expire: true}, true
 	}
 	for _, k := range all {
@@ -116,7 +119,7 @@ func (c *checkup) count(ctx context.Context) (done bool, err error) {
 	}
 	all := kinds()
 	for cursor := uint64(0); ; {
-		keys, next, err := c.client.ScanKeys(ctx, cursor, 1000)
+		keys, next, err := c.store.Census(ctx, cursor, 1000, wanted)
 		if err != nil {
 			return false, c.unless(err, "K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01", "G04")
 		}
@@ -136,10 +139,21 @@ func (c *checkup) count(ctx context.Context) (done bool, err error) {
 	}
 }
 
-func (n *census) count(all []kind, k resque.KeyInfo) {
+// wanted returns what count needs of a key in addition to its type.
+func wanted(name string) store.Wanted {
+	begins := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+	}
+	return store.Wanted{
+		TTL:  begins(counterPrefix, failurePrefix, lonerPrefix, "pruning_") || strings.HasSuffix(name, masterLock),
+		Size: begins("queue:", "failed", "delayed:", "goresque:trash:") || strings.HasSuffix(name, "_failed"),
+	}
+}
+
+func (n *census) count(all []kind, k store.KeyInfo) {
 	kind, known := kindOf(all, k.Name)
 	switch {
-	case k.Type == "none" || !k.HasWholeName(): // it is gone, or its name is long
+	case k.Type == "none" || k.NameSize > int64(len(k.Name)): // it is gone, or its name is long
 		return
 	case !known:
 		if !slices.ContainsFunc(n.nested, func(prefix string) bool { return strings.HasPrefix(k.Name, prefix) }) {
@@ -166,7 +180,7 @@ func (n *census) count(all []kind, k resque.KeyInfo) {
 }
 
 // suspect keeps the names of keys that are examined later.
-func (n *census) suspect(k resque.KeyInfo) {
+func (n *census) suspect(k store.KeyInfo) {
 	keep := func(names *[]string, really bool) {
 		switch {
 		case !really:
@@ -196,41 +210,31 @@ func (n *census) suspect(k resque.KeyInfo) {
 }
 
 func (c *checkup) addKeys(n census) {
-	if len(n.unlisted) > 0 {
-		c.add(Finding{
-			Code: "K02", Severity: Problem, Title: "Queues that are not in the set of queues", Count: int64(len(n.unlisted)), Evidence: n.unlisted,
-			Cost: "A worker of * does not see them, and neither do the dashboards. Their jobs wait until a worker names the queue.",
-			Fix:  "goresque doctor --fix adds them to the set.", Fixable: true,
-		})
-	}
-	if len(n.wrong) > 0 {
-		c.add(Finding{
-			Code: "K04", Severity: Problem, Title: "Keys of the wrong type", Count: int64(len(n.wrong)), Evidence: n.wrong,
-			Cost: "Commands on them fail. A queue of another type counts as empty.",
-			Fix:  "Another program uses the same names. Give it another namespace, and rename or remove the keys.",
-		})
-	}
-	if len(n.strange) > 0 {
-		c.add(Finding{
-			Code: "K05", Severity: Notice, Title: "Keys that are not Resque's", Count: int64(len(n.strange)), Evidence: n.strange,
-			Cost: "None, unless their names will be those of a queue or a plugin.",
-			Fix:  "Nothing, if your programs use this namespace on purpose.",
-		})
-	}
-	if len(n.large) > 0 {
-		c.add(Finding{
-			Code: "K06", Severity: Notice, Title: "Long lists and large jobs", Count: int64(len(n.large)), Evidence: n.large,
-			Cost: "They need memory. Jobs of several MB hold Redis up for as long as it copies them.",
-			Fix:  "Add workers, remove old failures, or enqueue an id in place of the data.",
-		})
-	}
-	if len(n.forever) > 0 {
-		c.add(Finding{
-			Code: "D02", Severity: Problem, Title: "A lock that does not expire", Count: int64(len(n.forever)), Evidence: n.forever,
-			Cost: "If the process that holds it is gone, no other one takes over: no delayed job is moved, or no dead worker is pruned.",
-			Fix:  "Make sure that no process holds it, then DEL the key. Old versions of resque-scheduler write such locks.",
-		})
-	}
+	c.list(n.unlisted, Finding{
+		Code: "K02", Severity: Problem, Title: "Queues that are not in the set of queues",
+		Cost: "A worker of * does not see them, and neither do the dashboards. Their jobs wait until a worker names the queue.",
+		Fix:  "goresque doctor --fix adds them to the set.", Fixable: true,
+	})
+	c.list(n.wrong, Finding{
+		Code: "K04", Severity: Problem, Title: "Keys of the wrong type",
+		Cost: "Commands on them fail. A queue of another type counts as empty.",
+		Fix:  "Another program uses the same names. Give it another namespace, and rename or remove the keys.",
+	})
+	c.list(n.strange, Finding{
+		Code: "K05", Severity: Notice, Title: "Keys that are not Resque's",
+		Cost: "None, unless their names will be those of a queue or a plugin.",
+		Fix:  "Nothing, if your programs use this namespace on purpose.",
+	})
+	c.list(n.large, Finding{
+		Code: "K06", Severity: Notice, Title: "Long lists and large jobs",
+		Cost: "They need memory. Jobs of several MB hold Redis up for as long as it copies them.",
+		Fix:  "Add workers, remove old failures, or enqueue an id in place of the data.",
+	})
+	c.list(n.forever, Finding{
+		Code: "D02", Severity: Problem, Title: "A lock that does not expire",
+		Cost: "If the process that holds it is gone, no other one takes over: no delayed job is moved, or no dead worker is pruned.",
+		Fix:  "Make sure that no process holds it, then DEL the key. Old versions of resque-scheduler write such locks.",
+	})
 	if n.trashes >= largeList {
 		c.add(Finding{
 			Code: "G04", Severity: Notice, Title: "Many removed entries that can be restored", Count: n.trashes,

@@ -48,7 +48,7 @@ func (c *checkup) leftovers(ctx context.Context) error {
 	c.addOrphans("T03", found, Finding{
 		Severity: Problem, Title: "Locks of classes that have no jobs",
 		Cost: "No equal job can be enqueued or performed, until the lock expires. A Ruby process that dies between the lock and the push, or while it performs the job, leaves one.",
-		Fix:  "goresque doctor --fix moves them to the trash.",
+		Fix:  "goresque doctor --fix moves them to the trash. goresque locks list --no-job shows them.",
 	})
 	c.addOrphans("T04", found, Finding{
 		Severity: Problem, Title: "Marks of resque-loner for queues without jobs",

@@ -58,20 +58,16 @@ func deadPlaces(l store.HeldLimit) (dead []string) {
 }
 
 func (c *checkup) addLimits(dead, idle []string) {
-	if len(dead) > 0 {
-		c.add(Finding{
-			Code: "G01", Severity: Notice, Title: "Places of limits that no running job holds", Count: int64(len(dead)), Evidence: dead,
-			Cost: "Fewer jobs run than the limit allows, until a worker frees the places: it does so when another job gets none. A Ruby process that prunes a Go worker leaves them.",
-			Fix:  "goresque doctor --fix frees them.", Fixable: true,
-		})
-	}
-	if len(idle) > 0 {
-		c.add(Finding{
-			Code: "G03", Severity: Problem, Title: "Limits that are not applied", Count: int64(len(idle)), Evidence: idle,
-			Cost: "More jobs run than you intended. Places of a queue without a limit only need memory.",
-			Fix:  "goresque limits set QUEUE, or goresque limits clear QUEUE, which also removes places that were left.",
-		})
-	}
+	c.list(dead, Finding{
+		Code: "G01", Severity: Notice, Title: "Places of limits that no running job holds",
+		Cost: "Fewer jobs run than the limit allows, until a worker frees the places: it does so when another job gets none. A Ruby process that prunes a Go worker leaves them.",
+		Fix:  "goresque doctor --fix frees them.", Fixable: true,
+	})
+	c.list(idle, Finding{
+		Code: "G03", Severity: Problem, Title: "Limits that are not applied",
+		Cost: "More jobs run than you intended. Places of a queue without a limit only need memory.",
+		Fix:  "goresque limits set QUEUE, or goresque limits clear QUEUE, which also removes places that were left.",
+	})
 }
 
 // batches looks for batches that cannot complete.
@@ -100,13 +96,11 @@ func (c *checkup) batches(ctx context.Context) error {
 		}
 		shown = append(shown, lost...)
 	}
-	if len(shown) > 0 {
-		c.add(Finding{
-			Code: "G02", Severity: Problem, Title: "Batches that cannot complete", Count: int64(len(shown)), Evidence: shown,
-			Cost: "Their callbacks are never enqueued.",
-			Fix:  "For a fault: correct the keys, and call Seal again. For lost members: goresque batches show ID prints the callbacks; enqueue them yourself. Programs that rewrite payloads lose the mark of a member: run goresque scheduler in place of Ruby's.",
-		})
-	}
+	c.list(shown, Finding{
+		Code: "G02", Severity: Problem, Title: "Batches that cannot complete",
+		Cost: "Their callbacks are never enqueued.",
+		Fix:  "For a fault: correct the keys, and call Seal again. For lost members: goresque batches show ID prints the callbacks; enqueue them yourself. Programs that rewrite payloads lose the mark of a member: run goresque scheduler in place of Ruby's.",
+	})
 	return nil
 }
 

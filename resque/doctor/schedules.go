@@ -30,20 +30,16 @@ func (c *checkup) schedules(ctx context.Context) error {
 			differ = append(differ, fmt.Sprintf("%s: %s is next on %s, or on %s", s.Name, s.Cron, next.Format(time.RFC1123Z), other.Format(time.RFC1123Z)))
 		}
 	}
-	if len(bad) > 0 {
-		c.add(Finding{
-			Code: "C01", Severity: Problem, Title: "Recurring entries that cannot be read", Count: int64(len(bad)), Evidence: bad,
-			Cost: "They never run. Some of them end Ruby's scheduler at its start.",
-			Fix:  "goresque schedule set NAME with a correct line, or goresque schedule remove NAME",
-		})
-	}
-	if len(differ) > 0 {
-		c.add(Finding{
-			Code: "C02", Severity: Problem, Title: "Recurring entries that versions of fugit read differently", Count: int64(len(differ)), Evidence: differ,
-			Cost: "Ruby's schedulers read cron lines with the gem fugit. After an update of it, or on a host with another version, these entries run at other times, or end the scheduler. goresque does not run those that only some versions read.",
-			Fix:  "Write the line in a way that all versions read: goresque schedule check says how. For weeks such as mon%2, see MondayWeeks in docs/schedules.md.",
-		})
-	}
+	c.list(bad, Finding{
+		Code: "C01", Severity: Problem, Title: "Recurring entries that cannot be read",
+		Cost: "They never run. Some of them end Ruby's scheduler at its start.",
+		Fix:  "goresque schedule set NAME with a correct line, or goresque schedule remove NAME",
+	})
+	c.list(differ, Finding{
+		Code: "C02", Severity: Problem, Title: "Recurring entries that versions of fugit read differently",
+		Cost: "Ruby's schedulers read cron lines with the gem fugit. After an update of it, or on a host with another version, these entries run at other times, or end the scheduler. goresque does not run those that only some versions read.",
+		Fix:  "Write the line in a way that all versions read: goresque schedule check says how. For weeks such as mon%2, see MondayWeeks in docs/schedules.md.",
+	})
 	if len(idle) > 0 && c.noMaster(ctx) {
 		c.add(Finding{
 			Code: "C03", Severity: Problem, Title: "Recurring entries that no scheduler runs", Count: int64(len(idle)), Evidence: idle,

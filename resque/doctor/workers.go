@@ -120,41 +120,31 @@ func running(w resque.RegisteredWorker) string {
 }
 
 func (c *checkup) addWorkers(r roster) {
-	if len(r.silent) > 0 {
-		c.add(Finding{
-			Code: "W01", Severity: Problem, Title: "Workers that seem to be dead", Count: int64(len(r.silent)), Evidence: r.silent,
-			Cost: "Their running jobs are not recorded as failed until a worker prunes them.",
-			Fix:  "Start a worker, Go's or Ruby's: it prunes dead workers. Or prune one now: goresque remove ID.",
-		})
-	}
-	if len(r.unreadable) > 0 {
-		c.add(Finding{
-			Code: "W02", Severity: Problem, Title: "Heartbeats that cannot be read", Count: int64(len(r.unreadable)), Evidence: r.unreadable,
-			Cost: "Each Ruby worker that starts fails at it.",
-			Fix:  "goresque doctor --fix removes them. A worker that is alive writes its next one within a minute.", Fixable: true,
-		})
-	}
-	if len(r.atRisk) > 0 {
-		c.add(Finding{
-			Code: "W03", Severity: Problem, Title: "Worker ids at which Ruby's workers fail, or that they prune although they are alive", Count: int64(len(r.atRisk)), Evidence: r.atRisk,
-			Cost: "A Ruby worker that starts on a host unregisters all workers with the name of the host whose pid it does not find among its own processes. Their running jobs are recorded as failed, and then continue.",
-			Fix:  "Give each container its own host name. Run workers of other libraries on other hosts, or use goresque, whose ids have ~go. Remove an id that is not HOST:PID:QUEUES: goresque remove ID.",
-		})
-	}
-	if len(r.stars) > 0 {
-		c.add(Finding{
-			Code: "W04", Severity: Notice, Title: "Ruby workers of all queues beside Go workers", Count: int64(len(r.stars)), Evidence: r.stars,
-			Cost: "They also take jobs whose classes only Go knows, which then fail with NameError.",
-			Fix:  "Give Ruby's workers names of queues, or exclude Go's: QUEUES='*,!exports'.",
-		})
-	}
-	if len(r.leftover) > 0 {
-		c.add(Finding{
-			Code: "W06", Severity: Notice, Title: "Heartbeats of workers that are not registered", Count: int64(len(r.leftover)), Evidence: r.leftover,
-			Cost: "None. Lists of workers show them as silent.",
-			Fix:  "goresque doctor --fix removes those that are silent.", Fixable: true,
-		})
-	}
+	c.list(r.silent, Finding{
+		Code: "W01", Severity: Problem, Title: "Workers that seem to be dead",
+		Cost: "Their running jobs are not recorded as failed until a worker prunes them.",
+		Fix:  "Start a worker, Go's or Ruby's: it prunes dead workers. Or prune one now: goresque remove ID.",
+	})
+	c.list(r.unreadable, Finding{
+		Code: "W02", Severity: Problem, Title: "Heartbeats that cannot be read",
+		Cost: "Each Ruby worker that starts fails at it.",
+		Fix:  "goresque doctor --fix removes them. A worker that is alive writes its next one within a minute.", Fixable: true,
+	})
+	c.list(r.atRisk, Finding{
+		Code: "W03", Severity: Problem, Title: "Worker ids at which Ruby's workers fail, or that they prune although they are alive",
+		Cost: "A Ruby worker that starts on a host unregisters all workers with the name of the host whose pid it does not find among its own processes. Their running jobs are recorded as failed, and then continue.",
+		Fix:  "Give each container its own host name. Run workers of other libraries on other hosts, or use goresque, whose ids have ~go. Remove an id that is not HOST:PID:QUEUES: goresque remove ID.",
+	})
+	c.list(r.stars, Finding{
+		Code: "W04", Severity: Notice, Title: "Ruby workers of all queues beside Go workers",
+		Cost: "They also take jobs whose classes only Go knows, which then fail with NameError.",
+		Fix:  "Give Ruby's workers names of queues, or exclude Go's: QUEUES='*,!exports'.",
+	})
+	c.list(r.leftover, Finding{
+		Code: "W06", Severity: Notice, Title: "Heartbeats of workers that are not registered",
+		Cost: "None. Lists of workers show them as silent.",
+		Fix:  "goresque doctor --fix removes those that are silent.", Fixable: true,
+	})
 }
 
 // unserved checks whether there are queues with jobs that no worker serves.
@@ -170,13 +160,11 @@ func (c *checkup) unserved(published map[string]store.Intervals) {
 			alone = append(alone, fmt.Sprintf("queue %q has %d jobs", q.Queue, q.Size))
 		}
 	}
-	if len(alone) > 0 {
-		c.add(Finding{
-			Code: "W05", Severity: Problem, Title: "Queues with jobs that no registered worker serves", Count: int64(len(alone)), Evidence: alone,
-			Cost: "Their jobs wait until a worker of these queues starts.",
-			Fix:  "Start one: QUEUE=NAME goresque work. Or look for a typing error in the name of the queue.",
-		})
-	}
+	c.list(alone, Finding{
+		Code: "W05", Severity: Problem, Title: "Queues with jobs that no registered worker serves",
+		Cost: "Their jobs wait until a worker of these queues starts.",
+		Fix:  "Start one: QUEUE=NAME goresque work. Or look for a typing error in the name of the queue.",
+	})
 	if c.snap.Paused {
 		c.add(Finding{
 			Code: "W07", Severity: Notice, Title: "All workers are paused", Evidence: []string{"pause-all-workers or pause:all is set"},
