@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -155,7 +154,7 @@ func (f *fixer) fail(ctx context.Context, acts []store.DelayedAct) (done int64, 
 		if a.Done {
 			done++
 		}
-		err = cmp.Or(err, a.Err)
+		err = errors.Join(err, a.Err)
 	}
 	return done, err
 }
@@ -200,7 +199,7 @@ func (f *fixer) trash(ctx context.Context, code, done string, keys []store.TextK
 	}
 	if removed > 0 && trash.Keep > 0 {
 		f.add(code, done, removed, trash.Token)
-		return cmp.Or(failed, f.store.NoteTrash(ctx, trash, time.Now()))
+		return errors.Join(failed, f.store.NoteTrash(ctx, trash, time.Now()))
 	}
 	f.add(code, done, removed)
 	return failed
