@@ -79,7 +79,7 @@ func (s *slot) with(in *runningJob, kind policy.Kind, last *finished) *finished 
 func (s *slot) ended(in *runningJob) policy.Job {
 	if in.admitted != nil {
 		job := *in.admitted
-		job.Age = time.Since(in.started)
+		job.Age, job.Notes = time.Since(in.started), in.notes
 		return job
 	}
 	return policy.Job{

@@ -93,6 +93,7 @@ type runningJob struct {
 	skipped  bool        // it is not performed, because its batch is cancelled
 	admitted *policy.Job // what it was given; nil if it was not admitted
 	killID   string      // by which it can be killed; empty if it cannot
+	notes    *policy.Notes
 	started  time.Time
 	quiet    bool // lines of the level Info are not logged
 	cancel   context.CancelCauseFunc
@@ -208,6 +209,10 @@ func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Contex
 	during = context.WithoutCancel(ctx)
 	if in.policies != nil {
 		during = resque.WithStopping(during, ctx.Done())
+	}
+	if in.killID != "" { // its class has a status
+		in.notes = &policy.Notes{}
+		during = policy.WithNotes(during, in.notes)
 	}
 	during, in.cancel = context.WithCancelCause(during)
 	during, in.release = s.timeouts.watch(during, in.job)

@@ -259,6 +259,9 @@ type Job struct {
 	// Age is how long ago the job was reserved, about.
 	Age time.Duration
 
+	// Notes are what the handler has left for the end of the job; nil if nothing can be left.
+	Notes *Notes
+
 	Store *store.Store
 	Now   func() time.Time // on Redis's clock
 

@@ -89,7 +89,8 @@ func (p *policyOf) Admit(job *policy.Job) []store.Need {
 func (p *policyOf) End(job *policy.Job, e *policy.Ending) {
 	st := p.status(job)
 	if !end(st, job, e) { // it is still queued, or again
-		e.Effects = append(e.Effects, job.Store.EndStatus(st, store.EndAgain, "status", quoted(Queued)))
+		members := slices.Concat(job.Notes.Status(), []any{"status", quoted(Queued)})
+		e.Effects = append(e.Effects, job.Store.EndStatus(st, store.EndAgain, members...))
 	}
 }
 
@@ -109,7 +110,11 @@ func end(st store.Status, job *policy.Job, e *policy.Ending) bool {
 	default:
 		return false
 	}
-	e.Effects = append(e.Effects, job.Store.EndStatus(st, mode, "status", quoted(state), "message", text(message)))
+	members := job.Notes.Status()
+	if mode != store.EndOpen || !slices.Contains(members, any("status")) { // Progress.Complete and Fail set it
+		members = slices.Concat(members, []any{"status", quoted(state), "message", text(message)})
+	}
+	e.Effects = append(e.Effects, job.Store.EndStatus(st, mode, members...))
 	return true
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -203,10 +204,17 @@ func (p *Progress) write(ctx context.Context) error {
 	return nil
 }
 
-// finish writes what waits when the handler has returned nil. A job does not fail because
-// its progress could not be written, unless it set the end of its status.
+// finish leaves what waits for the end of the job when the handler has returned nil, so that
+// both are written in one step. In a child process it writes it. There a job does not fail
+// because its progress could not be written, unless it set the end of its status.
 func (p *Progress) finish(ctx context.Context) error {
 	p.stop()
+	if notes, ok := policy.NotesFromContext(ctx); ok {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		notes.SetStatus(p.members)
+		return nil
+	}
 	p.mu.Lock()
 	waits, ends := len(p.members) > 0, false
 	for i := 0; i < len(p.members); i += 2 {
