@@ -307,3 +307,41 @@ func TestDelayAgainNamesThePolicy(t *testing.T) {
 	_, err := s.Client(t).DelayOrEnqueueIn(t.Context(), time.Hour, d.Job(export{1}))
 	require.ErrorContains(t, err, "a job of a class with status.Define cannot be delayed again")
 }
+
+// The progress of a short job is written with its end, in one step: the status is never
+// written in between.
+func TestProgressOfAShortJobIsWrittenWithItsEnd(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	c := s.Client(t)
+	d := status.Define[export]("Export", "exports")
+	mux := muxOf(d.Handler(func(ctx context.Context, p *status.Progress, o export) error {
+		if o.ID == 2 {
+			p.Fail("not good")
+		}
+		return p.At(ctx, 3, 4, "row 3")
+	}))
+	done, err := d.Enqueue(t.Context(), c, export{1})
+	require.NoError(t, err)
+	bad, err := d.Enqueue(t.Context(), c, export{2})
+	require.NoError(t, err)
+	stop, began := s.Monitor(t), time.Now()
+	w, err := worker.New(c, mux, worker.Config{Queues: []string{"exports"}, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, w.WorkOff(t.Context()))
+	short := time.Since(began) < 250*time.Millisecond // otherwise the machine was busy, and progress may be written earlier
+	writes := 0
+	for _, command := range stop() {
+		if len(command) > 1 && strings.EqualFold(command[0], "set") && strings.HasPrefix(command[1], "resque:status:") {
+			writes++
+		}
+	}
+	if short {
+		assert.Equal(t, 4, writes, "each is working once, and ends once")
+	}
+	got := await(t, c, done, status.Completed)
+	assert.InDelta(t, 3, got.Num, 0)
+	assert.Regexp(t, "^Completed at ", got.Message)
+	got = await(t, c, bad, status.Failed)
+	assert.Equal(t, 75, got.Percent())
+}
