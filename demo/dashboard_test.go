@@ -82,7 +82,7 @@ func TestDashboardShowsTheProgressOfExports(t *testing.T) {
 	assert.Contains(t, page, "of 1,000")
 	code, _ = visit(t, http.MethodPost, dashboard+"statuses/"+id+"/kill?sure=1")
 	assert.Equal(t, http.StatusOK, code, "it asks: a form has sure")
-	res, err := http.PostForm(dashboard+"statuses/"+id+"/kill", url.Values{"sure": {"1"}}) //nolint:gosec,noctx // our own
+	res, err := http.PostForm(dashboard+"statuses/"+id+"/kill", url.Values{"sure": {"1"}}) //nolint:gosec // our own
 	require.NoError(t, err)
 	res.Body.Close()
 	require.Eventually(t, func() bool {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (s *site) fillStatuses() {
 		{"failed", `{"shop":"hooli"}`, `"name":"CatalogImport({\"shop\"=>\"hooli\"})","num":3,"total":25,"message":"The task failed because of an error: 503 from https://catalog.hooli.example/v2/pages/4: the service is being maintained"`, 5 * time.Hour},
 		{"killed", `{"shop":"umbrella"}`, `"name":"CatalogImport({\"shop\"=>\"umbrella\"})","num":11,"total":25,"message":"Killed at 2026-02-03 02:05:06 +0000"`, 6 * time.Hour},
 	} {
-		id := runningStatus[:len(runningStatus)-1] + fmt.Sprint(i+1)
+		id := runningStatus[:len(runningStatus)-1] + strconv.Itoa(i+1)
 		created, more := now.Add(-v.ago).Unix(), v.more
 		if more != "" {
 			more = "," + more
@@ -67,7 +68,7 @@ func (s *site) fillLimits() {
 	hold("c:YearlyStatement", "worker-3.example.com~go:40-0:statements,imports")
 	s.do("HSET", "resque:goresque:held:c:CatalogImport:hooli", "worker-4.example.com~go:31-0:imports", `{"queue":"imports","run_at":"2026-02-01T04:05:06.000001Z"`)
 	for i := range 4 {
-		s.do("RPUSH", "resque:goresque:parked:c:CatalogImport:acme", fmt.Sprint(i))
+		s.do("RPUSH", "resque:goresque:parked:c:CatalogImport:acme", strconv.Itoa(i))
 	}
 }
 

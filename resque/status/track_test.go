@@ -26,7 +26,7 @@ func TestPolicyGivesAnyClassAStatus(t *testing.T) {
 		d := resque.Define1[int64]("Exporter", "exports", status.Policy{})
 		var ids []string
 		result := errors.New("out of paper")
-		mux := muxOf(d.Handler(func(ctx context.Context, id int64) error {
+		mux := muxOf(d.Handler(func(ctx context.Context, _ int64) error {
 			p, ok := status.FromContext(ctx)
 			require.True(t, ok)
 			ids = append(ids, p.ID())
