@@ -1,9 +1,18 @@
 package web_test
 
 import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +20,106 @@ import (
 
 	"github.com/goresque/goresque/web"
 )
+
+// uiTexts returns the English texts of the code and the templates.
+func uiTexts(t *testing.T) map[string]bool {
+	t.Helper()
+	texts := map[string]bool{}
+	templates, err := filepath.Glob("templates/*.html")
+	require.NoError(t, err)
+	call := regexp.MustCompile(`\btn? ("(?:[^"\\]|\\.)*")`)
+	for _, name := range templates {
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, found := range call.FindAllStringSubmatch(string(data), -1) {
+			text, err := strconv.Unquote(found[1])
+			require.NoError(t, err, found[1])
+			texts[text] = true
+		}
+	}
+	sources, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			c, ok := n.(*ast.CallExpr)
+			if !ok || len(c.Args) == 0 || !translates(c.Fun) {
+				return true
+			}
+			if text, ok := constant(c.Args[0]); ok {
+				texts[text] = true
+			}
+			return true
+		})
+	}
+	return texts
+}
+
+// translates reports whether a function is t or tn of a language, or english.
+func translates(fun ast.Expr) bool {
+	switch f := fun.(type) {
+	case *ast.Ident:
+		return f.Name == "english"
+	case *ast.SelectorExpr:
+		return f.Sel.Name == "t" || f.Sel.Name == "tn"
+	}
+	return false
+}
+
+// constant returns the value of a string literal, or of several with + between them.
+func constant(e ast.Expr) (string, bool) {
+	switch v := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(v.Value)
+		return text, err == nil
+	case *ast.BinaryExpr:
+		left, ok := constant(v.X)
+		right, also := constant(v.Y)
+		return left + right, ok && also
+	}
+	return "", false
+}
+
+func TestEachLanguageHasAllTexts(t *testing.T) {
+	t.Parallel()
+	texts := uiTexts(t)
+	require.Greater(t, len(texts), 400)
+	files, err := filepath.Glob("languages/*.json")
+	require.NoError(t, err)
+	require.Len(t, files, 5)
+	verb := regexp.MustCompile(`%(?:\[\d\])?[a-z]`)
+	verbs := func(text string) []string {
+		found := verb.FindAllString(text, -1)
+		for i, v := range found {
+			found[i] = v[len(v)-1:]
+		}
+		slices.Sort(found)
+		return found
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(name)
+			require.NoError(t, err)
+			var translated map[string]string
+			require.NoError(t, json.Unmarshal(data, &translated))
+			for text := range texts {
+				assert.NotEmpty(t, translated[text], "%s has no translation of %q", name, text)
+			}
+			for text, translation := range translated {
+				assert.True(t, texts[text], "%s translates %q, which is not a text any more", name, text)
+				if strings.Contains(text, "|") {
+					continue // tn puts in the number itself
+				}
+				assert.Equal(t, verbs(text), verbs(translation), "%s: %q", name, text)
+			}
+		})
+	}
+}
 
 func TestLanguageIsChosen(t *testing.T) {
 	t.Parallel()
