@@ -101,9 +101,8 @@ func (q *request) readForm() error {
 	case errors.As(err, &tooLarge):
 		return fail(problemTooLarge, err)
 	}
-	var known *problem
-	if errors.As(err, &known) {
-		return err
+	if known := (*problem)(nil); errors.As(err, &known) {
+		return known
 	}
 	return fail(problemForm, err)
 }

@@ -144,7 +144,7 @@ func TestRowsOnAPage(t *testing.T) {
 	}
 	a := s.post("/settings", "rows=50&back="+escape("failed?q=no&size=5&page=3&upto=120"))
 	assert.Equal(t, "./failed?q=no&upto=120", a.Header().Get("Location"), "a page of other rows begins elsewhere")
-	cookie := a.Result().Cookies()[0] //nolint:bodyclose // a recorder's body needs no close
+	cookie := a.Result().Cookies()[0]
 	chosen := cookie.Name + "=" + cookie.Value
 	for _, path := range []string{"/failed", "/failed?q=no+room", "/queues/jobs", "/queues/jobs?class=A"} {
 		assert.Equal(t, 5, rows(path, ""), path)
@@ -153,7 +153,7 @@ func TestRowsOnAPage(t *testing.T) {
 		assert.Equal(t, 25, rows(path+join+"size=25", chosen), "the address comes first: %s", path)
 	}
 	for _, bad := range []string{"0", "501", "many"} {
-		assert.Empty(t, s.post("/settings", "rows="+bad).Result().Cookies(), bad) //nolint:bodyclose // as above
+		assert.Empty(t, s.post("/settings", "rows="+bad).Result().Cookies(), bad)
 		assert.Equal(t, 5, rows("/failed", cookie.Name+"="+bad), bad)
 	}
 	present(t, s.get("/failed", "Cookie: "+chosen).Body.String(), `<option value="50" selected>`, "the choice is shown")
