@@ -29,7 +29,7 @@ func (h *Dashboard) events(q *request) error {
 	end := time.NewTimer(h.hub.longest)
 	defer end.Stop()
 	// The first event also makes a page fetch what has changed since it was loaded.
-	text := "retry: 2000\n" + changed(livePages)
+	text := "retry: 2000\n" + changed(livePages())
 	for text != "" {
 		_ = control.SetWriteDeadline(time.Now().Add(2 * h.hub.comment)) // as above
 		if _, err := fmt.Fprint(q.w, text); err != nil {

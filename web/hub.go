@@ -148,8 +148,10 @@ func (s *stream) news() []string {
 	return pages
 }
 
-// livePages are the pages that the hub watches, by the names of their tabs.
-var livePages = []string{"overview", "queues", "working", "workers", "failed", "schedule", "delayed", "retry", "batches", "limits", "stats"}
+// livePages returns the pages that the hub watches, by the names of their tabs.
+func livePages() []string {
+	return []string{"overview", "queues", "working", "workers", "failed", "schedule", "delayed", "retry", "batches", "limits", "stats"}
+}
 
 // isComplete reports whether a snapshot has everything that a page shows. Other pages
 // show more than their digests cover, and are also refreshed at times.
@@ -160,7 +162,7 @@ const pollEvery = 5 * time.Second
 
 // streamOf returns the name of a page in the stream, or "" if there is no stream.
 func (h *Dashboard) streamOf(tab string) string {
-	if slices.Contains(livePages, tab) && h.hub.serves() {
+	if slices.Contains(livePages(), tab) && h.hub.serves() {
 		return tab
 	}
 	return ""
@@ -172,9 +174,9 @@ func (h *Dashboard) digests(ctx context.Context) map[string]uint64 {
 	ctx, cancel := context.WithTimeout(ctx, sampleEvery)
 	defer cancel()
 	snap, err := h.snapshotWithin(ctx, h.hub.every/2)
-	d := digester{seed: h.hub.seed, found: make(map[string]uint64, len(livePages))}
+	d := digester{seed: h.hub.seed, found: make(map[string]uint64, len(livePages()))}
 	if err != nil {
-		for _, page := range livePages {
+		for _, page := range livePages() {
 			d.found[page] = 0 // the pages say that Redis is away
 		}
 		return d.found

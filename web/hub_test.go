@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -35,13 +36,13 @@ func TestHubLooksOnceASecondForAllStreams(t *testing.T) {
 			require.True(t, ok)
 			streams = append(streams, s)
 		}
-		time.Sleep(time.Hour) // by the bubble's clock
+		backoff.Sleep(t.Context(), time.Hour) // by the bubble's clock
 		synctest.Wait()
 		assert.InDelta(t, 3600, looks, 2)
 		for _, s := range streams {
 			s.leave()
 		}
-		time.Sleep(time.Hour)
+		backoff.Sleep(t.Context(), time.Hour)
 		assert.InDelta(t, 3600, looks, 2, "no stream is open")
 		cancel()
 		<-ended
@@ -110,7 +111,7 @@ func TestDigests(t *testing.T) {
 		return h.digests(t.Context())
 	}
 	before := digest(func(*resque.Snapshot) {})
-	assert.Len(t, before, len(livePages))
+	assert.Len(t, before, len(livePages()))
 	for name, tt := range map[string]struct {
 		change func(s *resque.Snapshot)
 		pages  []string
@@ -128,7 +129,7 @@ func TestDigests(t *testing.T) {
 	} {
 		after := digest(tt.change)
 		var changed []string
-		for _, page := range livePages {
+		for _, page := range livePages() {
 			if after[page] != before[page] {
 				changed = append(changed, page)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -64,7 +65,7 @@ func TestMetricsAreOneCallEvery10Seconds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() { m.run(ctx) })
-		time.Sleep(time.Hour) // by the bubble's clock
+		backoff.Sleep(t.Context(), time.Hour) // by the bubble's clock
 		synctest.Wait()
 		assert.Zero(t, redis.count())
 		var slots sync.WaitGroup
@@ -76,7 +77,7 @@ func TestMetricsAreOneCallEvery10Seconds(t *testing.T) {
 			})
 		}
 		slots.Wait()
-		time.Sleep(metricsEvery)
+		backoff.Sleep(t.Context(), metricsEvery)
 		synctest.Wait()
 		assert.Equal(t, 1, redis.count())
 		m.note("Exporter", time.Millisecond, false)
@@ -97,15 +98,15 @@ func TestMetricsSurviveAnOutage(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() { m.run(ctx) })
 		m.note("Exporter", time.Second, true)
-		time.Sleep(metricsEvery + time.Second)
+		backoff.Sleep(t.Context(), metricsEvery+time.Second)
 		m.note("Exporter", time.Second, false)
 		m.note("Mailer", time.Second, false)
-		time.Sleep(metricsEvery)
+		backoff.Sleep(t.Context(), metricsEvery)
 		synctest.Wait()
 		m.mu.Lock()
 		assert.EqualValues(t, 2, m.classes["Exporter"].Jobs, "kept for the next call")
 		m.mu.Unlock()
-		time.Sleep(metricsEvery)
+		backoff.Sleep(t.Context(), metricsEvery)
 		synctest.Wait()
 		m.mu.Lock()
 		assert.Empty(t, m.classes, "refused metrics are not kept")

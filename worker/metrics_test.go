@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -36,7 +35,7 @@ func TestWorkerMeasuresItsJobs(t *testing.T) {
 		for _, job := range []resque.Job{good.Job(), good.Job(), good.Job(), bad.Job(), retried.Job(), snoozed.Job(), refused.Job(), {Queue: "q", Class: "Unknown"}} {
 			enqueue(t, s, job)
 		}
-		for name, logger := range map[string]*slog.Logger{"logs": (&journal{}).logger(), "silent": slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))} {
+		for name, logger := range map[string]*slog.Logger{"logs": (&journal{}).logger(), "silent": slog.New(slog.DiscardHandler)} {
 			w := newWorker(t, s, mux, worker.Config{Queues: []string{"q"}, Concurrency: 3, UntilEmpty: true, Metrics: true, Logger: logger})
 			require.NoError(t, w.Run(t.Context()), name)
 			enqueue(t, s, good.Job())
