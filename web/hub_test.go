@@ -93,7 +93,11 @@ func TestStreamsGetEachChange(t *testing.T) {
 func TestDigests(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	h := &Dashboard{cfg: Config{StaleAfter: time.Minute}, rates: &rates{}}
+	rdb, err := resque.Open(resque.RedisConfig{URL: "redis://127.0.0.1:6379"}) // is not connected
+	require.NoError(t, err)
+	client, err := resque.New(rdb, resque.Config{})
+	require.NoError(t, err)
+	h := &Dashboard{cfg: Config{StaleAfter: time.Minute}, client: client, rates: &rates{}}
 	var now resque.Snapshot
 	h.hub = newHub(nil)
 	h.hub.every = time.Hour // the age of a snapshot does not matter

@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 	a := s.get("/metrics")
 	assert.Equal(t, "text/plain; version=0.0.4; charset=utf-8", a.Header().Get("Content-Type"))
 	for _, line := range []string{
-		"resque_up 1", `resque_queue_size{queue="exports"} 342`, `resque_queue_size{queue="low"} 0`, `resque_workers{state="working"} 5`,
+		"resque_up 1", `resque_queue_size{queue="exports"} 342`, `resque_queue_size{queue="low"} 0`, `resque_workers{state="working"} 8`,
 		`resque_workers{state="stale"} 2`, `resque_failures{list="failed"} 315`, "resque_processed_total 1283402", "resque_failed_total 2917",
 		"# TYPE resque_delayed_times gauge", "# TYPE resque_delayed_late_seconds gauge",
 		"# TYPE resque_queue_size gauge", "# TYPE resque_processed_total counter",
