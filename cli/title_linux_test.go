@@ -95,12 +95,13 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	cmd.Args[0] = "./some name"
-	cmd.Args = append([]string{"bash", "-c", `trap '' HUP; exec -a "$0" "$CLI_TEST_BINARY" "$@"`}, cmd.Args...)
+	cmd.Args = append([]string{"bash", "-c", `trap '' HUP; cat /proc/self/status >"$CLI_TEST_STATUS"; exec -a "$0" "$CLI_TEST_BINARY" "$@"`}, cmd.Args...)
 	link := filepath.Join(t.TempDir(), "shop-worker")
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(binary, link))
-	cmd.Env = append(cmd.Env, "CLI_TEST_BINARY="+link)
+	before := filepath.Join(t.TempDir(), "status")
+	cmd.Env = append(cmd.Env, "CLI_TEST_BINARY="+link, "CLI_TEST_STATUS="+before)
 	cmd.Path, err = exec.LookPath("bash")
 	redistest.Require(t, "bash", err == nil)
 	start(t, cmd)
@@ -109,7 +110,9 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	require.NoError(t, err)
 	assert.Equal(t, "shop-worker\n", string(name), "as top and pgrep know it")
-	assert.Equal(t, ignored(t, os.Getpid())|1, ignored(t, pid), "the signals that this process ignores, and HUP")
+	was, now := ignored(t, before), ignored(t, fmt.Sprintf("/proc/%d/status", pid))
+	assert.EqualValues(t, 1, was&1, "HUP")
+	assert.Equal(t, was, now, "the signals that are ignored")
 
 	push(t, s, "jobs", `{"class":"Self","args":[]}`)
 	push(t, s, "jobs", `{"class":"Env","args":[]}`)
@@ -134,9 +137,9 @@ func TestSecondStartChangesNothingElse(t *testing.T) {
 	assert.NotContains(t, stderr.String(), "GORESQUE_TITLE", "processes started by a job do not inherit it")
 }
 
-func status(t *testing.T, pid int, fields ...string) (found []string) {
+func status(t *testing.T, file string, fields ...string) (found []string) {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
 		for _, field := range fields {
@@ -149,10 +152,11 @@ func status(t *testing.T, pid int, fields ...string) (found []string) {
 	return found
 }
 
-// ignored returns the signals that a process ignores, as a bit mask.
-func ignored(t *testing.T, pid int) uint64 {
+// ignored returns the signals that a process ignores, as a bit mask, from its status in
+// /proc.
+func ignored(t *testing.T, file string) uint64 {
 	t.Helper()
-	_, mask, _ := strings.Cut(strings.TrimSpace(status(t, pid, "SigIgn")[0]), "\t")
+	_, mask, _ := strings.Cut(strings.TrimSpace(status(t, file, "SigIgn")[0]), "\t")
 	bits, err := strconv.ParseUint(mask, 16, 64)
 	require.NoError(t, err)
 	return bits
@@ -187,7 +191,7 @@ func TestTitleWithAProcessPerJob(t *testing.T) {
 	eventuallyShows(t, cmd.Process.Pid, goresque+`Forked \d+ at \d+`)
 	child, err := strconv.Atoi(regexp.MustCompile(`Forked (\d+)`).FindStringSubmatch(shown(cmd.Process.Pid))[1])
 	require.NoError(t, err)
-	assert.Equal(t, []string{fmt.Sprintf("PPid:\t%d\n", cmd.Process.Pid)}, status(t, child, "PPid"))
+	assert.Equal(t, []string{fmt.Sprintf("PPid:\t%d\n", cmd.Process.Pid)}, status(t, fmt.Sprintf("/proc/%d/status", child), "PPid"))
 	assert.Contains(t, shown(child), " work")
 	_, err = s.Conn(t).Do("RPUSH", "end", 1)
 	require.NoError(t, err)

@@ -260,7 +260,7 @@ func TestStates(t *testing.T) {
 			states[w.(map[string]any)["State"].(string)]++
 		}
 	}
-	assert.Equal(t, map[string]float64{"working": 5, "idle": 6, "stale": 2, "silent": 1}, states)
+	assert.Equal(t, map[string]float64{"working": 8, "idle": 6, "stale": 2, "silent": 1}, states)
 	page := text(t, s.get("/overview").Body.String())
 	assert.Contains(t, page, "2 workers are stale")
 	assert.Contains(t, page, "No worker takes jobs from archive")
