@@ -151,7 +151,7 @@ func (r *recurring) fireHooked(ctx context.Context, t turn, it *item, at time.Ti
 		if queue != "" {
 			var err error
 			if f.Effects, err = r.client.PushEffects(it.entry.Job.To(queue), payload); err != nil {
-				return err //nolint:wrapcheck // it names the class
+				return err
 			}
 		}
 		if fired, failed = r.store.Fire(ctx, t.master, r.stamp(t), []store.Firing{f}); failed == nil && fired[0] == store.FiredHeld {

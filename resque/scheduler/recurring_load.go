@@ -174,7 +174,7 @@ func (r *recurring) prepare(ctx context.Context, it *item) (err error) {
 	_, err = r.client.EnqueueWith(ctx, it.entry.Job, func(_ context.Context, _ string, payload []byte) (err error) {
 		it.payload = payload
 		it.effects, err = r.client.PushEffects(it.entry.Job, payload)
-		return err //nolint:wrapcheck // it names the class
+		return err
 	})
 	return err
 }
