@@ -18,7 +18,7 @@ func limitsCommand(env *Env) *cobra.Command {
 		Use:   "limits",
 		Short: "List, set and clear the limits of queues",
 		Long: `Lists, sets and clears the limits of queues: how many of their jobs run at once, and how many
-start in a time. A worker uses the new limit for the next job that it takes. The other jobs
+start in a period. A worker uses the new limit for the next job that it takes. The other jobs
 wait in their queue, in order. 'goresque limits held' shows the limits of classes and keys.
 Limits apply to Go workers only.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
@@ -91,10 +91,10 @@ func limitsHeldCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "held",
-		Short: "Show the limits of classes and keys of which places are held, and by whom",
-		Long: `Shows the limits that classes have by a limit.Policy, if places of them are held: the
-class and the key, the workers, and how many jobs wait. If nobody holds a place, because
-the record of its worker was removed, it is freed when a job gets none.`,
+		Short: "Show the limits of classes and keys that are in use, and by which workers",
+		Long: `Shows the limits of classes that have a limit.Policy, if jobs use them: the class and the
+key, the workers, and how many jobs wait. If the record of a worker was removed, the place
+of its job stays taken until another job needs one. Then it is freed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
@@ -158,7 +158,7 @@ func limitsSetCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set QUEUE",
 		Short: "Limit a queue, or change its limit",
-		Long: `Limits how many jobs of QUEUE run at once, how many start in a time, or both. It replaces
+		Long: `Limits how many jobs of QUEUE run at once, how many start in a period, or both. It replaces
 the limit that the queue had. Jobs that run already count and continue.`,
 		Example: `  goresque limits set exports --concurrency 5
   goresque limits set mail --rate 100/min --burst 10`,
@@ -190,7 +190,7 @@ the limit that the queue had. Jobs that run already count and continue.`,
 		},
 	}
 	cmd.Flags().Int64Var(&given.Concurrency, "concurrency", 0, "how many jobs run at once, in all Go workers together")
-	cmd.Flags().StringVar(&rate, "rate", "", "how many jobs start in a time: 100/min, 5/s, 20/30s")
+	cmd.Flags().StringVar(&rate, "rate", "", "how many jobs start in a period: 100/min, 5/s, 20/30s")
 	cmd.Flags().Int64Var(&given.Burst, "burst", 0, "how many jobs may start at once after a time without jobs (default 1)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd

@@ -73,7 +73,7 @@ locks.`,
 			})
 		},
 	}
-	cmd.Flags().Int64Var(&most, "jobs", 1_000_000, "look at no more than so many waiting jobs; 0 means all")
+	cmd.Flags().Int64Var(&most, "jobs", 1_000_000, "look at this many waiting jobs at most; 0 means all")
 	cmd.Flags().BoolVar(&unheld, "no-job", false, "only locks that no job has")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd

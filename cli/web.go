@@ -68,7 +68,7 @@ set a password, and put TLS in front: browsers send the password with each reque
 	flags.StringArrayVar(&o.instances, "instance", nil, "another Resque to show: NAME=URL; may be repeated (the Redis of --redis is the instance main)")
 	flags.BoolVar(&o.history, "history", false, "keep the counters of processed and failed jobs in Redis, for graphs of up to 180 days; workers with --metrics keep them too")
 	flags.StringVar(&o.lockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
-	flags.DurationVar(&o.doctorEvery, "doctor-every", 0, "make the checks of doctor so often, for the metric resque_doctor_findings; they read all keys (default: never)")
+	flags.DurationVar(&o.doctorEvery, "doctor-every", 0, "how often to make the checks of doctor, such as 10m, for the metric resque_doctor_findings; they read all keys (default: never)")
 	FromEnv(cmd, "lock-prefix", "RESQUE_SCHEDULER_MASTER_LOCK_PREFIX")
 	FromEnv(cmd, "addr", "RESQUE_WEB_ADDR")
 	FromEnv(cmd, "user", "RESQUE_WEB_USER")

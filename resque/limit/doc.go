@@ -1,5 +1,5 @@
-// Package limit limits how many jobs run at once, and how many start in a time, among all
-// workers of a Redis.
+// Package limit limits how many jobs run at once, and how many start in a period, in
+// all workers of a Redis together.
 //
 // The limit of a queue is in Redis. Workers obey a change with the next job that they take:
 //

@@ -35,7 +35,7 @@ type Policy struct {
 	// Defaults to 0, which means no limit.
 	Concurrency int64
 
-	// Rate is how many of the jobs start in a time, and Burst how many may start at once:
+	// Rate is how many of the jobs start in a period, and Burst how many may start at once:
 	// see [Queue].
 	Rate  Rate
 	Burst int64

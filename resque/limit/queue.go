@@ -19,8 +19,8 @@ type Queue struct {
 	// Defaults to 0, which means no limit.
 	Concurrency int64
 
-	// Rate is how many jobs of the queue start in a time. The starts are spread over the
-	// time: with PerMinute(60), one job starts each second.
+	// Rate is how many jobs of the queue start in a period. The starts are spread over the
+	// period: with PerMinute(60), one job starts each second.
 	//
 	// Defaults to the zero Rate, which means no limit.
 	Rate Rate

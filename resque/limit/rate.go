@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Rate is how many jobs may start in a time. The zero Rate is no limit.
+// Rate is how many jobs may start in a period. The zero Rate is no limit.
 type Rate struct {
 	Jobs int64
 	Per  time.Duration // in whole milliseconds
