@@ -147,7 +147,15 @@ func TestWorkerLeavesWhatRubyLeaves(t *testing.T) {
 			id := recordedID(t, recording)
 			writes := golden.Writes(recording.Commands)
 			ruby := without(t, writes, append(onlyRuby(id), writtenOver(id, writes)...))
-			assert.Equal(t, ruby, golden.Writes(commands))
+			ours := golden.Writes(commands)
+			if s.name == "work_glob_not" {
+				const why = "the queues that a worker leaves out are for the dashboard; the id does not have them"
+				ours = without(t, ours, []deviation{
+					{`hset ["resque:goresque:intervals" "` + id + `" "60 300 !mail"]`, why},
+					{`hdel ["resque:goresque:intervals" "` + id + `"]`, why},
+				})
+			}
+			assert.Equal(t, ruby, ours)
 		})
 	}
 }
