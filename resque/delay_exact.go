@@ -21,7 +21,7 @@ func (c *Client) RemoveDelayed(ctx context.Context, job Job) (int64, error) {
 	if err == nil && did.Removed > 0 {
 		var payload []byte
 		if payload, err = c.appendPayload(nil, job); err == nil {
-			err = c.freeOf(ctx, job, payload)
+			err = c.freeOfDelayed(ctx, job, payload)
 		}
 	}
 	return did.Removed, err

@@ -270,17 +270,7 @@ func (b *delayedBulk) free(ctx context.Context, items []delayedItem) error {
 	if !b.locks.any() {
 		return nil
 	}
-	queues := map[string][][]byte{}
-	for _, i := range items {
-		if i.job.Queue != "" {
-			queues[i.job.Queue] = append(queues[i.job.Queue], i.raw)
-		}
-	}
-	var wrong error
-	for queue, jobs := range queues {
-		wrong = errors.Join(wrong, b.locks.free(ctx, queue, jobs...))
-	}
-	return wrong
+	return b.locks.freeDelayed(ctx, items)
 }
 
 func (b *delayedBulk) complain(id DelayedID, err error) {

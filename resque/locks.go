@@ -3,6 +3,7 @@ package resque
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/goresque/goresque/internal/policy"
@@ -66,37 +67,89 @@ func (l locks) jobOf(queue string, payload []byte) (job *policy.Job, policies po
 
 // of returns the locks that jobs of a queue hold while they are there, or may hold.
 func (l locks) of(queue string, payloads ...[]byte) (all []store.RubyLock) {
-	if l.jobs == nil {
-		return nil
-	}
 	for _, payload := range payloads {
-		job, policies := l.jobOf(queue, payload)
-		switch {
-		case job == nil:
-		case policies.Locking():
-			all = append(all, policies.Locks(job)...)
-		case l.derive && !IsEncrypted(job.Args):
-			queued, _ := policy.RubyLocks(job)
-			all = append(all, queued...)
-		}
+		some, _ := l.ofOne(queue, payload)
+		all = append(all, some...)
 	}
 	return all
 }
 
+// ofOne is of for one job. derived reports whether the locks are those that Ruby's plugins
+// would use, because the class has no policy that takes locks.
+func (l locks) ofOne(queue string, payload []byte) (all []store.RubyLock, derived bool) {
+	if l.jobs == nil {
+		return nil, false
+	}
+	job, policies := l.jobOf(queue, payload)
+	switch {
+	case job == nil:
+	case policies.Locking():
+		return policies.Locks(job), false
+	case l.derive && !IsEncrypted(job.Args):
+		all, _ = policy.RubyLocks(job)
+		return all, true
+	}
+	return nil, false
+}
+
 // free frees the locks of jobs that were removed.
 func (l *locks) free(ctx context.Context, queue string, payloads ...[]byte) error {
-	const many = 1000
-	if l.freed += len(payloads); l.freed > many {
-		if err := l.present(ctx); err != nil {
-			return err
-		}
+	if err := l.removing(ctx, len(payloads)); err != nil {
+		return err
 	}
 	return l.release(ctx, l.of(queue, payloads...))
 }
 
+// removing counts removed jobs, and calls present if there are many.
+func (l *locks) removing(ctx context.Context, jobs int) error {
+	const many = 1000
+	if l.freed += jobs; l.freed > many {
+		return l.present(ctx)
+	}
+	return nil
+}
+
+// freeDelayed frees the locks of delayed jobs that were removed. A job that Ruby has delayed
+// has no lock: that of its class and arguments belongs to an equal job which waits in a queue
+// or runs. So the lock of a class without a policy is freed only if it lives until after the
+// job would have been due, as those of Go do.
+func (l *locks) freeDelayed(ctx context.Context, items []delayedItem) error {
+	if err := l.removing(ctx, len(items)); err != nil {
+		return err
+	}
+	now := l.store.About(ctx)
+	var all []store.RubyLock
+	var least []time.Duration // how long each must still live
+	for _, i := range items {
+		if i.job.Queue == "" {
+			continue
+		}
+		some, derived := l.ofOne(i.job.Queue, i.raw)
+		for _, lock := range some {
+			wait := time.Duration(math.MinInt64)
+			if derived {
+				wait = max(time.Unix(i.second, 0).Sub(now), 0)
+			}
+			all, least = append(all, lock), append(least, wait)
+		}
+	}
+	return l.releaseIf(ctx, all, func(i int, left time.Duration) bool { return left > least[i] })
+}
+
 func (l locks) release(ctx context.Context, all []store.RubyLock) error {
-	texts, _, err := l.store.LockTexts(ctx, all)
+	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
+}
+
+// releaseIf frees the locks for which ok returns true. left is how long a lock still lives,
+// negative if it does not expire.
+func (l locks) releaseIf(ctx context.Context, all []store.RubyLock, ok func(i int, left time.Duration) bool) error {
+	texts, lives, err := l.store.LockTexts(ctx, all)
 	if err == nil && len(texts) > 0 {
+		for i := range texts {
+			if !ok(i, lives[i]) {
+				texts[i] = "" // it stays
+			}
+		}
 		_, err = l.store.Unlock(ctx, all, texts)
 	}
 	if err != nil {
@@ -105,26 +158,35 @@ func (l locks) release(ctx context.Context, all []store.RubyLock) error {
 	return nil
 }
 
-// freeOf frees the locks of a job whose copies were removed.
+// freeOf frees the locks of a job whose copies were removed from a queue.
 func (c *Client) freeOf(ctx context.Context, job Job, payload []byte) error {
 	l := c.locks()
-	return l.release(ctx, l.ofJob(job, payload))
+	all, _ := l.ofJob(job, payload)
+	return l.release(ctx, all)
 }
 
-// ofJob is of for a job that a definition may have made.
-func (l locks) ofJob(job Job, payload []byte) []store.RubyLock {
+// freeOfDelayed frees the locks of a job whose delayed copies were removed, at any times. See
+// freeDelayed.
+func (c *Client) freeOfDelayed(ctx context.Context, job Job, payload []byte) error {
+	l := c.locks()
+	all, derived := l.ofJob(job, payload)
+	return l.releaseIf(ctx, all, func(_ int, left time.Duration) bool { return !derived || left > 0 })
+}
+
+// ofJob is ofOne for a job that a definition may have made.
+func (l locks) ofJob(job Job, payload []byte) (all []store.RubyLock, derived bool) {
 	policies := job.hooks.pushing()
 	if policies == nil {
-		return l.of(job.Queue, payload)
+		return l.ofOne(job.Queue, payload)
 	}
 	given, err := ParsePayload(job.Queue, payload)
 	if err == nil && job.hooks.wrapper != nil {
 		given, err = job.hooks.wrapper.Unwrap(given)
 	}
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	return policies.Locks(&policy.Job{Class: given.Class, Queue: job.Queue, Args: given.Args, Payload: payload, Given: given, Store: l.store})
+	return policies.Locks(&policy.Job{Class: given.Class, Queue: job.Queue, Args: given.Args, Payload: payload, Given: given, Store: l.store}), false
 }
 
 // HeldLock is a lock in Redis.
@@ -143,7 +205,7 @@ func (c *Client) HeldLocks(ctx context.Context, job Job) ([]HeldLock, error) {
 	}
 	l := c.locks()
 	l.derive = false // another class may have the lock
-	all := l.ofJob(job, payload)
+	all, _ := l.ofJob(job, payload)
 	texts, lives, err := c.store.LockTexts(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("resque: %w", err)

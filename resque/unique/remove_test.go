@@ -196,3 +196,33 @@ func TestRemovingJobsOfUnknownClasses(t *testing.T) {
 		})
 	}
 }
+
+// Ruby takes no lock for a delayed job. When such a job is cancelled, the lock of an equal job
+// that waits in a queue or runs stays.
+func TestCancellingRubysDelayedJobsFreesNoLocks(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		ctx, c := t.Context(), s.Conn(t)
+		stranger := s.Client(t).WithJobs(resque.NewMux())
+		job := resque.Job{Class: "J", Queue: "work", Args: []any{1}}
+		for name, cancel := range map[string]func() error{
+			"RemoveDelayed": func() error { _, err := stranger.RemoveDelayed(ctx, job); return err },
+			"RemoveAll": func() error {
+				_, err := stranger.Delayed().RemoveAll(ctx, resque.RemoveOptions{}, resque.DelayedFilter{All: true}, nil)
+				return err
+			},
+		} {
+			_, err := stranger.Enqueue(ctx, job.In(time.Hour))
+			require.NoError(t, err, name)
+			_, err = stranger.Enqueue(ctx, job)
+			require.NoError(t, err, name)
+			_, err = c.Do("SET", "resque:lock:J-[1]", "4102444800")
+			require.NoError(t, err, name)
+			require.NoError(t, cancel(), name)
+			assert.Equal(t, []string{"lock:J-[1]"}, lockKeys(t, c), name)
+			_, err = stranger.Queue("work").Clear(ctx, resque.RemoveOptions{})
+			require.NoError(t, err, name)
+			assert.Empty(t, lockKeys(t, c), name)
+		}
+	})
+}
