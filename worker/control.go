@@ -38,7 +38,11 @@ func (c *control) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
 	if c.now == "" { // older orders were for another process with these ids
-		return c.note(ctx, resque.OrderWork)
+		if c.backend.TakeOrders(ctx, c.registry.ids, string(resque.OrderWork)) != nil {
+			return false
+		}
+		c.now = resque.OrderWork
+		return true
 	}
 	orders, err := c.backend.Orders(ctx, c.registry.ids)
 	if err != nil {
@@ -53,7 +57,7 @@ func (c *control) look(ctx context.Context) bool {
 		}
 	}
 	if wanted == c.now {
-		return noted || c.note(ctx, c.now) // Redis has lost it
+		return noted || c.note(ctx, orders, c.now) // Redis has lost it
 	}
 	c.cfg.Logger.Warn("worker was told what to do from outside", "order", string(wanted), "worker", c.registry.ids[0])
 	switch wanted {
@@ -64,7 +68,7 @@ func (c *control) look(ctx context.Context) bool {
 	case resque.OrderStop:
 		c.Term()
 	}
-	return c.note(ctx, wanted)
+	return c.note(ctx, orders, wanted)
 }
 
 // rank returns which of several orders counts: the one with the largest rank. It is 0 for an
@@ -81,9 +85,10 @@ func rank(order resque.WorkerOrder) int {
 	return 0
 }
 
-// note writes which order the process follows.
-func (c *control) note(ctx context.Context, order resque.WorkerOrder) bool {
-	if c.backend.TakeOrders(ctx, c.registry.ids, string(order)) != nil {
+// note writes which order the process follows. An order that came after read was read stays,
+// and is followed at the next look.
+func (c *control) note(ctx context.Context, read []string, order resque.WorkerOrder) bool {
+	if c.backend.FollowOrder(ctx, c.registry.ids, read, string(order)) != nil {
 		return false
 	}
 	c.now = order

@@ -10,11 +10,15 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-//go:embed order.lua
-var orderLua string
+var (
+	//go:embed order.lua
+	orderLua string
+	//go:embed order_follow.lua
+	orderFollowLua string
+)
 
-// TakeOrders notes that workers take orders, and which order they follow now. It removes
-// the notes of workers that are no longer registered.
+// TakeOrders notes that workers take orders, and which order they follow now, whatever orders
+// there are for their ids. It removes the notes of workers that are no longer registered.
 func (s *Store) TakeOrders(ctx context.Context, workers []string, order string) error {
 	err := s.with(ctx, func(c conn) error {
 		fields := redis.Args{s.keys.orders()}
@@ -57,6 +61,23 @@ func (s *Store) Orders(ctx context.Context, workers []string) ([]string, error) 
 		return nil, fmt.Errorf("reading the orders of workers: %w", err)
 	}
 	return orders, nil
+}
+
+// FollowOrder notes which order workers follow. read are their orders as [Store.Orders] has
+// returned them: an order that was given since then stays.
+func (s *Store) FollowOrder(ctx context.Context, workers, read []string, order string) error {
+	args := redis.Args{1, s.keys.orders(), order}
+	for i, id := range workers {
+		args = args.Add(id, read[i])
+	}
+	err := s.with(ctx, func(c conn) error {
+		_, err := c.script(s.scripts.orderFollow, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting the order that workers follow: %w", err)
+	}
+	return nil
 }
 
 // Order gives an order to a worker. It returns false if the worker takes no orders.

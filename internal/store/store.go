@@ -43,7 +43,7 @@ type Store struct {
 type scripts struct {
 	exchange, rewrite, prune, admit    *redis.Script
 	plain                              *redis.Script // exchange without outcome.lua and limit.lua
-	status, cancel, order              *redis.Script
+	status, cancel, order, orderFollow *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
 	failedRetried, trashes             *redis.Script
@@ -135,6 +135,7 @@ func New(rdb Redis) *Store {
 			keysRemove:      redis.NewScript(-1, keysRemoveLua),
 			keysRestore:     redis.NewScript(-1, keysRestoreLua),
 			heartbeatForget: redis.NewScript(-1, heartbeatForgetLua),
+			orderFollow:     redis.NewScript(-1, orderFollowLua),
 			metrics:         redis.NewScript(-1, metricsLua),
 		},
 	}
