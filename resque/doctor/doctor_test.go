@@ -321,3 +321,38 @@ func TestUncheckedIsNamed(t *testing.T) {
 	slices.Sort(codes)
 	assert.Equal(t, []string{"R01", "R02", "R03", "R04", "R05", "R07", "R09"}, codes)
 }
+
+// If it is not known which job a worker performs, no lock is taken for one without a job.
+func TestRunningJobsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 3<<20)
+	for name, records := range map[string][]string{
+		"damaged": {`{"queue":"q","run_at":"2026-01-01T00:00:00Z","payl`},
+		"large":   {`{"queue":"q","run_at":"a","payload":{"class":"A","args":["` + large + `"]}}`, `{"queue":"q","run_at":"a","payload":{"class":"Now","args":["` + large + `"]}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+				do, client := doer(t, s.Conn(t)), s.Client(t)
+				for i, record := range records {
+					id := fmt.Sprintf("host:%d:q", i+1)
+					do("SADD", "resque:workers", id)
+					do("HSET", "resque:workers:heartbeat", id, wire.FormatHeartbeat(time.Now()))
+					do("SET", "resque:worker:"+id, record)
+				}
+				do("SET", "resque:lock:Now-[]", 4102444800)
+				assert.NotContains(t, found(t, client), "T03")
+				fixed, err := doctor.Fix(t.Context(), client, doctor.Options{})
+				require.NoError(t, err)
+				assert.Empty(t, fixed)
+				report, err := doctor.Check(t.Context(), client, doctor.Options{})
+				require.NoError(t, err)
+				var codes []string
+				for _, u := range report.Unchecked {
+					codes = append(codes, u.Codes...)
+				}
+				assert.Contains(t, codes, "T03")
+			})
+		})
+	}
+}

@@ -43,7 +43,7 @@ type class struct {
 }
 
 // readJobs reads all jobs. It returns nil, and notes that codes are not checked, if there
-// are too many.
+// are too many, or one cannot be read.
 //
 // A job goes from the delayed jobs to a queue and from there to a worker. They are read in
 // this order, and a queue from its end, so that a job that moves meanwhile is seen. A job
@@ -82,8 +82,9 @@ func (c *checkup) readJobs(ctx context.Context, codes ...string) (*jobs, error) 
 		return nil, err
 	}
 	for _, w := range snap.Workers {
-		if w.Job != nil {
-			j.add(w.Job.Queue, w.Job.Raw)
+		if w.Job != nil && !j.addRunning(w) {
+			c.report.Unchecked = append(c.report.Unchecked, Unchecked{codes, fmt.Sprintf("the job of the worker %q cannot be read", w.ID)})
+			return nil, nil //nolint:nilnil // documented
 		}
 	}
 	return j, nil
@@ -129,6 +130,16 @@ func (j *jobs) add(queue string, raw []byte) {
 			j.addClass(inside.JobClass, inside.Arguments)
 		}
 	}
+}
+
+// addRunning notes the job of a worker. It returns false if it is not known what job it is,
+// because its record is damaged, or because only the beginning of a large one was read.
+func (j *jobs) addRunning(w resque.RegisteredWorker) bool {
+	if w.Damage != nil || w.JobSize > int64(len(w.Job.Raw)) {
+		return false
+	}
+	j.add(w.Job.Queue, w.Job.Raw)
+	return true
 }
 
 func (j *jobs) addClass(name string, args []json.RawMessage) {
