@@ -134,7 +134,10 @@ func (l *language) scriptTexts() (string, error) {
 		"dialog": l.t("Not updating while a dialog is open."), "rows": l.t("Not updating while rows are selected."), "field": l.t("Not updating while a field is in use."),
 		"select": l.t("Select at least one row first."), "copied": l.t("Copied."), "unsent": l.t("The request could not be sent. Try again."),
 	})
-	return string(texts), err //nolint:wrapcheck // strings can be encoded
+	if err != nil {
+		return "", fmt.Errorf("encoding the texts of the script: %w", err)
+	}
+	return string(texts), nil
 }
 
 // num formats a number with a mark between the thousands.

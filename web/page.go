@@ -80,7 +80,7 @@ func (p page) Asset(name string) string { return p.Base + "assets/" + p.assets.n
 func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
-		Language: q.language.Tag, Languages: h.languages.all,
+		Language: q.Tag, Languages: h.languages.all,
 		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
 		Stream: h.streamOf(tab), Instances: h.instances, Instance: h.instance, Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
@@ -170,7 +170,7 @@ func functions(a *assets, l *language) template.FuncMap {
 // write answers with a page. The answer to a refresh is 304 if the page has not
 // changed.
 func (h *Dashboard) write(q *request, status int, name string, v view) {
-	p, err := q.language.pages()
+	p, err := q.pages()
 	if err != nil {
 		panic(err) // New has read the same templates
 	}

@@ -11,14 +11,14 @@ import (
 func reserve(port int) (release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, os.NewSyscallError("socket", err) //nolint:wrapcheck // names the call
 	}
 	if err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err == nil {
 		err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
 	}
 	if err != nil {
 		_ = syscall.Close(fd)
-		return nil, os.NewSyscallError("bind", err)
+		return nil, os.NewSyscallError("bind", err) //nolint:wrapcheck // names the call
 	}
 	return func() { _ = syscall.Close(fd) }, nil
 }
