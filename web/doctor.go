@@ -117,7 +117,7 @@ func (h *Dashboard) fix(q *request) error {
 		}
 		return h.ask(q, question{
 			Title: q.t("Fix what can be fixed?"), Yes: q.t("Fix"), Sample: fixable(report),
-			Text: q.t("This does what can be done without a loss about these findings. What it removes is kept under Recently removed for a day."),
+			Text: q.t("This repairs what can be repaired without a loss. What it removes is kept under Recently removed for a day."),
 		})
 	}
 	opts := h.doctorOptions()

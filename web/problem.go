@@ -92,7 +92,7 @@ func (c problemCode) describe() description {
 	case problemNotRunning:
 		return description{http.StatusConflict, english("The worker no longer performs this job"), english("The job has ended, or the worker cannot be told to stop it: only Go workers can.")}
 	case problemNoOrders:
-		return description{http.StatusConflict, english("The worker takes no orders"), english("Only Go workers that were started with --remote-control do. It may also have ended.")}
+		return description{http.StatusConflict, english("The worker does not accept commands"), english("Only Go workers that were started with --remote-control accept commands. It may also have ended.")}
 	case problemDamaged:
 		return description{http.StatusUnprocessableEntity, english("The record is damaged"), english("It does not contain a job that can be performed. You can view it and remove it.")}
 	case problemGone:

@@ -119,7 +119,7 @@ func (h *Dashboard) switchSchedule(q *request, on bool) error {
 	if err != nil {
 		return err
 	}
-	act, said := "switch off schedule", q.t("Switched %s off. Its times pass without a job.", s.Name)
+	act, said := "switch off schedule", q.t("Switched %s off. It enqueues no jobs until it is switched on.", s.Name)
 	if on {
 		act, said = "switch on schedule", q.t("Switched %s on.", s.Name)
 		err = scheduler.Enable(q.Context(), h.client, s.Name)

@@ -126,7 +126,7 @@ func TestSwitchAndDeleteSchedules(t *testing.T) {
 	var told []web.Action
 	s := open(t, web.Config{OnAction: func(_ context.Context, a web.Action) { told = append(told, a) }})
 	s.fill()
-	assert.Equal(t, "Switched sync-acme off. Its times pass without a job.", s.says(s.post("/schedule/disable", "job_name=sync-acme")))
+	assert.Equal(t, "Switched sync-acme off. It enqueues no jobs until it is switched on.", s.says(s.post("/schedule/disable", "job_name=sync-acme")))
 	assert.Equal(t, "off", s.scheduled("")["sync-acme"]["State"])
 	assert.Equal(t, "Switched sync-acme on.", s.says(s.post("/schedule/enable", "job_name=sync-acme")))
 	assert.Equal(t, "on", s.scheduled("")["sync-acme"]["State"])
