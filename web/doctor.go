@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -85,7 +86,7 @@ func (h *Dashboard) doctor(q *request) error {
 	ctx, cancel := context.WithTimeout(q.Context(), h.budgets.checks)
 	defer cancel()
 	report, at, err := h.checkup(ctx, age)
-	content := doctorPage{Report: report, Problems: report.Problems(), At: shownTime(at), Took: report.Took}
+	content := doctorPage{Report: h.hideKeys(report), Problems: report.Problems(), At: shownTime(at), Took: report.Took}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && q.Context().Err() == nil:
 		content.Damage = q.t("The checks took longer than %s and were stopped. Run them with: goresque doctor", spanText(h.budgets.checks))
@@ -93,6 +94,22 @@ func (h *Dashboard) doctor(q *request) error {
 		return err
 	}
 	return h.show(q, "doctor", q.t("Doctor"), "stats", content)
+}
+
+// hideKeys returns a report without the keys of jobs, whose names have arguments, if
+// arguments are hidden.
+func (h *Dashboard) hideKeys(r doctor.Report) doctor.Report {
+	if !h.hides() {
+		return r
+	}
+	r.Findings = slices.Clone(r.Findings) // other requests share the report
+	for i := range r.Findings {
+		switch r.Findings[i].Code {
+		case "T01", "T02", "T03", "T04":
+			r.Findings[i].Evidence = nil
+		}
+	}
+	return r
 }
 
 // fixable returns what can be fixed, a line for each finding.

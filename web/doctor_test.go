@@ -93,3 +93,18 @@ func TestRunMakesReports(t *testing.T) {
 	stop()
 	require.NoError(t, <-ended)
 }
+
+// The names of locks have arguments, which the page does not show if they are hidden.
+func TestDoctorHidesArguments(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("SET", `resque:lock:Mailer-["secret"]`, 4102444800)
+	for _, path := range []string{"/doctor", "/doctor.json"} {
+		assert.Contains(t, s.get(path).Body.String(), "secret", path)
+		for _, cfg := range []web.Config{{HideArgs: true}, {RedactKeys: []string{"password"}}} {
+			hidden := openOn(t, s.server, cfg).get(path).Body.String()
+			assert.Contains(t, hidden, "T03", path)
+			assert.NotContains(t, hidden, "secret", path)
+		}
+	}
+}
