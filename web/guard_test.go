@@ -292,6 +292,27 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
+// The names of keys of jobs have arguments too.
+func TestRedactionOfKeys(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("SADD", `resque:timestamps:{"class":"A","args":["geheim"],"queue":"q"}`, "delayed:1")
+	s.do("SET", `resque:lock:A-["geheim"]`, 1)
+	s.do("SET", `resque:loner:lock:A:geheim`, 1)
+	s.do("SADD", "resque:queueing:resque_uniqueness", `queueing:resque_uniqueness:{"class":"A","args":["geheim"]}`)
+	s.do("SET", "resque:goresque:held:c:A:geheim", 1)
+	s.do("SET", "resque:stat:processed", 1)
+	for _, path := range []string{"/stats/keys", "/stats/keys/queueing:resque_uniqueness"} {
+		for _, headers := range [][]string{nil, {"Accept: application/json"}} {
+			assert.Contains(t, s.get(path, headers...).Body.String(), "geheim", path)
+			for _, cfg := range []web.Config{{HideArgs: true}, {RedactKeys: []string{"password"}}} {
+				absent(t, openOn(t, s.server, cfg).get(path, headers...).Body.String(), "geheim", "%s %v", path, headers)
+			}
+		}
+	}
+	present(t, openOn(t, s.server, web.Config{HideArgs: true}).get("/stats/keys").Body.String(), "stat:processed", "other names are shown")
+}
+
 func TestOnActionAndTheLog(t *testing.T) {
 	t.Parallel()
 	var told []web.Action

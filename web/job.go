@@ -122,6 +122,9 @@ func (h *Dashboard) hide(job *shownJob) {
 // hideRaw returns the part of a value in Redis that may be shown.
 func (h *Dashboard) hideRaw(value string, isList bool) string {
 	first := strings.TrimSpace(value)
+	if prefix, ok := h.hiddenName(value); ok {
+		return prefix + "…"
+	}
 	switch {
 	case !h.hides(), !isList && !strings.HasPrefix(first, "{") && !strings.HasPrefix(first, "["):
 		return value

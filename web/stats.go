@@ -107,11 +107,33 @@ func (h *Dashboard) keys(q *request) error {
 	if err != nil {
 		return err
 	}
+	for i := range keys {
+		if prefix, ok := h.hiddenName(keys[i].Name); ok {
+			keys[i].Name = prefix + "…" // not the whole name: it has no page
+		}
+	}
 	content := statsPage{Tab: "keys", Keys: keys}
 	if next != 0 {
 		content.Next = "?cursor=" + strconv.FormatUint(next, 10)
 	}
 	return h.show(q, "stats", q.t("Keys"), "stats", content)
+}
+
+// hiddenName returns the prefix of the name of a key of jobs, whose names have arguments. ok is
+// false for other keys, and if arguments are not hidden.
+func (h *Dashboard) hiddenName(name string) (prefix string, ok bool) {
+	if !h.hides() {
+		return "", false
+	}
+	for _, prefix := range []string{
+		"timestamps:", "lock:", "loner:lock:", "queueing:resque_uniqueness:", "performing:resque_uniqueness:",
+		"goresque:held:c:", "goresque:rate:c:", "goresque:parked:c:", "goresque:wait:c:",
+	} {
+		if strings.HasPrefix(name, prefix) {
+			return prefix, true
+		}
+	}
+	return "", false
 }
 
 // Ruby: Resque::Server's /stats/keys/:key.
