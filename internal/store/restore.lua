@@ -59,6 +59,10 @@ while next_key <= #KEYS do
   if redis.call('LINDEX', trash, position) ~= entry then
     return results
   end
+  local kind = redis.call('TYPE', list).ok
+  if kind ~= 'list' and kind ~= 'none' then -- before its locks are taken
+    return redis.error_reply('WRONGTYPE the list to which a job returns is not a list')
+  end
   local wait = math.max((tonumber(second) or 0) - locks.seconds(), 0)
   local problem = take(wait)
   if problem == 'held' then

@@ -226,3 +226,29 @@ func TestCancellingRubysDelayedJobsFreesNoLocks(t *testing.T) {
 		}
 	})
 }
+
+// If the key of the queue has another type, no lock is taken for a job that stays in the trash.
+func TestRestoringToAnotherTypeTakesNoLocks(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		ctx, c := t.Context(), s.Conn(t)
+		j := resque.Define1[int]("J", "work", unique.Policy{})
+		mux := resque.NewMux()
+		mux.Handle(j.Handler(func(context.Context, int) error { return nil }))
+		client := s.Client(t).WithJobs(mux)
+		_, err := client.Enqueue(ctx, j.Job(1))
+		require.NoError(t, err)
+		removed, err := client.Queue("work").Clear(ctx, resque.RemoveOptions{Keep: time.Hour})
+		require.NoError(t, err)
+		_, err = c.Do("SET", "resque:queue:work", "x")
+		require.NoError(t, err)
+		_, err = client.Restore(ctx, removed.Trash[0])
+		require.Error(t, err)
+		assert.Empty(t, lockKeys(t, c))
+		_, err = c.Do("DEL", "resque:queue:work")
+		require.NoError(t, err)
+		n, err := client.Restore(ctx, removed.Trash[0])
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, n)
+	})
+}
