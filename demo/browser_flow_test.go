@@ -84,7 +84,14 @@ func (f *fixture) brake(t *testing.T, parts ...int32) (release func()) {
 	var read atomic.Int32
 	held, ended := make(chan struct{}), make(chan struct{})
 	hook := func(tx *gorm.DB) {
-		if tx.Statement.Table == "customers" && strings.Contains(tx.Statement.SQL.String(), "id >") && slices.Contains(parts, read.Add(1)) {
+		if tx.Statement.Table != "customers" || !strings.Contains(tx.Statement.SQL.String(), "id >") {
+			return
+		}
+		part := read.Add(1)
+		if slices.Contains(parts, part+1) {
+			<-time.After(300 * time.Millisecond) // so that this part is reported, at most every 250 ms
+		}
+		if slices.Contains(parts, part) {
 			select {
 			case <-held:
 			case <-ended:
