@@ -10,6 +10,7 @@ import (
 
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/resque"
 )
 
 // publishEntries is how many entries one script shows.
@@ -165,6 +166,9 @@ func (r *recurring) prepare(ctx context.Context, it *item) (err error) {
 	}
 	if it.entry.Job, err = it.entry.job(r.cfg.Mux); err != nil {
 		return err
+	}
+	if mux := r.cfg.Mux; mux != nil && resque.PoliciesOf(mux, it.entry.Job.Class).Locking() { // the entry may come from Redis
+		it.entry.Job = r.client.WithJobs(mux).WithPolicies(it.entry.Job)
 	}
 	it.hooked = r.client.Hooked(it.entry.Job)
 	it.queue = it.entry.Job.Queue

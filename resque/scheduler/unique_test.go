@@ -44,3 +44,20 @@ func TestRecurringJobsTakeTheirLocks(t *testing.T) {
 		assert.Equal(t, 2, after)
 	})
 }
+
+// The same holds for an entry in Redis, if the scheduler knows the class.
+func TestPersistentEntriesTakeTheirLocks(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		plain := resque.Define0("Plain", "q", unique.Policy{})
+		mux := resque.NewMux()
+		mux.Handle(plain.Handler(func(context.Context) error { return nil }))
+		f := newScheduleFixture(t, s, scheduler.Config{Location: time.UTC, Mux: mux, Dynamic: true})
+		f.c.do(t, "HSET", "resque:persistent_schedules", "plain", `{"every":"1m","class":"Plain"}`)
+		f.runUntil(t, noon(), noon().Add(10*time.Minute))
+		assert.Equal(t, map[string]int{"Plain": 1}, f.classes(t))
+		receipt, err := s.Client(t).Enqueue(t.Context(), plain.Job())
+		require.NoError(t, err)
+		assert.Equal(t, resque.Duplicate, receipt.State)
+	})
+}
