@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,8 +47,10 @@ func (s *Store) Park(l KeyLimit, due time.Time, queue string, payload []byte) []
 	return []Effect{named("PARK", keys, l.Concurrency, queue, payload, second, item, delayedList(second), parkedEntry(second, item))}
 }
 
+// parkedEntry returns the note of a parked job. No two notes are equal: otherwise a process
+// that finds the job gone could remove the note of the same job that was parked again.
 func parkedEntry(second int64, item []byte) string {
-	return strconv.FormatInt(second, 10) + " " + Digest(item)
+	return strconv.FormatInt(second, 10) + " " + Digest(item) + " " + rand.Text()
 }
 
 // PauseLimit makes a limit give no places for a while.
@@ -83,8 +86,9 @@ func (s *Store) unparkFirst(ctx context.Context, name string) (entry string, aga
 		if err != nil {
 			return err
 		}
-		text, digest, _ := strings.Cut(entry, " ")
+		text, rest, _ := strings.Cut(entry, " ")
 		second, _ := strconv.ParseInt(text, 10, 64)
+		digest, _, _ := strings.Cut(rest, " ")
 		items, err := redis.ByteSlices(c.do("LRANGE", s.keys.delayed(second), 0, 9999))
 		if err != nil {
 			return err

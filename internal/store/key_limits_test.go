@@ -75,7 +75,9 @@ func TestUnparkSkipsJobsThatAreGone(t *testing.T) {
 			due := time.Now().Add(time.Duration(i/2+1) * time.Hour)
 			f.exchange(t, nil, []store.Outcome{{Worker: "w", Guard: r.Guard, Effects: f.Park(l, due, "q", r.Payload)}})
 		}
-		require.Len(t, f.list(t, "resque:goresque:parked:l"), 3)
+		notes := f.list(t, "resque:goresque:parked:l")
+		require.Len(t, notes, 3)
+		require.NotEqual(t, notes[0], notes[1], "equal jobs have notes of their own")
 		_, err := f.redis.Do("EVAL", `for _, k in ipairs(redis.call('KEYS', 'resque:delayed:*')) do redis.call('LREM', k, 0, ARGV[1]) end`, 0,
 			`{"class":"A","args":["same"],"queue":"q"}`)
 		require.NoError(t, err)
