@@ -57,7 +57,7 @@ func statusListCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
-// noteStatuses says that a list is empty, that it is a part, or that statuses of it have
+// noteStatuses prints a note if a list is empty, is only a part, or has statuses that have
 // expired.
 func (e *Env) noteStatuses(shown, first, count, total int64) {
 	if shown == 0 {

@@ -45,7 +45,7 @@ func (c *Client) EnqueueDelayed(ctx context.Context, job Job) (int64, error) {
 // [Client.Enqueue] once; if one vetoes the job, nothing changes and it returns 0.
 //
 // It refuses jobs of a class with a policy that takes part in each push: a unique.Policy keeps
-// the first copy, whose lock belongs to it, and status.Define gives each job an id of its own,
+// the first copy, whose lock belongs to it, and status.Define gives each job its own id,
 // so no two are copies of each other.
 //
 // Ruby: Resque.delay_or_enqueue_at.

@@ -45,7 +45,7 @@ type LockHolder struct {
 	Why    string    // why it is not known which job it is
 }
 
-// LockState is where the job is that has a lock.
+// LockState is the state of the job that has a lock.
 type LockState string
 
 // The values of LockState.

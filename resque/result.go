@@ -56,7 +56,8 @@ func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 	}
 }
 
-// isInterrupted reports whether the job goes on later, where it is, because its worker stops.
+// isInterrupted reports whether the job was interrupted by the stop of its worker and
+// continues later.
 func isInterrupted(err error) bool {
 	var i interface{ Interrupted() bool }
 	return errors.As(err, &i) && i.Interrupted()

@@ -18,7 +18,7 @@ type question struct {
 	Hidden           map[string]string
 	Fields           []field
 	Wrong            bool
-	Back             string // where the link "Cancel" leads
+	Back             string // the target of the link "Cancel"
 }
 
 type field struct{ Name, Value string }

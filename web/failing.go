@@ -32,7 +32,7 @@ const (
 )
 
 // countFailing returns the failures by queue among the newest ones. With Ruby's multiple
-// failure queues, each queue has a list of its own, whose length is exact.
+// failure queues, each queue has its own list, whose length is exact.
 //
 // Ruby: Resque::Failure::RedisMultiQueue.
 func (h *Dashboard) countFailing(ctx context.Context, snap moment) (failureCount, error) {

@@ -125,8 +125,8 @@ func TestBrowserStatusesMove(t *testing.T) {
 	tab.Do(browsertest.Visible("killed"))
 }
 
-// A question that is a page of its own leads back to where the user came from: its address
-// has no page for GET.
+// A question on a separate page leads back to the previous page, because its address has no
+// page for GET.
 func TestQuestionsLeadBack(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})

@@ -1,5 +1,5 @@
 // Package top is the command 'goresque top', which shows queues, workers and jobs in a
-// terminal. It is a package of its own because it needs modules that other users of
+// terminal. It is a separate package because it needs modules that other users of
 // package cli do not need. A command with your own jobs can have it:
 //
 //	cli.App{Mux: jobs, Commands: []func(*cli.Env) *cobra.Command{top.Command}}
@@ -61,7 +61,7 @@ func isTerminal(env *cli.Env) bool {
 	return ok && term.IsTerminal(out.Fd()) && term.IsTerminal(os.Stdin.Fd()) && env.Getenv("TERM") != "dumb"
 }
 
-// isUTF8 reports whether the locale says that the terminal shows all characters.
+// isUTF8 reports whether the terminal shows all characters, according to the locale.
 func isUTF8(env *cli.Env) bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := strings.ToUpper(env.Getenv(name)); value != "" {

@@ -132,7 +132,7 @@ func TestTopRestoresTheTerminal(t *testing.T) {
 	})
 }
 
-// The program says that Redis is away and goes on when it is back.
+// The program shows that Redis is away, and continues when Redis is back.
 func TestTopWaitsForRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -72,7 +72,7 @@ func TestGuidesShowCommandsThatWork(t *testing.T) {
 }
 
 // runScript runs a shell script in a copy of the tree that has only what a build needs,
-// with a Redis of its own.
+// with a new Redis.
 func runScript(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()

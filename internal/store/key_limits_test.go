@@ -77,7 +77,7 @@ func TestUnparkSkipsJobsThatAreGone(t *testing.T) {
 		}
 		notes := f.list(t, "resque:goresque:parked:l")
 		require.Len(t, notes, 3)
-		require.NotEqual(t, notes[0], notes[1], "equal jobs have notes of their own")
+		require.NotEqual(t, notes[0], notes[1], "notes of equal jobs differ")
 		_, err := f.redis.Do("EVAL", `for _, k in ipairs(redis.call('KEYS', 'resque:delayed:*')) do redis.call('LREM', k, 0, ARGV[1]) end`, 0,
 			`{"class":"A","args":["same"],"queue":"q"}`)
 		require.NoError(t, err)

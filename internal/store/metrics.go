@@ -102,8 +102,8 @@ func stepDay() metricsStep {
 	return metricsStep{"2006-01-02", 184 * day, func(at time.Time, n int) time.Time { return at.Truncate(day).AddDate(0, 0, n) }}
 }
 
-// Where the counters are: those of minutes and ten minutes in a hash for the day, those
-// of hours and days in one for the month.
+// The counters of minutes and of ten minutes are in one hash for each day, those of hours
+// and days in one for each month.
 const (
 	countersDay, countersMinute          = "2006-01-02", "15:04" // without the last digit for ten minutes
 	countersMonth, countersHour, dayOnly = "2006-01", "02T15", "02"

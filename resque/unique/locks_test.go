@@ -15,7 +15,7 @@ import (
 	"github.com/goresque/goresque/resque/unique"
 )
 
-// states returns where the jobs are that have locks, by key.
+// states returns the states of the jobs that have locks, by key.
 func states(t *testing.T, l *resque.Locks, how resque.LockListOptions) map[string]resque.LockState {
 	t.Helper()
 	list, err := l.List(t.Context(), how)
