@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +22,8 @@ type Recording struct {
 	Commands   [][]string       `json:"commands"`
 	KeysBefore map[string]Value `json:"keys_before"`
 	KeysAfter  map[string]Value `json:"keys_after"`
-	TTLs       map[string]int   `json:"-"` // seconds, of KeysAfter; -1 for keys that do not expire
+	KeysWhile  map[string]Value `json:"keys_while_performing"` // only those of the library
+	TTLs       map[string]int   `json:"-"`                     // seconds, of KeysAfter; -1 for keys that do not expire
 	Returns    json.RawMessage  `json:"returns"`
 	RufusJobs  map[string]struct {
 		Original string `json:"original"`
@@ -63,6 +65,27 @@ func (r Recording) Pushed() (payloads []string) {
 		}
 	}
 	return payloads
+}
+
+// Restore writes the keys that a recording had before it.
+func Restore(t testing.TB, c redis.Conn, keys map[string]Value) {
+	t.Helper()
+	for key, v := range keys {
+		var err error
+		switch v.Type {
+		case "string":
+			_, err = c.Do("SET", key, v.Value)
+		case "list":
+			_, err = c.Do("RPUSH", redis.Args{key}.AddFlat(v.Value)...)
+		case "set":
+			_, err = c.Do("SADD", redis.Args{key}.AddFlat(v.Value)...)
+		case "zset":
+			for _, pair := range v.Value.([]any) {
+				_, err = c.Do("ZADD", key, pair.([]any)[1], pair.([]any)[0])
+			}
+		}
+		require.NoError(t, err)
+	}
 }
 
 // Popped returns the payload that was in the queue before the recording. There

@@ -110,7 +110,7 @@ func TestRetryDoesWhatThePluginDoes(t *testing.T) {
 func replay(t *testing.T, s *redistest.Server, r golden.Recording, d difference) {
 	t.Helper()
 	c := s.Conn(t)
-	restore(t, c, r.KeysBefore)
+	golden.Restore(t, c, r.KeysBefore)
 	want := expected(r, d)
 	given, err := resque.ParsePayload("work", []byte(r.Popped(t)))
 	require.NoError(t, err)
@@ -201,27 +201,6 @@ func failureIn(r golden.Recording) error {
 		}
 	}
 	return exception{class, text}
-}
-
-func restore(t *testing.T, c redis.Conn, keys map[string]golden.Value) {
-	t.Helper()
-	for key, v := range keys {
-		var err error
-		switch v.Type {
-		case "string":
-			_, err = c.Do("SET", key, v.Value)
-		case "list":
-			_, err = c.Do("RPUSH", redis.Args{key}.AddFlat(v.Value)...)
-		case "set":
-			_, err = c.Do("SADD", redis.Args{key}.AddFlat(v.Value)...)
-		case "zset":
-			for _, pair := range v.Value.([]any) {
-				p := pair.([]any)
-				_, err = c.Do("ZADD", key, p[1], p[0])
-			}
-		}
-		require.NoError(t, err)
-	}
 }
 
 // expected returns the keys after the recorded scenario, as goresque writes them.

@@ -234,7 +234,7 @@ func TestStatusDoesWhatThePluginDoes(t *testing.T) {
 func replay(t *testing.T, s *redistest.Server, r golden.Recording, d difference) {
 	t.Helper()
 	c := s.Conn(t)
-	restore(t, c, r.KeysBefore)
+	golden.Restore(t, c, r.KeysBefore)
 	if strings.HasPrefix(r.Name, "perform_") {
 		mux := resque.NewMux()
 		mux.Handle(status.Define[options]("Export", "exports", status.ExpireIn(-1)).Handler(performed))
@@ -309,26 +309,6 @@ func compare(t *testing.T, r golden.Recording, got any) {
 		encoded, err := json.Marshal(got)
 		require.NoError(t, err)
 		assert.JSONEq(t, cleaned(string(r.Returns)), cleaned(string(encoded)))
-	}
-}
-
-func restore(t *testing.T, c redis.Conn, keys map[string]golden.Value) {
-	t.Helper()
-	for key, v := range keys {
-		var err error
-		switch v.Type {
-		case "string":
-			_, err = c.Do("SET", key, v.Value)
-		case "list":
-			_, err = c.Do("RPUSH", redis.Args{key}.AddFlat(v.Value)...)
-		case "set":
-			_, err = c.Do("SADD", redis.Args{key}.AddFlat(v.Value)...)
-		case "zset":
-			for _, pair := range v.Value.([]any) {
-				_, err = c.Do("ZADD", key, pair.([]any)[1], pair.([]any)[0])
-			}
-		}
-		require.NoError(t, err)
 	}
 }
 

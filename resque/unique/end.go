@@ -144,7 +144,9 @@ func (e *end) End(job *policy.Job, ending *policy.Ending) {
 			ending.Counted = true
 		}
 	}
-	if l.performed.Key != "" && job.Token != "" {
+	if l.performed.Key != "" && job.Counted { // a Ruby worker died, whose lock has no token. Ruby: on_failure_lock
+		ending.Effects = append(ending.Effects, l.performed.Freed(e.age(job, ending.Kind)))
+	} else if l.performed.Key != "" && job.Token != "" {
 		ending.Effects = append(ending.Effects, l.performed.Dropped(job.Token))
 	}
 	if l.queued.Key == "" {
