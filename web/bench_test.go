@@ -3,7 +3,9 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,6 +133,54 @@ func BenchmarkPages(b *testing.B) {
 			b.ReportMetric((float64(after.HeapSys)-float64(before.HeapSys))/(1<<20), "MB-grown")
 		})
 	}
+}
+
+// BenchmarkLargeJobs measures the overview while 1,000 workers perform jobs of 2 MB: the
+// median time of the page, and how much the memory of the process grows.
+//
+// go test ./web -run xxx -bench LargeJobs -benchtime 20x.
+func BenchmarkLargeJobs(b *testing.B) {
+	server := redistest.StartReal(b, "--save", "")
+	c := server.Conn(b)
+	argument := strings.Repeat("x", 2<<20)
+	for i := range largeWorkers {
+		id := fmt.Sprintf("worker-%d.example.com:%d:exports,mail", i%40, 4000+i)
+		for _, words := range [][]any{
+			{"SADD", "resque:workers", id},
+			{"HSET", "resque:workers:heartbeat", id, time.Now().UTC().Format(time.RFC3339)},
+			{"SET", "resque:worker:" + id, working("exports", "ExportJob", fmt.Sprintf(`[%d,"%s"]`, i, argument), time.Duration(i)*time.Second)},
+		} {
+			_, err := c.Do(words[0].(string), words[1:]...)
+			require.NoError(b, err)
+		}
+	}
+	dashboard := newDashboard(b, server, web.Config{})
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // sets VmHWM to the present memory
+		b.Skip("needs Linux's /proc")
+	}
+	before := residentMemory(b)
+	var took []time.Duration
+	for b.Loop() {
+		web.Forget(dashboard)
+		begun := time.Now()
+		require.Equal(b, http.StatusOK, ask(b, dashboard, http.MethodGet, "/overview", "").Code)
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms/page")
+	b.ReportMetric(float64(residentMemory(b)-before)/(1<<20), "MB-grown")
+}
+
+// residentMemory returns the most memory that the process has had, in bytes.
+func residentMemory(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	require.NoError(b, err)
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	require.NoError(b, err)
+	return kb << 10
 }
 
 // BenchmarkBulk measures actions on many failures: the time until the answer, the

@@ -43,6 +43,10 @@ func (s *Store) locate(ctx context.Context, payload []byte) (seconds []int64, me
 	return seconds, members, nil
 }
 
+// DelayedSecondOf returns the second of a list of delayed jobs. ok is false if name, without
+// the namespace, is not the name of such a list.
+func DelayedSecondOf(name string) (second int64, ok bool) { return secondOf(name) }
+
 // secondOf returns the second of a list of delayed jobs. ok is false if name, without
 // the namespace, is not the name of such a list.
 func secondOf(name string) (second int64, ok bool) {

@@ -78,23 +78,40 @@ func (s *Store) ScanKeys(ctx context.Context, cursor uint64, some int) (keys []K
 }
 
 func (s *Store) scanNames(c conn, cursor string, some, searches int) (keys []KeyInfo, next string, err error) {
-	prefix := s.rdb.Key("")
-	replies, err := redis.Values(c.script(s.scripts.scan, 1, prefix, cursor, escapeGlob(prefix)+"*", some, searches, nameBytes))
+	names, next, err := s.names(c, cursor, escapeGlob(s.rdb.Key(""))+"*", some, searches, "")
+	for i := range names {
+		names[i].cut(s.rdb.Key(""))
+	}
+	return names, next, err
+}
+
+// names returns the names of keys, with the namespace, that match a pattern. If it is empty,
+// these are the keys of the namespace, and those of which the name ends with ending.
+func (s *Store) names(c conn, cursor, pattern string, some, searches int, ending string) (keys []KeyInfo, next string, err error) {
+	replies, err := redis.Values(c.script(s.scripts.scan, 1, s.rdb.Key(""), cursor, pattern, some, searches, nameBytes, ending))
 	if err == nil {
 		replies, err = redis.Scan(replies, &next)
 	}
 	if err != nil {
 		return nil, "", err
 	}
+	keys = make([]KeyInfo, 0, len(replies))
 	for _, reply := range replies {
 		e, err := readEntry(reply)
 		if err != nil {
 			return nil, "", err
 		}
-		name := strings.TrimPrefix(string(e.Raw), prefix)
-		keys = append(keys, KeyInfo{Name: name, NameSize: e.Size - int64(len(e.Raw)-len(name))})
+		keys = append(keys, KeyInfo{Name: string(e.Raw), NameSize: e.Size})
 	}
 	return keys, next, nil
+}
+
+// cut takes the namespace off the name of a key. ok is false if the name has another one.
+func (k *KeyInfo) cut(namespace string) (ok bool) {
+	name, ok := strings.CutPrefix(k.Name, namespace)
+	k.NameSize -= int64(len(k.Name) - len(name))
+	k.Name = name
+	return ok
 }
 
 // hasWholeName reports whether Name is the whole name.

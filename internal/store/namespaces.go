@@ -15,40 +15,25 @@ type OtherNamespace struct {
 	Same            int64 // queues that this namespace also has, of at most 1,000
 }
 
-// OtherNamespaces returns the namespaces, other than that of s, that have a set of queues,
-// and of which a queue, a worker or a counter also exists. It reads the names of all keys of
-// the database, in parts.
-func (s *Store) OtherNamespaces(ctx context.Context) (all []OtherNamespace, err error) {
-	const suffix = ":queues"
-	seen := map[string]bool{s.keys.queues(): true}
-	for cursor := "0"; ; {
-		var keys []string
-		err = s.with(ctx, func(c conn) error {
-			reply, err := redis.Values(c.do("SCAN", cursor, "MATCH", "*"+suffix, "COUNT", 1000, "TYPE", "set"))
-			if err == nil {
-				_, err = redis.Scan(reply, &cursor, &keys)
-			}
-			return err
-		})
+// OtherNamespaces returns the namespaces of which [Store.Census] has found the sets of queues,
+// and of which a queue, a worker or a counter also exists.
+func (s *Store) OtherNamespaces(ctx context.Context, sets []string) (all []OtherNamespace, err error) {
+	seen := map[string]bool{}
+	for _, key := range sets {
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		name := strings.TrimSuffix(key, queuesEnding)
+		n, ok, err := s.otherNamespace(ctx, name)
 		if err != nil {
-			return nil, fmt.Errorf("looking for other namespaces: %w", err)
+			return nil, fmt.Errorf("reading the namespace %q: %w", name, err)
 		}
-		for _, key := range keys {
-			if name := strings.TrimSuffix(key, suffix); !seen[key] && len(name) <= nameBytes {
-				seen[key] = true
-				n, ok, err := s.otherNamespace(ctx, name)
-				if err != nil {
-					return nil, fmt.Errorf("reading the namespace %q: %w", name, err)
-				}
-				if ok {
-					all = append(all, n)
-				}
-			}
-		}
-		if cursor == "0" {
-			return all, nil
+		if ok {
+			all = append(all, n)
 		}
 	}
+	return all, nil
 }
 
 // otherNamespace reads the size of a namespace. ok is false if it is not one of a Resque, or
@@ -62,6 +47,7 @@ func (s *Store) otherNamespace(ctx context.Context, name string) (n OtherNamespa
 			[]any{"SCARD", key("workers")},
 			[]any{"EXISTS", key("stat:processed"), key("stat:failed"), key("workers:heartbeat"), key("failed")},
 			[]any{"SRANDMEMBER", key("queues"), 1000},
+			[]any{"TYPE", key("queues")},
 		)
 		if err != nil {
 			return err
@@ -70,6 +56,9 @@ func (s *Store) otherNamespace(ctx context.Context, name string) (n OtherNamespa
 		n.Workers, _ = redis.Int64(replies[1], nil)
 		marks, _ := redis.Int64(replies[2], nil)
 		names, _ := redis.Strings(replies[3], nil)
+		if kind, _ := redis.String(replies[4], nil); kind != "set" {
+			return nil
+		}
 		var commands [][]any
 		for _, q := range names {
 			commands = append(commands, []any{"EXISTS", key("queue:" + q)}, []any{"SISMEMBER", s.keys.queues(), q})

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/scheduler"
 )
@@ -30,7 +33,7 @@ func (c *checkup) delayed(ctx context.Context) error {
 	if err := c.nodeLock(ctx); err != nil {
 		return err
 	}
-	repair, err := c.client.Delayed().Repair(ctx, true)
+	repair, err := c.repair(ctx)
 	if err := c.unless(err, "D04", "D05"); err != nil {
 		return err
 	}
@@ -48,6 +51,33 @@ func (c *checkup) delayed(ctx context.Context) error {
 		})
 	}
 	return c.damagedDelayed(ctx)
+}
+
+// repair returns how many seconds would be added and removed. The census knows the lists of
+// delayed jobs, unless only some keys were looked at.
+func (c *checkup) repair(ctx context.Context) (r resque.DelayedRepair, err error) {
+	if !c.census.whole {
+		return c.client.Delayed().Repair(ctx, true)
+	}
+	for some := range slices.Chunk(c.census.delayed, atOnce) {
+		unknown, err := c.store.UnknownDelayed(ctx, some)
+		if err != nil {
+			return r, err
+		}
+		r.Added += int64(len(unknown))
+	}
+	for next, more := int64(math.MinInt64), true; more; {
+		var seconds []store.DelayedSecond
+		if seconds, next, more, err = c.store.DelayedSeconds(ctx, next, math.MaxInt64); err != nil {
+			return r, err
+		}
+		for _, s := range seconds {
+			if s.Err == nil && s.Jobs == 0 {
+				r.Removed++
+			}
+		}
+	}
+	return r, nil
 }
 
 func (c *checkup) master(s scheduler.Status) {

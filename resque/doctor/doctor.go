@@ -103,7 +103,6 @@ type checkup struct {
 	opts   Options
 	snap   resque.Snapshot
 	report Report
-	nested []string // what the names of keys of namespaces inside this one begin with
 	census census
 }
 
@@ -117,7 +116,7 @@ func Check(ctx context.Context, client *resque.Client, opts Options) (Report, er
 		return Report{}, err
 	}
 	for _, check := range []func(context.Context) error{
-		c.server, c.namespaces, c.keys, c.workers, c.delayed, c.schedules, c.failures, c.leftovers, c.limits, c.batches,
+		c.server, c.keys, c.workers, c.delayed, c.schedules, c.failures, c.leftovers, c.limits, c.batches,
 	} {
 		if err := check(ctx); err != nil {
 			return c.report, fmt.Errorf("doctor: %w", err)

@@ -36,9 +36,6 @@ func Fix(ctx context.Context, client *resque.Client, opts Options) ([]Fixed, err
 		return nil, err
 	}
 	f := fixer{checkup: c}
-	if err := c.namespaces(ctx); err != nil {
-		return nil, fmt.Errorf("doctor: %w", err)
-	}
 	if _, err := c.count(ctx); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}

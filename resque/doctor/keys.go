@@ -12,46 +12,46 @@ import (
 // kind is what keys of a name are.
 type kind struct {
 	name   string // or its beginning, if it ends with a colon
-	types  string // the type, or several
-	expire bool   // it must expire
+	types  []string
+	expire bool // it must expire
 }
 
 // kinds are all kinds of keys of the Resque family.
 func kinds() []kind {
 	return []kind{
-		{name: "queues", types: "set"},
-		{name: "queue:", types: "list"},
-		{name: "workers", types: "set"},
-		{name: "workers:heartbeat", types: "hash"},
-		{name: "worker:", types: "string"},
-		{name: "stat:", types: "string"},
-		{name: "failed", types: "list"},
-		{name: "failed_queues", types: "set"},
-		{name: "pause-all-workers", types: "string"},
-		{name: "pause:", types: "string list set zset hash"},
-		{name: "pruning_dead_workers_in_progress", types: "string", expire: true},
-		{name: "delayed_queue_schedule", types: "zset"},
-		{name: "delayed:last_enqueued_at", types: "hash"},
-		{name: "delayed:", types: "list"},
-		{name: "timestamps:", types: "set"},
-		{name: "persistent_schedules", types: "hash"},
-		{name: "schedules", types: "hash"},
-		{name: "schedules_changed", types: "set"},
-		{name: "resque-retry:", types: "string"},
-		{name: "failure-resque-retry:", types: "string"},
-		{name: "lock:", types: "string"},
-		{name: "loner:lock:", types: "string"},
-		{name: "loners:queue:", types: "string"},
-		{name: "resque_uniqueness:", types: "set"},
-		{name: "resque:recovering:queue:", types: "zset"},
-		{name: "recovering:", types: "set zset list"},
-		{name: "queueing:", types: "string hash zset"},
-		{name: "performing:", types: "string hash zset"},
-		{name: "status:", types: "string"},
-		{name: "_statuses", types: "zset"},
-		{name: "_kill", types: "set"},
-		{name: "goresque:", types: "string list set zset hash"},
-		{name: "connection_test_key", types: "string"},
+		{name: "queues", types: []string{"set"}},
+		{name: "queue:", types: []string{"list"}},
+		{name: "workers", types: []string{"set"}},
+		{name: "workers:heartbeat", types: []string{"hash"}},
+		{name: "worker:", types: []string{"string"}},
+		{name: "stat:", types: []string{"string"}},
+		{name: "failed", types: []string{"list"}},
+		{name: "failed_queues", types: []string{"set"}},
+		{name: "pause-all-workers", types: []string{"string"}},
+		{name: "pause:", types: []string{"string", "list", "set", "zset", "hash"}},
+		{name: "pruning_dead_workers_in_progress", types: []string{"string"}, expire: true},
+		{name: "delayed_queue_schedule", types: []string{"zset"}},
+		{name: "delayed:last_enqueued_at", types: []string{"hash"}},
+		{name: "delayed:", types: []string{"list"}},
+		{name: "timestamps:", types: []string{"set"}},
+		{name: "persistent_schedules", types: []string{"hash"}},
+		{name: "schedules", types: []string{"hash"}},
+		{name: "schedules_changed", types: []string{"set"}},
+		{name: "resque-retry:", types: []string{"string"}},
+		{name: "failure-resque-retry:", types: []string{"string"}},
+		{name: "lock:", types: []string{"string"}},
+		{name: "loner:lock:", types: []string{"string"}},
+		{name: "loners:queue:", types: []string{"string"}},
+		{name: "resque_uniqueness:", types: []string{"set"}},
+		{name: "resque:recovering:queue:", types: []string{"zset"}},
+		{name: "recovering:", types: []string{"set", "zset", "list"}},
+		{name: "queueing:", types: []string{"string", "hash", "zset"}},
+		{name: "performing:", types: []string{"string", "hash", "zset"}},
+		{name: "status:", types: []string{"string"}},
+		{name: "_statuses", types: []string{"zset"}},
+		{name: "_kill", types: []string{"set"}},
+		{name: "goresque:", types: []string{"string", "list", "set", "zset", "hash"}},
+		{name: "connection_test_key", types: []string{"string"}},
 	}
 }
 
@@ -61,10 +61,10 @@ const masterLock = "resque_scheduler_master_lock"
 // kindOf returns the kind of a key. ok is false if it is not one of Resque's.
 func kindOf(all []kind, name string) (k kind, ok bool) {
 	if strings.HasSuffix(name, "_failed") {
-		return kind{types: "list"}, true
+		return kind{types: []string{"list"}}, true
 	}
 	if strings.HasSuffix(name, masterLock) {
-		return kind{types: "string", expire: true}, true
+		return kind{types: []string{"string"}, expire: true}, true
 	}
 	for _, k := range all {
 		if name == k.name || strings.HasSuffix(k.name, ":") && strings.HasPrefix(name, k.name) {
@@ -83,11 +83,14 @@ const (
 
 // census is what the keys of a namespace are.
 type census struct {
-	wrong, strange, forever, large, unlisted []string
-	trashes                                  int64
-	queues                                   map[string]bool // that are in the set of queues
-	nested                                   []string        // what the names of keys of other namespaces begin with
+	wrong, forever, large, unlisted []string
+	strange                         []store.KeyInfo // not Resque's, or of a namespace inside this one
+	trashes                         int64
+	queues                          map[string]bool // that are in the set of queues
+	nested                          []string        // what the names of keys of namespaces inside this one begin with
 
+	whole    bool     // all keys were looked at
+	delayed  []int64  // the seconds that have a list of delayed jobs
 	lists    []string // the queues that have a list
 	counters []string // of attempts, that do not expire
 	failures []string // of the last attempts, that do not expire soon
@@ -110,7 +113,7 @@ func (c *checkup) keys(ctx context.Context) error {
 // count takes the census. done is false if Redis refuses to list the keys.
 func (c *checkup) count(ctx context.Context) (done bool, err error) {
 	n := &c.census
-	n.queues, n.nested = map[string]bool{}, c.nested
+	n.queues = map[string]bool{}
 	for _, q := range c.snap.Queues {
 		n.queues[q.Queue] = true
 		if q.NextSize >= largePayload {
@@ -118,25 +121,27 @@ func (c *checkup) count(ctx context.Context) (done bool, err error) {
 		}
 	}
 	all := kinds()
-	for cursor := uint64(0); ; {
-		keys, next, err := c.store.Census(ctx, cursor, 1000, wanted)
-		if err != nil {
-			return false, c.unless(err, "K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01", "G04")
+	limited := false
+	others, err := c.store.Census(ctx, wanted, func(keys []store.KeyInfo) bool {
+		if limited = c.opts.Limit > 0 && c.report.Keys >= c.opts.Limit; limited {
+			return false
 		}
 		for _, k := range keys {
 			n.count(all, k)
 		}
 		c.report.Keys += int64(len(keys))
-		if cursor = next; cursor == 0 {
-			return true, nil
-		}
-		if c.opts.Limit > 0 && c.report.Keys >= c.opts.Limit {
-			c.report.Unchecked = append(c.report.Unchecked, Unchecked{
-				[]string{"K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01"}, fmt.Sprintf("only %d keys were looked at", c.report.Keys),
-			})
-			return true, nil
-		}
+		return true
+	})
+	if err != nil {
+		return false, c.unless(err, "K01", "K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01", "G04")
 	}
+	n.whole = !limited
+	if limited {
+		c.report.Unchecked = append(c.report.Unchecked, Unchecked{
+			[]string{"K01", "K02", "K04", "K05", "K06", "T01", "T02", "T03", "T04", "G01"}, fmt.Sprintf("only %d keys were looked at", c.report.Keys),
+		})
+	}
+	return true, c.namespaces(ctx, others)
 }
 
 // wanted returns what count needs of a key in addition to its type.
@@ -156,12 +161,12 @@ func (n *census) count(all []kind, k store.KeyInfo) {
 	case k.Type == "none" || k.NameSize > int64(len(k.Name)): // it is gone, or its name is long
 		return
 	case !known:
-		if !slices.ContainsFunc(n.nested, func(prefix string) bool { return strings.HasPrefix(k.Name, prefix) }) {
-			n.strange = append(n.strange, fmt.Sprintf("%s (%s)", k.Name, k.Type))
+		if len(n.strange) < maxSuspects {
+			n.strange = append(n.strange, k)
 		}
 		return
-	case !slices.Contains(strings.Fields(kind.types), k.Type):
-		n.wrong = append(n.wrong, fmt.Sprintf("%s is a %s and should be a %s", k.Name, k.Type, kind.types))
+	case !slices.Contains(kind.types, k.Type):
+		n.wrong = append(n.wrong, fmt.Sprintf("%s is a %s and should be a %s", k.Name, k.Type, strings.Join(kind.types, " ")))
 		return
 	}
 	if kind.expire && k.TTL == 0 {
@@ -175,6 +180,9 @@ func (n *census) count(all []kind, k store.KeyInfo) {
 		if !n.queues[queue] {
 			n.unlisted = append(n.unlisted, fmt.Sprintf("queue %q has %d jobs", queue, k.Size))
 		}
+	}
+	if second, ok := store.DelayedSecondOf(k.Name); ok {
+		n.delayed = append(n.delayed, second)
 	}
 	n.suspect(k)
 }
@@ -209,6 +217,16 @@ func (n *census) suspect(k store.KeyInfo) {
 	}
 }
 
+// strangers returns the keys that are not Resque's, without those of other namespaces.
+func (n *census) strangers() (all []string) {
+	for _, k := range n.strange {
+		if !slices.ContainsFunc(n.nested, func(prefix string) bool { return strings.HasPrefix(k.Name, prefix) }) {
+			all = append(all, fmt.Sprintf("%s (%s)", k.Name, k.Type))
+		}
+	}
+	return all
+}
+
 func (c *checkup) addKeys(n census) {
 	c.list(n.unlisted, Finding{
 		Code: "K02", Severity: Problem, Title: "Queues that are not in the set of queues",
@@ -220,7 +238,7 @@ func (c *checkup) addKeys(n census) {
 		Cost: "Commands on them fail. A queue of another type counts as empty.",
 		Fix:  "Another program uses the same names. Give it another namespace, and rename or remove the keys.",
 	})
-	c.list(n.strange, Finding{
+	c.list(n.strangers(), Finding{
 		Code: "K05", Severity: Notice, Title: "Keys that are not Resque's",
 		Cost: "None, unless their names will be those of a queue or a plugin.",
 		Fix:  "Nothing, if your programs use this namespace on purpose.",

@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// namespaces looks for other namespaces in the same database.
-func (c *checkup) namespaces(ctx context.Context) error {
-	others, err := c.store.OtherNamespaces(ctx)
+// namespaces looks for other namespaces in the same database, of which sets are the sets of
+// queues.
+func (c *checkup) namespaces(ctx context.Context, sets []string) error {
+	others, err := c.store.OtherNamespaces(ctx, sets)
 	if err := c.unless(err, "K01"); err != nil || len(others) == 0 {
 		return err
 	}
 	var shown []string
 	for _, n := range others {
 		if below, ok := strings.CutPrefix(n.Name, c.client.Redis().Key("")); ok {
-			c.nested = append(c.nested, below+":")
+			c.census.nested = append(c.census.nested, below+":")
 		}
 		text := fmt.Sprintf("%s has %d queues and %d workers", n.Name, n.Queues, n.Workers)
 		if n.Same > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -172,8 +171,11 @@ func (j *jobs) have(code, name string) bool {
 	return !ok || j.queues[queue]
 }
 
-// digest is an identifier that resque-retry makes of arguments.
-var digest = regexp.MustCompile(`^[0-9a-f]{40}$`)
+// isDigest reports whether id is one that resque-retry makes of arguments: 40 hexadecimal
+// digits.
+func isDigest(id string) bool {
+	return len(id) == 40 && !strings.ContainsFunc(id, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') })
+}
 
 // haveCounter reports whether there may be a job for a counter. A class may make its own
 // identifiers, and of such a class any job counts.
@@ -182,7 +184,7 @@ func (j *jobs) haveCounter(name string) bool {
 	switch {
 	case !ok:
 		return false
-	case class.unsure, id != "" && !digest.MatchString(id):
+	case class.unsure, id != "" && !isDigest(id):
 		return true
 	}
 	return j.attempts[name]
