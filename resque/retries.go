@@ -12,6 +12,7 @@ import (
 	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/internal/store"
+	"github.com/goresque/goresque/internal/wire"
 )
 
 // Retries is the set of the jobs that have failed and wait for their next attempt: the
@@ -231,26 +232,68 @@ func (r *Retries) waiting(ctx context.Context, items []delayedItem, forgot forgo
 // counter returns the keys of the attempts of a job, and what its payload and its policies
 // have about them.
 func (r *Retries) counter(i delayedItem) retrying {
-	one := retrying{item: i}
-	class, args := i.job.Class, i.job.Args
+	one := r.counterOf(&Payload{Class: i.job.Class, Queue: i.job.Queue, Args: i.job.Args, Raw: i.job.Job(i.raw)})
+	one.item = i
+	return one
+}
+
+// counterOf is counter for a job that need not be delayed.
+func (r *Retries) counterOf(given *Payload) (one retrying) {
+	class, args := given.Class, given.Args
 	if inside, arguments := railsJob(class, args); inside != "" {
 		one.attempt = executions(args[0])
 		class, args = inside, arguments
 	}
-	payload := i.job.Job(i.raw)
 	one.keys = r.delayed.store.RetryKeys(class, r.delayed.store.RetryID(args))
 	if p, ok := PoliciesOf(r.handler, class).Counting(); ok {
-		given := &Payload{Class: class, Queue: i.job.Queue, Args: args, Raw: payload}
-		job := &policy.Job{Class: class, Queue: i.job.Queue, Args: args, Payload: payload, Given: given, Store: r.delayed.store}
+		inside := &Payload{Class: class, Queue: given.Queue, Args: args, Raw: given.Raw}
+		job := &policy.Job{Class: class, Queue: given.Queue, Args: args, Payload: given.Raw, Given: inside, Store: r.delayed.store}
 		one.keys = guarded(func() store.RetryKeys { // the policy calls functions of the user
 			if keys, ok := p.Counter(job); ok {
 				return keys
 			}
 			return one.keys
 		}, one.keys)
-		one.limit = p.Attempts(payload)
+		one.limit = p.Attempts(given.Raw)
 	}
 	return one
+}
+
+// Attempts are the attempts of a job.
+type Attempts struct {
+	// Begun is the number of the attempt that runs or, if none does, that failed last; 1 for
+	// the first. It is 0 if it is not known: there is no counter, or it is not a number.
+	Begun int64
+
+	Limit int64 // as in [RetryingJob]
+}
+
+// AttemptsOf returns the attempts of a job that runs in the worker with an id, or of one
+// that has failed if worker is empty. A job that is not retried any more has no counter.
+// Equal jobs share one.
+func (r *Retries) AttemptsOf(ctx context.Context, job *Payload, worker string) (Attempts, error) {
+	one := r.counterOf(job)
+	numbers, err := r.delayed.store.Attempts(ctx, []store.RetryKeys{one.keys})
+	if err != nil {
+		return Attempts{}, wrapped(err)
+	}
+	found := Attempts{Limit: one.limit}
+	uncounted := int64(0) // 1 for a running attempt of Go, which counts it when it ends; Ruby does when it begins
+	if id, _ := wire.ParseWorkerID(worker); id.Go {
+		uncounted = 1
+	}
+	rails, _ := railsJob(job.Class, job.Args)
+	last, err := strconv.ParseInt(numbers[0].Text, 10, 64)
+	switch {
+	case err == nil:
+		found.Begun = max(last, 0) + 1 + uncounted
+	case numbers[0].Text != "" || numbers[0].Other: // not a number
+	case rails != "": // the payload has the number of those before it
+		found.Begun = one.attempt + 1
+	case uncounted == 1 && one.limit != 0:
+		found.Begun = 1
+	}
+	return found, nil
 }
 
 // executions returns how often the Rails job with this data was performed.

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/goresque/goresque/resque"
-	"github.com/goresque/goresque/resque/activejob"
 )
 
 // failurePage is the content of one failure's page.
 type failurePage struct {
 	Failure failureRow
-	Attempt int64   // of a Rails job, from 1; 0 if it is not known
+	Attempt int64   // from 1, of a Rails job; of others the last one, while a counter has it; 0 if it is not known
+	Limit   int64   // of attempts; 0 if it is not known, -1 without a limit
 	Older   string  // id of the failure before it in its list, or ""
 	Newer   string  // id of the failure after it in its list, or ""
 	Frames  []frame `json:"-"`
@@ -62,8 +62,12 @@ func (h *Dashboard) failure(q *request) error {
 		content.Args = "[" + strings.Join(parts, ", ") + "]"
 	}
 	if job, err := resque.ParsePayload(f.Queue, f.Original()); err == nil && f.IsWhole() {
-		if data, ok := activejob.DataOf(job); ok {
-			content.Attempt = int64(data.Executions) + 1
+		attempts, err := h.retries().AttemptsOf(q.Context(), job, "")
+		if err != nil {
+			return err
+		}
+		if content.Attempt = attempts.Begun; content.Attempt > 0 {
+			content.Limit = attempts.Limit
 		}
 	}
 	content.Copies = h.copies(q, f)

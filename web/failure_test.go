@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"context"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"net/http"
@@ -12,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/retry"
 	"github.com/goresque/goresque/web"
 )
 
@@ -132,4 +136,51 @@ func TestAttemptOfARailsJob(t *testing.T) {
 	s.do("DEL", "resque:failed")
 	s.failures(1)
 	assert.EqualValues(t, 0, s.failure(s.ids()[0])["Attempt"])
+}
+
+// The pages of a failure and of a running job have the number of the attempt, if the counter
+// of resque-retry or the policy of the class makes it known. Ruby counts an attempt when it
+// begins, and Go when it ends.
+func TestAttemptOfACountedJob(t *testing.T) {
+	t.Parallel()
+	mux := resque.NewMux()
+	mux.HandleFunc("Mail", func(context.Context, *resque.Payload) error { return nil }, retry.Policy{Limit: 5})
+	s := open(t, web.Config{Prune: resque.PruneOptions{Handler: mux}})
+	s.retried("Mail", "1", 1, "")
+	s.retried("Other", "1", 2, "")
+	s.retried("Other", "2", 0, "")
+	s.do("SET", "resque:resque-retry:Other:da4b9237bacccdf19c0760cab7aec4a8359010b0", "odd") // of 2
+	tests := []struct {
+		class, args           string
+		failed, ruby, running int64 // attempt
+		limit                 int64
+	}{
+		{"Mail", "[1]", 2, 2, 3, 6},
+		{"Mail", "[2]", 0, 0, 1, 6},
+		{"Other", "[1]", 3, 3, 4, 0},
+		{"Other", "[2]", 0, 0, 0, 0},
+		{"Other", "[3]", 0, 0, 0, 0},
+	}
+	attempts := func(told map[string]any, attempt, limit int64, of any) {
+		if attempt == 0 {
+			limit = 0
+		}
+		assert.EqualValues(t, attempt, told["Attempt"], "%v", of)
+		assert.EqualValues(t, limit, told["Limit"], "%v", of)
+	}
+	for i, test := range tests {
+		s.fail(record(test.class, test.args, "E", "x", "mail", time.Now(), ""))
+		for _, host := range []string{"ruby", "web~go"} {
+			s.worker(fmt.Sprintf("%s:%d:mail", host, i), ago(0), working("mail", test.class, test.args, 0))
+		}
+	}
+	ids := s.ids()
+	for i, test := range tests {
+		attempts(s.failure(ids[len(ids)-1-i]), test.failed, test.limit, test)
+		for host, attempt := range map[string]int64{"ruby": test.ruby, "web~go": test.running} {
+			id := fmt.Sprintf("%s:%d:mail", host, i)
+			attempts(s.get("/workers/"+pathEscape(id), "Accept: application/json").told(t), attempt, test.limit, id)
+		}
+	}
+	assert.Contains(t, text(t, s.get("/workers/web~go:0:mail").Body.String()), "Attempt 3 of 6")
 }

@@ -112,8 +112,10 @@ func TestRoundTrips(t *testing.T) {
 				most = 4 // their ids, the batches
 			case strings.Contains(path, "q=") || strings.Contains(path, "class=") || strings.Contains(path, "groups"):
 				most = 12 // 315 failures in parts
-			case strings.HasPrefix(path, "/queues/"), strings.HasPrefix(path, "/work") && strings.Contains(path, ":"):
-				most = 4 // one more for the memory of the queue, or the failures of the job's class
+			case strings.HasPrefix(path, "/work") && strings.Contains(path, ":"):
+				most = 5 // two more for the attempts of the job and the failures of its class
+			case strings.HasPrefix(path, "/queues/"), strings.HasPrefix(path, "/failures/"):
+				most = 4 // one more for the memory of the queue, or the attempts of the job
 			case path == "/stats/keys", strings.HasPrefix(path, "/schedule"):
 				most = 4 // one more to find the keys, or to read who is master
 			case strings.HasPrefix(path, "/delayed/search"):

@@ -272,6 +272,8 @@ func (r *hostRow) count(w workerRow) {
 type workerPage struct {
 	Worker   workerRow
 	Started  time.Time
+	Attempt  int64        // of the running job, from 1; 0 if it is not known
+	Limit    int64        // of attempts; 0 if it is not known, -1 without a limit
 	Failures []failureRow // the newest ones of the running job's class
 }
 
@@ -306,6 +308,15 @@ func (h *Dashboard) worker(q *request) error {
 	}
 	content.Worker = rows[0]
 	if job := content.Worker.Job; job != nil && !job.Bad {
+		if w := details[0]; w.JobSize == int64(len(w.Job.Raw)) {
+			attempts, err := h.retries().AttemptsOf(q.Context(), w.Job, w.ID)
+			if err != nil {
+				return err
+			}
+			if content.Attempt = attempts.Begun; content.Attempt > 0 {
+				content.Limit = attempts.Limit
+			}
+		}
 		if content.Failures, err = h.failuresOf(q.Context(), snap, job.Class); err != nil {
 			return err
 		}
