@@ -7,6 +7,8 @@
 //	client, err := resque.New(rdb, resque.Config{EnqueueHooks: []resque.EnqueueMiddleware{tracing.Enqueue}})
 //	mux.Use(tracing.Perform)
 //
+// [Metrics] counts the failed attempts after which a job is performed again.
+//
 // Names and attributes follow OpenTelemetry's conventions for messaging;
 // docs/metrics.md lists them. By default payloads are unchanged, and the two spans
 // of a job have only its queue and class in common.
