@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,44 +11,6 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 )
-
-// The table in docs/operations.md has every flag and variable of every command.
-func TestOperationsNamesEveryFlag(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../docs/operations.md")
-	require.NoError(t, err)
-	commands := regexp.MustCompile(`(?m)^  ([a-z]+)  `)
-	top := commands.FindAllStringSubmatch(run(t, nil, nil, "--help").stdout, -1)
-	require.Greater(t, len(top), 5)
-	var calls [][]string
-	for _, found := range top {
-		calls = append(calls, []string{found[1]})
-	}
-	for _, parent := range []string{"failed", "delayed", "retries"} {
-		below := commands.FindAllStringSubmatch(run(t, nil, nil, parent, "--help").stdout, -1)
-		require.GreaterOrEqual(t, len(below), 3)
-		for _, found := range below {
-			calls = append(calls, []string{parent, found[1]})
-		}
-	}
-	for _, call := range calls {
-		command := strings.Join(call, " ")
-		if command == "completion" || command == "help" {
-			continue // from cobra
-		}
-		help := run(t, nil, nil, append(call, "--help")...).stdout
-		for _, flag := range regexp.MustCompile(`--([a-z-]+) `).FindAllStringSubmatch(help, -1) {
-			if flag[1] != "help" {
-				assert.True(t, strings.Contains(string(page), "--"+flag[1]+"`"), "flag --%s of %s", flag[1], command)
-			}
-		}
-		for _, variables := range regexp.MustCompile(`\[([A-Z_, ]+)\]`).FindAllStringSubmatch(help, -1) {
-			for _, name := range regexp.MustCompile(`[A-Z_]+`).FindAllString(variables[1], -1) {
-				assert.True(t, strings.Contains(string(page), "`"+name+"`"), "variable %s of %s", name, command)
-			}
-		}
-	}
-}
 
 func TestVerbosity(t *testing.T) {
 	t.Parallel()
