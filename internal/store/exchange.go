@@ -1,12 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -22,6 +20,8 @@ var (
 	limitLua string
 	//go:embed exchange.lua
 	exchangeLua string
+	//go:embed exchange_usual.lua
+	exchangeUsualLua string
 )
 
 // Slot is a worker id that is free to take a job now.
@@ -59,6 +59,9 @@ type Exchanged struct {
 //
 // Ruby: Resque::Worker#done_working, #reserve and #working_on, three calls.
 func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcome, free []Slot) (Exchanged, error) {
+	if x, ok, err := s.exchangeUsual(ctx, queues, finished, free); ok || err != nil {
+		return x, err
+	}
 	call := s.exchangeCall(queues, finished, free)
 	var reply []any
 	err := s.with(ctx, func(c conn) (err error) {
@@ -71,6 +74,7 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 	x, err := call.read(reply)
 	if err == nil {
 		s.noteLimits(call.limited)
+		s.notePopped(&x)
 	}
 	if err == nil && len(call.large)+len(call.unreadable) > 0 {
 		s.completeLarge(ctx, call, &x)
@@ -78,278 +82,157 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 	return x, err
 }
 
-// exchangeCall has the arguments of one call, and what is needed to read its reply.
-type exchangeCall struct {
-	call
-	*queueKeys
-	script     *redis.Script
-	limits     *limitKeys
-	limited    []string // if not nil, the queues that have limits, because limits does not have them
-	finished   []int    // for each slot that has finished, the index of its outcome
-	free       []Slot
-	large      []int      // the indexes of the reserved jobs whose payloads are not in the reply
-	unreadable []Reserved // jobs whose records Ruby could not read
-}
-
-func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
-	c := &exchangeCall{queueKeys: s.queueKeys(queues), free: free}
-	c.limits = s.limitKeys(c.queueKeys)
-	long, both := c.arrange(finished, free)
-	counters := shared(finished)
-	form := c.form(finished, counters)
-	size := len(c.queueKeys.keys) + len(counters) + 3*(len(finished)+len(free)) + len(c.limits.keys)
-	c.call.keys = append(make([]any, 0, 4+size), s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers())
-	c.call.keys = append(c.call.keys, c.queueKeys.keys...)
-	c.args = append(make([]any, 0, 12+size),
-		len(c.queues), len(finished)+len(free)-both, len(finished), len(free), long, len(counters), form, c.deletes(finished, form), c.prefix)
-	if c.prefix == 0 {
-		for _, name := range c.names {
-			c.args = append(c.args, name)
-		}
-	}
-	c.args = append(c.args, len(c.limits.names))
-	for _, i := range c.finished {
-		c.call.keys = append(c.call.keys, s.workerArgs(finished[i].Worker).record)
-	}
-	for _, slot := range free[both:] {
-		c.call.keys = append(c.call.keys, s.workerArgs(slot.Worker).record)
-	}
-	c.call.keys = append(append(c.call.keys, counters...), c.limits.keys...)
-	for _, slot := range free {
-		c.args = append(c.args, slot.RunAt)
-	}
-	for _, slot := range free {
-		c.args = append(c.args, s.workerArgs(slot.Worker).id)
-	}
-	if len(c.limits.names) > 0 {
-		c.args = append(append(c.args, len(s.keys.worker("")), c.limitsOf(finished)), c.limits.args...)
-	}
-	c.outcomes(finished, counters, form)
-	c.script = s.scripts.exchange
-	if form == plain && len(c.limits.names) == 0 {
-		c.script = s.scripts.plain
-	}
-	return c
-}
-
-// The forms of outcomes; see exchange.lua.
 const (
-	plain   = "plain"
-	ordered = "ordered"
-	mixed   = "mixed"
+	// unusualCalls is how many calls do not try exchange_usual.lua after it did nothing.
+	// The reason, such as a pause, may last.
+	unusualCalls = 32
+
+	// Calls with more queues or slots do not try it.
+	usualQueues = 8
+	usualSlots  = 1000
+
+	// mostFirst is how many jobs the first pop of a call takes at most.
+	mostFirst = 32
 )
 
-// form returns the shortest form in which the outcomes can be sent. Their effects
-// happen in the order of finished.
-func (c *exchangeCall) form(finished []Outcome, shared []any) string {
-	if !slices.IsSorted(c.finished) {
-		return mixed
+// exchangeUsual does what Exchange does, faster, if all is as usual: see
+// exchange_usual.lua. ok is false if it has changed nothing.
+func (s *Store) exchangeUsual(ctx context.Context, queues []string, finished []Outcome, free []Slot) (x Exchanged, ok bool, err error) {
+	if !s.isUsual(queues, finished, free) {
+		return x, false, nil
 	}
-	for _, o := range finished {
-		counts, deletes := 0, 0
-		for _, e := range o.Effects {
-			switch {
-			case e.counter:
-				counts++
-			case e.deletes:
-				deletes++
-			}
-		}
-		if len(o.Expect) > 0 || counts != len(shared)+1 || deletes > 1 || counts+deletes != len(o.Effects) {
-			return ordered
+	k := s.queueKeys(queues)
+	if k.prefix == 0 || s.unusual.Add(-1) >= 0 {
+		return x, false, nil
+	}
+	words := s.usualWords(k, finished, free)
+	var reply []any
+	err = s.with(ctx, func(c conn) (err error) {
+		reply, err = redis.Values(c.script(s.scripts.usual, words...))
+		return err
+	})
+	switch {
+	case errors.Is(err, redis.ErrNil):
+		s.unusual.Store(unusualCalls)
+		s.popNext.Store(1) // the payloads may be long
+		return x, false, nil
+	case err != nil:
+		return x, false, fmt.Errorf("finishing %d jobs and reserving for %d slots: %w", len(finished), len(free), err)
+	}
+	call := &exchangeCall{queueKeys: k, free: free}
+	if err = call.readUsual(&x, len(finished), reply); err == nil {
+		s.notePopped(&x)
+		if len(call.unreadable) > 0 {
+			s.completeLarge(ctx, call, &x)
 		}
 	}
-	return plain
+	return x, true, err
 }
 
-// deletes returns for each of the plain outcomes whether it deletes a key.
-func (c *exchangeCall) deletes(finished []Outcome, form string) string {
-	digits := []byte(nil)
-	for at, i := range c.finished {
-		if form == plain && slices.ContainsFunc(finished[i].Effects, func(e Effect) bool { return e.deletes }) {
-			if digits == nil {
-				digits = bytes.Repeat([]byte("0"), len(c.finished))
-			}
-			digits[at] = '1'
+// isUsual reports whether the slots that finished jobs are the first free ones, and have
+// nothing to write but that a job was processed, and no limit is known.
+func (s *Store) isUsual(queues []string, finished []Outcome, free []Slot) bool {
+	if len(queues) == 0 || len(queues) > usualQueues || len(finished) > len(free) || len(free) == 0 || len(free) > usualSlots {
+		return false
+	}
+	if l := s.lastLimits.Load(); l != nil && len(l.names) > 0 {
+		return false
+	}
+	for i := range finished {
+		o := &finished[i]
+		processed := s.workerArgs(o.Worker).processed
+		if o.Worker != free[i].Worker || o.Long || len(o.Expect) > 0 || len(o.Guard) == 0 ||
+			len(o.Effects) != len(processed) || &o.Effects[0] != &processed[0] {
+			return false
 		}
 	}
-	return string(digits)
+	return true
 }
 
-// outcomes adds the outcomes in the given form.
-func (c *exchangeCall) outcomes(finished []Outcome, shared []any, form string) {
-	slots := make([]int, len(finished))
-	for slot, i := range c.finished {
-		slots[i] = slot + 1
+// usualWords returns the words of a call of exchange_usual.lua: the number of keys, the
+// keys, and the arguments.
+func (s *Store) usualWords(k *queueKeys, finished []Outcome, free []Slot) []any {
+	count := 5 + 2*len(k.queues) + len(free) + len(finished)
+	words := make([]any, 0, 1+count+5+2*len(free)+len(finished))
+	lists, others := k.keys[:len(k.queues)], k.keys[len(k.queues):]
+	words = append(words, count, s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers(), others[len(lists)])
+	words = append(append(words, others[:len(lists)]...), lists...)
+	for i := range free {
+		words = append(words, s.workerArgs(free[i].Worker).record)
 	}
-	for i, o := range finished {
-		if form == plain {
-			c.args = append(c.args, o.Guard)
-			c.counters(o, shared)
-			for _, e := range o.Effects {
-				if e.deletes {
-					c.call.keys = append(c.call.keys, e.key)
-				}
-			}
-			continue
-		}
-		if form == mixed {
-			c.args = append(c.args, slots[i])
-		}
-		c.outcome(o, shared...)
+	words = append(words, s.keys.stat("processed"))
+	for i := range finished {
+		words = append(words, finished[i].Effects[1].key)
 	}
+	words = append(words, len(k.queues), len(free), len(finished), k.prefix, s.popFirst())
+	for i := range free {
+		words = append(words, free[i].RunAt)
+	}
+	for i := range free {
+		words = append(words, s.workerArgs(free[i].Worker).id)
+	}
+	for i := range finished {
+		words = append(words, finished[i].Guard)
+	}
+	return words
 }
 
-// arrange sets c.finished to the order of exchange.lua: first the slots with long
-// records, then those that only finished, then those that finished and are free. The
-// last are a prefix of free, so that jobs are given in the order of free. long and
-// both are the numbers of the first and the last kind.
-func (c *exchangeCall) arrange(finished []Outcome, free []Slot) (long, both int) {
-	of := make(map[string]int, len(finished)) // by worker, from 1; -1 for several or a long one
-	for i, o := range finished {
-		if of[o.Worker] != 0 || o.Long {
-			of[o.Worker] = -1
-		} else {
-			of[o.Worker] = i + 1
-		}
-	}
-	for both < len(free) && of[free[both].Worker] > 0 {
-		both++
-	}
-	c.finished = make([]int, 0, len(finished))
-	for i, o := range finished {
-		if o.Long {
-			c.finished = append(c.finished, i)
-		}
-	}
-	long = len(c.finished)
-	last := make([]int, both)
-	for i, slot := range free[:both] {
-		last[i] = of[slot.Worker] - 1
-		of[slot.Worker] = 0
-	}
-	for i, o := range finished {
-		if !o.Long && of[o.Worker] != 0 {
-			c.finished = append(c.finished, i)
-		}
-	}
-	c.finished = append(c.finished, last...)
-	return long, both
-}
-
-var errNotAsked = errors.New("the reply of exchange.lua names a slot or a queue that is not in the call")
-
-// read parses the reply of exchange.lua.
-func (c *exchangeCall) read(reply []any) (Exchanged, error) {
-	var (
-		x        Exchanged
-		fault    string
-		statuses any
-		reserved []any
-		unknown  []int
-	)
-	if _, err := redis.Scan(reply, &x.Paused, &fault, &statuses, &reserved, &unknown, &x.More); err != nil {
-		return x, fmt.Errorf("reading the reply of exchange.lua: %w", err)
-	}
+// readUsual parses a reply of exchange_usual.lua.
+func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error {
 	x.Fault = c.fault
-	if fault != "" {
-		x.Fault = redis.Error(fault)
-	}
-	var err error
-	if x.Finished, err = c.results(statuses); err != nil {
-		return x, err
-	}
-	for _, slot := range unknown {
-		if slot < 1 || slot > len(c.free) {
-			return x, errNotAsked
+	if finished > 0 {
+		x.Finished = make([]FinishResult, finished)
+		for i := range x.Finished {
+			x.Finished[i].Ours = true
 		}
-		x.Unknown = append(x.Unknown, c.free[slot-1].Worker)
 	}
-	if err := c.readLimits(&x, reply[6:]); err != nil {
-		return x, err
+	if len(reply) < 1+len(c.queues) {
+		return errNotAsked
 	}
-	return x, c.readReserved(&x, reserved)
-}
-
-// readReserved parses the jobs and puts them into the order of the free slots.
-func (c *exchangeCall) readReserved(x *Exchanged, reserved []any) error {
-	if len(reserved) == 0 {
-		return nil
-	}
-	at := make([]int, len(c.free)) // the position of the queue number of each slot's job
-	for i := 0; i+2 < len(reserved); i += 3 {
-		slot, _ := reserved[i].(int64)
-		if slot < 1 || int(slot) > len(c.free) {
+	more, _ := reply[0].(int64)
+	x.More = more == 1
+	counts, jobs := reply[1:1+len(c.queues)], reply[1+len(c.queues):]
+	for queue, count := range counts {
+		n, ok := count.(int64)
+		if !ok || n < 0 || int(n) > len(jobs) || len(x.Reserved)+int(n) > len(c.free) {
 			return errNotAsked
 		}
-		at[slot-1] = i + 1
+		if n > 0 && x.Reserved == nil {
+			x.Reserved = make([]Reserved, 0, len(c.free))
+		}
+		for _, job := range jobs[:n] {
+			slot := c.free[len(x.Reserved)]
+			text, ok := job.([]byte)
+			if !ok {
+				return errNotAsked
+			}
+			x.Reserved = append(x.Reserved, Reserved{
+				Worker: slot.Worker, Queue: c.queues[queue],
+				Payload: wire.RestorePayload(text), Guard: wire.RecordGuard(c.names[queue], slot.RunAt),
+			})
+		}
+		jobs = jobs[n:]
 	}
-	x.Reserved = make([]Reserved, 0, len(reserved)/3)
-	for i, slot := range c.free {
-		if at[i] == 0 {
-			continue
-		}
-		queue, _ := reserved[at[i]].(int64)
-		text, ok := reserved[at[i]+1].([]byte)
-		unchecked := queue < 0
-		if unchecked {
-			queue = -queue
-		}
-		if queue > int64(len(c.queues)) || !ok && !unchecked {
+	for _, number := range jobs {
+		n, _ := number.(int64)
+		if n < 1 || int(n) > len(x.Reserved) {
 			return errNotAsked
 		}
-		job, err := c.reserved(slot, int(queue)-1, text)
-		if err != nil { // another program wrote the record; the other slots continue
-			x.Fault = err
-			continue
-		}
-		if !ok {
-			job.Payload = nil
-			c.large = append(c.large, len(x.Reserved))
-		} else if unchecked && !wire.Recordable(text) {
+		if job := x.Reserved[n-1]; !wire.Recordable(job.Payload) {
 			c.unreadable = append(c.unreadable, job)
 		}
-		x.Reserved = append(x.Reserved, job)
 	}
 	return nil
 }
 
-// results returns the statuses in the order of the caller's outcomes.
-func (c *exchangeCall) results(statuses any) ([]FinishResult, error) {
-	if len(c.finished) == 0 {
-		return nil, nil
-	}
-	all := make([]FinishResult, len(c.finished))
-	each, ok := statuses.([]any)
-	if ok && len(each) != len(all) {
-		return nil, errNotAsked
-	}
-	for i, at := range c.finished {
-		if ok {
-			all[at] = result(each[i])
-		} else {
-			all[at] = FinishResult{Ours: true}
-		}
-	}
-	return all, nil
-}
+// popFirst returns how many jobs the next call pops first; see exchange.lua.
+func (s *Store) popFirst() int64 { return max(s.popNext.Load(), 1) }
 
-func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error) {
-	if queue < 0 {
-		r, err := wire.ParseRecord(text)
-		if err != nil {
-			return Reserved{}, fmt.Errorf("adopting the record of %q: %w", s.Worker, err)
-		}
-		job := Reserved{Worker: s.Worker, Queue: r.Queue, Payload: r.Payload, Guard: r.Guard, Adopted: true}
-		if r.Damaged {
-			c.unreadable = append(c.unreadable, job)
-		}
-		return job, nil
+// notePopped notes the result of a call for popFirst.
+func (s *Store) notePopped(x *Exchanged) {
+	next := min(2*len(x.Reserved), mostFirst)
+	if x.More {
+		next = 1
 	}
-	return Reserved{
-		Worker:  s.Worker,
-		Queue:   c.queues[queue],
-		Payload: wire.RestorePayload(text), // as for an adopted job
-		Guard:   wire.RecordGuard(c.names[queue], s.RunAt),
-	}, nil
+	s.popNext.Store(int64(next))
 }

@@ -22,6 +22,7 @@
 --       if the names cannot be cut out of the keys: then the name of each queue
 --       follows, as JSON,
 --       how many limits the caller knows (see below),
+--       how many jobs to pop first (see below),
 --       the run_at of each free slot's next record,
 --       the worker id of each free slot,
 --       if the caller knows limits: the length of the prefix of a worker's id in the
@@ -91,7 +92,8 @@ local first_counter = before_records + slot_count + 1
 local before_free = slot_count - free_count
 local before_names = 9
 local before_run_ats = before_names + (prefix_length > 0 and 0 or queue_count) + 1
-local known_limits = tonumber(ARGV[before_run_ats])
+local known_limits, batch = tonumber(ARGV[before_run_ats]), tonumber(ARGV[before_run_ats + 1])
+before_run_ats = before_run_ats + 1
 local before_ids = before_run_ats + free_count
 local before_held = first_counter + shared_counters - 1
 local before_limits = before_ids + free_count
@@ -333,8 +335,7 @@ local function write(queue, jobs)
       err = not flush() and err or set_large(record, name .. run_at .. '","payload":', raw)
       written = written + (err and 0 or 1)
     else
-      -- Most payloads pass this quick check.
-      if checked and not (decode and find(raw, '^{[^%c.\128-\255]*$') and pcall(decode, raw)) then
+      if checked and not (decode and find(raw, simple) and pcall(decode, raw)) then
         recorded = recorded or recorder()
         local ok
         ok, body = pcall(recorded, raw)
@@ -370,11 +371,11 @@ local function write(queue, jobs)
 end
 
 -- A call copies about most_bytes of payloads. How large a payload is, is known only
--- after it is popped. So the first pop of a call takes one job, and each further pop
--- at most twice as many as the one before, until most_bytes were popped. The slots
--- that are left free get their jobs from the next call.
-local most_bytes = 1048576
-local batch, popped = 1, 0
+-- after it is popped. So each pop takes at most twice as many jobs as the one before,
+-- until most_bytes were popped. The first pop takes as many as the caller says: twice
+-- as many as its last call took, or one if that call popped most_bytes. The slots that
+-- are left free get their jobs from the next call.
+local most_bytes, popped = 1048576, 0
 
 -- next_batch returns how many jobs to pop next, 0 if the call has popped enough.
 local function next_batch()

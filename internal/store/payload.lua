@@ -1,4 +1,4 @@
--- Part of exchange.lua: how a payload is written into a record. That is the payload
+-- Part of exchange.lua and exchange_usual.lua: how a payload is written into a record. That is the payload
 -- itself, unless a booting Ruby worker that finds the record could not read it.
 
 -- strict returns a cjson for this call, which accepts only what Ruby reads. The shared
@@ -29,6 +29,10 @@ local function within_budget(raw)
   budget = budget - #raw
   return true
 end
+
+-- Most payloads match simple: they begin with a brace, and have only printable ASCII
+-- characters other than the point. Such a payload is written unchanged if cjson reads it.
+local simple = '^{[ --/-~]*$'
 
 -- recorder returns the function that returns a payload as a record holds it. Most calls do
 -- not need it, and to create its functions costs as much as to perform a job.

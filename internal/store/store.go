@@ -36,13 +36,16 @@ type Store struct {
 	lastBatch  atomic.Pointer[memberKeys]
 	lastClock  atomic.Pointer[clock]
 	lastLimits atomic.Pointer[limitKeys]
-	noLimits   limitKeys // stays empty
+	noLimits   limitKeys    // stays empty
+	popNext    atomic.Int64 // see popFirst
+	unusual    atomic.Int64 // how many calls do not try exchange_usual.lua
 }
 
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
 	exchange, rewrite, prune, admit    *redis.Script
 	plain                              *redis.Script // exchange without outcome.lua and limit.lua
+	usual                              *redis.Script // exchange_usual.lua
 	status, cancel, order, orderFollow *redis.Script
 	register, beat, release, retire    *redis.Script
 	failed, failedClear, failedRestore *redis.Script
@@ -78,6 +81,7 @@ func New(rdb Redis) *Store {
 		scripts: scripts{
 			exchange: redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+payloadLua+exchangeLua),
 			plain:    redis.NewScript(-1, argsLua+payloadLua+exchangeLua),
+			usual:    redis.NewScript(-1, payloadLua+exchangeUsualLua),
 			rewrite:  redis.NewScript(-1, rewriteLua),
 			prune:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+pruneLua),
 			admit:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+admitLua),
