@@ -70,9 +70,12 @@ image-check: ## run the Dockerfile's build step and check the program
 build: ## build bin/goresque
 	$(GO) build -o bin/goresque ./cmd/goresque
 
-soak: ## kill a worker 50 times, also at each command of retries, and Redis 10 times under load, stop Redis for 60 s, and check that no job is lost
+soak: ## kill a worker 50 times, also at each command of retries, 1,000 workers that hold locks and places, and Redis 10 times under load, stop Redis for 60 s, and check that no job is lost (takes half an hour)
 	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestAttemptsAreExactDespiteKills|TestAttemptsAreExactWhenKilledAtACommand|TestEqualJobsFailAtOnce|TestNoJobIsLostToKillsOfRedis|TestWorkerRecoversFromFaultsOfRedis)$$' \
 		-args -kills=50 -equal=10000 -rediskills=10 -outage=60s
+	$(GO) test ./worker -count=1 -v -timeout=1h -run='^TestNothingIsHeldAfterKills$$' -args -kills=1000
+	$(GO) test ./worker -count=1 -v -timeout=1h -run='^(TestLimitsHoldDespiteKills|TestLimitsHoldWhileRubyWorkersStart)$$' -args -kills=100
+	$(GO) test ./worker -count=1 -v -run='^TestRateOfEightProcesses$$' -args -rated=60s
 
 chaos: ## inject each fault into a fleet many times, and write the table of docs/reliability.md (takes an hour)
 	$(GO) test ./internal/chaos -count=1 -v -timeout=3h -args -runs=10 -jobs=2000 -outage=10s -write=$(CURDIR)/docs/reliability.md

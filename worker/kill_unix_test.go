@@ -27,7 +27,7 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-var kills = flag.Int("kills", 5, "how often TestNoJobIsLostToKills kills the worker; make soak takes more")
+var kills = flag.Int("kills", 5, "how often tests kill a worker; make soak takes more")
 
 // TestMain runs the test binary as a worker, for tests that kill workers, or as a
 // worker's child.
@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 		exit(worker.ServeChild(context.Background(), forkJobs()))
 	case os.Getenv("WORKER_TEST_LIMITED") != "":
 		exit(beLimited(context.Background()))
+	case os.Getenv("WORKER_TEST_KEPT") != "":
+		exit(beKept(context.Background()))
+	case os.Getenv("WORKER_TEST_RATED") != "":
+		exit(beRated(context.Background()))
 	case os.Getenv("WORKER_TEST_FORK") != "":
 		exit(beForking(context.Background()))
 	}
