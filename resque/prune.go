@@ -340,7 +340,7 @@ func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Se
 	if len(needs) == 0 {
 		return nil
 	}
-	got, err := p.client.store.Look(ctx, needs)
+	got, err := p.client.store.Look(ctx, store.Candidate{Worker: job.Worker, Guard: job.Guard, Needs: needs})
 	if err == nil {
 		job.Admitted(got)
 	}

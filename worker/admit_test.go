@@ -17,6 +17,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/limit"
+	"github.com/goresque/goresque/resque/unique"
 	"github.com/goresque/goresque/worker"
 )
 
@@ -258,4 +260,35 @@ func TestOnlySomeClassesAreAdmitted(t *testing.T) {
 	mux.HandleFunc("Exporter", func(context.Context, *resque.Payload) error { return nil })
 	require.NoError(t, <-goRun(t, newWorker(t, behind, mux, worker.Config{Queues: []string{"exports"}, UntilEmpty: true})))
 	assert.EqualValues(t, 1, calls.Load())
+}
+
+// Jobs that were admitted together go back to their queue if the worker stops before they
+// begin. They hold nothing then.
+func TestAdmittedJobsThatAreNotBegunHoldNothing(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c := s.Conn(t)
+	const jobs, until = 200, 60
+	class := resque.Define1[int]("Limited", "exports", limit.Policy{Concurrency: 30, By: limit.Arg(1)}, unique.Policy{Style: unique.Loner})
+	for id := range jobs {
+		enqueue(t, s, class.Job(id))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var performed atomic.Int64
+	mux := resque.NewMux()
+	mux.Handle(class.Handler(func(context.Context, int) error {
+		if performed.Add(1) == until {
+			stop()
+		}
+		return nil
+	}))
+	require.NoError(t, newWorker(t, s, mux, worker.Config{Queues: []string{"exports"}, Concurrency: 25}).Run(ctx))
+	waiting := queue(t, s, "exports")
+	assert.Len(t, waiting, jobs-int(performed.Load()))
+	assert.True(t, slices.IsSortedFunc(waiting, func(a, b string) int { return len(a) - len(b) }), "they keep their order")
+	for _, pattern := range []string{"resque:goresque:held:*", "resque:goresque:begun:*"} {
+		assert.Empty(t, do(t, c, "KEYS", pattern))
+	}
+	assert.Len(t, do(t, c, "KEYS", "resque:loners:*"), len(waiting), "each waiting job has its lock")
 }

@@ -28,6 +28,7 @@ type slot struct {
 	performer performer
 	exchange  exchanger
 	admission admission
+	admitter  *admitter
 	noteBegun func(*runningJob)
 	outcomes  outcomes
 	batches   *batches
@@ -92,15 +93,17 @@ type runningJob struct {
 	policies policy.Set
 	skipped  bool        // it is not performed, because its batch is cancelled
 	admitted *policy.Job // what it was given; nil if it was not admitted
-	killID   string      // by which it can be killed; empty if it cannot
-	notes    *policy.Notes
-	started  time.Time
-	quiet    bool // lines of the level Info are not logged
-	cancel   context.CancelCauseFunc
-	release  func() // stops its time limit
-	killed   chan struct{}
-	kill     func()          // closes killed, which ends its child at once; nil without a child
-	verdict  *policy.Verdict // on its error, when it was judged
+	// admission is what Redis has answered for it together with others; nil if it was not asked
+	admission *store.Admission
+	killID    string // by which it can be killed; empty if it cannot
+	notes     *policy.Notes
+	started   time.Time
+	quiet     bool // lines of the level Info are not logged
+	cancel    context.CancelCauseFunc
+	release   func() // stops its time limit
+	killed    chan struct{}
+	kill      func()          // closes killed, which ends its child at once; nil without a child
+	verdict   *policy.Verdict // on its error, when it was judged
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
@@ -112,7 +115,7 @@ type runningJob struct {
 func (r *run) newSlot(id string, children *fork.Pool) *slot {
 	cfg := r.cfg
 	s := &slot{
-		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, noteBegun: r.stops.noteBegun, cfg: cfg, log: cfg.Logger, changed: r.changed,
+		id: id, handler: r.handler, exchange: r.exchange, admission: r.admissions, admitter: r.admitter, noteBegun: r.stops.noteBegun, cfg: cfg, log: cfg.Logger, changed: r.changed,
 		outcomes:  outcomes{r.backend, cfg.FailureLists},
 		batches:   r.batches,
 		metrics:   r.metrics,
@@ -171,24 +174,18 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 //
 // Ruby: Resque::Worker#perform.
 func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
-	job, err := resque.ParsePayload(r.Queue, r.Payload)
-	if err != nil {
-		job = &resque.Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
-		return s.finish(&runningJob{reserved: r, job: job, started: time.Now()}, err), true
-	}
-	job.Worker = r.Worker
-	outer := job
-	if job, err = resque.Unwrap(s.handler, outer); err != nil {
-		return s.finish(&runningJob{reserved: r, job: outer, started: time.Now()}, err), true
-	}
-	in := &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
-	if in.policies = resque.PoliciesOf(s.handler, in.class); in.policies != nil {
-		job.Args = slices.Clone(job.Args) // in.args stays as it is if middleware changes an element
+	in := s.admitter.take(r)
+	if in == nil {
+		var err error
+		if in, err = s.read(r); err != nil {
+			return s.finish(in, err), true
+		}
 	}
 	if in.isMember() && s.batches.isCancelled(ctx, r.Payload) {
 		return s.skip(in), true
 	}
 	if in.policies.Admits() {
+		s.admitter.used.Store(true)
 		if last = s.admit(ctx, in); last != nil {
 			return last, true
 		}
@@ -198,6 +195,25 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 		return s.returned(in), true
 	}
 	return s.perform(during, in)
+}
+
+// read parses a reserved job. If err is not nil, in has only what its end needs.
+func (s *slot) read(r store.Reserved) (in *runningJob, err error) {
+	job, err := resque.ParsePayload(r.Queue, r.Payload)
+	if err != nil {
+		job = &resque.Payload{Queue: r.Queue, Raw: r.Payload, Worker: r.Worker}
+		return &runningJob{reserved: r, job: job, started: time.Now()}, err
+	}
+	job.Worker = r.Worker
+	outer := job
+	if job, err = resque.Unwrap(s.handler, outer); err != nil {
+		return &runningJob{reserved: r, job: outer, started: time.Now()}, err
+	}
+	in = &runningJob{reserved: r, job: job, class: job.Class, args: job.Args, started: time.Now()}
+	if in.policies = resque.PoliciesOf(s.handler, in.class); in.policies != nil {
+		job.Args = slices.Clone(job.Args) // in.args stays as it is if middleware changes an element
+	}
+	return in, nil
 }
 
 // begin makes a reserved job the slot's running job. ok is false if the worker has

@@ -96,6 +96,7 @@ type run struct {
 	registry   *registry
 	exchange   *exchange.Exchange
 	admissions *exchange.Admissions
+	admitter   *admitter
 	stops      *stops
 	redis      *exchange.Outage
 	batches    *batches
@@ -116,7 +117,11 @@ func newRun(w *Worker, queuesMaxAge time.Duration) *run {
 	r.registry = &registry{backend: w.backend, dead: r.sweeper, cfg: w.cfg, beaten: r.endLost}
 	r.stops = &stops{run: r, control: newControl(r), began: make(chan struct{}, 1)}
 	r.admissions = exchange.NewAdmissions(w.backend, r.redis, resque.LogAttrs, w.cfg.Logger)
-	r.exchange = exchange.New(w.backend, r.redis, w.cfg.exchange(queuesMaxAge, r.changed.beat))
+	r.admitter = &admitter{jobs: map[string]*runningJob{}}
+	r.admitter.slot = r.newSlot("", nil)
+	cfg := w.cfg.exchange(queuesMaxAge, r.changed.beat)
+	cfg.Admitter = r.admitter
+	r.exchange = exchange.New(w.backend, r.redis, cfg)
 	return r
 }
 

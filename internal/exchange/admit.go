@@ -11,6 +11,50 @@ import (
 	"github.com/goresque/goresque/internal/store"
 )
 
+// Admitter admits jobs that were reserved by one call, before a goroutine gets them, so that
+// many jobs share a round trip. A job that was not admitted is given to a goroutine also.
+type Admitter interface {
+	// Needs reports whether a job must be admitted. It does not block.
+	Needs(job store.Reserved) bool
+	// Admit admits jobs. It may block.
+	Admit(ctx context.Context, jobs []store.Reserved)
+	// Return is like the function Return, for a job that may have been admitted. It does not
+	// block.
+	Return(job store.Reserved) Finished
+}
+
+// needy returns the workers of the jobs that must be admitted.
+func (x *Exchange) needy(jobs []store.Reserved) map[string]bool {
+	if x.cfg.Admitter == nil {
+		return nil
+	}
+	var workers map[string]bool
+	for _, job := range jobs {
+		if x.cfg.Admitter.Needs(job) {
+			if workers == nil {
+				workers = make(map[string]bool, len(jobs))
+			}
+			workers[job.Worker] = true
+		}
+	}
+	return workers
+}
+
+// admit admits jobs, which are ready then.
+func (x *Exchange) admit(ctx context.Context, jobs []readyJob) {
+	reserved := make([]store.Reserved, len(jobs))
+	for i, r := range jobs {
+		reserved[i] = r.job
+	}
+	if ctx.Err() == nil { // otherwise they are returned
+		x.cfg.Admitter.Admit(ctx, reserved)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ready = append(x.ready, jobs...)
+	x.calling, x.admitting = false, false
+}
+
 // Admissions gives reserved jobs what they need before they are performed. There is at
 // most one call to Redis at a time, which serves all jobs that wait at that moment. It is
 // safe for concurrent use.

@@ -148,3 +148,70 @@ func TestErrorsThatMayPassAreAskedAgain(t *testing.T) {
 		assert.False(t, ok)
 	})
 }
+
+// usher is an Admitter of all jobs except those of the slot plain.
+type usher struct {
+	plain string
+	admit func(jobs []store.Reserved)
+}
+
+func (u *usher) Needs(job store.Reserved) bool { return job.Worker != u.plain }
+
+func (u *usher) Admit(_ context.Context, jobs []store.Reserved) { u.admit(jobs) }
+
+func (u *usher) Return(job store.Reserved) Finished {
+	f := Return(store.New(nowhere{}), job)
+	f.Guard = []byte("returned by the usher")
+	return f
+}
+
+// The jobs of one call are admitted together, before a goroutine gets one of them. Jobs that
+// end meanwhile wait for the next call, so that calls stay large.
+func TestReservedJobsAreAdmittedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(jobs)
+		var admitted []string
+		u := &usher{plain: "2"}
+		x := newExchange(s, Config{Queues: []string{"a"}, Slots: 4, Admitter: u})
+		u.admit = func(jobs []store.Reserved) {
+			for _, job := range jobs {
+				admitted = append(admitted, job.Worker)
+			}
+			assert.True(t, x.mu.TryLock(), "Admit is called without the lock")
+			assert.True(t, x.calling)
+			assert.Equal(t, 0, len(x.ready))
+			x.mu.Unlock()
+		}
+		arrive(x, "1", "2", "3")
+		var got []string
+		for _, worker := range []string{"4", "5", "6", "7"} {
+			job, ok := x.Next(t.Context(), worker, nil)
+			require.True(t, ok)
+			got = append(got, job.Worker)
+			if len(got) == 1 {
+				assert.Empty(t, admitted, "a job that needs no admission does not wait for others")
+			}
+		}
+		assert.Equal(t, []string{"2", "1", "3", "4"}, got)
+		assert.Equal(t, []string{"1", "3", "4"}, admitted)
+		assert.False(t, x.calling)
+	})
+}
+
+// If the worker begins to stop while jobs are admitted, the Admitter returns them.
+func TestAdmittedJobsAreReturnedByTheAdmitter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var guards []string
+		s := newScript(jobs)
+		x := newExchange(s, Config{Queues: []string{"a"}, Slots: 2, Admitter: &usher{}})
+		ctx, stop := context.WithCancel(t.Context())
+		x.cfg.Admitter.(*usher).admit = func([]store.Reserved) { stop() }
+		s.finished = func(o store.Outcome) { guards = append(guards, string(o.Guard)) }
+		arrive(x, "1")
+		_, ok := x.Next(ctx, "2", nil)
+		assert.False(t, ok)
+		assert.Equal(t, []string{"returned by the usher", "returned by the usher"}, guards)
+	})
+}

@@ -115,6 +115,7 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 	registered := x.caller.report(ctx, reply)
 	decided := slices.ContainsFunc(batch, func(s *slot) bool { return s.last != nil && s.last.Again != nil })
 	recorded := x.caller.noteResults(reply.Finished, attempt)
+	needy := x.needy(reply.Reserved)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.tasks = append(x.tasks, recorded...)
@@ -124,6 +125,7 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 	stopping := ctx.Err() != nil
 	short, rested := false, false
 	jobs := reply.Reserved // in the order of the batch
+	var admitted []readyJob
 	for _, s := range batch {
 		ok := len(jobs) > 0 && jobs[0].Worker == s.worker
 		var job store.Reserved
@@ -136,8 +138,10 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 		case s.changed != nil:
 			x.tasks = append(x.tasks, task{s, s.decide()})
 		case ok && stopping:
-			s.setReturned(x.backend, job)
+			x.setReturnedLocked(s, job)
 			again = append(again, s)
+		case ok && needy[job.Worker]:
+			admitted = append(admitted, readyJob{s, job})
 		case ok:
 			x.ready = append(x.ready, readyJob{s, job})
 		case stopping:
@@ -146,6 +150,10 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 			s.rests = false
 			x.idle = append(x.idle, s)
 		}
+	}
+	if len(admitted) > 0 {
+		x.admitting = true
+		x.tasks = append(x.tasks, task{nil, func() { x.admit(ctx, admitted) }})
 	}
 	x.unsure = len(reply.Unknown) > 0 // these slots get no jobs
 	switch {

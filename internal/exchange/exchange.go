@@ -30,7 +30,8 @@ type Exchange struct {
 
 	mu        sync.Mutex
 	slots     map[string]*slot
-	calling   bool // a goroutine makes a call
+	calling   bool // a goroutine makes a call, or admits the jobs of one
+	admitting bool // jobs of the last call are not admitted yet
 	held      bool // no jobs are taken
 	look      bool // the next call also reserves for the idle slots
 	arrived   []*slot
@@ -77,6 +78,9 @@ type Config struct {
 	// Intervals are those of the slots. They are published when a slot is registered
 	// again.
 	Intervals store.Intervals
+	// Admitter, if not nil, admits the reserved jobs that must be admitted before they are
+	// performed.
+	Admitter Admitter
 	// Changed, if not nil, is called when the result of State may have changed. It
 	// must not block.
 	Changed func()

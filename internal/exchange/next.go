@@ -72,9 +72,14 @@ type task struct {
 	do   func()
 }
 
-// setReturned sets the outcome that returns a job which was not begun.
-func (s *slot) setReturned(to requeuer, job store.Reserved) {
-	f := Return(to, job)
+// setReturnedLocked sets the outcome of a slot that returns a job which was not begun.
+func (x *Exchange) setReturnedLocked(s *slot, job store.Reserved) {
+	var f Finished
+	if x.cfg.Admitter != nil {
+		f = x.cfg.Admitter.Return(job)
+	} else {
+		f = Return(x.backend, job)
+	}
 	s.outcome, s.last, s.returned = &f.Outcome, nil, true
 }
 
@@ -148,7 +153,7 @@ func (x *Exchange) arriveLocked(worker string, last *Finished) {
 // one that was taken last is pushed to the front first, so that they keep their order.
 func (x *Exchange) returnReadyLocked() {
 	for _, r := range slices.Backward(x.ready) {
-		r.slot.setReturned(x.backend, r.job)
+		x.setReturnedLocked(r.slot, r.job)
 		x.arrived = append(x.arrived, r.slot)
 	}
 	x.ready = nil
@@ -173,7 +178,7 @@ func (x *Exchange) callLocked(ctx context.Context) {
 	x.call(ctx, batch)
 	x.mu.Lock()
 	x.searching++
-	x.calling = false
+	x.calling = x.admitting // so that these jobs and those that end meanwhile share the next call
 	x.noteIdleLocked()
 }
 

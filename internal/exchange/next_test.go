@@ -33,6 +33,7 @@ type script struct {
 	known      []string
 	registered []string
 	refuses    error // of Register
+	finished   func(store.Outcome)
 }
 
 func newScript(answers ...func(s *script, free []store.Slot) (store.Exchanged, error)) *script {
@@ -47,6 +48,9 @@ func (s *script) Exchange(ctx context.Context, queues []string, finished []store
 	call := asked{queues: queues}
 	for _, o := range finished {
 		call.finished = append(call.finished, o.Worker)
+		if s.finished != nil {
+			s.finished(o)
+		}
 	}
 	for _, slot := range free {
 		call.free = append(call.free, slot.Worker)

@@ -16,9 +16,11 @@ var admitLua string
 // Need is something that a job needs before it is performed. Its name is that of a function
 // in admit.lua. Methods of Store and the functions of this file build needs.
 type Need struct {
-	name string
-	keys []any
-	args []any
+	name   string
+	absent any // a key that rarely exists: one command looks at those of all needs; nil if there is none
+	keys   []any
+	args   []any
+	known  string // what form returns, if it is not empty
 }
 
 // Read reads the string of a key: at most its first 64 KB. It is never refused.
@@ -33,6 +35,19 @@ func Lock(key, token string, expiry time.Duration) Need {
 // Absent is refused if the set of a key has a member.
 func Absent(key, member string) Need {
 	return Need{name: "ABSENT", keys: []any{key}, args: []any{member}}
+}
+
+// form returns the name of the need, the numbers of its keys and arguments, and whether it has
+// a key that rarely exists.
+func (n Need) form() string {
+	if n.known != "" {
+		return n.known
+	}
+	absent := 0
+	if n.absent != nil {
+		absent = 1
+	}
+	return fmt.Sprintf("%s %d %d %d", n.name, len(n.keys), len(n.args), absent)
 }
 
 // Release releases a lock if it still has the token; see Lock.
@@ -78,9 +93,10 @@ func (s *Store) Admit(ctx context.Context, jobs []Candidate) ([]Admission, error
 	return admissions, nil
 }
 
-// Look returns what the needs of one job would be given now. It takes nothing.
-func (s *Store) Look(ctx context.Context, needs []Need) ([]Got, error) {
-	admissions, err := s.admit(ctx, "look", []Candidate{{Needs: needs}})
+// Look returns what the needs of a job would be given now. It takes nothing and does not look
+// at the record.
+func (s *Store) Look(ctx context.Context, job Candidate) ([]Got, error) {
+	admissions, err := s.admit(ctx, "look", []Candidate{job})
 	if err == nil {
 		err = admissions[0].Err
 	}
@@ -91,14 +107,21 @@ func (s *Store) Look(ctx context.Context, needs []Need) ([]Got, error) {
 }
 
 func (s *Store) admit(ctx context.Context, mode string, jobs []Candidate) ([]Admission, error) {
-	c := call{args: []any{mode, len(jobs)}}
+	c := call{}
 	for _, job := range jobs {
-		c.keys = append(c.keys, s.keys.worker(job.Worker))
+		for _, n := range job.Needs {
+			if n.absent != nil {
+				c.keys = append(c.keys, n.absent)
+			}
+		}
+	}
+	c.args = []any{mode, len(jobs), len(c.keys), len(s.keys.worker("")) + 1}
+	for _, job := range jobs {
+		c.keys = append(c.keys, s.workerArgs(job.Worker).record)
 		c.args = append(c.args, job.Guard, len(job.Needs))
 		for _, n := range job.Needs {
 			c.keys = append(c.keys, n.keys...)
-			c.args = append(c.args, n.name, len(n.keys), len(n.args))
-			c.args = append(c.args, n.args...)
+			c.args = append(append(c.args, n.form()), n.args...)
 		}
 	}
 	var reply []any
@@ -122,7 +145,14 @@ func (s *Store) admit(ctx context.Context, mode string, jobs []Candidate) ([]Adm
 func admission(result any, needs int) Admission {
 	switch result := result.(type) {
 	case int64:
-		return Admission{}
+		if result == 0 {
+			return Admission{}
+		}
+		a := Admission{Ours: true, Got: make([]Got, needs)}
+		for i := range a.Got {
+			a.Got[i].State = NeedMet
+		}
+		return a
 	case []byte:
 		return Admission{Ours: true, Err: redis.Error(result)}
 	case []any:

@@ -1,24 +1,30 @@
 -- Gives jobs what they need before they are performed, for many jobs in one call.
 --
--- KEYS  for each job its record and the keys of its needs
+-- KEYS  of some needs, in the order of ARGV, a key that rarely exists,
+--       for each job its record and the other keys of its needs
 -- ARGV  'take', or 'look' to take nothing and to ignore the records,
 --       the number of jobs,
---       for each job its guard and the number of its needs, and for each need its name,
---       the number of its keys, the number of its arguments and the arguments
--- returns for each job 0 if the record does not begin with the guard, the text of an
---         error, or for each need {state, value}: state is 1 if the need is met, 0 if it
---         is refused, and -1 if it was skipped because one before it was refused. value
---         is nil unless the need has one
+--       the number of keys that rarely exist,
+--       the position of the worker's id in the key of a record,
+--       for each job its guard and the number of its needs, and for each need its form and
+--       the arguments. The form is the name, the number of the other keys, the number of the
+--       arguments, and 1 if the need has a key that rarely exists, else 0
+-- returns for each job 0 if the record does not begin with the guard, 1 if all needs are met
+--         and have no values, the text of an error, or for each need {state, value}: state
+--         is 1 if the need is met, 0 if it is refused, and -1 if it was skipped because one
+--         before it was refused. value is nil unless the need has one
 --
 -- To give a job the same need again changes nothing: the reply of the first call may be
 -- lost. After an error, what the job was given before stays, for its end to release.
 
 local take = ARGV[1] == 'take'
-next_key, next_arg = 1, 3
+local rare = tonumber(ARGV[3]) -- keys that rarely exist
+local id_at = tonumber(ARGV[4])
+next_key, next_arg = rare + 1, 5
 
--- needs are functions of the keys and the arguments of a need. They return whether it is
--- met, and its value, or an error of redis.pcall as the value. They must take nothing unless
--- take is true.
+-- needs are functions of the keys and the arguments of a need, of its key that rarely exists,
+-- nil if none of these keys exists, and of the record and the guard of the job. They return whether it is met, and its value, or
+-- an error of redis.pcall as the value. They must take nothing unless take is true.
 local needs = {}
 
 -- READ key: the first 64 KB of a string, '' if there is none.
@@ -67,22 +73,31 @@ function needs.RANK(keys, args)
   return true, type(reply) == 'table' and reply
 end
 
--- HOLD held rate pause worker guard concurrency interval burst: takes a place in a limit.
--- The value of a refusal is after how many microseconds there is a place, -1 if a job must
--- end first.
-function needs.HOLD(keys, args)
-  local guard = redis.pcall('HGET', keys[1], args[1])
-  if guard == args[2] then
+-- HOLD held [rate], concurrency [interval burst]: takes a place in a limit, unless
+-- the key that rarely exists, of a limit that gives no places for a while, exists. The value of
+-- a refusal is after how many microseconds there is a place, -1 if a job must end first.
+function needs.HOLD(keys, args, pause, record, guard)
+  local held, worker = keys[1], record:sub(id_at)
+  if take and not pause and not keys[2] and redis.pcall('HSETNX', held, worker, guard) == 1 then
+    if redis.call('HLEN', held) <= tonumber(args[1]) then
+      return true
+    end
+    redis.call('HDEL', held, worker)
+    return false, '-1'
+  end
+  local has = redis.pcall('HGET', held, worker)
+  if has == guard then
     return true
-  elseif type(guard) == 'table' then
-    return false, guard
+  elseif type(has) == 'table' then
+    return false, has
   end
-  local pause = redis.call('PTTL', keys[3])
-  if pause > 0 then
-    return false, tostring(pause) .. '000'
+  local wait = pause and redis.call('PTTL', pause) or 0
+  if wait > 0 then
+    return false, tostring(wait) .. '000'
   end
-  local limit = { held = keys[1], rate = keys[2], concurrency = tonumber(args[3]), interval = tonumber(args[4]), burst = tonumber(args[5]) }
-  if guard then -- an earlier job of this worker, which has only one
+  local most, interval, burst = args[1]:match('^(%d+) ?(%S*) ?(%S*)$')
+  local limit = { held = held, rate = keys[2], concurrency = tonumber(most), interval = tonumber(interval) or 0, burst = tonumber(burst) }
+  if has then -- an earlier job of this worker, which has only one
     limit.concurrency = limit.concurrency > 0 and limit.concurrency + 1 or 0
   end
   local err = look_at(limit)
@@ -91,7 +106,7 @@ function needs.HOLD(keys, args)
   elseif limit.free <= 0 then
     return false, ('%.0f'):format(limit.wait)
   elseif take then
-    start(limit, args[1], args[2])
+    start(limit, worker, guard)
     err = save(limit)
   end
   return true, err and { err = err }
@@ -121,38 +136,58 @@ local function slice(list, from, count)
   return { unpack(list, from, from + count - 1) }
 end
 
-local function give(name, keys, args)
-  local ok, met, value = pcall(needs[name], keys, args)
+-- give returns whether a need is met and its value, or the text of an error.
+local function give(name, ...)
+  local ok, met, value = pcall(needs[name], ...)
   if not ok then
-    return error_text(met)
+    return nil, error_text(met)
   elseif type(value) == 'table' then
-    return error_text(value)
+    return nil, error_text(value)
   end
-  return { met and 1 or 0, value or false }
+  return met or false, value or false
+end
+
+-- forms has the parts of the forms of needs, which are mostly the same.
+local forms = {}
+local function form(text)
+  if not forms[text] then
+    local name, keys, args, absent = text:match('^(%u+) (%d+) (%d+) (%d)$')
+    forms[text] = { name, tonumber(keys), tonumber(args), absent == '1' }
+  end
+  return unpack(forms[text])
+end
+
+local seen, some = 0, false -- some of the keys that rarely exist do
+for from = 1, rare, 4000 do
+  some = some or redis.call('EXISTS', unpack(KEYS, from, math.min(from + 3999, rare))) > 0
 end
 
 local results = {}
 for i = 1, tonumber(ARGV[2]) do
   local record, guard, count = key(), arg(), tonumber(arg())
   local ours = not take or guard ~= '' and redis.pcall('GETRANGE', record, 0, #guard - 1) == guard
-  local result = ours and {} or 0
-  local refused = false
+  local result, met_all, refused = ours and {} or 0, ours, false
   for n = 1, count do
-    local name, key_count, arg_count = arg(), tonumber(arg()), tonumber(arg())
+    local name, key_count, arg_count, absent = form(arg())
+    if absent then
+      seen = seen + 1
+      absent = some and KEYS[seen] or nil
+    end
     if type(result) ~= 'table' then
       -- it is only read
     elseif refused then
       result[n] = { -1, false }
     else
-      local got = give(name, slice(KEYS, next_key, key_count), slice(ARGV, next_arg, arg_count))
-      if type(got) == 'table' then
-        result[n], refused = got, got[1] == 0
+      local met, value = give(name, slice(KEYS, next_key, key_count), slice(ARGV, next_arg, arg_count), absent, record, guard)
+      if met == nil then
+        result, met_all = value, false
       else
-        result = got
+        result[n], refused = { met and 1 or 0, value }, not met
+        met_all = met_all and met and not value
       end
     end
     next_key, next_arg = next_key + key_count, next_arg + arg_count
   end
-  results[i] = result
+  results[i] = met_all and 1 or result
 end
 return results

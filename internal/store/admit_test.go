@@ -47,11 +47,11 @@ func TestNeedsAreGivenInOneStep(t *testing.T) {
 		}
 		assert.Zero(t, f.exists(t, "resque:other", "resque:fifth"), "skipped, and not ours")
 
-		got, err := f.Look(t.Context(), []store.Need{lock, store.Lock("resque:sixth", "x", time.Minute)})
+		got, err := f.Look(t.Context(), store.Candidate{Needs: []store.Need{lock, store.Lock("resque:sixth", "x", time.Minute)}})
 		require.NoError(t, err)
 		assert.Equal(t, []store.Got{{State: store.NeedMet, Value: "token 1"}, {State: store.NeedRefused}}, got)
 		assert.Zero(t, f.exists(t, "resque:sixth"), "nothing is taken")
-		_, err = f.Look(t.Context(), []store.Need{store.Read("resque:list")})
+		_, err = f.Look(t.Context(), store.Candidate{Needs: []store.Need{store.Read("resque:list")}})
 		require.ErrorContains(t, err, "WRONGTYPE")
 	})
 }

@@ -13,6 +13,6 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
--- unparked has the names of the limits that have a place for a job that waits for it; see
+-- freed_lists has the lists of the jobs that wait for places of limits, if one was freed; see
 -- limit.lua.
-local unparked = {}
+local freed_lists = {}

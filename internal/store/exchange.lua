@@ -67,7 +67,7 @@
 --                because the caller does not know a limit
 --       wait     if jobs of a queue are waiting and its limit allows none: after how
 --                many microseconds it allows one, or -1 if a job must end first
---       unparked the names of limits by key which have a place for a job that waits
+--       unparked the lists of jobs that wait for limits by key, and can have a place
 --       limits   0 if the caller knows the limits that there are, else the names of
 --                their queues
 --
@@ -524,7 +524,8 @@ end
 
 local more = (taken < wanted and popped >= most_bytes or incomplete) and 1 or 0
 local reply = {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}
-if #denied > 0 or names ~= 0 or #unparked > 0 then
-  reply[7], reply[8], reply[9] = denied, names, unparked
+local places = #freed_lists > 0 and unparked() or {}
+if #denied > 0 or names ~= 0 or #places > 0 then
+  reply[7], reply[8], reply[9] = denied, names, places
 end
 return reply

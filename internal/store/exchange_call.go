@@ -21,11 +21,12 @@ type exchangeCall struct {
 	finished   []int    // for each slot that has finished, the index of its outcome
 	free       []Slot
 	large      []int      // the indexes of the reserved jobs whose payloads are not in the reply
+	parked     string     // what the keys of the lists of parked jobs begin with
 	unreadable []Reserved // jobs whose records Ruby could not read
 }
 
 func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *exchangeCall {
-	c := &exchangeCall{queueKeys: s.queueKeys(queues), free: free}
+	c := &exchangeCall{queueKeys: s.queueKeys(queues), free: free, parked: s.keys.parked("")}
 	c.limits = s.limitKeys(c.queueKeys)
 	long, both := c.arrange(finished, free)
 	counters := shared(finished)

@@ -19,20 +19,24 @@ type KeyLimit struct {
 	Limit
 }
 
-// Hold takes a place in a limit for the job of a worker, whose record begins with guard. If
-// it is refused, the value is after how many microseconds the limit allows a job, or -1 if
-// a job must end first.
-func (s *Store) Hold(l KeyLimit, worker string, guard []byte) Need {
+// Hold takes a place in a limit for a job. If it is refused, the value is after how many
+// microseconds the limit allows a job, or -1 if a job must end first.
+func (s *Store) Hold(l KeyLimit) Need {
+	need := Need{name: "HOLD", absent: s.keys.limitPause(l.Name), keys: []any{s.keys.held(l.Name)}, known: "HOLD 1 1 1"}
 	interval, burst := l.interval()
-	return Need{
-		name: "HOLD", keys: []any{s.keys.held(l.Name), s.keys.rate(l.Name), s.keys.limitPause(l.Name)},
-		args: []any{worker, guard, l.Concurrency, strconv.FormatFloat(interval, 'f', -1, 64), strconv.FormatFloat(burst, 'f', -1, 64)},
+	if interval == 0 {
+		need.args = []any{strconv.FormatInt(l.Concurrency, 10)}
+		return need
 	}
+	need.keys, need.known = append(need.keys, s.keys.rate(l.Name)), ""
+	need.args = []any{fmt.Sprintf("%d %s %s", l.Concurrency, strconv.FormatFloat(interval, 'f', -1, 64), strconv.FormatFloat(burst, 'f', -1, 64))}
+	return need
 }
 
-// Free frees the place that a job of a worker has in a limit, if it has one.
-func (s *Store) Free(l KeyLimit, worker string, guard []byte) Effect {
-	return named("FREE", []any{s.keys.held(l.Name), s.keys.parked(l.Name)}, worker, guard, l.Name)
+// Free frees the place that the job in the record of a worker has in a limit, if it has one. If
+// the worker has the place of an earlier job, whose record is gone, it frees that.
+func (s *Store) Free(l KeyLimit, worker string) Effect {
+	return named("FREE", []any{s.keys.held(l.Name), s.keys.parked(l.Name)}, worker)
 }
 
 // Park delays a job to which a limit gave no place, and notes it, for Unpark. If there is a

@@ -20,7 +20,7 @@ func TestPlacesOfAKeyLimit(t *testing.T) {
 		l := store.KeyLimit{Name: "c:A:1", Limit: store.Limit{Concurrency: 1}}
 		hold := func(i int) store.Got {
 			t.Helper()
-			got, err := f.Admit(t.Context(), []store.Candidate{{Worker: r[i].Worker, Guard: r[i].Guard, Needs: []store.Need{f.Hold(l, r[i].Worker, r[i].Guard)}}})
+			got, err := f.Admit(t.Context(), []store.Candidate{{Worker: r[i].Worker, Guard: r[i].Guard, Needs: []store.Need{f.Hold(l)}}})
 			require.NoError(t, err)
 			require.NoError(t, got[0].Err)
 			return got[0].Got[0]
@@ -41,7 +41,7 @@ func TestPlacesOfAKeyLimit(t *testing.T) {
 
 		// The end of the first job returns the limit, so that the parked job can be moved.
 		done := f.done(r[0])
-		done.Effects = append(done.Effects, f.Free(l, r[0].Worker, r[0].Guard))
+		done.Effects = append(done.Effects, f.Free(l, r[0].Worker))
 		x := f.exchange(t, nil, []store.Outcome{done})
 		assert.Equal(t, []string{"c:A:1"}, x.Unparked)
 		moved, err := f.Unpark(t.Context(), "c:A:1")
@@ -97,12 +97,12 @@ func TestKeyLimitIsPausedAndShown(t *testing.T) {
 		f.push(t, "q", "{}", "{}")
 		r := f.exchange(t, []string{"q"}, nil, f.slots("w0", "w1")...).Reserved
 		l := store.KeyLimit{Name: "c:A", Limit: store.Limit{Concurrency: 2}}
-		needs := []store.Need{f.Hold(l, "w0", r[0].Guard)}
+		needs := []store.Need{f.Hold(l)}
 		_, err := f.Admit(t.Context(), []store.Candidate{{Worker: "w0", Guard: r[0].Guard, Needs: needs}})
 		require.NoError(t, err)
 		f.do(t, "HSET", "resque:goresque:held:c:A", "gone", "guard")
 		f.exchange(t, nil, []store.Outcome{{Worker: "w1", Guard: r[1].Guard, Effects: []store.Effect{f.PauseLimit("c:A", time.Hour)}}})
-		got, err := f.Look(t.Context(), []store.Need{f.Hold(l, "other", []byte("x"))})
+		got, err := f.Look(t.Context(), store.Candidate{Worker: "other", Guard: []byte("x"), Needs: []store.Need{f.Hold(l)}})
 		require.NoError(t, err)
 		assert.Equal(t, store.NeedRefused, got[0].State)
 		assert.Len(t, got[0].Value, len("3600000000"))
@@ -119,7 +119,7 @@ func TestKeyLimitIsPausedAndShown(t *testing.T) {
 
 		f.do(t, "DEL", "resque:goresque:held:c:A")
 		f.do(t, "SET", "resque:goresque:held:c:A", "x")
-		_, err = f.Look(t.Context(), []store.Need{f.Hold(l, "other", []byte("x"))})
+		_, err = f.Look(t.Context(), store.Candidate{Worker: "other", Guard: []byte("x"), Needs: []store.Need{f.Hold(l)}})
 		require.ErrorContains(t, err, "WRONGTYPE")
 	})
 }

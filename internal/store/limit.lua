@@ -102,15 +102,28 @@ local function save(limit)
   return fault
 end
 
--- FREE held parked worker guard name: frees the place of a job in a limit.
+-- FREE held parked, worker: frees the place of a job in a limit. The record of the worker is
+-- that of the job, so that no later job has the place.
 function named.FREE(keys, args)
-  if redis.pcall('HGET', keys[1], args[1]) == args[2] then
-    redis.call('HDEL', keys[1], args[1])
-    local parked = redis.pcall('LLEN', keys[2])
-    if type(parked) == 'number' and parked > 0 then
-      unparked[#unparked + 1] = args[3]
+  if redis.pcall('HDEL', keys[1], args[1]) == 1 then
+    freed_lists[#freed_lists + 1] = keys[2]
+  end
+end
+
+-- unparked returns the lists in freed_lists that have jobs. Mostly there are none, so it first looks
+-- at all lists with one command.
+local function unparked()
+  local found, lists = 0, {}
+  for from = 1, #freed_lists, 4000 do
+    found = found + redis.call('EXISTS', unpack(freed_lists, from, math.min(from + 3999, #freed_lists)))
+  end
+  for i = 1, found > 0 and #freed_lists or 0 do
+    local size = redis.pcall('LLEN', freed_lists[i])
+    if type(size) == 'number' and size > 0 then
+      lists[#lists + 1] = freed_lists[i]
     end
   end
+  return lists
 end
 
 -- PARK held parked queues queue schedule timestamps delayed

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -342,6 +343,9 @@ func (c *exchangeCall) readLimits(x *Exchanged, reply []any) (err error) {
 		}
 		wait := time.Duration(min(denied[i+1], math.MaxInt64/1000)) * time.Microsecond
 		x.Denied = append(x.Denied, Denied{Queue: c.queues[denied[i]-1], Wait: wait})
+	}
+	for i, list := range x.Unparked {
+		x.Unparked[i] = strings.TrimPrefix(list, c.parked)
 	}
 	if names, ok := names.([]any); ok {
 		c.limited, err = redis.Strings(names, nil)

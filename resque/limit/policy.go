@@ -149,7 +149,7 @@ func (*applied) Judge(_ []byte, err error, v *policy.Verdict) {
 
 // Admit implements policy.Admitter.
 func (p *applied) Admit(job *policy.Job) []store.Need {
-	return []store.Need{job.Store.Hold(p.limit(job), job.Worker, job.Guard)}
+	return []store.Need{job.Store.Hold(p.limit(job))}
 }
 
 // End implements policy.Policy.
@@ -160,7 +160,7 @@ func (p *applied) End(job *policy.Job, e *policy.Ending) {
 		p.putOff(job, e, l, got[0].Value)
 		return
 	}
-	e.Effects = append(e.Effects, job.Store.Free(l, job.Worker, job.Guard))
+	e.Effects = append(e.Effects, job.Store.Free(l, job.Worker))
 	if e.Kind == policy.Snoozed && e.Verdict.Pause {
 		e.Effects = append(e.Effects, job.Store.PauseLimit(l.Name, *e.Verdict.Wait))
 	}
