@@ -101,14 +101,19 @@ func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, clien
 // classes, so that it frees and takes their locks. Without the classes it frees those that
 // Ruby's plugins would use.
 func (e *Env) withJobs(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
-	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error {
-		mux, err := e.newMux(ctx, client)
-		if err != nil {
-			fmt.Fprintf(e.Stderr, "The classes of jobs are not known, so that locks of By or of other queues stay until they expire: %v\n", err)
-			mux = resque.NewMux()
-		}
-		return fn(ctx, client.WithJobs(mux))
-	})
+	return e.withClient(ctx, func(ctx context.Context, client *resque.Client) error { return fn(ctx, e.WithJobs(ctx, client)) })
+}
+
+// WithJobs returns client with the classes of App.Mux, so that it frees and takes the locks of
+// jobs that it removes and restores; see [resque.Client.WithJobs]. If App.Mux fails, it prints
+// why, and the client frees only the locks that Ruby's plugins would use.
+func (e *Env) WithJobs(ctx context.Context, client *resque.Client) *resque.Client {
+	mux, err := e.newMux(ctx, client)
+	if err != nil {
+		fmt.Fprintf(e.Stderr, "The classes of jobs are not known, so that locks of By or of other queues stay until they expire: %v\n", err)
+		mux = resque.NewMux()
+	}
+	return client.WithJobs(mux)
 }
 
 // newMux returns the jobs that the command knows.

@@ -43,6 +43,8 @@ Without a terminal, or with --once, it prints the state as tables and ends.`,
 	cmd.Flags().BoolVar(&act, "act", false, "allow keys that retry, run, remove, pause and stop")
 	cmd.Flags().BoolVar(&once, "once", false, "print tables once")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object once")
+	cmd.MarkFlagsMutuallyExclusive("act", "once")
+	cmd.MarkFlagsMutuallyExclusive("act", "json")
 	interval := cli.AddSeconds(cmd.Flags(), "interval", 2*time.Second, "read the state this often")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if interval() < 100*time.Millisecond {
@@ -85,6 +87,9 @@ func (m model) start(ctx context.Context, env *cli.Env, once, asJSON bool) error
 		return err // otherwise the screen shows it until Redis answers
 	}
 	m.reader = reader{client}
+	if m.act {
+		m.reader.client = env.WithJobs(ctx, client)
+	}
 	m.title = m.line(client.Redis().Namespace()+" on "+client.Redis().String(), cellWidth)
 	ctx, stop := cli.UntilSignal(ctx)
 	defer stop()

@@ -87,6 +87,14 @@ func (m model) typedKey(key tea.KeyPressMsg) model {
 	default:
 		m.filter = typed(m.filter, key.Text)
 	}
+	return m.marked()
+}
+
+// marked chooses the row that is marked: another one than before if a filter hides that.
+func (m model) marked() model {
+	if rows := m.rows(); len(rows) > 0 && m.chosen[m.tab].key != "" {
+		m.chosen[m.tab] = chosen{key: rows[m.at(rows)].key, at: m.at(rows)}
+	}
 	return m
 }
 
@@ -157,7 +165,7 @@ func (m model) opened() (model, tea.Cmd) {
 		return m, nil
 	}
 	r := rows[m.at(rows)]
-	m.chosen[m.tab] = chosen{r.key, m.at(rows)}
+	m.chosen[m.tab] = chosen{key: r.key, at: m.at(rows)}
 	if q, ok := r.target.(queueState); ok {
 		m.page = &page{title: "Queue " + m.line(q.name, cellWidth), lines: []string{"Reading the next jobs..."}, queue: q.name}
 		return m, m.run(readTimeout, func(ctx context.Context) tea.Msg {
@@ -187,7 +195,13 @@ func (m model) acting(name string) (model, tea.Cmd) {
 		return m, nil
 	}
 	one := rows[m.at(rows)]
-	m.chosen[m.tab] = chosen{one.key, m.at(rows)}
+	before := m.chosen[m.tab]
+	m.chosen[m.tab] = chosen{key: one.key, at: m.at(rows)}
+	if all := name == "R" || name == "X" || name == "K"; !all && before.isGone(one) {
+		m.note = note{"the chosen row is gone, and nothing was changed; the key now acts on the marked row", true}
+		return m, nil
+	}
+	m.chosen[m.tab].acted = true
 	switch name {
 	case "r", "R":
 		if a, ok := m.reader.retry(m.tab); ok {

@@ -82,9 +82,14 @@ type away struct {
 
 // chosen is the row of a list that keys act on.
 type chosen struct {
-	key string // of the row
-	at  int    // its index, for when the row is gone
+	key   string // of the row
+	at    int    // its index, for when the row is gone
+	acted bool   // a key has acted on it, so it may go
 }
+
+// isGone reports whether the row was chosen before and has gone by itself, so that marked is
+// another one.
+func (c chosen) isGone(marked row) bool { return c.key != "" && c.key != marked.key && !c.acted }
 
 // page is a text in place of the table.
 type page struct {
@@ -145,6 +150,7 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.PasteMsg:
 		if m.typing {
 			m.filter = typed(m.filter, msg.Content)
+			m = m.marked()
 		}
 	case tickMsg:
 		if msg.turn == m.turn {

@@ -291,6 +291,27 @@ func TestChoiceFollowsTheRow(t *testing.T) {
 	assert.Contains(t, text(m.after(t, keys("up", "down", "end", "enter")...)), "None")
 }
 
+// If the chosen row has just gone, a key does not act on the row that took its place.
+func TestNoActionOnAnotherRow(t *testing.T) {
+	t.Parallel()
+	m := withFailures(t, true, 30).after(t, keys("down", "down")...)
+	m = m.after(t, listMsg{tabFailed, m.failures(failed(2), noon())})
+	for _, name := range []string{"r", "x"} {
+		next, cmd := m.Update(key(name))
+		assert.Nil(t, cmd, name)
+		assert.Contains(t, text(next.(model)), "the chosen row is gone", name)
+		_, cmd = next.Update(key(name))
+		assert.NotNil(t, cmd, "the user has seen the row that is marked now")
+	}
+	m = withFailures(t, true, 30).after(t, keys("down", "x")...)
+	m = m.after(t, listMsg{tabFailed, m.failures(failed(2), noon())})
+	_, cmd := m.Update(key("x"))
+	assert.NotNil(t, cmd, "the key itself has removed the row")
+	m = withFailures(t, true, 30).after(t, keys("down", "/", "C", "l", "a", "s", "s", "2", "enter")...)
+	_, cmd = m.Update(key("r"))
+	assert.NotNil(t, cmd, "the user has chosen the row with a filter")
+}
+
 func TestDetails(t *testing.T) {
 	t.Parallel()
 	jobs := failed(1)

@@ -317,6 +317,8 @@ func TestWrongUse(t *testing.T) {
 		"--interval must be at least 0.1 seconds": {"--interval", "0"},
 		"want a number of seconds":                {"--interval", "soon"},
 		"unknown command":                         {"queues"},
+		"[act once] are set none of the others":   {"--act", "--once"},
+		"[act json] are set none of the others":   {"--act", "--json"},
 	} {
 		_, wrong, status := run(t, s, args...)
 		assert.Equal(t, 2, status, wrong)
