@@ -76,6 +76,7 @@ soak: ## kill a worker 50 times, also at each command of retries, 1,000 workers 
 	$(GO) test ./worker -count=1 -v -timeout=1h -run='^TestNothingIsHeldAfterKills$$' -args -kills=1000
 	$(GO) test ./worker -count=1 -v -timeout=1h -run='^(TestLimitsHoldDespiteKills|TestLimitsHoldWhileRubyWorkersStart)$$' -args -kills=100
 	$(GO) test ./worker -count=1 -v -run='^TestRateOfEightProcesses$$' -args -rated=60s
+	$(GO) test ./internal/interop -count=1 -v -timeout=1h -run='^TestOneOfManyEnqueuesWins$$' -args -contended=10000
 
 chaos: ## inject each fault into a fleet many times, and write the table of docs/reliability.md (takes an hour)
 	$(GO) test ./internal/chaos -count=1 -v -timeout=3h -args -runs=10 -jobs=2000 -outage=10s -write=$(CURDIR)/docs/reliability.md
