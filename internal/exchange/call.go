@@ -158,12 +158,14 @@ func (x *Exchange) deliver(ctx context.Context, batch []*slot, reply store.Excha
 	x.unsure = len(reply.Unknown) > 0 // these slots get no jobs
 	switch {
 	case reply.More: // one call copies a limited number of bytes
-		x.look = true
+		x.lookLocked(0)
 	case !short: // all slots in this call got a job, so there may be more
-		x.look = len(x.idle) > 0
+		if x.look = x.look && len(x.idle) > 0; len(x.idle) > 0 {
+			x.lookLocked(8 * len(batch))
+		}
 	case x.cfg.UntilEmpty && !rested && (registered || decided || !x.caller.queues.fresh): // jobs and policies may have made new queues
 		x.caller.queues.forget()
-		x.look = true
+		x.lookLocked(0)
 	}
 	slices.Reverse(again) // the job that was taken last must be pushed first
 	return again

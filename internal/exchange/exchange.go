@@ -34,6 +34,7 @@ type Exchange struct {
 	admitting bool // jobs of the last call are not admitted yet
 	held      bool // no jobs are taken
 	look      bool // the next call also reserves for the idle slots
+	few       int  // if not 0, only for so many of them
 	arrived   []*slot
 	ready     []readyJob
 	idle      []*slot // free slots that found no job when they last looked
@@ -176,8 +177,28 @@ func (x *Exchange) wake() {
 	if x.held {
 		return
 	}
-	x.look = true
+	x.lookLocked(0)
 	x.helpLocked()
+}
+
+// wakeOne makes one idle slot look, because a call for one slot is fast. If it finds a
+// job, more of them look.
+func (x *Exchange) wakeOne() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.held {
+		return
+	}
+	x.lookLocked(1)
+	x.helpLocked()
+}
+
+// lookLocked makes the next call reserve also for some of the idle slots, or for all of
+// them if some is 0.
+func (x *Exchange) lookLocked(some int) {
+	if !x.look || some == 0 || x.few > 0 {
+		x.look, x.few = true, some
+	}
 }
 
 // Emptied returns a channel that receives when all slots are idle after there were

@@ -170,8 +170,12 @@ func (x *Exchange) callLocked(ctx context.Context) {
 	batch := x.arrived
 	x.arrived = nil
 	if x.look && !x.held {
-		batch = append(batch, x.idle...)
-		x.idle, x.look = nil, false
+		some := len(x.idle)
+		if x.few > 0 {
+			some = min(some, x.few)
+		}
+		batch = append(batch, x.idle[:some]...)
+		x.idle, x.look, x.few = x.idle[some:], false, 0
 	}
 	x.searching--
 	x.mu.Unlock()

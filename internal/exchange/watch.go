@@ -101,7 +101,7 @@ func (x *Exchange) lookNow(ctx context.Context) (found, ok bool) {
 	if wait := time.Until(before.quiet); wait > 0 && !backoff.Sleep(ctx, wait) {
 		return false, false
 	}
-	x.wake()
+	x.wakeOne()
 	after, ok := x.await(ctx, func(s state) bool { return s.looks > before.looks })
 	return after.found > before.found, ok
 }

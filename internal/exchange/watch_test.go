@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -198,6 +199,51 @@ func TestANewQueueIsLookedAtAtOnce(t *testing.T) {
 		synctest.Wait()
 		queues, _ = x.State()
 		assert.Equal(t, []string{"a", "b"}, queues)
+		stop()
+		all.Wait()
+	})
+}
+
+// When Redis reports a job, one slot looks for it, because that call is fast. If it finds
+// one, more slots look.
+func TestOneSlotLooksFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		x := newExchange(s, Config{Queues: []string{"a"}, Slots: 20})
+		ctx, stop := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		var taken atomic.Int64
+		for i := range 20 {
+			all.Go(func() {
+				if _, ok := x.Next(ctx, strconv.Itoa(i), nil); ok {
+					taken.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		calls := len(s.asked())
+		s.mu.Lock()
+		for range calls {
+			s.answers = append(s.answers, none)
+		}
+		s.answers = append(s.answers, jobs, jobs)
+		s.mu.Unlock()
+		x.wakeOne()
+		synctest.Wait()
+		var looked []int
+		for _, call := range s.asked()[calls:] {
+			looked = append(looked, len(call.free))
+		}
+		assert.Equal(t, []int{1, 8, 11}, looked)
+		assert.EqualValues(t, 9, taken.Load())
+
+		calls = len(s.asked())
+		x.wakeOne()
+		x.wake() // all slots look, as at every interval
+		x.wakeOne()
+		synctest.Wait()
+		assert.Len(t, s.asked()[calls].free, 11)
 		stop()
 		all.Wait()
 	})

@@ -135,27 +135,23 @@ func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 }
 
 // hear returns the next message. redigo's ReceiveContext would wait no longer than the
-// read timeout of the connection, which the user has chosen and which may be short.
+// read timeout of the connection, which the user has chosen and which may be short, and
+// would pass the message from another goroutine.
 func (w *Watch) hear(ctx context.Context) (message any, err error) {
-	if ctx.Err() != nil {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		// redigo closes the connection when a deadline has passed.
+		past, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
+		defer cancel()
+		_, _ = redis.ReceiveContext(w.told.Conn, past)
+	})
+	message, err = redis.ReceiveWithTimeout(w.told.Conn, silence)
+	if !stop() {
+		<-ended
 		return nil, ctx.Err()
 	}
-	heard := make(chan struct{})
-	go func() {
-		defer close(heard)
-		message, err = redis.ReceiveWithTimeout(w.told.Conn, silence)
-	}()
-	select {
-	case <-heard:
-		return message, err
-	case <-ctx.Done():
-	}
-	// redigo closes the connection when a deadline has passed.
-	past, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
-	defer cancel()
-	_, _ = redis.ReceiveContext(w.told.Conn, past)
-	<-heard
-	return nil, ctx.Err()
+	return message, err
 }
 
 // Ping sends a ping on both connections and returns an error if one is broken. It may
