@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -46,6 +47,25 @@ func (p *Presence) Close() {
 func (s *Store) Present(ctx context.Context, process string) (tokens []string, ok bool, err error) {
 	open, ok, err := s.Connected(ctx, []string{process})
 	return open[process], ok, err
+}
+
+// ClientListRefusal returns the reason for which the user may not list the clients of Redis. It
+// is empty if the user may. It reads none of them.
+func (s *Store) ClientListRefusal(ctx context.Context) (reason string, err error) {
+	err = s.with(ctx, func(c conn) error {
+		_, err := c.do("CLIENT", "LIST", "ID", 0)
+		return err
+	})
+	var refused redis.Error
+	switch {
+	case errors.As(err, &refused) && strings.HasPrefix(string(refused), "NOPERM "):
+		return string(refused), nil
+	case Refused(err): // a server that does not know the command, or the option
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("listing the clients: %w", err)
+	}
+	return "", nil
 }
 
 // Connected returns the tokens of processes whose connections are open, by process. ok

@@ -322,6 +322,12 @@ func TestUncheckedIsNamed(t *testing.T) {
 	assert.Equal(t, []string{"R01", "R02", "R03", "R04", "R05", "R07", "R09"}, codes)
 }
 
+func TestClientsThatCannotBeListed(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t, "--save", "3600 1", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-client|list")
+	assert.Equal(t, []string{"R08"}, found(t, s.Client(t)))
+}
+
 // If it is not known which job a worker performs, no lock is taken for one without a job.
 func TestRunningJobsThatCannotBeRead(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,24 @@ func (c *checkup) server(ctx context.Context) error {
 			Fix:      "Run an NTP client on this host and on the host of Redis.",
 		})
 	}
+	if err := c.clients(ctx); err != nil {
+		return err
+	}
 	return c.slowScripts(ctx)
+}
+
+// clients checks whether workers may ask Redis which of them are connected.
+func (c *checkup) clients(ctx context.Context) error {
+	refusal, err := c.store.ClientListRefusal(ctx)
+	if err != nil || refusal == "" {
+		return err
+	}
+	c.add(Finding{
+		Code: "R08", Severity: Notice, Title: "Redis does not let this user list its clients", Evidence: []string{refusal},
+		Cost: "Go workers cannot see which of them are connected. They judge each other by their heartbeats only, so a dead one is found later.",
+		Fix:  "Let the users of workers and of doctor run it: ACL SETUSER NAME +client|list.",
+	})
+	return nil
 }
 
 func (c *checkup) version(v string) {
