@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 
 	"github.com/goresque/goresque/internal/store"
 	"github.com/goresque/goresque/resque"
@@ -11,7 +12,10 @@ import (
 // the process.
 type control struct {
 	*run
-	now resque.WorkerOrder // the order that the process follows; empty before it is noted
+
+	mu      sync.Mutex
+	now     resque.WorkerOrder // the order that the process follows; empty before it is noted
+	refused bool               // Redis could not read or note the orders at the last look
 }
 
 // newControl returns nil without RemoteControl.
@@ -35,18 +39,43 @@ func (c *control) look(ctx context.Context) bool {
 	if c == nil {
 		return true
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
+	err := c.lookLocked(ctx)
+	before := c.refused
+	c.refused = store.Refused(err)
+	if c.refused && !before {
+		c.cfg.Logger.Error("the orders to the worker cannot be read or noted, it takes none", "worker", c.registry.ids[0], "err", err)
+	}
+	return err == nil || c.refused
+}
+
+// lookAgain looks if Redis refused the last look.
+func (c *control) lookAgain(ctx context.Context) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	refused := c.refused
+	c.mu.Unlock()
+	if refused {
+		c.look(ctx)
+	}
+}
+
+func (c *control) lookLocked(ctx context.Context) error {
 	if c.now == "" { // older orders were for another process with these ids
-		if c.backend.TakeOrders(ctx, c.registry.ids, string(resque.OrderWork)) != nil {
-			return false
+		err := c.backend.TakeOrders(ctx, c.registry.ids, string(resque.OrderWork))
+		if err == nil {
+			c.now = resque.OrderWork
 		}
-		c.now = resque.OrderWork
-		return true
+		return err
 	}
 	orders, err := c.backend.Orders(ctx, c.registry.ids)
 	if err != nil {
-		return false
+		return err
 	}
 	wanted, noted := c.now, false
 	for _, text := range orders {
@@ -57,7 +86,10 @@ func (c *control) look(ctx context.Context) bool {
 		}
 	}
 	if wanted == c.now {
-		return noted || c.note(ctx, orders, c.now) // Redis has lost it
+		if noted {
+			return nil
+		}
+		return c.note(ctx, orders, c.now) // Redis has lost it
 	}
 	c.cfg.Logger.Warn("worker was told what to do from outside", "order", string(wanted), "worker", c.registry.ids[0])
 	switch wanted {
@@ -87,17 +119,22 @@ func rank(order resque.WorkerOrder) int {
 
 // note writes which order the process follows. An order that came after read was read stays,
 // and is followed at the next look.
-func (c *control) note(ctx context.Context, read []string, order resque.WorkerOrder) bool {
-	if c.backend.FollowOrder(ctx, c.registry.ids, read, string(order)) != nil {
-		return false
+func (c *control) note(ctx context.Context, read []string, order resque.WorkerOrder) error {
+	err := c.backend.FollowOrder(ctx, c.registry.ids, read, string(order))
+	if err == nil {
+		c.now = order
 	}
-	c.now = order
-	return true
+	return err
 }
 
 // leave removes the notes.
 func (c *control) leave(ctx context.Context) {
-	if c == nil || c.now == "" {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clockTimeout)

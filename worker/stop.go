@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/goresque/goresque/resque"
@@ -63,25 +64,46 @@ func (w *Worker) Pause() { w.tell(hold) }
 // Ruby: Resque::Worker#unpause_processing, on CONT.
 func (w *Worker) Resume() { w.tell(resume) }
 
-// tell sends an order to the current Run, or to the next one. It drops the order if
-// the channel is full.
-func (w *Worker) tell(o order) {
-	select {
-	case w.orders <- o:
-	default:
-	}
-}
+// tell sends an order to the current Run, or to the next one.
+func (w *Worker) tell(o order) { w.orders.put(o) }
 
 // forgetOrders drops the orders that came too late for the Run that is over, so that
 // the next one does not follow them.
-func (w *Worker) forgetOrders() {
-	for {
-		select {
-		case <-w.orders:
-		default:
-			return
-		}
+func (w *Worker) forgetOrders() { w.orders.takeAll() }
+
+// orders are those that Run has not followed yet. It is safe for concurrent use.
+type orders struct {
+	mu   sync.Mutex
+	all  []order
+	came chan struct{} // capacity 1; receives when there are some
+}
+
+func newOrders() *orders { return &orders{came: make(chan struct{}, 1)} }
+
+// put adds an order. To follow one twice in a row is the same as to follow it once.
+func (o *orders) put(next order) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n := len(o.all); n == 0 || o.all[n-1] != next {
+		o.all = append(o.all, next)
 	}
+	select {
+	case o.came <- struct{}{}:
+	default: // it will be received
+	}
+}
+
+// takeAll returns the orders, in the order in which they came, and removes them.
+func (o *orders) takeAll() []order {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.all
+	o.all = nil
+	select {
+	case <-o.came:
+	default:
+	}
+	return all
 }
 
 // stage is the progress of a worker's stop.
@@ -128,8 +150,10 @@ func (s *stopper) follow(ctx context.Context, over <-chan struct{}) {
 		case <-ended:
 			ended = nil
 			s.do(term)
-		case o := <-s.orders:
-			s.do(o)
+		case <-s.orders.came:
+			for _, o := range s.orders.takeAll() {
+				s.do(o)
+			}
 		case <-s.timer.C:
 			s.advance()
 		case <-s.exchange.Emptied():

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/goresque/goresque/internal/backoff"
@@ -19,6 +20,7 @@ type stops struct {
 	*run
 	control *control      // nil without RemoteControl
 	began   chan struct{} // capacity 1; receives when a job that can be killed has begun
+	refused atomic.Bool   // Redis could not read all that is to be stopped at the last look
 }
 
 // stopPoll is how often stops looks if it is not told of changes.
@@ -54,8 +56,8 @@ func (s *stops) watchOver(ctx context.Context) {
 		wait.Sleep(ctx)
 	}
 	for ctx.Err() == nil {
-		s.control.look(ctx)
 		s.look(ctx)
+		s.control.look(ctx)
 		backoff.Sleep(ctx, stopPoll)
 	}
 }
@@ -91,13 +93,14 @@ func (s *stops) track(ctx context.Context, w *store.Watch) {
 			if w.Ping() != nil {
 				return
 			}
+			s.control.lookAgain(ctx)
 		}
 	})
 	defer w.Close()
 	defer later.Wait()
 	defer cancel()
 	for {
-		if w.ArmStops(true) != nil || s.control.arm(w) != nil || !s.control.look(ctx) || !s.look(ctx) {
+		if w.ArmStops(true) != nil || s.control.arm(w) != nil || !s.look(ctx) || !s.control.look(ctx) {
 			return
 		}
 		if _, err := w.Wait(ctx); err != nil {
@@ -129,8 +132,11 @@ func (s *stops) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
 	defer cancel()
 	found, err := s.backend.Stops(ctx, jobs)
-	if err != nil {
+	if err != nil && !store.Refused(err) {
 		return false
+	}
+	if refused := err != nil; s.refused.Swap(refused) != refused && refused {
+		s.cfg.Logger.Error("not all jobs to cancel or to kill can be read", "err", err)
 	}
 	for i, stop := range found {
 		in := running[i]

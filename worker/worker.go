@@ -21,7 +21,7 @@ type Worker struct {
 	cfg     Config
 	running sync.Mutex
 	stuck   atomic.Int64
-	orders  chan order
+	orders  *orders
 
 	mu  sync.Mutex
 	ids []string // while it runs
@@ -49,7 +49,7 @@ func New(client *resque.Client, handler resque.Handler, cfg Config) (*Worker, er
 	}
 	return &Worker{
 		client: client, handler: handler, backend: store.New(client.Redis()), cfg: cfg,
-		orders: make(chan order, 16),
+		orders: newOrders(),
 	}, nil
 }
 

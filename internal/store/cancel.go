@@ -48,7 +48,8 @@ const (
 	Killed // see KillStatuses
 )
 
-// Stops returns for each of jobs whether it has to stop.
+// Stops returns for each of jobs whether it has to stop. If Redis cannot read the jobs to
+// cancel, or those to kill, it returns the others and an error that [Refused] is true for.
 func (s *Store) Stops(ctx context.Context, jobs []Stoppable) ([]Stop, error) {
 	stops := make([]Stop, len(jobs))
 	err := s.with(ctx, func(c conn) error {
@@ -82,7 +83,7 @@ func (s *Store) Stops(ctx context.Context, jobs []Stoppable) ([]Stop, error) {
 		return wrong
 	})
 	if err != nil {
-		return nil, fmt.Errorf("looking for jobs to cancel: %w", err)
+		return stops, fmt.Errorf("looking for jobs to cancel: %w", err)
 	}
 	return stops, nil
 }
