@@ -5,8 +5,15 @@
 -- ARGV  how many entries to move at most,
 --       the name to add to the set, or '',
 --       after how many bytes to stop
--- returns {how many were moved, how many are left in the trash}
+-- returns {how many were moved, how many are left in the trash}. If a key has another type,
+--         nothing is changed and an error is returned
 
+for i, want in ipairs({'list', 'list', ARGV[2] ~= '' and 'set' or nil}) do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= want and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE the key ' .. KEYS[i] .. ' is a ' .. kind .. ', not a ' .. want)
+  end
+end
 local n, bytes = 0, tonumber(ARGV[3])
 while n < tonumber(ARGV[1]) and bytes > 0 do
   local entry = redis.call('LMOVE', KEYS[2], KEYS[1], 'RIGHT', 'LEFT')

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -71,7 +72,8 @@ func (s *Store) sendPushesWith(batch []*push) {
 	var statuses []any
 	var acknowledged error
 	err := s.with(batch[0].ctx, func(on conn) (err error) {
-		if statuses, err = redis.Values(on.script(s.scripts.push, c.list()...)); err == nil {
+		statuses, err = redis.Values(on.script(s.scripts.push, c.list()...))
+		if err == nil && slices.ContainsFunc(statuses, isPushed) { // otherwise replicas have nothing to acknowledge
 			acknowledged = s.awaitReplicas(on)
 		}
 		return err
@@ -113,6 +115,9 @@ func (s *Store) addPushing(c *call, p *Pushing, last *string) *string {
 	}
 	return &p.Queue
 }
+
+// isPushed reports whether a result of push.lua is that of a job that was pushed or delayed.
+func isPushed(status any) bool { return status == int64(0) || status == int64(1) }
 
 // pushStatus returns one result of push.lua.
 func pushStatus(c *call, status any) (Pushed, error) {

@@ -16,7 +16,8 @@
 --         the number of its locks, and for each lock its form, its value, how many
 --         milliseconds it lives after the job is due, and its name in the set
 -- returns for each job 1 if it is restored, 0 if its lock is held; fewer than given if the
---         trash has other entries now
+--         trash has other entries now. If a key has another type, nothing is changed and
+--         an error is returned
 
 local trash, schedule, queues = KEYS[1], KEYS[2], KEYS[3]
 local from, queue = ARGV[1], ARGV[2]
@@ -33,56 +34,86 @@ local function arg()
   return ARGV[next_arg - 1]
 end
 
--- take takes the locks of a job that waits. It returns nil, or 'held' or the text of an
--- error: then it has taken none.
-local function take(wait)
-  local taken, problem = {}, nil
-  for _ = 1, tonumber(arg()) do
-    local keys = {key(), key()}
-    local form, value, ttl, member = arg(), arg(), arg(), arg()
-    problem = problem or locks.take(keys[1], wait, form, value, ttl)
-    if not problem then
-      taken[#taken + 1] = {keys, member}
-      locks.list(keys, member)
+local is_wrong = nil
+
+-- check notes if a key has another type, before anything is changed.
+local function check(k, want)
+  local kind = redis.call('TYPE', k).ok
+  if kind ~= want and kind ~= 'none' then
+    is_wrong = is_wrong or 'WRONGTYPE the key ' .. k .. ' is a ' .. kind .. ', not a ' .. want
+  end
+  return k
+end
+
+-- read reads the arguments of a job and checks its keys.
+local function read()
+  local job = {list = check(key(), 'list'), locations = key(), locks = {}}
+  job.entry, job.before, job.second, job.name = arg(), tonumber(arg()), arg(), arg()
+  if from == 'LEFT' then
+    check(job.locations, 'set')
+  end
+  for n = 1, tonumber(arg()) do
+    local keys = {check(key(), 'string'), key()}
+    if keys[2] ~= keys[1] then
+      check(keys[2], 'set')
+    end
+    job.locks[n] = {keys = keys, form = arg(), value = arg(), ttl = arg(), member = arg()}
+  end
+  return job
+end
+
+-- take takes the locks of a job. It returns false if another job holds one: then it has
+-- taken none.
+local function take(job)
+  local wait = math.max((tonumber(job.second) or 0) - locks.seconds(), 0)
+  for _, l in ipairs(job.locks) do
+    local held, err = locks.held(l.keys[1], l.form, '')
+    if held or err then
+      return false
     end
   end
-  for _, lock in ipairs(problem and taken or {}) do
-    locks.free(lock[1], lock[2])
+  for _, l in ipairs(job.locks) do
+    locks.take(l.keys[1], wait, l.form, l.value, l.ttl)
+    locks.list(l.keys, l.member)
   end
-  return problem
+  return true
+end
+
+check(trash, 'list')
+if from == 'RIGHT' then
+  check(queues, 'set')
+else
+  check(schedule, 'zset')
+end
+local jobs = {}
+while next_key <= #KEYS do
+  jobs[#jobs + 1] = read()
+end
+if is_wrong then
+  return redis.error_reply(is_wrong)
 end
 
 local results = {}
-while next_key <= #KEYS do
-  local list, locations = key(), key()
-  local entry, before, second, name = arg(), tonumber(arg()), arg(), arg()
-  if redis.call('LINDEX', trash, position) ~= entry then
+for n, job in ipairs(jobs) do
+  if redis.call('LINDEX', trash, position) ~= job.entry then
     return results
   end
-  local kind = redis.call('TYPE', list).ok
-  if kind ~= 'list' and kind ~= 'none' then -- before its locks are taken
-    return redis.error_reply('WRONGTYPE the list to which a job returns is not a list')
-  end
-  local wait = math.max((tonumber(second) or 0) - locks.seconds(), 0)
-  local problem = take(wait)
-  if problem == 'held' then
+  local payload = job.entry:sub(job.before + 1)
+  if not take(job) then
     redis.call('LMOVE', trash, trash, from, other)
-    results[#results + 1] = 0
-  elseif problem then
-    return redis.error_reply(problem)
+    results[n] = 0
   else
-    local payload = entry:sub(before + 1)
     if from == 'RIGHT' then
       redis.call('SADD', queues, queue)
-      redis.call('LPUSH', list, payload)
+      redis.call('LPUSH', job.list, payload)
       redis.call('RPOP', trash)
     else
-      redis.call('ZADD', schedule, second, second)
-      redis.call('SADD', locations, name)
-      redis.call('RPUSH', list, payload)
+      redis.call('ZADD', schedule, job.second, job.second)
+      redis.call('SADD', job.locations, job.name)
+      redis.call('RPUSH', job.list, payload)
       redis.call('LPOP', trash)
     end
-    results[#results + 1] = 1
+    results[n] = 1
   end
 end
 return results

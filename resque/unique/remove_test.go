@@ -3,6 +3,7 @@ package unique_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/golden"
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/unique"
@@ -251,4 +253,98 @@ func TestRestoringToAnotherTypeTakesNoLocks(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, n)
 	})
+}
+
+// If one of the keys has another type, none of the jobs is restored, and nothing changes, also
+// if the client does not know the class.
+func TestRestoringIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		delayed   bool
+		key, kind string
+	}{
+		{false, "resque:queues", "string"},
+		{false, "resque:queue:work", "string"},
+		{false, `resque:queueing:resque_uniqueness:{"class":"J","args":[2]}`, "list"},
+		{false, "resque:resque_uniqueness:queueing:all_locks", "string"},
+		{true, "resque:delayed_queue_schedule", "string"},
+		{true, `resque:timestamps:{"class":"J","args":[2],"queue":"work"}`, "string"},
+		{true, `resque:queueing:resque_uniqueness:{"class":"J","args":[3]}`, "list"},
+	} {
+		t.Run(fmt.Sprintf("%s, delayed %v", test.key, test.delayed), func(t *testing.T) {
+			t.Parallel()
+			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+				ctx, c := t.Context(), s.Conn(t)
+				j := resque.Define1[int]("J", "work", unique.Policy{Style: unique.Uniqueness})
+				mux := resque.NewMux()
+				mux.Handle(j.Handler(func(context.Context, int) error { return nil }))
+				client := s.Client(t).WithJobs(mux)
+				var jobs []resque.Job
+				for n := range 3 {
+					if jobs = append(jobs, j.Job(n+1)); test.delayed {
+						jobs[n] = jobs[n].In(time.Duration(n+1) * time.Hour)
+					}
+				}
+				_, err := client.EnqueueAll(ctx, jobs)
+				require.NoError(t, err)
+				keep, all := resque.RemoveOptions{Keep: time.Hour}, resque.DelayedFilter{All: true}
+				removed, err := client.Queue("work").Clear(ctx, keep)
+				if test.delayed {
+					removed, err = client.Delayed().RemoveAll(ctx, keep, all, nil)
+				}
+				require.NoError(t, err)
+				require.EqualValues(t, 3, removed.Done)
+				do := func(command string, args ...any) {
+					_, err := c.Do(command, args...)
+					require.NoError(t, err)
+				}
+				do("DEL", test.key)
+				if test.kind == "list" {
+					do("RPUSH", test.key, "x")
+				} else {
+					do("SET", test.key, "x")
+				}
+				before := golden.Dump(t, c)
+				restorers := []*resque.Client{client}
+				if !strings.Contains(test.key, "uniqueness") { // the other one takes no locks
+					restorers = append(restorers, s.Client(t))
+				}
+				for _, client := range restorers {
+					n, err := client.Restore(ctx, removed.Trash[0])
+					require.ErrorContains(t, err, "WRONGTYPE")
+					assert.Zero(t, n)
+					assert.Equal(t, before, golden.Dump(t, c))
+				}
+				do("DEL", test.key)
+				n, err := client.Restore(ctx, removed.Trash[0])
+				require.NoError(t, err)
+				assert.EqualValues(t, 3, n)
+			})
+		})
+	}
+}
+
+// A job that is refused needs no acknowledgement of replicas.
+func TestRefusedJobsDoNotWaitForReplicas(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	c, ctx := s.Conn(t), t.Context()
+	client, err := resque.New(s.Open(t), resque.Config{WaitReplicas: 1, WaitTimeout: time.Millisecond})
+	require.NoError(t, err)
+	j := resque.Define1[int]("J", "work", unique.Policy{})
+	waits := func() int {
+		text, err := redis.String(c.Do("INFO", "commandstats"))
+		require.NoError(t, err)
+		return strings.Count(text, "cmdstat_wait:calls=1,")
+	}
+	_, err = client.Enqueue(ctx, j.Job(1))
+	require.ErrorIs(t, err, resque.ErrNotReplicated)
+	require.Equal(t, 1, waits())
+	receipt, err := client.Enqueue(ctx, j.Job(1))
+	require.NoError(t, err)
+	assert.Equal(t, resque.Duplicate, receipt.State)
+	receipts, err := client.EnqueueAll(ctx, []resque.Job{j.Job(1), j.Job(1)})
+	require.NoError(t, err)
+	assert.Equal(t, 2, receipts.Duplicates())
+	assert.Equal(t, 1, waits(), "it has waited again")
 }
