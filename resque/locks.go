@@ -248,6 +248,19 @@ func (c *Client) WithPolicies(job Job) Job {
 	return job
 }
 
+// Renewed returns job with an id of its own, if its class gives each of its jobs one, as
+// status.Define does: for programs that enqueue one job again and again, such as a scheduler.
+// ok is false if the class does not. The class must be known: see [Client.WithPolicies].
+//
+// Ruby: scheduled of Resque::Plugins::Status, which resque-scheduler calls.
+func (c *Client) Renewed(job Job) (renewed Job, ok bool) {
+	r, ok := job.hooks.pushing().Renewer()
+	if ok {
+		job.Args = r.Renewed(job.Args)
+	}
+	return job, ok
+}
+
 // checkLocks returns an error for a job whose class has locks that are not taken when the
 // stored job is enqueued.
 func (c *Client) checkLocks(job Job) error {

@@ -87,3 +87,22 @@ func (s Set) Locks(job *Job) (all []store.RubyLock) {
 	}
 	return all
 }
+
+// Renewer is a policy whose jobs have an id of their own among their arguments, so that a
+// job that is enqueued again and again needs a new one each time.
+type Renewer interface {
+	Policy
+
+	// Renewed returns the arguments with a new id, also if they had none.
+	Renewed(args []any) []any
+}
+
+// Renewer returns the policy that renews jobs. ok is false if there is none.
+func (s Set) Renewer() (r Renewer, ok bool) {
+	for _, p := range s {
+		if r, ok = p.(Renewer); ok {
+			return r, true
+		}
+	}
+	return nil, false
+}

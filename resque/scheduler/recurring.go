@@ -47,6 +47,7 @@ type item struct {
 	entry   Entry
 	static  bool // from Config.Entries
 	hooked  bool // the payload is made each time, because a hook may change it
+	renewed bool // the same, because each job of the class has an id
 	queue   string
 	payload []byte
 	effects []store.Effect // what the policies of its class write in the same step
@@ -107,6 +108,11 @@ func (r *recurring) fireDue(ctx context.Context, t turn) error {
 				return r.fire(ctx, t, batch, firings)
 			}
 		default:
+			if it.renewed {
+				if err := r.makePayload(ctx, it); err != nil {
+					return err
+				}
+			}
 			heap.Remove(&r.due, it.index) // until it is known what became of it
 			batch = append(batch, it)
 			firings = append(firings, store.Firing{Name: it.entry.Name, Time: at, Queue: it.queue, Payload: it.payload, Effects: it.effects})
@@ -159,7 +165,8 @@ func (r *recurring) fireHooked(ctx context.Context, t turn, it *item, at time.Ti
 		}
 		return failed
 	}
-	receipt, err := r.client.EnqueueWith(ctx, it.entry.Job, push)
+	job, _ := r.client.Renewed(it.entry.Job)
+	receipt, err := r.client.EnqueueWith(ctx, job, push)
 	if failed != nil {
 		return failed
 	}

@@ -167,17 +167,27 @@ func (r *recurring) prepare(ctx context.Context, it *item) (err error) {
 	if it.entry.Job, err = it.entry.job(r.cfg.Mux); err != nil {
 		return err
 	}
-	if mux := r.cfg.Mux; mux != nil && resque.PoliciesOf(mux, it.entry.Job.Class).Locking() { // the entry may come from Redis
-		it.entry.Job = r.client.WithJobs(mux).WithPolicies(it.entry.Job)
+	if mux := r.cfg.Mux; mux != nil { // the entry may come from Redis
+		policies := resque.PoliciesOf(mux, it.entry.Job.Class)
+		if _, renews := policies.Renewer(); renews || policies.Locking() {
+			it.entry.Job = r.client.WithJobs(mux).WithPolicies(it.entry.Job)
+		}
 	}
 	it.hooked = r.client.Hooked(it.entry.Job)
 	it.queue = it.entry.Job.Queue
+	_, it.renewed = r.client.Renewed(it.entry.Job)
 	if it.hooked {
 		return nil
 	}
-	_, err = r.client.EnqueueWith(ctx, it.entry.Job, func(_ context.Context, _ string, payload []byte) (err error) {
+	return r.makePayload(ctx, it)
+}
+
+// makePayload makes the payload of an item, and what the policies of its class write with it.
+func (r *recurring) makePayload(ctx context.Context, it *item) error {
+	job, _ := r.client.Renewed(it.entry.Job)
+	_, err := r.client.EnqueueWith(ctx, job, func(_ context.Context, _ string, payload []byte) (err error) {
 		it.payload = payload
-		it.effects, err = r.client.PushEffects(it.entry.Job, payload)
+		it.effects, err = r.client.PushEffects(job, payload)
 		return err
 	})
 	return err

@@ -94,6 +94,7 @@ func runNow(ctx context.Context, client *resque.Client, name string, change func
 	if err != nil {
 		return resque.Receipt{}, err
 	}
+	job, _ = client.Renewed(client.WithPolicies(job))
 	return client.Enqueue(ctx, job)
 }
 

@@ -40,6 +40,7 @@ var (
 	_ policy.Pusher   = (*policyOf)(nil)
 	_ policy.Admitter = (*policyOf)(nil)
 	_ policy.Killable = (*policyOf)(nil)
+	_ policy.Renewer  = (*policyOf)(nil)
 )
 
 // Apply implements [resque.Setting].
@@ -71,6 +72,33 @@ func (p *policyOf) Push(job *policy.Job) ([]store.Effect, error) {
 		st.New = append(st.New, '}')
 	}
 	return job.Store.CreateStatus(st, now), nil
+}
+
+// Renewed implements policy.Renewer. Arguments that a Ruby program has stored are only the
+// options.
+//
+// Ruby: Resque::Plugins::Status.scheduled.
+func (*policyOf) Renewed(args []any) []any {
+	if len(args) > 0 && isID(args[0]) {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		args = []any{json.RawMessage("{}")}
+	}
+	return append([]any{newID()}, args...)
+}
+
+// isID reports whether an argument is a uuid.
+func isID(arg any) bool {
+	var id string
+	switch arg := arg.(type) {
+	case string:
+		id = arg
+	case json.RawMessage:
+		id, _ = rubyjson.Text(arg)
+	}
+	raw, err := hex.DecodeString(id)
+	return err == nil && len(raw) == 16
 }
 
 // KillID implements policy.Killable.
