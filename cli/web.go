@@ -24,7 +24,7 @@ type webOptions struct {
 	addr, user, password, title string
 	lockPrefix                  string
 	doctorEvery                 time.Duration
-	readOnly, noAuth            bool
+	readOnly, noAuth, generated bool
 	hosts, origins, redact      []string
 	instances                   []string
 	hideArgs, history           bool
@@ -104,7 +104,10 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	defer listener.Close()
 	tcp, ok := listener.Addr().(*net.TCPAddr)
 	loopback := ok && tcp.IP.IsLoopback()
-	if !loopback && (o.password == "" || o.noAuth) {
+	switch {
+	case !loopback && o.noAuth:
+		return UsageErrorf("other machines can reach %s, so --no-auth is refused: set a password with RESQUE_WEB_PASSWORD in place of it, or listen on 127.0.0.1", o.addr)
+	case !loopback && o.password == "":
 		return UsageErrorf("other machines can reach %s: set a password with RESQUE_WEB_PASSWORD, or listen on 127.0.0.1", o.addr)
 	}
 	if loopback && len(o.hosts) == 0 {
@@ -117,7 +120,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 		return err
 	}
 	cfg := web.Config{
-		Auth: o.auth(env), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
+		Auth: o.auth(), ReadOnly: o.readOnly, Title: o.title, AllowedHosts: o.hosts, TrustedOrigins: o.origins,
 		RedactKeys: o.redact, HideArgs: o.hideArgs, KeepHistory: o.history, SchedulerLockPrefix: o.lockPrefix, DoctorEvery: o.doctorEvery, Logger: log,
 		Prune: prune,
 	}
@@ -128,6 +131,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	if err != nil {
 		return UsageErrorf("%w", err)
 	}
+	o.printPassword(env)
 	fmt.Fprintf(env.Stdout, "The dashboard of %s is at http://%s/\n", client.Redis(), listener.Addr())
 	return serveDashboard(ctx, listener, dashboard, log)
 }
@@ -150,6 +154,13 @@ func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listene
 			return fmt.Errorf("instance %s: %w", name, err)
 		}
 		defer func() { _ = other.Close() }()
+		if err := other.Redis().Ping(ctx); err != nil {
+			fault, ok := resque.Explain(err)
+			if !ok || !fault.Temporary {
+				return fmt.Errorf("instance %s: %w", name, err)
+			}
+			fmt.Fprintf(env.Stderr, "The instance %s cannot be shown yet. %s. %s\n", name, fault.Cause, fault.Advice)
+		}
 		own := cfg
 		if own.Prune, err = o.prune.options(ctx, env, other); err != nil {
 			return err
@@ -160,6 +171,7 @@ func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listene
 	if err != nil {
 		return UsageErrorf("%w", err)
 	}
+	o.printPassword(env)
 	fmt.Fprintf(env.Stdout, "The dashboard of %d instances is at http://%s/\n", len(all), l.Addr())
 	return serveDashboard(ctx, l, dashboards, cfg.Logger)
 }
@@ -170,17 +182,23 @@ type dashboardHandler interface {
 	Run(ctx context.Context) error
 }
 
-// auth returns the Auth that the flags describe. Without a password it generates one
-// and prints it.
-func (o *webOptions) auth(env *Env) web.Auth {
+// auth returns the Auth that the flags describe. Without a password it generates one.
+func (o *webOptions) auth() web.Auth {
 	if o.noAuth {
 		return web.AllowEveryone()
 	}
 	if o.password == "" {
 		o.password = strings.ToLower(rand.Text())[:20]
-		fmt.Fprintf(env.Stdout, "Sign in as %s with the password %s. It is valid until this command ends; set RESQUE_WEB_PASSWORD to choose your own.\n", o.user, o.password)
+		o.generated = true
 	}
 	return web.BasicAuth(o.user, o.password)
+}
+
+// printPassword prints the password if auth has generated it.
+func (o *webOptions) printPassword(env *Env) {
+	if o.generated {
+		fmt.Fprintf(env.Stdout, "Sign in as %s with the password %s. It is valid until this command ends; set RESQUE_WEB_PASSWORD to choose your own.\n", o.user, o.password)
+	}
 }
 
 // serveDashboard serves until ctx ends, then lets open requests finish.

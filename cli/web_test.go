@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +143,7 @@ func TestWebRefusesToBeOpenToOtherMachines(t *testing.T) {
 		got := run(t, nil, []string{"REDIS_URL=" + server.URL}, append([]string{"web"}, args...)...)
 		assert.Equal(t, 2, got.status, "%v", args)
 		assert.Contains(t, got.stderr, "other machines can reach")
+		assert.Equal(t, slices.Contains(args, "--no-auth"), strings.Contains(got.stderr, "--no-auth is refused"), got.stderr)
 	}
 	got := run(t, nil, []string{"REDIS_URL=" + server.URL, "RESQUE_WEB_PASSWORD=sesame"}, "web", "--addr", "0.0.0.0:0", "--no-auth")
 	assert.Equal(t, 2, got.status, "a password together with --no-auth: %s", got.stderr)
@@ -204,4 +206,7 @@ func TestWebShowsSeveralInstances(t *testing.T) {
 		got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--no-auth", "--instance", wrong)
 		assert.Equal(t, 2, got.status, "%s: %s", wrong, got.stderr)
 	}
+	got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--instance", "billing=redis://:wrong@"+strings.TrimPrefix(other.URL, "redis://"))
+	assert.Equal(t, 1, got.status, "a password that the other Redis refuses: %s", got.stderr)
+	assert.NotContains(t, got.stdout, "Sign in", "no password is shown before it can be used")
 }

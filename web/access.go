@@ -163,10 +163,21 @@ func (l limitedAuth) Authenticate(r *http.Request) (Access, error) {
 	return a, err
 }
 
+// everyone is the user of AllowEveryone.
+const everyone = "everyone"
+
+// shownUser returns the user in the words of the page.
+func (q *request) shownUser() string {
+	if q.access.User == everyone {
+		return q.t("everyone")
+	}
+	return q.access.User
+}
+
 // AllowEveryone accepts every request and allows everything. Use it only if no one
 // else can reach the dashboard, or behind a proxy that authenticates.
 func AllowEveryone() Auth {
-	return AuthFunc(func(*http.Request) (Access, error) { return Access{User: "everyone", Level: Write}, nil })
+	return AuthFunc(func(*http.Request) (Access, error) { return Access{User: everyone, Level: Write}, nil })
 }
 
 // policy allows the dashboard's own scripts and styles, and nothing inline.

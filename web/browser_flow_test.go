@@ -149,7 +149,8 @@ func TestBrowserWithoutJavaScript(t *testing.T) {
 	tab.Do(browsertest.Fill(`select[name="theme"]`, "dark"), click(`.choices button`), browsertest.Present(`html[data-theme="dark"]`))
 }
 
-// No page is wider than the window of a small phone, and the page's own policy blocks
+// No page is wider than the window of a small phone, also in a language that is written from
+// right to left, and the page's own policy blocks
 // nothing on it.
 func TestBrowserSmallAndQuiet(t *testing.T) {
 	t.Parallel()
@@ -159,10 +160,19 @@ func TestBrowserSmallAndQuiet(t *testing.T) {
 	s.jobs("a-queue-with-a-very-long-name-that-goes-on-and-on-without-a-break-for-a-hundred-letters-or-even-more", `{"class":"`+strings.Repeat("Long", 40)+`","args":["`+strings.Repeat("x", 500)+`"]}`)
 	base := s.listen()
 	for _, path := range append(pagePaths, s.href("/failed", "failures/"), "/nothing") {
-		tab.Do(browsertest.Viewport(320, 640), browsertest.Navigate(base+path))
-		assert.LessOrEqual(t, browsertest.Ask[float64](tab, `document.documentElement.scrollWidth`), 320.0, path)
-		tab.Do(browsertest.Viewport(1280, 800))
-		assert.LessOrEqual(t, browsertest.Ask[float64](tab, `document.documentElement.scrollWidth`), 1280.0, path)
+		tab.Do(browsertest.Viewport(320, 640), browsertest.Navigate(base+path), browsertest.Run(`for (const d of document.querySelectorAll(".more")) d.open = true`))
+		for _, dir := range []string{"ltr", "rtl"} {
+			tab.Do(browsertest.Run(`document.documentElement.dir = "` + dir + `"`))
+			for _, width := range []int{320, 1280} {
+				tab.Do(browsertest.Viewport(width, 800))
+				assert.LessOrEqual(t, browsertest.Ask[float64](tab, `document.documentElement.scrollWidth`), float64(width), "%s, %s", path, dir)
+			}
+			if browsertest.Ask[bool](tab, `document.querySelector(".top nav") === null`) {
+				continue // not a page
+			}
+			starts := browsertest.Ask[bool](tab, `document.querySelector(".brand").getBoundingClientRect().left < document.querySelector(".top nav").getBoundingClientRect().left`)
+			assert.Equal(t, dir == "ltr", starts, "%s, %s: the navigation follows the name", path, dir)
+		}
 	}
 	for _, text := range tab.Complaints() {
 		assert.Contains(t, text, "404", "the browser complains")

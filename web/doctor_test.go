@@ -37,6 +37,8 @@ func TestDoctorShowsFindingsAndFixesThem(t *testing.T) {
 	present(t, s.get("/stats").Body.String(), `href="./doctor"`, "link")
 
 	present(t, s.post("/doctor/fix", "").Body.String(), "D04 Delayed jobs", "question")
+	forgets := openOn(t, s.server, web.Config{KeepRemoved: -1})
+	present(t, forgets.post("/doctor/fix", "").Body.String(), "What it removes cannot be restored", "nothing is kept")
 	require.Zero(t, s.do("EXISTS", "resque:delayed_queue_schedule"), "nothing is changed before the answer")
 	fixed := s.post("/doctor/fix", "sure=1")
 	assert.Equal(t, http.StatusSeeOther, fixed.Code, fixed.Body)

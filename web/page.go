@@ -81,7 +81,7 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	p := page{
 		Title: title, Name: h.cfg.Title, BackURL: h.cfg.BackURL, Extra: h.cfg.ExtraTabs, Tab: tab, Base: q.base, Here: q.here(),
 		Language: q.Tag, Languages: h.languages.all,
-		User: q.access.User, Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
+		User: q.shownUser(), Write: q.access.Level >= Write, Theme: q.theme(), Rows: h.chosenRows(q),
 		Stream: h.streamOf(tab), Instances: h.instances, Instance: h.instance, Flash: q.takeFlash(), Bare: q.isFragment(), Only: q.isDialog(), Now: time.Now().UTC(), assets: h.assets, access: q.access,
 	}
 	p.Refresh, p.Live = h.refresh(q)
