@@ -128,7 +128,7 @@ end
 if finished_count > 0 then
   call('INCRBY', KEYS[processed], ARGV[3])
   for i = processed + 1, processed + finished_count do
-    call('INCR', KEYS[i])
+    call('INCRBY', KEYS[i], '1') -- as Ruby spells it
   end
 end
 return reply
