@@ -66,7 +66,7 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 		env.argv = argv
 	}
 	env.app = a
-	root := a.root(env)
+	root := a.root(env, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -82,7 +82,9 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 	return 1
 }
 
-func (a App) root(env *Env) *cobra.Command {
+// root returns the command. In a child process of work it has no other commands, because
+// they take time to make.
+func (a App) root(env *Env, args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "goresque",
 		Short:         "Go speaks Resque: perform, enqueue and manage Resque jobs",
@@ -106,8 +108,14 @@ func (a App) root(env *Env) *cobra.Command {
 	env.flags.add(root)
 	FromEnv(root, "redis", "REDIS_URL")
 	FromEnv(root, "namespace", "RESQUE_NAMESPACE")
+	root.AddCommand(workCommand(env))
+	if worker.IsChild() {
+		if cmd, _, err := root.Find(args); err == nil && cmd != root {
+			return root
+		}
+	}
 	root.AddCommand(
-		workCommand(env), workersCommand(env), schedulerCommand(env), scheduleCommand(env), enqueueCommand(env),
+		workersCommand(env), schedulerCommand(env), scheduleCommand(env), enqueueCommand(env),
 		queuesCommand(env), peekCommand(env), infoCommand(env), doctorCommand(env),
 		listCommand(env), killCommand(env), removeCommand(env),
 		failedCommand(env), delayedCommand(env), retriesCommand(env), batchesCommand(env), cancelCommand(env), statusCommand(env), webCommand(env), pauseCommand(env), resumeCommand(env), limitsCommand(env), locksCommand(env), versionCommand(env), superviseCommand(),

@@ -44,7 +44,10 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			if !child && !flags.background {
 				env.beginTitle("goresque", "").follow(&cfg)
 			}
-			ctx, stop := UntilSignal(cmd.Context())
+			ctx, stop := cmd.Context(), func() {}
+			if !child {
+				ctx, stop = UntilSignal(ctx)
+			}
 			defer stop()
 			client, mux, err := env.jobs(ctx, flags.exec, cmp.Or(cfg.StopGrace, flags.stop.termTimeout.positive()), child)
 			if err != nil {
@@ -53,7 +56,7 @@ effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 			defer func() { _ = client.Close() }()
 			switch {
 			case child:
-				return worker.ServeChild(resque.WithClient(cmd.Context(), client), mux)
+				return worker.ServeChild(resque.WithClient(ctx, client), mux)
 			case flags.background:
 				return env.workInBackground(ctx, client, mux, cfg, &flags)
 			}

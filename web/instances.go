@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/goresque/goresque/internal/pattern"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -32,7 +32,7 @@ type Instances struct {
 	byName map[string]*Dashboard
 }
 
-var instanceName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
+var instanceName = pattern.Pattern{Text: `^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`}
 
 // NewInstances returns dashboards of several Resques as one handler. The dashboard of
 // each instance is below its name, and its header links to the others. The root
@@ -46,7 +46,7 @@ func NewInstances(instances ...Instance) (*Instances, error) {
 	var mistakes []error
 	for _, i := range instances {
 		switch {
-		case !instanceName.MatchString(i.Name):
+		case !instanceName.Regexp().MatchString(i.Name):
 			mistakes = append(mistakes, fmt.Errorf("web: invalid name of an instance %q: use up to 64 letters, digits, dots, dashes and underscores, and no dot at the beginning", i.Name))
 			continue
 		case slices.Contains(all.names, i.Name):

@@ -2,8 +2,8 @@ package web
 
 import (
 	"context"
-	"regexp"
 
+	"github.com/goresque/goresque/internal/pattern"
 	"github.com/goresque/goresque/internal/rubyjson"
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/status"
@@ -18,7 +18,7 @@ type progress struct {
 
 // uuid is the first argument of jobs that are pushed with a status. Other jobs rarely have
 // such an argument, and no status by it.
-var uuid = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var uuid = pattern.Pattern{Text: `^[0-9a-f]{32}$`}
 
 // fillProgress adds the progress of the running jobs to their rows. It reads Redis only if
 // there may be a job with a status.
@@ -30,7 +30,7 @@ func (h *Dashboard) fillProgress(ctx context.Context, rows []workerRow, workers 
 			continue
 		}
 		if len(w.Job.Args) > 0 {
-			if id, _ := rubyjson.Text(w.Job.Args[0]); uuid.MatchString(id) {
+			if id, _ := rubyjson.Text(w.Job.Args[0]); uuid.Regexp().MatchString(id) {
 				ids[i] = append(ids[i], id)
 			}
 		}

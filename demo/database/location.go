@@ -34,8 +34,10 @@ func Locate(databaseURL string) (Location, error) {
 		return sqliteAt(filepath.Join(filepath.FromSlash(DefaultDir), File))
 	}
 	scheme, rest, _ := strings.Cut(databaseURL, ":")
+	// A Windows drive is one letter, the scheme of a URL is longer.
+	isURL := regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`).MatchString(databaseURL)
 	switch {
-	case scheme == databaseURL, !schemeLike.MatchString(scheme + ":"):
+	case !isURL:
 		return sqliteAt(databaseURL)
 	case strings.EqualFold(scheme, "sqlite"), strings.EqualFold(scheme, "sqlite3"):
 		return sqliteAt(strings.TrimPrefix(rest, "//"))
@@ -45,9 +47,6 @@ func Locate(databaseURL string) (Location, error) {
 		return Location{}, fmt.Errorf("DATABASE_URL: %s is not supported; use sqlite:PATH or postgres://user:password@host/database", scheme)
 	}
 }
-
-// schemeLike matches the scheme of a URL, but not a Windows drive, which is one letter.
-var schemeLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:`)
 
 func sqliteAt(path string) (Location, error) {
 	if path == "" {

@@ -3,10 +3,11 @@ package cron
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goresque/goresque/internal/pattern"
 )
 
 // minEvery is the interval at which rufus-scheduler looks at the clock. It refuses
@@ -55,11 +56,11 @@ func ParseDuration(text string) (time.Duration, error) {
 }
 
 var (
-	plainPart = regexp.MustCompile(`^([-+]?)(\d+\.\d*|(?:\d*\.)?\d+)(?: *(?i:(y(?:ears?)?|w(?:eeks?)?|d(?:ays?)?|h(?:ours?)?|s(?:ec(?:ond)?)?s?))|` +
-		` *(M|months?|m(?:in(?:ute)?s?)?)|$)`)
-	separator = regexp.MustCompile(`^(?i:[ \t,]+|and)+`)
-	isoText   = regexp.MustCompile(`^P((?:-?\d+[YMWD])*)(?:T((?:-?\d+[HM]|-?(?:\d*\.)?\d+S)+))?$`)
-	isoPart   = regexp.MustCompile(`(-?[\d.]+)([A-Z])`)
+	plainPart = pattern.Pattern{Text: `^([-+]?)(\d+\.\d*|(?:\d*\.)?\d+)(?: *(?i:(y(?:ears?)?|w(?:eeks?)?|d(?:ays?)?|h(?:ours?)?|s(?:ec(?:ond)?)?s?))|` +
+		` *(M|months?|m(?:in(?:ute)?s?)?)|$)`}
+	separator = pattern.Pattern{Text: `^(?i:[ \t,]+|and)+`}
+	isoText   = pattern.Pattern{Text: `^P((?:-?\d+[YMWD])*)(?:T((?:-?\d+[HM]|-?(?:\d*\.)?\d+S)+))?$`}
+	isoPart   = pattern.Pattern{Text: `(-?[\d.]+)([A-Z])`}
 )
 
 // plainSeconds reads 1h30m, 1 hour and 30 minutes, or -5.
@@ -69,12 +70,12 @@ func plainSeconds(text string) (float64, bool) {
 		if text == "" {
 			return 0, true // Ruby reads an empty text as 0
 		}
-		blank := separator.FindString(text)
+		blank := separator.Regexp().FindString(text)
 		if first && blank != "" {
 			return 0, false
 		}
 		text = text[len(blank):]
-		m := plainPart.FindStringSubmatch(text)
+		m := plainPart.Regexp().FindStringSubmatch(text)
 		if m == nil {
 			return 0, false
 		}
@@ -124,13 +125,13 @@ func isoUnit(letter string) float64 {
 
 // isoSeconds reads P1DT12H.
 func isoSeconds(text string) (float64, bool) {
-	m := isoText.FindStringSubmatch(strings.ToUpper(text))
+	m := isoText.Regexp().FindStringSubmatch(strings.ToUpper(text))
 	if m == nil {
 		return 0, false
 	}
 	sum := 0.0
 	for i, part := range m[1:] {
-		for _, p := range isoPart.FindAllStringSubmatch(part, -1) {
+		for _, p := range isoPart.Regexp().FindAllStringSubmatch(part, -1) {
 			number, err := strconv.ParseFloat(p[1], 64)
 			if err != nil {
 				return 0, false

@@ -3,10 +3,11 @@ package cron
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goresque/goresque/internal/pattern"
 )
 
 // maxLength limits a line, so that an error can show it.
@@ -127,7 +128,7 @@ func looksLikeZone(text string) bool {
 
 // parseZone accepts the zones that fugit and Go know.
 func parseZone(text string) (*time.Location, error) {
-	if m := zoneOffset.FindStringSubmatch(text); m != nil {
+	if m := zoneOffset.Regexp().FindStringSubmatch(text); m != nil {
 		hours, _ := strconv.Atoi(m[2])
 		minutes, _ := strconv.Atoi(m[3])
 		offset := hours*3600 + minutes*60
@@ -140,7 +141,7 @@ func parseZone(text string) (*time.Location, error) {
 		}
 		return time.FixedZone(text, offset), nil
 	}
-	if !zoneName.MatchString(text) || text == "Local" {
+	if !zoneName.Regexp().MatchString(text) || text == "Local" {
 		return nil, fmt.Errorf("time zone %q: write a name such as Europe/Stockholm, or an offset such as +09:00", text)
 	}
 	zone, err := time.LoadLocation(text)
@@ -151,8 +152,8 @@ func parseZone(text string) (*time.Location, error) {
 }
 
 var (
-	zoneOffset = regexp.MustCompile(`^([-+])([01][0-9]|2[0-4]):?(00|15|30|45)$`)
-	zoneName   = regexp.MustCompile(`^[A-Z][a-zA-Z0-9+-]+(/[A-Z][a-zA-Z0-9+_-]+){0,2}$`)
+	zoneOffset = pattern.Pattern{Text: `^([-+])([01][0-9]|2[0-4]):?(00|15|30|45)$`}
+	zoneName   = pattern.Pattern{Text: `^[A-Z][a-zA-Z0-9+-]+(/[A-Z][a-zA-Z0-9+_-]+){0,2}$`}
 )
 
 // setDays sets the days and months, and leaves out the months that have none of

@@ -3,8 +3,9 @@ package cron
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/goresque/goresque/internal/pattern"
 )
 
 // ErrVersions is wrapped by the errors of [Parse] about a line that some versions of fugit
@@ -21,7 +22,7 @@ func (e versionsError) Unwrap() error { return ErrVersions }
 func disagreef(format string, args ...any) error { return versionsError{fmt.Sprintf(format, args...)} }
 
 // commas are those that newer versions of fugit ignore.
-var commas = regexp.MustCompile(`(^|\s),+|,+(\s|$)|,(,)+`)
+var commas = pattern.Pattern{Text: `(^|\s),+|,+(\s|$)|,(,)+`}
 
 // newer returns the error about a line that Parse refuses. It wraps ErrVersions if newer
 // versions of fugit read the line: since 1.6 and 1.7 they ignore blanks around it and more
@@ -31,7 +32,7 @@ func newer(text string, err error) error {
 	if errors.Is(err, ErrVersions) {
 		return err
 	}
-	plain := commas.ReplaceAllString(strings.TrimSpace(text), "$1$2$3")
+	plain := commas.Regexp().ReplaceAllString(strings.TrimSpace(text), "$1$2$3")
 	plain = strings.NewReplacer("&", "", "~", "-").Replace(plain)
 	if word, _, ok := strings.Cut(plain, " "); ok && strings.HasPrefix(word, "@") {
 		plain = word

@@ -15,7 +15,7 @@ import (
 type exchangeCall struct {
 	call
 	*queueKeys
-	script     *redis.Script
+	script     *script
 	limits     *limitKeys
 	limited    []string // if not nil, the queues that have limits, because limits does not have them
 	finished   []int    // for each slot that has finished, the index of its outcome

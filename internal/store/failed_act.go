@@ -62,7 +62,7 @@ func (s *Store) ActOnFailed(ctx context.Context, list string, acts []FailedAct, 
 }
 
 // acted runs a script that returns a status for each act.
-func (s *Store) acted(ctx context.Context, script *redis.Script, call *call) ([]FailedActed, error) {
+func (s *Store) acted(ctx context.Context, script *script, call *call) ([]FailedActed, error) {
 	var statuses []any
 	err := s.with(ctx, func(c conn) (err error) {
 		statuses, err = redis.Values(c.script(script, call.list()...))

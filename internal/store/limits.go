@@ -118,7 +118,7 @@ func guardOf(worker, queue string, text []byte) []byte {
 }
 
 // compareHeld runs a script on the running jobs of a limit.
-func (s *Store) compareHeld(ctx context.Context, script *redis.Script, limit string, workers, guards []string) (n int, err error) {
+func (s *Store) compareHeld(ctx context.Context, script *script, limit string, workers, guards []string) (n int, err error) {
 	for at := range slices.Chunk(seq(len(workers)), 1000) {
 		c := call{keys: []any{s.keys.held(limit)}}
 		for _, i := range at {

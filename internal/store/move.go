@@ -133,8 +133,8 @@ func (s *Store) MoveAndRead(ctx context.Context, m Master, move Move, members []
 	c, queues := s.moveCall(m, move)
 	err = s.with(ctx, func(on conn) error {
 		if err := errors.Join(
-			s.scripts.move.SendHash(on.Conn, c.list()...),
-			s.scripts.due.SendHash(on.Conn, s.dueCall(members, jobs)...),
+			s.scripts.move.ready().SendHash(on.Conn, c.list()...),
+			s.scripts.due.ready().SendHash(on.Conn, s.dueCall(members, jobs)...),
 			on.Flush(),
 		); err != nil {
 			return err

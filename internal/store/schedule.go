@@ -247,7 +247,7 @@ func (s *Store) Fire(ctx context.Context, m Master, at string, firings []Firing)
 }
 
 // asMaster runs a script that returns a text if the caller is not the master.
-func (s *Store) asMaster(ctx context.Context, script *redis.Script, c *call, read func(reply any) error) error {
+func (s *Store) asMaster(ctx context.Context, script *script, c *call, read func(reply any) error) error {
 	return s.with(ctx, func(on conn) error {
 		reply, err := on.script(script, c.list()...)
 		if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,30 +44,45 @@ type Store struct {
 
 // scripts are the Lua scripts. Each has its contract in its file.
 type scripts struct {
-	exchange, rewrite, prune, admit    *redis.Script
-	plain                              *redis.Script // exchange without outcome.lua and limit.lua
-	usual                              *redis.Script // exchange_usual.lua
-	status, cancel, order, orderFollow *redis.Script
-	register, beat, release, retire    *redis.Script
-	failed, failedClear, failedRestore *redis.Script
-	failedRetried, trashes             *redis.Script
-	dequeue                            *redis.Script
-	push, unlock, restore              *redis.Script
-	delay, delayAgain                  *redis.Script
-	delayedAct, delayedRestore         *redis.Script
-	delayedIndex, delayedLocate        *redis.Script
-	queueRemove, queueForget           *redis.Script
-	masterTake, masterRelease          *redis.Script
-	due, move                          *redis.Script
-	describe, readKey, list, scan      *redis.Script
-	fire, schedulePublish              *redis.Script
-	scheduleSet, scheduleRemove        *redis.Script
-	scheduleChanges                    *redis.Script
-	batchOpen, batchAdd                *redis.Script
-	batchSeal, batchEnd                *redis.Script
-	heldFree, heldAdd, unpark          *redis.Script
-	keysRemove, keysRestore            *redis.Script
-	heartbeatForget, metrics           *redis.Script
+	exchange, rewrite, prune, admit    *script
+	plain                              *script // exchange without outcome.lua and limit.lua
+	usual                              *script // exchange_usual.lua
+	status, cancel, order, orderFollow *script
+	register, beat, release, retire    *script
+	failed, failedClear, failedRestore *script
+	failedRetried, trashes             *script
+	dequeue                            *script
+	push, unlock, restore              *script
+	delay, delayAgain                  *script
+	delayedAct, delayedRestore         *script
+	delayedIndex, delayedLocate        *script
+	queueRemove, queueForget           *script
+	masterTake, masterRelease          *script
+	due, move                          *script
+	describe, readKey, list, scan      *script
+	fire, schedulePublish              *script
+	scheduleSet, scheduleRemove        *script
+	scheduleChanges                    *script
+	batchOpen, batchAdd                *script
+	batchSeal, batchEnd                *script
+	heldFree, heldAdd, unpark          *script
+	keysRemove, keysRestore            *script
+	heartbeatForget, metrics           *script
+}
+
+// script is a Lua script, made of parts. It is hashed when it is first used, because a
+// process uses few of all scripts, a child process usually none.
+type script struct {
+	parts []string
+	once  sync.Once
+	made  *redis.Script
+}
+
+func lua(parts ...string) *script { return &script{parts: parts} }
+
+func (s *script) ready() *redis.Script {
+	s.once.Do(func() { s.made = redis.NewScript(-1, strings.Join(s.parts, "")) })
+	return s.made
 }
 
 // New returns a store on rdb.
@@ -79,68 +95,68 @@ func New(rdb Redis) *Store {
 		keys:    keys{rdb},
 		inspect: inspectOf(rdb),
 		scripts: scripts{
-			exchange: redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+payloadLua+exchangeLua),
-			plain:    redis.NewScript(-1, argsLua+payloadLua+exchangeLua),
-			usual:    redis.NewScript(-1, payloadLua+exchangeUsualLua),
-			rewrite:  redis.NewScript(-1, rewriteLua),
-			prune:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+pruneLua),
-			admit:    redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+limitLua+admitLua),
-			status:   redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+statusSetLua),
-			cancel:   redis.NewScript(-1, cancelLua),
-			order:    redis.NewScript(-1, orderLua),
-			register: redis.NewScript(-1, registerLua),
-			beat:     redis.NewScript(-1, beatLua),
-			release:  redis.NewScript(-1, releaseLua),
-			retire:   redis.NewScript(-1, retireLua),
+			exchange: lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, payloadLua, exchangeLua),
+			plain:    lua(argsLua, payloadLua, exchangeLua),
+			usual:    lua(payloadLua, exchangeUsualLua),
+			rewrite:  lua(rewriteLua),
+			prune:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, pruneLua),
+			admit:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, admitLua),
+			status:   lua(lockLua, batchLua, argsLua, outcomeLua, statusSetLua),
+			cancel:   lua(cancelLua),
+			order:    lua(orderLua),
+			register: lua(registerLua),
+			beat:     lua(beatLua),
+			release:  lua(releaseLua),
+			retire:   lua(retireLua),
 
-			failed:        redis.NewScript(-1, failedLua),
-			failedClear:   redis.NewScript(-1, failedClearLua),
-			failedRestore: redis.NewScript(-1, failedRestoreLua),
-			failedRetried: redis.NewScript(-1, failedRetriedLua),
-			trashes:       redis.NewScript(-1, trashesLua),
-			dequeue:       redis.NewScript(-1, dequeueLua),
-			queueRemove:   redis.NewScript(-1, queueRemoveLua),
-			queueForget:   redis.NewScript(-1, queueForgetLua),
-			describe:      redis.NewScript(-1, describeLua),
-			readKey:       redis.NewScript(-1, readKeyLua),
-			list:          redis.NewScript(-1, listLua),
-			scan:          redis.NewScript(-1, scanLua),
+			failed:        lua(failedLua),
+			failedClear:   lua(failedClearLua),
+			failedRestore: lua(failedRestoreLua),
+			failedRetried: lua(failedRetriedLua),
+			trashes:       lua(trashesLua),
+			dequeue:       lua(dequeueLua),
+			queueRemove:   lua(queueRemoveLua),
+			queueForget:   lua(queueForgetLua),
+			describe:      lua(describeLua),
+			readKey:       lua(readKeyLua),
+			list:          lua(listLua),
+			scan:          lua(scanLua),
 
-			unlock: redis.NewScript(-1, unlockLua),
+			unlock: lua(unlockLua),
 
-			restore:        redis.NewScript(-1, lockLua+restoreLua),
-			push:           redis.NewScript(-1, lockLua+pushLua),
-			delay:          redis.NewScript(-1, delayLua),
-			delayAgain:     redis.NewScript(-1, delayAgainLua),
-			delayedAct:     redis.NewScript(-1, delayedActLua),
-			delayedRestore: redis.NewScript(-1, delayedRestoreLua),
-			delayedIndex:   redis.NewScript(-1, delayedIndexLua),
-			delayedLocate:  redis.NewScript(-1, delayedLocateLua),
+			restore:        lua(lockLua, restoreLua),
+			push:           lua(lockLua, pushLua),
+			delay:          lua(delayLua),
+			delayAgain:     lua(delayAgainLua),
+			delayedAct:     lua(delayedActLua),
+			delayedRestore: lua(delayedRestoreLua),
+			delayedIndex:   lua(delayedIndexLua),
+			delayedLocate:  lua(delayedLocateLua),
 
-			masterTake:    redis.NewScript(-1, masterTakeLua),
-			masterRelease: redis.NewScript(-1, masterReleaseLua),
-			due:           redis.NewScript(-1, dueLua),
-			move:          redis.NewScript(-1, moveLua),
+			masterTake:    lua(masterTakeLua),
+			masterRelease: lua(masterReleaseLua),
+			due:           lua(dueLua),
+			move:          lua(moveLua),
 
-			fire:            redis.NewScript(-1, lockLua+fireLua),
-			scheduleChanges: redis.NewScript(-1, scheduleChangesLua),
-			schedulePublish: redis.NewScript(-1, schedulePublishLua),
-			scheduleSet:     redis.NewScript(-1, scheduleSetLua),
-			scheduleRemove:  redis.NewScript(-1, scheduleRemoveLua),
+			fire:            lua(lockLua, fireLua),
+			scheduleChanges: lua(scheduleChangesLua),
+			schedulePublish: lua(schedulePublishLua),
+			scheduleSet:     lua(scheduleSetLua),
+			scheduleRemove:  lua(scheduleRemoveLua),
 
-			batchOpen: redis.NewScript(-1, batchOpenLua),
-			batchAdd:  redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+batchAddLua),
-			batchEnd:  redis.NewScript(-1, lockLua+batchLua+argsLua+outcomeLua+batchEndLua),
-			batchSeal: redis.NewScript(-1, batchLua+batchSealLua),
+			batchOpen: lua(batchOpenLua),
+			batchAdd:  lua(lockLua, batchLua, argsLua, outcomeLua, batchAddLua),
+			batchEnd:  lua(lockLua, batchLua, argsLua, outcomeLua, batchEndLua),
+			batchSeal: lua(batchLua, batchSealLua),
 
-			heldFree:        redis.NewScript(-1, heldFreeLua),
-			heldAdd:         redis.NewScript(-1, heldAddLua),
-			unpark:          redis.NewScript(-1, unparkLua),
-			keysRemove:      redis.NewScript(-1, keysRemoveLua),
-			keysRestore:     redis.NewScript(-1, keysRestoreLua),
-			heartbeatForget: redis.NewScript(-1, heartbeatForgetLua),
-			orderFollow:     redis.NewScript(-1, orderFollowLua),
-			metrics:         redis.NewScript(-1, metricsLua),
+			heldFree:        lua(heldFreeLua),
+			heldAdd:         lua(heldAddLua),
+			unpark:          lua(unparkLua),
+			keysRemove:      lua(keysRemoveLua),
+			keysRestore:     lua(keysRestoreLua),
+			heartbeatForget: lua(heartbeatForgetLua),
+			orderFollow:     lua(orderFollowLua),
+			metrics:         lua(metricsLua),
 		},
 	}
 	s.pushes.send, s.delays.send, s.pushesWith.send = s.sendPushes, s.sendDelays, s.sendPushesWith
@@ -202,12 +218,12 @@ func (c conn) receive() (any, error) {
 }
 
 // script runs s, and loads it if Redis does not have it.
-func (c conn) script(s *redis.Script, keysAndArgs ...any) (any, error) {
+func (c conn) script(s *script, keysAndArgs ...any) (any, error) {
 	on := c.Conn
 	if c.wait != 0 {
 		on = timeoutConn(c)
 	}
-	reply, err := s.Do(on, keysAndArgs...)
+	reply, err := s.ready().Do(on, keysAndArgs...)
 	return reply, Plain(err)
 }
 

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/goresque/goresque/internal/pattern"
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
@@ -154,13 +154,13 @@ func (w *yamlWriter) pairs(n *yaml.Node, seen map[string]bool) (pairs []pair, er
 
 var (
 	// yamlInteger is an integer with commas or underscores.
-	yamlInteger = regexp.MustCompile(`^[-+]?(0|[1-9](,?_?[0-9])*)$`)
+	yamlInteger = pattern.Pattern{Text: `^[-+]?(0|[1-9](,?_?[0-9])*)$`}
 	// yamlBase60 is an integer such as 12:30, which is 45000.
-	yamlBase60 = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`)
+	yamlBase60 = pattern.Pattern{Text: `^[-+]?[0-9][0-9_]*(:[0-5]?[0-9]){1,2}$`}
 	// yamlFloat is a float with a point, and a sign in its exponent.
-	yamlFloat = regexp.MustCompile(`^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`)
-	yamlDate  = regexp.MustCompile(`^\d{4}-\d{1,2}-\d{1,2}$`)
-	yamlTime  = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)(?:[Tt]|\s+)(\d\d:\d\d:\d\d)(?:\.\d*)?\s*(Z|[-+]\d\d:?\d\d|)$`)
+	yamlFloat = pattern.Pattern{Text: `^[-+]?([0-9][0-9_,]*)?\.[0-9]*([eE][-+][0-9]+)?$`}
+	yamlDate  = pattern.Pattern{Text: `^\d{4}-\d{1,2}-\d{1,2}$`}
+	yamlTime  = pattern.Pattern{Text: `^(\d{4}-\d\d-\d\d)(?:[Tt]|\s+)(\d\d:\d\d:\d\d)(?:\.\d*)?\s*(Z|[-+]\d\d:?\d\d|)$`}
 )
 
 // keyText returns a key as JSON has it: the text of its value, so that an "on" without
@@ -188,13 +188,13 @@ func scalar(n *yaml.Node) (any, error) {
 		return false, nil
 	}
 	switch {
-	case yamlInteger.MatchString(text):
+	case yamlInteger.Regexp().MatchString(text):
 		return integer(strings.NewReplacer(",", "", "_", "").Replace(text), 10)
-	case yamlBase60.MatchString(text):
+	case yamlBase60.Regexp().MatchString(text):
 		return base60(strings.ReplaceAll(text, "_", "")), nil
 	case strings.HasPrefix(text, ":") && len(text) > 1: // a symbol
 		return strings.Trim(text[1:], `"`), nil
-	case yamlTime.MatchString(text):
+	case yamlTime.Regexp().MatchString(text):
 		return timestamp(text)
 	case strings.HasPrefix(text, "0o"): // not an integer in Ruby
 		return text, nil
@@ -209,7 +209,7 @@ func scalar(n *yaml.Node) (any, error) {
 	case "!!float":
 		return float(text)
 	case "!!timestamp":
-		if !yamlDate.MatchString(text) {
+		if !yamlDate.Regexp().MatchString(text) {
 			return nil, fmt.Errorf("the time %q cannot be read; write it between quotes", text)
 		}
 		return text, nil
@@ -231,7 +231,7 @@ func float(text string) (any, error) {
 	switch {
 	case err != nil, math.IsInf(f, 0), math.IsNaN(f):
 		return nil, fmt.Errorf("%s cannot be an argument of a job", text)
-	case !yamlFloat.MatchString(text):
+	case !yamlFloat.Regexp().MatchString(text):
 		return text, nil // not a float in Ruby
 	default:
 		return f, nil
@@ -256,7 +256,7 @@ func base60(text string) int64 {
 
 // timestamp returns a time as Ruby's Time#to_s spells it.
 func timestamp(text string) (string, error) {
-	m := yamlTime.FindStringSubmatch(text)
+	m := yamlTime.Regexp().FindStringSubmatch(text)
 	zone := m[3]
 	if len(zone) == len("+0000") {
 		zone = zone[:3] + ":" + zone[3:]
