@@ -167,6 +167,9 @@ func (c *Client) Close() error {
 //
 // Ruby: Resque.enqueue.
 func (c *Client) Enqueue(ctx context.Context, job Job) (Receipt, error) {
+	if !c.hooked(job) { // as enqueueBy, but without an allocation
+		return c.enqueue(ctx, job)
+	}
 	return c.enqueueBy(ctx, job, c.enqueue)
 }
 
@@ -287,6 +290,10 @@ func (c *Client) enqueue(ctx context.Context, job Job) (Receipt, error) {
 	return c.pushJob(ctx, job, c.store.Push)
 }
 
+// usualPayload is the room for most payloads, so that they are encoded with one
+// allocation.
+const usualPayload = 128
+
 // pushJob enqueues job with push, or performs it inline. It calls no hooks.
 //
 // Ruby: Resque::Job.create.
@@ -294,7 +301,7 @@ func (c *Client) pushJob(ctx context.Context, job Job, push func(context.Context
 	if err := job.validate(); err != nil {
 		return Receipt{}, err
 	}
-	payload, err := c.appendPayload(nil, job)
+	payload, err := c.appendPayload(make([]byte, 0, usualPayload), job)
 	if err != nil {
 		return Receipt{}, err
 	}

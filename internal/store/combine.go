@@ -79,12 +79,27 @@ func (c *combiner) combine(p *push) error {
 	return p.err
 }
 
+// begin begins a round trip, which finish ends, and returns true. It returns false if
+// there are enough.
+func (c *combiner) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.beginLocked()
+}
+
+func (c *combiner) beginLocked() bool {
+	if c.trips >= maxTrips {
+		return false
+	}
+	c.trips++
+	return true
+}
+
 // start reports whether p must be sent at once. Otherwise p waits.
 func (c *combiner) start(p *push) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.trips < maxTrips {
-		c.trips++
+	if c.beginLocked() {
 		return true
 	}
 	p.next = make(chan bool, 1)

@@ -13,7 +13,14 @@ import (
 //
 // Ruby: Resque::DataStore::QueueAccess#push_to_queue.
 func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
-	if err := s.pushes.combine(&push{ctx: ctx, job: Delayed{Queue: queue, Payload: payload}}); err != nil {
+	var err error
+	if s.pushes.begin() {
+		err = s.pushOne(ctx, "RPUSH", queue, payload)
+		s.pushes.finish()
+	} else {
+		err = s.pushes.combine(&push{ctx: ctx, job: Delayed{Queue: queue, Payload: payload}})
+	}
+	if err != nil {
 		return fmt.Errorf("pushing to queue %q: %w", queue, err)
 	}
 	return nil
@@ -21,27 +28,49 @@ func (s *Store) Push(ctx context.Context, queue string, payload []byte) error {
 
 // PushFront adds payload to the front of a queue, as the next job to be taken.
 func (s *Store) PushFront(ctx context.Context, queue string, payload []byte) error {
-	err := s.with(ctx, func(c conn) error {
-		if err := errors.Join(
-			c.Send("SADD", s.keys.queues(), queue),
-			c.Send("LPUSH", s.keys.queue(queue), payload),
-		); err != nil {
+	if err := s.pushOne(ctx, "LPUSH", queue, payload); err != nil {
+		return fmt.Errorf("pushing to queue %q: %w", queue, err)
+	}
+	return nil
+}
+
+// pushWords are the arguments of the commands that push to a queue.
+type pushWords struct {
+	queue string
+	known []any // of SADD
+	list  any   // the key of the queue's list
+}
+
+// wordsOf returns the arguments for a queue. It keeps those of the last queue, because
+// many programs push to one.
+func (s *Store) wordsOf(queue string) *pushWords {
+	if last := s.lastPush.Load(); last != nil && last.queue == queue {
+		return last
+	}
+	w := &pushWords{queue: queue, known: []any{s.keys.queues(), queue}, list: s.keys.queue(queue)}
+	s.lastPush.Store(w)
+	return w
+}
+
+// pushOne pushes one payload, by RPUSH or LPUSH. It is one call of the connection,
+// because each costs a change of its deadlines.
+func (s *Store) pushOne(ctx context.Context, command, queue string, payload []byte) error {
+	return s.with(ctx, func(c conn) error {
+		words := s.wordsOf(queue)
+		if err := c.Send("SADD", words.known...); err != nil {
 			return err
 		}
-		if err := c.Flush(); err != nil {
-			return err
-		}
-		_, sadd := c.receive()
-		_, push := c.receive()
-		if err := pushed(sadd, push); err != nil {
+		reply, err := c.do(command, words.list, payload)
+		switch answer, refused := reply.(redis.Error); {
+		case refused: // err may be that of SADD
+			return Plain(answer)
+		case Refused(err):
+			return pushed(err, nil)
+		case err != nil:
 			return err
 		}
 		return s.awaitReplicas(c)
 	})
-	if err != nil {
-		return fmt.Errorf("pushing to queue %q: %w", queue, err)
-	}
-	return nil
 }
 
 // pushed returns the error of a push from the errors of its two commands. If Redis

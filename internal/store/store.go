@@ -33,6 +33,7 @@ type Store struct {
 	pushes     combiner
 	delays     combiner
 	pushesWith combiner // with what policies write
+	lastPush   atomic.Pointer[pushWords]
 	lastQueues atomic.Pointer[queueKeys]
 	lastBatch  atomic.Pointer[memberKeys]
 	lastClock  atomic.Pointer[clock]
