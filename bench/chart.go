@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"strings"
 )
 
 // chart returns an SVG image with bars for the rows in jobs/s. Each row has its own
-// scale.
+// scale. The colors follow the reader's choice of a light or a dark page.
 func (r *report) chart() []byte {
 	const (
 		width, left, right, bar = 960, 240, 150, 18
@@ -16,7 +17,7 @@ func (r *report) chart() []byte {
 	var body bytes.Buffer
 	y := 56
 	for _, l := range r.Rows {
-		if l.Unit != "jobs/s" {
+		if l.Unit != "jobs/s" || len(l.Cells) < 2 {
 			continue
 		}
 		most := 0.0
@@ -34,9 +35,11 @@ func (r *report) chart() []byte {
 			}
 			kind := "peer"
 			switch {
-			case c.System == ours:
+			case strings.HasSuffix(c.System, "before"):
+				kind = "before"
+			case strings.HasPrefix(c.System, ours):
 				kind = "ours"
-			case len(c.System) >= 5 && c.System[:5] == "limit":
+			case strings.HasPrefix(c.System, "limit"):
 				kind = "limit"
 			}
 			fmt.Fprintf(&body, `<text class="name" x="%d" y="%d">%s</text>`, left-8, y+13, html.EscapeString(c.System))
@@ -50,9 +53,13 @@ func (r *report) chart() []byte {
 	fmt.Fprintf(&all, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-label="Jobs per second">`+"\n", width, y, width, y)
 	all.WriteString(`<style>
 text { font: 12px system-ui, sans-serif; fill: #222 } .row { font-weight: 600 } .name { text-anchor: end }
-.ours { fill: #1a7f5a } .peer { fill: #8a97a6 } .limit { fill: #d8dde3 }
+.page { fill: #fff } .ours { fill: #1a7f5a } .before { fill: #8cc5ae } .peer { fill: #8a97a6 } .limit { fill: #d8dde3 }
+@media (prefers-color-scheme: dark) {
+text { fill: #ddd }
+.page { fill: #0d1117 } .ours { fill: #2ea97c } .before { fill: #1f5f49 } .peer { fill: #768390 } .limit { fill: #373e47 }
+}
 </style>
-<rect width="100%" height="100%" fill="#fff"/>
+<rect class="page" width="100%" height="100%"/>
 `)
 	fmt.Fprintf(&all, `<text class="row" x="16" y="26">Jobs per second, medians of %d rounds, redis-server %s, %d processors, %s</text>`+"\n", r.Rounds, html.EscapeString(r.Redis), r.Machine.CPUs, r.Date)
 	all.Write(body.Bytes())

@@ -6,20 +6,59 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/goresque/goresque/resque"
+	limits "github.com/goresque/goresque/resque/limit"
+	"github.com/goresque/goresque/resque/retry"
+	"github.com/goresque/goresque/resque/unique"
 	"github.com/goresque/goresque/worker"
 )
 
 var noop = resque.Define1[int64]("Noop", "queue0")
+
+// The policies of a row's class.
+const (
+	policyRetry   = "retry"
+	policyRetried = "retried" // each job fails once
+	policyUnique  = "unique"
+	policyLimit   = "limit"
+	policyDelayed = "delayed" // the jobs are delayed
+)
+
+var errFirst = errors.New("the first attempt fails")
+
+// give gives the class of a peer's jobs a policy. Only goresque has policies.
+func give(p peer, policy string) {
+	g, ok := p.(*goresque)
+	if !ok {
+		return
+	}
+	g.policy = policy
+	var setting resque.Setting
+	switch policy {
+	case policyRetry, policyRetried:
+		setting = retry.Policy{}
+	case policyUnique:
+		setting = unique.Policy{}
+	case policyLimit:
+		setting = limits.Policy{Concurrency: 1000}
+	default:
+		return
+	}
+	g.job = resque.Define1[int64]("Noop", "queue0", setting)
+}
 
 // goresque measures this project.
 type goresque struct {
 	client *resque.Client
 	conn   redis.Conn
 	many   []resque.Job
+	policy string
+	job    resque.Definition1[int64]
 }
 
 var _ peer = (*goresque)(nil)
@@ -37,11 +76,23 @@ func newGoresque(addr string) (*goresque, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
-	return &goresque{client: client, conn: conn}, nil
+	return &goresque{client: client, conn: conn, job: noop}, nil
 }
 
-func (g *goresque) fill(_ context.Context, n, queues int) error {
-	return fillResque(g.conn, n, queues)
+func (g *goresque) fill(ctx context.Context, n, queues int) error {
+	if g.policy != policyUnique {
+		return fillResque(g.conn, n, queues)
+	}
+	for from := 0; from < n; from += 1000 {
+		var jobs []resque.Job
+		for i := from; i < min(from+1000, n); i++ {
+			jobs = append(jobs, g.job.Job(int64(i)).To(queueName(queues-1)))
+		}
+		if _, err := g.client.EnqueueAll(ctx, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fillResque enqueues jobs in the form that every Resque reads.
@@ -70,7 +121,13 @@ func queueName(i int) string { return "queue" + strconv.Itoa(i) }
 
 func (g *goresque) work(ctx context.Context, slots, queues int, handle func(n int64)) error {
 	mux := resque.NewMux()
-	mux.Handle(noop.Handler(func(_ context.Context, n int64) error {
+	var failed sync.Map
+	mux.Handle(g.job.Handler(func(_ context.Context, n int64) error {
+		if g.policy == policyRetried {
+			if _, again := failed.LoadOrStore(n, true); !again {
+				return errFirst
+			}
+		}
 		handle(n)
 		return nil
 	}))
@@ -87,6 +144,9 @@ func (g *goresque) work(ctx context.Context, slots, queues int, handle func(n in
 }
 
 func (g *goresque) finished(n int) (bool, error) {
+	if g.policy == policyRetried {
+		n *= 2
+	}
 	done, err := redis.Int(g.conn.Do("GET", "resque:stat:processed"))
 	if errors.Is(err, redis.ErrNil) {
 		return n == 0, nil
@@ -95,7 +155,11 @@ func (g *goresque) finished(n int) (bool, error) {
 }
 
 func (g *goresque) enqueue(ctx context.Context, n int64) error {
-	_, err := g.client.Enqueue(ctx, noop.Job(n))
+	job := g.job.Job(n)
+	if g.policy == policyDelayed {
+		job = job.In(time.Hour)
+	}
+	_, err := g.client.Enqueue(ctx, job)
 	return err
 }
 

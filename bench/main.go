@@ -39,6 +39,7 @@ type options struct {
 	only     *regexp.Regexp
 	systems  *regexp.Regexp
 	goworker string
+	before   string
 	json     string
 	svg      string
 }
@@ -52,6 +53,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	only := f.String("only", "", "measure only the rows whose names match this `regexp`")
 	systems := f.String("systems", "", "measure only the systems whose names match this `regexp`")
 	f.StringVar(&o.goworker, "goworker", "", "also measure goworker, from the checkout of its master in this `directory`")
+	f.StringVar(&o.before, "before", "", "also measure an earlier version of goresque, from its checkout in this `directory`")
 	f.StringVar(&o.json, "json", "bench.json", "write the figures to this `file`; empty to write none")
 	f.StringVar(&o.svg, "svg", "bench.svg", "write the chart to this `file`; empty to write none")
 	if err := f.Parse(args); err != nil {

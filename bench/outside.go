@@ -28,13 +28,13 @@ var (
 
 // findGoworker builds a program with the checkout that the flag -goworker names.
 // goworker's released version from the module proxy does not build.
-func findGoworker(ctx context.Context, o options, s *server) (system, error) {
+func findGoworker(ctx context.Context, o options, s *server) ([]system, error) {
 	if o.goworker == "" {
-		return system{}, errors.New("goworker: needs the flag -goworker")
+		return nil, errors.New("goworker: needs the flag -goworker")
 	}
 	checkout, err := filepath.Abs(o.goworker)
 	if err != nil {
-		return system{}, fmt.Errorf("goworker: %w", err)
+		return nil, fmt.Errorf("goworker: %w", err)
 	}
 	dir := filepath.Join(s.dir, "goworker")
 	mod := fmt.Sprintf("module peer\n\ngo 1.26\n\nrequire github.com/benmanns/goworker v0.1.3\n\n"+
@@ -54,54 +54,86 @@ func findGoworker(ctx context.Context, o options, s *server) (system, error) {
 		}
 	}
 	if err != nil {
-		return system{}, fmt.Errorf("goworker: %w", err)
+		return nil, fmt.Errorf("goworker: %w", err)
 	}
 	version, err := output(ctx, "git", "-C", checkout, "rev-parse", "--short", "HEAD")
-	return system{
+	return one(system{
 		Name: "goworker", Version: version, fills: "goresque",
 		argv: []string{filepath.Join(dir, "peer")}, kinds: []string{drain, enqueue},
-	}, err
+	}, err)
 }
 
-// buildForks builds the two workers with a process per job. A child process runs the
-// worker's own program, so its size affects the time to start one.
-func buildForks(ctx context.Context, s *server) (small, shipped []string, err error) {
-	for tag, argv := range map[string]*[]string{"small": &small, "shipped": &shipped} {
-		path := filepath.Join(s.dir, "forks-"+tag)
-		cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-o", path, "github.com/goresque/goresque/bench/forks") //nolint:gosec // constants
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, nil, fmt.Errorf("building bench/forks: %w: %s", err, out)
-		}
-		*argv = []string{path}
+// findBefore builds the bench of the checkout that the flag -before names, of an earlier
+// version.
+func findBefore(ctx context.Context, o options, s *server) ([]system, error) {
+	if o.before == "" {
+		return nil, errors.New("an earlier version: needs the flag -before")
 	}
-	return small, shipped, nil
+	bench := filepath.Join(o.before, "bench")
+	version, err := output(ctx, "git", "-C", o.before, "rev-parse", "--short", "HEAD")
+	before := system{Name: "goresque, before", Version: version, runs: ours, fills: ours}
+	shipped := system{Name: "goresque, as shipped, before", Version: version, fills: ours, kinds: []string{forks}}
+	if err == nil {
+		before.argv, err = build(ctx, s, "before", bench, ".")
+	}
+	if err == nil && o.forks() {
+		before.forks, err = build(ctx, s, "small-before", bench, "./forks")
+	}
+	if err == nil && o.forks() {
+		shipped.forks, err = buildShipped(ctx, s, "shipped-before", bench)
+	}
+	return []system{before, shipped}, err
+}
+
+// build builds a package of the bench module in dir and returns the program.
+func build(ctx context.Context, s *server, name, dir, pkg string) ([]string, error) {
+	path := filepath.Join(s.dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg) //nolint:gosec // constants
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building %s in %s: %w: %s", pkg, dir, err, out)
+	}
+	return []string{path}, nil
+}
+
+// buildShipped builds the worker with a process per job that links what the command links,
+// with the flags of a release. A child process runs the worker's own program, so what the
+// program links affects the time to start one.
+func buildShipped(ctx context.Context, s *server, name, dir string) ([]string, error) {
+	path := filepath.Join(s.dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "-tags", "shipped", "-trimpath", "-ldflags", "-s -w", "./forks") //nolint:gosec // constants
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building ./forks in %s: %w: %s", dir, err, out)
+	}
+	return []string{path}, nil
 }
 
 // findRuby returns Ruby's Resque. It runs in one process, except for rows with a
 // process per job, which have several forking workers.
-func findRuby(ctx context.Context, _ options, _ *server) (system, error) {
+func findRuby(ctx context.Context, _ options, _ *server) ([]system, error) {
 	version, err := output(ctx, "ruby", "-rresque", "-e", "puts Resque::VERSION")
 	argv := []string{"ruby", "-e", resqueRuby}
-	return system{
+	return one(system{
 		Name: "Ruby Resque", Version: version + ", FORK_PER_JOB=false except in rows with a process per job", fills: "goresque",
 		argv: argv, kinds: []string{drain, enqueue}, most: 1, forks: argv,
-	}, err
+	}, err)
 }
 
-func findSidekiq(ctx context.Context, _ options, _ *server) (system, error) {
+func findSidekiq(ctx context.Context, _ options, _ *server) ([]system, error) {
 	version, err := output(ctx, "ruby", "-rsidekiq", "-e", "puts Sidekiq::VERSION")
-	return system{
+	return one(system{
 		Name: "Sidekiq", Version: version, fills: "goresque",
 		argv: []string{"ruby", "-e", sidekiqRuby}, kinds: []string{drain, enqueue},
-	}, err
+	}, err)
 }
 
-func findNode(ctx context.Context, _ options, _ *server) (system, error) {
+func findNode(ctx context.Context, _ options, _ *server) ([]system, error) {
 	version, err := output(ctx, "node", "-e", "console.log(require('node-resque/package.json').version)")
-	return system{
+	return one(system{
 		Name: "node-resque", Version: version, fills: "goresque",
 		argv: []string{"node", "-e", nodeResque}, kinds: []string{drain, enqueue}, most: 25,
-	}, err
+	}, err)
 }
 
 // module returns the version of a module that is linked into this program.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,7 @@ import (
 func planned(o options) []*row {
 	all := append(drains(), producers()...)
 	all = append(append(append(all, waits()...), scales()...), processes()...)
+	all = append(all, policies()...)
 	var chosen []*row
 	for _, r := range all {
 		if !o.only.MatchString(r.name) {
@@ -20,6 +22,11 @@ func planned(o options) []*row {
 		chosen = append(chosen, r)
 	}
 	return chosen
+}
+
+// forks reports whether the options select a row with child processes.
+func (o options) forks() bool {
+	return slices.ContainsFunc(planned(o), func(r *row) bool { return r.task.Kind == forks })
 }
 
 // shorten reduces a row's work to a fraction of a second.
@@ -151,6 +158,28 @@ func processes() []*row {
 	} {
 		r := newRow(p.name, "jobs/s", task{Kind: forks, Slots: p.workers, Jobs: p.jobs, Queues: 1, PerChild: p.perChild})
 		r.jobs = map[string]int{"Ruby Resque": p.forRuby}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// policies returns the rows with policies of a class. Other systems have no counterparts
+// that do the same.
+func policies() []*row {
+	var rows []*row
+	for _, p := range []struct {
+		name, policy, kind string
+		slots, jobs        int
+	}{
+		{"drain, 25 slots, a class with retries", policyRetry, drain, 25, 100_000},
+		{"drain, 25 slots, each job fails once and is retried", policyRetried, drain, 25, 20_000},
+		{"drain, 25 slots, unique jobs", policyUnique, drain, 25, 50_000},
+		{"drain, 25 slots, at most 1,000 of the class at once", policyLimit, drain, 25, 50_000},
+		{"enqueue, 16 goroutines, unique jobs", policyUnique, enqueue, 16, 50_000},
+		{"enqueue, 16 goroutines, delayed jobs", policyDelayed, enqueue, 16, 50_000},
+	} {
+		r := newRow(p.name, "jobs/s", task{Kind: p.kind, Slots: p.slots, Jobs: p.jobs, Queues: 1, Policy: p.policy})
+		r.only = []string{ours}
 		rows = append(rows, r)
 	}
 	return rows

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,7 +64,7 @@ func (r *row) wants(one system) bool {
 
 func (r *row) once(ctx context.Context, s *server, one system) (figures, error) {
 	t := r.task
-	t.System, t.Addr = one.Name, s.addr
+	t.System, t.Addr = cmp.Or(one.runs, one.Name), s.addr
 	if n, ok := r.jobs[one.Name]; ok {
 		t.Jobs = n
 	}
@@ -74,6 +75,7 @@ func (r *row) once(ctx context.Context, s *server, one system) (figures, error) 
 	if err != nil {
 		return figures{}, err
 	}
+	give(p, t.Policy)
 	if t.Kind == drain || t.Kind == some || t.Kind == forks {
 		if err := p.fill(ctx, max(r.waiting, t.Jobs), t.Queues); err != nil {
 			return figures{}, err

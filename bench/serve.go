@@ -27,6 +27,7 @@ func serve(ctx context.Context, text string, stdin io.Reader, stdout io.Writer) 
 	if err != nil {
 		return err
 	}
+	give(p, t.Policy)
 	write := func(f figures) error { return json.NewEncoder(stdout).Encode(f) }
 	f, err := t.do(ctx, p, stdin, write)
 	var unsupported errUnsupported

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 )
 
 // peer is a job system that is linked into this program.
@@ -33,6 +32,7 @@ func (e errUnsupported) Error() string { return e.reason }
 type system struct {
 	Name    string   `json:"name"`
 	Version string   `json:"version"`
+	runs    string   // the system that its program knows; Name if it is empty
 	fills   string   // the peer that fills its queues
 	argv    []string // the program that runs its tasks
 	kinds   []string // the tasks that it can run; nil for all except forks
@@ -66,27 +66,30 @@ func installed(ctx context.Context, o options, s *server, stderr io.Writer) ([]s
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
 	var small, shipped []string
-	if slices.ContainsFunc(planned(o), func(r *row) bool { return r.task.Kind == forks }) {
-		if small, shipped, err = buildForks(ctx, s); err != nil {
+	if o.forks() {
+		if small, err = build(ctx, s, "small", ".", "./forks"); err != nil {
+			return nil, err
+		}
+		if shipped, err = buildShipped(ctx, s, "shipped", "."); err != nil {
 			return nil, err
 		}
 	}
 	here := []string{self}
 	all := []system{
 		{Name: "goresque", Version: "this tree", fills: "goresque", argv: here, forks: small},
-		{Name: "goresque, as shipped", Version: "with gorm and SQLite linked", fills: "goresque", kinds: []string{forks}, forks: shipped},
+		{Name: "goresque, as shipped", Version: "with all that the command links, built as for a release", fills: "goresque", kinds: []string{forks}, forks: shipped},
 		{Name: "gocraft/work", Version: module("github.com/gocraft/work"), fills: "gocraft/work", argv: here},
 		{Name: "asynq", Version: module("github.com/hibiken/asynq"), fills: "asynq", argv: here},
 		{Name: "limit", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain, bulk, pickup}},
 		{Name: "limit, JSON check only", Version: "redigo " + module("github.com/gomodule/redigo"), fills: "goresque", argv: here, kinds: []string{drain}},
 	}
-	for _, find := range []func(context.Context, options, *server) (system, error){findGoworker, findRuby, findSidekiq, findNode} {
+	for _, find := range []func(context.Context, options, *server) ([]system, error){findBefore, findGoworker, findRuby, findSidekiq, findNode} {
 		other, err := find(ctx, o, s)
 		if err != nil {
 			fmt.Fprintln(stderr, "not measured:", err)
 			continue
 		}
-		all = append(all, other)
+		all = append(all, other...)
 	}
 	var chosen []system
 	for _, one := range all {
@@ -104,4 +107,12 @@ func output(ctx context.Context, name string, args ...string) (string, error) {
 		return "", fmt.Errorf("running %s: %w", name, err)
 	}
 	return firstLine(out), nil
+}
+
+// one returns the only system of a function that finds one.
+func one(s system, err error) ([]system, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []system{s}, nil
 }

@@ -25,7 +25,8 @@ type task struct {
 	Slots  int    `json:"slots"`  // of a worker; goroutines of a producer; workers of forks
 	Queues int    `json:"queues"` // of a worker; the jobs are in the last
 
-	PerChild int `json:"perchild,omitempty"` // of forks: how many jobs a process performs
+	PerChild int    `json:"perchild,omitempty"` // of forks: how many jobs a process performs
+	Policy   string `json:"policy,omitempty"`   // that the class of the jobs has; see policies
 }
 
 // The kinds of tasks.
