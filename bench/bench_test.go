@@ -90,3 +90,35 @@ func TestFormatGroupsDigits(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, "1,234,568 / 100 / 0.25", format([]float64{1234567.8, 100, 0.25}))
 }
+
+func TestFiguresOfAnEarlierRunAreShown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	figures, svg := filepath.Join(dir, "figures.json"), filepath.Join(dir, "chart.svg")
+	text, err := json.Marshal(&report{Rounds: 3, Rows: []line{{Name: "drain, 1 slot", Unit: "jobs/s", Cells: []cell{
+		{System: ours, Median: []float64{1234}, Min: []float64{1}, Max: []float64{2000}, Runs: [][]float64{{1234}}},
+		{System: "goresque, before", Median: []float64{1000}, Min: []float64{1}, Max: []float64{2000}, Runs: [][]float64{{1000}}},
+	}}}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(figures, text, 0o600))
+	var out, stderr bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-from", figures, "-svg", svg}, &out, &stderr), stderr.String())
+	assert.Contains(t, out.String(), "1,234")
+	chart, err := os.ReadFile(svg)
+	require.NoError(t, err)
+	assert.Contains(t, string(chart), `<rect class="ours"`)
+	assert.Contains(t, string(chart), `<rect class="before"`)
+	assert.Contains(t, string(chart), "prefers-color-scheme: dark")
+}
+
+func TestAnEarlierVersionIsNotAskedForWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	before := system{Name: "goresque, before", runs: ours}
+	plain := newRow("x", "jobs/s", task{Kind: pickup})
+	plain.only = []string{ours}
+	assert.True(t, plain.wants(before))
+	with := newRow("x", "jobs/s", task{Kind: drain, Policy: policyRetry})
+	with.only = []string{ours}
+	assert.False(t, with.wants(before))
+	assert.True(t, with.wants(system{Name: ours}))
+}

@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"html"
 	"strings"
+
+	"github.com/goresque/goresque/internal/pattern"
 )
 
-// chart returns an SVG image with bars for the rows in jobs/s. Each row has its own
+// charted matches the rows of the chart.
+var charted = pattern.Pattern{Text: `^(drain, (1 slot|25 slots|100 slots)|enqueue, (1 goroutine|16 goroutines)|a process per job, .*)$`}
+
+// chart returns an SVG image with bars for some of the rows in jobs/s. Each row has its own
 // scale. The colors follow the reader's choice of a light or a dark page.
 func (r *report) chart() []byte {
 	const (
@@ -17,7 +22,7 @@ func (r *report) chart() []byte {
 	var body bytes.Buffer
 	y := 56
 	for _, l := range r.Rows {
-		if l.Unit != "jobs/s" || len(l.Cells) < 2 {
+		if !charted.Regexp().MatchString(l.Name) {
 			continue
 		}
 		most := 0.0

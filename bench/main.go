@@ -40,6 +40,7 @@ type options struct {
 	systems  *regexp.Regexp
 	goworker string
 	before   string
+	from     string
 	json     string
 	svg      string
 }
@@ -54,6 +55,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	systems := f.String("systems", "", "measure only the systems whose names match this `regexp`")
 	f.StringVar(&o.goworker, "goworker", "", "also measure goworker, from the checkout of its master in this `directory`")
 	f.StringVar(&o.before, "before", "", "also measure an earlier version of goresque, from its checkout in this `directory`")
+	f.StringVar(&o.from, "from", "", "measure nothing, but print the figures in this JSON `file` and make their chart")
 	f.StringVar(&o.json, "json", "bench.json", "write the figures to this `file`; empty to write none")
 	f.StringVar(&o.svg, "svg", "bench.svg", "write the chart to this `file`; empty to write none")
 	if err := f.Parse(args); err != nil {
@@ -73,6 +75,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.from != "" {
+		return show(o, stdout)
 	}
 	server, err := startServer(ctx)
 	if err != nil {
@@ -95,6 +100,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	report := newReport(server, systems, rows, o)
 	report.print(stdout)
 	return report.save(o)
+}
+
+// show prints the figures of an earlier run and makes their chart.
+func show(o options, stdout io.Writer) error {
+	text, err := os.ReadFile(o.from)
+	if err != nil {
+		return fmt.Errorf("reading the figures: %w", err)
+	}
+	r := &report{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return fmt.Errorf("reading the figures: %w", err)
+	}
+	r.print(stdout)
+	o.json = "" // it would be the same
+	return r.save(o)
 }
 
 func (r *report) save(o options) error {

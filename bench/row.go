@@ -57,7 +57,10 @@ func (r *row) wants(one system) bool {
 	if r.task.Kind == forks {
 		return one.forks != nil
 	}
-	return (r.only == nil || slices.Contains(r.only, one.Name)) &&
+	if one.runs != "" && r.task.Policy != "" {
+		return false // earlier versions of the bench do not know policies
+	}
+	return (r.only == nil || slices.Contains(r.only, cmp.Or(one.runs, one.Name))) &&
 		(one.kinds == nil || slices.Contains(one.kinds, r.task.Kind)) &&
 		(one.most == 0 || r.task.Slots <= one.most)
 }
