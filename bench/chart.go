@@ -66,7 +66,7 @@ text { fill: #ddd }
 </style>
 <rect class="page" width="100%" height="100%"/>
 `)
-	fmt.Fprintf(&all, `<text class="row" x="16" y="26">Jobs per second, medians of %d rounds, redis-server %s, %d processors, %s</text>`+"\n", r.Rounds, html.EscapeString(r.Redis), r.Machine.CPUs, r.Date)
+	fmt.Fprintf(&all, `<text class="row" x="16" y="26">Jobs per second, medians of up to %d rounds, redis-server %s, %d processors, %s</text>`+"\n", r.Rounds, html.EscapeString(r.Redis), r.Machine.CPUs, r.Date)
 	all.Write(body.Bytes())
 	all.WriteString("</svg>\n")
 	return all.Bytes()
