@@ -13,8 +13,10 @@ import (
 )
 
 // Parent and child send frames over two pipes. A frame is a byte for its kind, the
-// lengths of its head and its body in four bytes each, the head in JSON, and the body as
-// raw bytes. Both processes run the same binary, so frames have no version.
+// lengths of its head and its body in four bytes each, the head, and the body as raw
+// bytes. Both processes run the same binary, so frames have no version. Heads are JSON,
+// except those of every job: a Job, and the Report of a job that succeeded. A child usually
+// lives for one job, and the first use of encoding/json for a type takes long.
 const (
 	frameReady    = 'r' // child: ready for a job
 	frameAccepted = 'a' // child: begins the job
@@ -77,7 +79,7 @@ type frame struct {
 
 // writeFrame writes a frame with one Write.
 func writeFrame(w io.Writer, kind byte, head any, body []byte) error {
-	text, err := json.Marshal(head)
+	text, err := encodeHead(head)
 	if err != nil {
 		return fmt.Errorf("encoding a frame: %w", err)
 	}
@@ -112,11 +114,63 @@ func readFrame(r *bufio.Reader, heads map[byte]any) (kind byte, body []byte, err
 		return 0, nil, err
 	}
 	if head := heads[lengths[0]]; head != nil {
-		if err := json.Unmarshal(text, head); err != nil {
+		if err := decodeHead(text, head); err != nil {
 			return 0, nil, fmt.Errorf("reading a frame: %w", err)
 		}
 	}
 	return lengths[0], body, nil
+}
+
+// succeeded is the head of the Report of a job that succeeded.
+const succeeded = "ok"
+
+func encodeHead(head any) ([]byte, error) {
+	switch head := head.(type) {
+	case nil:
+		return []byte{}, nil
+	case Job:
+		return head.appendHead(nil), nil
+	case Report:
+		if head.OK && head.Exception == "" && head.Error == "" {
+			return []byte(succeeded), nil
+		}
+	}
+	return json.Marshal(head) //nolint:wrapcheck // writeFrame adds what failed
+}
+
+func decodeHead(text []byte, head any) error {
+	switch head := head.(type) {
+	case *Job:
+		return head.readHead(text)
+	case *Report:
+		if string(text) == succeeded {
+			*head = Report{OK: true}
+			return nil
+		}
+	}
+	return json.Unmarshal(text, head) //nolint:wrapcheck // readFrame adds what failed
+}
+
+// appendHead appends the time limit, the length of the queue's name, and the two names.
+func (j *Job) appendHead(dst []byte) []byte {
+	dst = binary.AppendVarint(dst, int64(j.Timeout))
+	dst = binary.AppendUvarint(dst, uint64(len(j.Queue)))
+	return append(append(dst, j.Queue...), j.Worker...)
+}
+
+func (j *Job) readHead(text []byte) error {
+	timeout, n := binary.Varint(text)
+	if n <= 0 {
+		return errors.New("a job without its time limit")
+	}
+	text = text[n:]
+	length, n := binary.Uvarint(text)
+	if n <= 0 || length > uint64(len(text)-n) {
+		return errors.New("a job without its queue")
+	}
+	text = text[n:]
+	j.Timeout, j.Queue, j.Worker = time.Duration(timeout), string(text[:length]), string(text[length:])
+	return nil
 }
 
 // readPart reads length bytes. It does not allocate them in advance, because length may

@@ -40,6 +40,31 @@ func TestFramesKeepHeadAndBody(t *testing.T) {
 	assert.ErrorIs(t, err, io.EOF)
 }
 
+func TestReportsKeepWhatTheySay(t *testing.T) {
+	t.Parallel()
+	wait := time.Second
+	for _, sent := range []Report{
+		{OK: true},
+		{OK: true, Error: "a note", Progress: []byte("null")},
+		{Exception: "E", Error: "failed", Backtrace: []string{"a.go:1"}, Wait: &wait, Progress: []byte("[1]")},
+	} {
+		var pipe bytes.Buffer
+		require.NoError(t, writeFrame(&pipe, frameEnded, sent, nil))
+		f, err := readFromChild(bufio.NewReader(&pipe))
+		require.NoError(t, err)
+		assert.Equal(t, frame{frameEnded, sent}, f)
+	}
+}
+
+func TestAnIncompleteJobIsAnError(t *testing.T) {
+	t.Parallel()
+	head := (&Job{Queue: "exports", Timeout: time.Minute}).appendHead(nil)
+	for n := range len(head) {
+		require.Error(t, new(Job).readHead(head[:n]), n)
+	}
+	require.NoError(t, new(Job).readHead(head))
+}
+
 // A job may write any bytes to the pipe.
 func TestGarbageIsAnError(t *testing.T) {
 	t.Parallel()
