@@ -146,7 +146,7 @@ func locksReleaseCommand(env *Env) *cobra.Command {
 		Short: "Release locks by their keys, or all that no job has",
 		Long: `Releases locks. The keys are those of 'goresque locks list'. The job that has a lock stays,
 and an equal one can be enqueued. With --no-job, all locks are released that no job has: to
-be sure, the command looks twice at all jobs.`,
+be sure, the command looks twice at all jobs, 5 seconds apart.`,
 		Example: `  goresque locks release 'lock:Exporter-[42]'
   goresque locks release --no-job`,
 		RunE: func(cmd *cobra.Command, keys []string) error {

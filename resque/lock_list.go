@@ -8,17 +8,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 )
 
 // Locks are the locks of jobs: those of package unique and of the Ruby plugins resque-lock,
 // resque-lock-timeout, resque-loner and resque-uniqueness. It is safe for concurrent use.
-type Locks struct{ client *Client }
+type Locks struct {
+	client *Client
+	rest   func(ctx context.Context, d time.Duration) bool // waits for d; false if ctx ends first
+}
 
 // Locks returns the locks in the client's Redis. Give the client the classes, with
 // [Client.WithJobs]: for other classes it looks for the keys that the plugins make of the
 // class and all arguments.
-func (c *Client) Locks() *Locks { return &Locks{c} }
+func (c *Client) Locks() *Locks { return &Locks{client: c, rest: backoff.Sleep} }
 
 // Known reports whether the client knows classes whose jobs have locks.
 func (l *Locks) Known() bool { return l.client.locks().known() }
@@ -137,8 +141,9 @@ func (l *Locks) Release(ctx context.Context, keys ...string) (released int64, er
 }
 
 // ReleaseUnheld frees the locks that no job has, and returns them. To be sure, it looks
-// twice at all jobs. Locks of which it is not known which job has them stay: all, if how
-// allows fewer jobs than there are.
+// twice at all jobs, and waits 5 seconds in between: Ruby's plugins take the lock of a job
+// before they push the job. It does not wait if all locks have jobs. Locks of which it is not
+// known which job has them stay: all, if how allows fewer jobs than there are.
 func (l *Locks) ReleaseUnheld(ctx context.Context, how LockListOptions) (released []Lock, err error) {
 	list, err := l.List(ctx, how)
 	if err != nil {
@@ -155,6 +160,9 @@ func (l *Locks) ReleaseUnheld(ctx context.Context, how LockListOptions) (release
 	texts, _, err := l.client.store.LockTexts(ctx, locks)
 	if err != nil {
 		return nil, wrapped(err)
+	}
+	if !l.rest(ctx, store.LockGap) {
+		return nil, context.Cause(ctx)
 	}
 	if list, err = l.List(ctx, how); err != nil {
 		return nil, err

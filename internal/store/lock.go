@@ -22,6 +22,10 @@ var (
 	unlockLua string
 )
 
+// LockGap is longer than Ruby needs between the lock of a job and its push. Meanwhile the lock
+// seems to have no job.
+const LockGap = 5 * time.Second
+
 // RubyLock is a lock of one of Ruby's plugins. It lives for TTL after it is taken or, if
 // the job is delayed, after the job is due.
 type RubyLock struct {

@@ -91,6 +91,8 @@ type Options struct {
 	//
 	// Defaults to all.
 	Limit int64
+
+	rest func(ctx context.Context, d time.Duration) bool // waits for d; false if ctx ends first. For tests
 }
 
 // evidence is how many examples a finding has.
@@ -102,6 +104,7 @@ type checkup struct {
 	store  *store.Store
 	opts   Options
 	snap   resque.Snapshot
+	fixes  bool // whether Fix removes what is found
 	report Report
 	census census
 }

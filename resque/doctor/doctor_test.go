@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,6 +208,12 @@ func TestFindings(t *testing.T) {
 			do("SET", `resque:lock:Busy::Job:1`, 4102444800)
 			do("SET", `resque:lock:my own`, 4102444800)
 		}, want: []string{"T03"}},
+		"K04: a queue that is not a list, and a lock": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "q")
+			do("SET", "resque:queue:q", "x")
+			do("SET", "resque:lock:Now-[]", 4102444800)
+		}, want: []string{"K04"}, left: []string{"K04"}},
 		"T03: a lock whose job is delayed or running": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
 			do("RPUSH", "resque:delayed:4102444800", `{"class":"Later","args":[],"queue":"q"}`)
@@ -268,15 +275,58 @@ func TestFindings(t *testing.T) {
 				assert.ElementsMatch(t, test.want, found(t, client))
 				assert.ElementsMatch(t, test.want, found(t, client), "Check changes nothing")
 
-				_, err := doctor.Fix(t.Context(), client, doctor.Options{})
+				opts := doctor.Options{}.WithRest(func(context.Context, time.Duration) bool { return true })
+				_, err := doctor.Fix(t.Context(), client, opts)
 				require.NoError(t, err)
 				assert.ElementsMatch(t, test.left, found(t, client))
-				again, err := doctor.Fix(t.Context(), client, doctor.Options{})
+				again, err := doctor.Fix(t.Context(), client, opts)
 				require.NoError(t, err)
 				assert.Empty(t, again)
 			})
 		})
 	}
+}
+
+// Ruby's plugins take the lock of a job before they push the job. Fix does not remove such a
+// lock, also if it is the first job of its queue. The end of its context ends the wait.
+func TestFixWaitsForRubysPush(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		do, client := doer(t, s.Conn(t)), s.Client(t)
+		serve(do)
+		do("SET", "resque:lock:J-[1]", 4102444800)
+		do("SET", "resque:lock:Gone-[1]", 4102444800)
+		do("SET", "resque:loners:queue:q:job:1", 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := doctor.Fix(ctx, client, doctor.Options{}.WithRest(func(context.Context, time.Duration) bool {
+			cancel()
+			return false
+		}))
+		require.ErrorIs(t, err, context.Canceled)
+
+		rests := 0
+		opts := doctor.Options{}.WithRest(func(_ context.Context, d time.Duration) bool {
+			rests++
+			assert.Equal(t, 5*time.Second, d)
+			do("SADD", "resque:queues", "q")
+			do("RPUSH", "resque:queue:q", `{"class":"J","args":[1]}`)
+			return true
+		})
+		fixed, err := doctor.Fix(t.Context(), client, opts)
+		require.NoError(t, err)
+		require.Len(t, fixed, 1)
+		assert.Equal(t, "T03", fixed[0].Code)
+		assert.EqualValues(t, 1, fixed[0].N)
+		assert.Equal(t, 1, rests)
+		left, err := redis.Strings(s.Conn(t).Do("KEYS", "resque:lo*:*"))
+		require.NoError(t, err)
+		assert.ElementsMatch(t, []string{"resque:lock:J-[1]", "resque:loners:queue:q:job:1"}, left)
+
+		fixed, err = doctor.Fix(t.Context(), client, opts)
+		require.NoError(t, err)
+		assert.Empty(t, fixed)
+		assert.Equal(t, 1, rests, "there is nothing to remove")
+	})
 }
 
 // What is wrong with the server is found.

@@ -28,13 +28,15 @@ type Fixed struct {
 // queues to the set of queues (K02), removes heartbeats that cannot be read (W02) and those of
 // workers that are gone (W06), makes delayed jobs known to schedulers (D04, D05), records those
 // that cannot be read as failed (D06), and frees the places of limits that no job holds (G01).
-// It moves the keys of jobs that do not exist to the trash (T01 to T04). A second call finds
-// nothing to do. Use [Check] first to see what would be done.
+// It moves the keys of jobs that do not exist to the trash (T01 to T04), after a wait of 5
+// seconds: Ruby's plugins take the lock of a job before they push the job. A second call
+// finds nothing to do. Use [Check] first to see what would be done.
 func Fix(ctx context.Context, client *resque.Client, opts Options) ([]Fixed, error) {
 	c, err := newCheckup(ctx, client, opts)
 	if err != nil {
 		return nil, err
 	}
+	c.fixes = true
 	f := fixer{checkup: c}
 	if _, err := c.count(ctx); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)

@@ -65,11 +65,22 @@ func (c *checkup) readJobs(ctx context.Context, codes ...string) (*jobs, error) 
 			break
 		}
 	}
-	for _, queue := range c.census.lists {
+	queues, err := c.store.Queues(ctx) // also those that got their first job after the census
+	if err != nil {
+		return nil, err
+	}
+	queues = append(queues, c.census.lists...)
+	slices.Sort(queues)
+	for _, queue := range slices.Compact(queues) {
 		if j.full() {
 			break
 		}
-		if err := c.readQueue(ctx, j, queue); err != nil {
+		err := c.readQueue(ctx, j, queue)
+		if store.Refused(err) && !slices.Contains(c.census.lists, queue) { // mostly it is not a list
+			c.report.Unchecked = append(c.report.Unchecked, Unchecked{codes, err.Error()})
+			return nil, nil //nolint:nilnil // documented
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goresque/goresque/internal/backoff"
 	"github.com/goresque/goresque/internal/store"
 )
 
@@ -70,6 +71,7 @@ func (c *checkup) addOrphans(code string, found orphans, f Finding) {
 
 // orphans returns the keys that belong to jobs which do not exist. It looks twice, because a
 // job may move while the jobs are read, and returns only keys that have not changed meanwhile.
+// For Fix it waits in between: Ruby's plugins take a lock before they push the job.
 func (c *checkup) orphans(ctx context.Context) (orphans, error) {
 	if c.census.crowded {
 		c.report.Unchecked = append(c.report.Unchecked, Unchecked{[]string{"T01", "T02", "T03", "T04"}, fmt.Sprintf("of each kind of key only %d were examined", maxSuspects)})
@@ -83,6 +85,9 @@ func (c *checkup) orphans(ctx context.Context) (orphans, error) {
 	for look := range 2 {
 		if len(suspects["T01"])+len(suspects["T03"])+len(suspects["T04"]) == 0 {
 			break
+		}
+		if look == 1 && c.fixes && !c.rest(ctx) {
+			return nil, context.Cause(ctx)
 		}
 		jobs, err := c.readJobs(ctx, "T01", "T03", "T04")
 		if err != nil {
@@ -215,4 +220,12 @@ func lonerQueue(name string) (queue string, ok bool) {
 		return rest[:at], true
 	}
 	return "", false
+}
+
+// rest waits for Ruby, between two looks. It returns false if ctx ends first.
+func (c *checkup) rest(ctx context.Context) bool {
+	if c.opts.rest != nil {
+		return c.opts.rest(ctx, store.LockGap)
+	}
+	return backoff.Sleep(ctx, store.LockGap)
 }
