@@ -29,14 +29,33 @@ const typeAbove = 100
 // Typed reports whether the user must type the number.
 func (a question) Typed() bool { return a.Count > typeAbove }
 
-// isSure reports whether the question was answered. If a number had to be typed, it
-// must be the one in the question.
+// isSure reports whether a question about few or no entries was answered. If a number
+// was typed, it must be the one in the question.
 func (q *request) isSure() bool {
 	if q.PostFormValue("sure") == "" {
 		return false
 	}
 	want := q.PostFormValue("count")
 	return want == "" || strings.ReplaceAll(strings.TrimSpace(q.PostFormValue("typed")), ",", "") == want
+}
+
+// isSureOf reports whether the question about n entries was answered. Above typeAbove, the
+// answer must have the number of the question, and the typed one.
+func (q *request) isSureOf(n int64) bool { return q.isSure() && (n <= typeAbove || q.hasTyped()) }
+
+func (q *request) hasTyped() bool {
+	n, err := strconv.ParseInt(q.PostFormValue("count"), 10, 64)
+	return err == nil && n > typeAbove
+}
+
+// isSureOfAll is isSureOf for entries that must be counted first, which can take long. It
+// returns their number if it returns false.
+func (q *request) isSureOfAll(count func() (int64, error)) (n int64, sure bool, err error) {
+	if q.isSureOf(typeAbove + 1) {
+		return 0, true, nil
+	}
+	n, err = count()
+	return n, err == nil && q.isSureOf(n), err
 }
 
 // ask shows the question, with all fields of the form.

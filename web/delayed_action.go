@@ -167,7 +167,7 @@ func (h *Dashboard) actOnDelayed(q *request, act delayedAct, texts []string) err
 			return fail(problemForm, err)
 		}
 	}
-	if !act.runs && len(ids) > 1 && !q.isSure() {
+	if !act.runs && len(ids) > 1 && !q.isSureOf(int64(len(ids))) {
 		return h.ask(q, question{Title: q.tn(act.many, int64(len(ids))), Yes: q.t(act.yes), Count: int64(len(ids))})
 	}
 	p, err := act.selected(q.Context(), ids)
@@ -213,11 +213,11 @@ func (h *Dashboard) allDelayed(q *request, act delayedAct, fixed url.Values) err
 		return err
 	}
 	filter.All = form.IsEmpty()
-	if !q.isSure() {
-		n, err := act.jobs.Count(q.Context(), filter)
-		if err != nil {
-			return err
-		}
+	n, sure, err := q.isSureOfAll(func() (int64, error) { return act.jobs.Count(q.Context(), filter) })
+	if err != nil {
+		return err
+	}
+	if !sure {
 		ask := question{Title: q.tn(act.many, n), Yes: q.t(act.yes), Count: n, Hidden: form.Hidden()}
 		switch {
 		case filter.All:

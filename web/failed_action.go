@@ -216,7 +216,7 @@ func (h *Dashboard) selected(q *request, act string, do func(context.Context, []
 			return fail(problemForm, err)
 		}
 	}
-	if act == "remove" && len(ids) > 1 && !q.isSure() {
+	if act == "remove" && len(ids) > 1 && !q.isSureOf(int64(len(ids))) {
 		return h.ask(q, question{
 			Title: q.tn("Remove 1 failure?|Remove %s failures?", int64(len(ids))), Yes: q.t("Remove"), Count: int64(len(ids)),
 		})
@@ -293,11 +293,11 @@ func (h *Dashboard) all(q *request, name string, plan func(resque.FailureFilter)
 	}
 	filter.All = true // without a filter, the path means all failures, as in Ruby
 	filter, act := plan(filter)
-	if !q.isSure() {
-		n, err := h.failures.Count(q.Context(), filter)
-		if err != nil {
-			return err
-		}
+	n, sure, err := q.isSureOfAll(func() (int64, error) { return h.failures.Count(q.Context(), filter) })
+	if err != nil {
+		return err
+	}
+	if !sure {
 		title, yes := q.tn("Retry 1 failure?|Retry %s failures?", n), q.t("Retry")
 		if name == "clear" {
 			title, yes = q.tn("Remove 1 failure?|Remove %s failures?", n), q.t("Remove")

@@ -229,8 +229,36 @@ func TestManyAreTyped(t *testing.T) {
 		present(t, again.Body.String(), "does not match", "%q", typed)
 	}
 	assert.Len(t, s.list("resque:failed"), 101)
-	assert.Equal(t, http.StatusBadRequest, s.post("/failed/clear", "", "Accept: application/json").Code)
+	for _, form := range []string{"", "sure=1", "sure=1&typed=101", "sure=1&count=101", "sure=1&count=1&typed=1"} {
+		assert.Equal(t, http.StatusBadRequest, s.post("/failed/clear", form, "Accept: application/json").Code, form)
+	}
+	assert.Len(t, s.list("resque:failed"), 101)
 	assert.Equal(t, "Removed 101 failures. Undo", s.says(s.submit(ask, url.Values{"typed": {"101"}})))
+}
+
+// Each action on more than 100 entries needs their number, also from a script.
+func TestNumberIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(101)
+	s.do("SADD", "resque:queues", "a")
+	for i := range 101 {
+		s.do("RPUSH", "resque:queue:a", `{"class":"A","args":[`+fmt.Sprint(i)+`]}`)
+		s.delay(4102444800+int64(i), item("A", fmt.Sprintf("[%d]", i), "a"))
+	}
+	ids := strings.Repeat("&ids=0-0123456789abcdef", 101)
+	delayed := strings.Repeat("&ids="+s.delayedIDs("/delayed")[0], 101)
+	for path, form := range map[string]string{
+		"/failed/clear": "", "/failed/requeue/all": "", "/failed/remove": ids, "/delayed/queue_now/all": "", "/delayed/clear": "",
+		"/delayed/cancel_now": delayed, "/queues/a/clear": "", "/queues/a/remove": "", "/queues/a/jobs/remove": ids,
+		"/queues/a/jobs/matching": "&class=A", "/queues/a/jobs/matching/move": "&class=A&to=b",
+	} {
+		a := s.post(path, "sure=1"+form, "Accept: application/json")
+		assert.Equal(t, http.StatusBadRequest, a.Code, path)
+		assert.Contains(t, a.Body.String(), "confirm", path)
+	}
+	assert.Len(t, s.list("resque:failed"), 101)
+	assert.Len(t, s.list("resque:queue:a"), 101)
 }
 
 func TestListsByQueue(t *testing.T) {

@@ -107,7 +107,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		c.check(t, path, c.response(t, "get", described, "200"), told(path))
 	}
 	for path, form := range map[string]string{
-		"/queues/exports/pause": "", "/queues/exports/clear": "sure=1", "/failed/requeue/all": "sure=1", "/failed/clear": "sure=1", "/workers/prune": "sure=1",
+		"/queues/exports/pause": "", "/queues/exports/clear": "sure=1&count=1000&typed=1000", "/failed/requeue/all": "sure=1&count=1000&typed=1000", "/failed/clear": "sure=1&count=1000&typed=1000", "/workers/prune": "sure=1&count=1000&typed=1000",
 	} {
 		a := s.post(path, form, "Accept: application/json")
 		require.Less(t, a.Code, 300, path)

@@ -52,11 +52,11 @@ func TestAnOperationInTheBackground(t *testing.T) {
 	require.Equal(t, http.StatusOK, slow.get("/failed").Code)
 	release := proxy.HoldCommands(acting)
 	defer release()
-	a := slow.post("/failed/requeue/all", "sure=1")
+	a := slow.post("/failed/requeue/all", "sure=1&count=1000&typed=1000")
 	require.Equal(t, http.StatusSeeOther, a.Code)
 	op := "/" + strings.TrimLeft(a.Header().Get("Location"), "./")
 	require.True(t, strings.HasPrefix(op, "/ops/"), op)
-	assert.Equal(t, http.StatusConflict, slow.post("/failed/clear", "sure=1").Code, "one at a time")
+	assert.Equal(t, http.StatusConflict, slow.post("/failed/clear", "sure=1&count=1000&typed=1000").Code, "one at a time")
 	release()
 	require.Equal(t, http.StatusSeeOther, slow.post(op+"/cancel", "").Code)
 	require.Eventually(t, func() bool {
@@ -67,7 +67,7 @@ func TestAnOperationInTheBackground(t *testing.T) {
 		assert.Less(t, s.length("resque:queue:exports"), 20_000)
 		present(t, slow.get(op).Body.String(), "Stopped", op)
 	}
-	slow.post("/failed/requeue/all", "sure=1") // starts again and does the rest
+	slow.post("/failed/requeue/all", "sure=1&count=1000&typed=1000") // starts again and does the rest
 	require.Eventually(t, func() bool { return s.length("resque:queue:exports") == 20_000 }, waitLong, tick)
 	assert.Equal(t, 20_000, s.length("resque:failed"), "they stay, marked as retried")
 }
@@ -95,7 +95,7 @@ func TestRun(t *testing.T) {
 	require.Eventually(t, func() bool { return web.Samples(s.dashboard) == 2 }, waitLong, tick)
 	present(t, s.get("/overview").Body.String(), "<polyline", "two are")
 	s.many(20_000)
-	a := s.post("/failed/clear?q=x", "sure=1&q=xxx")
+	a := s.post("/failed/clear?q=x", "sure=1&q=xxx&count=1000&typed=1000")
 	op := "/" + strings.TrimLeft(a.Header().Get("Location"), "./")
 	cancel()
 	require.NoError(t, <-end)

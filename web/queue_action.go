@@ -48,7 +48,7 @@ func (h *Dashboard) emptyQueue(q *request, forget bool) error {
 		act, ask = "remove", question{Title: q.t("Remove queue %s?", name), Yes: q.t("Remove"), Count: size}
 	}
 	ask.Text = q.tn("The 1 job in it is removed.|The %s jobs in it are removed.", size)
-	if !q.isSure() {
+	if !q.isSureOf(size) {
 		return h.ask(q, ask)
 	}
 	p, err := queue.Clear(q.Context(), h.keep())
@@ -81,7 +81,7 @@ func (h *Dashboard) removeJobs(q *request) error {
 		return err
 	}
 	name := q.params["queue"]
-	if asked := len(q.PostForm["ids"]); asked > 1 && !q.isSure() {
+	if asked := len(q.PostForm["ids"]); asked > 1 && !q.isSureOf(int64(asked)) {
 		return h.ask(q, question{Title: q.tn("Remove 1 job?|Remove %s jobs?", int64(asked)), Yes: q.t("Remove"), Count: int64(asked)})
 	}
 	ids, err := chosen(q)
@@ -132,11 +132,11 @@ func (h *Dashboard) removeMatching(q *request) error {
 	}
 	queue := h.client.Queue(name)
 	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }
-	if !q.isSure() {
-		n, err := queue.Count(q.Context(), match)
-		if err != nil {
-			return err
-		}
+	n, sure, err := q.isSureOfAll(func() (int64, error) { return queue.Count(q.Context(), match) })
+	if err != nil {
+		return err
+	}
+	if !sure {
 		return h.ask(q, question{
 			Title: q.tn("Remove 1 job?|Remove %s jobs?", n), Yes: q.t("Remove"), Count: n, Hidden: filter.Hidden(),
 			Text: q.t("All jobs in queue %s that match the filter are removed.", name),
@@ -161,11 +161,11 @@ func (h *Dashboard) moveMatching(q *request) error {
 	}
 	queue := h.client.Queue(name)
 	match := func(job resque.QueuedJob) bool { return h.passes(filter, job.Raw) }
-	if !q.isSure() {
-		n, err := queue.Count(q.Context(), match)
-		if err != nil {
-			return err
-		}
+	n, sure, err := q.isSureOfAll(func() (int64, error) { return queue.Count(q.Context(), match) })
+	if err != nil {
+		return err
+	}
+	if !sure {
 		return h.ask(q, question{
 			Title: q.tn("Move 1 job?|Move %s jobs?", n), Yes: q.t("Move"), Count: n, Hidden: filter.Hidden(),
 			Text: q.t("All jobs in queue %s that match the filter are moved to the end of queue %s.", name, to),

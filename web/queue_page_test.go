@@ -86,7 +86,7 @@ func TestRemoveMatchingJobs(t *testing.T) {
 	ask := s.post("/queues/exports/jobs/matching", "class=Mail")
 	present(t, ask.Body.String(), "Remove 566 jobs?", "the question has the number")
 	assert.Len(t, s.list("resque:queue:exports"), 1700)
-	told := s.post("/queues/exports/jobs/matching", "class=Mail&sure=1", "Accept: application/json").told(t)
+	told := s.post("/queues/exports/jobs/matching", "class=Mail&sure=1&count=1000&typed=1000", "Accept: application/json").told(t)
 	if op, running := told["operation"]; running {
 		require.Eventually(t, func() bool { return s.get("/" + op.(string) + ".json").told(t)["Over"] == true }, waitLong, tick)
 	}
@@ -117,12 +117,12 @@ func TestRemoveMatchingWhileWorkersTake(t *testing.T) {
 		}
 		taken <- n
 	}()
-	told := s.post("/queues/exports/jobs/matching", "class=Mail&sure=1", "Accept: application/json").told(t)
+	told := s.post("/queues/exports/jobs/matching", "class=Mail&sure=1&count=1000&typed=1000", "Accept: application/json").told(t)
 	if op, running := told["operation"]; running {
 		require.Eventually(t, func() bool { return s.get("/" + op.(string) + ".json").told(t)["Over"] == true }, waitLong, tick)
 	}
 	others := <-taken
-	s.post("/queues/exports/jobs/matching", "class=Mail&sure=1") // the jobs that moved during the first pass
+	s.post("/queues/exports/jobs/matching", "class=Mail&sure=1&count=1000&typed=1000") // the jobs that moved during the first pass
 	left := s.list("resque:queue:exports")
 	assert.Len(t, slices.DeleteFunc(slices.Clone(left), func(job string) bool { return strings.Contains(job, "Mail") }), 2000-others, "no other job was removed")
 	assert.Len(t, left, 2000-others, "all matching jobs are removed")
