@@ -48,7 +48,7 @@ var describedPages = map[string]described{ //nolint:gochecknoglobals // a table
 	"failed/:queue":             {"Failures of one list, filtered or grouped", failedPage{}, filterQuery + " view order sort dir size page start upto below from count"},
 	"failures/:id":              {"One failure", failurePage{}, ""},
 	"failures/:id.json":         {"One failure", failurePage{}, ""},
-	"schedule":                  {"Recurring jobs, with their next runs", schedulePage{}, "q page"},
+	"schedule":                  {"Recurring jobs, with their next runs", schedulePage{}, "q sort dir page"},
 	"delayed":                   {"Delayed jobs, filtered", delayedPage{}, delayedQuery + " size from start checked found count"},
 	"delayed/:ts":               {"Delayed jobs of one second", delayedPage{}, "class queue args q size from start checked found"},
 	"delayed/:ts.json":          {"Delayed jobs of one second", delayedPage{}, "class queue args q size from start checked found"},

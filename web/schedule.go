@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ type schedulePage struct {
 	Schedules []scheduleRow
 	Total     int64 // without the filter
 	Filter    string
+	Order     order `json:"-"`
 	Pager     pager
 	Scheduler schedulerRow
 	Damage    string `json:",omitempty"` // why they cannot be read
@@ -43,7 +45,7 @@ const (
 
 // Ruby: Resque::Scheduler::Server's /schedule.
 func (h *Dashboard) schedule(q *request) (err error) {
-	content := schedulePage{Filter: q.FormValue("q")}
+	content := schedulePage{Filter: q.FormValue("q"), Order: newOrder(q, "name", "job", "next", "-last")}
 	if err = h.fillSchedule(q, &content); err != nil {
 		if fault, _ := resque.Explain(err); fault.Code != resque.FaultType {
 			return err
@@ -68,11 +70,31 @@ func (h *Dashboard) fillSchedule(q *request, content *schedulePage) (err error) 
 			found = append(found, s)
 		}
 	}
+	sortSchedules(found, content.Order, content.Scheduler)
 	content.Pager = newPager(q, int64(len(found)), schedulesAtOnce)
 	for _, s := range found[content.Pager.First:content.Pager.Last] {
 		content.Schedules = append(content.Schedules, h.scheduleRow(q.language, s, content.Scheduler))
 	}
 	return nil
+}
+
+// sortSchedules sorts schedules, which are in the order of their names.
+func sortSchedules(all []scheduler.Schedule, by order, master schedulerRow) {
+	next := map[string]time.Time{} // those without one come last
+	if by.By == "next" {
+		for _, s := range all {
+			next[s.Name] = time.Unix(1<<40, 0)
+			if state := scheduleState(s, master); state == "on" || state == "stopped" {
+				next[s.Name] = append(s.Next(1), next[s.Name])[0]
+			}
+		}
+	}
+	sortRows(all, by, map[string]func(a, b scheduler.Schedule) int{
+		"name": func(a, b scheduler.Schedule) int { return cmp.Compare(a.Name, b.Name) },
+		"job":  func(a, b scheduler.Schedule) int { return cmp.Compare(a.Job.Class, b.Job.Class) },
+		"next": func(a, b scheduler.Schedule) int { return next[a.Name].Compare(next[b.Name]) },
+		"last": func(a, b scheduler.Schedule) int { return a.Last.Compare(b.Last) },
+	})
 }
 
 // hasText reports whether one of the texts has the part. Case is ignored.

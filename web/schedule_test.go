@@ -80,6 +80,25 @@ func TestScheduleShowsWhatRunsAndWhen(t *testing.T) {
 	assert.Equal(t, "idle", s.scheduled("")["manual"]["State"])
 }
 
+func TestSchedulesAreSortedByColumn(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fill()
+	for query, want := range map[string][]string{
+		"": {"cleanup", "export-all", "invoices"}, "?dir=desc": {"sync-initech", "sync-acme", "staging-data"},
+		"?sort=job": {"staging-data", "cleanup", "export-all"}, "?sort=next": {"sync-acme", "reindex", "export-all"},
+		"?sort=last&dir=asc": {"cleanup", "invoices", "staging-data"}, "?sort=job&q=sync": {"sync-acme", "sync-initech"},
+	} {
+		rows, _ := s.get("/schedule"+query, "Accept: application/json").told(t)["Schedules"].([]any)
+		var names []string
+		for _, row := range rows[:len(want)] {
+			names = append(names, row.(map[string]any)["Name"].(string))
+		}
+		assert.Equal(t, want, names, query)
+	}
+	present(t, s.get("/schedule?sort=next").Body.String(), `aria-sort="ascending"`, "the column")
+}
+
 func TestScheduleTab(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
