@@ -114,17 +114,17 @@ func (c *Client) WithoutHooks() *Client {
 	return &without
 }
 
-// AwaitReplicas waits, for at most [Config].WaitTimeout, until as many replicas are connected
-// as WaitReplicas says, and returns an error if fewer are. A program that can wait calls it
-// before it enqueues, because a job is in Redis also if too few replicas acknowledge it.
-// Without WaitReplicas it does nothing.
+// AwaitReplicas waits, for at most [Config].WaitTimeout, until as many replicas as
+// WaitReplicas says have acknowledged all that is in Redis, and returns an error if fewer
+// have. A program that can wait calls it before it enqueues, because a job is in Redis also
+// if too few replicas acknowledge it. Without WaitReplicas it does nothing.
 func (c *Client) AwaitReplicas(ctx context.Context) error {
 	if c.rdb == nil {
 		return nil
 	}
 	err := c.store.AwaitReplicas(ctx)
 	if few := (*store.NotReplicatedError)(nil); errors.As(err, &few) && few.Err == nil {
-		return fmt.Errorf("resque: %d of %d replicas are connected", few.Got, few.Want)
+		return fmt.Errorf("resque: %d of %d replicas are connected and up to date", few.Got, few.Want)
 	}
 	if err != nil {
 		return fmt.Errorf("resque: %w", err)

@@ -210,6 +210,9 @@ func (k keys) orders() string { return k.rdb.Key("goresque:orders") }
 // Resque::Plugins::Status::Hash.kill_key.
 func (k keys) kill() string { return k.rdb.Key("_kill") }
 
+// replicas is a key that is written so that replicas have something to acknowledge.
+func (k keys) replicas() string { return k.rdb.Key("goresque:replicas") }
+
 // cancel is the key of the hash of worker ids to the beginnings of the records of the jobs
 // to cancel. Ruby has no such key.
 func (k keys) cancel() string { return k.rdb.Key("goresque:cancel") }

@@ -32,12 +32,19 @@ func (e *NotReplicatedError) Error() string {
 // Unwrap returns the cause.
 func (e *NotReplicatedError) Unwrap() error { return e.Err }
 
-// AwaitReplicas waits until enough replicas are connected.
+// AwaitReplicas waits until enough replicas have acknowledged all that is in Redis, whoever
+// wrote it.
 func (s *Store) AwaitReplicas(ctx context.Context) error {
 	if s.Replicas.Count == 0 {
 		return nil
 	}
-	return s.with(ctx, s.awaitReplicas)
+	return s.with(ctx, func(c conn) error {
+		// WAIT waits only for what its connection has written, and what was written before it.
+		if _, err := c.do("SET", s.keys.replicas(), "1", "PX", time.Minute.Milliseconds()); err != nil {
+			return err
+		}
+		return s.awaitReplicas(c)
+	})
 }
 
 // awaitReplicas waits until replicas have acknowledged what was written on c.

@@ -45,12 +45,16 @@ func (b *batch) push(ctx context.Context, client *resque.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	receipts, err := client.EnqueueAll(ctx, jobs)
+	var unsure error // about equal jobs
+	if receipts.Duplicates() > 0 {
+		unsure = client.AwaitReplicas(ctx) // an equal job may be this one, pushed by an earlier turn
+	}
 	for i, r := range valid {
-		if receipts[i].State == resque.Duplicate {
+		if receipts[i].State == resque.Duplicate && unsure == nil {
 			b.equal = append(b.equal, r)
 		}
 	}
-	if err == nil {
+	if err = errors.Join(err, unsure); err == nil {
 		return nil
 	}
 	var bulk *resque.BulkError
@@ -58,7 +62,7 @@ func (b *batch) push(ctx context.Context, client *resque.Client) error {
 	few := errors.Is(err, resque.ErrNotReplicated)
 	for i, r := range valid {
 		switch {
-		case receipts[i].Enqueued() && !few, receipts[i].State == resque.Duplicate:
+		case receipts[i].Enqueued() && !few, receipts[i].State == resque.Duplicate && unsure == nil:
 		case wrong && i >= bulk.From && i < bulk.To && (r.due.Valid || slices.Contains(bulk.Queues, r.queue)):
 			b.refuse(r, bulk.Err)
 		default:

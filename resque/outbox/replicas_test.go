@@ -14,6 +14,7 @@ import (
 
 	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/resque"
+	"github.com/goresque/goresque/resque/unique"
 )
 
 // heard passes messages of a log on.
@@ -27,6 +28,70 @@ func (h heard) Enabled(context.Context, slog.Level) bool { return true }
 func (h heard) Handle(_ context.Context, r slog.Record) error {
 	h.messages <- r.Message
 	return nil
+}
+
+// A job that was pushed but not acknowledged is refused by its own lock in the next turn. It
+// leaves the outbox only when enough replicas have acknowledged it.
+func TestRelayWaitsForReplicasOfDuplicates(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	only := resque.Define1[int64]("Only", "exports", unique.Policy{})
+	mux := resque.NewMux()
+	mux.Handle(only.Handler(func(context.Context, int64) error { return nil }))
+	client, err := resque.New(s.Open(t), resque.Config{WaitReplicas: 1, WaitTimeout: time.Millisecond})
+	require.NoError(t, err)
+	client = client.WithJobs(mux)
+	payload := []byte(`{"class":"Only","args":[1]}`)
+	for turn := range 3 {
+		b := newBatch([]row{{id: 1, queue: "exports", payload: payload}})
+		require.ErrorContains(t, b.push(t.Context(), client), "0 of 1 replicas", turn)
+		assert.Len(t, b.left, 1, turn)
+		assert.Empty(t, b.equal, turn)
+	}
+	jobs, err := redis.Strings(s.Conn(t).Do("LRANGE", "resque:queue:exports", 0, -1))
+	require.NoError(t, err)
+	assert.Equal(t, []string{string(payload)}, jobs, "its lock refused it in the later turns")
+
+	// Without WaitReplicas it leaves the outbox as a duplicate.
+	b := newBatch([]row{{id: 1, queue: "exports", payload: payload}})
+	require.NoError(t, b.push(t.Context(), s.Client(t).WithJobs(mux)))
+	assert.Empty(t, b.left)
+	assert.Len(t, b.equal, 1)
+}
+
+// AwaitReplicas waits also for what other connections have written.
+func TestAwaitReplicasWaitsForOthersWrites(t *testing.T) {
+	t.Parallel()
+	master, replica := redistest.StartReal(t), redistest.StartReal(t)
+	at, err := url.Parse(master.URL)
+	require.NoError(t, err)
+	_, err = master.Conn(t).Do("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+	require.NoError(t, err)
+	r := replica.Conn(t)
+	_, err = r.Do("CONFIG", "SET", "busy-reply-threshold", 1)
+	require.NoError(t, err)
+	_, err = r.Do("REPLICAOF", at.Hostname(), at.Port())
+	require.NoError(t, err)
+	client, err := resque.New(master.Open(t), resque.Config{WaitReplicas: 1, WaitTimeout: 50 * time.Millisecond})
+	require.NoError(t, err)
+	until(t, "the replica is connected", func() bool { return client.AwaitReplicas(t.Context()) == nil })
+
+	busy := make(chan error, 1)
+	go func() {
+		_, err := redis.DoWithTimeout(replica.Conn(t), time.Minute, "EVAL_RO", "while true do end", 0)
+		busy <- err
+	}()
+	until(t, "the replica is busy", func() bool {
+		_, err := r.Do("PING")
+		return err != nil
+	})
+	_, err = master.Conn(t).Do("RPUSH", "resque:queue:exports", "x")
+	require.NoError(t, err)
+	require.ErrorContains(t, client.AwaitReplicas(t.Context()), "0 of 1 replicas are connected and up to date")
+	_, err = r.Do("SCRIPT", "KILL")
+	require.NoError(t, err)
+	require.Error(t, <-busy)
+	until(t, "the replica has caught up", func() bool { return client.AwaitReplicas(t.Context()) == nil })
 }
 
 // A job stays in the outbox until enough replicas have acknowledged it. It is not enqueued
