@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/goresque/goresque/internal/policy"
@@ -97,7 +98,8 @@ func (l *locks) free(ctx context.Context, queue string, payloads ...[]byte) erro
 	if err := l.removing(ctx, len(payloads)); err != nil {
 		return err
 	}
-	return l.release(ctx, l.of(queue, payloads...))
+	all := l.of(queue, payloads...)
+	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
 }
 
 // removing counts removed jobs, and calls present if there are many.
@@ -136,17 +138,38 @@ func (l *locks) freeDelayed(ctx context.Context, items []delayedItem) error {
 	return l.releaseIf(ctx, all, func(i int, left time.Duration) bool { return left > least[i] })
 }
 
-func (l locks) release(ctx context.Context, all []store.RubyLock) error {
-	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
+// running returns the keys of resque-lock that running jobs of classes without a policy
+// would use. Such a job has its lock until it ends, and an equal one that Ruby has requeued
+// from the failures has none. The locks of other plugins are freed when the job begins.
+func (l locks) running(ctx context.Context) (keys map[string]bool, err error) {
+	workers, _, err := l.store.Fleet(ctx)
+	keys = map[string]bool{}
+	for _, w := range workers {
+		if len(w.Record.Text) == 0 {
+			continue
+		}
+		given := runningJob(w.Record)
+		if given == nil {
+			continue
+		}
+		if job, policies := l.jobOf(given.Queue, given.Raw); job != nil && !policies.Locking() {
+			keys[l.store.ResqueLock(job.Class, job.Args)] = true
+		}
+	}
+	return keys, err
 }
 
 // releaseIf frees the locks for which ok returns true. left is how long a lock still lives,
 // negative if it does not expire.
 func (l locks) releaseIf(ctx context.Context, all []store.RubyLock, ok func(i int, left time.Duration) bool) error {
 	texts, lives, err := l.store.LockTexts(ctx, all)
+	held := map[string]bool{}
+	if err == nil && l.derive && slices.ContainsFunc(texts, func(text string) bool { return text != "" }) {
+		held, err = l.running(ctx)
+	}
 	if err == nil && len(texts) > 0 {
 		for i := range texts {
-			if !ok(i, lives[i]) {
+			if !ok(i, lives[i]) || held[all[i].Key] {
 				texts[i] = "" // it stays
 			}
 		}
@@ -162,7 +185,7 @@ func (l locks) releaseIf(ctx context.Context, all []store.RubyLock, ok func(i in
 func (c *Client) freeOf(ctx context.Context, job Job, payload []byte) error {
 	l := c.locks()
 	all, _ := l.ofJob(job, payload)
-	return l.release(ctx, all)
+	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
 }
 
 // freeOfDelayed frees the locks of a job whose delayed copies were removed, at any times. See

@@ -162,13 +162,14 @@ func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobI
 	gone, locks := members{}, q.locks
 	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) {
 		removed, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
+		var done [][]byte
 		for i, ok := range removed {
 			if ok {
 				gone.add(jobs[i])
-				err = errors.Join(err, locks.free(ctx, q.name, jobs[i]))
+				done = append(done, jobs[i])
 			}
 		}
-		return removed, err
+		return removed, errors.Join(err, locks.free(ctx, q.name, done...))
 	})
 	err = errors.Join(err, gone.count(ctx, q.store, store.MemberRemoved))
 	if p.Done > 0 {

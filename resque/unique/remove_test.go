@@ -199,6 +199,46 @@ func TestRemovingJobsOfUnknownClasses(t *testing.T) {
 	}
 }
 
+// Ruby requeues a failed job without a lock. When such a copy is removed, the lock of an equal
+// running job stays.
+func TestRemovingACopyKeepsTheLockOfARunningJob(t *testing.T) {
+	t.Parallel()
+	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
+		ctx, c := t.Context(), s.Conn(t)
+		stranger := s.Client(t).WithJobs(resque.NewMux())
+		job := resque.Job{Class: "J", Queue: "work", Args: []any{1}}
+		for name, remove := range map[string]func() error{
+			"Dequeue": func() error { _, _, err := stranger.Dequeue(ctx, job); return err },
+			"Clear":   func() error { _, err := stranger.Queue("work").Clear(ctx, resque.RemoveOptions{}); return err },
+			"Remove": func() error {
+				jobs, _, err := stranger.Queue("work").Page(ctx, 0, 1)
+				require.NoError(t, err)
+				_, err = stranger.Queue("work").Remove(ctx, resque.RemoveOptions{}, jobs[0].ID)
+				return err
+			},
+		} {
+			for _, command := range [][]any{
+				{"SADD", "resque:workers", "h:1:work"},
+				{"SET", "resque:worker:h:1:work", `{"queue":"work","run_at":"2026-01-15T12:34:56.000000Z","payload":{"class":"J","args":[1]}}`},
+				{"SET", "resque:lock:J-[1]", "4102444800"},
+			} {
+				_, err := c.Do(command[0].(string), command[1:]...)
+				require.NoError(t, err, name)
+			}
+			_, err := stranger.Enqueue(ctx, job)
+			require.NoError(t, err, name)
+			require.NoError(t, remove(), name)
+			assert.Equal(t, []string{"lock:J-[1]"}, lockKeys(t, c), name)
+			_, err = c.Do("DEL", "resque:worker:h:1:work")
+			require.NoError(t, err, name)
+			_, err = stranger.Enqueue(ctx, job)
+			require.NoError(t, err, name)
+			require.NoError(t, remove(), name)
+			assert.Empty(t, lockKeys(t, c), name)
+		}
+	})
+}
+
 // Ruby takes no lock for a delayed job. When such a job is cancelled, the lock of an equal job
 // that waits in a queue or runs stays.
 func TestCancellingRubysDelayedJobsFreesNoLocks(t *testing.T) {
