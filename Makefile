@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs release-check interop image-check
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs release-check interop image-check pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,16 @@ chaos: ## inject each fault into a fleet many times, and write the table of docs
 
 release-check: ## build the archives and packages of a release, and install the one for Debian (takes minutes)
 	@GO="$(GO)" sh scripts/release-check.sh
+
+pictures: ## take the pictures of the dashboard and of the demo in docs/img, and write their date into docs/dashboard.md (needs Chromium)
+	mkdir -p tmp/pictures
+	$(GO) test ./web -count=1 -timeout=30m -run='^TestPicturesOfTheDocumentation$$' -args -screenshots=$(CURDIR)/tmp/pictures
+	$(GO) test ./demo -count=1 -timeout=30m -run='^Test(Problem)?Screenshots$$' -args -screenshots=$(CURDIR)/tmp/pictures
+	$(GO) test ./demo -count=1 -timeout=30m -run='^TestPicturesOfTheDocumentation$$' -args -screenshots=$(CURDIR)/tmp/pictures
+	cp tmp/pictures/docs/*.png tmp/pictures/demo-problem.png tmp/pictures/demo-dark.png tmp/pictures/demo.gif docs/img
+	cp tmp/pictures/demo-light.png docs/img/demo.png
+	sed "s/^These pictures are of .*/These pictures are of $$(date -u +%F)./" docs/dashboard.md >tmp/pictures/dashboard.md
+	cp tmp/pictures/dashboard.md docs/dashboard.md
 
 docs: ## build the documentation site into tmp/site (needs Debian's mkdocs-material)
 	mkdocs build --strict

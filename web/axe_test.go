@@ -60,5 +60,5 @@ var axePaths = []string{ //nolint:gochecknoglobals // a table
 	"/schedule", "/doctor", "/batches", "/batches/" + nightlyBatch, "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/search?search=charge",
 	"/statuses", "/statuses/" + runningStatus, "/limits", "/locks",
 	"/retry", "/retry?q=nothing+like+that",
-	"/failed/remove/3", "/trash", "/queues/mailers?dir=desc&class=InvoiceMailJob", "/failures/0-0123456789abcdef", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
+	"/failed/remove/3", "/trash", "/queues/mailers?dir=desc&class=InvoiceMailJob", "/failures/0-0123456789abcdef", "/history", "/history?window=180d", "/schedule?sort=next", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
 }

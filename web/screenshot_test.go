@@ -37,7 +37,7 @@ func TestScreenshots(t *testing.T) {
 	for name, look := range map[string]struct {
 		theme         string
 		width, height int
-	}{"light": {"light", 1280, 860}, "dark": {"dark", 1280, 860}, "mobile": {"light", 390, 844}} {
+	}{"light": {"light", 1280, 860}, "dark": {"dark", 1280, 860}, "tablet": {"light", 800, 860}, "mobile": {"light", 390, 844}} {
 		for page, path := range map[string]string{
 			"overview": "/overview", "queues": "/queues", "queue": "/queues/mailers", "queue-empty": "/queues/low", "working": "/working",
 			"job": "/working/web-1.example.com:4212:exports,mailers", "workers": "/workers",
@@ -58,6 +58,10 @@ func TestScreenshots(t *testing.T) {
 			tab.Do(browsertest.Viewport(look.width, look.height), browsertest.Navigate(base+path))
 			picture := tab.FullScreenshot()
 			writeFile(t, filepath.Join(*screenshots, name, page+".png"), picture)
+		}
+		for page, path := range map[string]string{"menu": "/overview", "menu-locks": "/locks"} {
+			tab.Do(browsertest.Navigate(base+path), browsertest.Run(`document.querySelector("details.more").open = true`))
+			writeFile(t, filepath.Join(*screenshots, name, page+".png"), tab.Screenshot())
 		}
 	}
 }

@@ -193,6 +193,11 @@ document.addEventListener("submit", (e) => {
   if (e.submitter?.getAttribute("aria-busy") !== "true") send(form, e.submitter);
 });
 
+// The menu closes like a menu: with Escape, and with a click elsewhere.
+const menu = document.querySelector("details.more");
+document.addEventListener("click", (e) => { if (menu && !menu.contains(e.target)) menu.open = false; });
+menu?.addEventListener("keydown", (e) => { if (e.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); } });
+
 // Keyboard shortcuts, unless the user has switched them off or is typing.
 const help = document.getElementById("help"), keysBox = help.querySelector("[data-keys]");
 keysBox.checked = localStorage.getItem("resque-keys") !== "off";
