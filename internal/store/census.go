@@ -33,7 +33,7 @@ func (s *Store) Census(ctx context.Context, want func(name string) Wanted, yield
 	}()
 	defer func() {
 		cancel()
-		for range parts { //nolint:revive // waits until the goroutine has ended
+		for range parts { // until the goroutine has ended
 		}
 	}()
 	for part := range parts {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,41 +20,33 @@ import (
 func TestUsualCallsEndAsOthersDo(t *testing.T) {
 	t.Parallel()
 	long := args(`"` + strings.Repeat("x", 70_000) + `"`)
-	for name, disturb := range map[string]func(t *testing.T, f fixture){
-		"nothing":              func(*testing.T, fixture) {},
-		"a paused queue":       func(t *testing.T, f fixture) { f.do(t, "SET", "resque:pause:queue:q1", "true") },
-		"a pause of all":       func(t *testing.T, f fixture) { f.do(t, "SET", "resque:pause-all-workers", "true") },
-		"no pause of all":      func(t *testing.T, f fixture) { f.do(t, "SET", "resque:pause-all-workers", "false") },
-		"pause:all":            func(t *testing.T, f fixture) { f.do(t, "SET", "resque:pause:all", "1") },
-		"a limit":              func(t *testing.T, f fixture) { f.do(t, "HSET", "resque:goresque:limits", "q1", `{"concurrency":2}`) },
-		"an unregistered slot": func(t *testing.T, f fixture) { f.do(t, "SREM", "resque:workers", "w3") },
-		"no record":            func(t *testing.T, f fixture) { f.do(t, "DEL", recordKey("w2")) },
-		"another record": func(t *testing.T, f fixture) {
-			f.do(t, "SET", recordKey("w2"), `{"queue":"q1","run_at":"x","payload":{}}`)
+	big := [][]any{}
+	for i := range 8 {
+		big = append(big, []any{"LPUSH", "resque:queue:q1", args(fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", 30_000)))})
+	}
+	big = append(big, []any{"LPUSH", "resque:queue:q1", strings.Repeat("{", 60_000)})
+	for name, commands := range map[string][][]any{
+		"nothing":               {},
+		"a paused queue":        {{"SET", "resque:pause:queue:q1", "true"}},
+		"a pause of all":        {{"SET", "resque:pause-all-workers", "true"}},
+		"no pause of all":       {{"SET", "resque:pause-all-workers", "false"}},
+		"pause:all":             {{"SET", "resque:pause:all", "1"}},
+		"a limit":               {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":2}`}},
+		"an unregistered slot":  {{"SREM", "resque:workers", "w3"}},
+		"no record":             {{"DEL", recordKey("w2")}},
+		"another record":        {{"SET", recordKey("w2"), `{"queue":"q1","run_at":"x","payload":{}}`}},
+		"a record of a free":    {{"SET", recordKey("w7"), `{"queue":"q1","run_at":"x","payload":{"class":"A"}}`}},
+		"no more jobs":          {{"DEL", "resque:queue:q1", "resque:queue:q2"}},
+		"few jobs":              {{"LTRIM", "resque:queue:q1", 0, 1}},
+		"a queue of other type": {{"SET", "resque:queue:q0", "x"}},
+		"a counter of a list": {
+			{"DEL", "resque:stat:processed:w1"},
+			{"RPUSH", "resque:stat:processed:w1", "x"},
 		},
-		"a record of a free": func(t *testing.T, f fixture) {
-			f.do(t, "SET", recordKey("w7"), `{"queue":"q1","run_at":"x","payload":{"class":"A"}}`)
-		},
-		"no more jobs":          func(t *testing.T, f fixture) { f.do(t, "DEL", "resque:queue:q1", "resque:queue:q2") },
-		"few jobs":              func(t *testing.T, f fixture) { f.do(t, "LTRIM", "resque:queue:q1", 0, 1) },
-		"a queue of other type": func(t *testing.T, f fixture) { f.do(t, "SET", "resque:queue:q0", "x") },
-		"a counter of a list": func(t *testing.T, f fixture) {
-			f.do(t, "DEL", "resque:stat:processed:w1")
-			f.do(t, "RPUSH", "resque:stat:processed:w1", "x")
-		},
-		"a long payload": func(t *testing.T, f fixture) { f.do(t, "LINSERT", "resque:queue:q1", "BEFORE", args("6"), long) },
-		"not JSON": func(t *testing.T, f fixture) {
-			f.do(t, "LPUSH", "resque:queue:q1", "{", "\xff", `{"class":"A","args":[01]}`)
-		},
-		"other characters": func(t *testing.T, f fixture) {
-			f.do(t, "LPUSH", "resque:queue:q1", args(`"é"`), args("1.5"), args("1."))
-		},
-		"many bytes": func(t *testing.T, f fixture) {
-			for i := range 8 {
-				f.do(t, "LPUSH", "resque:queue:q1", args(fmt.Sprintf(`"%d%s"`, i, strings.Repeat("x", 30_000))))
-			}
-			f.do(t, "LPUSH", "resque:queue:q1", strings.Repeat("{", 60_000))
-		},
+		"a long payload":   {{"LINSERT", "resque:queue:q1", "BEFORE", args("6"), long}},
+		"not JSON":         {{"LPUSH", "resque:queue:q1", "{", "\xff", `{"class":"A","args":[01]}`}},
+		"other characters": {{"LPUSH", "resque:queue:q1", args(`"é"`), args("1.5"), args("1.")}},
+		"many bytes":       big,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,8 +58,8 @@ func TestUsualCallsEndAsOthersDo(t *testing.T) {
 				for _, f := range []fixture{usual, other} {
 					f.register(t, workers...)
 					for i := range 30 {
-						f.push(t, "q1", args(fmt.Sprint(i)))
-						f.push(t, "q2", args(fmt.Sprint(100+i)))
+						f.push(t, "q1", args(strconv.Itoa(i)))
+						f.push(t, "q2", args(strconv.Itoa(100+i)))
 					}
 				}
 				equal := func(finished []store.Outcome, from int) store.Exchanged {
@@ -94,8 +87,10 @@ func TestUsualCallsEndAsOthersDo(t *testing.T) {
 					free := slices.Clone(workers)
 					slices.SortStableFunc(free, func(a, b string) int { return taken(x, b) - taken(x, a) })
 					workers = free // those that finish come first
-					disturb(t, usual)
-					disturb(t, other)
+					for _, command := range commands {
+						usual.do(t, command[0].(string), command[1:]...)
+						other.do(t, command[0].(string), command[1:]...)
+					}
 					x = equal(finished, 0)
 				}
 			})
