@@ -1,12 +1,12 @@
 # The project's commands. `make check` runs the same gates as CI, each of them in
-# every module of the tree. tools/ only pins the linters.
+# every module of the tree. tools/ only pins tools.
 
 SHELL       := /bin/sh
 GO          ?= go
 FUZZTIME    ?= 30s
 TESTTIMEOUT ?= 20m
 
-MODULES := $(shell find . -name go.mod -not -path './tools/go.mod' -not -path '*/node_modules/*' \
+MODULES := $(shell find . -name go.mod -not -path './tools/go.mod' -not -path './tools/apidiff/*' -not -path '*/node_modules/*' \
 	-not -path '*/testdata/*' -not -path './tmp/*' | sed 's|/go\.mod$$||' | sort)
 TOOL    := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 
@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs release-check interop image-check pictures
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs apidiff release-check interop image-check pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ soak: ## kill a worker 50 times, also at each command of retries, 1,000 workers 
 
 chaos: ## inject each fault into a fleet many times, and write the table of docs/reliability.md (takes an hour)
 	$(GO) test ./internal/chaos -count=1 -v -timeout=3h -args -runs=10 -jobs=2000 -outage=10s -write=$(CURDIR)/docs/reliability.md
+
+apidiff: ## compare the exported API with that of the last version
+	@GO="$(GO)" sh scripts/apidiff.sh
 
 release-check: ## build the archives and packages of a release, and install the one for Debian (takes minutes)
 	@GO="$(GO)" sh scripts/release-check.sh
