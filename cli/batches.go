@@ -42,15 +42,15 @@ callback was enqueued, by default after 30 days.`,
 		Example: `  goresque batches list --json --limit 0 | jq .pending`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if limit < 0 {
-				return UsageErrorf("--limit must not be negative")
+			if err := checkLimit(limit); err != nil {
+				return err
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				return env.listBatches(ctx, client, int64(limit), asJSON)
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many batches to list at most; 0 means all")
+	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of batches; 0 for all")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
@@ -81,7 +81,7 @@ func (e *Env) listBatches(ctx context.Context, client *resque.Client, limit int6
 			return nil
 		case limit > 0 && end >= limit:
 			if !asJSON {
-				fmt.Fprintf(e.Stderr, "%d of %d shown; see --limit\n", limit, total)
+				fmt.Fprintf(e.Stderr, "Only the first %d of %d are listed: --limit 0 lists all.\n", limit, total)
 			}
 			return nil
 		}

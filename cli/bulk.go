@@ -60,7 +60,7 @@ func parseEach[ID any](named []string, parse func(string) (ID, error)) ([]ID, er
 // checkLimit refuses a negative number of entries to list.
 func checkLimit(limit int) error {
 	if limit < 0 {
-		return UsageErrorf("limit is %d; it must not be negative (0 means no limit)", limit)
+		return UsageErrorf("--limit is %d; it must not be negative (0 lists all)", limit)
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ func cancelCommand(env *Env) *cobra.Command {
 		Long: `Cancels all copies of a job: those that wait in the queue or are delayed are removed, and
 the contexts of those that Go workers perform end. A running job fails then, unless its
 handler does something else, and is not retried. Each ARG is read as in 'goresque enqueue'.
-With --worker, whatever job that worker performs is cancelled; the ids are those of
-'goresque list'.
+With --worker, the job that this worker performs is cancelled. 'goresque list' lists the ids
+of workers.
 
 Removed jobs cannot be restored. See 'goresque status kill' for jobs with a status.`,
 		Example: `  goresque cancel -q exports Exporter 42
@@ -69,7 +69,15 @@ Removed jobs cannot be restored. See 'goresque status kill' for jobs with a stat
 func (e *Env) cancelOf(ctx context.Context, client *resque.Client, worker string, asJSON bool) error {
 	told, err := client.CancelRunning(ctx, worker, "")
 	if err == nil && !told {
-		err = fmt.Errorf("worker %q performs no job: 'goresque list' lists the workers", worker)
+		exists, existsErr := client.WorkerExists(ctx, worker)
+		switch {
+		case existsErr != nil:
+			err = existsErr
+		case exists:
+			err = fmt.Errorf("worker %q has no job now", worker)
+		default:
+			err = fmt.Errorf("there is no worker %q: 'goresque list' lists the workers", worker)
+		}
 	}
 	if err == nil {
 		e.printChange(asJSON, map[string]any{"worker": worker, "running": 1}, "told "+printable(worker)+" to cancel its job")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -22,7 +23,16 @@ func writePID(file, pid string) error {
 	if file == "" {
 		return nil
 	}
-	if err := os.WriteFile(file, []byte(pid), 0o644); err != nil { //nolint:gosec // for other users to read
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644) //nolint:gosec // for other users to read
+	if err == nil {
+		// The process and the one that started it write the same text. Another program that
+		// reads the file meanwhile must find it, so the file is not emptied first.
+		if _, err = f.WriteString(pid); err == nil {
+			err = f.Truncate(int64(len(pid)))
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("writing the process id: %w", err)
 	}
 	return nil
@@ -62,6 +72,7 @@ func tryPIDFile(file string) error {
 type daemon struct {
 	background       bool
 	pidfile, logFile string
+	pidLine          bool // pidfile ends in a newline, as Ruby's scheduler writes it
 }
 
 func (d *daemon) addLogFile(cmd *cobra.Command) {
@@ -73,7 +84,7 @@ func (d *daemon) addLogFile(cmd *cobra.Command) {
 // --background=false.
 func (d *daemon) check(cmd *cobra.Command) error {
 	if d.logFile != "" && !d.background && !cmd.Flags().Changed("background") {
-		return UsageErrorf("log-file (RESQUE_LOG_FILE) has no effect without background (BACKGROUND): redirect standard error instead")
+		return UsageErrorf("--log-file (RESQUE_LOG_FILE) has no effect without --background (BACKGROUND): redirect standard error instead")
 	}
 	return nil
 }
@@ -107,7 +118,11 @@ func (e *Env) daemonize(d daemon) error {
 	}
 	// The new process writes the file as well. But a reader of the file must not find
 	// an old id after this command has returned.
-	if err := writePID(d.pidfile, strconv.Itoa(cmd.Process.Pid)); err != nil {
+	pid := strconv.Itoa(cmd.Process.Pid)
+	if d.pidLine {
+		pid += "\n"
+	}
+	if err := writePID(d.pidfile, pid); err != nil {
 		_ = cmd.Process.Kill() // the next sweep recovers a job that it may have started
 		return err
 	}

@@ -267,7 +267,7 @@ func TestDelayedUsageErrors(t *testing.T) {
 		says string
 	}{
 		{[]string{"show", "x"}, "looks like"},
-		{[]string{"show"}, "accepts 1 arg"},
+		{[]string{"show"}, "missing TIME|ID"},
 		{[]string{"run"}, "or --all"},
 		{[]string{"run", "--all", id}, "not both"},
 		{[]string{"remove", "--class", "A", id}, "need --all"},
@@ -277,7 +277,7 @@ func TestDelayedUsageErrors(t *testing.T) {
 		{[]string{"list", "--due-after", "5h", "--due-before", "2h"}, "nothing can match: --due-after"},
 		{[]string{"list", "--args", "{}"}, "JSON array"},
 		{[]string{"list", "--limit", "-1"}, "negative"},
-		{[]string{"find"}, "requires at least 1 arg"},
+		{[]string{"find"}, "missing CLASS"},
 		{[]string{"find", ""}, "class is empty"},
 		{[]string{"clear", "--class", "A"}, "unknown flag"},
 		{[]string{"nope"}, "unknown command"},

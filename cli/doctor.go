@@ -33,7 +33,7 @@ wrong call.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.Limit < 0 {
-				return UsageErrorf("--limit must not be negative")
+				return UsageErrorf("--limit is %d; it must not be negative (0 looks at all)", opts.Limit)
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if restore != "" {
@@ -50,11 +50,11 @@ wrong call.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
 	flags.BoolVar(&fix, "fix", false, "also do what can be done without a loss, after a confirmation")
-	flags.BoolVar(&yes, "yes", false, "do not ask for a confirmation of --fix")
+	flags.BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	flags.StringVar(&restore, "restore", "", "put back what --fix has moved to this trash, and check nothing")
 	flags.BoolVar(&opts.Deep, "deep", false, "read all jobs, also if there are more than 100,000")
-	flags.Int64Var(&opts.Limit, "limit", 0, "look at about this many keys (default: all)")
-	flags.StringVar(&opts.LockPrefix, "lock-prefix", "", "the prefix of the schedulers' lock")
+	flags.Int64Var(&opts.Limit, "limit", 0, "maximum number of keys to look at, more or less; 0 for all")
+	flags.StringVar(&opts.LockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
 	cmd.MarkFlagsMutuallyExclusive("restore", "fix")
 	return cmd
 }
@@ -109,6 +109,7 @@ func (e *Env) fix(ctx context.Context, client *resque.Client, opts doctor.Option
 		}
 	}
 	if len(codes) == 0 {
+		fmt.Fprintln(e.Stderr, "There is nothing that --fix can do.")
 		return nil, nil
 	}
 	if err := e.confirm(yes, "do what can be done about %s", strings.Join(codes, ", ")); err != nil {

@@ -63,5 +63,5 @@ func TestDoctorRefusesANegativeLimit(t *testing.T) {
 	t.Parallel()
 	got := run(t, nil, nil, "doctor", "--limit=-1")
 	assert.Equal(t, 2, got.status)
-	assert.Contains(t, got.stderr, "--limit must not be negative")
+	assert.Contains(t, got.stderr, "--limit is -1; it must not be negative")
 }

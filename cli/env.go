@@ -245,7 +245,7 @@ func (e *Env) fill(cmd *cobra.Command) error {
 					value = "true"
 				}
 				if bad := f.Value.Set(value); bad != nil {
-					err = UsageErrorf("%s=%q: %w", name, value, bad)
+					err = UsageErrorf("%s: %s", name, invalid(f, value, bad.Error()))
 				}
 				f.Annotations[takenFrom] = []string{name}
 				return

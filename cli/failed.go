@@ -42,7 +42,7 @@ func backends() []string { return []string{"redis", "redis_multi_queue"} }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	set := cmd.Flags()
-	set.StringVar(&f.filter.Class, "class", "", "only failures of this job class")
+	set.StringVar(&f.filter.Class, "class", "", "only failures of this class")
 	set.Var((*batchID)(&f.filter.Batch), "batch", "only failures of jobs of the batch with this id")
 	set.StringVar(&f.filter.Queue, "queue", "", "only failures from this queue")
 	set.StringVar(&f.filter.Exception, "exception", "", "only failures with this exception")

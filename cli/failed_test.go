@@ -233,7 +233,7 @@ func TestFailedUsageErrors(t *testing.T) {
 		says string
 	}{
 		{"show 17", "looks like"},
-		{"show", "accepts 1 arg"},
+		{"show", "missing ID"},
 		{"retry", "or --all"},
 		{"retry --all 0-0123456789abcdef", "not both"},
 		{"remove --class A 0-0123456789abcdef", "need --all"},
@@ -271,7 +271,7 @@ func TestFailureBackendVariable(t *testing.T) {
 
 	wrong := run(t, nil, append([]string{"FAILURE_BACKEND=airbrake"}, f.environ...), "work", "-q", "a")
 	assert.Equal(t, 2, wrong.status)
-	assert.Contains(t, wrong.stderr, `FAILURE_BACKEND="airbrake"`)
+	assert.Contains(t, wrong.stderr, `FAILURE_BACKEND: want redis or redis_multi_queue, got "airbrake"`)
 }
 
 // Hosts write failed_at in their own zone. A filter by time must spare a failure of

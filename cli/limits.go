@@ -164,13 +164,18 @@ the limit that the queue had. Jobs that run already count and continue.`,
   goresque limits set mail --rate 100/min --burst 10`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("concurrency") && given.Concurrency == 0 {
-				return UsageErrorf("--concurrency must be more than 0; 'goresque pause %s' stops the queue", printable(args[0]))
-			}
-			if given.Concurrency == 0 && !cmd.Flags().Changed("rate") {
+			rated := cmd.Flags().Changed("rate")
+			switch {
+			case cmd.Flags().Changed("concurrency") && given.Concurrency < 1:
+				return UsageErrorf("--concurrency is %d; it must be more than 0 ('goresque pause %s' stops the queue)", given.Concurrency, printable(args[0]))
+			case given.Concurrency == 0 && !rated:
 				return UsageErrorf("give --concurrency, --rate or both")
+			case cmd.Flags().Changed("burst") && given.Burst < 1:
+				return UsageErrorf("--burst is %d; it must be more than 0", given.Burst)
+			case given.Burst > 0 && !rated:
+				return UsageErrorf("--burst has no effect without --rate")
 			}
-			if cmd.Flags().Changed("rate") {
+			if rated {
 				var err error
 				if given.Rate, err = limit.ParseRate(rate); err != nil {
 					return UsageErrorf("%v", err)

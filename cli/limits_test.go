@@ -67,15 +67,16 @@ func TestLimitsThatAreNotPossible(t *testing.T) {
 		want   string
 	}{
 		{[]string{"set", "a"}, 2, "give --concurrency, --rate or both"},
-		{[]string{"set", "a", "--concurrency", "0"}, 2, "--concurrency must be more than 0; 'goresque pause a' stops the queue"},
-		{[]string{"set", "a", "--concurrency", "x"}, 2, "invalid argument"},
-		{[]string{"set", "a", "--concurrency", "-1"}, 2, "Concurrency is -1; it must not be negative"},
+		{[]string{"set", "a", "--concurrency", "0"}, 2, "--concurrency is 0; it must be more than 0 ('goresque pause a' stops the queue)"},
+		{[]string{"set", "a", "--concurrency", "x"}, 2, "--concurrency: want a whole number"},
+		{[]string{"set", "a", "--concurrency", "-1"}, 2, "--concurrency is -1; it must be more than 0"},
 		{[]string{"set", "a", "--rate", "100"}, 2, `invalid rate "100" (write it as 100/min, 5/s or 20/30s)`},
 		{[]string{"set", "a", "--rate", "0/s"}, 2, `invalid rate "0/s": 0 jobs (it must be more than 0)`},
-		{[]string{"set", "a", "--concurrency", "1", "--burst", "3"}, 2, "Burst without Rate"},
+		{[]string{"set", "a", "--concurrency", "1", "--burst", "3"}, 2, "--burst has no effect without --rate"},
 		{[]string{"set", "", "--concurrency", "1"}, 1, "the name of the queue is empty"},
-		{[]string{"set"}, 2, "arg"},
-		{[]string{"clear"}, 2, "arg"},
+		{[]string{"set", "a", "--rate", "1/s", "--burst", "-1"}, 2, "--burst is -1; it must be more than 0"},
+		{[]string{"set"}, 2, "missing QUEUE:"},
+		{[]string{"clear"}, 2, "missing QUEUE:"},
 		{[]string{"lst"}, 2, "lst"},
 	} {
 		got := run(t, nil, environ, append([]string{"limits"}, c.args...)...)

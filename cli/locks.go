@@ -52,7 +52,7 @@ locks.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if most < 0 {
-				return UsageErrorf("--jobs must not be negative; 0 means all")
+				return UsageErrorf("--jobs is %d; it must not be negative (0 looks at all)", most)
 			}
 			return env.withLocks(cmd.Context(), func(ctx context.Context, l *resque.Locks) error {
 				list, err := l.List(ctx, resque.LockListOptions{Jobs: most})
@@ -73,7 +73,7 @@ locks.`,
 			})
 		},
 	}
-	cmd.Flags().Int64Var(&most, "jobs", 1_000_000, "look at this many waiting jobs at most; 0 means all")
+	cmd.Flags().Int64Var(&most, "jobs", 1_000_000, "maximum number of waiting jobs to look at; 0 for all")
 	cmd.Flags().BoolVar(&unheld, "no-job", false, "only locks that no job has")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd

@@ -72,6 +72,9 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 	if err == nil {
 		return 0
 	}
+	if !env.called {
+		err = misuse(cmd, err)
+	}
 	fmt.Fprintf(env.Stderr, "%s: %v\n", cmd.CommandPath(), err)
 	env.explain(err)
 	var usage *usageError
@@ -92,7 +95,7 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmd.ValidateFlagGroups(); err != nil {
-				return err //nolint:wrapcheck // cobra's text names the flags
+				return misuse(cmd, err)
 			}
 			if err := refuseEmpty(cmd); err != nil {
 				return err
@@ -123,6 +126,7 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))
 	}
+	explainMisuse(root)
 	return root
 }
 

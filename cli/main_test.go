@@ -60,15 +60,15 @@ func TestExitStatusOfErrors(t *testing.T) {
 		{"only commas", nil, []string{"work", "-q", " , "}, 2, []string{"no queue given"}},
 		{"unknown command", nil, []string{"worx"}, 2, []string{`unknown command "worx"`, "work", "--help"}},
 		{"unknown flag", nil, []string{"work", "--nope"}, 2, []string{"--nope", "goresque work --help"}},
-		{"bad interval", []string{"INTERVAL=soon"}, []string{"work", "-q", "a"}, 2, []string{`INTERVAL="soon"`, "number of seconds"}},
+		{"bad interval", []string{"INTERVAL=soon"}, []string{"work", "-q", "a"}, 2, []string{`INTERVAL: want a number of seconds`, `got "soon"`}},
 		{"negative interval", nil, []string{"work", "-q", "a", "-i", "-1"}, 2, []string{"0 or more seconds"}},
-		{"bad concurrency", []string{"CONCURRENCY=many"}, []string{"work", "-q", "a"}, 2, []string{`CONCURRENCY="many"`}},
+		{"bad concurrency", []string{"CONCURRENCY=many"}, []string{"work", "-q", "a"}, 2, []string{`CONCURRENCY: want a whole number, got "many"`}},
 		{"no concurrency", []string{"CONCURRENCY=0"}, []string{"work", "-q", "a"}, 2, []string{"at least 1"}},
 		{"bad choice", nil, []string{"work", "-q", "a", "--on-crash", "cry"}, 2, []string{"fail or requeue"}},
 		{"bad address", []string{"REDIS_URL=http://x"}, []string{"work", "-q", "a"}, 2, []string{"redis://, rediss:// or unix://"}},
 		{"redis away", []string{away}, []string{"list"}, 1, []string{"127.0.0.1:1", "redis-server", "REDIS_URL"}},
 		{"redis away at enqueue", []string{away}, []string{"enqueue", "-q", "a", "A"}, 1, []string{"127.0.0.1:1", "redis-server"}},
-		{"no class", nil, []string{"enqueue"}, 2, []string{"at least 1 arg"}},
+		{"no class", nil, []string{"enqueue"}, 2, []string{"missing CLASS"}},
 		{"no queue for a class", nil, []string{"enqueue", "Exporter"}, 2, []string{"-q QUEUE Exporter"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

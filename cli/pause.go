@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,10 @@ resque-pause plugin for that.`,
 				if len(args) == 0 {
 					return env.done(client.Pause(ctx), "paused all workers")
 				}
-				return env.done(client.PauseQueue(ctx, args[0]), "paused queue "+printable(args[0]))
+				if err := env.done(client.PauseQueue(ctx, args[0]), "paused queue "+printable(args[0])); err != nil {
+					return err
+				}
+				return env.noteQueue(ctx, client, args[0])
 			})
 		},
 	}
@@ -40,10 +44,28 @@ func resumeCommand(env *Env) *cobra.Command {
 				if len(args) == 0 {
 					return env.done(client.Resume(ctx), "resumed all workers; queues that were paused by name stay paused")
 				}
-				return env.done(client.ResumeQueue(ctx, args[0]), "resumed queue "+printable(args[0]))
+				if err := env.done(client.ResumeQueue(ctx, args[0]), "resumed queue "+printable(args[0])); err != nil {
+					return err
+				}
+				return env.noteQueue(ctx, client, args[0])
 			})
 		},
 	}
+}
+
+// noteQueue notes that a queue does not exist, which may be a typing error, and names the queue
+// that may be meant. It is not an error: the queue may get its first job later.
+func (e *Env) noteQueue(ctx context.Context, client *resque.Client, name string) error {
+	queues, err := client.Queues(ctx)
+	if err != nil || slices.Contains(queues, name) {
+		return err
+	}
+	note := "'goresque queues' lists the queues"
+	if meant := nearest(name, queues); meant != "" {
+		note = "did you mean " + printable(meant) + "?"
+	}
+	fmt.Fprintf(e.Stderr, "There is no queue %s yet: %s\n", printable(name), note)
+	return nil
 }
 
 // done prints said, unless err is set.

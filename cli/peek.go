@@ -16,26 +16,26 @@ import (
 //
 // Ruby: Resque.peek.
 func peekCommand(env *Env) *cobra.Command {
-	var start, count int
+	var start, limit int
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "peek QUEUE",
 		Short: "Show the next jobs of a queue without removing them",
 		Example: `  goresque peek exports
   goresque peek exports --start -5
-  goresque peek exports --count 0 --json | jq .args`,
+  goresque peek exports --limit 0 --json | jq .args`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if count < 0 {
-				return UsageErrorf("count is %d; it must not be negative (0 means all)", count)
+			if err := checkLimit(limit); err != nil {
+				return err
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				return env.peek(ctx, client, args[0], start, count, asJSON)
+				return env.peek(ctx, client, args[0], start, limit, asJSON)
 			})
 		},
 	}
 	cmd.Flags().IntVar(&start, "start", 0, "the first position; a negative one counts from the end")
-	cmd.Flags().IntVar(&count, "count", 10, "maximum number of jobs; 0 for all")
+	cmd.Flags().IntVar(&limit, "limit", 10, "maximum number of jobs; 0 for all")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line: queue, class, args, payload")
 	return cmd
 }
@@ -51,12 +51,12 @@ type waitingJSON struct {
 	Raw     string            `json:"raw,omitempty"` // only if damaged
 }
 
-func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, start, count int, asJSON bool) error {
-	if count == 0 {
-		count = -1
+func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, start, limit int, asJSON bool) error {
+	if limit == 0 {
+		limit = -1
 	}
 	shown := 0
-	for job, err := range client.Peek(ctx, queue, start, count) {
+	for job, err := range client.Peek(ctx, queue, start, limit) {
 		var unreadable *resque.UnreadableError
 		if err != nil && !errors.As(err, &unreadable) {
 			return err
@@ -72,10 +72,13 @@ func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, sta
 			fmt.Fprintf(e.Stdout, "%s %s\n", oneLine(inside.Class, 60), oneLine(argsText(inside.Args), 200))
 		}
 	}
-	if shown == 0 && !asJSON {
+	if shown > 0 {
+		return nil
+	}
+	if !asJSON {
 		fmt.Fprintln(e.Stdout, "None")
 	}
-	return nil
+	return e.noteQueue(ctx, client, queue)
 }
 
 func asWaitingJSON(job *resque.Payload, unreadable *resque.UnreadableError) waitingJSON {

@@ -47,8 +47,8 @@ func TestQueuesAndPeek(t *testing.T) {
 	assert.Equal(t, "{\"queue\":\"mail\",\"size\":3}\n{\"queue\":\"odd\\u001b\",\"size\":0}\n", ok(t, environ, "queues", "--json"))
 
 	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail"))
-	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--count", "1"))
-	assert.Equal(t, "unreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail", "--start=-1", "--count", "0"))
+	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--limit", "1"))
+	assert.Equal(t, "unreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail", "--start=-1", "--limit", "0"))
 	assert.Equal(t, []string{
 		`{"queue":"mail","class":"Mailer","args":["a<b>",{"n":12345678901234567890}],"payload":{"class":"Mailer","args":["a<b>",{"n":12345678901234567890}]}}`,
 		`{"queue":"mail","class":"Mailer","args":[],"payload":{"class":"Mailer","args":[]}}`,
@@ -61,7 +61,7 @@ func TestQueuesAndPeek(t *testing.T) {
 	assert.Equal(t, "        3  mail\n", broken.stdout, "the other queues are shown")
 	assert.Contains(t, broken.stderr, "WRONGTYPE")
 	assert.Equal(t, 1, run(t, nil, environ, "peek", "odd\x1b").status)
-	assert.Equal(t, 2, run(t, nil, environ, "peek", "mail", "--count", "-1").status)
+	assert.Equal(t, 2, run(t, nil, environ, "peek", "mail", "--limit", "-1").status)
 	assert.Equal(t, 2, run(t, nil, environ, "peek").status)
 }
 
@@ -225,4 +225,27 @@ func TestListingsDoNotShowEncryptedArguments(t *testing.T) {
 	environ := []string{"REDIS_URL=" + s.URL}
 	do(t, s, "RPUSH", "resque:queue:mail", `{"class":"Mailer","args":[{"_encrypted":"v1","key":"k","data":"AAAA"}]}`)
 	assert.Equal(t, "Mailer <encrypted>\n", ok(t, environ, "peek", "mail"))
+}
+
+// One may pause a queue that does not exist yet, as in Ruby, but it may be a typing error.
+func TestQueuesThatDoNotExistYet(t *testing.T) {
+	t.Parallel()
+	environ := []string{"REDIS_URL=" + redistest.StartEmbedded(t).URL}
+	ok(t, environ, "enqueue", "-q", "exports", "A")
+	for args, want := range map[string]string{
+		"pause export":   "There is no queue export yet: did you mean exports?\n",
+		"resume export":  "There is no queue export yet: did you mean exports?\n",
+		"peek exprots":   "There is no queue exprots yet: did you mean exports?\n",
+		"pause mail":     "There is no queue mail yet: 'goresque queues' lists the queues\n",
+		"pause exports":  "",
+		"resume exports": "",
+		"peek exports":   "",
+		"peek a --json":  "There is no queue a yet: 'goresque queues' lists the queues\n",
+		"pause":          "",
+		"resume":         "",
+	} {
+		got := run(t, nil, environ, strings.Fields(args)...)
+		assert.Zero(t, got.status, args)
+		assert.Equal(t, want, got.stderr, args)
+	}
 }

@@ -64,7 +64,7 @@ const workerConnections = 5
 // checkWorker returns an error if the connections are too few for a worker.
 func (f *redisFlags) checkWorker() error {
 	if f.maxConnections != 0 && f.maxConnections < workerConnections {
-		return UsageErrorf("max-connections (RESQUE_MAX_CONNECTIONS) is %d; a worker needs at least %d", f.maxConnections, workerConnections)
+		return UsageErrorf("--max-connections (RESQUE_MAX_CONNECTIONS) is %d; a worker needs at least %d", f.maxConnections, workerConnections)
 	}
 	return nil
 }

@@ -15,8 +15,9 @@ import (
 // Ruby: the Retry tab of resque-retry's front end.
 func retriesCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "retries",
-		Short: "List, run, cancel and give up jobs that wait for another attempt",
+		Use:        "retries",
+		SuggestFor: []string{"retry"},
+		Short:      "List, run, cancel and give up jobs that wait for another attempt",
 		Long: `Lists, runs, cancels and gives up jobs that have failed and wait for their next attempt.
 They are delayed jobs ('goresque delayed') whose class has a retry policy, of Go or of Ruby's
 resque-retry, or Rails jobs that were performed before. Limits are known only to a command

@@ -31,13 +31,13 @@ does not replace its asterisks.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n < 1 || n > 10_000 {
-				return UsageErrorf("-n is %d; it must be from 1 to 10000", n)
+				return UsageErrorf("--count is %d; it must be from 1 to 10000", n)
 			}
 			start := time.Now()
 			if from != "" {
 				at, err := wire.ParseTime(from)
 				if err != nil {
-					return UsageErrorf("--from: %w; write, for example, 2026-01-15T12:00:00Z", err)
+					return UsageErrorf("--from: want a time such as 2026-01-15T12:00:00Z, got %q", from)
 				}
 				start = at.Time
 			}

@@ -30,8 +30,8 @@ func TestScheduleNextOfALineNeedsNoRedis(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(ok(t, environ, "schedule", "next", "@daily"), "\n"))
 	for want, args := range map[string][]string{
 		`hours "25": write 0 to 23`: {"0 25 * * *"},
-		"--from: invalid time":      {"@daily", "--from", "yesterday"},
-		"-n is 0":                   {"@daily", "-n", "0"},
+		"--from: want a time such":  {"@daily", "--from", "yesterday"},
+		"--count is 0":              {"@daily", "-n", "0"},
 	} {
 		got := run(t, nil, environ, append([]string{"schedule", "next"}, args...)...)
 		assert.Equal(t, 2, got.status, args)

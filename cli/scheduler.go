@@ -114,7 +114,7 @@ func (e *Env) scheduleInBackground(ctx context.Context, client *resque.Client, s
 	if err := tryPIDFile(flags.pidfile); err != nil {
 		return err
 	}
-	return e.daemonize(daemon{pidfile: flags.pidfile}) //nolint:contextcheck // the daemon outlives this process
+	return e.daemonize(daemon{pidfile: flags.pidfile, pidLine: true}) //nolint:contextcheck // the daemon outlives this process
 }
 
 // printStatus logs which scheduler is master.

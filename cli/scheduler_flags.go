@@ -77,13 +77,13 @@ func (f *schedulerFlags) add(cmd *cobra.Command) {
 // config returns base with what the flags and their variables give.
 func (f *schedulerFlags) config(base scheduler.Config) (scheduler.Config, error) {
 	if f.interval.value == 0 {
-		return base, UsageErrorf("interval (RESQUE_SCHEDULER_INTERVAL) is 0; it must be more, such as 0.1")
+		return base, UsageErrorf("--interval (RESQUE_SCHEDULER_INTERVAL) is 0; it must be more, such as 0.1")
 	}
 	if f.batchSize.value < 1 || f.batchSize.value > store.MoveJobs {
-		return base, UsageErrorf("batch-size (DELAYED_REQUEUE_BATCH_SIZE) is %d; it must be from 1 to %d", f.batchSize.value, store.MoveJobs)
+		return base, UsageErrorf("--batch-size (DELAYED_REQUEUE_BATCH_SIZE) is %d; it must be from 1 to %d", f.batchSize.value, store.MoveJobs)
 	}
 	if f.lockTimeout.value < 1 {
-		return base, UsageErrorf("lock-timeout (LOCK_TIMEOUT) is %v s; it must be at least 1", f.lockTimeout.value)
+		return base, UsageErrorf("--lock-timeout (LOCK_TIMEOUT) is %v s; it must be at least 1", f.lockTimeout.value)
 	}
 	cfg := base
 	set(&cfg.Interval, f.interval.duration(), f.given("interval"))
@@ -105,7 +105,7 @@ func (f *schedulerFlags) schedules(cfg scheduler.Config) (scheduler.Config, erro
 	default:
 		grace, err := cron.ParseDuration(f.grace)
 		if err != nil || grace <= 0 {
-			return cfg, UsageErrorf("grace (RESQUE_SCHEDULE_GRACE) is %q; write a duration such as 5m, or none", f.grace)
+			return cfg, UsageErrorf("--grace (RESQUE_SCHEDULE_GRACE) is %q; write a duration such as 5m, or none", f.grace)
 		}
 		cfg.Grace = grace
 	}

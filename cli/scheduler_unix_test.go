@@ -172,7 +172,7 @@ func liveScenarios() map[string]func(t *testing.T, s *redistest.Server) {
 			t.Helper()
 			got := run(t, nil, []string{"REDIS_URL=" + s.URL, "LOCK_TIMEOUT=abc"}, "scheduler")
 			assert.Equal(t, 2, got.status)
-			assert.Contains(t, got.stderr, `LOCK_TIMEOUT="abc": want a number of seconds`)
+			assert.Contains(t, got.stderr, `LOCK_TIMEOUT: want a number of seconds, such as 5 or 0.5, got "abc"`)
 		},
 		"env_false_is_true": func(t *testing.T, s *redistest.Server) { // here it is false
 			t.Helper()
@@ -315,7 +315,7 @@ func TestSchedulerRefuses(t *testing.T) {
 		args    []string
 		says    string
 	}{
-		{[]string{"VERBOSE=perhaps"}, nil, `VERBOSE="perhaps": want true or false`},
+		{[]string{"VERBOSE=perhaps"}, nil, `VERBOSE: want true or false, got "perhaps"`},
 		{[]string{"RESQUE_SCHEDULER_INTERVAL=0"}, nil, "RESQUE_SCHEDULER_INTERVAL) is 0"},
 		{[]string{"LOCK_TIMEOUT=0.5"}, nil, "LOCK_TIMEOUT) is 0.5 s"},
 		{[]string{"DELAYED_REQUEUE_BATCH_SIZE=0"}, nil, "DELAYED_REQUEUE_BATCH_SIZE) is 0"},

@@ -29,46 +29,24 @@ func statusCommand(env *Env) *cobra.Command {
 }
 
 func statusListCommand(env *Env) *cobra.Command {
-	var first, count int64
+	var limit int
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the newest statuses",
+		Short: "List the statuses, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if first < 0 || count <= 0 {
-				return UsageErrorf("--start must not be negative, and --count must be more than 0")
+			if err := checkLimit(limit); err != nil {
+				return err
 			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
-				all, total, err := status.List(ctx, client, first, count)
-				for _, s := range all {
-					env.printStatus(s, asJSON)
-				}
-				if err == nil && !asJSON {
-					env.noteStatuses(int64(len(all)), first, count, total)
-				}
-				return err
+				return list(env, status.All(ctx, client), limit, asJSON, func(s status.Status) { env.printStatus(s, asJSON) })
 			})
 		},
 	}
-	cmd.Flags().Int64Var(&first, "start", 0, "skip this many of the newest")
-	cmd.Flags().Int64Var(&count, "count", 50, "list at most this many")
+	cmd.Flags().IntVar(&limit, "limit", 50, "maximum number of statuses; 0 for all")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line, as in Redis and with pct_complete")
 	return cmd
-}
-
-// noteStatuses prints a note if a list is empty, is only a part, or has statuses that have
-// expired.
-func (e *Env) noteStatuses(shown, first, count, total int64) {
-	if shown == 0 {
-		fmt.Fprintln(e.Stdout, "None")
-	}
-	if expired := min(max(total-first, 0), count) - shown; expired > 0 {
-		fmt.Fprintf(e.Stderr, "%d expired\n", expired)
-	}
-	if first+count < total {
-		fmt.Fprintf(e.Stderr, "%d of %d shown; see --start and --count\n", min(count, total-first), total)
-	}
 }
 
 func (e *Env) printStatus(s status.Status, asJSON bool) {

@@ -26,7 +26,7 @@ func TestStatus(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, "b  completed 100%\na  working    25%  X({\"id\"=>1})  row 1\n", statuses("list").stdout)
-	assert.Equal(t, `{"time":1768480497,"status":"completed","uuid":"b","pct_complete":100}`+"\n", statuses("list", "--json", "--count", "2").stdout)
+	assert.Equal(t, `{"time":1768480497,"status":"completed","uuid":"b","pct_complete":100}`+"\n", statuses("list", "--json", "--limit", "1").stdout)
 	assert.Contains(t, statuses("show", "a").stdout, "progress 1 of 4 (25%)\ncreated  2026-01-15T12:34:56Z\n")
 	assert.Equal(t, "killing job a\n", statuses("kill", "a").stdout)
 	members, err := c.Do("SISMEMBER", "resque:_kill", "a")
@@ -45,7 +45,7 @@ func TestStatus(t *testing.T) {
 		{[]string{"clear"}, 2, "give either --state or --all"},
 		{[]string{"clear", "--state", "done", "--yes"}, 2, `invalid state "done" (use queued working completed failed killed)`},
 		{[]string{"clear", "--all"}, 2, "confirm with --yes"},
-		{[]string{"list", "--count", "0"}, 2, "--count must be more than 0"},
+		{[]string{"list", "--limit", "-1"}, 2, "--limit is -1; it must not be negative"},
 		{[]string{"lst"}, 2, "lst"},
 	} {
 		got := statuses(wrong.args...)
@@ -56,10 +56,16 @@ func TestStatus(t *testing.T) {
 	assert.Equal(t, "removed 1 status(es)\n", statuses("clear", "--all", "--yes").stdout)
 	got := statuses("list")
 	assert.Equal(t, "None\n", got.stdout)
-	assert.Equal(t, "1 expired\n", got.stderr)
+	assert.Empty(t, got.stderr)
 	_, err = c.Do("ZADD", "resque:_statuses", 1, "x", 2, "y")
 	require.NoError(t, err)
-	assert.Contains(t, statuses("list", "--start", "1", "--count", "1").stderr, "1 of 3 shown; see --start and --count")
+	for _, id := range []string{"x", "y"} {
+		_, err := c.Do("SET", "resque:status:"+id, `{"time":1768480497,"status":"queued","uuid":"`+id+`"}`)
+		require.NoError(t, err)
+	}
+	got = statuses("list", "--limit", "1")
+	assert.Equal(t, "y  queued      0%\n", got.stdout)
+	assert.Equal(t, "Only the first 1 are listed: --limit 0 lists all.\n", got.stderr)
 }
 
 func TestCancel(t *testing.T) {
@@ -95,7 +101,7 @@ func TestCancel(t *testing.T) {
 		{nil, 2, "give the CLASS of the job, or --worker ID"},
 		{[]string{"X", "--worker", id}, 2, "not both"},
 		{[]string{"X"}, 2, "no queue for class X: use goresque cancel -q QUEUE X"},
-		{[]string{"--worker", "nowhere~go:1:q"}, 1, "performs no job"},
+		{[]string{"--worker", "nowhere~go:1:q"}, 1, `there is no worker "nowhere~go:1:q"`},
 		{[]string{"--worker", "host:1:q"}, 1, "only goresque workers"},
 	} {
 		got := cancel(wrong.args...)

@@ -105,7 +105,7 @@ func (f *stopFlags) add(cmd *cobra.Command) {
 	set.Var(&f.termTimeout, "term-timeout", "how long a cancelled job may continue before it is killed or abandoned; needs --term-child, --fork-per-job or --exec")
 	set.BoolVar(&f.forkPerJob, "fork-per-job", false, "perform each job in a child process")
 	set.IntVar(&f.jobsPerChild, "jobs-per-child", 0, "number of jobs that a child process performs before it is replaced (default 1); implies --fork-per-job")
-	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "age at which a child process is replaced; implies --fork-per-job")
+	set.IntVar(&f.minutesPerChild, "minutes-per-child", 0, "age in minutes at which a child process is replaced; implies --fork-per-job")
 	for flag, variables := range map[string][]string{
 		"term-child":           {"TERM_CHILD"},
 		"graceful-term":        {"GRACEFUL_TERM"},
@@ -123,14 +123,14 @@ func (f *stopFlags) add(cmd *cobra.Command) {
 // commands.
 func (f *stopFlags) apply(cfg *worker.Config, exec bool) error {
 	if f.jobsPerChild < 0 || f.minutesPerChild < 0 {
-		return UsageErrorf("jobs-per-child and minutes-per-child must not be negative")
+		return UsageErrorf("--jobs-per-child is %d and --minutes-per-child is %d; they must not be negative", f.jobsPerChild, f.minutesPerChild)
 	}
 	fork := f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
 	if f.preShutdown.value > 0 && !f.termChild {
-		return UsageErrorf("pre-shutdown-timeout (RESQUE_PRE_SHUTDOWN_TIMEOUT) has no effect without term-child (TERM_CHILD)")
+		return UsageErrorf("--pre-shutdown-timeout (RESQUE_PRE_SHUTDOWN_TIMEOUT) has no effect without --term-child (TERM_CHILD)")
 	}
 	if f.termTimeout.given && !f.termChild && !fork && !exec {
-		return UsageErrorf("term-timeout (RESQUE_TERM_TIMEOUT) has no effect without term-child (TERM_CHILD), fork-per-job (FORK_PER_JOB) or exec")
+		return UsageErrorf("--term-timeout (RESQUE_TERM_TIMEOUT) has no effect without --term-child (TERM_CHILD), --fork-per-job (FORK_PER_JOB) or --exec")
 	}
 	if f.termChild {
 		cfg.StopTimeout = f.preShutdown.positive()
@@ -227,22 +227,22 @@ func (f *workFlags) given(flags ...string) bool {
 // worker returns the configuration that the flags alone describe.
 func (f *workFlags) worker() (worker.Config, error) {
 	if f.concurrency < 1 {
-		return worker.Config{}, UsageErrorf("concurrency is %d; it must be at least 1", f.concurrency)
+		return worker.Config{}, UsageErrorf("--concurrency (CONCURRENCY) is %d; it must be at least 1", f.concurrency)
 	}
 	if f.crashLimit.value < 1 {
-		return worker.Config{}, UsageErrorf("crash-limit is %d; it must be at least 1 (--on-crash fail does not requeue at all)", f.crashLimit.value)
+		return worker.Config{}, UsageErrorf("--crash-limit (RESQUE_CRASH_LIMIT) is %d; it must be at least 1 (--on-crash fail does not requeue at all)", f.crashLimit.value)
 	}
 	if f.crashLimit.given && f.onCrash.value != "requeue" {
-		return worker.Config{}, UsageErrorf("crash-limit (RESQUE_CRASH_LIMIT) has no effect without on-crash (RESQUE_ON_CRASH) requeue")
+		return worker.Config{}, UsageErrorf("--crash-limit (RESQUE_CRASH_LIMIT) has no effect without --on-crash requeue (RESQUE_ON_CRASH)")
 	}
 	if f.backoff.given && !f.minInterval.given && !f.maxInterval.given {
-		return worker.Config{}, UsageErrorf("backoff-interval (BACKOFF_INTERVAL) has no effect without min-interval (MIN_INTERVAL) or max-interval (MAX_INTERVAL)")
+		return worker.Config{}, UsageErrorf("--backoff-interval (BACKOFF_INTERVAL) has no effect without --min-interval (MIN_INTERVAL) or --max-interval (MAX_INTERVAL)")
 	}
 	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
-		return worker.Config{}, UsageErrorf("heartbeat-interval and prune-interval must be longer than 0")
+		return worker.Config{}, UsageErrorf("--heartbeat-interval and --prune-interval must be longer than 0")
 	}
 	if f.heartbeat.value >= f.pruneAfter.value {
-		return worker.Config{}, UsageErrorf("heartbeat-interval is %v s; it must be shorter than prune-interval, which is %v s, or live workers are pruned",
+		return worker.Config{}, UsageErrorf("--heartbeat-interval is %v s; it must be shorter than --prune-interval, which is %v s, or live workers are pruned",
 			f.heartbeat.value, f.pruneAfter.value)
 	}
 	cfg := worker.Config{

@@ -29,7 +29,7 @@ and fewer connections.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if count < 1 {
-				return UsageErrorf("count is %d; it must be at least 1", count)
+				return UsageErrorf("--count (COUNT) is %d; it must be at least 1", count)
 			}
 			if _, err := flags.config(env.app.Worker); err != nil {
 				return err
@@ -44,7 +44,7 @@ and fewer connections.`,
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().IntVar(&count, "count", 1, "number of processes")
+	cmd.Flags().IntVar(&count, "count", 1, "number of processes to run")
 	FromEnv(cmd, "count", "COUNT")
 	return cmd
 }

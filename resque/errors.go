@@ -42,7 +42,7 @@ var ErrCanceled error = canceledError{}
 
 type canceledError struct{}
 
-func (canceledError) Error() string { return "the job was canceled" }
+func (canceledError) Error() string { return "the job was cancelled" }
 
 func (canceledError) ExceptionName() string { return "Resque::JobCanceled" }
 

@@ -54,7 +54,7 @@ func TestCancelledJobsEnd(t *testing.T) {
 			}
 			for _, f := range failures(t, c) {
 				assert.Equal(t, "Resque::JobCanceled", f.Exception)
-				assert.Equal(t, "the job was canceled", f.Error)
+				assert.Equal(t, "the job was cancelled", f.Error)
 			}
 			assert.EqualValues(t, 2, number(t, c, "resque:stat:failed"))
 		})

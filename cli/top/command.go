@@ -48,7 +48,7 @@ Without a terminal, or with --once, it prints the state as tables and ends.`,
 	interval := cli.AddSeconds(cmd.Flags(), "interval", 2*time.Second, "read the state this often")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if interval() < 100*time.Millisecond {
-			return cli.UsageErrorf("--interval must be at least 0.1 seconds")
+			return cli.UsageErrorf("--interval is %v; it must be at least 0.1 seconds", interval())
 		}
 		isOnce := once || asJSON || !isTerminal(env)
 		m := model{settings: settings{act: act, interval: interval(), texts: texts{ascii: !isUTF8(env)}}}

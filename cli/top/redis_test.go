@@ -314,11 +314,11 @@ func TestWrongUse(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	for want, args := range map[string][]string{
-		"--interval must be at least 0.1 seconds": {"--interval", "0"},
-		"want a number of seconds":                {"--interval", "soon"},
-		"unknown command":                         {"queues"},
-		"[act once] are set none of the others":   {"--act", "--once"},
-		"[act json] are set none of the others":   {"--act", "--json"},
+		"--interval is 0s; it must be at least 0.1 seconds": {"--interval", "0"},
+		"want a number of seconds":                          {"--interval", "soon"},
+		`unexpected argument "queues"`:                      {"queues"},
+		"give only one of --act and --once":                 {"--act", "--once"},
+		"give only one of --act and --json":                 {"--act", "--json"},
 	} {
 		_, wrong, status := run(t, s, args...)
 		assert.Equal(t, 2, status, wrong)

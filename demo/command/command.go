@@ -93,13 +93,13 @@ func (o *options) check() error {
 	const mostRows, mostSeconds, mostWorkers = 1_000_000, 24 * 60 * 60, 100
 	var mistakes []error
 	if o.Rows < 1 || o.Rows > mostRows {
-		mistakes = append(mistakes, fmt.Errorf("--rows must be 1 to %d, not %d", mostRows, o.Rows))
+		mistakes = append(mistakes, fmt.Errorf("--rows is %d; it must be from 1 to %d", o.Rows, mostRows))
 	}
 	if !(o.Seconds >= 0 && o.Seconds <= mostSeconds) { // written so that NaN fails
-		mistakes = append(mistakes, fmt.Errorf("--seconds must be 0 to %d, not %v", mostSeconds, o.Seconds))
+		mistakes = append(mistakes, fmt.Errorf("--seconds is %v; it must be from 0 to %d", o.Seconds, mostSeconds))
 	}
 	if o.Workers < 1 || o.Workers > mostWorkers {
-		mistakes = append(mistakes, fmt.Errorf("--workers must be 1 to %d, not %d; use --no-worker to run none", mostWorkers, o.Workers))
+		mistakes = append(mistakes, fmt.Errorf("--workers is %d; it must be from 1 to %d (--no-worker runs none)", o.Workers, mostWorkers))
 	}
 	if len(mistakes) > 0 {
 		return cli.UsageErrorf("%w", errors.Join(mistakes...))
