@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -243,7 +244,7 @@ func TestNumberIsNeeded(t *testing.T) {
 	s.failures(101)
 	s.do("SADD", "resque:queues", "a")
 	for i := range 101 {
-		s.do("RPUSH", "resque:queue:a", `{"class":"A","args":[`+fmt.Sprint(i)+`]}`)
+		s.do("RPUSH", "resque:queue:a", `{"class":"A","args":[`+strconv.Itoa(i)+`]}`)
 		s.delay(4102444800+int64(i), item("A", fmt.Sprintf("[%d]", i), "a"))
 	}
 	ids := strings.Repeat("&ids=0-0123456789abcdef", 101)

@@ -118,7 +118,7 @@ func TestBrowserStatusesMove(t *testing.T) {
 	write(2, "working")
 	tab.Do(browsertest.Present(`.progress progress[value="50"]`), browsertest.Visible("part 2"), click(`.progress a`), browsertest.Visible("2 of 4"))
 	write(3, "working")
-	tab.Do(browsertest.Visible("3 of 4"), click(`a[data-tab="statuses"]`), at("statuses"), browsertest.Visible("3 of 4"),
+	tab.Do(browsertest.Visible("3 of 4"), click(`details.more summary`), click(`a[data-tab="statuses"]`), at("statuses"), browsertest.Visible("3 of 4"),
 		click(`td.acts button`), browsertest.Visible("Kill this job?"), click(`#ask .danger`), browsertest.Visible("Told the job to end."))
 	assert.EqualValues(t, 1, s.do("SISMEMBER", "resque:_kill", runningStatus))
 	write(3, "killed")
