@@ -43,9 +43,11 @@ func TestAccessibility(t *testing.T) {
 				browsertest.Run(`for (const d of document.querySelectorAll("details:not(.more)")) d.open = true`))
 			found := browsertest.Ask[[]violation](tab,
 				`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => r.violations)`)
-			tab.Do(browsertest.Run(`for (const d of document.querySelectorAll("details.more")) d.open = true`)) // it covers the page below
-			found = append(found, browsertest.Ask[[]violation](tab,
-				`axe.run("header", {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then(r => r.violations)`)...)
+			if path == axePaths[0] { // the menu covers the page below, and is the same on all pages
+				tab.Do(browsertest.Run(`for (const d of document.querySelectorAll("details.more")) d.open = true`))
+				found = append(found, browsertest.Ask[[]violation](tab,
+					`axe.run("header", {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}).then(r => r.violations)`)...)
+			}
 			for _, v := range found {
 				n := v.Nodes[0]
 				if once := v.ID + n.FailureSummary; !said[once] {
@@ -63,5 +65,5 @@ var axePaths = []string{ //nolint:gochecknoglobals // a table
 	"/schedule", "/doctor", "/batches", "/batches/" + nightlyBatch, "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/search?search=charge",
 	"/statuses", "/statuses/" + runningStatus, "/limits", "/locks",
 	"/retry", "/retry?q=nothing+like+that",
-	"/failed/remove/3", "/trash", "/queues/mailers?dir=desc&class=InvoiceMailJob", "/failures/0-0123456789abcdef", "/history", "/history?window=180d", "/schedule?sort=next", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
+	"/failed/remove/3", "/trash", "/queues/mailers?dir=desc&class=InvoiceMailJob", "/failures/0-0123456789abcdef", "/history", "/schedule?sort=next", "/stats", "/stats/redis", "/stats/keys", "/stats/keys/queue:exports", "/nothing",
 }

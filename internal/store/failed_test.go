@@ -145,6 +145,6 @@ func TestFailedReturnsTheErrorOfAKeyOfAnotherType(t *testing.T) {
 		_, err = f.ClearFailed(t.Context(), store.Failed, store.Trash{})
 		require.ErrorContains(t, err, "WRONGTYPE")
 		_, _, err = f.RestoreFailed(t.Context(), store.Failed, "x", 1)
-		require.NoError(t, err, "there is nothing to restore")
+		require.ErrorContains(t, err, "WRONGTYPE")
 	})
 }
