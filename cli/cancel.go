@@ -76,7 +76,7 @@ func (e *Env) cancelOf(ctx context.Context, client *resque.Client, worker string
 		case exists:
 			err = fmt.Errorf("worker %q has no job now", worker)
 		default:
-			err = fmt.Errorf("there is no worker %q: 'goresque list' lists the workers", worker)
+			err = fmt.Errorf("worker %q does not exist: 'goresque list' lists the workers", worker)
 		}
 	}
 	if err == nil {

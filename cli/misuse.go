@@ -136,7 +136,7 @@ func unknownFlag(cmd *cobra.Command, name string) error {
 	return UsageErrorf("unknown flag --%s", name)
 }
 
-// invalid says what the value of a flag must be. cause is the error of its type, which says so
+// invalid returns what the value of a flag must be. cause is the error of its type, which has it
 // unless the type is one of pflag's.
 func invalid(f *pflag.Flag, value, cause string) string {
 	want := map[string]string{

@@ -64,7 +64,7 @@ func (e *Env) noteQueue(ctx context.Context, client *resque.Client, name string)
 	if meant := nearest(name, queues); meant != "" {
 		note = "did you mean " + printable(meant) + "?"
 	}
-	fmt.Fprintf(e.Stderr, "There is no queue %s yet: %s\n", printable(name), note)
+	fmt.Fprintf(e.Stderr, "Queue %s does not exist yet: %s\n", printable(name), note)
 	return nil
 }
 

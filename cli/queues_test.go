@@ -233,14 +233,14 @@ func TestQueuesThatDoNotExistYet(t *testing.T) {
 	environ := []string{"REDIS_URL=" + redistest.StartEmbedded(t).URL}
 	ok(t, environ, "enqueue", "-q", "exports", "A")
 	for args, want := range map[string]string{
-		"pause export":   "There is no queue export yet: did you mean exports?\n",
-		"resume export":  "There is no queue export yet: did you mean exports?\n",
-		"peek exprots":   "There is no queue exprots yet: did you mean exports?\n",
-		"pause mail":     "There is no queue mail yet: 'goresque queues' lists the queues\n",
+		"pause export":   "Queue export does not exist yet: did you mean exports?\n",
+		"resume export":  "Queue export does not exist yet: did you mean exports?\n",
+		"peek exprots":   "Queue exprots does not exist yet: did you mean exports?\n",
+		"pause mail":     "Queue mail does not exist yet: 'goresque queues' lists the queues\n",
 		"pause exports":  "",
 		"resume exports": "",
 		"peek exports":   "",
-		"peek a --json":  "There is no queue a yet: 'goresque queues' lists the queues\n",
+		"peek a --json":  "Queue a does not exist yet: 'goresque queues' lists the queues\n",
 		"pause":          "",
 		"resume":         "",
 	} {

@@ -101,7 +101,7 @@ func TestCancel(t *testing.T) {
 		{nil, 2, "give the CLASS of the job, or --worker ID"},
 		{[]string{"X", "--worker", id}, 2, "not both"},
 		{[]string{"X"}, 2, "no queue for class X: use goresque cancel -q QUEUE X"},
-		{[]string{"--worker", "nowhere~go:1:q"}, 1, `there is no worker "nowhere~go:1:q"`},
+		{[]string{"--worker", "nowhere~go:1:q"}, 1, `worker "nowhere~go:1:q" does not exist`},
 		{[]string{"--worker", "host:1:q"}, 1, "only goresque workers"},
 	} {
 		got := cancel(wrong.args...)

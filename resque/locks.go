@@ -271,7 +271,7 @@ func (c *Client) WithPolicies(job Job) Job {
 	return job
 }
 
-// Renewed returns job with an id of its own, if its class gives each of its jobs one, as
+// Renewed returns job with a new id, if its class gives each of its jobs one, as
 // status.Define does: for programs that enqueue one job again and again, such as a scheduler.
 // ok is false if the class does not. The class must be known: see [Client.WithPolicies].
 //

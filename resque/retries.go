@@ -262,7 +262,7 @@ func (r *Retries) counterOf(given *Payload) (one retrying) {
 // Attempts are the attempts of a job.
 type Attempts struct {
 	// Begun is the number of the attempt that runs or, if none does, that failed last; 1 for
-	// the first. It is 0 if it is not known: there is no counter, or it is not a number.
+	// the first. It is 0 if it is not known: the counter is missing, or is not a number.
 	Begun int64
 
 	Limit int64 // as in [RetryingJob]

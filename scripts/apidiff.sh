@@ -10,7 +10,7 @@ module=github.com/goresque/goresque
 cd "$(git rev-parse --show-toplevel)"
 
 last=$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null) || {
-	echo "apidiff: there is no earlier version to compare with"
+	echo "apidiff: no earlier version has a tag, nothing is compared"
 	exit 0
 }
 fail() { echo "apidiff: $*" >&2; exit 2; }

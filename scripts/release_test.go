@@ -175,7 +175,7 @@ func TestAPIDiffReportsWhatBreaksPrograms(t *testing.T) {
 	r := newRepository(t)
 	out, err := r.script("apidiff.sh")
 	require.NoError(t, err, out)
-	assert.Equal(t, "apidiff: there is no earlier version to compare with\n", out)
+	assert.Equal(t, "apidiff: no earlier version has a tag, nothing is compared\n", out)
 	r.needTools()
 	r.git("tag", "v0.1.0")
 

@@ -112,8 +112,8 @@ func (k *killer) decide() fate {
 
 // TestNothingIsHeldAfterKills kills two workers at a time, again and again, one of them at a
 // command that it sends to Redis, while their jobs hold locks, places of limits and counters.
-// At the end each job has succeeded, or has failed after exactly its attempts, and there is no
-// lock, no place and no counter.
+// At the end each job has succeeded, or has failed after exactly its attempts, and no
+// lock, place or counter is left.
 func TestNothingIsHeldAfterKills(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)

@@ -88,7 +88,7 @@ func (s Set) Locks(job *Job) (all []store.RubyLock) {
 	return all
 }
 
-// Renewer is a policy whose jobs have an id of their own among their arguments, so that a
+// Renewer is a policy whose jobs each have an id among their arguments, so that a
 // job that is enqueued again and again needs a new one each time.
 type Renewer interface {
 	Policy

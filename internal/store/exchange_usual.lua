@@ -16,7 +16,7 @@
 --
 -- returns {more, how many jobs come from each queue, payload, …, unchecked, …}: the jobs in
 --         the order of the slots, and the numbers of those that were not checked (see
---         payload.lua). exchange.lua says what more is, and why a call pops few jobs first.
+--         payload.lua). exchange.lua explains "more", and why a call pops few jobs first.
 --
 --         It returns nothing, and has changed nothing, if something is not as usual: all
 --         workers or a queue are paused, a queue has a limit, a record is not the expected

@@ -16,7 +16,7 @@ import (
 	"github.com/goresque/goresque/resque/status"
 )
 
-// Each job of a recurring entry has an id and a status of its own, if its class has: also with
+// Each job of a recurring entry has a new id and status, if its class has them: also with
 // hooks, of an entry that Ruby has stored with the options alone, and if it is run by hand.
 func TestRecurringJobsHaveStatusesOfTheirOwn(t *testing.T) {
 	t.Parallel()

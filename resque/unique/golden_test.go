@@ -333,7 +333,7 @@ func replay(t *testing.T, server *redistest.Server, plugin string, r golden.Reco
 	}
 	got = rename(got)
 	if d.edit != nil {
-		assert.NotEqual(t, want, got, "there is no difference any more: %s", d.why)
+		assert.NotEqual(t, want, got, "the difference is gone: %s", d.why)
 	}
 	assert.Equal(t, edited, got)
 	during := rename(s.while)
