@@ -56,7 +56,7 @@ func exports(t *testing.T, paths []string) types.Importer {
 
 var (
 	declaration = regexp.MustCompile(`(?m)^(func|var|type|const) `)
-	goBlock     = regexp.MustCompile("(?ms)(<!-- from \\S+ -->\n)?^ *```go\n(.*?)^ *```$")
+	goBlock     = regexp.MustCompile("(?ms)(<!-- from [^>]+ -->\n)?^ *```go\n(.*?)^ *```$")
 )
 
 // Go code in the documents fits the packages: each name, type and number of arguments of

@@ -2,10 +2,12 @@ package docs_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +18,9 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// block matches a code block that a comment marks.
-var block = regexp.MustCompile("(?ms)^<!-- (run|from (\\S+)) -->\n```\\w+\n(.*?)^```$")
+// block matches a code block that a comment marks: with run, or with the file that has the
+// code, and perhaps the name under which a reader saves it.
+var block = regexp.MustCompile("(?ms)^<!-- (run|from (\\S+?)(?:, saved as (\\S+))?) -->\n```(\\w+)\n(.*?)^```$")
 
 // A block after a comment with “from” and a file shows lines of that file. A line with …
 // only stands for lines that are left out. Indentation may differ.
@@ -31,7 +34,7 @@ func TestGuidesShowCodeThatIsCompiled(t *testing.T) {
 			}
 			shown++
 			file := flat(read(t, b[2]))
-			for part := range strings.SplitSeq(flat(b[3]), "\n…\n") {
+			for part := range strings.SplitSeq(flat(b[5]), "\n…\n") {
 				assert.Contains(t, file, "\n"+strings.Trim(part, "\n")+"\n", "%s shows lines that %s does not have", document, b[2])
 			}
 		}
@@ -48,49 +51,97 @@ func flat(text string) string {
 	return "\n" + strings.Join(lines, "\n") + "\n"
 }
 
-// The shell commands after comments with “run” work, in the order of their document.
+// The shell commands after comments with “run” work, in the order of their document. Those
+// of a console print what the document shows; … in a line stands for any text.
 func TestGuidesShowCommandsThatWork(t *testing.T) {
 	t.Parallel()
 	ran := 0
 	for _, document := range documents(t) {
-		var script strings.Builder
+		var steps []step
 		for _, b := range block.FindAllStringSubmatch(read(t, document), -1) {
-			if b[1] == "run" {
-				script.WriteString(b[3])
+			switch {
+			case b[3] != "":
+				steps = append(steps, step{script: "cat >" + b[3] + " <<'END OF FILE'\n" + b[5] + "END OF FILE\n"})
+			case b[1] == "run" && b[4] == "console":
+				steps = append(steps, console(b[5])...)
+			case b[1] == "run":
+				steps = append(steps, step{script: b[5]})
+			default:
 			}
 		}
-		if script.Len() == 0 {
+		if len(steps) == 0 {
 			continue
 		}
 		ran++
 		t.Run(document, func(t *testing.T) {
 			t.Parallel()
-			runScript(t, script.String())
+			runSteps(t, steps)
 		})
 	}
 	assert.Positive(t, ran)
 }
 
-// runScript runs a shell script in a copy of the tree that has only what a build needs,
-// with a new Redis.
-func runScript(t *testing.T, script string) {
+// step is a part of a guide's script, with what it prints if the guide shows that.
+type step struct {
+	script string
+	shown  bool
+	output string
+}
+
+// console returns the steps of a block with prompts.
+func console(text string) []step {
+	var steps []step
+	for line := range strings.Lines(text) {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			steps = append(steps, step{script: command, shown: true})
+		} else if last := len(steps) - 1; last >= 0 {
+			steps[last].output += line
+		}
+	}
+	return steps
+}
+
+// ofThisTree is a go command that builds this tree into bin of the script's directory, and
+// for which “go get” of this module gets this tree. Both use the paths of all other builds,
+// so most packages are already compiled.
+const ofThisTree = `go() {
+	case "$*" in
+	"build -o bin/"*) command go -C "$TREE" build -o "$PWD/$3" "$4" ;;
+	"get github.com/goresque/goresque") command go work init . "$TREE" ;;
+	*) command go "$@" ;;
+	esac
+}
+`
+
+// runSteps runs the steps of a guide in an empty directory, with a new Redis.
+func runSteps(t *testing.T, steps []step) {
 	t.Helper()
-	dir := t.TempDir()
-	entries, err := os.ReadDir(root)
-	require.NoError(t, err)
+	dir, outputs := t.TempDir(), t.TempDir()
 	top, err := filepath.Abs(root)
 	require.NoError(t, err)
-	for _, e := range entries {
-		if e.Name() != "bin" && e.Name() != "tmp" && e.Name() != ".git" {
-			require.NoError(t, os.Symlink(filepath.Join(top, e.Name()), filepath.Join(dir, e.Name())))
+	var script strings.Builder
+	script.WriteString(ofThisTree)
+	file := func(i int) string { return filepath.Join(outputs, strconv.Itoa(i)) }
+	for i, s := range steps {
+		if s.shown {
+			fmt.Fprintf(&script, "{ %s} >%s\n", s.script, file(i))
+		} else {
+			script.WriteString(s.script)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-euxc", script)
+	cmd := exec.CommandContext(ctx, "sh", "-euxc", script.String())
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "REDIS_URL="+redistest.Start(t).URL)
+	cmd.Env = append(os.Environ(), "REDIS_URL="+redistest.Start(t).URL, "TREE="+top, "GOWORK=")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	t.Logf("%s", out)
+	for i, s := range steps {
+		if s.shown {
+			printed, err := os.ReadFile(file(i))
+			require.NoError(t, err)
+			pattern := strings.ReplaceAll(regexp.QuoteMeta(s.output), "…", ".*")
+			assert.Regexp(t, `\A`+pattern+`\z`, string(printed), s.script)
+		}
+	}
 }

@@ -38,11 +38,12 @@ func TestSiteBuilds(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// The start page shows the README's example.
-func TestStartPageShowsTheREADMEsExample(t *testing.T) {
+// README and start page show the same example, which is a part of a program.
+func TestREADMEShowsAProgram(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```go\n.*?```")
-	example := blocks.FindString(read(t, "README.md"))
-	require.NotEmpty(t, example)
-	assert.Equal(t, example, blocks.FindString(read(t, "docs/index.md")))
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```")
+	example := blocks.FindStringSubmatch(read(t, "README.md"))
+	require.NotNil(t, example)
+	assert.Contains(t, read(t, "examples/first/main.go"), example[1])
+	assert.Equal(t, example[0], blocks.FindString(read(t, "docs/index.md")))
 }

@@ -1,15 +1,10 @@
-// Package readme contains the README's example as a test.
-package readme
+// Package library enqueues and performs a job in a program of your own, as docs/start.md shows.
+package library
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/resque"
 	"github.com/goresque/goresque/resque/embedded"
@@ -57,16 +52,4 @@ func Example() {
 	// Output:
 	// exporting 42
 	// <nil>
-}
-
-func TestREADMEShowsThisFile(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("readme_test.go")
-	require.NoError(t, err)
-	_, block, ok := strings.Cut(string(readme), "```go\n")
-	require.True(t, ok, "the README has no Go example")
-	block, _, _ = strings.Cut(block, "```")
-	require.Contains(t, string(source), block)
 }
