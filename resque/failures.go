@@ -292,6 +292,16 @@ func (g FailureGroup) Spread(first, last time.Time, parts int) []int64 {
 	return counts
 }
 
+// Week returns the number of the group's failures by weekday, Sunday first, and hour of
+// the day, in UTC. Failures without a time are not counted.
+func (g FailureGroup) Week() (failures [7][24]int64) {
+	for hour, n := range g.hours {
+		at := time.Unix(hour*int64(time.Hour/time.Second), 0).UTC()
+		failures[at.Weekday()][at.Hour()] += n
+	}
+	return failures
+}
+
 func hourOf(at time.Time) int64 { return at.Unix() / int64(time.Hour/time.Second) }
 
 // Groups returns the failures that match filter, grouped by class, exception and the

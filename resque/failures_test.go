@@ -408,6 +408,10 @@ func TestFailureGroups(t *testing.T) {
 	assert.Equal(t, []int64{1, 2}, groups[0].Spread(at(10), at(13), 2))
 	assert.Equal(t, []int64{0}, groups[0].Spread(at(13), at(15), 1), "before that")
 	assert.Equal(t, []int64{0}, groups[0].Spread(at(9), at(10), 1), "after that")
+	var week [7][24]int64
+	week[time.Thursday][11], week[time.Thursday][12] = 1, 2
+	assert.Equal(t, week, groups[0].Week())
+	assert.Zero(t, groups[1].Week(), "it has no time")
 }
 
 // Messages that are all different do not make a group each without end.

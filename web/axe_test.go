@@ -61,7 +61,7 @@ func TestAccessibility(t *testing.T) {
 
 var axePaths = []string{ //nolint:gochecknoglobals // a table
 	"/overview", "/queues", "/queues/mailers", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers", "/workers",
-	"/workers/worker-3.example.com:31007:billing,reports", "/failed", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
+	"/workers/worker-3.example.com:31007:billing,reports", "/failed", "/failed?class=Exporter", "/failed?view=groups", "/failed?view=hours", "/failed?q=nothing+like+that",
 	"/schedule", "/doctor", "/batches", "/batches/" + nightlyBatch, "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/search?search=charge",
 	"/statuses", "/statuses/" + runningStatus, "/limits", "/locks",
 	"/retry", "/retry?q=nothing+like+that",

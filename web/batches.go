@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/url"
 	"time"
 
@@ -13,6 +14,8 @@ type batchesPage struct {
 	Batches []batchRow
 	Total   int64
 	Pager   pager
+	Order   order  `json:"-"`
+	Sorted  int64  `json:",omitempty"` // only so many, the first ones, were sorted
 	Damage  string `json:",omitempty"` // why they cannot be read
 }
 
@@ -34,6 +37,9 @@ type batchRow struct {
 	Fault                                            string `json:",omitempty"` // why it cannot be counted or completed
 }
 
+// Name returns what the list calls the batch.
+func (r batchRow) Name() string { return cmp.Or(r.Description, r.ID) }
+
 // IsOver reports whether the callback Complete was enqueued.
 func (r batchRow) IsOver() bool { return !r.Completed.IsZero() }
 
@@ -44,10 +50,16 @@ const batchesAtOnce = 50 // on a page
 
 // batches has no counterpart in Ruby.
 func (h *Dashboard) batches(q *request) error {
-	content := batchesPage{}
-	// The number of the page is checked against the total, which the first read returns.
-	at := q.number("page", 1, 1, 1<<30) - 1
-	found, total, err := batch.List(q.Context(), h.client, at*batchesAtOnce, batchesAtOnce)
+	content := batchesPage{Order: newOrder(q, unsorted, "name", "-progress", "-failed", "state", "-created")}
+	list, err := listPage(q, content.Order, batchesAtOnce, func(first, limit int64) ([]batch.Status, int64, error) {
+		return batch.List(q.Context(), h.client, first, limit)
+	}, rowOfBatch, map[string]func(a, b batchRow) int{
+		"name":     func(a, b batchRow) int { return cmp.Compare(a.Name(), b.Name()) },
+		"progress": func(a, b batchRow) int { return cmp.Compare(a.Percent, b.Percent) },
+		"failed":   func(a, b batchRow) int { return cmp.Compare(a.Failed+a.Abandoned, b.Failed+b.Abandoned) },
+		"state":    func(a, b batchRow) int { return cmp.Compare(a.State, b.State) },
+		"created":  func(a, b batchRow) int { return a.Created.Compare(b.Created) },
+	})
 	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
 		content.Damage = err.Error() // the page says so
 		err = nil
@@ -55,15 +67,7 @@ func (h *Dashboard) batches(q *request) error {
 	if err != nil {
 		return err
 	}
-	content.Total, content.Pager = total, newPager(q, total, batchesAtOnce)
-	if content.Pager.First != at*batchesAtOnce && total > 0 {
-		if found, _, err = batch.List(q.Context(), h.client, content.Pager.First, batchesAtOnce); err != nil {
-			return err
-		}
-	}
-	for _, s := range found {
-		content.Batches = append(content.Batches, rowOfBatch(s))
-	}
+	content.Batches, content.Total, content.Pager, content.Sorted = list.rows, list.total, list.pager, list.sorted
 	return h.show(q, "batches", q.t("Batches"), "batches", content)
 }
 
@@ -97,11 +101,7 @@ func (h *Dashboard) batch(q *request) error {
 	if s.Success != nil {
 		content.Success = h.showJob(s.Success.Raw)
 	}
-	title := s.Description
-	if title == "" {
-		title = s.ID
-	}
-	return h.show(q, "batch", q.t("Batch %s", cut(80, title)), "batches", content)
+	return h.show(q, "batch", q.t("Batch %s", cut(80, content.Batch.Name())), "batches", content)
 }
 
 // namedBatch returns the batch that the path names.

@@ -74,7 +74,7 @@ func bareReads(path string) [][]any {
 	reads = append(reads, records)
 	first, part := largeFailures, 1000
 	switch {
-	case strings.Contains(path, "count=1"), strings.Contains(path, "groups"):
+	case strings.Contains(path, "count=1"), strings.Contains(path, "groups"), strings.Contains(path, "hours"):
 		first = 0
 	case strings.Contains(path, "class=ExportJob"):
 		first = largeFailures - 2*part
@@ -96,7 +96,7 @@ func BenchmarkPages(b *testing.B) {
 	c := fillLarge(b, server, largeFailures)
 	for _, path := range []string{
 		"/overview", "/working", "/workers", "/failed", "/failed?page=2000", "/failed?class=ExportJob", "/failed?class=RareJob", "/failed?q=nowhere",
-		"/failed?class=ExportJob&count=1", "/failed?view=groups", "/stats/keys",
+		"/failed?class=ExportJob&count=1", "/failed?view=groups", "/failed?view=hours", "/stats/keys",
 	} {
 		b.Run(path, func(b *testing.B) {
 			var plain, zipped int

@@ -67,7 +67,7 @@ func TestDamagedFailures(t *testing.T) {
 			t.Parallel()
 			s := open(t, web.Config{})
 			s.fail(sound, raw)
-			for _, path := range []string{"/failed", "/overview", "/failed?view=groups", "/failed?q=boom", "/failed?class=Sound", "/failed?since=1h", "/failed/requeue/1", "/failed/remove/1", "/stats/keys/failed"} {
+			for _, path := range []string{"/failed", "/overview", "/failed?view=groups", "/failed?view=hours", "/failed?q=boom", "/failed?class=Sound", "/failed?since=1h", "/failed/requeue/1", "/failed/remove/1", "/stats/keys/failed"} {
 				a := s.get(path)
 				require.Equal(t, http.StatusOK, a.Code, path)
 				require.Less(t, a.Body.Len(), 40<<10, path)

@@ -41,6 +41,8 @@ type failedPage struct {
 	Filter   filterForm
 	Grouped  bool
 	Groups   []groupRow
+	ByHour   bool
+	Hours    *heatMap `json:",omitempty"`
 
 	Classes, Exceptions, Queues []string // suggestions for the filter
 	Failures                    []failureRow
@@ -98,8 +100,8 @@ func (h *Dashboard) failed(q *request) error {
 		return err
 	}
 	content := failedPage{
-		List: filter.List, Filter: form, Grouped: q.FormValue("view") == "groups", Oldest: q.FormValue("order") == "asc",
-		Lists: failedRows(snap), Matching: -1,
+		List: filter.List, Filter: form, Grouped: q.FormValue("view") == "groups", ByHour: q.FormValue("view") == "hours",
+		Oldest: q.FormValue("order") == "asc", Lists: failedRows(snap), Matching: -1,
 	}
 	known := filter.List == "" || filter.List == resque.FailedList
 	for _, f := range snap.Failures {
@@ -116,7 +118,7 @@ func (h *Dashboard) failed(q *request) error {
 	}
 	switch {
 	case content.Damage != "" && content.Total == 0: // the page says so
-	case content.Grouped:
+	case content.Grouped, content.ByHour:
 		err = h.groupFailures(q, &content, filter)
 	case form.IsEmpty() && (filter.List != "" || len(content.Lists) == 1):
 		err = h.pageFailures(q, &content, filter)
@@ -178,6 +180,7 @@ func (h *Dashboard) pageFailures(q *request, content *failedPage, filter resque.
 	return nil
 }
 
+// groupFailures fills the views of groups and of hours. Both read all failures.
 func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque.FailureFilter) error {
 	groups, err := h.failures.Groups(q.Context(), filter)
 	if err != nil {
@@ -193,6 +196,10 @@ func (h *Dashboard) groupFailures(q *request, content *failedPage, filter resque
 		if g.Newest.After(last) {
 			last = g.Newest
 		}
+	}
+	if content.ByHour {
+		content.Hours = heatOf(groups)
+		return nil
 	}
 	for _, g := range groups {
 		values := q.URL.Query()

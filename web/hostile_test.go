@@ -25,7 +25,7 @@ func TestHostileText(t *testing.T) {
 	s.post("/overview", "x=1")
 	pages := []string{
 		"/", "/queues", "/queues?q=" + escape(hostile) + "&sort=" + escape(hostile), "/queues/" + pathEscape(hostile), "/queues/" + pathEscape(hostile) + "?q=script",
-		"/working", "/workers", "/failed", "/failed?view=groups", "/failed?q=" + escape(hostile), "/failed?class=" + escape(hostile) + "&exception=" + escape(hostile) + "&queue=" + escape(hostile),
+		"/working", "/workers", "/failed", "/failed?view=groups", "/failed?view=hours", "/failed?q=" + escape(hostile), "/failed?class=" + escape(hostile) + "&exception=" + escape(hostile) + "&queue=" + escape(hostile),
 		"/failed/" + pathEscape(hostile+"_failed"), "/failed/requeue/0", "/failed/remove/0", "/stats", "/stats/keys", "/stats/redis",
 		"/failed?since=" + escape(hostile), "/nothing/" + pathEscape(hostile), "/" + pathEscape(hostile), "/failed/requeue/" + pathEscape(hostile),
 		"/workers/" + pathEscape(hostile), "/stats/keys/" + pathEscape(hostile), "/ops/" + pathEscape(hostile),

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ type limitsPage struct {
 	Queues []limitRow
 	Held   []heldRow
 	More   bool   // there are more keys than were looked at for Held
+	Order  order  `json:"-"`          // of both tables
 	Damage string `json:",omitempty"` // why the limits of queues cannot be read
 }
 
@@ -43,7 +45,7 @@ const heldParts = 20
 
 // limits has no counterpart in Ruby.
 func (h *Dashboard) limits(q *request) error {
-	content := limitsPage{}
+	content := limitsPage{Order: newOrder(q, "name", "-running", "-waiting")}
 	states, err := limit.List(q.Context(), h.client)
 	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
 		content.Damage = err.Error() // the page says so
@@ -74,5 +76,15 @@ func (h *Dashboard) limits(q *request) error {
 		}
 		content.Held = append(content.Held, row)
 	}
+	sortRows(content.Queues, content.Order, map[string]func(a, b limitRow) int{
+		"name":    func(a, b limitRow) int { return cmp.Compare(a.Queue, b.Queue) },
+		"running": func(a, b limitRow) int { return cmp.Compare(a.Running, b.Running) },
+		"waiting": func(a, b limitRow) int { return cmp.Compare(a.Waiting, b.Waiting) },
+	})
+	sortRows(content.Held, content.Order, map[string]func(a, b heldRow) int{
+		"name":    func(a, b heldRow) int { return cmp.Compare(a.Name, b.Name) },
+		"running": func(a, b heldRow) int { return cmp.Compare(len(a.Holders), len(b.Holders)) },
+		"waiting": func(a, b heldRow) int { return cmp.Compare(a.Waiting, b.Waiting) },
+	})
 	return h.show(q, "limits", q.t("Limits"), "limits", content)
 }

@@ -19,6 +19,7 @@ type locksPage struct {
 	MoreKeys bool      // there are more keys than were looked at
 	MoreJobs bool      // there are more jobs than were looked at
 	Known    bool      // the classes are known
+	Order    order     `json:"-"`
 }
 
 // lockRow is a lock, and the job that has it.
@@ -54,15 +55,20 @@ func (h *Dashboard) locks(q *request) error {
 	if found := len(list.Locks) > 0; h.locked.Swap(found) != found {
 		h.forget() // the tab appears
 	}
-	content := locksPage{Total: int64(len(list.Locks)), MoreKeys: list.MoreKeys, MoreJobs: list.MoreJobs, Known: locks.Known()}
+	content := locksPage{Total: int64(len(list.Locks)), MoreKeys: list.MoreKeys, MoreJobs: list.MoreJobs, Known: locks.Known(), Order: newOrder(q, "held", "lock", "class", "expires")}
 	for _, lock := range list.Locks {
 		if lock.Holder.State == resque.LockNoJob && !lock.Damaged {
 			content.NoJob++
 		}
 		content.Locks = append(content.Locks, h.lockRow(lock))
 	}
-	order := map[resque.LockState]int{resque.LockNoJob: -2, resque.LockUnknown: -1}
-	slices.SortStableFunc(content.Locks, func(a, b lockRow) int { return cmp.Compare(order[a.State], order[b.State]) })
+	first := map[resque.LockState]int{resque.LockNoJob: -2, resque.LockUnknown: -1}
+	sortRows(content.Locks, content.Order, map[string]func(a, b lockRow) int{
+		"held":    func(a, b lockRow) int { return cmp.Compare(first[a.State], first[b.State]) },
+		"lock":    func(a, b lockRow) int { return cmp.Compare(a.Key, b.Key) },
+		"class":   func(a, b lockRow) int { return cmp.Compare(a.Class, b.Class) },
+		"expires": func(a, b lockRow) int { return cmp.Compare(uint64(a.Left-1), uint64(b.Left-1)) }, // 0 is never, so last
+	})
 	content.Locks = content.Locks[:min(len(content.Locks), lockRows)]
 	return h.show(q, "locks", q.t("Locks"), "locks", content)
 }

@@ -100,7 +100,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		"/": "/", "/overview": "/overview", "/queues": "/queues", "/queues/mailers": "/queues/{queue}", "/queues/exports?q=421": "/queues/{queue}",
 		"/working": "/working", "/working/web-1.example.com:4212:exports,mailers": "/working/{id}", "/workers": "/workers", "/workers/all": "/workers/all",
 		"/workers/worker-3.example.com:31007:billing,reports": "/workers/{id}", "/failed": "/failed", "/failed?class=Exporter": "/failed",
-		"/failed?view=groups": "/failed", "/failed/failed": "/failed/{queue}", failure: "/failures/{id}", failure + ".json": "/failures/{id}.json",
+		"/failed?view=groups": "/failed", "/failed?view=hours": "/failed", "/failed/failed": "/failed/{queue}", failure: "/failures/{id}", failure + ".json": "/failures/{id}.json",
 		"/stats": "/stats", "/stats/resque": "/stats/resque", "/stats/redis": "/stats/redis", "/stats/keys": "/stats/keys", "/stats/keys/failed": "/stats/keys/{key}",
 		"/openapi.json": "/openapi.json",
 	} {

@@ -145,6 +145,8 @@ func functions(a *assets, l *language) template.FuncMap {
 		"t":           l.t,
 		"tn":          l.tn,
 		"num":         l.num,
+		"weekday":     l.weekday,
+		"shortDay":    l.shortDay,
 		"scriptTexts": l.scriptTexts,
 		"icon":        a.icon,
 		"segment":     url.PathEscape,

@@ -24,7 +24,7 @@ var pagePaths = []string{ //nolint:gochecknoglobals // a table
 	"/", "/overview", "/queues", "/queues?sort=size&empty=hide", "/queues/exports", "/queues/mailers", "/queues/search_index?page=3",
 	"/queues/exports?q=421", "/queues/low", "/working", "/working/web-1.example.com:4212:exports,mailers",
 	"/workers", "/workers/all", "/workers/web-1.example.com", "/workers/worker-3.example.com:31007:billing,reports",
-	"/failed", "/failed?page=3", "/failed?class=Exporter", "/failed?view=groups", "/failed?q=nothing+like+that",
+	"/failed", "/failed?page=3", "/failed?class=Exporter", "/failed?view=groups", "/failed?view=hours", "/failed?q=nothing+like+that",
 	"/failed/requeue/3", "/failed/remove/3", "/stats", "/stats/resque", "/stats/redis", "/stats/keys",
 	"/schedule", "/schedule?q=report", "/delayed", "/delayed?class=Reminder", "/delayed?q=nothing+like+that", "/delayed/4102444800", "/delayed/jobs/Reminder?args=[4200]",
 	"/delayed/search?search=charge", "/delayed/search", "/retry", "/retry?class=ChargeCard", "/retry?q=nothing+like+that", "/retry/4102444800", "/batches", "/batches/" + nightlyBatch, "/limits", "/locks", "/doctor",

@@ -48,7 +48,7 @@ func TestScreenshots(t *testing.T) {
 			"doctor": "/doctor", "batches": "/batches", "batch": "/batches/" + nightlyBatch,
 			"statuses": "/statuses", "status": "/statuses/" + runningStatus, "limits": "/limits", "locks": "/locks",
 			"trash": "/trash", "queue-filter": "/queues/mailers?dir=desc&class=InvoiceMailJob", "gone": "/failures/0-0123456789abcdef",
-			"failed-groups": "/failed?view=groups", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
+			"failed-groups": "/failed?view=groups", "failed-hours": "/failed?view=hours", "failed-none": "/failed?q=nothing+like+that", "failed-ask": "/failed/remove/3",
 			"failure": s.href("/failed", "failures/"), "stats": "/stats", "stats-redis": "/stats/redis", "stats-keys": "/stats/keys",
 			"stats-key": "/stats/keys/queue:exports", "missing": "/nothing",
 			"history": "/history", "history-long": "/history?window=180d", "history-hour": "/history?window=1h",

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +20,8 @@ type statusesPage struct {
 	Total    int64
 	Expired  int64 // on this page: they are counted, but are no longer in Redis
 	Pager    pager
+	Order    order  `json:"-"`
+	Sorted   int64  `json:",omitempty"` // only so many, the newest, were sorted
 	Damage   string `json:",omitempty"` // why they cannot be read
 }
 
@@ -45,11 +48,15 @@ const statusesAtOnce = 50 // on a page, as in Ruby
 //
 // Ruby: Resque::StatusServer's /statuses.
 func (h *Dashboard) statuses(q *request) error {
-	content := statusesPage{}
-	size := q.number("per_page", statusesAtOnce, 1, 500)
-	// The number of the page is checked against the total, which the first read returns.
-	at := q.number("page", q.number("start", 0, 0, 1<<30)/size+1, 1, 1<<30) - 1
-	found, total, err := status.List(q.Context(), h.client, at*size, size)
+	content := statusesPage{Order: newOrder(q, unsorted, "class", "-progress", "state", "-created")}
+	list, err := listPage(q, content.Order, q.number("per_page", statusesAtOnce, 1, 500), func(first, limit int64) ([]status.Status, int64, error) {
+		return status.List(q.Context(), h.client, first, limit)
+	}, func(s status.Status) statusRow { return h.rowOfStatus(q.language, s) }, map[string]func(a, b statusRow) int{
+		"class":    func(a, b statusRow) int { return cmp.Compare(a.Job.Class, b.Job.Class) },
+		"progress": func(a, b statusRow) int { return cmp.Compare(a.Percent, b.Percent) },
+		"state":    func(a, b statusRow) int { return cmp.Compare(a.State, b.State) },
+		"created":  func(a, b statusRow) int { return a.Created.Compare(b.Created) },
+	})
 	if fault, _ := resque.Explain(err); err != nil && fault.Code == resque.FaultType {
 		content.Damage = err.Error() // the page says so
 		err = nil
@@ -57,16 +64,8 @@ func (h *Dashboard) statuses(q *request) error {
 	if err != nil {
 		return err
 	}
-	content.Total, content.Pager = total, newPager(q, total, size)
-	if content.Pager.First != at*size && total > 0 {
-		if found, _, err = status.List(q.Context(), h.client, content.Pager.First, size); err != nil {
-			return err
-		}
-	}
-	for _, s := range found {
-		content.Statuses = append(content.Statuses, h.rowOfStatus(q.language, s))
-	}
-	content.Expired = max(content.Pager.Last-content.Pager.First-int64(len(found)), 0)
+	content.Statuses, content.Total, content.Pager = list.rows, list.total, list.pager
+	content.Sorted, content.Expired = list.sorted, list.gone
 	return h.show(q, "statuses", q.t("Statuses"), "statuses", content)
 }
 

@@ -45,6 +45,9 @@ func (o order) isLargestFirst(name string) bool { return slices.Contains(o.colum
 // Has reports whether the table can be sorted by a column.
 func (o order) Has(name string) bool { return o.find(name) >= 0 }
 
+// IsListed reports whether the table has the order of the list in Redis.
+func (o order) IsListed() bool { return o.By == unsorted }
+
 // To returns the address of the table sorted by a column. For the column by which it is
 // sorted, that is the reverse order.
 func (o order) To(name string) string {
@@ -115,6 +118,58 @@ func sortRows[R any](rows []R, o order, by map[string]func(a, b R) int) {
 		}
 		return compare(a, b)
 	})
+}
+
+const (
+	// unsorted is the order in which Redis keeps a list.
+	unsorted = "listed"
+
+	// sortedAtMost is how many entries of such a list are read to sort them by a column.
+	sortedAtMost = 1000
+)
+
+// listing is a page of a list that Redis keeps in one order.
+type listing[R any] struct {
+	rows   []R
+	total  int64 // entries of the list
+	sorted int64 // the number of sorted entries, if it is less than total, otherwise 0
+	gone   int64 // entries of the page, or of the sorted ones, that have expired
+	pager  pager
+}
+
+// listPage returns a page of a list. read returns a part of the list and its length. If
+// the user sorts by a column, the page is one of the first sortedAtMost entries, sorted.
+func listPage[E, R any](q *request, o order, size int64, read func(first, limit int64) ([]E, int64, error), row func(E) R, by map[string]func(a, b R) int) (l listing[R], err error) {
+	first, limit := (q.number("page", q.number("start", 0, 0, 1<<30)/size+1, 1, 1<<30)-1)*size, size
+	if o.By != unsorted {
+		first, limit = 0, sortedAtMost
+	}
+	found, total, err := read(first, limit)
+	if err != nil {
+		return l, err
+	}
+	l.total = total
+	if o.By != unsorted && total > limit {
+		l.sorted, total = limit, limit
+	}
+	l.pager = newPager(q, total, size)
+	if o.By == unsorted && l.pager.First != first && total > 0 { // first is beyond the end
+		if found, _, err = read(l.pager.First, limit); err != nil {
+			return l, err
+		}
+	}
+	for _, e := range found {
+		l.rows = append(l.rows, row(e))
+	}
+	if o.By == unsorted {
+		l.gone = max(l.pager.Last-l.pager.First-int64(len(found)), 0)
+		return l, nil
+	}
+	l.gone = max(total-int64(len(found)), 0)
+	l.pager = newPager(q, int64(len(l.rows)), size)
+	sortRows(l.rows, o, by)
+	l.rows = l.rows[l.pager.First:l.pager.Last]
+	return l, nil
 }
 
 // pager is the part of a list that a page shows. Its links keep the other parameters

@@ -3,6 +3,7 @@ package web_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,90 @@ func TestGroupsAreSortedByColumn(t *testing.T) {
 	page := s.get("/failed?view=groups&sort=times&dir=asc").Body.String()
 	assert.Equal(t, []string{"Mailer", "Exporter"}, rowNames(t, page))
 	absent(t, page, "sort=times&amp;dir=asc&amp;", "the link to a group")
+}
+
+// Lists that Redis keeps in one order are sorted by reading a part of them.
+func TestBatchesAndStatusesAreSortedByColumn(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fillBatches()
+	names := func(query string) []string { return rowNames(t, s.get("/batches"+query).Body.String()) }
+	listed := names("")
+	require.Len(t, listed, 6)
+	_, sorted := heading(t, s.get("/batches").Body.String(), "Failed")
+	assert.Empty(t, sorted)
+	assert.Equal(t, []string{"019bd0c1a2b-donedonedon", "Import of acme", "Invoices", "Nightly export", "Reindex", "Thumbnails"}, names("?sort=name"))
+	assert.Equal(t, []string{"Nightly export", "Invoices"}, names("?sort=failed")[:2])
+	assert.Equal(t, "Import of acme", names("?sort=progress&dir=asc")[0], "28 of 40")
+	assert.Equal(t, []string{"Import of acme", "Nightly export", "Reindex"}, names("?sort=created")[:3])
+	assert.Equal(t, "Thumbnails", names("?sort=created&dir=asc")[0])
+	assert.Equal(t, "Thumbnails", names("?sort=state")[0], "cancelled")
+	assert.Equal(t, listed, names("?sort=nonsense"))
+	absent(t, s.get("/batches?sort=name").Body.String(), "Only the first", "all were read")
+	for i := range 1200 {
+		id := fmt.Sprintf("019a00000%02x-many%06d", i%16, i)
+		s.do("HSET", "resque:goresque:batch:"+id, "created", time.Now().UnixMilli(), "sealed", time.Now().UnixMilli(), "total", 10, "pending", i%10, "description", fmt.Sprintf("Batch %04d", i))
+		s.do("ZADD", "resque:goresque:batches", "+inf", id)
+	}
+	page := s.get("/batches?sort=name&page=20").Body.String()
+	present(t, page, "951–1,000 of 1,000", "the pages of the sorted part")
+	present(t, page, "Only the first 1,000 are sorted and shown.", "page")
+	assert.Len(t, names("?sort=name&page=20"), 50)
+	assert.Len(t, names("?page=25"), 6, "the list itself has all")
+	assert.Len(t, names("?page=99"), 6, "the last page")
+
+	s.fillStatuses()
+	states := func(query string) (states []string) {
+		rows, _ := s.get("/statuses"+query, "Accept: application/json").told(t)["Statuses"].([]any)
+		for _, row := range rows {
+			states = append(states, row.(map[string]any)["State"].(string))
+		}
+		return states
+	}
+	up, down := states("?sort=state"), states("?sort=state&dir=desc")
+	assert.True(t, slices.IsSorted(up), up)
+	assert.ElementsMatch(t, states(""), up)
+	slices.Reverse(down)
+	assert.True(t, slices.IsSorted(down), down)
+}
+
+func TestLimitsAndLocksAreSortedByColumn(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.fillWorkers()
+	s.fillStatuses()
+	s.fillLimits()
+	s.fillLocks()
+	column := func(path, list, name string) (values []string) {
+		rows, _ := s.get(path, "Accept: application/json").told(t)[list].([]any)
+		for _, row := range rows {
+			value := row.(map[string]any)[name]
+			if n, ok := value.(float64); ok {
+				value = fmt.Sprintf("%020.0f", n)
+			}
+			values = append(values, fmt.Sprint(value))
+		}
+		require.Greater(t, len(values), 1, path)
+		return values
+	}
+	for _, c := range [][3]string{
+		{"/limits", "Queues", "Queue"},
+		{"/limits?sort=waiting&dir=asc", "Queues", "Waiting"},
+		{"/limits?sort=running&dir=asc", "Queues", "Running"},
+		{"/limits?sort=waiting&dir=asc", "Held", "Waiting"},
+		{"/locks?sort=lock", "Locks", "Key"},
+		{"/locks?sort=class", "Locks", "Class"},
+	} {
+		values := column(c[0], c[1], c[2])
+		assert.True(t, slices.IsSorted(values), "%v: %v", c, values)
+	}
+	down := column("/locks?sort=class&dir=desc", "Locks", "Class")
+	slices.Reverse(down)
+	assert.True(t, slices.IsSorted(down), down)
+	left := column("/locks?sort=expires", "Locks", "Left")
+	zero := slices.Index(left, fmt.Sprintf("%020d", 0))
+	require.Positive(t, zero, "those that never expire are last")
+	assert.True(t, slices.IsSorted(left[:zero]), left)
 }
 
 // A host that the user folded stays folded when the page refreshes.
