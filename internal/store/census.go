@@ -18,7 +18,7 @@ type Wanted struct {
 // queuesEnding is the end of the name of the set of queues of any namespace.
 const queuesEnding = ":queues"
 
-// Census reads all keys of a large namespace, about 1,000 at a time, and calls yield with
+// Census reads all keys of a large namespace, about 500 at a time, and calls yield with
 // them until it returns false. It reads only what want wants of a key. The keys are in no
 // order, and those that were read twice are there twice.
 //
@@ -62,7 +62,7 @@ type censusPart struct {
 // scanAll sends the names of all keys. The last part is the one with an error, if there is
 // one.
 func (s *Store) scanAll(ctx context.Context, parts chan<- censusPart) {
-	const some, searches = 1000, 100
+	const some, searches = 500, 50
 	namespace := s.rdb.Key("")
 	for cursor := "0"; ; {
 		var part censusPart

@@ -125,27 +125,15 @@ func (r *listRange) spend(part []Entry) {
 	}
 }
 
-const (
-	// wholeBytes is how many bytes of worker records and payloads are read whole when
-	// those of many workers and queues are read. Of the others the beginning is read.
-	wholeBytes = 4 << 20
-	// headBytes limits the bytes that Redis copies to find the first payloads of
-	// queues. Those of the remaining queues are unknown.
-	headBytes = 32 << 20
-)
+// wholeBytes is how many bytes of worker records and payloads are read whole when
+// those of many workers and queues are read. Of the others the beginning is read.
+const wholeBytes = 4 << 20
 
 // valuesOf returns the command that reads strings; readValues reads its reply. It may
 // be sent together with other commands.
 func valuesOf(keys []any) []any {
 	command := append([]any{"EVAL", valuesLua, len(keys)}, keys...)
 	return append(command, wholeBytes, beginningBytes)
-}
-
-// headsOf returns the command that reads the first entries of lists; readValues reads
-// its reply.
-func headsOf(keys []any) []any {
-	command := append([]any{"EVAL", headsLua, len(keys)}, keys...)
-	return append(command, wholeBytes, beginningBytes, headBytes)
 }
 
 // readValues returns n entries of a reply. One that does not exist is empty.

@@ -36,6 +36,6 @@ repeat
   searches = searches - count / 10
   -- As long as the names are short, more of them are read at once.
   count = bytes - before <= 200 * count and math.min(2 * count, 80) or 10
-until cursor == '0' or #out > some or searches <= 0 or bytes > 4194304
+until cursor == '0' or #out > some or searches <= 0 or bytes > 1048576
 out[1] = cursor
 return out

@@ -13,7 +13,8 @@ import (
 )
 
 // Snapshot is the state of Resque at one moment. It is read in two round trips,
-// regardless of the number of queues and workers.
+// regardless of the number of queues and workers. Large jobs at the beginning of queues need
+// more.
 type Snapshot struct {
 	Queues    []QueueState  // by name
 	Failures  []ListSize    // Failed first, then the lists of queues
@@ -165,13 +166,12 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 	if len(snap.Workers) > 0 {
 		commands = append(commands, valuesOf(s.workerKeys(snap.Workers)))
 	}
-	if len(snap.Queues) > 0 {
-		queues := make([]any, len(snap.Queues))
-		for i, q := range snap.Queues {
-			queues[i] = s.keys.queue(q.Name)
-		}
-		commands = append(commands, headsOf(queues))
+	queues := make([]any, len(snap.Queues))
+	for i, q := range snap.Queues {
+		queues[i] = s.keys.queue(q.Name)
 	}
+	h := newHeads()
+	commands = append(commands, h.commands(queues)...)
 	for _, q := range snap.Queues {
 		commands = append(commands,
 			[]any{"LLEN", s.keys.queue(q.Name)},
@@ -209,10 +209,7 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 			snap.Workers[i].Record = readRecordEntry(snap.Workers[i].ID, e)
 		}
 	}
-	if len(snap.Queues) == 0 {
-		return nil
-	}
-	heads, err := readValues(len(snap.Queues), next(), nil)
+	heads, err := h.read(len(snap.Queues), next)
 	if err != nil {
 		return err
 	}
@@ -227,7 +224,7 @@ func (s *Store) snapshotDetails(c conn, snap *Snapshot, failedLists []string) er
 			snap.Queues[i].Running, _ = redis.Int64(next(), nil) // 0 for a key of another type
 		}
 	}
-	return nil
+	return s.headsLeft(c, h, snap.Queues)
 }
 
 // fill sets the fields of q from the replies.

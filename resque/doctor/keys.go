@@ -85,6 +85,7 @@ const (
 type census struct {
 	wrong, forever, large, unlisted []string
 	strange                         []store.KeyInfo // not Resque's, or of a namespace inside this one
+	stranger                        int64           // more of them that were not kept
 	trashes                         int64
 	queues                          map[string]bool // that are in the set of queues
 	nested                          []string        // what the names of keys of namespaces inside this one begin with
@@ -163,6 +164,8 @@ func (n *census) count(all []kind, k store.KeyInfo) {
 	case !known:
 		if len(n.strange) < maxSuspects {
 			n.strange = append(n.strange, k)
+		} else {
+			n.stranger++
 		}
 		return
 	case !slices.Contains(kind.types, k.Type):
@@ -243,6 +246,11 @@ func (c *checkup) addKeys(n census) {
 		Cost: "None, unless their names will be those of a queue or a plugin.",
 		Fix:  "Nothing, if your programs use this namespace on purpose.",
 	})
+	if n.stranger > 0 {
+		c.report.Unchecked = append(c.report.Unchecked, Unchecked{
+			[]string{"K05"}, fmt.Sprintf("of the keys that are not Resque's only %d were examined, and %d more were seen", maxSuspects, n.stranger),
+		})
+	}
 	c.list(n.large, Finding{
 		Code: "K06", Severity: Notice, Title: "Long lists and large jobs",
 		Cost: "They need memory. Jobs of several MB hold Redis up for as long as it copies them.",
