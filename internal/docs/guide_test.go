@@ -20,7 +20,7 @@ import (
 
 // block matches a code block that a comment marks: with run, or with the file that has the
 // code, and perhaps the name under which a reader saves it.
-var block = regexp.MustCompile("(?ms)^<!-- (run|from (\\S+?)(?:, saved as (\\S+))?) -->\n```(\\w+)\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)^<!-- (run(?:, needs Resque)?|from (\\S+?)(?:, saved as (\\S+))?) -->\n```(\\w+)\n(.*?)^```$")
 
 // A block after a comment with “from” and a file shows lines of that file. A line with …
 // only stands for lines that are left out. Indentation may differ.
@@ -52,22 +52,25 @@ func flat(text string) string {
 }
 
 // The shell commands after comments with “run” work, in the order of their document. Those
-// of a console print what the document shows; … in a line stands for any text.
+// of a console print what the document shows; … in a line stands for any text. Those that
+// need Resque are for Ruby.
 func TestGuidesShowCommandsThatWork(t *testing.T) {
 	t.Parallel()
 	ran := 0
 	for _, document := range documents(t) {
 		var steps []step
+		needsRuby := false
 		for _, b := range block.FindAllStringSubmatch(read(t, document), -1) {
 			switch {
 			case b[3] != "":
 				steps = append(steps, step{script: "cat >" + b[3] + " <<'END OF FILE'\n" + b[5] + "END OF FILE\n"})
-			case b[1] == "run" && b[4] == "console":
+			case b[2] != "":
+			case b[4] == "console":
 				steps = append(steps, console(b[5])...)
-			case b[1] == "run":
-				steps = append(steps, step{script: b[5]})
 			default:
+				steps = append(steps, step{script: b[5]})
 			}
+			needsRuby = needsRuby || b[1] == "run, needs Resque"
 		}
 		if len(steps) == 0 {
 			continue
@@ -75,6 +78,9 @@ func TestGuidesShowCommandsThatWork(t *testing.T) {
 		ran++
 		t.Run(document, func(t *testing.T) {
 			t.Parallel()
+			if needsRuby {
+				redistest.Require(t, "ruby", exec.Command("ruby", "-rresque", "-e", "").Run() == nil)
+			}
 			runSteps(t, steps)
 		})
 	}
