@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func BenchmarkReserveAndFinish(b *testing.B) {
 			workers := names("host~go:1-%d:q", slots)
 			f, refill := newFilledQueue(b, workers)
 			var finished []store.Outcome
+			f.do(b, "CONFIG", "RESETSTAT")
 			b.ReportAllocs()
 			for done := 0; done < b.N; done += slots {
 				if done%50_000 < slots {
@@ -61,8 +63,23 @@ func BenchmarkReserveAndFinish(b *testing.B) {
 					finished = append(finished, f.done(r))
 				}
 			}
+			b.ReportMetric(inScripts(b, f)/float64(b.N), "script-µs/op")
 		})
 	}
+}
+
+// inScripts returns the microseconds that Redis has spent in scripts.
+func inScripts(b *testing.B, f fixture) float64 {
+	b.Helper()
+	text, err := redis.String(f.redis.Do("INFO", "commandstats"))
+	require.NoError(b, err)
+	_, rest, found := strings.Cut(text, "cmdstat_evalsha:")
+	require.True(b, found)
+	_, rest, _ = strings.Cut(rest, "usec=")
+	number, _, _ := strings.Cut(rest, ",")
+	spent, err := strconv.ParseFloat(number, 64)
+	require.NoError(b, err)
+	return spent
 }
 
 // BenchmarkLook looks for jobs in empty queues, as an idle worker does at every
@@ -102,6 +119,7 @@ func BenchmarkReserveAndFinishByALimit(b *testing.B) {
 	_, err := f.Exchange(b.Context(), []string{"q"}, nil, f.slots("unknown")) // the store learns of the limit
 	require.NoError(b, err)
 	var finished []store.Outcome
+	f.do(b, "CONFIG", "RESETSTAT")
 	b.ReportAllocs()
 	for done := 0; done < b.N; done += slots {
 		if done%50_000 < slots {
@@ -120,4 +138,5 @@ func BenchmarkReserveAndFinishByALimit(b *testing.B) {
 			finished = append(finished, store.Outcome{Worker: r.Worker, Queue: r.Queue, Guard: r.Guard, Effects: f.Processed(r.Worker)})
 		}
 	}
+	b.ReportMetric(inScripts(b, f)/float64(b.N), "script-µs/op")
 }

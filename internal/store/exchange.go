@@ -20,6 +20,10 @@ var (
 	limitLua string
 	//go:embed exchange.lua
 	exchangeLua string
+	//go:embed exchange_reserve.lua
+	exchangeReserveLua string
+	//go:embed exchange_end.lua
+	exchangeEndLua string
 	//go:embed exchange_usual.lua
 	exchangeUsualLua string
 )
@@ -74,7 +78,6 @@ func (s *Store) Exchange(ctx context.Context, queues []string, finished []Outcom
 	x, err := call.read(reply)
 	if err == nil {
 		s.noteLimits(call.limited)
-		s.notePopped(&x)
 	}
 	if err == nil && len(call.large)+len(call.unreadable) > 0 {
 		s.completeLarge(ctx, call, &x)
@@ -90,9 +93,6 @@ const (
 	// Calls with more queues or slots do not try it.
 	usualQueues = 8
 	usualSlots  = 1000
-
-	// mostFirst is how many jobs the first pop of a call takes at most.
-	mostFirst = 32
 )
 
 // exchangeUsual does what Exchange does, faster, if all is as usual: see
@@ -114,17 +114,13 @@ func (s *Store) exchangeUsual(ctx context.Context, queues []string, finished []O
 	switch {
 	case errors.Is(err, redis.ErrNil):
 		s.unusual.Store(unusualCalls)
-		s.popNext.Store(1) // the payloads may be long
 		return x, false, nil
 	case err != nil:
 		return x, false, fmt.Errorf("finishing %d jobs and reserving for %d slots: %w", len(finished), len(free), err)
 	}
 	call := &exchangeCall{queueKeys: k, free: free}
-	if err = call.readUsual(&x, len(finished), reply); err == nil {
-		s.notePopped(&x)
-		if len(call.unreadable) > 0 {
-			s.completeLarge(ctx, call, &x)
-		}
+	if err = call.readUsual(&x, len(finished), reply); err == nil && len(call.unreadable) > 0 {
+		s.completeLarge(ctx, call, &x)
 	}
 	return x, true, err
 }
@@ -153,7 +149,7 @@ func (s *Store) isUsual(queues []string, finished []Outcome, free []Slot) bool {
 // keys, and the arguments.
 func (s *Store) usualWords(k *queueKeys, finished []Outcome, free []Slot) []any {
 	count := 5 + 2*len(k.queues) + len(free) + len(finished)
-	words := make([]any, 0, 1+count+5+2*len(free)+len(finished))
+	words := make([]any, 0, 1+count+4+2*len(free)+len(finished))
 	lists, others := k.keys[:len(k.queues)], k.keys[len(k.queues):]
 	words = append(words, count, s.keys.pauseAll(), s.keys.pauseEvery(), s.keys.workers(), others[len(lists)])
 	words = append(append(words, others[:len(lists)]...), lists...)
@@ -164,7 +160,7 @@ func (s *Store) usualWords(k *queueKeys, finished []Outcome, free []Slot) []any 
 	for i := range finished {
 		words = append(words, finished[i].Effects[1].key)
 	}
-	words = append(words, len(k.queues), len(free), len(finished), k.prefix, s.popFirst())
+	words = append(words, len(k.queues), len(free), len(finished), k.prefix)
 	for i := range free {
 		words = append(words, free[i].RunAt)
 	}
@@ -223,16 +219,4 @@ func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error 
 		}
 	}
 	return nil
-}
-
-// popFirst returns how many jobs the next call pops first; see exchange.lua.
-func (s *Store) popFirst() int64 { return max(s.popNext.Load(), 1) }
-
-// notePopped notes the result of a call for popFirst.
-func (s *Store) notePopped(x *Exchanged) {
-	next := min(2*len(x.Reserved), mostFirst)
-	if x.More {
-		next = 1
-	}
-	s.popNext.Store(int64(next))
 }

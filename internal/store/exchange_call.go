@@ -41,7 +41,7 @@ func (s *Store) exchangeCall(queues []string, finished []Outcome, free []Slot) *
 			c.args = append(c.args, name)
 		}
 	}
-	c.args = append(c.args, len(c.limits.names), s.popFirst())
+	c.args = append(c.args, len(c.limits.names))
 	for _, i := range c.finished {
 		c.call.keys = append(c.call.keys, s.workerArgs(finished[i].Worker).record)
 	}

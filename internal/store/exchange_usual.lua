@@ -9,14 +9,13 @@
 --       how many of them, the first ones, finished a job without an effect other than
 --       the counters,
 --       the length of the prefix of a queue's name in the key of its list,
---       how many jobs to pop first (see exchange.lua),
 --       the run_at of each slot's next record,
 --       the worker id of each slot,
 --       the guard of each slot that finished a job
 --
 -- returns {more, how many jobs come from each queue, payload, …, unchecked, …}: the jobs in
 --         the order of the slots, and the numbers of those that were not checked (see
---         payload.lua). exchange.lua explains "more", and why a call pops few jobs first.
+--         payload.lua). exchange.lua explains "more".
 --
 --         It returns nothing, and has changed nothing, if something is not as usual: all
 --         workers or a queue are paused, a queue has a limit, a record is not the expected
@@ -24,11 +23,11 @@
 --         the caller runs exchange.lua.
 
 local queue_count, slot_count, finished_count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local prefix_length, batch = tonumber(ARGV[4]), tonumber(ARGV[5])
+local prefix_length = tonumber(ARGV[4])
 local first_queue = 5 + queue_count
 local before_records = first_queue + queue_count - 1
 local processed = before_records + slot_count + 1
-local before_run_ats = 5
+local before_run_ats = 4
 local before_ids = before_run_ats + slot_count
 local before_guards = before_ids + slot_count
 local call = redis.pcall
@@ -64,43 +63,38 @@ if looks then
   end
 end
 
--- Pop jobs and collect their records.
+-- Pop jobs, one by one because they may be large, and collect their records.
 local most_bytes, popped, taken, failed = 1048576, 0, 0, false
 local reply, words, unchecked = {0}, {}, {}
-local first_job = 2 + queue_count
+local before_jobs = 1 + queue_count
 local decode = looks and cjson.new and strict().decode
-local recorded
+local find, recorded = string.find, nil
 for queue = 1, queue_count do
-  local list, count = KEYS[first_queue + queue - 1], 0
+  local list, before = KEYS[first_queue + queue - 1], taken
   local head = '{"queue":"' .. list:sub(prefix_length + 1) .. '","run_at":"'
-  local some, jobs = 0, {}
-  while looks and #jobs == some and taken < slot_count and popped < most_bytes and not failed do
-    some = math.min(slot_count - taken, batch)
-    batch = math.min(2 * batch, 2000)
-    jobs = call('LPOP', list, some) or {}
-    failed = jobs.err and true
-    count = count + #jobs
-    for i = 1, #jobs do
-      local raw = jobs[i]
-      local body = raw
-      local checked = within_budget(raw)
-      popped, taken = popped + #raw, taken + 1
-      if #raw > max_checked then
-        failed = true
-      elseif not checked then
-        unchecked[#unchecked + 1] = taken
-      elseif not (decode and raw:find(simple) and pcall(decode, raw)) then
-        recorded = recorded or recorder()
-        local ok
-        ok, body = pcall(recorded, raw)
-        failed = failed or not ok
-      end
-      reply[first_job + taken - 1] = raw
-      words[2 * taken - 1] = KEYS[before_records + taken]
-      words[2 * taken] = not failed and head .. ARGV[before_run_ats + taken] .. '","payload":' .. body .. '}'
+  while looks and taken < slot_count and popped < most_bytes and not failed do
+    local raw = call('LPOP', list)
+    if type(raw) ~= 'string' then
+      failed = raw and true
+      break
     end
+    local body = raw
+    taken, popped = taken + 1, popped + #raw
+    if #raw > max_checked then
+      failed = true
+    elseif not within_budget(raw) then
+      unchecked[#unchecked + 1] = taken
+    elseif not (decode and find(raw, simple) and pcall(decode, raw)) then
+      recorded = recorded or recorder()
+      local ok
+      ok, body = pcall(recorded, raw)
+      failed = not ok
+    end
+    reply[before_jobs + taken] = raw
+    words[2 * taken - 1] = KEYS[before_records + taken]
+    words[2 * taken] = not failed and head .. ARGV[before_run_ats + taken] .. '","payload":' .. body .. '}'
   end
-  reply[1 + queue] = count
+  reply[1 + queue] = taken - before
 end
 
 -- Write the records, which overwrites those of finished jobs, or give the jobs back.
@@ -108,7 +102,7 @@ failed = failed or taken > 0 and call(taken == 1 and 'SET' or 'MSET', unpack(wor
 if failed then
   for queue = queue_count, 1, -1 do
     for _ = 1, reply[1 + queue] do
-      call('LPUSH', KEYS[first_queue + queue - 1], reply[first_job + taken - 1])
+      call('LPUSH', KEYS[first_queue + queue - 1], reply[before_jobs + taken])
       taken = taken - 1
     end
   end
@@ -118,7 +112,7 @@ if taken < slot_count and popped >= most_bytes then
   reply[1] = 1
 end
 for i = 1, #unchecked do
-  reply[first_job + taken + i - 1] = unchecked[i]
+  reply[before_jobs + taken + i] = unchecked[i]
 end
 
 -- Delete the other records of finished jobs, and count. An error of a counter undoes nothing.

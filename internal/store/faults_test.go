@@ -165,13 +165,14 @@ func TestJobsWithoutRecordsArePutBackInOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
 	f.register(t, names("w%d", 4)...)
-	f.push(t, "q", "1", "2", "3", "4", "5", "6")
-	f.do(t, "ACL", "SETUSER", "default", "-mset") // the first record is written alone
+	long := args(`"` + strings.Repeat("x", 70_000) + `"`) // its record is written alone
+	f.push(t, "q", long, "2", "3", "4", "5", "6")
+	f.do(t, "ACL", "SETUSER", "default", "-mset")
 	x, err := f.Exchange(t.Context(), []string{"q"}, nil, f.slots(names("w%d", 4)...))
 	require.NoError(t, err)
 	require.Error(t, x.Fault)
 	require.Len(t, x.Reserved, 1)
-	assert.Equal(t, "1", string(x.Reserved[0].Payload))
+	assert.Equal(t, long, string(x.Reserved[0].Payload))
 	assert.Equal(t, []string{"2", "3", "4", "5", "6"}, f.list(t, "resque:queue:q"))
 }
 

@@ -67,7 +67,7 @@ func (f fixture) register(t testing.TB, workers ...string) {
 	require.NoError(t, err)
 }
 
-func (f fixture) push(t *testing.T, queue string, payloads ...string) {
+func (f fixture) push(t testing.TB, queue string, payloads ...string) {
 	t.Helper()
 	for _, p := range payloads {
 		require.NoError(t, f.Push(t.Context(), queue, []byte(p)))
@@ -88,7 +88,7 @@ func (f fixture) slots(workers ...string) []store.Slot {
 }
 
 // exchange calls Exchange, which must succeed without a fault.
-func (f fixture) exchange(t *testing.T, queues []string, finished []store.Outcome, free ...store.Slot) store.Exchanged {
+func (f fixture) exchange(t testing.TB, queues []string, finished []store.Outcome, free ...store.Slot) store.Exchanged {
 	t.Helper()
 	x, err := f.Exchange(t.Context(), queues, finished, free)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -208,8 +209,7 @@ func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
 		free := f.slots(workers...)
 		for calls := 1; ; calls++ {
 			x := f.exchange(t, []string{"q"}, nil, free...)
-			require.NotEmpty(t, x.Reserved)
-			require.LessOrEqual(t, len(x.Reserved), 3)
+			require.Len(t, x.Reserved, 2)
 			taken = append(taken, x.Reserved...)
 			free = free[len(x.Reserved):]
 			require.Equal(t, len(free) > 0, x.More, "after %d calls", calls)
@@ -222,6 +222,57 @@ func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
 			assert.True(t, strings.HasPrefix(string(r.Payload), fmt.Sprintf(`{"class":"A","args":[%d,`, i)), "the order is kept")
 		}
 	})
+}
+
+// A call copies less than 1 MB and one more payload, whatever the calls before it took. A payload
+// that was popped and given back is copied twice.
+func TestLargePayloadsAfterSmallOnesAreCopiedOneByOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	workers, large := names("w%d", 32), args(`"`+strings.Repeat("x", 2_000_000)+`"`)
+	f.register(t, workers...)
+	f.exchange(t, []string{"q"}, nil, f.slots(workers...)...) // loads the script
+	for i := range 64 {
+		f.push(t, "q", args(strconv.Itoa(i)))
+	}
+	var finished []store.Outcome
+	for range 2 {
+		x := f.exchange(t, []string{"q"}, finished, f.slots(workers...)...)
+		require.Len(t, x.Reserved, 32)
+		finished = nil
+		for _, r := range x.Reserved {
+			finished = append(finished, f.done(r))
+		}
+	}
+	f.push(t, "q", args("1"), args("2"))
+	for range 30 {
+		f.push(t, "q", large)
+	}
+	for _, want := range []int{3, 1, 1} { // the first call has two short jobs also
+		stop := f.server.Monitor(t)
+		x := f.exchange(t, []string{"q"}, finished, f.slots(workers...)...)
+		require.Len(t, x.Reserved, want)
+		require.True(t, x.More)
+		finished, workers = nil, workers[want:]
+		pops, longest, copied := 0, 0, 0
+		for _, words := range stop() {
+			bytes := 0
+			for _, word := range words {
+				bytes += len(word)
+			}
+			switch words[0] {
+			case "evalsha", "eval":
+				longest, copied, pops = max(longest, copied), 0, 0
+			case "LPOP":
+				require.Len(t, words, 2)
+				pops++
+				require.LessOrEqual(t, pops, want, "in one call")
+			case "LPUSH", "SET", "MSET", "APPEND":
+				copied += bytes
+			}
+		}
+		require.Less(t, max(longest, copied), 2_100_000)
+	}
 }
 
 func TestManyQueuesCopyABoundedNumberOfBytes(t *testing.T) {
@@ -242,22 +293,26 @@ func TestManyQueuesCopyABoundedNumberOfBytes(t *testing.T) {
 }
 
 // BenchmarkLongestCommand reports how long the longest command blocked Redis while
-// slots reserved and finished jobs with large payloads. For comparison it also reports
-// how long a script took that only popped such a payload, which Redis copies.
+// slots reserved and finished jobs with large payloads, after short ones. For comparison it
+// also reports how long a script took that only popped such a payload, which Redis copies.
 func BenchmarkLongestCommand(b *testing.B) {
-	for _, slots := range []int{1, 10} {
-		for _, mb := range []int{1, 2, 5, 20} {
-			if slots == 10 && mb > 2 {
-				continue
-			}
+	for _, slots := range []int{1, 32} {
+		for _, mb := range []int{2, 5, 20} {
 			for name, payload := range largePayloads(mb << 20) {
 				b.Run(fmt.Sprintf("slots=%d/MB=%d/%s", slots, mb, strings.ReplaceAll(name, " ", "_")), func(b *testing.B) {
 					f := newFixture(b, redistest.StartReal(b))
 					workers := names("w%d", slots)
 					f.register(b, workers...)
-					f.do(b, "CONFIG", "SET", "slowlog-log-slower-than", 0)
+					f.do(b, "CONFIG", "SET", "slowlog-log-slower-than", 0, "slowlog-max-len", 100_000)
 					bare := 0.0
 					for b.Loop() {
+						for range workers {
+							f.push(b, "q", args("1"))
+						}
+						var finished []store.Outcome
+						for _, r := range f.exchange(b, []string{"q"}, nil, f.slots(workers...)...).Reserved {
+							finished = append(finished, f.done(r))
+						}
 						for range workers {
 							require.NoError(b, f.Push(b.Context(), "q", []byte(payload)))
 						}
@@ -266,15 +321,11 @@ func BenchmarkLongestCommand(b *testing.B) {
 						f.do(b, "EVAL", "redis.call('LPOP', KEYS[1]) return 1", 1, "bare")
 						bare = longest(b, f)
 						f.do(b, "SLOWLOG", "RESET")
-						free := make([]store.Slot, len(workers))
-						for i, w := range workers {
-							free[i] = f.slot(w)
-						}
+						free := f.slots(workers...)
 						for len(free) > 0 {
-							x, err := f.Exchange(b.Context(), []string{"q"}, nil, free)
-							require.NoError(b, err)
+							x := f.exchange(b, []string{"q"}, finished, free...)
 							require.NotEmpty(b, x.Reserved)
-							free = free[len(x.Reserved):]
+							finished, free = nil, free[len(x.Reserved):]
 							for _, r := range x.Reserved {
 								_, err := f.Exchange(b.Context(), nil, []store.Outcome{f.failed(r, `{"payload":`+string(wire.UnreadablePayload(r.Payload))+`}`)}, nil)
 								require.NoError(b, err)
@@ -292,7 +343,7 @@ func BenchmarkLongestCommand(b *testing.B) {
 // longest returns the milliseconds of the slowest command in the slow log.
 func longest(b *testing.B, f fixture) float64 {
 	b.Helper()
-	entries, err := redis.Values(f.do(b, "SLOWLOG", "GET", 128), nil)
+	entries, err := redis.Values(f.do(b, "SLOWLOG", "GET", 100_000), nil)
 	require.NoError(b, err)
 	most := int64(0)
 	for _, e := range entries {

@@ -39,7 +39,6 @@ type Store struct {
 	lastClock  atomic.Pointer[clock]
 	lastLimits atomic.Pointer[limitKeys]
 	noLimits   limitKeys    // stays empty
-	popNext    atomic.Int64 // see popFirst
 	unusual    atomic.Int64 // how many calls do not try exchange_usual.lua
 }
 
@@ -96,8 +95,8 @@ func New(rdb Redis) *Store {
 		keys:    keys{rdb},
 		inspect: inspectOf(rdb),
 		scripts: scripts{
-			exchange: lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, payloadLua, exchangeLua),
-			plain:    lua(argsLua, payloadLua, exchangeLua),
+			exchange: lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, payloadLua, exchangeLua, exchangeReserveLua, exchangeEndLua),
+			plain:    lua(argsLua, payloadLua, exchangeLua, exchangeReserveLua, exchangeEndLua),
 			usual:    lua(payloadLua, exchangeUsualLua),
 			rewrite:  lua(rewriteLua),
 			prune:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, pruneLua),
