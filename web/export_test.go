@@ -105,3 +105,16 @@ var (
 	Took    = tookText    //nolint:gochecknoglobals // a function
 	Percent = percentText //nolint:gochecknoglobals // as above
 )
+
+// Pages parses the templates of all languages. It returns how many there are.
+func Pages(h *Dashboard) (n int, err error) {
+	for _, lang := range h.languages.all {
+		for _, parse := range lang.pages {
+			if _, err := parse(); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 
 	tags "golang.org/x/text/language"
 )
@@ -23,7 +22,7 @@ type language struct {
 	plural    func(n int64) bool // reports whether n takes the second of two forms
 	texts     map[string]string  // by the English text; nil for English
 
-	pages func() (*pages, error) // with their texts in the language
+	pages pages // with their texts in the language
 }
 
 // languages are the languages of the pages, English first. Answers to programs are
@@ -51,11 +50,11 @@ func loadLanguages(a *assets) (*languages, error) {
 	known := make([]tags.Tag, len(l.all))
 	for i, lang := range l.all {
 		known[i] = tags.Make(lang.Tag)
-		lang.pages = sync.OnceValues(func() (*pages, error) { return loadPages(a, lang) })
-		if i == 0 {
-			if _, err := lang.pages(); err != nil { // mistakes in templates
-				return nil, err
-			}
+		var err error
+		if lang.pages, err = pagesOf(a, lang); err != nil {
+			return nil, err
+		}
+		if i == 0 { // English is in the code and the templates
 			continue
 		}
 		data, err := languageFiles.ReadFile("languages/" + lang.Tag + ".json")

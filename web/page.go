@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -94,43 +95,48 @@ func (h *Dashboard) page(q *request, title, tab string) page {
 	return p
 }
 
-// pages holds the parsed templates of a language.
-type pages struct{ byName map[string]*template.Template }
+// pages are the templates of a language, by the names of their files. Each is parsed when
+// it is needed for the first time: most programs show few pages in few languages.
+type pages map[string]func() (*template.Template, error)
 
-func loadPages(a *assets, l *language) (*pages, error) {
+func pagesOf(a *assets, l *language) (pages, error) {
 	files, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		return nil, fmt.Errorf("web: reading the templates: %w", err)
 	}
-	shared, err := template.New("layout.html").Funcs(functions(a, l)).
-		ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("web: reading the layout: %w", err)
-	}
-	p := &pages{byName: map[string]*template.Template{}}
+	shared := sync.OnceValues(func() (*template.Template, error) {
+		return template.New("layout.html").Funcs(functions(a, l)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	})
+	p := pages{}
 	for _, f := range files {
-		name := strings.TrimSuffix(f.Name(), ".html")
-		if name == "layout" || name == "parts" {
-			continue
+		if name := strings.TrimSuffix(f.Name(), ".html"); name != "layout" && name != "parts" {
+			p[name] = sync.OnceValues(func() (*template.Template, error) { return parsePage(shared, f.Name()) })
 		}
-		tmpl, err := shared.Clone()
-		if err == nil {
-			tmpl, err = tmpl.ParseFS(templateFiles, "templates/"+f.Name())
-		}
-		if err == nil {
-			err = escape(tmpl)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("web: reading the template of %s: %w", name, err)
-		}
-		p.byName[name] = tmpl
 	}
 	return p, nil
 }
 
+// parsePage parses the template of a page, with the parts that all pages share.
+func parsePage(shared func() (*template.Template, error), file string) (*template.Template, error) {
+	parts, err := shared()
+	if err != nil {
+		return nil, fmt.Errorf("web: reading the layout: %w", err)
+	}
+	tmpl, err := parts.Clone()
+	if err == nil {
+		tmpl, err = tmpl.ParseFS(templateFiles, "templates/"+file)
+	}
+	if err == nil {
+		err = escape(tmpl)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("web: reading the template %s: %w", file, err)
+	}
+	return tmpl, nil
+}
+
 // escape makes html/template check and escape a template now instead of at its first
-// execution. So a mistake in a template is an error of New, and no request pays for
-// the work.
+// execution. So a mistake in any template is an error of pages, which a test reads.
 func escape(tmpl *template.Template) error {
 	var unsafe *template.Error
 	if err := tmpl.Execute(io.Discard, nil); errors.As(err, &unsafe) {
@@ -172,12 +178,12 @@ func functions(a *assets, l *language) template.FuncMap {
 // write answers with a page. The answer to a refresh is 304 if the page has not
 // changed.
 func (h *Dashboard) write(q *request, status int, name string, v view) {
-	p, err := q.pages()
+	tmpl, err := q.pages[name]()
 	if err != nil {
-		panic(err) // New has read the same templates
+		panic(err) // the test of templates reads all of them
 	}
 	var out bytes.Buffer
-	if err := p.byName[name].Execute(&out, v); err != nil {
+	if err := tmpl.Execute(&out, v); err != nil {
 		panic(fmt.Errorf("template %s: %w", name, err))
 	}
 	body := out.Bytes()

@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"net/http"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/web"
 )
@@ -17,6 +19,16 @@ func TestEveryPageAnswers(t *testing.T) {
 		a := s.get(path)
 		assert.Equal(t, http.StatusOK, a.Code, "%s: %s", path, a.Body)
 	}
+}
+
+// A dashboard parses a template when a page needs it. So this test looks for mistakes.
+func TestTemplatesOfAllLanguagesAreSound(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("templates/*.html")
+	require.NoError(t, err)
+	n, err := web.Pages(open(t, web.Config{}).dashboard)
+	require.NoError(t, err)
+	assert.Equal(t, 6*(len(files)-2), n, "six languages; layout and parts are in every page")
 }
 
 // pagePaths has one path for each kind of page, with the data of fill.

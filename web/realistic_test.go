@@ -69,8 +69,12 @@ func (s *site) fillQueues() {
 	sizes := map[string]int{"exports": 342, "mailers": 58, "images": 1204, "billing": 3, "reports": 31, "search_index": 5120, "archive": 17}
 	for queue, job := range jobs {
 		s.do("SADD", "resque:queues", queue)
+		push := []any{"RPUSH", "resque:queue:" + queue}
 		for i := range sizes[queue] {
-			s.do("RPUSH", "resque:queue:"+queue, job(i))
+			push = append(push, job(i))
+		}
+		if len(push) > 2 {
+			s.do(push...)
 		}
 	}
 }
