@@ -1,6 +1,8 @@
 package docs_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/goresque/goresque/internal/browsertest"
 	"github.com/goresque/goresque/internal/redistest"
 )
 
@@ -29,13 +32,57 @@ func TestSiteListsEachPageOnce(t *testing.T) {
 	assert.ElementsMatch(t, pages, listed)
 }
 
-func TestSiteBuilds(t *testing.T) {
+func TestSite(t *testing.T) {
 	t.Parallel()
 	mkdocs, err := exec.LookPath("mkdocs")
 	redistest.Require(t, "mkdocs", err == nil)
+	site := t.TempDir()
 	out, err := exec.CommandContext(t.Context(), mkdocs, "build", "--strict", "--quiet",
-		"--config-file", root+"/mkdocs.yml", "--site-dir", t.TempDir()).CombinedOutput()
+		"--config-file", root+"/mkdocs.yml", "--site-dir", site).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	t.Run("in a browser", func(t *testing.T) { t.Parallel(); checkSite(t, site) })
+}
+
+// contrast is the contrast of the first link of a page's text, as WCAG 2 defines it.
+const contrast = `(() => {
+	const light = color => {
+		const [r, g, b] = color.match(/[\d.]+/g).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b
+	}
+	const link = document.querySelector("article p a, article td a")
+	const [a, b] = [getComputedStyle(link).color, getComputedStyle(document.body).backgroundColor].map(light)
+	return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+})()`
+
+// The pages of the site load nothing from other hosts, are readable in light and dark, and
+// fit on the screen of a phone. The search finds a page.
+func checkSite(t *testing.T, site string) {
+	t.Helper()
+	server := httptest.NewServer(http.FileServer(http.Dir(site)))
+	t.Cleanup(server.Close)
+	tab := browsertest.Start(t)
+	tab.Do(browsertest.Viewport(390, 844))
+	for _, page := range []string{"/", "/ruby/", "/operations/", "dark"} {
+		path, scheme := page, "light"
+		if page == "dark" {
+			path, scheme = "/start/", "dark"
+		}
+		tab.Prefer(scheme, true)
+		tab.Do(browsertest.Navigate(server.URL + path))
+		if scheme == "dark" { // the page remembers the scheme of the first visit
+			tab.Do(browsertest.Run("localStorage.clear()"), browsertest.Reload())
+		}
+		assert.Equal(t, scheme == "dark", browsertest.Ask[bool](tab, `document.body.dataset.mdColorScheme == "slate"`), "%s is %s", path, scheme)
+		assert.GreaterOrEqual(t, browsertest.Ask[float64](tab, contrast), 4.5, "%s: links in %s", path, scheme)
+		assert.LessOrEqual(t, browsertest.Ask[int](tab, "document.documentElement.scrollWidth"), 390, "%s is not wider than the screen", path)
+		for _, address := range browsertest.Ask[[]string](tab, `performance.getEntriesByType("resource").map(e => e.name)`) {
+			assert.True(t, strings.HasPrefix(address, server.URL), "%s loads %s", path, address)
+		}
+	}
+	const search = "input[data-md-component=search-query]"
+	tab.Do(browsertest.Viewport(1280, 900), browsertest.Navigate(server.URL), browsertest.Run("document.querySelector('"+search+"').focus()"), browsertest.Keys("outbox"),
+		browsertest.Becomes(`[...document.querySelectorAll(".md-search-result__link")].some(a => a.pathname == "/outbox/")`))
+	assert.Empty(t, tab.Complaints())
 }
 
 // README and start page show the same example, which is a part of a program.
