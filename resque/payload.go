@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/goresque/goresque/internal/policy"
 	"github.com/goresque/goresque/internal/rubyjson"
 )
 
@@ -29,11 +30,16 @@ type Payload struct {
 //
 // Ruby: Resque.decode and Resque::Job.new.
 func ParsePayload(queue string, payload []byte) (*Payload, error) {
-	p, err := rubyjson.ParsePayload(payload)
+	one := &struct { // one allocation, because a worker parses many payloads
+		Payload
+		args [2]json.RawMessage // enough for most jobs
+	}{}
+	p, err := rubyjson.ParsePayloadWith(one.args[:0], payload)
 	if err != nil {
 		return nil, &UnreadableError{Queue: queue, Payload: payload, Err: err}
 	}
-	return &Payload{Class: p.Class, Queue: queue, Args: p.Args, Raw: payload}, nil
+	one.Payload = Payload{Class: p.Class, Queue: queue, Args: p.Args, Raw: payload}
+	return &one.Payload, nil
 }
 
 // Job returns a job to enqueue with the queue, the class, the arguments and the other
@@ -75,19 +81,17 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // ExceptionName returns the class of this error in Ruby.
 func (e *UnreadableError) ExceptionName() string { return "Resque::Helpers::DecodeException" }
 
-type payloadKey struct{}
-
 // FromContext returns the job that is performed with ctx. Handlers of a definition,
 // which get only the arguments, use it. ok is false if ctx does not belong to a job.
 func FromContext(ctx context.Context) (job *Payload, ok bool) {
-	job, ok = ctx.Value(payloadKey{}).(*Payload)
+	job, ok = ctx.Value(policy.JobKey{}).(*Payload)
 	return job, ok
 }
 
 // WithPayload returns a copy of ctx for which [FromContext] returns job. Workers call
 // it.
 func WithPayload(ctx context.Context, job *Payload) context.Context {
-	return context.WithValue(ctx, payloadKey{}, job)
+	return context.WithValue(ctx, policy.JobKey{}, job)
 }
 
 // PanicError is the error of a job whose handler panicked.
@@ -119,5 +123,8 @@ func Perform(ctx context.Context, h Handler, job *Payload) (err error) {
 	if job, err = Unwrap(h, job); err != nil {
 		return err
 	}
-	return h.Perform(WithPayload(ctx, job), job)
+	if given, ok := FromContext(ctx); !ok || given != job {
+		ctx = WithPayload(ctx, job)
+	}
+	return h.Perform(ctx, job)
 }

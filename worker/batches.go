@@ -78,5 +78,5 @@ func (in *runningJob) isMember() bool { return policy.MayBeMember(in.reserved.Pa
 func (s *slot) skip(in *runningJob) *finished {
 	s.log.Info("job not performed: its batch is cancelled", "class", in.job.Class, "queue", in.job.Queue, "worker", in.reserved.Worker)
 	in.skipped = true
-	return s.with(in, policy.Vetoed, s.outcomes.done(in.reserved))
+	return s.processed(in, policy.Vetoed)
 }

@@ -180,19 +180,20 @@ type inChild struct {
 	beforeFork func(ctx context.Context, job *resque.Payload) error
 }
 
-func (p *inChild) perform(ctx context.Context, job *resque.Payload, killed <-chan struct{}, returns func() bool) (hooked bool, err error) {
+func (p *inChild) perform(ctx context.Context, in *runningJob) (hooked bool, err error) {
+	job := in.job
 	if p.beforeFork != nil {
 		if err := guard(func() error { return p.beforeFork(ctx, job) }); err != nil {
 			return false, fmt.Errorf("before the fork: %w", err)
 		}
 	}
 	given := fork.Job{Queue: job.Queue, Worker: job.Worker, Timeout: p.timeouts.limit(job.Class), Payload: job.Raw}
-	report, err := p.children.Perform(ctx, killed, given, func() *fork.Stop {
+	report, err := p.children.Perform(ctx, in.killed, given, func() *fork.Stop {
 		cause := context.Cause(ctx)
 		if !errors.Is(cause, resque.ErrTerm) && !isStopped(cause) {
 			return nil // the child has its own timer for the time limit
 		}
-		return &fork.Stop{Returns: returns(), Cause: cause.Error()}
+		return &fork.Stop{Returns: in.returns(), Cause: cause.Error()}
 	})
 	var ended *fork.EndedError
 	var late *resque.TimeoutError

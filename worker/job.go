@@ -57,10 +57,10 @@ type admission interface {
 // performer performs a slot's jobs, one at a time, in this process or in a child.
 type performer interface {
 	// perform performs the job and returns its error. hooked reports whether its
-	// failure hooks were called. They are not called if returns reports that the
+	// failure hooks were called. They are not called if in.returns reports that the
 	// job, which was told to end, returns to its queue. If kills reports true,
-	// closing killed kills the job.
-	perform(ctx context.Context, job *resque.Payload, killed <-chan struct{}, returns func() bool) (hooked bool, err error)
+	// closing in.killed kills the job.
+	perform(ctx context.Context, in *runningJob) (hooked bool, err error)
 	kills() bool
 
 	// pid returns the process id of the child that performs the job, or 0. Any
@@ -74,8 +74,8 @@ type performer interface {
 // inProcess performs jobs in the slot's own goroutine.
 type inProcess struct{ handler resque.Handler }
 
-func (p inProcess) perform(ctx context.Context, job *resque.Payload, _ <-chan struct{}, _ func() bool) (hooked bool, err error) {
-	return false, resque.Perform(ctx, p.handler, job)
+func (p inProcess) perform(ctx context.Context, in *runningJob) (hooked bool, err error) {
+	return false, resque.Perform(ctx, p.handler, in.job)
 }
 
 func (inProcess) kills() bool { return false }
@@ -99,8 +99,10 @@ type runningJob struct {
 	notes     *policy.Notes
 	started   time.Time
 	quiet     bool // lines of the level Info are not logged
-	cancel    context.CancelCauseFunc
-	release   func() // stops its time limit
+	slot      *slot
+	context   jobContext
+	overdue   *time.Timer // reports that it still runs after its time limit; nil if it has none
+	result    finished    // how it ended, unless policies decide that
 	killed    chan struct{}
 	kill      func()          // closes killed, which ends its child at once; nil without a child
 	verdict   *policy.Verdict // on its error, when it was judged
@@ -142,6 +144,7 @@ func (s *slot) start(ctx context.Context, slots *sync.WaitGroup) {
 //
 // Ruby: Resque::Worker#work_one_job.
 func (s *slot) work(ctx context.Context, slots *sync.WaitGroup, last *finished) {
+	values := context.WithoutCancel(ctx) // made once for all jobs
 	for {
 		job, ok := s.next(ctx, last)
 		if !ok {
@@ -149,7 +152,7 @@ func (s *slot) work(ctx context.Context, slots *sync.WaitGroup, last *finished) 
 			slots.Done()
 			return
 		}
-		if last, ok = s.reserved(ctx, job); !ok {
+		if last, ok = s.reserved(ctx, values, job); !ok {
 			return
 		}
 	}
@@ -170,10 +173,11 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 }
 
 // reserved performs a reserved job and returns how it ended. It does not use Redis,
-// unless the job must be admitted. ok is false if the stopper has taken the job.
+// unless the job must be admitted. values is ctx without its end. ok is false if the
+// stopper has taken the job.
 //
 // Ruby: Resque::Worker#perform.
-func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, ok bool) {
+func (s *slot) reserved(ctx, values context.Context, r store.Reserved) (last *finished, ok bool) {
 	in := s.admitter.take(r)
 	if in == nil {
 		var err error
@@ -190,11 +194,10 @@ func (s *slot) reserved(ctx context.Context, r store.Reserved) (last *finished, 
 			return last, true
 		}
 	}
-	during, ok := s.begin(ctx, in)
-	if !ok {
+	if !s.begin(ctx, values, in) {
 		return s.returned(in), true
 	}
-	return s.perform(during, in)
+	return s.perform(in)
 }
 
 // read parses a reserved job. If err is not nil, in has only what its end needs.
@@ -216,22 +219,21 @@ func (s *slot) read(r store.Reserved) (in *runningJob, err error) {
 	return in, nil
 }
 
-// begin makes a reserved job the slot's running job. ok is false if the worker has
-// begun to stop, because the stopper may have looked for running jobs already and
-// would miss this one.
-func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Context, ok bool) {
-	in.started = time.Now()
+// begin makes a reserved job the slot's running job. The context of the job has values.
+// begin returns false if the worker has begun to stop, because the stopper may have looked
+// for running jobs already and would miss this one.
+func (s *slot) begin(ctx, values context.Context, in *runningJob) bool {
+	in.slot, in.started = s, time.Now()
 	in.quiet = !s.log.Enabled(ctx, slog.LevelInfo)
-	during = context.WithoutCancel(ctx)
 	if in.policies != nil {
-		during = resque.WithStopping(during, ctx.Done())
+		values = resque.WithStopping(values, ctx.Done())
 	}
 	if in.killID != "" { // its class has a status
 		in.notes = &policy.Notes{}
-		during = policy.WithNotes(during, in.notes)
+		values = policy.WithNotes(values, in.notes)
 	}
-	during, in.cancel = context.WithCancelCause(during)
-	during, in.release = s.timeouts.watch(during, in.job)
+	in.context.values, in.context.job = values, in.job
+	in.overdue = s.timeouts.watch(&in.context)
 	if s.performer.kills() {
 		in.killed = make(chan struct{})
 		in.kill = sync.OnceFunc(func() { close(in.killed) })
@@ -243,28 +245,29 @@ func (s *slot) begin(ctx context.Context, in *runningJob) (during context.Contex
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
 		s.waiting = nil
-		in.release()
-		in.cancel(nil)
-		return nil, false
+		in.context.end(nil)
+		s.timeouts.stopAlarm(in.overdue)
+		return false
 	}
 	s.running, s.waiting = in, nil
 	if in.stopped != nil {
-		in.cancel(in.stopped)
+		in.context.end(in.stopped)
 	}
 	s.changed.beat()
 	s.noteBegun(in)
-	return during, true
+	return true
 }
 
 // perform performs the running job. ok is false if the stopper has taken it.
-func (s *slot) perform(ctx context.Context, in *runningJob) (last *finished, ok bool) {
+func (s *slot) perform(in *runningJob) (last *finished, ok bool) {
+	ctx := &in.context
 	returned := false
 	defer func() {
 		if !returned && s.take(in) { // runtime.Goexit ends this goroutine, not the slot
 			s.goOn(func(ctx context.Context) *finished { return s.fail(ctx, in, errGoexit) })
 		}
 	}()
-	hooked, err := s.performer.perform(ctx, in.job, in.killed, func() bool { return s.returns(in) })
+	hooked, err := s.performer.perform(ctx, in)
 	returned = true
 	unknown, err := ended(ctx, in.job.Class, err)
 	switch {
@@ -318,8 +321,8 @@ func (s *slot) take(in *runningJob) bool {
 	}
 	alarm := in.alarm
 	s.mu.Unlock()
-	in.release()
-	in.cancel(nil)
+	in.context.end(nil)
+	s.timeouts.stopAlarm(in.overdue)
 	s.timeouts.stopAlarm(alarm)
 	return taken
 }
@@ -350,7 +353,8 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 // another attempt, the outcome is logged when it is written.
 func (s *slot) finish(in *runningJob, err error) *finished {
 	if err != nil && s.isLost(in) {
-		return s.outcomes.done(in.reserved) // is not written
+		in.result = s.outcomes.done(in.reserved) // is not written
+		return &in.result
 	}
 	if err == nil && in.quiet && s.metrics == nil {
 		return s.done(in)
@@ -372,7 +376,7 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 			attrs = append(attrs, "err", err)
 		}
 		s.log.Info("job not performed: a hook refused it", attrs...)
-		return s.with(in, policy.Vetoed, s.outcomes.done(in.reserved))
+		return s.processed(in, policy.Vetoed)
 	case s.isReturned(in, err):
 		s.log.Info("job put back: the worker is stopping", attrs...)
 		return s.returned(in)
@@ -395,8 +399,12 @@ func (s *slot) finish(in *runningJob, err error) *finished {
 }
 
 // done returns the outcome of a job without an error.
-func (s *slot) done(in *runningJob) *finished {
-	return s.with(in, policy.Done, s.outcomes.done(in.reserved))
+func (s *slot) done(in *runningJob) *finished { return s.processed(in, policy.Done) }
+
+// processed returns the outcome of a job that ended and did not fail.
+func (s *slot) processed(in *runningJob, kind policy.Kind) *finished {
+	in.result = s.outcomes.done(in.reserved)
+	return s.with(in, kind, &in.result)
 }
 
 // returned returns the outcome of a job that goes back to the front of its queue.
@@ -410,12 +418,12 @@ func (s *slot) isReturned(in *runningJob, err error) bool {
 	return in.stopping && s.requeues(in) && (isTerm(err) || isDirtyExit(err))
 }
 
-// returns reports whether a running job returns to its queue if it ends now because
+// returns reports whether the running job returns to its queue if it ends now because
 // it was told to.
-func (s *slot) returns(in *runningJob) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return in.stopping && s.requeues(in)
+func (in *runningJob) returns() bool {
+	in.slot.mu.Lock()
+	defer in.slot.mu.Unlock()
+	return in.stopping && in.slot.requeues(in)
 }
 
 // requeues reports whether a job that ends because the worker stops returns to its

@@ -140,7 +140,7 @@ func TestJobIsNotBegunWhileTheWorkerStops(t *testing.T) {
 		l := newLone(mux, Config{Timeout: time.Second})
 		ctx, drain := context.WithCancel(t.Context())
 		drain()
-		last, ok := l.reserved(ctx, store.Reserved{Worker: l.id, Queue: "exports", Payload: []byte(l.exchange.payload)})
+		last, ok := l.reserved(ctx, context.WithoutCancel(ctx), store.Reserved{Worker: l.id, Queue: "exports", Payload: []byte(l.exchange.payload)})
 		require.True(t, ok)
 		assert.True(t, last.Returned)
 		assert.Nil(t, l.running)

@@ -39,8 +39,8 @@ func (o outcomes) written(e *policy.Ending, queue string) []store.Effect {
 // done is the outcome of a job whose handler returned nil.
 //
 // Ruby: Resque::Worker#done_working.
-func (o outcomes) done(r store.Reserved) *finished {
-	return &finished{Finished: exchange.Finish(r, o.store.Processed(r.Worker))}
+func (o outcomes) done(r store.Reserved) finished {
+	return finished{Finished: exchange.Finish(r, o.store.Processed(r.Worker))}
 }
 
 // failed is the outcome of a job whose handler returned an error. A failure also

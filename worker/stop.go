@@ -292,7 +292,7 @@ func (s *slot) interrupt(cause error, stopping bool) {
 
 func (s *slot) interruptLocked(in *runningJob, cause error, stopping bool) {
 	in.stopping = in.stopping || stopping
-	in.cancel(cause)
+	in.context.end(cause)
 	if in.alarm == nil && in.kill == nil && !stopping {
 		in.alarm = s.timeouts.alarm(in.job, 0)
 	}
@@ -304,7 +304,7 @@ func (s *slot) kill() {
 	defer s.mu.Unlock()
 	if s.running != nil && s.running.kill != nil {
 		s.running.kill()
-		s.running.cancel(resque.ErrTerm)
+		s.running.context.end(resque.ErrTerm)
 	}
 }
 
@@ -321,13 +321,13 @@ func (s *slot) giveUp() {
 	in.stopping = true
 	if in.kill != nil {
 		in.kill()
-		in.cancel(resque.ErrTerm) // the slot may still wait for a child
+		in.context.end(resque.ErrTerm) // the slot may still wait for a child
 		s.mu.Unlock()
 		return
 	}
 	s.running = nil
 	s.changed.beat()
 	s.mu.Unlock()
-	in.cancel(resque.ErrTerm)
+	in.context.end(resque.ErrTerm)
 	s.goOn(func(ctx context.Context) *finished { return s.fail(ctx, in, errStillProcessed) })
 }

@@ -170,7 +170,7 @@ func (s *slot) stop(in *runningJob, cause error) bool {
 	if s.running != in { // begin ends its context
 		return true
 	}
-	in.cancel(cause)
+	in.context.end(cause)
 	if in.alarm == nil && in.kill == nil {
 		in.alarm = s.timeouts.alarm(in.job, 0)
 	}

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -22,19 +21,15 @@ type timeouts struct {
 // stuck.
 const grace = 5 * time.Second
 
-// watch returns a context for job that ends at its time limit, and a function to call
-// when the job has ended.
-func (t timeouts) watch(ctx context.Context, job *resque.Payload) (_ context.Context, release func()) {
-	limit := t.limit(job.Class)
+// watch makes the context of a job end at its time limit. It returns the alarm of the job,
+// to stop when the job has ended; nil if it has no limit.
+func (t timeouts) watch(ctx *jobContext) *time.Timer {
+	limit := t.limit(ctx.job.Class)
 	if limit == 0 {
-		return ctx, func() {}
+		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &resque.TimeoutError{Class: job.Class, After: limit})
-	alarm := t.alarm(job, limit)
-	return ctx, func() {
-		cancel()
-		t.stopAlarm(alarm)
-	}
+	ctx.limit(limit, &resque.TimeoutError{Class: ctx.job.Class, After: limit})
+	return t.alarm(ctx.job, limit)
 }
 
 // alarm returns a timer that reports job as stuck, grace after its context ends,

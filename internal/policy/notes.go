@@ -13,6 +13,10 @@ type Notes struct {
 	members []any // names and values of the status of the job, as store.EndStatus takes them
 }
 
+// JobKey is the key of the job, a *resque.Payload, in the context with which it is
+// performed.
+type JobKey struct{}
+
 type notesKey struct{}
 
 // WithNotes returns a copy of ctx, the context of a job, that has notes.

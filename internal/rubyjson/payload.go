@@ -28,7 +28,10 @@ type Payload struct {
 // that is not an array is the only argument.
 //
 // The error is a [*SyntaxError], [ErrNotObject] or [ErrNoClass].
-func ParsePayload(raw []byte) (Payload, error) {
+func ParsePayload(raw []byte) (Payload, error) { return ParsePayloadWith(nil, raw) }
+
+// ParsePayloadWith is like [ParsePayload], and stores the arguments in room if they fit.
+func ParsePayloadWith(room []json.RawMessage, raw []byte) (Payload, error) {
 	var (
 		s     = scanner{raw: raw}
 		p     Payload
@@ -43,7 +46,7 @@ func ParsePayload(raw []byte) (Payload, error) {
 	}
 	more, err := s.open('}', 0)
 	for more && err == nil {
-		if err = s.member(&class, &p.Args); err == nil {
+		if err = s.member(&class, &p.Args, room); err == nil {
 			more, err = s.next('}', "',' or '}'")
 		}
 	}
@@ -62,7 +65,7 @@ func ParsePayload(raw []byte) (Payload, error) {
 
 // member reads a member of the payload and stores its value if it is class or
 // args.
-func (s *scanner) member(class *[]byte, args *[]json.RawMessage) *SyntaxError {
+func (s *scanner) member(class *[]byte, args *[]json.RawMessage, room []json.RawMessage) *SyntaxError {
 	name, err := s.key()
 	if err != nil {
 		return err
@@ -73,27 +76,27 @@ func (s *scanner) member(class *[]byte, args *[]json.RawMessage) *SyntaxError {
 		err = s.value(1)
 		*class = s.raw[start:s.pos]
 	case isName(name, "args"):
-		*args, err = s.args()
+		*args, err = s.args(room)
 	default:
 		err = s.value(1)
 	}
 	return err
 }
 
-// args reads the value of args and returns its items.
+// args reads the value of args and returns its items, in room if they fit.
 //
 // Ruby: Resque::Job#perform passes *(args || []), which makes each pair of an
 // object an argument. That is never meant, so here an object is one argument. An
 // empty object stands for [], because Redis's cjson writes [] so (in node-resque's
 // records of running jobs).
-func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
+func (s *scanner) args(room []json.RawMessage) ([]json.RawMessage, *SyntaxError) {
 	if s.peek() != '[' {
 		start := s.pos
 		err := s.value(1)
 		if c := s.raw[start:s.pos]; err != nil || string(c) == "null" || string(c) == "false" || isEmptyObject(c) {
 			return nil, err
 		}
-		return []json.RawMessage{s.raw[start:s.pos:s.pos]}, nil
+		return stored(room, s.raw[start:s.pos:s.pos]), nil
 	}
 	more, err := s.open(']', 1)
 	if err != nil || !more {
@@ -113,9 +116,17 @@ func (s *scanner) args() ([]json.RawMessage, *SyntaxError) {
 	if err != nil {
 		return nil, err
 	}
-	sized := make([]json.RawMessage, len(args))
-	copy(sized, args)
-	return sized, nil
+	return stored(room, args...), nil
+}
+
+// stored returns a copy of args, in room if they fit.
+func stored(room []json.RawMessage, args ...json.RawMessage) []json.RawMessage {
+	if len(args) > cap(room) {
+		room = make([]json.RawMessage, len(args))
+	}
+	room = room[:len(args):len(args)]
+	copy(room, args)
+	return room
 }
 
 // isEmptyObject reports whether value, which is valid JSON, is an object without
