@@ -2,9 +2,12 @@ package web
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"flag"
 	"os"
+	"os/exec"
 	"reflect"
 	"regexp"
 	"slices"
@@ -14,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
 )
 
 // To write openapi.json: go test ./web -run OpenAPI -args -update-openapi.
@@ -235,6 +240,13 @@ func named(kind, names string) []any {
 	return all
 }
 
+// operationID returns a name of a route that no other route has, such as
+// post_queues_queue_clear.
+func operationID(r route) string {
+	name := strings.NewReplacer("/:", "_", "/", "_", ".", "_", "-", "_").Replace(r.pattern)
+	return strings.ToLower(r.method) + "_" + cmp.Or(name, "root")
+}
+
 // document describes the routes.
 func document(t *testing.T, routes []route) object {
 	t.Helper()
@@ -250,14 +262,18 @@ func document(t *testing.T, routes []route) object {
 		}
 		d, ok := table[r.pattern]
 		require.True(t, ok, "%s %s is not described", r.method, r.pattern)
-		operation := object{"summary": d.summary}
+		operation := object{"summary": d.summary, "operationId": operationID(r)}
+		if r.pattern == "healthz" {
+			operation["security"] = []any{} // it needs no access
+		}
 		var names []string
 		for _, m := range parameter.FindAllStringSubmatch(r.pattern, -1) {
 			names = append(names, m[1])
 		}
 		parameters := named("path", strings.Join(names, " "))
 		content := object{"text/plain": object{"schema": object{"type": "string"}}}
-		responses := object{"default": object{"description": "The problem", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}}
+		wrong := object{"description": "The problem", "content": object{"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/problem"}}}}
+		responses := object{"4XX": wrong, "default": wrong}
 		switch {
 		case r.method != "GET":
 			content = object{"application/json": object{"schema": object{"$ref": "#/components/schemas/done"}}}
@@ -317,10 +333,15 @@ func document(t *testing.T, routes []route) object {
 	return object{
 		"openapi": "3.1.0",
 		"info": object{
-			"title": "goresque dashboard", "version": "1",
+			"title": "goresque dashboard", "version": "1", "license": object{"name": "MIT", "identifier": "MIT"},
 			"description": "Every page answers with JSON to Accept: application/json. Paths are relative to the dashboard's mount. An action that needs confirmation takes sure=1. For more than 100 entries it also takes their number, as count and typed.",
 		},
-		"paths": paths, "components": object{"schemas": object(s)},
+		"servers":  []any{object{"url": ".", "description": "The dashboard's mount"}},
+		"security": []any{object{"access": []any{}}},
+		"paths":    paths,
+		"components": object{"schemas": object(s), "securitySchemes": object{"access": object{
+			"type": "http", "scheme": "basic", "description": "With web.BasicAuth and goresque web. A program can have another Auth.",
+		}}},
 	}
 }
 
@@ -359,4 +380,27 @@ func TestOpenAPI(t *testing.T) {
 		return
 	}
 	assert.True(t, bytes.Equal(want, openAPI), "openapi.json is out of date: go test ./web -run OpenAPI -args -update-openapi")
+}
+
+// redocly finds no error in openapi.json. Its warnings are Ruby's paths: /failed/remove/:id
+// and /failed/:queue/clear match the same address.
+func TestOpenAPIPassesRedocly(t *testing.T) {
+	t.Parallel()
+	const redocly = "testdata/node_modules/.bin/redocly"
+	_, err := os.Stat(redocly)
+	redistest.Require(t, "node", err == nil) // installed by npm ci in testdata
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, redocly, "lint", "openapi.json", "--format=json", "--max-problems=1000")
+	cmd.Env = append(os.Environ(), "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true")
+	out, err := cmd.Output()
+	var report struct {
+		Totals   struct{ Errors int }
+		Problems []struct{ RuleID, Severity, Message string }
+	}
+	require.NoError(t, json.Unmarshal(out, &report), "%v: %s", err, out)
+	assert.Zero(t, report.Totals.Errors)
+	for _, p := range report.Problems {
+		assert.Equal(t, "no-ambiguous-paths", p.RuleID, p.Message)
+	}
 }
