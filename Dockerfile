@@ -13,7 +13,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /goresque /goresque
 # A number, so that Kubernetes can check that it is not root.
 USER 65532:65532
-# docker stop waits for 10 s. Running jobs are cancelled at once and have 4 s to end.
+# docker stop waits for 10 s. Running jobs are canceled at once and have 4 s to end.
 # Jobs that are interrupted go back to their queue.
 ENV TERM_CHILD=1 RESQUE_ON_SHUTDOWN=requeue
 STOPSIGNAL SIGTERM

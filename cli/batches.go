@@ -145,7 +145,7 @@ func (e *Env) printBatch(b batch.Status) {
 	for _, at := range []struct {
 		what string
 		time time.Time
-	}{{"created", b.Created}, {"sealed", b.Sealed}, {"cancelled", b.Cancelled}, {"complete", b.Completed}, {"succeeded", b.Succeeded}} {
+	}{{"created", b.Created}, {"sealed", b.Sealed}, {"canceled", b.Canceled}, {"complete", b.Completed}, {"succeeded", b.Succeeded}} {
 		if !at.time.IsZero() {
 			fmt.Fprintf(e.Stdout, "  %-10s %s\n", at.what, at.time.Format(time.RFC3339))
 		}
@@ -187,7 +187,7 @@ have ended, the callback Complete is enqueued; Success is not.`,
 				case !ok:
 					return fmt.Errorf("batch %s does not exist, or has expired", args[0])
 				case !s.Completed.IsZero():
-					return fmt.Errorf("batch %s is not cancelled: all its jobs have ended", args[0])
+					return fmt.Errorf("batch %s is not canceled: all its jobs have ended", args[0])
 				}
 				if err := env.confirm(yes, "cancel the batch; %d job(s) have not ended", s.Pending); err != nil {
 					return err
@@ -195,8 +195,8 @@ have ended, the callback Complete is enqueued; Success is not.`,
 				if err := b.Cancel(ctx); err != nil {
 					return err
 				}
-				env.printChange(asJSON, map[string]any{"id": s.ID, "cancelled": true, "pending": s.Pending},
-					fmt.Sprintf("cancelled batch %s; %d job(s) had not ended", s.ID, s.Pending))
+				env.printChange(asJSON, map[string]any{"id": s.ID, "canceled": true, "pending": s.Pending},
+					fmt.Sprintf("canceled batch %s; %d job(s) had not ended", s.ID, s.Pending))
 				return nil
 			})
 		},
@@ -218,7 +218,7 @@ type batchJSON struct {
 	Skipped     int64           `json:"skipped"`
 	Created     *time.Time      `json:"created"`
 	Sealed      *time.Time      `json:"sealed"`
-	Cancelled   *time.Time      `json:"cancelled"`
+	Canceled    *time.Time      `json:"canceled"`
 	Completed   *time.Time      `json:"completed"`
 	Succeeded   *time.Time      `json:"succeeded"`
 	Complete    json.RawMessage `json:"complete"` // the payload of the callback
@@ -236,7 +236,7 @@ func asBatchJSON(b batch.Status) batchJSON {
 	return batchJSON{
 		ID: b.ID, Description: b.Description, State: b.State(),
 		Total: b.Total, Pending: b.Pending, Failed: b.Failed, Abandoned: b.Abandoned, Skipped: b.Skipped,
-		Created: known(b.Created), Sealed: known(b.Sealed), Cancelled: known(b.Cancelled), Completed: known(b.Completed), Succeeded: known(b.Succeeded),
+		Created: known(b.Created), Sealed: known(b.Sealed), Canceled: known(b.Canceled), Completed: known(b.Completed), Succeeded: known(b.Succeeded),
 		Complete: callback(b.Complete), Success: callback(b.Success), Fault: b.Fault,
 	}
 }

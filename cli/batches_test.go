@@ -57,7 +57,7 @@ func TestBatchesListAndShow(t *testing.T) {
 	assert.NotEqual(t, 0, run(t, nil, environ, "batches", "nonsense").status)
 }
 
-// The jobs of a batch that fail can be listed by the batch, and those of a cancelled batch
+// The jobs of a batch that fail can be listed by the batch, and those of a canceled batch
 // are not performed.
 func TestBatchesCancel(t *testing.T) {
 	t.Parallel()
@@ -67,12 +67,12 @@ func TestBatchesCancel(t *testing.T) {
 	assert.Contains(t, got.stderr, "2 job(s) have not ended")
 	got = run(t, nil, environ, "batches", "cancel", b.ID(), "--yes")
 	require.Equal(t, 0, got.status, got.stderr)
-	assert.Equal(t, "cancelled batch "+b.ID()+"; 2 job(s) had not ended\n", got.stdout)
+	assert.Equal(t, "canceled batch "+b.ID()+"; 2 job(s) had not ended\n", got.stdout)
 	got = run(t, nil, environ, "batches", "cancel", b.ID(), "--yes", "--json")
-	assert.JSONEq(t, `{"id":"`+b.ID()+`","cancelled":true,"pending":2}`, got.stdout)
+	assert.JSONEq(t, `{"id":"`+b.ID()+`","canceled":true,"pending":2}`, got.stdout)
 	require.Equal(t, 0, run(t, nil, environ, "work").status)
 	got = run(t, nil, environ, "batches", "list")
-	assert.Contains(t, got.stdout, "cancelled  2 of 2 ended, 2 skipped")
+	assert.Contains(t, got.stdout, "canceled   2 of 2 ended, 2 skipped")
 	n, err := redis.Int(direct.Do("LLEN", "resque:queue:reports"))
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)

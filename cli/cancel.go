@@ -20,7 +20,7 @@ func cancelCommand(env *Env) *cobra.Command {
 		Long: `Cancels all copies of a job: those that wait in the queue or are delayed are removed, and
 the contexts of those that Go workers perform end. A running job fails then, unless its
 handler does something else, and is not retried. Each ARG is read as in 'goresque enqueue'.
-With --worker, the job that this worker performs is cancelled. 'goresque list' lists the ids
+With --worker, the job that this worker performs is canceled. 'goresque list' lists the ids
 of workers.
 
 Removed jobs cannot be restored. See 'goresque status kill' for jobs with a status.`,
@@ -54,7 +54,7 @@ Removed jobs cannot be restored. See 'goresque status kill' for jobs with a stat
 					return err
 				}
 				env.printChange(asJSON, map[string]any{"queued": did.Queued, "delayed": did.Delayed, "running": did.Running},
-					fmt.Sprintf("cancelled %d waiting, %d delayed and %d running", did.Queued, did.Delayed, did.Running))
+					fmt.Sprintf("canceled %d waiting, %d delayed and %d running", did.Queued, did.Delayed, did.Running))
 				return err
 			})
 		},

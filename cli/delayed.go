@@ -22,7 +22,7 @@ func delayedCommand(env *Env) *cobra.Command {
 		Long: `Lists, finds, runs and cancels delayed jobs, which wait until they are due. Then a
 scheduler moves them to their queues: 'goresque scheduler', or Ruby's. The id of a delayed
 job, as list prints it, is its second, its position and a digest of its bytes. If the job
-was moved, cancelled or changed, nothing is done.`,
+was moved, canceled or changed, nothing is done.`,
 		Args: cobra.NoArgs, // with RunE: an unknown subcommand is an error
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -40,7 +40,7 @@ func delayedRestoreCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "restore TRASH",
-		Short: "Restore delayed jobs that were cancelled with --keep",
+		Short: "Restore delayed jobs that were canceled with --keep",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withDelayedJobs(cmd.Context(), func(ctx context.Context, d *resque.Delayed) error {

@@ -86,9 +86,9 @@ func TestCancel(t *testing.T) {
 		_, err := c.Do(command[0].(string), command[1:]...)
 		require.NoError(t, err)
 	}
-	assert.Equal(t, "cancelled 2 waiting, 1 delayed and 1 running\n", cancel("-q", "q", "X", "1").stdout)
+	assert.Equal(t, "canceled 2 waiting, 1 delayed and 1 running\n", cancel("-q", "q", "X", "1").stdout)
 	assert.JSONEq(t, `{"queued":0,"delayed":0,"running":1}`, cancel("-q", "q", "X", "1", "--json").stdout)
-	assert.Equal(t, "cancelled 0 waiting, 0 delayed and 0 running\n", cancel("-q", "q", "X").stdout)
+	assert.Equal(t, "canceled 0 waiting, 0 delayed and 0 running\n", cancel("-q", "q", "X").stdout)
 	left, err := c.Do("LLEN", "resque:queue:q")
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, left)

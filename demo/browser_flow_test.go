@@ -154,7 +154,7 @@ func TestBrowserWithoutScriptsReloadsThePage(t *testing.T) {
 	f, g := guarded(t, 100, 4)
 	tab.DisableScripts()
 	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`.primary`), browsertest.Visible(wantFlash), browsertest.Visible("This page reloads every 3 seconds."),
-		insist(`[aria-label="Cancel export 1"]`, row(1, record.Cancelled)))
+		insist(`[aria-label="Cancel export 1"]`, row(1, record.Canceled)))
 	f.work(t)
 	tab.Do(insist(`[aria-label="Create export 1 again"]`, `["queued", "building", "ready"].includes(document.getElementById("export-1")?.dataset.state)`),
 		browsertest.Becomes(row(1, record.Ready)), browsertest.Visible("Download CSV"))

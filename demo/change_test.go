@@ -63,10 +63,10 @@ func TestAPIAnswersWithStatusAndExport(t *testing.T) {
 	assert.Equal(t, "1", created.Header.Get("Retry-After"))
 	assert.Contains(t, created.body, `"state":"queued"`)
 
-	cancelled := post("/exports/1/cancel")
-	assert.Equal(t, http.StatusOK, cancelled.StatusCode)
-	assert.Contains(t, cancelled.body, `"complete":true`)
-	assert.Contains(t, cancelled.body, `"state":"cancelled"`)
+	canceled := post("/exports/1/cancel")
+	assert.Equal(t, http.StatusOK, canceled.StatusCode)
+	assert.Contains(t, canceled.body, `"complete":true`)
+	assert.Contains(t, canceled.body, `"state":"canceled"`)
 	assert.Equal(t, http.StatusAccepted, post("/exports/1/retry").StatusCode)
 	assert.Equal(t, http.StatusOK, post("/exports/1/retry").StatusCode, "retry of a queued export")
 
@@ -88,7 +88,7 @@ func TestCancel(t *testing.T) {
 		size, err := f.client.Size(t.Context(), "exports")
 		require.NoError(t, err)
 		assert.Zero(t, size)
-		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+		assert.Equal(t, record.Canceled, f.json(t, "/exports/1").State)
 		assert.Contains(t, f.do(t, "GET", "/exports").body, "Create again")
 	})
 
@@ -100,7 +100,7 @@ func TestCancel(t *testing.T) {
 		require.Eventually(t, func() bool { return f.json(t, "/exports/1").State == record.Building }, patience, 5*time.Millisecond)
 		f.do(t, "POST", "/exports/1/cancel")
 		f.settled(t)
-		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+		assert.Equal(t, record.Canceled, f.json(t, "/exports/1").State)
 		assert.Empty(t, f.failures(t))
 		assert.Zero(t, f.pieces(t))
 	})
@@ -112,7 +112,7 @@ func TestCancel(t *testing.T) {
 		_, err := e.Cancel(t.Context())
 		require.NoError(t, err)
 		f.workOff(t)
-		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+		assert.Equal(t, record.Canceled, f.json(t, "/exports/1").State)
 		assert.Empty(t, f.failures(t))
 	})
 

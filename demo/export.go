@@ -20,7 +20,7 @@ import (
 
 // Export is a CSV of the customers. The web app stores it empty, and a worker fills
 // it. Its states are queued, building and ready; before them it can be scheduled. It
-// can also be failed, cancelled by its visitor or, a day later, expired; then it can
+// can also be failed, canceled by its visitor or, a day later, expired; then it can
 // be retried.
 type Export struct {
 	// Record has the fields that change: ID, State, Done of Total rows, Message if
@@ -54,7 +54,7 @@ func (e *Export) AsyncPopulate(ctx context.Context, tx *gorm.DB) error {
 
 // PerformLengthyComputation builds the export's file. A second call starts from the
 // beginning. The file can be downloaded only when it is complete. The computation
-// stops when ctx ends. If the export is cancelled or deleted it stops and returns
+// stops when ctx ends. If the export is canceled or deleted it stops and returns
 // nil. Any other error is stored with the export, for the page, and returned, for
 // Resque.
 func (e *Export) PerformLengthyComputation(ctx context.Context) error {

@@ -67,7 +67,7 @@ func TestActionsFinishAfterTheVisitorLeft(t *testing.T) {
 		f.newExport(t)
 		f.leaving(t, http.MethodPost, "/exports/1/cancel")
 		assert.Zero(t, queued(t, f))
-		assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+		assert.Equal(t, record.Canceled, f.json(t, "/exports/1").State)
 	})
 
 	t.Run("delete", func(t *testing.T) {

@@ -29,10 +29,10 @@ func (a *exportsApp) panel(id int64, live string) panel {
 	return v
 }
 
-// exampleID returns the newest export that is not cancelled: the job of a cancelled
+// exampleID returns the newest export that is not canceled: the job of a canceled
 // one does nothing. If there is none it returns 1, the first id.
 func exampleID(all []*Export) int64 {
-	if i := slices.IndexFunc(all, func(e *Export) bool { return e.State != record.Cancelled }); i >= 0 {
+	if i := slices.IndexFunc(all, func(e *Export) bool { return e.State != record.Canceled }); i >= 0 {
 		return all[i].ID
 	}
 	return 1

@@ -109,13 +109,13 @@ func TestScheduledExportWaitsInLineWhenItIsDue(t *testing.T) {
 	assert.Equal(t, "1st in line", f.json(t, "/exports/1").Message)
 }
 
-func TestScheduledExportIsCancelledBeforeItIsDue(t *testing.T) {
+func TestScheduledExportIsCanceledBeforeItIsDue(t *testing.T) {
 	t.Parallel()
 	f := scheduled(t, time.Hour)
 	f.form(t, "/exports", "when", "later")
 	f.form(t, "/exports", "when", "later")
 	require.Equal(t, http.StatusSeeOther, f.do(t, http.MethodPost, "/exports/1/cancel").StatusCode)
-	assert.Equal(t, record.Cancelled, f.json(t, "/exports/1").State)
+	assert.Equal(t, record.Canceled, f.json(t, "/exports/1").State)
 	assert.Empty(t, f.delayed(t, 1))
 	assert.Len(t, f.delayed(t, 2), 1)
 
@@ -306,6 +306,6 @@ func TestBrowserWithoutScriptsShowsWhenAScheduledExportStarts(t *testing.T) {
 	f := scheduled(t, time.Hour)
 	tab.DisableScripts()
 	tab.Do(browsertest.Navigate(f.web.URL+"/exports"), click(`[value=later]`), click(`.primary`), browsertest.Visible("Starts at"),
-		insist(`[aria-label="Cancel export 1"]`, row(1, record.Cancelled)), click(`[value=night]`),
+		insist(`[aria-label="Cancel export 1"]`, row(1, record.Canceled)), click(`[value=night]`),
 		browsertest.Becomes(`document.querySelector("[value=night]")?.ariaPressed === "true"`), browsertest.Visible("Next at"))
 }

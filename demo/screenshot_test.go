@@ -90,7 +90,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 }
 
 // gallery creates exports in every state: 1 is ready, 2 expired, 3 failed,
-// 4 cancelled, 5 building, 6 and 7 are queued, 8 is scheduled. It also schedules an
+// 4 canceled, 5 building, 6 and 7 are queued, 8 is scheduled. It also schedules an
 // export for each night.
 func (f *fixture) gallery(t *testing.T) {
 	t.Helper()
@@ -104,7 +104,7 @@ func (f *fixture) gallery(t *testing.T) {
 		1: {"state": record.Ready, "done": 10_000, "bytes": 1_204_211, "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "expires_at": time.Now().Add(record.KeptFor)},
 		2: {"state": record.Expired},
 		3: {"state": record.Failed, "message": "Its worker was killed, or the machine is gone."},
-		4: {"state": record.Cancelled},
+		4: {"state": record.Canceled},
 		5: {"state": record.Building, "done": 4120, "started_at": started},
 	} {
 		require.NoError(t, f.exports.db.Model(&Export{}).Where("id = ?", id).Updates(columns).Error)

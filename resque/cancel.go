@@ -33,7 +33,7 @@ func (c *Client) CancelRunning(ctx context.Context, worker, runAt string) (told 
 		}
 		parsed, err := wire.ParseRecord(record.Text)
 		if err != nil {
-			return false, fmt.Errorf("resque: cancelling the job of %q: %w", worker, err)
+			return false, fmt.Errorf("resque: canceling the job of %q: %w", worker, err)
 		}
 		if told, err = c.store.Cancel(ctx, worker, parsed.Guard); told || err != nil {
 			return told, err
@@ -42,7 +42,7 @@ func (c *Client) CancelRunning(ctx context.Context, worker, runAt string) (told 
 	return false, nil
 }
 
-// Canceled is the result of [Client.Cancel]: how many jobs were cancelled.
+// Canceled is the result of [Client.Cancel]: how many jobs were canceled.
 type Canceled struct {
 	Queued  int64 // removed from their queue
 	Delayed int64 // removed from the delayed jobs

@@ -165,7 +165,7 @@ type DelayedRepair struct {
 // Repair finds delayed jobs that no scheduler would ever move, because their second is not
 // in the set of seconds that have delayed jobs. This happens if a Ruby process dies while
 // it delays a job. Repair adds these seconds to the set, and removes seconds that have no
-// jobs, such as those whose jobs were cancelled. It also writes the set with which the jobs of
+// jobs, such as those whose jobs were canceled. It also writes the set with which the jobs of
 // an added second are found by their bytes. It looks at all keys of Redis, in parts.
 // If dry is true, it changes nothing and returns what it would do.
 func (d *Delayed) Repair(ctx context.Context, dry bool) (r DelayedRepair, err error) {

@@ -55,7 +55,7 @@ func (d *Delayed) RemoveAll(ctx context.Context, how RemoveOptions, filter Delay
 	return d.matching(ctx, &delayedBulk{d: d, trash: newDelayedTrash(how.Keep), tell: progress}, filter)
 }
 
-// Restore puts cancelled jobs back and returns how many it restored. trash is one of
+// Restore puts canceled jobs back and returns how many it restored. trash is one of
 // [BulkProgress].Trash. A job whose time has come is moved to its queue by the scheduler.
 // The error wraps [ErrNoTrash] if nothing is left. It takes the locks of the jobs again, as
 // [Client.Restore] does.
@@ -262,7 +262,7 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 	return done, gone, err
 }
 
-// free frees the locks of jobs that were cancelled.
+// free frees the locks of jobs that were canceled.
 func (b *delayedBulk) free(ctx context.Context, items []delayedItem) error {
 	if b.locks.store == nil {
 		b.locks = b.d.locks

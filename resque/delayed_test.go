@@ -153,7 +153,7 @@ func TestEmptyDelayedFilterChangesNothing(t *testing.T) {
 	assert.Len(t, f.at(t, 60), 2)
 }
 
-// A damaged job is listed, found and counted, and can be cancelled and restored. It
+// A damaged job is listed, found and counted, and can be canceled and restored. It
 // cannot be run, and does not keep others from it.
 func TestDamagedDelayedJobs(t *testing.T) {
 	t.Parallel()

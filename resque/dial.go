@@ -136,7 +136,7 @@ func (d *dialer) shakeHands(ctx context.Context, secure *tls.Conn) error {
 	}
 	if d.speaksPlain(ctx) {
 		cancel()
-		<-done //nolint:errcheck // it was cancelled
+		<-done //nolint:errcheck // it was canceled
 		return &faultError{FaultNoTLS, text, nil}
 	}
 	return <-done

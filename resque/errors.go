@@ -35,14 +35,14 @@ func (termError) Error() string { return "SIGTERM" }
 func (termError) ExceptionName() string { return "Resque::TermException" }
 
 // ErrCanceled is the cause with which a job's context ends when a person or a program has
-// cancelled the job: see [Client.CancelRunning]. If the handler returns the error of its
+// canceled the job: see [Client.CancelRunning]. If the handler returns the error of its
 // context, the job fails with ErrCanceled, whatever attempts are left. A handler that
 // returns nil has succeeded.
 var ErrCanceled error = canceledError{}
 
 type canceledError struct{}
 
-func (canceledError) Error() string { return "the job was cancelled" }
+func (canceledError) Error() string { return "the job was canceled" }
 
 func (canceledError) ExceptionName() string { return "Resque::JobCanceled" }
 

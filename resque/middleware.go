@@ -24,8 +24,8 @@ func LogPerform(log *slog.Logger) Middleware {
 			log.InfoContext(ctx, "job not performed: a hook refused it")
 		case ResultSnoozed:
 			log.InfoContext(ctx, "job snoozed: it asked to be performed again")
-		case ResultCancelled:
-			log.InfoContext(ctx, "job ended: it was cancelled", "err", reason)
+		case ResultCanceled:
+			log.InfoContext(ctx, "job ended: it was canceled", "err", reason)
 		case ResultFailed:
 			log.ErrorContext(ctx, "job failed", "err", reason)
 		}

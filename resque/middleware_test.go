@@ -162,7 +162,7 @@ func TestRecoverEnqueue(t *testing.T) {
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	cancelled := func(cause error) context.Context {
+	canceled := func(cause error) context.Context {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		cancel(cause)
 		return ctx
@@ -179,18 +179,18 @@ func TestOutcomes(t *testing.T) {
 		reason error
 	}{
 		{alive, nil, resque.ResultSucceeded, nil},
-		{cancelled(nil), nil, resque.ResultSucceeded, nil}, // the handler returned without an error
+		{canceled(nil), nil, resque.ResultSucceeded, nil}, // the handler returned without an error
 		{alive, oh, resque.ResultFailed, oh},
-		{alive, interruption{}, resque.ResultCancelled, interruption{}},
+		{alive, interruption{}, resque.ResultCanceled, interruption{}},
 		{alive, context.Canceled, resque.ResultFailed, context.Canceled}, // of something that the job called
 		{alive, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
 		{alive, resque.ErrDontPerform, resque.ResultDropped, resque.ErrDontPerform},
-		{cancelled(nil), wrapped, resque.ResultCancelled, context.Canceled},
-		{cancelled(oh), wrapped, resque.ResultCancelled, oh},
-		{cancelled(resque.ErrTerm), context.Canceled, resque.ResultCancelled, resque.ErrTerm},
-		{cancelled(resque.ErrTerm), resque.ErrTerm, resque.ResultCancelled, resque.ErrTerm},
-		{cancelled(resque.ErrTerm), oh, resque.ResultFailed, oh},
-		{cancelled(late), context.Canceled, resque.ResultFailed, late},
+		{canceled(nil), wrapped, resque.ResultCanceled, context.Canceled},
+		{canceled(oh), wrapped, resque.ResultCanceled, oh},
+		{canceled(resque.ErrTerm), context.Canceled, resque.ResultCanceled, resque.ErrTerm},
+		{canceled(resque.ErrTerm), resque.ErrTerm, resque.ResultCanceled, resque.ErrTerm},
+		{canceled(resque.ErrTerm), oh, resque.ResultFailed, oh},
+		{canceled(late), context.Canceled, resque.ResultFailed, late},
 		{expired, context.DeadlineExceeded, resque.ResultFailed, context.DeadlineExceeded},
 	} {
 		got, reason := resque.ResultOf(c.ctx, c.err)
@@ -245,7 +245,7 @@ func TestLogPerform(t *testing.T) {
 level=ERROR msg="job failed" class=Bad queue=q worker="" err="out of paper"
 level=ERROR msg="job failed" class=Panic queue=q worker="" err="panic: at the disco"
 level=INFO msg="job not performed: a hook refused it" class=Drop queue=q worker=""
-level=INFO msg="job ended: it was cancelled" class=Late queue=q worker="" err="context canceled"
+level=INFO msg="job ended: it was canceled" class=Late queue=q worker="" err="context canceled"
 `, out.String())
 }
 

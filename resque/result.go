@@ -19,11 +19,11 @@ const (
 	ResultDropped Result = "dropped"
 	// ResultSnoozed means that the handler returned [Snooze]: the job is performed again.
 	ResultSnoozed Result = "snoozed"
-	// ResultCancelled means that the job ended because its worker or the caller of an
-	// inline client cancelled it, or that it stopped before its end because its worker
+	// ResultCanceled means that the job ended because its worker or the caller of an
+	// inline client canceled it, or that it stopped before its end because its worker
 	// stops, as jobs of package resume and of Rails' Continuable do. A worker that stops
 	// puts the job back or records it as a failure: see worker.Config.OnShutdown.
-	ResultCancelled Result = "cancelled"
+	ResultCanceled Result = "canceled"
 )
 
 // ResultOf returns the result of a job whose handler was called with ctx and returned
@@ -50,7 +50,7 @@ func ResultOf(ctx context.Context, err error) (result Result, reason error) {
 	case errors.As(reason, &late) || errors.Is(reason, context.DeadlineExceeded):
 		return ResultFailed, reason
 	case ended || errors.Is(err, ErrTerm) || verdictOf(err).Return || isInterrupted(err):
-		return ResultCancelled, reason
+		return ResultCanceled, reason
 	default:
 		return ResultFailed, reason
 	}

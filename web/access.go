@@ -48,7 +48,7 @@ const (
 	RightPause   Right = "pause"   // pause queues and workers
 	RightWorkers Right = "workers" // prune workers, stop running jobs, and tell workers to pause or stop
 
-	// RightSchedule allows running and cancelling selected delayed jobs, and running,
+	// RightSchedule allows running and canceling selected delayed jobs, and running,
 	// switching and deleting schedules.
 	RightSchedule Right = "schedule"
 )

@@ -27,14 +27,14 @@ type batchPage struct {
 
 // batchRow is a batch as pages show it.
 type batchRow struct {
-	ID, Description                                  string
-	State                                            string // open, running, failed, succeeded or cancelled
-	Total, Ended, Failed, Abandoned, Skipped         int64
-	Percent                                          int64  // of the members that have ended
-	Failures                                         string // address of the failures of its members
-	HasComplete, HasSuccess                          bool
-	Created, Sealed, Cancelled, Completed, Succeeded time.Time
-	Fault                                            string `json:",omitempty"` // why it cannot be counted or completed
+	ID, Description                                 string
+	State                                           string // open, running, failed, succeeded or canceled
+	Total, Ended, Failed, Abandoned, Skipped        int64
+	Percent                                         int64  // of the members that have ended
+	Failures                                        string // address of the failures of its members
+	HasComplete, HasSuccess                         bool
+	Created, Sealed, Canceled, Completed, Succeeded time.Time
+	Fault                                           string `json:",omitempty"` // why it cannot be counted or completed
 }
 
 // Name returns what the list calls the batch.
@@ -76,7 +76,7 @@ func rowOfBatch(s batch.Status) batchRow {
 		ID: s.ID, Description: s.Description, State: string(s.State()), Fault: s.Fault,
 		Total: s.Total, Ended: s.Ended(), Failed: s.Failed, Abandoned: s.Abandoned, Skipped: s.Skipped,
 		Failures: "failed?" + url.Values{"batch": {s.ID}, "retried": {"no"}}.Encode(), HasComplete: s.Complete != nil, HasSuccess: s.Success != nil,
-		Created: shownTime(s.Created), Sealed: shownTime(s.Sealed), Cancelled: shownTime(s.Cancelled),
+		Created: shownTime(s.Created), Sealed: shownTime(s.Sealed), Canceled: shownTime(s.Canceled),
 		Completed: shownTime(s.Completed), Succeeded: shownTime(s.Succeeded),
 	}
 	switch {
@@ -141,5 +141,5 @@ func (h *Dashboard) cancelBatch(q *request) error {
 		return err
 	}
 	h.forget()
-	return q.back("batches/"+s.ID, flash{Text: q.t("Cancelled the batch. Workers skip its waiting jobs.")}, map[string]any{"done": 1})
+	return q.back("batches/"+s.ID, flash{Text: q.t("Canceled the batch. Workers skip its waiting jobs.")}, map[string]any{"done": 1})
 }

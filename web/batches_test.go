@@ -26,7 +26,7 @@ func TestBatchesShowProgressAndFailures(t *testing.T) {
 	}
 	assert.Equal(t, map[string]string{
 		nightlyBatch: "running", "019be0c1a2b-growing": "open", "019bd0c1a2b-donedonedon": "succeeded", "019bc0c1a2b-failedfaile": "failed",
-		"019bb0c1a2b-cancelledca": "cancelled", "019ba0c1a2b-faultfaultf": "running",
+		"019bb0c1a2b-cancelledca": "canceled", "019ba0c1a2b-faultfaultf": "running",
 	}, states)
 	present(t, list.Body.String(), "Nightly export", "page")
 	present(t, list.Body.String(), "858 of 1,200 ended", "page")
@@ -67,6 +67,6 @@ func TestCancelABatch(t *testing.T) {
 	a := s.post(path, "sure=1")
 	require.Equal(t, http.StatusSeeOther, a.Code, a.Body)
 	assert.Equal(t, int64(1), s.do("HEXISTS", "resque:goresque:batch:"+nightlyBatch, "cancelled"))
-	absent(t, s.get("/batches/"+nightlyBatch).Body.String(), "/cancel", "it is cancelled")
+	absent(t, s.get("/batches/"+nightlyBatch).Body.String(), "/cancel", "it is canceled")
 	assert.Equal(t, http.StatusNotFound, s.post("/batches/gone/cancel", "sure=1").Code)
 }

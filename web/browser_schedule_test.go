@@ -22,7 +22,7 @@ func TestBrowserRunCancelUndoDelayedJobs(t *testing.T) {
 		keys("jr"), browsertest.Visible("Moved 1 job to its queue."))
 	assert.Equal(t, []string{`{"class":"Mail","args":[1]}`}, s.list("resque:queue:mail"))
 	tab.Do(browsertest.Fill(`input[name="class"]`, "Mail"), browsertest.Submit(`input[name="class"]`), browsertest.Visible("2 match."),
-		click(`[data-all]`), click(`.bulk .danger`), browsertest.Visible("Cancel 2 jobs?"), click(`#ask .danger`), browsertest.Visible("Cancelled 2 jobs."))
+		click(`[data-all]`), click(`.bulk .danger`), browsertest.Visible("Cancel 2 jobs?"), click(`#ask .danger`), browsertest.Visible("Canceled 2 jobs."))
 	assert.EqualValues(t, 1, s.do("ZCARD", "resque:delayed_queue_schedule"))
 	tab.Do(click(`.flash button`), browsertest.Visible("Restored 2 entries."), browsertest.Visible("2 match."),
 		click(`.head form:first-child button`), browsertest.Visible("Run 2 jobs now?"), click(`#ask .danger`), browsertest.Visible("Moved 2 jobs to their queues."))

@@ -37,7 +37,7 @@ type delayedAct struct {
 	name       string // for OnAction
 	one, many  string // the question
 	yes, did   string
-	runs       bool // otherwise the jobs are cancelled
+	runs       bool // otherwise the jobs are canceled
 	selected   func(context.Context, []resque.DelayedID) (resque.BulkProgress, error)
 	inMatching func(resque.DelayedFilter) bulkAct
 }
@@ -60,13 +60,13 @@ func (h *Dashboard) running(on waitingPage) delayedAct {
 	}
 }
 
-// cancelling removes the jobs of a page. They can be restored.
-func (h *Dashboard) cancelling(on waitingPage) delayedAct {
+// canceling removes the jobs of a page. They can be restored.
+func (h *Dashboard) canceling(on waitingPage) delayedAct {
 	d := on.jobs
 	return delayedAct{
 		waitingPage: on,
 		name:        "cancel " + on.path, yes: english("Cancel the jobs"),
-		one: english("Cancel this job?"), many: english("Cancel 1 job?|Cancel %s jobs?"), did: english("Cancelled 1 job.|Cancelled %s jobs."),
+		one: english("Cancel this job?"), many: english("Cancel 1 job?|Cancel %s jobs?"), did: english("Canceled 1 job.|Canceled %s jobs."),
 		selected: func(ctx context.Context, ids []resque.DelayedID) (resque.BulkProgress, error) {
 			return d.Remove(ctx, h.keep(), ids...)
 		},
@@ -119,7 +119,7 @@ func (h *Dashboard) runOneDelayed(q *request) error {
 }
 
 func (h *Dashboard) cancelOneDelayed(q *request) error {
-	return h.actOnOne(q, h.cancelling(h.delayedJobsPage()))
+	return h.actOnOne(q, h.canceling(h.delayedJobsPage()))
 }
 
 func (h *Dashboard) actOnOne(q *request, act delayedAct) error {
@@ -139,7 +139,7 @@ func (h *Dashboard) cancelDelayed(q *request) error {
 	}
 	text, class, args := q.PostFormValue("timestamp"), q.PostFormValue("klass"), q.PostFormValue("args")
 	if len(q.PostForm["ids"]) > 0 || text == "" {
-		return h.actOnDelayed(q, h.cancelling(h.delayedJobsPage()), q.PostForm["ids"])
+		return h.actOnDelayed(q, h.canceling(h.delayedJobsPage()), q.PostForm["ids"])
 	}
 	second, ok := parseSecond(text)
 	if !ok || class == "" || args == "" {
@@ -152,7 +152,7 @@ func (h *Dashboard) cancelDelayed(q *request) error {
 	p, err := h.client.Delayed().RemoveAll(q.Context(), h.keep(), resque.DelayedFilter{
 		Class: class, Args: list, Since: time.Unix(second, 0), Until: time.Unix(second+1, 0),
 	}, nil)
-	return h.tookDelayed(q, h.cancelling(h.delayedJobsPage()), text+" "+class, 0, p, err)
+	return h.tookDelayed(q, h.canceling(h.delayedJobsPage()), text+" "+class, 0, p, err)
 }
 
 // actOnDelayed acts on the jobs with the given ids.
@@ -201,7 +201,7 @@ func (h *Dashboard) runAllDelayed(q *request) error {
 
 // Ruby: Resque::Scheduler::Server's /delayed/clear.
 func (h *Dashboard) clearDelayed(q *request) error {
-	return h.allDelayed(q, h.cancelling(h.delayedJobsPage()), nil)
+	return h.allDelayed(q, h.canceling(h.delayedJobsPage()), nil)
 }
 
 func (h *Dashboard) allDelayed(q *request, act delayedAct, fixed url.Values) error {

@@ -143,7 +143,7 @@ func TestRunAndCancelDelayedJobs(t *testing.T) {
 	assert.True(t, s.isQueue("mail"))
 
 	a = s.post("/delayed/cancel_now/"+ids[1], "back=delayed")
-	assert.Equal(t, "Cancelled 1 job. Undo", s.says(a), "found at its new position")
+	assert.Equal(t, "Canceled 1 job. Undo", s.says(a), "found at its new position")
 	assert.Len(t, s.list(list), 3)
 	require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
 	assert.Contains(t, s.list(list), item("Mail", `[2]`, "mail"))
@@ -166,7 +166,7 @@ func TestRunAndCancelDelayedJobs(t *testing.T) {
 	ask := s.post("/delayed/cancel_now", "ids="+strings.Join(append(s.delayedIDs("/delayed"), ids[0]), "&ids="))
 	present(t, ask.Body.String(), "Cancel 3 jobs?", "several")
 	a = s.submit(ask, nil)
-	assert.Equal(t, "Cancelled 2 jobs. 1 no longer existed. Undo", s.says(a))
+	assert.Equal(t, "Canceled 2 jobs. 1 no longer existed. Undo", s.says(a))
 	assert.Empty(t, s.list(list))
 	assert.Equal(t, map[string]any{"done": 0.0, "missing": 2.0, "trash": nil},
 		s.post("/delayed/cancel_now", "sure=1&ids="+ids[0]+"&ids="+ids[1], "Accept: application/json").told(t))
@@ -191,9 +191,9 @@ func TestRubysFormsOfDelayedJobs(t *testing.T) {
 	for _, form := range []string{"klass=Mail", "args=[3]", "klass=Mail&args=x"} {
 		assert.Equal(t, http.StatusBadRequest, s.post("/delayed/cancel_now", "timestamp="+second+"&"+form).Code, form)
 	}
-	assert.Equal(t, "Cancelled 0 jobs.", s.says(s.post("/delayed/cancel_now", "timestamp="+second+"&klass=Mail&args=[]")))
+	assert.Equal(t, "Canceled 0 jobs.", s.says(s.post("/delayed/cancel_now", "timestamp="+second+"&klass=Mail&args=[]")))
 	a := s.post("/delayed/cancel_now", url.Values{"timestamp": {second}, "klass": {"Mail"}, "args": {"[3]"}}.Encode())
-	assert.Equal(t, "Cancelled 2 jobs. Undo", s.says(a), "all equal jobs of the second")
+	assert.Equal(t, "Canceled 2 jobs. Undo", s.says(a), "all equal jobs of the second")
 	assert.Empty(t, s.list(list))
 }
 
@@ -213,16 +213,16 @@ func TestAllMatchingDelayedJobs(t *testing.T) {
 
 	ask = s.post("/delayed/clear", fmt.Sprintf("at=%d", at))
 	present(t, ask.Body.String(), "Cancel 1 job?", "of one second")
-	assert.Equal(t, "Cancelled 1 job. Undo", s.says(s.submit(ask, nil)))
+	assert.Equal(t, "Canceled 1 job. Undo", s.says(s.submit(ask, nil)))
 
 	ask = s.post("/delayed/clear", "")
 	present(t, ask.Body.String(), "These are all delayed jobs.", "no filter")
 	a := s.submit(ask, url.Values{"typed": {"149"}})
-	assert.Equal(t, "Cancelled 149 jobs. Undo", s.says(a))
+	assert.Equal(t, "Canceled 149 jobs. Undo", s.says(a))
 	assert.EqualValues(t, 0, s.do("EXISTS", "resque:delayed_queue_schedule"))
 	require.Equal(t, http.StatusSeeOther, s.undo(a).Code)
 	assert.EqualValues(t, 149, s.do("ZCARD", "resque:delayed_queue_schedule"))
-	present(t, s.get("/trash").Body.String(), "delayed jobs", "the first one that was cancelled")
+	present(t, s.get("/trash").Body.String(), "delayed jobs", "the first one that was canceled")
 }
 
 func TestSearchOfDelayedQueuedAndRunningJobs(t *testing.T) {

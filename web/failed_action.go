@@ -346,7 +346,7 @@ func (h *Dashboard) operate(q *request, name, target, path string, act bulkAct) 
 		case "run delayed", "run retry":
 			said = q.tn(h.running(h.delayedJobsPage()).did, p.Done)
 		case "cancel delayed", "cancel retry":
-			said = q.tn(h.cancelling(h.delayedJobsPage()).did, p.Done)
+			said = q.tn(h.canceling(h.delayedJobsPage()).did, p.Done)
 		case "give up":
 			said = q.tn(h.givingUp().did, p.Done)
 		}

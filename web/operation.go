@@ -62,7 +62,7 @@ func (all *operations) begin(name, user string, act bulkAct, done func(resque.Bu
 	if len(all.last) > operationsKept {
 		all.last = all.last[1:]
 	}
-	go func() { // ends when act returns: finished, cancelled by the user, or at the time limit
+	go func() { // ends when act returns: finished, canceled by the user, or at the time limit
 		defer cancel()
 		p, err := act(ctx, o.tell)
 		done(p, err)
@@ -129,7 +129,7 @@ type operationPage struct {
 	ID, Name, User string
 	Progress       resque.BulkProgress
 	Over           bool
-	Cancelled      bool
+	Canceled       bool
 	Failed         bool
 	Percent        int64
 }
@@ -147,7 +147,7 @@ func (h *Dashboard) operation(q *request) error {
 	p, over, err := o.state()
 	content := operationPage{
 		ID: o.id, Name: o.name, User: o.user, Progress: p, Over: over,
-		Cancelled: errors.Is(err, context.Canceled), Failed: err != nil && !errors.Is(err, context.Canceled),
+		Canceled: errors.Is(err, context.Canceled), Failed: err != nil && !errors.Is(err, context.Canceled),
 	}
 	if p.Total > 0 {
 		content.Percent = p.Seen * 100 / p.Total

@@ -122,13 +122,13 @@ func (h *Dashboard) givingUp() delayedAct {
 	}
 }
 
-func (h *Dashboard) runningRetries() delayedAct    { return h.running(h.retriesPage()) }
-func (h *Dashboard) cancellingRetries() delayedAct { return h.cancelling(h.retriesPage()) }
+func (h *Dashboard) runningRetries() delayedAct   { return h.running(h.retriesPage()) }
+func (h *Dashboard) cancelingRetries() delayedAct { return h.canceling(h.retriesPage()) }
 
 // These act on the selected jobs.
 func (h *Dashboard) runRetries(q *request) error { return h.actOnRetries(q, h.runningRetries()) }
 
-func (h *Dashboard) cancelRetries(q *request) error { return h.actOnRetries(q, h.cancellingRetries()) }
+func (h *Dashboard) cancelRetries(q *request) error { return h.actOnRetries(q, h.cancelingRetries()) }
 func (h *Dashboard) giveUpRetries(q *request) error { return h.actOnRetries(q, h.givingUp()) }
 
 func (h *Dashboard) actOnRetries(q *request, act delayedAct) error {
@@ -140,14 +140,14 @@ func (h *Dashboard) actOnRetries(q *request, act delayedAct) error {
 
 // These act on the job that the path names.
 func (h *Dashboard) runOneRetry(q *request) error    { return h.actOnOne(q, h.runningRetries()) }
-func (h *Dashboard) cancelOneRetry(q *request) error { return h.actOnOne(q, h.cancellingRetries()) }
+func (h *Dashboard) cancelOneRetry(q *request) error { return h.actOnOne(q, h.cancelingRetries()) }
 func (h *Dashboard) giveUpOneRetry(q *request) error { return h.actOnOne(q, h.givingUp()) }
 
 // These act on all jobs that match the form's filter, in the background.
 func (h *Dashboard) runAllRetries(q *request) error { return h.allDelayed(q, h.runningRetries(), nil) }
 
 func (h *Dashboard) clearRetries(q *request) error {
-	return h.allDelayed(q, h.cancellingRetries(), nil)
+	return h.allDelayed(q, h.cancelingRetries(), nil)
 }
 func (h *Dashboard) giveUpAllRetries(q *request) error { return h.allDelayed(q, h.givingUp(), nil) }
 
@@ -158,12 +158,12 @@ func (h *Dashboard) removeRetrySecond(q *request) error {
 	if _, ok := parseSecond(q.params["ts"]); !ok {
 		return fail(problemNoPage, nil)
 	}
-	return h.allDelayed(q, h.cancellingRetries(), url.Values{"at": {q.params["ts"]}})
+	return h.allDelayed(q, h.cancelingRetries(), url.Values{"at": {q.params["ts"]}})
 }
 
 // removeRetry cancels a job that waits for another attempt. The id is that of a delayed
 // job or, in a form of Ruby's front end, the job as JSON: then all equal jobs are
-// cancelled, as in Ruby.
+// canceled, as in Ruby.
 //
 // Ruby: ResqueRetry::Server's /retry/:timestamp/jobs/:id/remove.
 func (h *Dashboard) removeRetry(q *request) error {
@@ -172,7 +172,7 @@ func (h *Dashboard) removeRetry(q *request) error {
 	}
 	text := q.params["id"]
 	if _, err := resque.ParseDelayedID(text); err == nil {
-		return h.actOnDelayed(q, h.cancellingRetries(), []string{text})
+		return h.actOnDelayed(q, h.cancelingRetries(), []string{text})
 	}
 	var job struct {
 		Class string          `json:"class"`
@@ -186,5 +186,5 @@ func (h *Dashboard) removeRetry(q *request) error {
 		return err
 	}
 	p, err := h.retries().RemoveAll(q.Context(), h.keep(), resque.DelayedFilter{Class: job.Class, Args: args}, nil)
-	return h.tookDelayed(q, h.cancellingRetries(), q.params["ts"]+" "+job.Class, 0, p, err)
+	return h.tookDelayed(q, h.cancelingRetries(), q.params["ts"]+" "+job.Class, 0, p, err)
 }

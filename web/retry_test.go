@@ -110,7 +110,7 @@ func TestRetryActsOnMany(t *testing.T) {
 	for _, c := range []struct{ path, form, asks, says string }{
 		{"/retry/queue_now/all", "class=Mail", "match the filter", "Moved 1 job to its queue."},
 		{"/retry/give_up/all", "", "These are all jobs that wait for another attempt.", "Recorded 0 jobs as failed."},
-		{"/retry/clear", "", "These are all jobs that wait for another attempt.", "Cancelled 0 jobs."},
+		{"/retry/clear", "", "These are all jobs that wait for another attempt.", "Canceled 0 jobs."},
 	} {
 		ask := s.post(c.path, c.form)
 		present(t, ask.Body.String(), c.asks, "%s", c.path)
@@ -125,14 +125,14 @@ func TestRubysRetryForms(t *testing.T) {
 	t.Parallel()
 	s, at := openRetries(t, web.Config{})
 	a := s.post(fmt.Sprintf("/retry/%d/jobs/%s/remove", at, url.PathEscape(`{"class":"Mail","args":[1],"queue":"mail"}`)), fmt.Sprintf("timestamp=%d", at))
-	assert.Equal(t, "Cancelled 1 job. Undo", s.says(a))
+	assert.Equal(t, "Canceled 1 job. Undo", s.says(a))
 	for id, status := range map[string]int{`{"class":"Mail","args":[3]}`: 303, `{"args":[1]}`: 400, `{"class":"Mail"}`: 400, "x": 400} {
 		assert.Equal(t, status, s.post(fmt.Sprintf("/retry/%d/jobs/%s/remove", at, url.PathEscape(id)), "").Code, id)
 	}
 	assert.Equal(t, "3", s.waiting(at))
 	ask := s.post(fmt.Sprintf("/retry/%d/remove", at), "")
 	present(t, ask.Body.String(), "Cancel 2 jobs?", "a question")
-	assert.Equal(t, "Cancelled 2 jobs. Undo", s.says(s.submit(ask, nil)))
+	assert.Equal(t, "Canceled 2 jobs. Undo", s.says(s.submit(ask, nil)))
 	assert.Equal(t, "1", s.waiting(at))
 	assert.Equal(t, http.StatusNotFound, s.post("/retry/x/remove", "").Code)
 }

@@ -226,7 +226,7 @@ func TestBatchesAndStatusesAreSortedByColumn(t *testing.T) {
 	assert.Equal(t, "Import of acme", names("?sort=progress&dir=asc")[0], "28 of 40")
 	assert.Equal(t, []string{"Import of acme", "Nightly export", "Reindex"}, names("?sort=created")[:3])
 	assert.Equal(t, "Thumbnails", names("?sort=created&dir=asc")[0])
-	assert.Equal(t, "Thumbnails", names("?sort=state")[0], "cancelled")
+	assert.Equal(t, "Thumbnails", names("?sort=state")[0], "canceled")
 	assert.Equal(t, listed, names("?sort=nonsense"))
 	absent(t, s.get("/batches?sort=name").Body.String(), "Only the first", "all were read")
 	for i := range 1200 {

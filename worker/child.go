@@ -51,7 +51,7 @@ func stopCause(text string) error {
 	return resque.ErrTerm
 }
 
-// isStopped reports whether a job was cancelled or killed by a person.
+// isStopped reports whether a job was canceled or killed by a person.
 func isStopped(cause error) bool { return cause == resque.ErrKilled || cause == resque.ErrCanceled } //nolint:errorlint // causes are not wrapped
 
 // performInChild performs one job. It starts a goroutine for the handler, which may

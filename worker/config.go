@@ -62,7 +62,7 @@ type Config struct {
 	// worker polls the queues beyond the limit. A negative number means none:
 	// the worker only polls.
 	//
-	// Two more connections wait for news of running jobs that are cancelled or
+	// Two more connections wait for news of running jobs that are canceled or
 	// killed, if a job has run for a second or has a status. With less than 2 the
 	// worker looks every second instead.
 	//

@@ -100,7 +100,7 @@ func TestOtherWorkersTakeNoOrders(t *testing.T) {
 
 // A worker that cannot read its orders, or the jobs to kill, sees all others that are to stop,
 // and says once what it cannot read. It follows orders again when it can.
-func TestJobsAreCancelledIfOrdersCannotBeRead(t *testing.T) {
+func TestJobsAreCanceledIfOrdersCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]worker.Config{"tracking": {}, "polling": {MaxWaiting: -1}} {
 		t.Run(name, func(t *testing.T) {

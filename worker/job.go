@@ -91,7 +91,7 @@ type runningJob struct {
 	class    string // of job; middleware may change that one
 	args     []json.RawMessage
 	policies policy.Set
-	skipped  bool        // it is not performed, because its batch is cancelled
+	skipped  bool        // it is not performed, because its batch is canceled
 	admitted *policy.Job // what it was given; nil if it was not admitted
 	// admission is what Redis has answered for it together with others; nil if it was not asked
 	admission *store.Admission
@@ -109,7 +109,7 @@ type runningJob struct {
 
 	// The slot's mu guards these while the job is in the slot.
 	stopping bool        // it was told to end because the worker stops
-	stopped  error       // why it was told to end before the worker stops: it was cancelled or killed
+	stopped  error       // why it was told to end before the worker stops: it was canceled or killed
 	lost     bool        // it was told to end because its record is gone
 	alarm    *time.Timer // reports that it still runs after it was told to end
 }
@@ -185,7 +185,7 @@ func (s *slot) reserved(ctx, values context.Context, r store.Reserved) (last *fi
 			return s.finish(in, err), true
 		}
 	}
-	if in.isMember() && s.batches.isCancelled(ctx, r.Payload) {
+	if in.isMember() && s.batches.isCanceled(ctx, r.Payload) {
 		return s.skip(in), true
 	}
 	if in.policies.Admits() {

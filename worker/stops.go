@@ -12,7 +12,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// stops ends the contexts of running jobs that were cancelled or killed. It learns of them
+// stops ends the contexts of running jobs that were canceled or killed. It learns of them
 // by key tracking or, if the server does not support that, looks every second. It uses
 // Redis only since a job has run for a second, or one that can be killed has begun, so that
 // a worker with short jobs holds no connections for it.
@@ -142,8 +142,8 @@ func (s *stops) look(ctx context.Context) bool {
 		in := running[i]
 		attrs := []any{"class", in.class, "queue", in.reserved.Queue, "worker", in.reserved.Worker}
 		switch {
-		case stop == store.Cancelled && slots[i].stop(in, resque.ErrCanceled):
-			s.cfg.Logger.Warn("job cancelled, it is told to end", attrs...)
+		case stop == store.Canceled && slots[i].stop(in, resque.ErrCanceled):
+			s.cfg.Logger.Warn("job canceled, it is told to end", attrs...)
 		case stop == store.Killed && slots[i].stop(in, resque.ErrKilled):
 			s.cfg.Logger.Warn("job killed, it is told to end", attrs...)
 		}

@@ -26,9 +26,9 @@ func cancelOne(t *testing.T, s *redistest.Server) {
 	assert.True(t, told)
 }
 
-// The context of a cancelled job ends with a cause. The job fails and is not retried,
+// The context of a canceled job ends with a cause. The job fails and is not retried,
 // whether Redis tells the worker or the worker polls.
-func TestCancelledJobsEnd(t *testing.T) {
+func TestCanceledJobsEnd(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]worker.Config{"tracking": {}, "polling": {MaxWaiting: -1}} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestCancelledJobsEnd(t *testing.T) {
 			cfg.Queues = []string{"exports"}
 			goRun(t, newWorker(t, s, mux, cfg))
 			c := s.Conn(t)
-			for n := 1; n <= 2; n++ { // the second is cancelled when the worker watches already
+			for n := 1; n <= 2; n++ { // the second is canceled when the worker watches already
 				<-begun
 				cancelOne(t, s)
 				assert.Equal(t, resque.ErrCanceled, <-causes)
@@ -54,15 +54,15 @@ func TestCancelledJobsEnd(t *testing.T) {
 			}
 			for _, f := range failures(t, c) {
 				assert.Equal(t, "Resque::JobCanceled", f.Exception)
-				assert.Equal(t, "the job was cancelled", f.Error)
+				assert.Equal(t, "the job was canceled", f.Error)
 			}
 			assert.EqualValues(t, 2, number(t, c, "resque:stat:failed"))
 		})
 	}
 }
 
-// Only the job that the caller has seen is cancelled, and only of a Go worker.
-func TestOnlyTheJobThatWasSeenIsCancelled(t *testing.T) {
+// Only the job that the caller has seen is canceled, and only of a Go worker.
+func TestOnlyTheJobThatWasSeenIsCanceled(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		c, client := s.Conn(t), s.Client(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/goresque/goresque/worker"
 )
 
-// A job in a child process that is cancelled or killed ends as in this process.
-func TestChildrenAreToldOfCancelledAndKilledJobs(t *testing.T) {
+// A job in a child process that is canceled or killed ends as in this process.
+func TestChildrenAreToldOfCanceledAndKilledJobs(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartReal(t)
 	sheet, c := newSheet(t), s.Conn(t)
@@ -25,7 +25,7 @@ func TestChildrenAreToldOfCancelledAndKilledJobs(t *testing.T) {
 	goRun(t, newWorker(t, s, forkJobs(), worker.Config{Queues: []string{"q"}, ForkPerJob: true}))
 	eventually(t, func() bool { return sheet.count("Polite in") > 0 }, "it does not begin")
 	cancelOne(t, s)
-	eventually(t, func() bool { return do(t, c, "LLEN", "resque:failed") == int64(1) }, "it is not cancelled")
+	eventually(t, func() bool { return do(t, c, "LLEN", "resque:failed") == int64(1) }, "it is not canceled")
 	assert.Equal(t, "Resque::JobCanceled", failures(t, c)[0].Exception)
 	eventually(t, func() bool { return sheet.count("Killable") > 0 }, "it does not begin")
 	ok, err := status.Kill(t.Context(), s.Client(t), id)

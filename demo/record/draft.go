@@ -39,7 +39,7 @@ func (d *Draft) Write(p []byte) (int, error) {
 
 // Rows stores what was written since the last call as n more rows. It first waits
 // until the rows are due. It returns an error if ctx ends, or if the record was
-// cancelled, deleted or overtaken. The run must then end.
+// canceled, deleted or overtaken. The run must then end.
 func (d *Draft) Rows(ctx context.Context, n int) error {
 	if err := d.pace(ctx, d.record.Done+n); err != nil {
 		return err

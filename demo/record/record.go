@@ -20,14 +20,14 @@ import (
 type State string
 
 // The states of an export. Scheduled leads to Queued or Building. Queued and Building
-// lead to one of the others, and Failed, Cancelled and Expired lead back to Queued.
+// lead to one of the others, and Failed, Canceled and Expired lead back to Queued.
 const (
 	Scheduled State = "scheduled"
 	Queued    State = "queued"
 	Building  State = "building"
 	Ready     State = "ready"
 	Failed    State = "failed"
-	Cancelled State = "cancelled"
+	Canceled  State = "canceled"
 	Expired   State = "expired"
 
 	Deleted State = "deleted" // another request deleted it; never stored
@@ -113,13 +113,13 @@ func (r *Record) DueBy(now time.Time) bool {
 // Retry marks a record that ended without a file as queued. It calls populate, which
 // stores the job, in the same transaction.
 func (r *Record) Retry(ctx context.Context, populate func(tx *gorm.DB) error) (bool, error) {
-	return r.moveWith(ctx, populate, Queued, "", "state IN ?", []State{Failed, Cancelled, Expired})
+	return r.moveWith(ctx, populate, Queued, "", "state IN ?", []State{Failed, Canceled, Expired})
 }
 
-// Cancel marks a scheduled, queued or building record as cancelled. Its run ends at
+// Cancel marks a scheduled, queued or building record as canceled. Its run ends at
 // the next piece.
 func (r *Record) Cancel(ctx context.Context) (bool, error) {
-	return r.move(ctx, Cancelled, "", "state IN ?", underWay())
+	return r.move(ctx, Canceled, "", "state IN ?", underWay())
 }
 
 // Queue marks a scheduled record whose job has gone to the queue as queued.

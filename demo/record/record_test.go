@@ -16,14 +16,14 @@ import (
 // version and ends its run.
 func TestChangesFromOutsideNeedAState(t *testing.T) {
 	t.Parallel()
-	all := []State{Queued, Building, Ready, Failed, Cancelled, Expired}
+	all := []State{Queued, Building, Ready, Failed, Canceled, Expired}
 	for name, c := range map[string]struct {
 		change func(*Record, context.Context) (bool, error)
 		from   []State
 		to     State
 	}{
-		"retry":  {func(r *Record, ctx context.Context) (bool, error) { return r.Retry(ctx, nothing) }, []State{Failed, Cancelled, Expired}, Queued},
-		"cancel": {(*Record).Cancel, []State{Queued, Building}, Cancelled},
+		"retry":  {func(r *Record, ctx context.Context) (bool, error) { return r.Retry(ctx, nothing) }, []State{Failed, Canceled, Expired}, Queued},
+		"cancel": {(*Record).Cancel, []State{Queued, Building}, Canceled},
 		"expire": {(*Record).Expire, []State{Ready}, Expired},
 		"lose":   {func(r *Record, ctx context.Context) (bool, error) { return r.Lose(ctx, "why") }, all, Failed},
 		"return": {(*Record).PutBack, all, Queued},

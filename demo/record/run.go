@@ -13,12 +13,12 @@ import (
 // The reasons to end a run from outside.
 var (
 	errOvertaken = errors.New("another worker has started it again")
-	errCancelled = errors.New("it was cancelled")
+	errCanceled  = errors.New("it was canceled")
 )
 
 // Perform performs one run: fill writes the file, which has total rows. When fill has
 // returned nil, the file can be downloaded. A second run starts from the beginning.
-// Perform returns nil if the record was cancelled or deleted. It stores any other
+// Perform returns nil if the record was canceled or deleted. It stores any other
 // error in the record, for the page, and returns it.
 func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.Context, draft *Draft) error) error {
 	err := r.begin(ctx, total)
@@ -28,7 +28,7 @@ func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.C
 	if err == nil {
 		err = r.finish(ctx)
 	}
-	if errors.Is(err, errCancelled) {
+	if errors.Is(err, errCanceled) {
 		return nil
 	}
 	if err != nil {
@@ -41,15 +41,15 @@ func (r *Record) Perform(ctx context.Context, total int, fill func(ctx context.C
 func (r *Record) begin(ctx context.Context, total int) error {
 	return r.db.Alone(ctx, func(tx *gorm.DB) error {
 		// Since the record was read, another worker may have started it, or its
-		// visitor may have cancelled it.
+		// visitor may have canceled it.
 		now, err := lock(tx, r.ID)
 		if err != nil {
 			return err
 		}
 		now.db = r.db
 		*r = *now
-		if r.State == Cancelled {
-			return errCancelled
+		if r.State == Canceled {
+			return errCanceled
 		}
 		r.State, r.Message, r.SHA256 = Building, "", ""
 		r.Done, r.Total, r.Bytes = 0, total, 0
@@ -95,7 +95,7 @@ func (r *Record) Fail(ctx context.Context, message string, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := r.report(ctx)
-	if errors.Is(err, errOvertaken) || errors.Is(err, errCancelled) {
+	if errors.Is(err, errOvertaken) || errors.Is(err, errCanceled) {
 		return cause
 	}
 	return errors.Join(cause, err)
@@ -117,16 +117,16 @@ func (r *Record) save(tx *gorm.DB) error {
 }
 
 // hold locks the record for a transaction of a run. It returns an error if the record
-// was cancelled or deleted, or the run overtaken.
+// was canceled or deleted, or the run overtaken.
 func (r *Record) hold(tx *gorm.DB) error {
 	now, err := lock(tx, r.ID)
 	switch {
 	case errors.Is(err, gorm.ErrRecordNotFound): // deleted
-		return errCancelled
+		return errCanceled
 	case err != nil:
 		return err
-	case now.State == Cancelled:
-		return errCancelled
+	case now.State == Canceled:
+		return errCanceled
 	case now.Attempt != r.Attempt:
 		return errOvertaken
 	}

@@ -100,11 +100,11 @@ func TestOvertakenRunChangesNothing(t *testing.T) {
 	}
 }
 
-func TestRunOfACancelledOrDeletedRecordEndsWithoutError(t *testing.T) {
+func TestRunOfACanceledOrDeletedRecordEndsWithoutError(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(context.Context, *Record) error{
-		"cancelled": func(ctx context.Context, r *Record) error { _, err := r.Cancel(ctx); return err },
-		"deleted":   func(ctx context.Context, r *Record) error { return r.Remove(ctx) },
+		"canceled": func(ctx context.Context, r *Record) error { _, err := r.Cancel(ctx); return err },
+		"deleted":  func(ctx context.Context, r *Record) error { return r.Remove(ctx) },
 	} {
 		for when, fill := range map[string]func(context.Context, *Draft) error{
 			"while it writes": rows(1, "late"), "before it finishes": func(context.Context, *Draft) error { return nil },
@@ -121,21 +121,21 @@ func TestRunOfACancelledOrDeletedRecordEndsWithoutError(t *testing.T) {
 				var left int64
 				require.NoError(t, db.Model(&chunk{}).Count(&left).Error)
 				assert.Zero(t, left)
-				if name == "cancelled" {
-					assert.Equal(t, Cancelled, find(t, db, r.ID).State)
+				if name == "canceled" {
+					assert.Equal(t, Canceled, find(t, db, r.ID).State)
 				}
 			})
 		}
 	}
 
-	t.Run("cancelled before it begins", func(t *testing.T) {
+	t.Run("canceled before it begins", func(t *testing.T) {
 		t.Parallel()
 		db := testDatabase(t)
 		r := newRecord(t, db)
 		_, err := find(t, db, r.ID).Cancel(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, r.Perform(t.Context(), 1, func(context.Context, *Draft) error {
-			assert.Fail(t, "a cancelled record was built")
+			assert.Fail(t, "a canceled record was built")
 			return nil
 		}))
 	})

@@ -25,7 +25,7 @@ type Row struct {
 func NewRow(r *record.Record, places map[int64]int) Row {
 	label := map[record.State]string{
 		record.Scheduled: "Scheduled", record.Queued: "Queued", record.Building: "Building", record.Ready: "Ready",
-		record.Failed: "Failed", record.Cancelled: "Cancelled", record.Expired: "Expired",
+		record.Failed: "Failed", record.Canceled: "Canceled", record.Expired: "Expired",
 	}[r.State]
 	return Row{r, Path(r), label, text(r, places)}
 }
@@ -159,8 +159,8 @@ func text(r *record.Record, places map[int64]int) string {
 		return words.Thousands(r.Done) + " rows, " + words.Size(r.Bytes)
 	case record.Failed:
 		return r.Message
-	case record.Cancelled:
-		return "You cancelled it; there is no file"
+	case record.Canceled:
+		return "You canceled it; there is no file"
 	case record.Expired:
 		return "Its file was deleted after a day"
 	default:

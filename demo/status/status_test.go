@@ -29,7 +29,7 @@ func TestTextDescribesEachState(t *testing.T) {
 		"100 of 10,000 rows, about 3 min left": building(100, 10_000, 2*time.Second),
 		"10,000 rows, 1.2 MB":                  {State: record.Ready, Done: 10_000, Bytes: 1_204_211},
 		"its message":                          {State: record.Failed, Message: "its message"},
-		"You cancelled it; there is no file":   {State: record.Cancelled},
+		"You canceled it; there is no file":    {State: record.Canceled},
 		"Its file was deleted after a day":     {State: record.Expired},
 	} {
 		assert.Equal(t, want, NewRow(r, map[int64]int{7: 3}).Text)
@@ -48,7 +48,7 @@ func TestJSONHasAFileOrAnErrorByState(t *testing.T) {
 	for state, want := range map[record.State]struct{ complete, file, failed bool }{
 		record.Queued: {}, record.Building: {},
 		record.Ready: {complete: true, file: true}, record.Failed: {complete: true, failed: true},
-		record.Cancelled: {complete: true}, record.Expired: {complete: true},
+		record.Canceled: {complete: true}, record.Expired: {complete: true},
 	} {
 		j := NewJSON(withExpiry(&record.Record{ID: 7, State: state, Bytes: 9, SHA256: "abc", Message: "why"}), nil)
 		assert.Equal(t, want.complete, j.Complete, state)
@@ -65,12 +65,12 @@ func TestNoFileExplainsEachState(t *testing.T) {
 		title  string
 		retry  string
 	}{
-		record.Queued:    {409, "Not ready yet", ""},
-		record.Building:  {409, "Not ready yet", ""},
-		record.Failed:    {409, "Nothing to download", ""},
-		record.Cancelled: {409, "Nothing to download", ""},
-		record.Ready:     {410, "File expired", "/exports/7/retry"}, // expired, but not swept yet
-		record.Expired:   {410, "File expired", "/exports/7/retry"},
+		record.Queued:   {409, "Not ready yet", ""},
+		record.Building: {409, "Not ready yet", ""},
+		record.Failed:   {409, "Nothing to download", ""},
+		record.Canceled: {409, "Nothing to download", ""},
+		record.Ready:    {410, "File expired", "/exports/7/retry"}, // expired, but not swept yet
+		record.Expired:  {410, "File expired", "/exports/7/retry"},
 	} {
 		no := NoFile(&record.Record{ID: 7, State: state})
 		assert.Equal(t, want.status, no.Status, state)
@@ -88,13 +88,13 @@ func TestAnswerRedirectsPeopleAndSendsJSONToPrograms(t *testing.T) {
 		rec := httptest.NewRecorder()
 		return rec, Answer(rec, r, &record.Record{ID: 7, State: state})
 	}
-	for _, state := range []record.State{record.Cancelled, record.Deleted} {
+	for _, state := range []record.State{record.Canceled, record.Deleted} {
 		rec, err := answer("text/html", state)
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusSeeOther, rec.Code)
 		assert.Equal(t, "/exports", rec.Header().Get("Location"))
 	}
-	rec, err := answer("application/json", record.Cancelled)
+	rec, err := answer("application/json", record.Canceled)
 	require.NoError(t, err)
 	assert.Contains(t, rec.Body.String(), `"complete":true`)
 	_, err = answer("application/json", record.Deleted)

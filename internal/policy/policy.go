@@ -253,7 +253,7 @@ type Job struct {
 	Worker string
 	Guard  []byte
 
-	// Skipped means that the job was not performed, because its batch is cancelled.
+	// Skipped means that the job was not performed, because its batch is canceled.
 	Skipped bool
 
 	// Age is how long ago the job was reserved, about.

@@ -59,7 +59,7 @@ type HowEnded string
 const (
 	MemberDone    HowEnded = "done"
 	MemberFailed  HowEnded = "failed"
-	MemberSkipped HowEnded = "skipped" // it was not performed, because the batch is cancelled
+	MemberSkipped HowEnded = "skipped" // it was not performed, because the batch is canceled
 
 	MemberRemoved   HowEnded = "removed"   // from its queue
 	MemberForgotten HowEnded = "forgotten" // its failure was removed
@@ -163,10 +163,10 @@ type Added int
 
 // The results of AddMembers.
 const (
-	AddedNow       Added = 1 // now or by an earlier call
-	NotAdded       Added = -1
-	AddedSealed    Added = -2
-	AddedCancelled Added = -3
+	AddedNow      Added = 1 // now or by an earlier call
+	NotAdded      Added = -1
+	AddedSealed   Added = -2
+	AddedCanceled Added = -3
 )
 
 // AddMembers adds a chunk of members to a batch and runs the effects that push their
@@ -274,11 +274,11 @@ func (s *Store) EndMembers(ctx context.Context, id string, members []int64, how 
 	return nil
 }
 
-// IsCancelled reports whether a batch is cancelled. It is not if it does not exist, or if
+// IsCanceled reports whether a batch is canceled. It is not if it does not exist, or if
 // its key has another type.
-func (s *Store) IsCancelled(ctx context.Context, id string) (cancelled bool, err error) {
+func (s *Store) IsCanceled(ctx context.Context, id string) (canceled bool, err error) {
 	err = s.with(ctx, func(c conn) (err error) {
-		cancelled, err = redis.Bool(c.do("HEXISTS", s.keys.batch(id), "cancelled"))
+		canceled, err = redis.Bool(c.do("HEXISTS", s.keys.batch(id), "cancelled"))
 		return err
 	})
 	if err != nil && Refused(err) {
@@ -287,7 +287,7 @@ func (s *Store) IsCancelled(ctx context.Context, id string) (cancelled bool, err
 	if err != nil {
 		return false, fmt.Errorf("reading batch %q: %w", id, err)
 	}
-	return cancelled, nil
+	return canceled, nil
 }
 
 // BatchState is the state of a batch.
@@ -296,8 +296,8 @@ type BatchState struct {
 	Complete, Success Callback
 	Fault             string
 
-	Created, Sealed, Cancelled, Completed, Succeeded time.Time // zero if not yet
-	Total, Pending, Failed, Skipped, Abandoned       int64
+	Created, Sealed, Canceled, Completed, Succeeded time.Time // zero if not yet
+	Total, Pending, Failed, Skipped, Abandoned      int64
 }
 
 // ReadBatches reads batches in one round trip. A batch that does not exist has a zero
@@ -345,7 +345,7 @@ func batchState(id string, f map[string]string) BatchState {
 	queues := callbackQueues(f["callbacks"])
 	b := BatchState{
 		ID: id, Description: f["description"], Fault: f["fault"],
-		Created: at("created"), Sealed: at("sealed"), Cancelled: at("cancelled"), Completed: at("completed"), Succeeded: at("succeeded"),
+		Created: at("created"), Sealed: at("sealed"), Canceled: at("cancelled"), Completed: at("completed"), Succeeded: at("succeeded"),
 		Total: count([]byte(f["total"])), Pending: count([]byte(f["pending"])), Failed: count([]byte(f["failed"])),
 		Skipped: count([]byte(f["skipped"])), Abandoned: count([]byte(f["abandoned"])),
 	}

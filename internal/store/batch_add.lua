@@ -7,7 +7,7 @@
 --       1 if a member of the batch adds them: it may until the batch is complete,
 --       an outcome without counters (see outcome.lua): its effects push the jobs
 -- returns 1 if the members are in the batch now, -1 if the batch does not exist, -2 if it
---         is sealed, -3 if it is cancelled, or the text of an error: then they are not
+--         is sealed, -3 if it is canceled, or the text of an error: then they are not
 
 next_key, next_arg = 3, 4
 local _, effects = outcome()

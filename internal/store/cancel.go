@@ -18,7 +18,7 @@ var cancelLua string
 // read it.
 const cancelExpiry = 24 * time.Hour
 
-// Cancel notes that the job whose record begins with guard is to be cancelled, for the
+// Cancel notes that the job whose record begins with guard is to be canceled, for the
 // process of its worker. It returns false if the worker no longer performs that job.
 func (s *Store) Cancel(ctx context.Context, worker string, guard []byte) (noted bool, err error) {
 	err = s.with(ctx, func(c conn) (err error) {
@@ -26,7 +26,7 @@ func (s *Store) Cancel(ctx context.Context, worker string, guard []byte) (noted 
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("cancelling the job of worker %q: %w", worker, err)
+		return false, fmt.Errorf("canceling the job of worker %q: %w", worker, err)
 	}
 	return noted, nil
 }
@@ -44,7 +44,7 @@ type Stop int
 // The values of Stop.
 const (
 	GoesOn Stop = iota
-	Cancelled
+	Canceled
 	Killed // see KillStatuses
 )
 
@@ -71,7 +71,7 @@ func (s *Store) Stops(ctx context.Context, jobs []Stoppable) ([]Stop, error) {
 		guards, wrong := redis.ByteSlices(c.receive())
 		for i, guard := range guards {
 			if i < len(jobs) && len(guard) > 0 && bytes.Equal(guard, jobs[i].Guard) {
-				stops[i] = Cancelled
+				stops[i] = Canceled
 			}
 		}
 		for _, i := range killable {

@@ -1,4 +1,4 @@
--- Notes that a running job is to be cancelled, for the process of its worker.
+-- Notes that a running job is to be canceled, for the process of its worker.
 --
 -- KEYS  the record of the worker, the hash of jobs to cancel
 -- ARGV  the worker id, the beginning of the record, after how many milliseconds the hash

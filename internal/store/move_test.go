@@ -172,8 +172,8 @@ func TestMoveChangesNothingUnlessAllIsAsRead(t *testing.T) {
 		name  string
 		spoil func(t *testing.T, f fixture)
 	}{
-		{"the first job was cancelled", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "LREM", "resque:delayed:5", 0, "x") }},
-		{"the last job was cancelled", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "LREM", "resque:delayed:5", 0, "y") }},
+		{"the first job was canceled", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "LREM", "resque:delayed:5", 0, "x") }},
+		{"the last job was canceled", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "LREM", "resque:delayed:5", 0, "y") }},
 		{"the list is gone", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "DEL", "resque:delayed:5") }},
 		{"a job was put first", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "LPUSH", "resque:delayed:5", "w") }},
 		{"an empty second has a job", func(t *testing.T, f fixture) { t.Helper(); f.do(t, "RPUSH", "resque:delayed:6", "w") }},

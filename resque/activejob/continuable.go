@@ -180,7 +180,7 @@ func (c Continuable) ended(ctx context.Context, r *continuation, err error) erro
 	return &progressError{err, p}
 }
 
-// isEnded reports whether the job was cancelled or killed, so that it must not go on.
+// isEnded reports whether the job was canceled or killed, so that it must not go on.
 func isEnded(ctx context.Context) bool {
 	var late *resque.TimeoutError
 	return ctx.Err() != nil && !stops(ctx) && !errors.As(context.Cause(ctx), &late)

@@ -228,7 +228,7 @@ func TestStepsOfPlainJobsAndOfInlineClients(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A job whose time is over goes on at its step, and one that was cancelled does not.
+// A job whose time is over goes on at its step, and one that was canceled does not.
 func TestStepsAndTheEndOfTheContext(t *testing.T) {
 	t.Parallel()
 	n, last, failures := attempts(t, stepsPayload, func(ctx context.Context) error {

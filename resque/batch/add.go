@@ -44,7 +44,7 @@ type chunk struct {
 // If Add returns an error, some jobs may have been added. Call Add again with the same
 // jobs: it continues where the first call has failed and adds no job twice, even if the
 // reply of Redis was lost. Until then the batch accepts no other jobs and cannot be sealed.
-// The error wraps [ErrSealed], [ErrCancelled] or [ErrNotFound] if the batch accepts no jobs
+// The error wraps [ErrSealed], [ErrCanceled] or [ErrNotFound] if the batch accepts no jobs
 // any more; there is nothing to repeat then. It wraps [ErrRubyScheduler] for a delayed job
 // while a Ruby process is the scheduler.
 //
@@ -75,7 +75,7 @@ func (b *Batch) Add(ctx context.Context, jobs ...resque.Job) error {
 		err = b.collect(ctx, a, jobs)
 	}
 	b.adding = nil
-	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrCancelled) && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrCanceled) && !errors.Is(err, ErrNotFound) {
 		b.adding = a
 	}
 	return err
@@ -198,8 +198,8 @@ func (b *Batch) add(ctx context.Context, m store.MemberChunk) error {
 		return fmt.Errorf("%w: %s", ErrNotFound, b.id)
 	case added == store.AddedSealed:
 		return fmt.Errorf("%w: %s", ErrSealed, b.id)
-	case added == store.AddedCancelled:
-		return fmt.Errorf("%w: %s", ErrCancelled, b.id)
+	case added == store.AddedCanceled:
+		return fmt.Errorf("%w: %s", ErrCanceled, b.id)
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (b *Batch) add(ctx context.Context, m store.MemberChunk) error {
 // Member returns job as a member of the batch without enqueueing it. Use it as a callback
 // of another batch: the batch is then complete only after that callback has ended. So
 // batches follow each other, and one batch waits for several others. If the job is never
-// enqueued, the batch is never complete, unless it is cancelled.
+// enqueued, the batch is never complete, unless it is canceled.
 func (b *Batch) Member(ctx context.Context, job resque.Job) (resque.Job, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -229,9 +229,9 @@ func (b *Batch) Member(ctx context.Context, job resque.Job) (resque.Job, error) 
 func (b *Batch) addUntilAnswered(ctx context.Context, m store.MemberChunk) (err error) {
 	const tries = 5
 	for range tries {
-		if err = b.add(ctx, m); err == nil || store.Refused(err) || ctx.Err() != nil || errors.Is(err, ErrSealed) || errors.Is(err, ErrCancelled) || errors.Is(err, ErrNotFound) {
+		if err = b.add(ctx, m); err == nil || store.Refused(err) || ctx.Err() != nil || errors.Is(err, ErrSealed) || errors.Is(err, ErrCanceled) || errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
-	return fmt.Errorf("%w (if the job was counted, the batch is not complete until it is cancelled)", err)
+	return fmt.Errorf("%w (if the job was counted, the batch is not complete until it is canceled)", err)
 }

@@ -22,8 +22,8 @@ var (
 	ErrNotFound = errors.New("batch: the batch does not exist")
 	// ErrSealed means that the batch is sealed.
 	ErrSealed = errors.New("batch: the batch is sealed")
-	// ErrCancelled means that the batch is cancelled.
-	ErrCancelled = errors.New("batch: the batch is cancelled")
+	// ErrCanceled means that the batch is canceled.
+	ErrCanceled = errors.New("batch: the batch is canceled")
 	// ErrRubyScheduler means that a job is delayed while a Ruby process holds the lock of
 	// the scheduler. It would drop the mark of the member, and the batch would never be
 	// complete. Run `goresque scheduler`, or add the job without a delay.
@@ -44,7 +44,7 @@ type Config struct {
 
 	// Success is enqueued once, when the batch is sealed and all members have succeeded,
 	// after Complete. If members have failed, that is when the last of them was requeued
-	// and has succeeded. It is not enqueued if the batch is cancelled. Defaults to the
+	// and has succeeded. It is not enqueued if the batch is canceled. Defaults to the
 	// zero Job, which means none.
 	Success resque.Job
 

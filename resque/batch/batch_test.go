@@ -201,7 +201,7 @@ func TestABatchGrowsFromInside(t *testing.T) {
 	})
 }
 
-func TestMembersOfACancelledBatchAreNotPerformed(t *testing.T) {
+func TestMembersOfACanceledBatchAreNotPerformed(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		f := newFixture(t, s)
@@ -209,11 +209,11 @@ func TestMembersOfACancelledBatchAreNotPerformed(t *testing.T) {
 		require.NoError(t, b.Add(t.Context(), exports(0, 3)...))
 		require.NoError(t, b.Cancel(t.Context()))
 		require.NoError(t, b.Cancel(t.Context()), "again")
-		require.ErrorIs(t, b.Add(t.Context(), export(4)), batch.ErrCancelled)
+		require.ErrorIs(t, b.Add(t.Context(), export(4)), batch.ErrCanceled)
 		f.workOff(t)
 		assert.Equal(t, map[string]int{"Report": 1}, f.performed)
 		f.requireCounts(t, b, counts{total: 3, skipped: 3})
-		assert.Equal(t, batch.StateCancelled, f.status(t, b).State())
+		assert.Equal(t, batch.StateCanceled, f.status(t, b).State())
 		assert.EqualValues(t, 0, f.do(t, "LLEN", "resque:failed"))
 	})
 }

@@ -18,7 +18,7 @@ type Status struct {
 	Total   int64 // members
 	Pending int64 // members that have not ended
 	Failed  int64 // members that have failed when they ended last, without the abandoned ones
-	Skipped int64 // members that were not performed because the batch is cancelled
+	Skipped int64 // members that were not performed because the batch is canceled
 
 	// Abandoned is how many members cannot succeed any more: their failures, or they
 	// themselves, were removed.
@@ -27,7 +27,7 @@ type Status struct {
 	// The times at which something happened, on Redis's clock. They are zero if it has
 	// not happened. Completed and Succeeded are when the callbacks were enqueued, or when
 	// that would have been.
-	Created, Sealed, Cancelled, Completed, Succeeded time.Time
+	Created, Sealed, Canceled, Completed, Succeeded time.Time
 
 	// Complete and Success are the callbacks; nil if there are none.
 	Complete, Success *resque.Payload
@@ -49,14 +49,14 @@ const (
 	StateRunning   State = "running"   // it is sealed, and members have not ended
 	StateFailed    State = "failed"    // all members have ended, and some have failed
 	StateSucceeded State = "succeeded" // all members have succeeded
-	StateCancelled State = "cancelled"
+	StateCanceled  State = "canceled"
 )
 
 // State returns a summary of s.
 func (s Status) State() State {
 	switch {
-	case !s.Cancelled.IsZero():
-		return StateCancelled
+	case !s.Canceled.IsZero():
+		return StateCanceled
 	case !s.Succeeded.IsZero():
 		return StateSucceeded
 	case !s.Completed.IsZero():
@@ -104,7 +104,7 @@ func status(b store.BatchState) Status {
 	return Status{
 		ID: b.ID, Description: b.Description, Fault: b.Fault,
 		Total: b.Total, Pending: b.Pending, Failed: b.Failed - b.Abandoned, Skipped: b.Skipped, Abandoned: b.Abandoned,
-		Created: b.Created, Sealed: b.Sealed, Cancelled: b.Cancelled, Completed: b.Completed, Succeeded: b.Succeeded,
+		Created: b.Created, Sealed: b.Sealed, Canceled: b.Canceled, Completed: b.Completed, Succeeded: b.Succeeded,
 		Complete: callback(b.Complete), Success: callback(b.Success),
 	}
 }

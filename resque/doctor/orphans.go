@@ -37,7 +37,7 @@ func (c *checkup) leftovers(ctx context.Context) error {
 	}
 	c.addOrphans("T01", found, Finding{
 		Severity: Notice, Title: "Counters of attempts without a job",
-		Cost: "Ruby's resque-retry leaves one for each job that was cancelled between two attempts. They need memory for ever, and an equal job begins with the old number.",
+		Cost: "Ruby's resque-retry leaves one for each job that was canceled between two attempts. They need memory for ever, and an equal job begins with the old number.",
 		Fix:  "goresque doctor --fix moves them to the trash. Set expire_retry_key_after in Ruby; goresque's counters expire.",
 	})
 	c.addOrphans("T02", found, Finding{

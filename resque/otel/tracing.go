@@ -107,7 +107,7 @@ func (t *Tracing) Enqueue(next resque.EnqueueFunc) resque.EnqueueFunc {
 // Perform is middleware for Mux.Use or Route.Use. It makes a span of kind consumer
 // for each job that is performed. If the job fails, the span's status is error, and
 // it has the exception, text and backtrace that are recorded in Redis. A job that
-// was cancelled, or dropped by ErrDontPerform, is not an error.
+// was canceled, or dropped by ErrDontPerform, is not an error.
 func (t *Tracing) Perform(next resque.Handler) resque.Handler {
 	next = resque.TimePerform(end)(next)
 	return resque.HandlerFunc(func(ctx context.Context, job *resque.Payload) error {

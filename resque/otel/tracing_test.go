@@ -380,7 +380,7 @@ func TestSpansHaveOutcomeAndException(t *testing.T) {
 	}
 }
 
-func TestCancelledJobIsNotAnError(t *testing.T) {
+func TestCanceledJobIsNotAnError(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, otel.Config{})
 	begun := make(chan struct{})
@@ -397,7 +397,7 @@ func TestCancelledJobIsNotAnError(t *testing.T) {
 	}()
 	b.work(ctx, worker.Config{StopTimeout: time.Nanosecond, OnShutdown: worker.RequeueInterrupted})
 	span := b.only("perform exports")
-	assert.Equal(t, "cancelled", attributes(span)["messaging.resque.outcome"])
+	assert.Equal(t, "canceled", attributes(span)["messaging.resque.outcome"])
 	assert.Equal(t, codes.Unset, span.Status.Code)
 	assert.Equal(t, []string{`{"class":"Exporter","args":[1]}`}, b.waiting())
 }

@@ -100,7 +100,7 @@ resque_performs_total{class="Exporter",outcome="succeeded",queue="exports"} 1
 	assert.Equal(t, uint64(4), durations[1].GetHistogram().GetBucket()[0].GetCumulativeCount(), "the configured bound")
 }
 
-func TestCancelledJobIsCountedAsCancelled(t *testing.T) {
+func TestCanceledJobIsCountedAsCanceled(t *testing.T) {
 	t.Parallel()
 	jobs := prom.NewJobs(prom.JobsConfig{})
 	client, mux := counted(t, redistest.Start(t), jobs)
@@ -114,7 +114,7 @@ func TestCancelledJobIsCountedAsCancelled(t *testing.T) {
 	require.NoError(t, err)
 	work(ctx, t, client, mux, worker.Config{StopTimeout: time.Nanosecond})
 	_, families := scraped(t, registry(t, jobs))
-	assert.Equal(t, map[string]float64{"class=Exporter,outcome=cancelled,queue=exports": 1}, values(families["resque_performs_total"]))
+	assert.Equal(t, map[string]float64{"class=Exporter,outcome=canceled,queue=exports": 1}, values(families["resque_performs_total"]))
 	assert.Equal(t, map[string]float64{"class=Exporter,queue=exports": 0}, values(families["resque_performs_in_flight"]))
 }
 

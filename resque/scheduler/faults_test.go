@@ -128,7 +128,7 @@ func TestTwoMasters(t *testing.T) {
 	})
 }
 
-// A job that is cancelled after it was read does not run.
+// A job that is canceled after it was read does not run.
 func TestCancelBetweenReadAndMove(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, s *redistest.Server, c rdb) {

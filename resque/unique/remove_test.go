@@ -239,9 +239,9 @@ func TestRemovingACopyKeepsTheLockOfARunningJob(t *testing.T) {
 	})
 }
 
-// Ruby takes no lock for a delayed job. When such a job is cancelled, the lock of an equal job
+// Ruby takes no lock for a delayed job. When such a job is canceled, the lock of an equal job
 // that waits in a queue or runs stays.
-func TestCancellingRubysDelayedJobsFreesNoLocks(t *testing.T) {
+func TestCancelingRubysDelayedJobsFreesNoLocks(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 		ctx, c := t.Context(), s.Conn(t)
