@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,7 +16,7 @@ import (
 func TestNewLogsQueuesThatAreProbablyAMistake(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartEmbedded(t)
-	const unused, unwatched = "no registered class uses these queues", "queues of registered classes are not watched"
+	const unused, unwatched = `level=WARN msg="no registered class uses these queues"`, `level=DEBUG msg="queues of registered classes are not watched"`
 	for name, c := range map[string]struct {
 		queues    []string
 		plain     bool // a class without a queue
@@ -39,7 +40,8 @@ func TestNewLogsQueuesThatAreProbablyAMistake(t *testing.T) {
 			mux.HandleFunc("Plain", func(context.Context, *resque.Payload) error { return nil })
 		}
 		log := &journal{}
-		_, err := worker.New(s.Client(t), mux, worker.Config{Queues: c.queues, Logger: log.logger()})
+		logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		_, err := worker.New(s.Client(t), mux, worker.Config{Queues: c.queues, Logger: logger})
 		require.NoError(t, err)
 		assert.Equal(t, c.unused, log.count(unused), name)
 		assert.Equal(t, c.unwatched, log.count(unwatched), name)

@@ -86,7 +86,9 @@ func logQueues(cfg Config, mux *resque.Mux) {
 		cfg.Logger.Warn("no registered class uses these queues", "queues", unused)
 	}
 	if len(unwatched) > 0 {
-		cfg.Logger.Info("queues of registered classes are not watched", "queues", unwatched)
+		// Not a mistake: workers often share the queues of one program. doctor finds a queue
+		// that no worker watches.
+		cfg.Logger.Debug("queues of registered classes are not watched", "queues", unwatched)
 	}
 }
 
