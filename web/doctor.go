@@ -132,9 +132,9 @@ func (h *Dashboard) fix(q *request) error {
 		if err != nil {
 			return err
 		}
-		text := q.t("This repairs what can be repaired without a loss. What it removes cannot be restored.")
+		text := q.t("This repairs what can be repaired without a loss. It looks at all keys twice, 5 seconds apart. What it removes cannot be restored.")
 		if h.cfg.KeepRemoved > 0 {
-			text = q.t("This repairs what can be repaired without a loss. What it removes is kept under Recently removed for %s.", spanText(h.cfg.KeepRemoved))
+			text = q.t("This repairs what can be repaired without a loss. It looks at all keys twice, 5 seconds apart. What it removes is kept under Recently removed for %s.", spanText(h.cfg.KeepRemoved))
 		}
 		return h.ask(q, question{Title: q.t("Fix what can be fixed?"), Yes: q.t("Fix"), Sample: fixable(report), Text: text})
 	}

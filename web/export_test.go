@@ -61,6 +61,9 @@ func Measured(h *Dashboard, now time.Time, random *rand.Rand) {
 		rises[i] = random.Int64N(25) + 24
 		processed -= rises[i]
 	}
+	h.rates.mu.Lock()
+	h.rates.samples, h.rates.sizes, h.rates.sized = nil, nil, time.Time{} // those of earlier pages are newer
+	h.rates.mu.Unlock()
 	step := 0
 	for at := now.Add(-30 * time.Minute); at.Before(now); at = at.Add(10 * time.Second) {
 		processed += rises[min(step, len(rises)-1)]

@@ -19,6 +19,7 @@ type language struct {
 	Name string // in the language itself
 
 	thousands string             // between groups of digits
+	decimal   string             // between a number and its fraction
 	plural    func(n int64) bool // reports whether n takes the second of two forms
 	texts     map[string]string  // by the English text; nil for English
 
@@ -40,12 +41,12 @@ func fromTwo(n int64) bool { return n > 1 }
 
 func loadLanguages(a *assets) (*languages, error) {
 	l := &languages{all: []*language{
-		{Tag: "en", Name: "English", thousands: ",", plural: fromOne},
-		{Tag: "de", Name: "Deutsch", thousands: ".", plural: fromOne},
-		{Tag: "es", Name: "Español", thousands: ".", plural: fromOne},
-		{Tag: "fr", Name: "Français", thousands: "\u202f", plural: fromTwo},
-		{Tag: "ja", Name: "日本語", thousands: ",", plural: func(int64) bool { return true }},
-		{Tag: "pt-BR", Name: "Português (Brasil)", thousands: ".", plural: fromTwo},
+		{Tag: "en", Name: "English", thousands: ",", decimal: ".", plural: fromOne},
+		{Tag: "de", Name: "Deutsch", thousands: ".", decimal: ",", plural: fromOne},
+		{Tag: "es", Name: "Español", thousands: ".", decimal: ",", plural: fromOne},
+		{Tag: "fr", Name: "Français", thousands: "\u202f", decimal: ",", plural: fromTwo},
+		{Tag: "ja", Name: "日本語", thousands: ",", decimal: ".", plural: func(int64) bool { return true }},
+		{Tag: "pt-BR", Name: "Português (Brasil)", thousands: ".", decimal: ",", plural: fromTwo},
 	}}
 	known := make([]tags.Tag, len(l.all))
 	for i, lang := range l.all {
@@ -154,4 +155,17 @@ func (l *language) num(n any) string {
 		text = text[:i] + mark + text[i:]
 	}
 	return sign + text
+}
+
+// figure returns a number with its unit, such as "1,234.5 ms", as the language writes it.
+func (l *language) figure(text string) string {
+	return strings.NewReplacer(",", l.thousands, ".", l.decimal).Replace(text)
+}
+
+// stat returns a value of the statistics: whole numbers as the language writes them.
+func (l *language) stat(text string) string {
+	if strings.Trim(text, "0123456789,") != "" {
+		return text
+	}
+	return l.figure(text)
 }

@@ -144,3 +144,29 @@ func TestLanguageIsChosen(t *testing.T) {
 	assert.Equal(t, "ja", page("de", "ja"), "the user's choice is more important")
 	assert.Equal(t, "de", page("de", "nonsense"))
 }
+
+// Numbers have the marks of the language, and rates its words.
+func TestNumbersAreWrittenAsInTheLanguage(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("SET", "resque:stat:processed", 1_283_402)
+	s.do("SADD", "resque:queues", "a", "b", "c")
+	s.do("HSET", "resque:goresque:limits", "a", `{"concurrency":3,"rate":1200,"per":60000,"burst":10}`, "b", `{"rate":20,"per":1000}`, "c", `{"rate":5,"per":30000}`)
+	s.do("RPUSH", "resque:queue:a", `{"class":"A","args":["`+strings.Repeat("x", 1500)+`"]}`)
+	for tag, want := range map[string][]string{
+		"en":    {"1,283,402", "3 at once, 1,200 per minute, up to 10 in a row", "20 per second", "5 in 30 s", "1.6 kB"},
+		"de":    {"1.283.402", "3 gleichzeitig, 1.200 pro Minute, bis zu 10 hintereinander", "20 pro Sekunde", "5 in 30 s", "1,6 kB"},
+		"es":    {"1.283.402", "3 a la vez, 1.200 por minuto, hasta 10 seguidos", "20 por segundo", "5 en 30 s", "1,6 kB"},
+		"fr":    {"1\u202f283\u202f402", "3 à la fois, 1\u202f200 par minute, jusqu’à 10 d’affilée", "20 par seconde", "5 en 30 s", "1,6 kB"},
+		"ja":    {"1,283,402", "同時に3件, 毎分1,200件, 続けて最大10件", "毎秒20件", "30 sに5件", "1.6 kB"},
+		"pt-BR": {"1.283.402", "3 ao mesmo tempo, 1.200 por minuto, até 10 em sequência", "20 por segundo", "5 em 30 s", "1,6 kB"},
+	} {
+		var pages string
+		for _, path := range []string{"/stats/resque", "/limits", "/stats/keys/queue:a"} {
+			pages += s.get(path, "Accept-Language: "+tag).Body.String()
+		}
+		for _, text := range want {
+			present(t, pages, text, tag)
+		}
+	}
+}

@@ -21,7 +21,8 @@ type limitsPage struct {
 // limitRow is the limit of a queue.
 type limitRow struct {
 	Queue            string
-	Limit            string // such as "5 at once, 100/min"
+	Limit            string      // such as "5 at once, 100/min"
+	Allowed          limit.Queue `json:"-"` // the same
 	Running, Waiting int64
 	Next             time.Duration // until the rate allows the next job
 	Damage           string        `json:",omitempty"` // why it is not applied
@@ -55,7 +56,7 @@ func (h *Dashboard) limits(q *request) error {
 		return err
 	}
 	for _, s := range states {
-		row := limitRow{Queue: s.Queue, Limit: s.Limit.String(), Running: s.Running, Waiting: s.Waiting, Next: s.Next}
+		row := limitRow{Queue: s.Queue, Limit: s.Limit.String(), Allowed: s.Limit, Running: s.Running, Waiting: s.Waiting, Next: s.Next}
 		if s.Err != nil {
 			row.Damage = s.Err.Error()
 		}
@@ -87,4 +88,35 @@ func (h *Dashboard) limits(q *request) error {
 		"waiting": func(a, b heldRow) int { return cmp.Compare(a.Waiting, b.Waiting) },
 	})
 	return h.show(q, "limits", q.t("Limits"), "limits", content)
+}
+
+// limit describes the limit of a queue.
+func (l *language) limit(q limit.Queue) string {
+	var parts []string
+	if q.Concurrency > 0 {
+		parts = append(parts, l.t("%s at once", l.num(q.Concurrency)))
+	}
+	if q.Rate.Jobs > 0 {
+		parts = append(parts, l.rate(q.Rate))
+	}
+	if q.Burst > 1 {
+		parts = append(parts, l.t("up to %s in a row", l.num(q.Burst)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rate describes a rate.
+func (l *language) rate(r limit.Rate) string {
+	jobs := l.num(r.Jobs)
+	switch r.Per {
+	case time.Second:
+		return l.t("%s per second", jobs)
+	case time.Minute:
+		return l.t("%s per minute", jobs)
+	case time.Hour:
+		return l.t("%s per hour", jobs)
+	case 24 * time.Hour:
+		return l.t("%s per day", jobs)
+	}
+	return l.t("%s in %s", jobs, l.figure(tookText(r.Per)))
 }

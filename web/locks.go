@@ -136,7 +136,7 @@ func (h *Dashboard) releaseUnheld(q *request) error {
 	if !q.isSure() {
 		return h.ask(q, question{
 			Title: q.t("Release all locks that no job has?"), Yes: q.t("Release all"),
-			Text: q.t("All jobs are looked at again. Locks that a job may have stay. This cannot be undone."),
+			Text: q.t("All jobs are looked at twice, 5 seconds apart, so the answer takes a moment. Locks that a job may have stay. This cannot be undone."),
 		})
 	}
 	released, err := h.client.Locks().ReleaseUnheld(q.Context(), lockBounds())

@@ -29,7 +29,8 @@ type queueRow struct {
 type queueLimit struct {
 	Running     int64
 	Concurrency int64
-	Rate        string // such as 100/min
+	Rate        string     // such as 100/min
+	Allowed     limit.Rate `json:"-"` // the same
 }
 
 // Full reports whether no other job may run now.
@@ -43,7 +44,8 @@ func limitOf(l *resque.QueueLimit) *queueLimit {
 	}
 	shown := &queueLimit{Running: l.Running, Concurrency: l.Concurrency}
 	if l.Rate > 0 {
-		shown.Rate = limit.Rate{Jobs: l.Rate, Per: l.Per}.String()
+		shown.Allowed = limit.Rate{Jobs: l.Rate, Per: l.Per}
+		shown.Rate = shown.Allowed.String()
 	}
 	return shown
 }

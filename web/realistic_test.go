@@ -118,7 +118,8 @@ func (s *site) fillFailures() {
 	now := time.Now()
 	for i := range 314 {
 		k := kinds[random.IntN(len(kinds))]
-		at := now.Add(-time.Duration(313-i)*7*time.Minute - 40*time.Second)
+		before := time.Duration(313 - i) // more of the last hours than of three weeks ago
+		at := now.Add(-before*7*time.Minute - before*before*14*time.Second - 40*time.Second)
 		more := ""
 		if random.IntN(6) == 0 {
 			more = fmt.Sprintf(`,"retried_at":%q`, at.Add(3*time.Minute).UTC().Format("2006/01/02 15:04:05 MST"))
