@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -50,59 +51,122 @@ func TestUsualCallsEndAsOthersDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			both(t, func(t *testing.T, usual fixture) {
-				server := redistest.Start(t)
-				other := newFixture(t, server)
-				store.SkipUsual(other.Store)
-				workers, queues := names("w%d", 8), []string{"q0", "q1", "q2"}
-				for _, f := range []fixture{usual, other} {
-					f.register(t, workers...)
-					for i := range 30 {
-						f.push(t, "q1", args(strconv.Itoa(i)))
-						f.push(t, "q2", args(strconv.Itoa(100+i)))
-					}
-				}
-				equal := func(finished []store.Outcome, from int) store.Exchanged {
-					t.Helper()
-					var got [2]store.Exchanged
-					for i, f := range []fixture{usual, other} {
-						var err error
-						got[i], err = f.Exchange(t.Context(), queues, slices.Clone(outcomesOf(f, finished)), f.slots(workers[from:]...))
-						require.NoError(t, err)
-					}
-					if got[0].Fault != nil && got[1].Fault != nil {
-						got[0].Fault, got[1].Fault = nil, nil // servers word errors differently
-					}
-					require.Equal(t, got[1], got[0])
-					require.Equal(t, dump(t, other), dump(t, usual))
-					return got[0]
-				}
-				x := equal(nil, 2) // w0 and w1 stay free
-				require.Len(t, x.Reserved, 6)
-				for range 3 {
-					var finished []store.Outcome
-					for _, r := range x.Reserved {
-						finished = append(finished, usual.done(r))
-					}
-					free := slices.Clone(workers)
-					slices.SortStableFunc(free, func(a, b string) int { return taken(x, b) - taken(x, a) })
-					workers = free // those that finish come first
-					for _, command := range commands {
-						usual.do(t, command[0].(string), command[1:]...)
-						other.do(t, command[0].(string), command[1:]...)
-					}
-					x = equal(finished, 0)
-				}
-			})
+			compareUsual(t, commands, nil)
 		})
 	}
 }
 
+// Jobs that free what their policies took, and queues with limits, are usual also.
+func TestUsualCallsOfPoliciesEndAsOthersDo(t *testing.T) {
+	t.Parallel()
+	limit := store.KeyLimit{Name: "A", Limit: store.Limit{Concurrency: 5}}
+	lock := func(worker string) store.RubyLock {
+		return store.RubyLock{Key: "resque:lock:A-" + worker, TTL: time.Hour, Text: "true"}
+	}
+	effects := func(f fixture, worker string) []store.Effect {
+		return []store.Effect{f.ForgetAttempts("A", worker), lock(worker).Freed(0), f.Free(limit, worker)}
+	}
+	held := [][]any{}
+	for i := range 8 {
+		w := fmt.Sprintf("w%d", i)
+		held = append(held,
+			[]any{"SET", "resque:resque-retry:A:" + w, i},
+			[]any{"SET", "resque:lock:A-" + w, "true", "PX", 3_600_000},
+			[]any{"HSET", "resque:goresque:held:A", w, "x"})
+	}
+	for name, commands := range map[string][][]any{
+		"nothing":             {},
+		"all":                 held,
+		"no place":            append(slices.Clone(held), []any{"HDEL", "resque:goresque:held:A", "w2", "w3"}),
+		"parked jobs":         append(slices.Clone(held), []any{"RPUSH", "resque:goresque:parked:A", "x"}),
+		"parked is no list":   append(slices.Clone(held), []any{"SET", "resque:goresque:parked:A", "x"}),
+		"held is no hash":     {{"SET", "resque:goresque:held:A", "x"}},
+		"a lock of a list":    append(slices.Clone(held), []any{"DEL", "resque:lock:A-w2"}, []any{"RPUSH", "resque:lock:A-w2", "x"}),
+		"a counter of a list": append(slices.Clone(held), []any{"DEL", "resque:resque-retry:A:w2"}, []any{"RPUSH", "resque:resque-retry:A:w2", "x"}),
+		"no record":           append(slices.Clone(held), []any{"DEL", recordKey("w3")}),
+		"no more jobs":        append(slices.Clone(held), []any{"DEL", "resque:queue:q1", "resque:queue:q2"}),
+		"not JSON":            append(slices.Clone(held), []any{"LPUSH", "resque:queue:q1", "{"}),
+		"a long payload":      append(slices.Clone(held), []any{"LPUSH", "resque:queue:q1", args(`"` + strings.Repeat("x", 70_000) + `"`)}),
+		"a limit":             {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":20}`}},
+		"two limits": {
+			{"HSET", "resque:goresque:limits", "q1", `{"concurrency":20}`, "q2", `{"concurrency":9}`},
+			{"LTRIM", "resque:queue:q1", 0, 3},
+		},
+		"a limit of another queue":   {{"HSET", "resque:goresque:limits", "other", `{"concurrency":20}`}},
+		"a small limit":              {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":3}`}},
+		"a damaged limit":            {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":"x"}`}},
+		"limits are no hash":         {{"DEL", "resque:goresque:limits"}, {"SET", "resque:goresque:limits", "x"}},
+		"a limit of a set":           {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":20}`}, {"SADD", "resque:goresque:held:queue:q1", "x"}},
+		"a limit and a paused queue": {{"HSET", "resque:goresque:limits", "q1", `{"concurrency":20}`}, {"SET", "resque:pause:queue:q2", "true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			compareUsual(t, commands, effects)
+		})
+	}
+}
+
+// compareUsual makes the same calls with two stores, of which one runs only exchange.lua. It
+// runs commands before each but the first. Jobs end with effects, unless that is nil.
+func compareUsual(t *testing.T, commands [][]any, effects func(f fixture, worker string) []store.Effect) {
+	t.Helper()
+	both(t, func(t *testing.T, usual fixture) {
+		server := redistest.Start(t)
+		other := newFixture(t, server)
+		store.SkipUsual(other.Store)
+		workers, queues := names("w%d", 8), []string{"q0", "q1", "q2"}
+		for _, f := range []fixture{usual, other} {
+			f.register(t, workers...)
+			for i := range 40 {
+				f.push(t, "q1", args(strconv.Itoa(i)))
+				f.push(t, "q2", args(strconv.Itoa(100+i)))
+			}
+		}
+		equal := func(finished []store.Outcome, from int) store.Exchanged {
+			t.Helper()
+			var got [2]store.Exchanged
+			store.TryUsual(usual.Store)
+			for i, f := range []fixture{usual, other} {
+				var err error
+				got[i], err = f.Exchange(t.Context(), queues, outcomesOf(f, finished, effects), f.slots(workers[from:]...))
+				require.NoError(t, err)
+			}
+			if got[0].Fault != nil && got[1].Fault != nil {
+				got[0].Fault, got[1].Fault = nil, nil // servers word errors differently
+			}
+			require.Equal(t, got[1], got[0])
+			require.Equal(t, dump(t, other), dump(t, usual))
+			return got[0]
+		}
+		x := equal(nil, 2) // w0 and w1 stay free
+		require.Len(t, x.Reserved, 6)
+		for range 3 {
+			var finished []store.Outcome
+			for _, r := range x.Reserved {
+				o := usual.done(r)
+				o.Queue = r.Queue
+				finished = append(finished, o)
+			}
+			free := slices.Clone(workers)
+			slices.SortStableFunc(free, func(a, b string) int { return taken(x, b) - taken(x, a) })
+			workers = free // those that finish come first
+			for _, command := range commands {
+				usual.do(t, command[0].(string), command[1:]...)
+				other.do(t, command[0].(string), command[1:]...)
+			}
+			x = equal(finished, 0)
+		}
+	})
+}
+
 // outcomesOf returns the outcomes as f makes them.
-func outcomesOf(f fixture, all []store.Outcome) []store.Outcome {
+func outcomesOf(f fixture, all []store.Outcome, effects func(f fixture, worker string) []store.Effect) []store.Outcome {
 	made := slices.Clone(all)
 	for i := range made {
 		made[i].Effects = f.Processed(made[i].Worker)
+		if effects != nil {
+			made[i].Effects = slices.Concat(effects(f, made[i].Worker), made[i].Effects)
+		}
 	}
 	return made
 }
@@ -132,6 +196,10 @@ func dump(t *testing.T, f fixture) map[string]any {
 			require.NoError(t, err)
 			slices.Sort(members)
 			all[key] = members
+		case "hash":
+			fields, err := redis.StringMap(f.do(t, "HGETALL", key), nil)
+			require.NoError(t, err)
+			all[key] = fields
 		default:
 			all[key] = kind
 		}
@@ -160,4 +228,65 @@ func TestUnusualCallsAreNotTriedAgainAtOnce(t *testing.T) {
 		}
 	}
 	assert.InDelta(t, 41.5, calls, 0.5)
+}
+
+// The jobs of classes with policies, and of queues with limits, take one call also.
+func TestUsualCallsOfPoliciesAreShort(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	f.register(t, "w")
+	f.limit(t, "q", store.Limit{Concurrency: 9, Rate: 1000, Per: 1000, Burst: 1000})
+	f.push(t, "q", names(`{"class":"A","args":[%d]}`, 12)...)
+	f.exchange(t, []string{"q"}, nil, f.slot("unknown")) // the store learns of the limit
+	store.TryUsual(f.Store)
+	x := f.exchange(t, []string{"q"}, nil, f.slot("w")) // loads the script
+	stop := f.server.Monitor(t)
+	for range 10 {
+		o := f.done(x.Reserved[0])
+		o.Queue = "q"
+		o.Effects = slices.Concat([]store.Effect{
+			f.ForgetAttempts("A", "1"),
+			store.RubyLock{Key: "resque:lock:A-1", TTL: time.Hour, Text: "true"}.Freed(0),
+			f.Free(store.KeyLimit{Name: "A"}, "w"),
+		}, o.Effects)
+		x = f.exchange(t, []string{"q"}, []store.Outcome{o}, f.slot("w"))
+		require.Len(t, x.Reserved, 1)
+	}
+	calls := 0
+	for _, words := range stop() {
+		if words[0] == "evalsha" {
+			calls++
+		}
+	}
+	assert.Equal(t, 10, calls)
+}
+
+// If Redis refuses to delete the records of jobs, they have not ended.
+func TestUsualCallsThatMayNotDelete(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, redistest.StartReal(t))
+	workers := names("w%d", 3)
+	f.register(t, workers...)
+	f.push(t, "q", args("1"), args("2"), args("3"), args("4"))
+	var finished []store.Outcome
+	for _, r := range f.exchange(t, []string{"q"}, nil, f.slots(workers...)...).Reserved {
+		finished = append(finished, f.done(r))
+	}
+	f.do(t, "ACL", "SETUSER", "default", "-del")
+	x, err := f.Exchange(t.Context(), []string{"q"}, finished, f.slots(workers...))
+	require.NoError(t, err)
+	require.Error(t, x.Fault)
+	require.Len(t, x.Reserved, 1)
+	assert.Equal(t, store.FinishResult{Ours: true}, x.Finished[0])
+	for i := 1; i < 3; i++ {
+		require.Error(t, x.Finished[i].Err)
+		assert.Equal(t, 1, f.exists(t, recordKey(workers[i])))
+	}
+	assert.Equal(t, "1", f.get(t, "resque:stat:processed"))
+
+	f.do(t, "ACL", "SETUSER", "default", "+del")
+	x = f.exchange(t, []string{"q"}, finished[1:])
+	assert.Equal(t, []store.FinishResult{{Ours: true}, {Ours: true}}, x.Finished)
+	assert.Equal(t, 0, f.exists(t, recordKey(workers[1]), recordKey(workers[2])))
+	assert.Equal(t, "3", f.get(t, "resque:stat:processed"))
 }

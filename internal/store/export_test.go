@@ -47,3 +47,6 @@ func LimitScript() string { return argsLua + outcomeLua + limitLua + limitTestLu
 
 // SkipUsual makes a store run only exchange.lua.
 func SkipUsual(s *Store) { s.unusual.Store(1 << 60) }
+
+// TryUsual makes a store try exchange_usual.lua in the next call.
+func TryUsual(s *Store) { s.unusual.Store(0) }

@@ -36,7 +36,9 @@ func (s *Store) Hold(l KeyLimit) Need {
 // Free frees the place that the job in the record of a worker has in a limit, if it has one. If
 // the worker has the place of an earlier job, whose record is gone, it frees that.
 func (s *Store) Free(l KeyLimit, worker string) Effect {
-	return named("FREE", []any{s.keys.held(l.Name), s.keys.parked(l.Name)}, worker)
+	e := named("FREE", []any{s.keys.held(l.Name), s.keys.parked(l.Name)}, worker)
+	e.place = worker
+	return e
 }
 
 // Park delays a job to which a limit gave no place, and notes it, for Unpark. If there is a

@@ -106,7 +106,9 @@ func (l RubyLock) Unheld() Effect {
 // Freed frees the lock of a job that began some time ago, unless another job has taken the
 // lock since.
 func (l RubyLock) Freed(age time.Duration) Effect {
-	return named("UNLOCK", l.ended(), l.TTL.Milliseconds(), age.Milliseconds(), l.Member)
+	e := named("UNLOCK", l.ended(), l.TTL.Milliseconds(), age.Milliseconds(), l.Member)
+	e.unlocks = age.Milliseconds() == 0 && l.TTL > 0 && l.Index == "" && l.Begun == "" // see locks.own
+	return e
 }
 
 // Kept keeps the lock of a job that is performed again when it is due, at once if due is

@@ -40,8 +40,10 @@ const LongRecord = 4096
 
 // Effect is one write of an outcome. Methods of Store build them.
 type Effect struct {
-	counter bool // adds one to the key
-	deletes bool // deletes the key: many outcomes do that with one command
+	counter bool   // adds one to the key
+	deletes bool   // deletes the key: many outcomes do that with one command
+	unlocks bool   // deletes the key if it is a string
+	place   string // frees the place of this worker
 	command string
 	key     any // a string
 	args    []any

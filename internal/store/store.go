@@ -47,6 +47,7 @@ type scripts struct {
 	exchange, rewrite, prune, admit    *script
 	plain                              *script // exchange without outcome.lua and limit.lua
 	usual                              *script // exchange_usual.lua
+	limited                            *script // exchange_usual.lua with limit.lua
 	status, cancel, order, orderFollow *script
 	register, beat, release, retire    *script
 	failed, failedClear, failedRestore *script
@@ -95,12 +96,13 @@ func New(rdb Redis) *Store {
 		keys:    keys{rdb},
 		inspect: inspectOf(rdb),
 		scripts: scripts{
-			exchange: lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, payloadLua, exchangeLua, exchangeReserveLua, exchangeEndLua),
+			exchange: lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, limitPlaceLua, payloadLua, exchangeLua, exchangeReserveLua, exchangeEndLua),
 			plain:    lua(argsLua, payloadLua, exchangeLua, exchangeReserveLua, exchangeEndLua),
 			usual:    lua(payloadLua, exchangeUsualLua),
+			limited:  lua(limitLua, payloadLua, exchangeUsualLua),
 			rewrite:  lua(rewriteLua),
-			prune:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, pruneLua),
-			admit:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, admitLua),
+			prune:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, limitPlaceLua, pruneLua),
+			admit:    lua(lockLua, batchLua, argsLua, outcomeLua, limitLua, limitPlaceLua, admitLua),
 			status:   lua(lockLua, batchLua, argsLua, outcomeLua, statusSetLua),
 			cancel:   lua(cancelLua),
 			order:    lua(orderLua),
