@@ -22,7 +22,9 @@ type doctorPage struct {
 }
 
 // Fixable reports whether there is a finding that can be fixed here.
-func (p doctorPage) Fixable() bool { return len(fixable(p.Report)) > 0 }
+func (p doctorPage) Fixable() bool {
+	return slices.ContainsFunc(p.Report.Findings, func(f doctor.Finding) bool { return f.Fixable })
+}
 
 // checkups makes the checks of package doctor, one run at a time, and keeps the last
 // report.
@@ -113,10 +115,10 @@ func (h *Dashboard) hideKeys(r doctor.Report) doctor.Report {
 }
 
 // fixable returns what can be fixed, a line for each finding.
-func fixable(r doctor.Report) (lines []string) {
+func fixable(l *language, r doctor.Report) (lines []string) {
 	for _, f := range r.Findings {
 		if f.Fixable {
-			lines = append(lines, f.Code+" "+f.Title)
+			lines = append(lines, f.Code+" "+l.t(f.Title))
 		}
 	}
 	return lines
@@ -136,17 +138,18 @@ func (h *Dashboard) fix(q *request) error {
 		if h.cfg.KeepRemoved > 0 {
 			text = q.t("This repairs what can be repaired without a loss. It looks at all keys twice, 5 seconds apart. What it removes is kept under Recently removed for %s.", spanText(h.cfg.KeepRemoved))
 		}
-		return h.ask(q, question{Title: q.t("Fix what can be fixed?"), Yes: q.t("Fix"), Sample: fixable(report), Text: text})
+		return h.ask(q, question{Title: q.t("Fix what can be fixed?"), Yes: q.t("Fix"), Sample: fixable(q.language, report), Text: text})
 	}
 	opts := h.doctorOptions()
 	opts.Keep = h.cfg.KeepRemoved
 	fixed, err := doctor.Fix(q.Context(), h.client, opts)
 	var done int64
-	var said []string
+	var said, shown []string // in English for the log, and for the user
 	f := flash{}
 	for _, one := range fixed {
 		done += one.N
 		said = append(said, fmt.Sprintf("%s: %s %s", one.Code, grouped(one.N), one.Done))
+		shown = append(shown, fmt.Sprintf("%s: %s %s", one.Code, q.num(one.N), q.t(one.Done)))
 		f.Trash = append(f.Trash, one.Trash...)
 	}
 	h.report(q.Context(), q, "fix", strings.Join(said, "; "), done, err)
@@ -156,7 +159,7 @@ func (h *Dashboard) fix(q *request) error {
 		return err
 	}
 	h.trim(q.Context(), f.Trash)
-	if f.Text = strings.Join(said, "; ") + "."; done == 0 {
+	if f.Text = strings.Join(shown, "; ") + "."; done == 0 {
 		f.Text, f.Bad = q.t("There was nothing to fix."), true
 	}
 	return q.back("doctor", f, map[string]any{"done": done, "trash": f.Trash})

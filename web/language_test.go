@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -59,6 +60,48 @@ func uiTexts(t *testing.T) map[string]bool {
 	return texts
 }
 
+// findingTexts adds the texts of package doctor: titles, costs and fixes of its findings, and
+// what its fixes have done.
+func findingTexts(t *testing.T, texts map[string]bool) {
+	t.Helper()
+	sources, err := filepath.Glob("../resque/doctor/*.go")
+	require.NoError(t, err)
+	add := func(e ast.Expr) {
+		text, ok := constant(e)
+		require.True(t, ok, "the dashboard cannot translate a text of doctor that is not a constant")
+		texts[text] = true
+	}
+	for _, name := range sources {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch v := n.(type) {
+			case *ast.KeyValueExpr:
+				if key, ok := v.Key.(*ast.Ident); ok && slices.Contains([]string{"Title", "Cost", "Fix"}, key.Name) {
+					add(v.Value)
+				}
+			case *ast.CallExpr: // f.add("K02", "queues added", …)
+				if f, ok := v.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "add" && len(v.Args) > 2 {
+					if _, named := v.Args[1].(*ast.Ident); !named {
+						add(v.Args[1])
+					}
+				}
+			case *ast.CompositeLit: // {"T01", "counters moved"}
+				if len(v.Elts) != 2 || !strings.HasSuffix(name, "fix.go") {
+					return true
+				}
+				if code, ok := constant(v.Elts[0]); ok && len(code) == 3 {
+					add(v.Elts[1])
+				}
+			}
+			return true
+		})
+	}
+}
+
 // translates reports whether a function is t or tn of a language, or english.
 func translates(fun ast.Expr) bool {
 	switch f := fun.(type) {
@@ -87,7 +130,8 @@ func constant(e ast.Expr) (string, bool) {
 func TestEachLanguageHasAllTexts(t *testing.T) {
 	t.Parallel()
 	texts := uiTexts(t)
-	require.Greater(t, len(texts), 400)
+	findingTexts(t, texts)
+	require.Greater(t, len(texts), 800)
 	files, err := filepath.Glob("languages/*.json")
 	require.NoError(t, err)
 	require.Len(t, files, 5)
@@ -169,4 +213,25 @@ func TestNumbersAreWrittenAsInTheLanguage(t *testing.T) {
 			present(t, pages, text, tag)
 		}
 	}
+}
+
+// Findings of doctor are in the user's language. Their codes and evidence are not translated.
+func TestFindingsAreTranslated(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("RPUSH", "resque:queue:lost", `{"class":"A","args":[]}`) // K02, can be fixed
+	for tag, want := range map[string]string{
+		"en": "Queues that are not in the set of queues", "de": "Queues, die nicht im Verzeichnis der Queues stehen",
+		"es": "Colas que no están en la lista de colas", "fr": "Files qui ne sont pas dans la liste des files",
+		"ja": "キューの一覧にないキュー", "pt-BR": "Filas que não estão na lista de filas",
+	} {
+		page := s.get("/doctor", "Accept-Language: "+tag).Body.String()
+		present(t, page, want, tag)
+		present(t, page, "<code>K02</code>", tag)
+		present(t, page, "goresque doctor --fix", tag)
+		present(t, s.post("/doctor/fix", "", "Accept-Language: "+tag).Body.String(), "K02 "+want, tag)
+	}
+	told := s.get("/doctor", "Accept: application/json", "Accept-Language: de").told(t)
+	assert.Contains(t, fmt.Sprint(told), "Queues that are not in the set of queues", "programs get English")
+	require.Equal(t, http.StatusSeeOther, s.post("/doctor/fix", "sure=1", "Accept-Language: de").Code)
 }

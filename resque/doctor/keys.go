@@ -265,7 +265,7 @@ func (c *checkup) addKeys(n census) {
 		c.add(Finding{
 			Code: "G04", Severity: Notice, Title: "Many removed entries that can be restored", Count: n.trashes,
 			Cost: "They need memory for a day.",
-			Fix:  "Nothing, or remove them on the dashboard's page Trash.",
+			Fix:  "Nothing: they are deleted after that time. The dashboard's page Recently removed lists them.",
 		})
 	}
 }
