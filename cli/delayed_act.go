@@ -33,13 +33,13 @@ func delayedClearCommand(env *Env) *cobra.Command {
 }
 
 func addKeepDelayed(cmd *cobra.Command, keep *seconds) {
-	cmd.Flags().Var(keep, "keep", "how long 'delayed restore' can restore them (default: not at all)")
+	cmd.Flags().Var(keep, "keep", "how long 'delayed restore' can restore them, such as 1h (default: not at all)")
 }
 
 func delayedRestoreCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "restore TRASH",
+		Use:   "restore TOKEN",
 		Short: "Restore delayed jobs that were canceled with --keep",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -53,7 +53,7 @@ wrong call.`,
 	flags.BoolVar(&yes, "yes", false, "do not ask for confirmation")
 	flags.StringVar(&restore, "restore", "", "put back what --fix has moved to this trash, and check nothing")
 	flags.BoolVar(&opts.Deep, "deep", false, "read all jobs, also if there are more than 100,000")
-	flags.Int64Var(&opts.Limit, "limit", 0, "maximum number of keys to look at, more or less; 0 for all")
+	flags.Int64Var(&opts.Limit, "limit", 0, "maximum number of keys to look at, approximately; 0 for all")
 	flags.StringVar(&opts.LockPrefix, "lock-prefix", "", "prefix of the lock's name, if the schedulers have one")
 	cmd.MarkFlagsMutuallyExclusive("restore", "fix")
 	return cmd

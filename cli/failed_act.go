@@ -152,12 +152,12 @@ func failedClearCommand(env *Env) *cobra.Command {
 }
 
 func addKeep(cmd *cobra.Command, keep *seconds) {
-	cmd.Flags().Var(keep, "keep", "how long 'failed restore' can restore them (default: not at all)")
+	cmd.Flags().Var(keep, "keep", "how long 'failed restore' can restore them, such as 1h (default: not at all)")
 }
 
 func failedRestoreCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "restore TRASH",
+		Use:   "restore TOKEN",
 		Short: "Restore failures that were removed with --keep",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -78,7 +78,7 @@ func TestFlagsAreDescribedAlike(t *testing.T) {
 		"yes":         `^do not ask for confirmation$`,
 		"limit":       `^maximum number of .*; 0 for all$`,
 		"json":        `^print (a|one) JSON object`,
-		"keep":        `^how long '(failed|delayed) restore' can restore them \(default: not at all\)$`,
+		"keep":        `^how long '(failed|delayed) restore' can restore them, such as 1h \(default: not at all\)$`,
 		"lock-prefix": `^prefix of the lock's name, `,
 		"class":       `^only (failures|jobs) of this class$`,
 		"health":      `^address for /healthz and /readyz, such as :8080 \[RESQUE_HEALTH\]$`,

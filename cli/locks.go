@@ -43,7 +43,7 @@ func locksListCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the locks, and the jobs that have them",
-		Long: `Lists the locks, and where the job is that has each: queued, delayed, running, or no job.
+		Long: `Lists the locks, and where the job of each lock is: queued, delayed, running, or no job.
 It looks at all keys of Redis, in small steps, and at jobs until it has found those of all
 locks.`,
 		Example: `  goresque locks list

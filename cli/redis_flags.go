@@ -25,7 +25,7 @@ func (f *redisFlags) add(root *cobra.Command) {
 	set.StringVar(&f.certFile, "tls-cert-file", "", "PEM file of the certificate to show a rediss:// server that requires one")
 	set.StringVar(&f.keyFile, "tls-key-file", "", "PEM file of the key of --tls-cert-file")
 	set.StringVar(&f.sentinelUser, "sentinel-user", "", "user of the Sentinels; that of Redis is in the address")
-	set.StringVar(&f.sentinelPassword, "sentinel-password", "", "password of the Sentinels; other users of this machine cannot see it in the variable")
+	set.StringVar(&f.sentinelPassword, "sentinel-password", "", "password of the Sentinels; prefer the variable, because the list of processes shows flags")
 	set.IntVar(&f.maxConnections, "max-connections", 0, "maximum number of connections to Redis; 0 means no limit")
 	f.inspect.of = []string{resque.RubyInspect33.String(), resque.RubyInspect34.String()}
 	set.Var(&f.inspect, "ruby-inspect", "version of the Ruby programs, for hashes in keys of locks and retries; 3.4 is for 3.4 and newer (default 3.3)")

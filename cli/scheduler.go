@@ -27,7 +27,8 @@ INT, TERM, QUIT or HUP. Any number of schedulers may run, also Ruby's: one is ma
 the others wait until it stops. On USR1 it logs which scheduler is master. On USR2 it
 looks for due jobs at once.
 
-It uses Ruby's variables. Unlike in Ruby, VERBOSE=0 means no.`,
+Times are in seconds, or have a unit, such as 500ms or 2m. It uses Ruby's variables. Unlike
+in Ruby, VERBOSE=0 means no.`,
 		Example: "  goresque scheduler\n  RESQUE_SCHEDULER_INTERVAL=1 goresque scheduler --verbose",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

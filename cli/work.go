@@ -30,6 +30,8 @@ more jobs, finishes the running jobs (or cancels them, with --term-child), and e
 A second INT ends it at once. USR1 cancels the running jobs, USR2 pauses the worker
 and CONT resumes it.
 
+Times are in seconds, or have a unit, such as 500ms or 2m.
+
 It logs to standard error. VVERBOSE adds debug lines; VERBOSE and LOGGING have no
 effect. RESQUE_PROCLINE_PREFIX is put before the process title that ps shows.`,
 		Example: "  QUEUE=exports goresque work\n  goresque work --queue 'urgent,*' --concurrency 10",

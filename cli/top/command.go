@@ -30,8 +30,8 @@ func Command(env *cli.Env) *cobra.Command {
 		Use:   "top",
 		Short: "Show queues, workers and jobs in the terminal",
 		Long: `Shows queues, workers and jobs, and how they change: an overview, and tabs with the
-queues, the running jobs, the newest failures, the delayed jobs and the retries. Key ? lists
-the keys. Nothing can be changed unless --act is given.
+queues, the running jobs, the newest failures, the delayed jobs and the retries. Press ?
+for the keys. Nothing can be changed unless --act is given.
 
 Without a terminal, or with --once, it prints the state as tables and ends.`,
 		Example: `  goresque top
