@@ -161,6 +161,9 @@ local function write(queue, jobs)
         words[#words + 1] = record
         words[#words + 1] = name .. run_at .. '","payload":' .. body .. '}'
       end
+      if #words == 4000 then
+        flush()
+      end
     end
     if err then
       break

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,4 +61,32 @@ func TestManyQueuesAreTakenFromInOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One call serves as many slots as a worker has. Redis unpacks about 8,000 values, which are
+// those of 4,000 records; miniredis about 5,000.
+func TestManySlotsTakeJobsInOneCall(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, f fixture) {
+		workers := names("w%d", 4500)
+		f.register(t, workers...)
+		words := []any{"resque:queue:q"}
+		for i := range workers {
+			words = append(words, args(strconv.Itoa(i)))
+		}
+		f.do(t, "RPUSH", words...)
+		var finished []store.Outcome
+		x := f.exchange(t, []string{"q"}, nil, f.slots(workers...)...)
+		require.Len(t, x.Reserved, len(workers))
+		for i, r := range x.Reserved {
+			require.Equal(t, args(strconv.Itoa(i)), string(r.Payload))
+			require.Equal(t, workers[i], r.Worker)
+			finished = append(finished, f.done(r))
+		}
+		f.do(t, "RPUSH", words[:4201]...)
+		x = f.exchange(t, []string{"q"}, finished, f.slots(workers...)...)
+		require.Len(t, x.Reserved, 4200)
+		assert.Equal(t, "4500", f.get(t, "resque:stat:processed"))
+		assert.Zero(t, f.exists(t, "resque:queue:q"))
+	})
 }
