@@ -84,8 +84,8 @@ func TestJobContextIsLikeThoseOfPackageContext(t *testing.T) {
 		var called atomic.Bool
 		child, cancel := context.Context(nil), context.CancelFunc(nil)
 		derive := func() {
-			child, cancel = context.WithCancel(context.WithValue(c, valueKey{}, "child"))
-			context.AfterFunc(c, func() { called.Store(true) })
+			child, cancel = context.WithCancel(context.WithValue(c, valueKey{}, "child")) //nolint:fatcontext // called once
+			context.AfterFunc(c, func() { called.Store(true) })                           //nolint:contextcheck // c is the context that is tested
 		}
 		if early {
 			derive()

@@ -197,7 +197,7 @@ func (s *slot) reserved(ctx, values context.Context, r store.Reserved) (last *fi
 	if !s.begin(ctx, values, in) {
 		return s.returned(in), true
 	}
-	return s.perform(in)
+	return s.perform(in) //nolint:contextcheck // the job's context is part of it
 }
 
 // read parses a reserved job. If err is not nil, in has only what its end needs.
@@ -232,7 +232,7 @@ func (s *slot) begin(ctx, values context.Context, in *runningJob) bool {
 		in.notes = &policy.Notes{}
 		values = policy.WithNotes(values, in.notes)
 	}
-	in.context.values, in.context.job = values, in.job
+	in.context.values, in.context.job = values, in.job //nolint:fatcontext // values has at most two more values than those that were given
 	in.overdue = s.timeouts.watch(&in.context)
 	if s.performer.kills() {
 		in.killed = make(chan struct{})
