@@ -8,6 +8,7 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
+// The jobs of the shop.
 var (
 	Welcome  = resque.Define1[string]("Welcome", "mail")
 	Reminder = resque.Define1[string]("Reminder", "mail")
