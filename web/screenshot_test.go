@@ -86,6 +86,7 @@ func TestPicturesOfTheDocumentation(t *testing.T) {
 		"dashboard-workers":  {"/workers", "light", 1120, 760},
 		"dashboard-delayed":  {"/delayed", "light", 1120, 760},
 		"dashboard-schedule": {"/schedule", "light", 1120, 760},
+		"dashboard-hours":    {"/failed?view=hours", "light", 1120, 720},
 		"dashboard-mobile":   {"/failed?class=Exporter", "light", 390, 844},
 
 		"dashboard-statuses":        {"/statuses", "light", 1120, 860},
