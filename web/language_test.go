@@ -205,12 +205,12 @@ func TestNumbersAreWrittenAsInTheLanguage(t *testing.T) {
 		"ja":    {"1,283,402", "同時に3件, 毎分1,200件, 続けて最大10件", "毎秒20件", "30 sに5件", "1.6 kB"},
 		"pt-BR": {"1.283.402", "3 ao mesmo tempo, 1.200 por minuto, até 10 em sequência", "20 por segundo", "5 em 30 s", "1,6 kB"},
 	} {
-		var pages string
+		var pages strings.Builder
 		for _, path := range []string{"/stats/resque", "/limits", "/stats/keys/queue:a"} {
-			pages += s.get(path, "Accept-Language: "+tag).Body.String()
+			pages.Write(s.get(path, "Accept-Language: "+tag).Body.Bytes())
 		}
 		for _, text := range want {
-			present(t, pages, text, tag)
+			present(t, pages.String(), text, tag)
 		}
 	}
 }

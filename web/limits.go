@@ -108,7 +108,7 @@ func (l *language) limit(q limit.Queue) string {
 // rate describes a rate.
 func (l *language) rate(r limit.Rate) string {
 	jobs := l.num(r.Jobs)
-	switch r.Per {
+	switch r.Per { //nolint:exhaustive // the units that rates have
 	case time.Second:
 		return l.t("%s per second", jobs)
 	case time.Minute:
