@@ -141,10 +141,7 @@ func (w *Watch) hear(ctx context.Context) (message any, err error) {
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		// redigo closes the connection when a deadline has passed.
-		past, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
-		defer cancel()
-		_, _ = redis.ReceiveContext(w.told.Conn, past)
+		breakConn(w.told.Conn)
 	})
 	message, err = redis.ReceiveWithTimeout(w.told.Conn, silence)
 	if !stop() {

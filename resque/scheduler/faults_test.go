@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -206,4 +207,41 @@ func TestLockThatStaysIsLoggedWithItsCause(t *testing.T) {
 	p.Watch(func([]byte) bool { return false }) // it closes all connections
 	r.stop()
 	assert.Regexp(t, `the lock of the scheduler could not be released.* cause=.* advice=`, r.log.String())
+}
+
+// Redis hangs: the scheduler stops without waiting for an answer.
+func TestStopWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, s *redistest.Server, _ rdb) {
+		p := s.Proxy(t)
+		client, err := resque.New((&redistest.Server{URL: p.URL}).OpenWithin(t, time.Hour), resque.Config{})
+		require.NoError(t, err)
+		lines := &log{}
+		r, err := scheduler.New(client, scheduler.Config{Logger: lines.logger(), Interval: 50 * time.Millisecond})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		until(t, "it is master", func() bool { return r.State().Master })
+
+		asked, release := make(chan struct{}), make(chan struct{})
+		defer close(release)
+		once := sync.OnceFunc(func() { close(asked) })
+		p.Watch(func(commands []byte) bool {
+			if strings.Contains(string(commands), "resque_scheduler_master_lock") {
+				once()
+				<-release
+			}
+			return true
+		})
+		<-asked
+		stop()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(patience):
+			require.Fail(t, "it waits for Redis")
+		}
+		assert.Contains(t, lines.String(), "the lock of the scheduler could not be released, it expires by itself")
+	})
 }

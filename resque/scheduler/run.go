@@ -17,8 +17,9 @@ import (
 // cannot be read. A turn that handles few takes and renews the lock more often.
 const dueSeconds = 2000
 
-// releaseTimeout is how long Run waits for Redis when it releases the lock at its end.
-const releaseTimeout = 5 * time.Second
+// releaseTimeout is how long Run waits for Redis when it releases the lock at its end. The
+// lock of a Redis that hangs expires by itself.
+const releaseTimeout = time.Second
 
 // backend is what a scheduler needs of the store.
 type backend interface {

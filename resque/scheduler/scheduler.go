@@ -57,7 +57,7 @@ func New(client *resque.Client, cfg Config) (*Scheduler, error) {
 	id := func(last string) string {
 		return wire.GoWorkerID(host, os.Getpid(), 1, 1, []string{last}).String()
 	}
-	backend := store.New(client.Redis())
+	backend := store.New(store.Interruptible(client.Redis()))
 	s := &Scheduler{
 		cfg: cfg, store: backend, wake: make(chan struct{}, 1),
 		master: store.Master{Token: id(rand.Text()), Prefix: cfg.LockPrefix, TTL: cfg.LockTTL},
