@@ -25,11 +25,13 @@ func infoCommand(env *Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				info, err := client.Info(ctx)
-				server, known, refused := client.Server(ctx)
-				if err == nil || len(info.Servers) > 0 { // with an error, keys have another type
-					env.printInfo(info, describeServer(server, known), client.Redis().Namespace(), asJSON)
+				if err != nil && len(info.Servers) == 0 { // otherwise keys have another type
+					return err
 				}
-				return errors.Join(err, refused)
+				pauses, unknown := client.Pauses(ctx)
+				server, known, refused := client.Server(ctx)
+				env.printInfo(info, pauses, describeServer(server, known), client.Redis().Namespace(), asJSON)
+				return errors.Join(err, unknown, refused)
 			})
 		},
 	}
@@ -48,8 +50,10 @@ type infoJSON struct {
 	Servers     []string `json:"servers"`
 	Environment string   `json:"environment"`
 	Namespace   string   `json:"namespace"` // this and the following are not in Ruby's
+	Paused      bool     `json:"paused"`    // all workers
 
-	Server *serverJSON `json:"server,omitempty"`
+	PausedQueues []string    `json:"paused_queues"` // by name
+	Server       *serverJSON `json:"server,omitempty"`
 }
 
 // serverJSON is what the server says of itself.
@@ -80,13 +84,25 @@ func describeServer(server resque.Server, known bool) *serverJSON {
 	return &serverJSON{server.Name, server.Version, server.Role, server.Replicas, int64(server.Lag / time.Second)}
 }
 
-func (e *Env) printInfo(info resque.Info, server *serverJSON, namespace string, asJSON bool) {
+// describePauses returns what is paused in one line.
+func describePauses(p resque.Pauses) string {
+	var parts []string
+	if p.All {
+		parts = append(parts, "all workers")
+	}
+	if len(p.Queues) > 0 {
+		parts = append(parts, "queues "+printable(strings.Join(p.Queues, ", ")))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "no")
+}
+
+func (e *Env) printInfo(info resque.Info, pauses resque.Pauses, server *serverJSON, namespace string, asJSON bool) {
 	environment := cmp.Or(e.Getenv("RAILS_ENV"), e.Getenv("RACK_ENV"), "development")
 	if asJSON {
 		e.printJSON(infoJSON{
 			Pending: info.Pending, Processed: info.Processed, Queues: info.Queues, Workers: info.Workers,
 			Working: info.Working, Failed: info.Failed, Servers: info.Servers, Environment: environment, Namespace: namespace,
-			Server: server,
+			Paused: pauses.All, PausedQueues: append([]string{}, pauses.Queues...), Server: server,
 		})
 		return
 	}
@@ -100,6 +116,7 @@ func (e *Env) printInfo(info resque.Info, server *serverJSON, namespace string, 
 		{"workers", info.Workers},
 		{"working", info.Working},
 		{"failed", info.Failed},
+		{"paused", describePauses(pauses)},
 		{"servers", strings.Join(info.Servers, " ")},
 		{"environment", environment},
 		{"namespace", printable(namespace)},

@@ -26,30 +26,43 @@ func queuesCommand(env *Env) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
+				pauses, err := client.Pauses(ctx)
+				if err != nil {
+					return err
+				}
 				sizes, err := client.QueueSizes(ctx)
 				for _, name := range slices.Sorted(maps.Keys(sizes)) {
+					paused := slices.Contains(pauses.Queues, name)
 					if asJSON {
-						env.printJSON(queueJSON{name, sizes[name]})
-					} else {
-						fmt.Fprintf(env.Stdout, "%9d  %s\n", sizes[name], printable(name))
+						env.printJSON(queueJSON{name, sizes[name], paused})
+						continue
 					}
+					text := printable(name)
+					if paused {
+						text += "  (paused)"
+					}
+					fmt.Fprintf(env.Stdout, "%9d  %s\n", sizes[name], text)
 				}
 				if err == nil && len(sizes) == 0 && !asJSON {
 					fmt.Fprintln(env.Stdout, "None")
+				}
+				if pauses.All {
+					fmt.Fprintln(env.Stderr, "All workers are paused: 'goresque resume' lets them take jobs again")
 				}
 				return err
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line: queue, size")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line: queue, size, paused")
 	cmd.AddCommand(removeQueueCommand(env))
 	return cmd
 }
 
 // queueJSON is a queue as --json prints it.
 type queueJSON struct {
-	Queue string `json:"queue"`
-	Size  int64  `json:"size"`
+	Queue  string `json:"queue"`
+	Size   int64  `json:"size"`
+	Paused bool   `json:"paused"` // by name, not together with all
 }
 
 // removeQueueCommand removes queues with their jobs.

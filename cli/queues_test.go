@@ -44,7 +44,7 @@ func TestQueuesAndPeek(t *testing.T) {
 	do(t, s, "SADD", "resque:queues", "odd\x1b")
 
 	assert.Equal(t, "        3  mail\n        0  odd?\n", ok(t, environ, "queues"))
-	assert.Equal(t, "{\"queue\":\"mail\",\"size\":3}\n{\"queue\":\"odd\\u001b\",\"size\":0}\n", ok(t, environ, "queues", "--json"))
+	assert.Equal(t, "{\"queue\":\"mail\",\"size\":3,\"paused\":false}\n{\"queue\":\"odd\\u001b\",\"size\":0,\"paused\":false}\n", ok(t, environ, "queues", "--json"))
 
 	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail"))
 	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--limit", "1"))
@@ -104,10 +104,48 @@ func TestInfo(t *testing.T) {
 		assert.NotEmpty(t, server["version"])
 		assert.Regexp(t, `(?m)^server       \w+ \d+\.\S+, master$`, ok(t, environ, "info"))
 	}
-	delete(got, "server")
+	for _, ours := range []string{"server", "paused", "paused_queues"} {
+		assert.Contains(t, got, ours)
+		delete(got, ours)
+	}
 	assert.Equal(t, want, got, "Ruby's")
-	assert.Contains(t, ok(t, append(environ, "RAILS_ENV=production"), "info"), "pending      2\nprocessed    0\nqueues       2\nworkers      0\nworking      0\nfailed       0\n"+
+	assert.Contains(t, ok(t, append(environ, "RAILS_ENV=production"), "info"), "pending      2\nprocessed    0\nqueues       2\nworkers      0\nworking      0\nfailed       0\npaused       no\n"+
 		"servers      "+s.URL+"\nenvironment  production\n")
+}
+
+func TestWhatIsPausedIsShown(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	environ := []string{"REDIS_URL=" + s.URL}
+	for _, queue := range []string{"a", "b", "c"} {
+		ok(t, environ, "enqueue", "-q", queue, "A")
+	}
+	paused := func() string {
+		t.Helper()
+		_, after, _ := strings.Cut(ok(t, environ, "info"), "paused       ")
+		line, _, _ := strings.Cut(after, "\n")
+		return line
+	}
+	assert.Equal(t, "no", paused())
+	ok(t, environ, "pause", "c")
+	ok(t, environ, "pause", "a")
+	assert.Equal(t, "queues a, c", paused())
+	assert.Equal(t, "        1  a  (paused)\n        1  b\n        1  c  (paused)\n", ok(t, environ, "queues"))
+	assert.Contains(t, ok(t, environ, "queues", "--json"), `{"queue":"a","size":1,"paused":true}`+"\n")
+	for _, pause := range []string{"resque:pause-all-workers", "resque:pause:all"} { // Ruby's, and that of resque-pause
+		do(t, s, "SET", pause, "true")
+		assert.Equal(t, "all workers, queues a, c", paused())
+		assert.Contains(t, run(t, nil, environ, "queues").stderr, "All workers are paused: 'goresque resume' lets them take jobs again")
+		do(t, s, "DEL", pause)
+	}
+	do(t, s, "SET", "resque:pause-all-workers", "true")
+	var got struct {
+		Paused bool     `json:"paused"`
+		Queues []string `json:"paused_queues"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(ok(t, environ, "info", "--json")), &got))
+	assert.True(t, got.Paused)
+	assert.Equal(t, []string{"a", "c"}, got.Queues)
 }
 
 func TestInfoShowsReplicas(t *testing.T) {

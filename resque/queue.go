@@ -246,3 +246,15 @@ func (c *Client) PauseQueue(ctx context.Context, queue string) error {
 func (c *Client) ResumeQueue(ctx context.Context, queue string) error {
 	return c.store.PauseQueue(ctx, queue, false)
 }
+
+// Pauses is what is paused: see [Client.Pause] and [Client.PauseQueue].
+type Pauses struct {
+	All    bool     // all workers
+	Queues []string // the known queues that are paused by name, in order
+}
+
+// Pauses returns what is paused, in two round trips.
+func (c *Client) Pauses(ctx context.Context) (Pauses, error) {
+	p, err := c.store.Pauses(ctx)
+	return Pauses{All: p.All, Queues: p.Queues}, err
+}

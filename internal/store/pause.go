@@ -3,6 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomodule/redigo/redis"
 )
 
 // PauseAll pauses or resumes all workers of the namespace, Ruby's included.
@@ -33,4 +37,58 @@ func (s *Store) pause(ctx context.Context, command string, args ...any) error {
 		return fmt.Errorf("pausing or resuming: %w", err)
 	}
 	return nil
+}
+
+// Pauses is what is paused.
+type Pauses struct {
+	All    bool     // all workers
+	Queues []string // those that are known and paused by name, in order
+}
+
+// Pauses reads which workers and queues are paused, in two round trips.
+//
+// Ruby: Resque::Worker#paused?, and ResquePauseHelper.paused? of the resque-pause plugin.
+func (s *Store) Pauses(ctx context.Context) (p Pauses, err error) {
+	err = s.with(ctx, func(c conn) error {
+		replies, err := c.pipeline(
+			[]any{"SMEMBERS", s.keys.queues()}, []any{"MGET", s.keys.pauseAll()}, []any{"EXISTS", s.keys.pauseEvery()})
+		if err != nil {
+			return err
+		}
+		if _, err := otherType(s.keys.queues(), replies[0]); err != nil {
+			return err
+		}
+		queues, _ := redis.Strings(replies[0], nil) // empty for a key of another type
+		slices.Sort(queues)
+		all, err := redis.Strings(replies[1], nil)
+		if err != nil {
+			return err
+		}
+		every, err := redis.Bool(replies[2], nil)
+		if err != nil {
+			return err
+		}
+		p.All = every || strings.EqualFold(strings.TrimSpace(all[0]), "true")
+		commands := make([][]any, len(queues))
+		for i, queue := range queues {
+			commands[i] = []any{"EXISTS", s.keys.pauseQueue(queue)}
+		}
+		if replies, err = c.pipeline(commands...); err != nil {
+			return err
+		}
+		for i, queue := range queues {
+			paused, err := redis.Bool(replies[i], nil)
+			if err != nil {
+				return err
+			}
+			if paused {
+				p.Queues = append(p.Queues, queue)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Pauses{}, fmt.Errorf("reading what is paused: %w", err)
+	}
+	return p, nil
 }
