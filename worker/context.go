@@ -118,3 +118,7 @@ func (c *jobContext) Value(key any) any {
 	}
 	return c.standard().Value(key)
 }
+
+// String describes the context. Without it, a context that is logged would show the arguments
+// of its job, and would be read while it changes.
+func (c *jobContext) String() string { return "the context of a job of " + c.job.Class }

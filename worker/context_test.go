@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,6 +133,16 @@ func TestJobContextIsLikeThoseOfPackageContext(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A context that is logged, or is part of the text of another one, does not show arguments.
+func TestJobContextIsLoggedWithoutArguments(t *testing.T) {
+	t.Parallel()
+	c := &jobContext{values: t.Context(), job: &resque.Payload{Class: "Exporter", Raw: []byte("secret")}}
+	assert.Equal(t, "the context of a job of Exporter", fmt.Sprint(c))
+	child, cancel := context.WithCancel(c)
+	defer cancel()
+	assert.Equal(t, "the context of a job of Exporter.WithCancel", fmt.Sprint(child))
 }
 
 // A context of package context that is derived from that of a job needs no goroutine to
