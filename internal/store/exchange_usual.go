@@ -157,7 +157,7 @@ func (s *Store) usualWords(call *exchangeCall, finished []Outcome, free []Slot) 
 // readUsual parses a reply of exchange_usual.lua.
 func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error {
 	x.Fault = c.fault
-	if len(reply) < 3+len(c.queues) {
+	if len(reply) < 2+len(c.queues) {
 		return errNotAsked
 	}
 	more, _ := reply[0].(int64)
@@ -165,17 +165,13 @@ func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error 
 	if fault, ok := reply[1].([]byte); ok {
 		x.Fault = redis.Error(fault)
 	}
-	kept, _ := reply[2].(int64)
 	if finished > 0 {
 		x.Finished = make([]FinishResult, finished)
 		for i := range x.Finished {
 			x.Finished[i].Ours = true
-			if i >= finished-int(kept) {
-				x.Finished[i].Err = x.Fault
-			}
 		}
 	}
-	counts, jobs := reply[3:3+len(c.queues)], reply[3+len(c.queues):]
+	counts, jobs := reply[2:2+len(c.queues)], reply[2+len(c.queues):]
 	for queue, count := range counts {
 		n, ok := count.(int64)
 		if !ok || n < 0 || int(n) > len(jobs) || len(x.Reserved)+int(n) > len(c.free) {

@@ -25,16 +25,16 @@
 --       for each known limit the name of its queue and the queue's number, or 0, and if
 --       there are any for each slot that finished a job the number of its limit, or 0
 --
--- returns {more, fault, kept, how many jobs come from each queue, payload, …, unchecked, …,
+-- returns {more, fault, how many jobs come from each queue, payload, …, unchecked, …,
 --         unparked, …}: the jobs in the order of the slots, the numbers of those that were
 --         not checked (see payload.lua), and the lists of jobs that can have a place.
---         exchange.lua explains "more". If fault is not 0, it is the text of an error, and
---         the last of the jobs that ended, so many as kept, have kept their records.
+--         exchange.lua explains "more". fault is the text of an error if a limit could not
+--         be written, or new records, so that no jobs were taken; else it is 0.
 --
 --         It returns nothing, and has changed nothing, if something is not as usual: all
 --         workers or a queue are paused, a limit is new or may not allow a job for each
 --         slot, a record is not the expected one, a slot is not registered, a payload is
---         long, or Redis refuses a command. Then the caller runs exchange.lua. Only the
+--         long, or Redis refuses to pop or to delete. Then the caller runs exchange.lua. Only the
 --         places of jobs that have ended may be free already, which exchange.lua repeats.
 
 local queue_count, slot_count, finished_count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -125,8 +125,8 @@ end
 
 -- Pop jobs, one by one because they may be large, and collect their records.
 local most_bytes, popped, taken, failed = 1048576, 0, 0, false
-local reply, words, unchecked = {0, 0, 0}, {}, {}
-local before_jobs = 3 + queue_count
+local reply, words, unchecked = {0, 0}, {}, {}
+local before_jobs = 2 + queue_count
 local decode = looks and cjson.new and strict().decode
 local find, recorded = string.find, nil
 for queue = 1, queue_count do
@@ -157,32 +157,12 @@ for queue = 1, queue_count do
       start(limit, ARGV[before_ids + taken], head .. ARGV[before_run_ats + taken] .. '",')
     end
   end
-  reply[3 + queue] = taken - before
+  reply[2 + queue] = taken - before
 end
 
--- Write the records, which overwrites those of finished jobs, or give the jobs back.
-failed = failed or taken > 0 and call(taken == 1 and 'SET' or 'MSET', unpack(words)).err
-if failed then
-  for queue = queue_count, 1, -1 do
-    for _ = 1, reply[3 + queue] do
-      call('LPUSH', KEYS[first_queue + queue - 1], reply[before_jobs + taken])
-      taken = taken - 1
-    end
-  end
-  return
-end
-if taken < slot_count and popped >= most_bytes then
-  reply[1] = 1
-end
-for i = 1, #unchecked do
-  reply[before_jobs + taken + i] = unchecked[i]
-end
-for _, limit in pairs(limited) do
-  reply[2] = save(limit) or reply[2]
-end
-
--- Delete the other records of finished jobs, and the keys. If Redis refuses that, these jobs
--- have not ended. An error of a counter undoes nothing.
+-- First delete the other records of finished jobs, and the keys: then these jobs have ended.
+-- Then write the new records, which overwrites those of finished jobs. If Redis refuses one
+-- of that, the jobs that were popped go back.
 local deleted = {}
 for i = taken + 1, finished_count do
   deleted[#deleted + 1] = KEYS[before_records + i]
@@ -195,18 +175,41 @@ end
 for i = 1, key_count do
   deleted[#deleted + 1] = KEYS[before_keys + i]
 end
-if #deleted > 0 then
-  local deletion = call('DEL', unpack(deleted))
-  if type(deletion) == 'table' then
-    reply[2], reply[3] = deletion.err, math.max(finished_count - taken, 0)
-    finished_count = math.min(finished_count, taken)
-  end
+if not failed and #deleted > 0 then
+  failed = type(call('DEL', unpack(deleted))) == 'table'
 end
+local refused = not failed and taken > 0 and call(taken == 1 and 'SET' or 'MSET', unpack(words)).err
+if failed or refused then
+  local overwritten = math.min(taken, finished_count)
+  for queue = queue_count, 1, -1 do
+    for _ = 1, reply[2 + queue] do
+      call('LPUSH', KEYS[first_queue + queue - 1], reply[before_jobs + taken])
+      taken, reply[before_jobs + taken] = taken - 1, nil
+    end
+    reply[2 + queue] = 0
+  end
+  if failed then
+    return
+  end
+  if overwritten > 0 then
+    call('DEL', unpack(KEYS, before_records + 1, before_records + overwritten))
+  end
+  reply[2], unchecked, limited = refused, {}, {}
+elseif taken < slot_count and popped >= most_bytes then
+  reply[1] = 1
+end
+for i = 1, #unchecked do
+  reply[before_jobs + taken + i] = unchecked[i]
+end
+for _, limit in pairs(limited) do
+  reply[2] = save(limit) or reply[2]
+end
+
 if place_count > 0 then
   local lists = {}
   for i = 1, place_count do
     local slot = tonumber(ARGV[before_slots + i])
-    if slot <= finished_count and call('HDEL', KEYS[before_places + 2 * i - 1], ARGV[before_ids + slot]) == 1 then
+    if call('HDEL', KEYS[before_places + 2 * i - 1], ARGV[before_ids + slot]) == 1 then
       lists[#lists + 1] = KEYS[before_places + 2 * i]
     end
   end
@@ -219,8 +222,8 @@ if place_count > 0 then
     end
   end
 end
-if finished_count > 0 then
-  call('INCRBY', KEYS[processed], reply[3] == 0 and ARGV[3] or finished_count) -- Redis formats a number slowly
+if finished_count > 0 then -- an error of a counter undoes nothing
+  call('INCRBY', KEYS[processed], ARGV[3]) -- Redis formats a number slowly
   for i = processed + 1, processed + finished_count do
     call('INCRBY', KEYS[i], '1') -- as Ruby spells it
   end
