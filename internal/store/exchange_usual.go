@@ -180,15 +180,18 @@ func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error 
 		if n > 0 && x.Reserved == nil {
 			x.Reserved = make([]Reserved, 0, len(c.free))
 		}
+		guards := make([]byte, 0, int(n)*wire.RecordGuardSize(c.names[queue])) // one allocation for all
 		for _, job := range jobs[:n] {
 			slot := c.free[len(x.Reserved)]
 			text, ok := job.([]byte)
 			if !ok {
 				return errNotAsked
 			}
+			start := len(guards)
+			guards = wire.AppendRecordGuard(guards, c.names[queue], slot.RunAt)
 			x.Reserved = append(x.Reserved, Reserved{
 				Worker: slot.Worker, Queue: c.queues[queue],
-				Payload: wire.RestorePayload(text), Guard: wire.RecordGuard(c.names[queue], slot.RunAt),
+				Payload: wire.RestorePayload(text), Guard: guards[start:len(guards):len(guards)],
 			})
 		}
 		jobs = jobs[n:]

@@ -26,11 +26,22 @@ const PayloadMember = `"payload":`
 
 // RecordGuard returns the guard of a record. queueJSON is the name of the queue as JSON.
 func RecordGuard(queueJSON, runAt string) []byte {
-	const queue, at, end = `{"queue":`, `,"run_at":"`, `",`
-	guard := make([]byte, 0, len(queue)+len(queueJSON)+len(at)+len(runAt)+len(end))
-	guard = append(append(guard, queue...), queueJSON...)
-	guard = append(append(guard, at...), runAt...)
-	return append(guard, end...)
+	return AppendRecordGuard(make([]byte, 0, RecordGuardSize(queueJSON)), queueJSON, runAt)
+}
+
+// The parts of a guard.
+const guardQueue, guardAt, guardEnd = `{"queue":`, `,"run_at":"`, `",`
+
+// RecordGuardSize returns the length of a guard of a record whose run_at is one of RunAts.
+func RecordGuardSize(queueJSON string) int {
+	return len(guardQueue) + len(queueJSON) + len(guardAt) + len(RunAt) + len(guardEnd)
+}
+
+// AppendRecordGuard appends the guard of a record to dst.
+func AppendRecordGuard(dst []byte, queueJSON, runAt string) []byte {
+	dst = append(append(dst, guardQueue...), queueJSON...)
+	dst = append(append(dst, guardAt...), runAt...)
+	return append(dst, guardEnd...)
 }
 
 // ParseRecord parses a record of any implementation.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,15 @@ func TestRecordGuardIsTheBeginningOfTheRecord(t *testing.T) {
 }
 
 // A guard without run_at would also match the next record of the same worker.
+func TestRecordGuardSizeIsThatOfAGuard(t *testing.T) {
+	t.Parallel()
+	runAt := wire.RunAts(time.Now(), 1)[0]
+	for _, queue := range []string{`"q"`, `"exports of 2026"`} {
+		assert.Len(t, wire.RecordGuard(queue, runAt), wire.RecordGuardSize(queue))
+		assert.Equal(t, wire.RecordGuard(queue, runAt), wire.AppendRecordGuard([]byte("x"), queue, runAt)[1:])
+	}
+}
+
 func TestRecordGuardHasTheTime(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
