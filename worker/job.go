@@ -353,8 +353,7 @@ func (s *slot) fail(ctx context.Context, in *runningJob, err error) *finished {
 // another attempt, the outcome is logged when it is written.
 func (s *slot) finish(in *runningJob, err error) *finished {
 	if err != nil && s.isLost(in) {
-		in.result = s.outcomes.done(in.reserved) // is not written
-		return &in.result
+		return s.counted(in) // is not written
 	}
 	if err == nil && in.quiet && s.metrics == nil {
 		return s.done(in)
@@ -403,8 +402,15 @@ func (s *slot) done(in *runningJob) *finished { return s.processed(in, policy.Do
 
 // processed returns the outcome of a job that ended and did not fail.
 func (s *slot) processed(in *runningJob, kind policy.Kind) *finished {
-	in.result = s.outcomes.done(in.reserved)
-	return s.with(in, kind, &in.result)
+	return s.with(in, kind, s.counted(in))
+}
+
+// counted returns the outcome of a job that only counts as processed.
+//
+// Ruby: Resque::Worker#done_working.
+func (s *slot) counted(in *runningJob) *finished {
+	in.result = finished{Finished: exchange.Finish(in.reserved, s.outcomes.store.Processed(in.reserved.Worker))}
+	return &in.result
 }
 
 // returned returns the outcome of a job that goes back to the front of its queue.

@@ -36,13 +36,6 @@ func (o outcomes) written(e *policy.Ending, queue string) []store.Effect {
 	return e.Written(o.store, queue, policy.Lists{Together: o.lists.Has(resque.FailuresTogether), ByQueue: o.lists.Has(resque.FailuresByQueue)})
 }
 
-// done is the outcome of a job whose handler returned nil.
-//
-// Ruby: Resque::Worker#done_working.
-func (o outcomes) done(r store.Reserved) finished {
-	return finished{Finished: exchange.Finish(r, o.store.Processed(r.Worker))}
-}
-
 // failed is the outcome of a job whose handler returned an error. A failure also
 // counts as processed, as in Ruby.
 //
