@@ -3,6 +3,7 @@ package resque_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,7 +109,7 @@ func TestPerformCatchesPanics(t *testing.T) {
 	}{
 		{"text", "no", "panic: no"},
 		{"error", boom, "panic: boom"},
-		{"nil", nil, "panic: panic called with nil argument"},
+		{"nil", nil, "panic: " + new(runtime.PanicNilError).Error()}, // Go 1.27 changed the text
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
