@@ -21,7 +21,7 @@ import (
 func TestJobsSurviveARefusedCommand(t *testing.T) {
 	t.Parallel()
 	const jobs = 12
-	for _, refused := range []string{"mget", "exists", "smismember", "hgetall", "hlen", "hset", "hdel", "lpop", "set", "mset", "del", "incrby", "llen", "get", "time"} {
+	for _, refused := range []string{"mget", "exists", "smismember", "hgetall", "hlen", "hset", "hdel", "lpop", "set", "mset", "del", "incrby", "llen", "get", "time", "lpush", "append"} {
 		for _, limited := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/limited=%t", refused, limited), func(t *testing.T) {
 				t.Parallel()
@@ -34,9 +34,13 @@ func TestJobsSurviveARefusedCommand(t *testing.T) {
 					f.limit(t, "q", store.Limit{Concurrency: 9, Rate: 1000, Per: 1000, Burst: 1000})
 				}
 				for i := range jobs {
-					f.push(t, "q", args(strconv.Itoa(i)))
-					f.do(t, "SET", "resque:lock:"+args(strconv.Itoa(i)), "true", "PX", 3_600_000)
-					f.do(t, "SET", "resque:resque-retry:A:"+args(strconv.Itoa(i)), "0")
+					job := args(strconv.Itoa(i))
+					if i%3 == 2 { // longer than the scripts check
+						job = args(`"` + strings.Repeat("x", 70_000) + strconv.Itoa(i) + `"`)
+					}
+					f.push(t, "q", job)
+					f.do(t, "SET", "resque:lock:"+job, "true", "PX", 3_600_000)
+					f.do(t, "SET", "resque:resque-retry:A:"+job, "0")
 				}
 				running, performed := map[string]store.Reserved{}, map[string]int{}
 				call := func(must bool) {

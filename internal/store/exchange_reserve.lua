@@ -105,7 +105,7 @@ end
 local taken, filled, find, recorded = 0, {}, string.find, nil
 
 -- set_large writes a record without building it in Lua, which would copy the
--- payload two more times. It returns the text of an error, or nil.
+-- payload two more times, unless Redis refuses that. It returns the text of an error, or nil.
 local function set_large(record, head, raw)
   local reply = redis.pcall('SET', record, head)
   for _, text in ipairs({raw, '}'}) do
@@ -114,6 +114,9 @@ local function set_large(record, head, raw)
     end
     reply = redis.pcall('APPEND', record, text)
     reply = type(reply) == 'table' and reply or {}
+  end
+  if reply.err then
+    reply = redis.pcall('SET', record, head .. raw .. '}')
   end
   if reply.err then
     redis.pcall('DEL', record)
@@ -183,7 +186,7 @@ local function write(queue, jobs)
   end
   taken = taken + written
   for i = #jobs, written + 1, -1 do
-    redis.pcall('LPUSH', KEYS[first_queue + queue - 1], jobs[i])
+    put_back(KEYS[first_queue + queue - 1], jobs[i])
   end
   fault = err or fault
   return not err

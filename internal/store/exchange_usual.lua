@@ -183,7 +183,7 @@ if failed or refused then
   local overwritten = math.min(taken, finished_count)
   for queue = queue_count, 1, -1 do
     for _ = 1, reply[2 + queue] do
-      call('LPUSH', KEYS[first_queue + queue - 1], reply[before_jobs + taken])
+      put_back(KEYS[first_queue + queue - 1], reply[before_jobs + taken])
       taken, reply[before_jobs + taken] = taken - 1, nil
     end
     reply[2 + queue] = 0

@@ -30,6 +30,14 @@ local function within_budget(raw)
   return true
 end
 
+-- put_back puts a job that was popped back to the front of its queue, or to the end if
+-- Redis refuses LPUSH, which Ruby's Resque does not use.
+local function put_back(list, raw)
+  if type(redis.pcall('LPUSH', list, raw)) == 'table' then
+    redis.pcall('RPUSH', list, raw)
+  end
+end
+
 -- Most payloads match simple: they begin with a brace, and have only printable ASCII
 -- characters other than the point. Such a payload is written unchanged if cjson reads it.
 local simple = '^{[ --/-~]*$'
