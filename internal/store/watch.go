@@ -139,7 +139,7 @@ func (w *Watch) Wait(ctx context.Context) (renamed bool, err error) {
 // would pass the message from another goroutine.
 func (w *Watch) hear(ctx context.Context) (message any, err error) {
 	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() { //nolint:contextcheck // breakConn needs a context that has ended
 		defer close(ended)
 		breakConn(w.told.Conn)
 	})
