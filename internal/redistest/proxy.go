@@ -27,6 +27,7 @@ type Proxy struct {
 	watch atomic.Pointer[func(commands []byte) bool]
 
 	clock    atomic.Int64 // the seconds by which Redis's clock seems to be wrong
+	replaced atomic.Pointer[[2][]byte]
 	refusing atomic.Bool
 	refused  atomic.Int64
 }
@@ -72,8 +73,15 @@ func (p *Proxy) SetClock(d time.Duration) { p.clock.Store(int64(d / time.Second)
 
 var timeReply = regexp.MustCompile(`\*2\r\n\$10\r\n(\d{10})\r\n\$\d\r\n\d{1,6}\r\n`)
 
-// lie changes the replies of TIME in a part of the data that Redis sends.
+// Replace makes Redis's replies have the text lie in place of truth, which is as long. A text
+// that arrives in two parts is not changed.
+func (p *Proxy) Replace(truth, lie string) { p.replaced.Store(&[2][]byte{[]byte(truth), []byte(lie)}) }
+
+// lie changes a part of the data that Redis sends, as SetClock and Replace say.
 func (p *Proxy) lie(data []byte) {
+	if r := p.replaced.Load(); r != nil {
+		copy(data, bytes.ReplaceAll(data, r[0], r[1]))
+	}
 	off := p.clock.Load()
 	if off == 0 {
 		return

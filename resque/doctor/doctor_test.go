@@ -43,6 +43,11 @@ func doer(t *testing.T, c redis.Conn) do {
 	}
 }
 
+// many returns the arguments of a command that adds a value n times to the list of a key.
+func many(key string, n int, value string) []any {
+	return append([]any{key}, slices.Repeat([]any{value}, n)...)
+}
+
 // serve registers a live Ruby worker of all queues, so that jobs are not alone.
 func serve(do do) {
 	do("SADD", "resque:workers", "host:1:*")
@@ -94,6 +99,11 @@ func TestFindings(t *testing.T) {
 			do("SADD", "resque:queues", "exports")
 			do("RPUSH", "resque:queue:exports", `{"class":"A","args":["`+strings.Repeat("x", 2<<20)+`"]}`)
 		}, want: []string{"K06"}, left: []string{"K06"}},
+		"K06: a long list": {seed: func(do do) {
+			serve(do)
+			do("SADD", "resque:queues", "exports")
+			do("RPUSH", many("resque:queue:exports", 100_000, `{"class":"A","args":[]}`)...)
+		}, want: []string{"K06"}, left: []string{"K06"}},
 		"W01: a silent worker": {seed: func(do do) {
 			do("SADD", "resque:workers", "host:1:q")
 			do("HSET", "resque:workers:heartbeat", "host:1:q", wire.FormatHeartbeat(time.Now().Add(-time.Hour)))
@@ -137,28 +147,28 @@ func TestFindings(t *testing.T) {
 		"W06: a heartbeat that was left": {seed: func(do do) {
 			do("HSET", "resque:workers:heartbeat", "host:1:q", wire.FormatHeartbeat(time.Now().Add(-time.Hour)))
 		}, want: []string{"W06"}},
-		"W07: all are paused": {seed: func(do do) { do("SET", "resque:pause-all-workers", "true") }, want: []string{"W07"}, left: []string{"W07"}},
-		"D01: no scheduler": {seed: func(do do) {
+		"W07: all workers are paused": {seed: func(do do) { do("SET", "resque:pause-all-workers", "true") }, want: []string{"W07"}, left: []string{"W07"}},
+		"D01: a due job without a scheduler": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 1000, 1000)
 			do("RPUSH", "resque:delayed:1000", `{"class":"A","args":[],"queue":"q"}`)
 		}, want: []string{"D01"}, left: []string{"D01"}},
-		"D02: a lock for ever": {
+		"D02: a lock that does not expire": {
 			seed: func(do do) { do("SET", "resque:resque:resque_scheduler_master_lock", "h:1") }, want: []string{"D02"}, left: []string{"D02"},
 		},
-		"D03: node-resque": {seed: func(do do) { do("SET", "resque:resque_scheduler_master_lock", "h-1", "EX", 60) }, want: []string{"D03"}, left: []string{"D03"}},
+		"D03: a lock of node-resque's scheduler": {seed: func(do do) { do("SET", "resque:resque_scheduler_master_lock", "h-1", "EX", 60) }, want: []string{"D03"}, left: []string{"D03"}},
 		"D04: a second that is not listed": {
 			seed: func(do do) { do("RPUSH", "resque:delayed:4102444800", `{"class":"A","args":[],"queue":"q"}`) }, want: []string{"D04"},
 		},
 		"D05: a second without jobs": {seed: func(do do) { do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800) }, want: []string{"D05"}},
-		"D06: not JSON": {seed: func(do do) {
+		"D06: a delayed job that is not JSON": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
 			do("RPUSH", "resque:delayed:4102444800", `{"class`, `{"class":"A","args":[],"queue":"q"}`, "x", "x")
 		}, want: []string{"D06"}},
-		"D06: no queue": {seed: func(do do) {
+		"D06: a delayed job without a queue": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
 			do("RPUSH", "resque:delayed:4102444800", `{"class":"A","args":[]}`)
 		}, want: []string{"D06"}, left: []string{"D06"}},
-		"D07: late": {seed: func(do do) {
+		"D07: a master that moves nothing": {seed: func(do do) {
 			do("SET", "resque:resque:resque_scheduler_master_lock", "h:1", "EX", 600)
 			do("ZADD", "resque:delayed_queue_schedule", 1000, 1000)
 			do("RPUSH", "resque:delayed:1000", `{"class":"A","args":[],"queue":"q"}`)
@@ -214,7 +224,7 @@ func TestFindings(t *testing.T) {
 			do("SET", "resque:queue:q", "x")
 			do("SET", "resque:lock:Now-[]", 4102444800)
 		}, want: []string{"K04"}, left: []string{"K04"}},
-		"T03: a lock whose job is delayed or running": {seed: func(do do) {
+		"a lock whose job is delayed or running": {seed: func(do do) {
 			do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
 			do("RPUSH", "resque:delayed:4102444800", `{"class":"Later","args":[],"queue":"q"}`)
 			do("SADD", "resque:workers", "host:1:q")
@@ -254,10 +264,17 @@ func TestFindings(t *testing.T) {
 			do("HSET", "resque:goresque:limits", "q", `{"concurrency`)
 			do("HSET", "resque:goresque:held:q:old", "host~go:1:q", `{"queue":"q","run_at":"a",`)
 		}, want: []string{"G03"}, left: []string{"G03"}},
+		"G04: many removed entries": {
+			seed: func(do do) { do("RPUSH", many("resque:goresque:trash:a", 100_000, "x")...) }, want: []string{"G04"}, left: []string{"G04"},
+		},
+		"F01: many failures": {seed: func(do do) {
+			do("SADD", "resque:failed_queues", "mail_failed")
+			do("RPUSH", many("resque:mail_failed", 10_000, "{}")...)
+		}, want: []string{"F01"}, left: []string{"F01"}},
 		"F02: a failure that is not JSON": {
 			seed: func(do do) { do("RPUSH", "resque:failed", `{"`) }, want: []string{"F02"}, left: []string{"F02"},
 		},
-		"F03: one kind of failure": {seed: func(do do) {
+		"F03: failures of one kind only": {seed: func(do do) {
 			for i := range 30 {
 				do("RPUSH", "resque:failed", fmt.Sprintf(`{"failed_at":"2026/01/01 00:00:00 UTC","payload":{"class":"A","args":[%d]},"exception":"E","error":"e","backtrace":[],"worker":"w","queue":"q"}`, i))
 			}
@@ -265,6 +282,9 @@ func TestFindings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if code, _, ok := strings.Cut(name, ": "); ok {
+				require.Equal(t, []string{code}, test.want)
+			}
 			redistest.Both(t, func(t *testing.T, s *redistest.Server) {
 				c := s.Conn(t)
 				if s.Real {
@@ -272,12 +292,24 @@ func TestFindings(t *testing.T) {
 				}
 				test.seed(doer(t, c))
 				client := s.Client(t)
+				report, err := doctor.Check(t.Context(), client, doctor.Options{})
+				require.NoError(t, err)
+				var fixable, fixed []string
+				for _, f := range report.Findings {
+					if f.Fixable {
+						fixable = append(fixable, f.Code)
+					}
+				}
 				assert.ElementsMatch(t, test.want, found(t, client))
 				assert.ElementsMatch(t, test.want, found(t, client), "Check changes nothing")
 
 				opts := doctor.Options{}.WithRest(func(context.Context, time.Duration) bool { return true })
-				_, err := doctor.Fix(t.Context(), client, opts)
+				done, err := doctor.Fix(t.Context(), client, opts)
 				require.NoError(t, err)
+				for _, f := range done {
+					fixed = append(fixed, f.Code)
+				}
+				assert.Equal(t, fixable, fixed)
 				assert.ElementsMatch(t, test.left, found(t, client))
 				again, err := doctor.Fix(t.Context(), client, opts)
 				require.NoError(t, err)
@@ -327,55 +359,6 @@ func TestFixWaitsForRubysPush(t *testing.T) {
 		assert.Empty(t, fixed)
 		assert.Equal(t, 1, rests, "there is nothing to remove")
 	})
-}
-
-// What is wrong with the server is found.
-func TestFindingsAboutRedis(t *testing.T) {
-	t.Parallel()
-	for code, args := range map[string][]string{
-		"R01": {"--save", "3600 1", "--maxmemory-policy", "allkeys-lru"},
-		"R02": {"--save", ""},
-		"R04": {"--save", "3600 1", "--maxmemory", "1100000"},
-		"R07": {"--save", "3600 1", "--timeout", "10"},
-	} {
-		t.Run(code, func(t *testing.T) {
-			t.Parallel()
-			s := redistest.StartReal(t, args...)
-			assert.Contains(t, found(t, s.Client(t)), code)
-		})
-	}
-}
-
-func TestSlowScriptsAreFound(t *testing.T) {
-	t.Parallel()
-	s := redistest.StartReal(t, "--save", "3600 1")
-	const script = `local function now() local t = redis.call('TIME'); return t[1] * 1000 + t[2] / 1000 end
-		local began = now()
-		while now() - began < 100 do end`
-	doer(t, s.Conn(t))("EVAL", script, 1, "resque:x")
-	assert.Contains(t, found(t, s.Client(t)), "R09")
-}
-
-// A user without rights gets the checks that are possible, and the report names the others.
-func TestUncheckedIsNamed(t *testing.T) {
-	t.Parallel()
-	s := redistest.StartReal(t, "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config", "-info", "-slowlog")
-	report, err := doctor.Check(t.Context(), s.Client(t), doctor.Options{})
-	require.NoError(t, err)
-	assert.Empty(t, report.Findings)
-	var codes []string
-	for _, u := range report.Unchecked {
-		assert.Contains(t, u.Reason, "NOPERM")
-		codes = append(codes, u.Codes...)
-	}
-	slices.Sort(codes)
-	assert.Equal(t, []string{"R01", "R02", "R03", "R04", "R05", "R07", "R09"}, codes)
-}
-
-func TestClientsThatCannotBeListed(t *testing.T) {
-	t.Parallel()
-	s := redistest.StartReal(t, "--save", "3600 1", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-client|list")
-	assert.Equal(t, []string{"R08"}, found(t, s.Client(t)))
 }
 
 // If it is not known which job a worker performs, no lock is taken for one without a job.

@@ -81,6 +81,9 @@ const (
 	largePayload = 1 << 20
 )
 
+// trashPrefix is what the names of the keys begin with that have what was removed.
+const trashPrefix = "goresque:trash:"
+
 // census is what the keys of a namespace are.
 type census struct {
 	wrong, forever, large, unlisted []string
@@ -152,7 +155,7 @@ func wanted(name string) store.Wanted {
 	}
 	return store.Wanted{
 		TTL:  begins(counterPrefix, failurePrefix, lonerPrefix, "pruning_") || strings.HasSuffix(name, masterLock),
-		Size: begins("queue:", "failed", "delayed:", "goresque:trash:") || strings.HasSuffix(name, "_failed"),
+		Size: begins("queue:", "failed", "delayed:", trashPrefix) || strings.HasSuffix(name, "_failed"),
 	}
 }
 
@@ -175,7 +178,7 @@ func (n *census) count(all []kind, k store.KeyInfo) {
 	if kind.expire && k.TTL == 0 {
 		n.forever = append(n.forever, k.Name)
 	}
-	if k.Type == "list" && k.Size >= largeList {
+	if k.Type == "list" && k.Size >= largeList && !strings.HasPrefix(k.Name, trashPrefix) { // for the trash there is G04
 		n.large = append(n.large, fmt.Sprintf("%s has %d entries", k.Name, k.Size))
 	}
 	if queue, ok := strings.CutPrefix(k.Name, "queue:"); ok {
@@ -205,7 +208,7 @@ func (n *census) suspect(k store.KeyInfo) {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(k.Name, p) })
 	}
 	switch {
-	case begins("goresque:trash:"):
+	case begins(trashPrefix):
 		n.trashes += k.Size
 	case begins(heldPrefix):
 		keep(&n.held, true)
