@@ -75,6 +75,7 @@ soak: ## kill a worker 50 times, also at each command of retries, 1,000 workers 
 	$(GO) test ./worker -count=1 -v -run='^(TestNoJobIsLostToKills|TestAttemptsAreExactDespiteKills|TestAttemptsAreExactWhenKilledAtACommand|TestEqualJobsFailAtOnce|TestNoJobIsLostToKillsOfRedis|TestWorkerRecoversFromFaultsOfRedis)$$' \
 		-args -kills=50 -equal=10000 -rediskills=10 -outage=60s
 	$(GO) test ./worker -count=1 -v -timeout=1h -run='^TestNothingIsHeldAfterKills$$' -args -kills=1000
+	$(GO) test ./worker -count=1 -timeout=1h -run='^TestPoliciesKeepTheirPromises$$' -args -modelseeds=5000
 	$(GO) test ./worker -count=1 -v -timeout=1h -run='^(TestLimitsHoldDespiteKills|TestLimitsHoldWhileRubyWorkersStart)$$' -args -kills=100
 	$(GO) test ./worker -count=1 -v -run='^TestRateOfEightProcesses$$' -args -rated=60s
 	$(GO) test ./internal/interop -count=1 -v -timeout=1h -run='^TestOneOfManyEnqueuesWins$$' -args -contended=10000
