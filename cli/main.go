@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -66,16 +67,24 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 		env.argv = argv
 	}
 	env.app = a
+	var lost func() error
+	env.Stdout, lost = keepErrors(env.Stdout)
 	root := a.root(env, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if lost := lost(); lost != nil {
+		fmt.Fprintf(env.Stderr, "%s: the output could not be written: %v; changes that it has made in Redis stay\n", cmd.CommandPath(), lost)
+		if err == nil || errors.Is(err, lost) {
+			return 1
+		}
+	}
 	if err == nil {
 		return 0
 	}
 	if !env.called {
 		err = misuse(cmd, err)
 	}
-	fmt.Fprintf(env.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(env.Stderr, "%s: %s\n", cmd.CommandPath(), withoutPackage(err))
 	env.explain(err)
 	var usage *usageError
 	if errors.As(err, &usage) || !env.called {
@@ -128,6 +137,12 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 	}
 	explainMisuse(root)
 	return root
+}
+
+// withoutPackage returns the text of an error without the name of the package it comes from,
+// which means nothing to a user of the command.
+func withoutPackage(err error) string {
+	return regexp.MustCompile(`^(?:resque|worker|web|scheduler|doctor): `).ReplaceAllString(err.Error(), "")
 }
 
 // usageError is an error in the usage of the command: exit status 2.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -12,11 +13,13 @@ import (
 
 // printJSON prints v as JSON on one line, without escaping < and >.
 func (e *Env) printJSON(v any) {
-	encoder := json.NewEncoder(e.Stdout)
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
 		fmt.Fprintln(e.Stderr, err)
 	}
+	_, _ = e.Stdout.Write(line.Bytes()) // run reports an error
 }
 
 // argsText returns arguments as they are written in a payload, unless they are encrypted.

@@ -55,7 +55,7 @@ func startSupervised(ctx context.Context, command string, environ []string, payl
 	p := &supervised{life: life, stderr: &tail{to: env.Stderr}, done: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, "supervise", command) // it ends when the pipe is closed
 	p.cmd.Env = environ
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = bytes.NewReader(payload), env.Stdout, p.stderr
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = bytes.NewReader(payload), inherited(env.Stdout), p.stderr
 	p.cmd.ExtraFiles = []*os.File{theirs, report}
 	p.cmd.SysProcAttr = apart()
 	p.cmd.WaitDelay = time.Second // a process that left the group may still hold standard error

@@ -99,7 +99,7 @@ func (o *webOptions) run(ctx context.Context, env *Env, client *resque.Client) e
 	o.addr = listenAddress(o.addr, cmp.Or(env.Getenv("PORT"), "5678"))
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
-		return fmt.Errorf("listening for the dashboard: %w; choose another address with --addr", err)
+		return fmt.Errorf("listening for the dashboard: %v; choose another address with --addr", err) //nolint:errorlint // it is not a fault of Redis, and must not be explained as one
 	}
 	defer listener.Close()
 	tcp, ok := listener.Addr().(*net.TCPAddr)
@@ -151,13 +151,13 @@ func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listene
 		rdb.URL, rdb.Namespace = url, "" // the URL may have another namespace
 		other, err := env.NewClient(rdb)
 		if err != nil {
-			return fmt.Errorf("instance %s: %w", name, err)
+			return UsageErrorf("--instance %s: %s", name, withoutPackage(err))
 		}
 		defer func() { _ = other.Close() }()
 		if err := other.Redis().Ping(ctx); err != nil {
 			fault, ok := resque.Explain(err)
 			if !ok || !fault.Temporary {
-				return fmt.Errorf("instance %s: %w", name, err)
+				return fmt.Errorf("--instance %s: %w", name, err)
 			}
 			fmt.Fprintf(env.Stderr, "The instance %s cannot be shown yet. %s. %s\n", name, fault.Cause, fault.Advice)
 		}

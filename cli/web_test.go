@@ -178,6 +178,25 @@ func TestWebEndsStreamsWhenItStops(t *testing.T) {
 	}, time.Minute, 5*time.Millisecond)
 }
 
+// An address that cannot be used is not explained as a fault of Redis.
+func TestAddressesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	taken := strings.TrimPrefix(s.URL, "redis://")
+	for flag, args := range map[string][]string{
+		"--addr":   {"web", "--addr", taken},
+		"--health": {"work", "-q", "a", "--health", taken},
+	} {
+		got := run(t, nil, []string{"REDIS_URL=" + s.URL}, args...)
+		assert.Equal(t, 1, got.status, got.stderr)
+		assert.Contains(t, got.stderr, "address already in use; choose another address with "+flag+"\n")
+		assert.NotContains(t, got.stderr, "Redis")
+	}
+	got := run(t, nil, []string{"REDIS_URL=" + s.URL}, "web", "--addr", "nohost.invalid:1")
+	assert.Contains(t, got.stderr, "choose another address with --addr\n")
+	assert.NotContains(t, got.stderr, "The host name of Redis")
+}
+
 func TestWebShowsSeveralInstances(t *testing.T) {
 	t.Parallel()
 	server, other := redistest.Start(t), redistest.Start(t)
@@ -202,9 +221,17 @@ func TestWebShowsSeveralInstances(t *testing.T) {
 	_, page = visit(t, http.MethodGet, url+"main/queues", nil)
 	assert.NotContains(t, page, "invoices")
 
-	for _, wrong := range []string{"billing", "=redis://x", "a b=" + other.URL, "main=" + other.URL} {
+	for wrong, want := range map[string]string{
+		"billing":            `--instance "billing": want NAME=URL`,
+		"=redis://x":         `--instance "=redis://x": want NAME=URL`,
+		"a b=" + other.URL:   `invalid name of an instance "a b"`,
+		"main=" + other.URL:  `two instances have the name "main"`,
+		"billing=http://a":   "--instance billing: not a Redis address",
+		"billing=redis://:x": "--instance billing: not a Redis address",
+	} {
 		got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--no-auth", "--instance", wrong)
 		assert.Equal(t, 2, got.status, "%s: %s", wrong, got.stderr)
+		assert.Contains(t, got.stderr, "goresque web: "+want)
 	}
 	got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--instance", "billing=redis://:wrong@"+strings.TrimPrefix(other.URL, "redis://"))
 	assert.Equal(t, 1, got.status, "a password that the other Redis refuses: %s", got.stderr)

@@ -68,7 +68,7 @@ func (e *Env) fleet(cmd *cobra.Command, count int) error {
 	var running sync.WaitGroup
 	for i := range processes {
 		p := exec.CommandContext(cmd.Context(), self, args...)
-		p.Stdout, p.Stderr = e.Stdout, e.Stderr
+		p.Stdout, p.Stderr = inherited(e.Stdout), e.Stderr
 		p.SysProcAttr = apart() // they get a signal to the group only once, from this process
 		for name, value := range e.vars {
 			p.Env = append(p.Env, name+"="+value)

@@ -51,6 +51,9 @@ Without a terminal, or with --once, it prints the state as tables and ends.`,
 			return cli.UsageErrorf("--interval is %v; it must be at least 0.1 seconds", interval())
 		}
 		isOnce := once || asJSON || !isTerminal(env)
+		if act && isOnce {
+			return cli.UsageErrorf("--act needs a terminal for its keys: run it in one, or use 'goresque failed', 'goresque delayed', 'goresque pause' and the like")
+		}
 		m := model{settings: settings{act: act, interval: interval(), texts: texts{ascii: !isUTF8(env)}}}
 		return m.start(cmd.Context(), env, isOnce, asJSON)
 	}
@@ -59,7 +62,7 @@ Without a terminal, or with --once, it prints the state as tables and ends.`,
 
 // isTerminal reports whether the command can show a screen and read keys.
 func isTerminal(env *cli.Env) bool {
-	out, ok := env.Stdout.(*os.File)
+	out, ok := env.Stdout.(term.File)
 	return ok && term.IsTerminal(out.Fd()) && term.IsTerminal(os.Stdin.Fd()) && env.Getenv("TERM") != "dumb"
 }
 

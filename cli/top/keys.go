@@ -284,10 +284,10 @@ func (m model) change(fn func(ctx context.Context) done) tea.Cmd {
 
 func (m model) help() []string {
 	lines := []string{
-		"1 to 6, Tab, arrows  another tab        up, down, PgUp, PgDn  another row",
-		"Enter                details            /                     filter; Esc ends it",
-		"s                    sort the queues    g                     read now",
-		"q                    quit               Ctrl-Z                suspend",
+		"1 to 6, Tab, arrows  another tab      up, down, PgUp, PgDn  another row",
+		"Enter                details          /                     filter; Esc ends it",
+		"s                    sort the queues  g                     read now",
+		"q                    quit             Ctrl-Z                suspend",
 		"",
 		"With --act:",
 		"r        retry a failed job, or run a delayed one now",

@@ -319,6 +319,7 @@ func TestWrongUse(t *testing.T) {
 		`unexpected argument "queues"`:                      {"queues"},
 		"give only one of --act and --once":                 {"--act", "--once"},
 		"give only one of --act and --json":                 {"--act", "--json"},
+		"--act needs a terminal for its keys":               {"--act"},
 	} {
 		_, wrong, status := run(t, s, args...)
 		assert.Equal(t, 2, status, wrong)

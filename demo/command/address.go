@@ -46,7 +46,7 @@ func (a *address) listen(ctx context.Context) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s is in use by another program; choose another port with PORT=4000 or --addr 4000", a)
 	case err != nil:
-		return nil, fmt.Errorf("the web app cannot listen on %s: %w; choose another address with PORT or --addr", a, err)
+		return nil, fmt.Errorf("the web app cannot listen on %s: %v; choose another address with PORT or --addr", a, err) //nolint:errorlint // it is not a fault of Redis, and must not be explained as one
 	}
 	return l, nil
 }
