@@ -99,13 +99,12 @@ func (l *locks) free(ctx context.Context, queue string, payloads ...[]byte) erro
 		return err
 	}
 	all := l.of(queue, payloads...)
-	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
+	return l.releaseIf(ctx, []string{queue}, all, func(int, time.Duration) bool { return true })
 }
 
 // removing counts removed jobs, and calls present if there are many.
 func (l *locks) removing(ctx context.Context, jobs int) error {
-	const many = 1000
-	if l.freed += jobs; l.freed > many {
+	if l.freed += jobs; l.freed > manyRemoved {
 		return l.present(ctx)
 	}
 	return nil
@@ -122,6 +121,7 @@ func (l *locks) freeDelayed(ctx context.Context, items []delayedItem) error {
 	now := l.store.About(ctx)
 	var all []store.RubyLock
 	var least []time.Duration // how long each must still live
+	var queues []string
 	for _, i := range items {
 		if i.job.Queue == "" {
 			continue
@@ -134,46 +134,36 @@ func (l *locks) freeDelayed(ctx context.Context, items []delayedItem) error {
 			}
 			all, least = append(all, lock), append(least, wait)
 		}
-	}
-	return l.releaseIf(ctx, all, func(i int, left time.Duration) bool { return left > least[i] })
-}
-
-// running returns the keys of resque-lock that running jobs of classes without a policy
-// would use. Such a job has its lock until it ends, and an equal one that Ruby has requeued
-// from the failures has none. The locks of other plugins are freed when the job begins.
-func (l locks) running(ctx context.Context) (keys map[string]bool, err error) {
-	workers, _, err := l.store.Fleet(ctx)
-	keys = map[string]bool{}
-	for _, w := range workers {
-		if len(w.Record.Text) == 0 {
-			continue
-		}
-		given := runningJob(w.Record)
-		if given == nil {
-			continue
-		}
-		if job, policies := l.jobOf(given.Queue, given.Raw); job != nil && !policies.Locking() {
-			keys[l.store.ResqueLock(job.Class, job.Args)] = true
+		if !slices.Contains(queues, i.job.Queue) {
+			queues = append(queues, i.job.Queue)
 		}
 	}
-	return keys, err
+	return l.releaseIf(ctx, queues, all, func(i int, left time.Duration) bool { return left > least[i] })
 }
 
-// releaseIf frees the locks for which ok returns true. left is how long a lock still lives,
-// negative if it does not expire.
-func (l locks) releaseIf(ctx context.Context, all []store.RubyLock, ok func(i int, left time.Duration) bool) error {
+// releaseIf frees the locks for which ok returns true, unless equal jobs have them: see kept.
+// queues are those of the removed jobs. left is how long a lock still lives, negative if it does
+// not expire.
+func (l locks) releaseIf(ctx context.Context, queues []string, all []store.RubyLock, ok func(i int, left time.Duration) bool) error {
 	texts, lives, err := l.store.LockTexts(ctx, all)
-	held := map[string]bool{}
-	if err == nil && l.derive && slices.ContainsFunc(texts, func(text string) bool { return text != "" }) {
-		held, err = l.running(ctx)
-	}
-	if err == nil && len(texts) > 0 {
-		for i := range texts {
-			if !ok(i, lives[i]) || held[all[i].Key] {
-				texts[i] = "" // it stays
-			}
+	exist := map[string]bool{}
+	for i := range texts {
+		if !ok(i, lives[i]) {
+			texts[i] = "" // it stays
+		} else if texts[i] != "" {
+			exist[all[i].Key] = true
 		}
-		_, err = l.store.Unlock(ctx, all, texts)
+	}
+	if err == nil && len(exist) > 0 {
+		var kept map[string]bool
+		if kept, err = l.kept(ctx, queues, exist); err == nil {
+			for i := range texts {
+				if kept[all[i].Key] {
+					texts[i] = ""
+				}
+			}
+			_, err = l.store.Unlock(ctx, all, texts)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("resque: the jobs are removed, but their locks stay until they expire: %w", err)
@@ -185,7 +175,7 @@ func (l locks) releaseIf(ctx context.Context, all []store.RubyLock, ok func(i in
 func (c *Client) freeOf(ctx context.Context, job Job, payload []byte) error {
 	l := c.locks()
 	all, _ := l.ofJob(job, payload)
-	return l.releaseIf(ctx, all, func(int, time.Duration) bool { return true })
+	return l.releaseIf(ctx, []string{job.Queue}, all, func(int, time.Duration) bool { return true })
 }
 
 // freeOfDelayed frees the locks of a job whose delayed copies were removed, at any times. See
@@ -193,7 +183,7 @@ func (c *Client) freeOf(ctx context.Context, job Job, payload []byte) error {
 func (c *Client) freeOfDelayed(ctx context.Context, job Job, payload []byte) error {
 	l := c.locks()
 	all, derived := l.ofJob(job, payload)
-	return l.releaseIf(ctx, all, func(_ int, left time.Duration) bool { return !derived || left > 0 })
+	return l.releaseIf(ctx, []string{job.Queue}, all, func(_ int, left time.Duration) bool { return !derived || left > 0 })
 }
 
 // ofJob is ofOne for a job that a definition may have made.
