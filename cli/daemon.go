@@ -33,7 +33,7 @@ func writePID(file, pid string) error {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("writing the process id: %w", err)
+		return fmt.Errorf("writing the process id for --pidfile: %w", err)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func tryPIDFile(file string) error {
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644) //nolint:gosec // for other users to read
 	if err != nil {
-		return fmt.Errorf("writing the process id: %w", err)
+		return fmt.Errorf("writing the process id for --pidfile: %w", err)
 	}
 	return f.Close() //nolint:wrapcheck // nothing was written
 }

@@ -139,7 +139,11 @@ func (e *Env) explain(err error) {
 	case resque.FaultUnreachable, resque.FaultHost, resque.FaultNotRedis, resque.FaultTLSExpected, resque.FaultNoTLS,
 		resque.FaultPassword, resque.FaultDatabase, resque.FaultCommand, resque.FaultReadOnly, resque.FaultMasterDown,
 		resque.FaultCluster, resque.FaultSentinel, resque.FaultNotSentinel, resque.FaultNoMaster, resque.FaultNodes, resque.FaultNotCluster:
-		fmt.Fprintln(e.Stderr, "The address is from --redis or REDIS_URL.")
+		from := "--redis or REDIS_URL"
+		if instance := new(*instanceError); errors.As(err, instance) {
+			from = "--instance"
+		}
+		fmt.Fprintf(e.Stderr, "The address is from %s.\n", from)
 	default:
 	}
 }

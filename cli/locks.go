@@ -163,6 +163,9 @@ be sure, the command looks twice at all jobs, 5 seconds apart.`,
 				var wrong error
 				for _, key := range keys {
 					n, err := l.Release(ctx, key)
+					if _, fromRedis := resque.Explain(err); err != nil && !fromRedis {
+						err = fmt.Errorf("%w ('goresque locks list' lists the keys)", err)
+					}
 					if n > 0 {
 						env.printChange(asJSON, map[string]any{"key": key, "released": true}, "released "+printable(key))
 					} else if err == nil {

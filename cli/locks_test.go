@@ -48,7 +48,7 @@ lock:Odd-[4]: not a lock: the key is not a string; does not expire
 	assert.Equal(t, 1, wrong.status)
 	assert.Equal(t, "released lock:J-[1]\n", wrong.stdout)
 	assert.Contains(t, wrong.stderr, `the lock does not exist: "lock:J-[9]"`)
-	assert.Contains(t, wrong.stderr, `"queue:work" is not the key of a lock`)
+	assert.Contains(t, wrong.stderr, `"queue:work" is not the key of a lock ('goresque locks list' lists the keys)`)
 	assert.JSONEq(t, `{"key":"lock:J-[2]","released":true}`, locks("release", "--json", "lock:J-[2]").stdout)
 
 	// A removed job frees the lock that Ruby's plugin would have.

@@ -110,7 +110,10 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 				return err
 			}
 			env.called = true
-			return env.fill(cmd)
+			if err := env.fill(cmd); err != nil {
+				return err
+			}
+			return env.flags.check()
 		},
 	}
 	root.SetOut(env.Stdout)
@@ -142,7 +145,7 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 // withoutPackage returns the text of an error without the name of the package it comes from,
 // which means nothing to a user of the command.
 func withoutPackage(err error) string {
-	return regexp.MustCompile(`^(?:resque|worker|web|scheduler|doctor): `).ReplaceAllString(err.Error(), "")
+	return regexp.MustCompile(`^(?:resque|worker|web|scheduler|doctor|limit): `).ReplaceAllString(err.Error(), "")
 }
 
 // usageError is an error in the usage of the command: exit status 2.

@@ -199,3 +199,34 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 	got := callAny(t, nil, "doctor", "--fix", "--restore", "a")
 	assertReadable(t, got, nil, "give only one of --fix and --restore")
 }
+
+// A variable that is not set does not pause a queue that cannot have jobs.
+func TestPauseOfAnEmptyName(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"pause", "resume"} {
+		for _, name := range []string{"", " "} {
+			got := callAny(t, nil, command, name)
+			assert.Equal(t, 2, got.status)
+			assert.Contains(t, got.stderr, "QUEUE is empty: name a queue, or omit it for all workers")
+		}
+	}
+}
+
+func TestNegativeNumberOfConnections(t *testing.T) {
+	t.Parallel()
+	for _, got := range []call{
+		callAny(t, nil, "info", "--max-connections", "-1"), callAny(t, []string{"RESQUE_MAX_CONNECTIONS=-1"}, "info"),
+	} {
+		assert.Equal(t, 2, got.status)
+		assert.Contains(t, got.stderr, "--max-connections (RESQUE_MAX_CONNECTIONS) is -1; it must not be negative (0 means no limit)")
+	}
+}
+
+func TestMissingQueueNamesTheCommand(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"work", "workers"} {
+		got := callAny(t, nil, command)
+		assert.Equal(t, 2, got.status)
+		assert.Contains(t, got.stderr, "no queue given: use QUEUE=exports goresque "+command+", or goresque "+command+" --queue exports ('*' means all)")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func pauseCommand(env *Env) *cobra.Command {
 		Long: `Stops all workers, in Go and Ruby, from taking jobs until 'resume'. Running jobs are
 not affected. With QUEUE, only that queue is paused; Ruby workers need the
 resque-pause plugin for that.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: noneOrQueue,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if len(args) == 0 {
@@ -38,7 +39,7 @@ func resumeCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume [QUEUE]",
 		Short: "Let workers take jobs again after pause",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  noneOrQueue,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				if len(args) == 0 {
@@ -51,6 +52,15 @@ func resumeCommand(env *Env) *cobra.Command {
 			})
 		},
 	}
+}
+
+// noneOrQueue checks the arguments of pause and resume. An empty name, as of a variable that is
+// not set, is refused: no job is in that queue, so nothing would be paused.
+func noneOrQueue(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && strings.TrimSpace(args[0]) == "" {
+		return UsageErrorf("QUEUE is empty: name a queue, or omit it for all workers")
+	}
+	return cobra.MaximumNArgs(1)(cmd, args)
 }
 
 // noteQueue notes that a queue does not exist, which may be a typing error, and names the queue

@@ -39,6 +39,14 @@ func (f *redisFlags) add(root *cobra.Command) {
 	FromEnv(root, "max-connections", "RESQUE_MAX_CONNECTIONS")
 }
 
+// check reports wrong values.
+func (f *redisFlags) check() error {
+	if f.maxConnections < 0 {
+		return UsageErrorf("--max-connections (RESQUE_MAX_CONNECTIONS) is %d; it must not be negative (0 means no limit)", f.maxConnections)
+	}
+	return nil
+}
+
 // apply sets what the flags give.
 func (f *redisFlags) apply(cfg *resque.RedisConfig) {
 	cfg.TLSSkipVerify = f.skipVerify || cfg.TLSSkipVerify

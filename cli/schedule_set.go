@@ -54,14 +54,20 @@ Each ARG is parsed as JSON; an ARG that is not JSON is a string.`,
   goresque schedule set pulse --every 1h30m -q pulse Pulse`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if entry.Cron == "" && every.text == "" {
+				return UsageErrorf("give --cron or --every: the times at which the job is enqueued")
+			}
 			return env.withClient(cmd.Context(), func(ctx context.Context, client *resque.Client) error {
 				mux, err := env.newMux(ctx, client)
 				if err != nil {
 					return err
 				}
 				route, _ := mux.Route(args[1])
+				if queue = cmp.Or(queue, route.Queue); queue == "" {
+					return UsageErrorf("no queue for class %s: give one with --queue", args[1])
+				}
 				entry.Name, entry.Every, entry.FirstIn = args[0], every.value, first.value
-				entry.Job = resque.Job{Queue: cmp.Or(queue, route.Queue), Class: args[1], Args: arguments(args[2:])}
+				entry.Job = resque.Job{Queue: queue, Class: args[1], Args: arguments(args[2:])}
 				changed, err := scheduler.Set(ctx, client, entry)
 				if _, fromRedis := resque.Explain(err); fromRedis || ctx.Err() != nil {
 					return err

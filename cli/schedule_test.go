@@ -104,10 +104,10 @@ func TestScheduleCommandsChangeSchedules(t *testing.T) {
 		assert.Contains(t, got.stderr, want)
 	}
 	for want, args := range map[string][]string{
-		"below 300ms":          {"--every", "0.1s", "-q", "q", "C"},
-		"either Cron or Every": {"-q", "q", "C"},
-		"needs a queue":        {"--every", "1h", "C"},
-		`invalid cron line`:    {"--cron", "x", "-q", "q", "C"},
+		"below 300ms":            {"--every", "0.1s", "-q", "q", "C"},
+		"give --cron or --every": {"-q", "q", "C"},
+		"no queue for class C":   {"--every", "1h", "C"},
+		`invalid cron line`:      {"--cron", "x", "-q", "q", "C"},
 	} {
 		got := run(t, nil, environ, append([]string{"schedule", "set", "name"}, args...)...)
 		assert.Equal(t, 2, got.status)

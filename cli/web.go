@@ -157,7 +157,7 @@ func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listene
 		if err := other.Redis().Ping(ctx); err != nil {
 			fault, ok := resque.Explain(err)
 			if !ok || !fault.Temporary {
-				return fmt.Errorf("--instance %s: %w", name, err)
+				return &instanceError{name, err}
 			}
 			fmt.Fprintf(env.Stderr, "The instance %s cannot be shown yet. %s. %s\n", name, fault.Cause, fault.Advice)
 		}
@@ -175,6 +175,16 @@ func (o *webOptions) serveInstances(ctx context.Context, env *Env, l net.Listene
 	fmt.Fprintf(env.Stdout, "The dashboard of %d instances is at http://%s/\n", len(all), l.Addr())
 	return serveDashboard(ctx, l, dashboards, cfg.Logger)
 }
+
+// instanceError is an error of the Redis of an instance.
+type instanceError struct {
+	name string
+	err  error
+}
+
+func (e *instanceError) Error() string { return fmt.Sprintf("--instance %s: %v", e.name, e.err) }
+
+func (e *instanceError) Unwrap() error { return e.err }
 
 // dashboardHandler is a dashboard, or several.
 type dashboardHandler interface {

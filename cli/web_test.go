@@ -235,5 +235,7 @@ func TestWebShowsSeveralInstances(t *testing.T) {
 	}
 	got := run(t, nil, vars, "web", "--addr", "127.0.0.1:0", "--instance", "billing=redis://:wrong@"+strings.TrimPrefix(other.URL, "redis://"))
 	assert.Equal(t, 1, got.status, "a password that the other Redis refuses: %s", got.stderr)
+	assert.Contains(t, got.stderr, "goresque web: --instance billing: ")
+	assert.Contains(t, got.stderr, "The address is from --instance.\n")
 	assert.NotContains(t, got.stdout, "Sign in", "no password is shown before it can be used")
 }

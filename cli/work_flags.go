@@ -164,7 +164,7 @@ func (f *workFlags) untilEmpty() bool {
 // together, such as those about stopping, replace base's settings together.
 func (f *workFlags) config(base worker.Config) (worker.Config, error) {
 	if strings.Trim(f.queues, " ,") == "" && (f.given("queue") || len(base.Queues) == 0) {
-		return worker.Config{}, UsageErrorf("no queue given: use QUEUE=exports goresque work, or goresque work --queue exports ('*' means all)")
+		return worker.Config{}, UsageErrorf("no queue given: use QUEUE=exports %[1]s, or %[1]s --queue exports ('*' means all)", f.cmd.CommandPath())
 	}
 	flags, err := f.worker()
 	if err == nil {

@@ -90,7 +90,7 @@ var ErrNoTrash = errors.New("resque: nothing to restore")
 func (f *Failures) Restore(ctx context.Context, trash string) (int64, error) {
 	_, list, ok := strings.Cut(trash, ":")
 	if !ok || list == "" || list == store.DelayedTrash {
-		return 0, fmt.Errorf("%w: token %q does not name a list of failures", ErrNoTrash, trash)
+		return 0, fmt.Errorf("%w: %q is not the token of a removal", ErrNoTrash, trash)
 	}
 	return restore(ctx, f.store, trash, func() (restored, left int64, err error) {
 		return f.store.RestoreFailed(ctx, list, trash, maxPart)
