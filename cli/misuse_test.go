@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -229,4 +230,25 @@ func TestMissingQueueNamesTheCommand(t *testing.T) {
 		assert.Equal(t, 2, got.status)
 		assert.Contains(t, got.stderr, "no queue given: use QUEUE=exports goresque "+command+", or goresque "+command+" --queue exports ('*' means all)")
 	}
+}
+
+// The commands that doctor advises exist.
+func TestDoctorAdvisesCommandsThatExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, cmd := range everyCommand(t) {
+		known[strings.Join(words(cmd), " ")] = true
+	}
+	files, err := filepath.Glob("../resque/doctor/*.go")
+	require.NoError(t, err)
+	advised := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`goresque ((?:batches|delayed|failed|limits|locks|queues|schedule) [a-z-]+)`).FindAllSubmatch(text, -1) {
+			assert.True(t, known[string(m[1])], "%s advises %s", file, m[0])
+			advised++
+		}
+	}
+	assert.Greater(t, advised, 5)
 }

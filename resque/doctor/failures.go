@@ -27,7 +27,7 @@ func (c *checkup) failures(ctx context.Context) error {
 		c.add(Finding{
 			Code: "F01", Severity: Notice, Title: "Many failures", Count: total,
 			Cost: "They need memory, and new ones are hard to see.",
-			Fix:  "goresque failed groups shows what they are. Retry or remove what is done: goresque failed remove --all --until 30d",
+			Fix:  "goresque failed list shows what they are. Retry or remove what is done: goresque failed remove --all --until 30d",
 		})
 	}
 	var damaged []string
@@ -55,7 +55,7 @@ func (c *checkup) failures(ctx context.Context) error {
 			c.add(Finding{
 				Code: "F03", Severity: Notice, Title: "Most of the last failures are of one kind",
 				Evidence: []string{fmt.Sprintf("%d of the last %d: %s", n, read, class)},
-				Cost:     "One cause makes many jobs fail.", Fix: "goresque failed groups",
+				Cost:     "One cause makes many jobs fail.", Fix: "goresque failed list",
 			})
 		}
 	}
