@@ -80,7 +80,10 @@ func checkSite(t *testing.T, site string) {
 		}
 	}
 	const search = "input[data-md-component=search-query]"
-	tab.Do(browsertest.Viewport(1280, 900), browsertest.Navigate(server.URL), browsertest.Run("document.querySelector('"+search+"').focus()"), browsertest.Keys("outbox"),
+	tab.Do(browsertest.Viewport(1280, 900), browsertest.Navigate(server.URL),
+		// The theme never answers what is typed before it has loaded its index.
+		browsertest.Becomes(`!document.querySelector(".md-search-result__meta").textContent.includes("Initializing")`),
+		browsertest.Run("document.querySelector('"+search+"').focus()"), browsertest.Keys("outbox"),
 		browsertest.Becomes(`[...document.querySelectorAll(".md-search-result__link")].some(a => a.pathname == "/outbox/")`))
 	assert.Empty(t, tab.Complaints())
 }
