@@ -107,13 +107,7 @@ func TestCancelingADelayedCopyKeepsTheLockOfARunningJob(t *testing.T) {
 		ctx, c := t.Context(), s.Conn(t)
 		stranger := s.Client(t).WithJobs(resque.NewMux())
 		job := resque.Job{Class: "J", Queue: "work", Args: []any{1}}
-		for name, cancel := range map[string]func() error{
-			"RemoveDelayed": func() error { _, err := stranger.RemoveDelayed(ctx, job); return err },
-			"RemoveAll": func() error {
-				_, err := stranger.Delayed().RemoveAll(ctx, resque.RemoveOptions{}, resque.DelayedFilter{All: true}, nil)
-				return err
-			},
-		} {
+		for name, cancel := range cancels(ctx, stranger, job) {
 			for _, running := range []bool{true, false} {
 				_, err := c.Do("SET", "resque:lock:J-[1]", "4102444800", "EX", 7200)
 				require.NoError(t, err, name)

@@ -239,6 +239,17 @@ func TestRemovingACopyKeepsTheLockOfARunningJob(t *testing.T) {
 	})
 }
 
+// cancels returns the ways to cancel a delayed job, if it is the only one.
+func cancels(ctx context.Context, client *resque.Client, job resque.Job) map[string]func() error {
+	return map[string]func() error{
+		"RemoveDelayed": func() error { _, err := client.RemoveDelayed(ctx, job); return err },
+		"RemoveAll": func() error {
+			_, err := client.Delayed().RemoveAll(ctx, resque.RemoveOptions{}, resque.DelayedFilter{All: true}, nil)
+			return err
+		},
+	}
+}
+
 // Ruby takes no lock for a delayed job. When such a job is canceled, the lock of an equal job
 // that waits in a queue or runs stays.
 func TestCancelingRubysDelayedJobsFreesNoLocks(t *testing.T) {
@@ -247,13 +258,7 @@ func TestCancelingRubysDelayedJobsFreesNoLocks(t *testing.T) {
 		ctx, c := t.Context(), s.Conn(t)
 		stranger := s.Client(t).WithJobs(resque.NewMux())
 		job := resque.Job{Class: "J", Queue: "work", Args: []any{1}}
-		for name, cancel := range map[string]func() error{
-			"RemoveDelayed": func() error { _, err := stranger.RemoveDelayed(ctx, job); return err },
-			"RemoveAll": func() error {
-				_, err := stranger.Delayed().RemoveAll(ctx, resque.RemoveOptions{}, resque.DelayedFilter{All: true}, nil)
-				return err
-			},
-		} {
+		for name, cancel := range cancels(ctx, stranger, job) {
 			_, err := stranger.Enqueue(ctx, job.In(time.Hour))
 			require.NoError(t, err, name)
 			_, err = stranger.Enqueue(ctx, job)
