@@ -45,7 +45,7 @@ vet: ## run go vet
 
 # worker and web, which take longest, are last in the alphabet: they start first.
 test: ## run all tests in random order, with the race detector
-	$(call each,$(GO) test -race -shuffle=on -timeout=$(TESTTIMEOUT) $$($(GO) list ./... | sort -r))
+	$(call each,$(GO) list ./... | sort -r | xargs $(GO) test -race -shuffle=on -timeout=$(TESTTIMEOUT))
 
 tidy: ## run go mod tidy
 	@set -e; for m in $(MODULES); do (cd $$m && $(GO) mod tidy); done
