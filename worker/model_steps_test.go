@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"iter"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -205,4 +206,11 @@ func (m *policyModel) step() {
 	case 15:
 		m.kill(f)
 	}
+}
+
+// runDelayed moves the jobs that got no place to their queue.
+func runDelayed(t *testing.T, client *resque.Client) {
+	t.Helper()
+	_, err := client.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
+	require.NoError(t, err)
 }

@@ -189,13 +189,6 @@ func pruneKilled(t *testing.T, s *redistest.Server, cmd *exec.Cmd, mux *resque.M
 	}
 }
 
-// runDelayed moves the jobs that got no place to their queue.
-func runDelayed(t *testing.T, client *resque.Client) {
-	t.Helper()
-	_, err := client.Delayed().RunAll(t.Context(), resque.DelayedFilter{All: true}, nil)
-	require.NoError(t, err)
-}
-
 func requireKept(t *testing.T, c redis.Conn, jobs, killed int) {
 	t.Helper()
 	for _, pattern := range []string{
