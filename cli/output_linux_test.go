@@ -12,8 +12,8 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// A command whose output is lost says so and fails. A backup would otherwise be empty, and
-// nobody would know.
+// A command whose output is lost says so and fails. Otherwise a backup
+// could be empty without an error.
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

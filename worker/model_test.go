@@ -117,8 +117,8 @@ type policyModel struct {
 	workers []*modelWorker
 	steps   []string
 
-	// The groups of equal jobs that had a copy without a lock. Who has the lock is not
-	// certain until none of them is left.
+	// The groups of equal jobs that had a copy without a lock. Which of them has the lock
+	// is not certain until none is left.
 	unclear map[string]bool
 }
 
@@ -214,8 +214,7 @@ func (m *policyModel) idOf(q resque.QueuedJob) int {
 	return jobNumber(m.t, p.Args)
 }
 
-// check checks that each copy of each job is where it should be, and notes which locks have
-// become unclear.
+// check checks the place of each copy of each job, and notes which locks have become unclear.
 func (m *policyModel) check() found {
 	m.t.Helper()
 	f := m.look()

@@ -160,7 +160,7 @@ func text(r *record.Record, places map[int64]int) string {
 	case record.Failed:
 		return r.Message
 	case record.Canceled:
-		return "You canceled it; there is no file"
+		return "You canceled it, so it has no file"
 	case record.Expired:
 		return "Its file was deleted after a day"
 	default:

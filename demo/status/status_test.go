@@ -29,7 +29,7 @@ func TestTextDescribesEachState(t *testing.T) {
 		"100 of 10,000 rows, about 3 min left": building(100, 10_000, 2*time.Second),
 		"10,000 rows, 1.2 MB":                  {State: record.Ready, Done: 10_000, Bytes: 1_204_211},
 		"its message":                          {State: record.Failed, Message: "its message"},
-		"You canceled it; there is no file":    {State: record.Canceled},
+		"You canceled it, so it has no file":   {State: record.Canceled},
 		"Its file was deleted after a day":     {State: record.Expired},
 	} {
 		assert.Equal(t, want, NewRow(r, map[int64]int{7: 3}).Text)

@@ -1,4 +1,4 @@
-// Package library enqueues and performs a job in a program of your own, as docs/start.md shows.
+// Package library enqueues and performs a job in your own program, as docs/start.md shows.
 package library
 
 import (
