@@ -21,7 +21,7 @@ each = @set -e; for m in $(MODULES); do \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs apidiff release-check interop image-check pictures
+.PHONY: help check fmt fmt-check lint vet test tidy tidy-check fuzz bench compare cross build clean soak chaos docs apidiff release-check interop image-check pictures newcomer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ vet: ## run go vet
 # worker and web, which take longest, are last in the alphabet: they start first.
 test: ## run all tests in random order, with the race detector
 	$(call each,$(GO) list ./... | sort -r | xargs $(GO) test -race -shuffle=on -timeout=$(TESTTIMEOUT))
+
+newcomer: ## run the README's test command without servers, browsers and other languages
+	@sh scripts/newcomer.sh
 
 tidy: ## run go mod tidy
 	@set -e; for m in $(MODULES); do (cd $$m && $(GO) mod tidy); done
