@@ -110,12 +110,18 @@ func (f *Failures) CountUnknownTimes(ctx context.Context, filter FailureFilter) 
 	return n, nil
 }
 
-// count counts the matching records of one list. It reads the next part while it
-// matches the previous one.
+// count counts the matching records of one list.
 func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, err error) {
+	err = f.visit(ctx, list, m, func(failureRecord) { n++ })
+	return n, err
+}
+
+// visit calls fn for each matching record of one list, the newest first. It reads the next
+// part while it matches the previous one.
+func (f *Failures) visit(ctx context.Context, list string, m matcher, fn func(failureRecord)) error {
 	w, err := newWalk(ctx, f.store, list, m.FailureFilter, newestFirst)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	w.size = maxPart
 	parts := make(chan []located)
@@ -131,12 +137,12 @@ func (f *Failures) count(ctx context.Context, list string, m matcher) (n int64, 
 	}()
 	for part := range parts { // until it is closed, so that the sender never blocks
 		for _, at := range part {
-			if _, ok := m.match(at.raw); ok {
-				n++
+			if r, ok := m.match(at.raw); ok {
+				fn(r)
 			}
 		}
 	}
-	return n, err
+	return err
 }
 
 // Newest returns an iterator over the failures that match filter, the newest first.
@@ -313,10 +319,7 @@ func (f *Failures) Groups(ctx context.Context, filter FailureFilter) ([]FailureG
 	}
 	groups := map[[3]string]*FailureGroup{}
 	for _, list := range lists {
-		for r, err := range f.records(ctx, list, newMatcher(filter), newestFirst) {
-			if err != nil {
-				return nil, err
-			}
+		err := f.visit(ctx, list, newMatcher(filter), func(r failureRecord) {
 			key := [3]string{cmp.Or(r.inside(), r.class()), r.text(exception), foldNumbers(r.text(message))}
 			if groups[key] == nil && len(groups) >= groupsAtMost {
 				key[2] = ""
@@ -324,7 +327,10 @@ func (f *Failures) Groups(ctx context.Context, filter FailureFilter) ([]FailureG
 			if groups[key] == nil {
 				groups[key] = &FailureGroup{Class: key[0], Exception: key[1], Message: key[2], hours: map[int64]int64{}}
 			}
-			groups[key].add(r.failureRecord)
+			groups[key].add(r)
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	sorted := make([]FailureGroup, 0, len(groups))

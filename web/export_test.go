@@ -50,6 +50,9 @@ func Patiently(h *Dashboard, within time.Duration) {
 	}
 }
 
+// Impatiently undoes Patiently, so that a benchmark measures what a user waits.
+func Impatiently(h *Dashboard) { h.budgets = standardBudgets() }
+
 // Share sets for how long requests share a snapshot.
 func Share(h *Dashboard, within time.Duration) { h.budgets.snapshot = within }
 

@@ -34,18 +34,22 @@ type workerRow struct {
 // busyWorkers returns the workers with a running job, the longest running first. Jobs
 // without a start time come last.
 func busyWorkers(snap moment) []resque.RegisteredWorker {
-	var busy []resque.RegisteredWorker
-	for _, w := range snap.Workers {
-		if w.Working {
-			busy = append(busy, w)
+	var sorted []*resque.RegisteredWorker // pointers, because a worker is large
+	for i := range snap.Workers {
+		if snap.Workers[i].Working {
+			sorted = append(sorted, &snap.Workers[i])
 		}
 	}
-	slices.SortStableFunc(busy, func(a, b resque.RegisteredWorker) int {
+	slices.SortStableFunc(sorted, func(a, b *resque.RegisteredWorker) int {
 		if a.RunAt.IsZero() || b.RunAt.IsZero() {
 			return cmp.Compare(count(a.RunAt.IsZero()), count(b.RunAt.IsZero()))
 		}
 		return a.RunAt.Compare(b.RunAt)
 	})
+	busy := make([]resque.RegisteredWorker, len(sorted))
+	for i, w := range sorted {
+		busy[i] = *w
+	}
 	return busy
 }
 

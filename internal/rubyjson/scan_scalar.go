@@ -1,6 +1,7 @@
 package rubyjson
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 // to write them into the failed list.
 func (s *scanner) text() *SyntaxError {
 	raw := s.raw
-	for i := s.pos + 1; i < len(raw); {
+	for i := skipPlain(raw, s.pos+1); i < len(raw); {
 		switch c := raw[i]; {
 		case c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\':
 			i++
@@ -23,7 +24,7 @@ func (s *scanner) text() *SyntaxError {
 			if err := s.escape(); err != nil {
 				return err
 			}
-			i = s.pos
+			i = skipPlain(raw, s.pos)
 		case c < ' ':
 			s.pos = i
 			return s.fail(fmt.Sprintf("unescaped control character %q in a string", c))
@@ -38,6 +39,22 @@ func (s *scanner) text() *SyntaxError {
 	}
 	s.pos = len(raw)
 	return s.unexpected(`'"'`)
+}
+
+// skipPlain returns the position of the first byte from i on that can mean something in a
+// string, or one at most 7 bytes before it. It looks at 8 bytes at a time: errors and
+// backtraces are long.
+func skipPlain(raw []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(raw); i += 8 {
+		w := binary.LittleEndian.Uint64(raw[i:])
+		quote, backslash := w^'"'*ones, w^'\\'*ones
+		// A byte below n, or a zero, borrows from its top bit.
+		if (w|(w-' '*ones)&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&tops != 0 {
+			return i
+		}
+	}
+	return i
 }
 
 // escape skips an escape sequence. A pair of surrogates is one sequence.
