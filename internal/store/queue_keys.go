@@ -13,7 +13,7 @@ import (
 // thousands.
 type queueKeys struct {
 	given  []string // the caller's queues
-	queues []string // those whose names can be written as JSON
+	queues []string // those whose names can be written as JSON, each once
 	names  []string // the names of queues as JSON
 	prefix int      // the length of the keys' prefix before the name; 0 if a name is escaped in JSON
 	keys   []any    // of the lists, then of the pauses, and of the limits of queues
@@ -51,9 +51,16 @@ func isEscaped(name string) bool {
 }
 
 // encodeNames writes the names as JSON. A queue whose name is not valid UTF-8 cannot
-// be in a record: it is skipped, so that it does not keep the others from being read.
+// be in a record: it is skipped, so that it does not keep the others from being read. A
+// queue that is named again is skipped also: the scripts apply a limit to one of the lists
+// in a call.
 func (l *queueKeys) encodeNames(queues []string) {
+	seen := make(map[string]bool, len(queues))
 	for _, q := range queues {
+		if seen[q] {
+			continue
+		}
+		seen[q] = true
 		name, err := rubyjson.AppendString(nil, q)
 		if err != nil {
 			l.fault = fmt.Errorf("queue %q: %w", q, err)
