@@ -204,6 +204,7 @@ func BenchmarkBulk(b *testing.B) {
 					server := redistest.Start(b)
 					c := fillLarge(b, server, n)
 					dashboard := newDashboard(b, server, web.Config{})
+					web.Impatiently(dashboard)
 					if path == "/failed/clear_retried" {
 						finish(b, dashboard, "/failed/requeue/all")
 					}

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goresque/goresque/resque"
 )
@@ -15,6 +17,8 @@ type statsPage struct {
 	Keys     []resque.KeyInfo
 	Key      *resque.KeyValue
 	Next     string
+	Order    order  `json:"-"`
+	Sorted   int64  `json:",omitempty"` // only so many of the keys were sorted
 	Eviction string // the server's maxmemory-policy, if it may evict keys
 }
 
@@ -102,8 +106,8 @@ const keysAtOnce = 200
 
 // Ruby: Resque::Server's /stats/keys, which lists all keys on one page.
 func (h *Dashboard) keys(q *request) error {
-	cursor, _ := strconv.ParseUint(q.FormValue("cursor"), 10, 64) // invalid: start from the beginning
-	keys, next, err := h.client.ScanKeys(q.Context(), cursor, keysAtOnce)
+	content := statsPage{Tab: "keys", Order: newOrder(q, unsorted, "key", "type", "-size", "expires")}
+	keys, next, err := h.someKeys(q, content.Order)
 	if err != nil {
 		return err
 	}
@@ -112,11 +116,37 @@ func (h *Dashboard) keys(q *request) error {
 			keys[i].Name = prefix + "…" // not the whole name: it has no page
 		}
 	}
-	content := statsPage{Tab: "keys", Keys: keys}
-	if next != 0 {
+	sortRows(keys, content.Order, map[string]func(a, b resque.KeyInfo) int{
+		"key":     func(a, b resque.KeyInfo) int { return cmp.Compare(a.Name, b.Name) },
+		"type":    func(a, b resque.KeyInfo) int { return cmp.Compare(a.Type, b.Type) },
+		"size":    func(a, b resque.KeyInfo) int { return cmp.Compare(a.Size, b.Size) },
+		"expires": func(a, b resque.KeyInfo) int { return cmp.Compare(uint64(a.TTL-1), uint64(b.TTL-1)) }, // 0 is never, so last
+	})
+	content.Keys = keys
+	switch {
+	case next == 0:
+	case content.Order.IsListed():
 		content.Next = "?cursor=" + strconv.FormatUint(next, 10)
+	default:
+		content.Sorted = int64(len(keys))
 	}
 	return h.show(q, "stats", q.t("Keys"), "stats", content)
+}
+
+// someKeys returns a page of keys, or as many as are sorted. next is 0 if they are the last.
+func (h *Dashboard) someKeys(q *request, o order) (keys []resque.KeyInfo, next uint64, err error) {
+	if o.IsListed() {
+		cursor, _ := strconv.ParseUint(q.FormValue("cursor"), 10, 64) // invalid: start from the beginning
+		return h.client.ScanKeys(q.Context(), cursor, keysAtOnce)
+	}
+	for begun := time.Now(); ; { // other namespaces can have most keys
+		var found []resque.KeyInfo
+		found, next, err = h.client.ScanKeys(q.Context(), next, keysAtOnce)
+		keys = append(keys, found...)
+		if err != nil || next == 0 || len(keys) >= sortedAtMost || time.Since(begun) > h.budgets.scan {
+			return keys, next, err
+		}
+	}
 }
 
 // hiddenName returns the prefix of the name of a key of jobs, whose names have arguments. ok is

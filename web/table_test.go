@@ -309,3 +309,40 @@ func TestBrowserHostsStayFolded(t *testing.T) {
 		browsertest.Becomes(`!document.querySelector('details[data-key="web-1"]').open && document.querySelector('details[data-key="web-2"]').open`),
 		browsertest.Becomes(`document.activeElement.matches("summary")`))
 }
+
+// Redis scans keys in no order, so a part of them is read to sort it.
+func TestKeysAreSortedByColumn(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.do("RPUSH", "resque:queue:b", "1", "2", "3")
+	s.do("SADD", "resque:queues", "b")
+	s.do("SET", "resque:stat:processed", "10", "EX", 3600)
+	s.do("SET", "resque:a", "1", "EX", 60)
+	names := func(query string) []string { return rowNames(t, s.get("/stats/keys"+query).Body.String()) }
+	assert.Equal(t, []string{"a", "queue:b", "queues", "stat:processed"}, names("?sort=key"))
+	assert.Equal(t, []string{"queue:b", "queues", "a", "stat:processed"}, names("?sort=type"), "list, set, string")
+	assert.Equal(t, "queue:b", names("?sort=size")[0])
+	assert.Equal(t, []string{"a", "stat:processed"}, names("?sort=expires")[:2], "those that never expire are last")
+	href, sorted := heading(t, s.get("/stats/keys?cursor=0").Body.String(), "Size")
+	assert.Empty(t, sorted)
+	page := s.get("/stats/keys" + href).Body.String()
+	_, sorted = heading(t, page, "Size")
+	assert.Equal(t, "descending", sorted)
+	absent(t, page, "Only the first", "all were read")
+	for i := range 1500 {
+		s.do("SET", fmt.Sprintf("resque:key-%04d", i), i)
+	}
+	page = s.get("/stats/keys?sort=key").Body.String()
+	present(t, page, "are sorted and shown.", "page")
+	absent(t, page, ">More<", "a page of other keys would not be the next one in the order")
+	assert.True(t, slices.IsSorted(rowNames(t, page)))
+	assert.GreaterOrEqual(t, len(rowNames(t, page)), 1000)
+}
+
+func TestFormOfFailuresChoosesTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, web.Config{})
+	s.failures(3)
+	present(t, s.get("/failed?order=asc").Body.String(), `<option value="asc" selected>oldest first`, "form")
+	absent(t, s.get("/failed?view=groups").Body.String(), `name="order"`, "groups have columns")
+}
