@@ -115,8 +115,7 @@ func (s *Store) usualWords(call *exchangeCall, finished []Outcome, free []Slot) 
 	for i := range free {
 		words = append(words, s.workerArgs(free[i].Worker).record)
 	}
-	var strings, keys, places []any
-	var slots []any
+	var strings, keys, places, slots []any
 	for i := range finished {
 		for j := range finished[i].Effects {
 			switch e := &finished[i].Effects[j]; {

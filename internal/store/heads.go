@@ -58,7 +58,7 @@ func (s *Store) headsLeft(c conn, h *heads, queues []QueueState) error {
 		var unread []*QueueState
 		var keys []any
 		for i := range queues {
-			if q := &queues[i]; q.Size > 0 && q.Err == nil && q.Head.Size == 0 {
+			if q := &queues[i]; q.Size > 0 && q.Err == nil && q.Head.Raw == nil { // an empty payload is not nil
 				unread, keys = append(unread, q), append(keys, s.keys.queue(q.Name))
 			}
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/redistest"
 )
 
 // A snapshot finds the next jobs of all queues, also if they are large and many. Redis copies
@@ -68,4 +70,25 @@ func TestSnapshotLeavesOutJobsThatAreTooLarge(t *testing.T) {
 		}
 		assert.Equal(t, 8, known, "of 4 MB each")
 	})
+}
+
+// An empty text, which another program has pushed, has no bytes to read. It does not make the
+// snapshot look again.
+func TestSnapshotReadsAnEmptyJobOnce(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartReal(t)
+	f := newFixture(t, s)
+	f.push(t, "q", "")
+	stop := s.Monitor(t)
+	snap, err := f.Snapshot(t.Context())
+	require.NoError(t, err)
+	require.Len(t, snap.Queues, 1)
+	assert.EqualValues(t, 1, snap.Queues[0].Size)
+	reads := 0
+	for _, words := range stop() {
+		if words[0] == "lindex" {
+			reads++
+		}
+	}
+	assert.Equal(t, 1, reads)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"github.com/goresque/goresque/internal/rubyjson"
 )
 
 // interruptGrace is how long a command may continue when its context has ended. A Redis
@@ -18,6 +20,9 @@ const interruptGrace = 500 * time.Millisecond
 func Interruptible(rdb Redis) Redis { return interruptible{rdb} }
 
 type interruptible struct{ Redis }
+
+// InspectsAsRuby34 is that of the Redis inside: see New.
+func (r interruptible) InspectsAsRuby34() bool { return inspectOf(r.Redis) == rubyjson.Ruby34 }
 
 func (r interruptible) Conn(ctx context.Context) (redis.Conn, error) {
 	rc, err := r.Redis.Conn(ctx)
