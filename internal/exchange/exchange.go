@@ -46,6 +46,7 @@ type Exchange struct {
 	leaving   int  // number of goroutines that may end because there are no more jobs
 	searching int  // number of goroutines that are about to check for something to do
 	waiting   []*waiter
+	pace      pace
 	interval  interval
 	putBacks  putBacks
 	state     state
@@ -115,6 +116,7 @@ func New(backend Backend, redis *Outage, cfg Config) *Exchange {
 			queues: newQueueList(cfg.Queues, backend, cfg.QueuesMaxAge),
 		},
 		slots:    map[string]*slot{},
+		pace:     newPace(),
 		interval: interval{cfg.PollInterval, cfg.MinPollInterval, cfg.MaxPollInterval, cfg.PollBackoff},
 		emptied:  make(chan struct{}, 1),
 		limited:  make(chan struct{}, 1),

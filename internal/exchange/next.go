@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/goresque/goresque/internal/store"
 )
@@ -55,6 +56,7 @@ type slot struct {
 	refusal  *retry         // set while Redis refuses the outcome
 	err      error          // why Redis refuses it
 	changed  []store.Value  // the values that the outcome expected to be different
+	given    time.Duration  // when a goroutine got its last job; see pace
 }
 
 // decide returns a function that chooses the slot's outcome again.
@@ -101,7 +103,13 @@ func (x *Exchange) Next(ctx context.Context, worker string, last *Finished) (job
 	defer x.mu.Unlock()
 	x.arriveLocked(worker, last)
 	x.searching++
-	defer x.leaveLocked()
+	defer func() {
+		if ok {
+			x.beginLocked()
+		} else {
+			x.leaveLocked()
+		}
+	}()
 	for {
 		stopping := ctx.Err() != nil
 		if stopping {
@@ -109,6 +117,7 @@ func (x *Exchange) Next(ctx context.Context, worker string, last *Finished) (job
 		}
 		switch {
 		case len(x.ready) > 0:
+			x.ready[0].slot.given = x.pace.now()
 			job, x.ready = x.ready[0].job, x.ready[1:]
 			return job, true
 		case len(x.tasks) > 0:
@@ -140,6 +149,7 @@ func (x *Exchange) arriveLocked(worker string, last *Finished) {
 	}
 	switch {
 	case last != nil:
+		x.pace.note(x.pace.now() - s.given)
 		s.outcome, s.last, s.returned, s.rests = &last.Outcome, last, last.Returned, x.enoughPutBackLocked(last)
 		x.arrived = append(x.arrived, s)
 	case x.held && !x.cfg.UntilEmpty:
@@ -251,9 +261,15 @@ func (x *Exchange) leaveLocked() {
 // helpLocked wakes a goroutine if there is something to do and no other goroutine is
 // about to notice it.
 func (x *Exchange) helpLocked() {
-	if x.searching == 0 && (len(x.ready)+len(x.tasks) > 0 || !x.calling && x.pendingLocked()) {
+	if x.needsHelpLocked() {
 		x.wakeOneLocked()
 	}
+}
+
+// needsHelpLocked reports whether there is something to do and no goroutine is about to
+// notice it.
+func (x *Exchange) needsHelpLocked() bool {
+	return x.searching == 0 && (len(x.ready)+len(x.tasks) > 0 || !x.calling && x.pendingLocked())
 }
 
 // wakeOneLocked wakes the goroutine that has waited for the shortest time.
