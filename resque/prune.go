@@ -207,7 +207,8 @@ func (p *pruning) prune(ctx context.Context, beat string) (pruned Pruned, ok boo
 			if err != nil {
 				return Pruned{}, false, err
 			}
-			done, _, err := p.client.store.Prune(ctx, record, beat, store.Outcome{Effects: append(more, effects...)})
+			done, reply, err := p.client.store.Prune(ctx, record, beat, store.Outcome{Effects: append(more, effects...)})
+			p.unpark(ctx, reply.Unparked)
 			return pruned, done == store.PrunedNow, err
 		}
 	}
@@ -291,14 +292,15 @@ func (p *pruning) fail(ctx context.Context, r store.Record, beat string, inside 
 			SaveFailure(ctx, p.opts.Logger, p.opts.FailureBackends, f)
 		}
 		effects := e.Written(to, r.Queue, policy.Lists{Together: lists.Has(FailuresTogether), ByQueue: lists.Has(FailuresByQueue)})
-		done, values, err := to.Prune(ctx, r, beat, store.Outcome{Expect: e.Expect, Effects: effects})
+		done, reply, err := to.Prune(ctx, r, beat, store.Outcome{Expect: e.Expect, Effects: effects})
+		p.unpark(ctx, reply.Unparked)
 		if done != store.ValueChanged {
 			if err == nil && done == store.PrunedNow {
 				p.logWrong(inside, policy.Call(ctx, e.After))
 			}
 			return e, done, err
 		}
-		job.Note(e.Expect, values)
+		job.Note(e.Expect, reply.Values)
 	}
 	return e, store.NotPruned, fmt.Errorf("resque: pruning worker %q: the attempts of its job keep changing", p.id)
 }
@@ -345,6 +347,17 @@ func (p *pruning) lookUp(ctx context.Context, r store.Record, policies policy.Se
 		job.Admitted(got)
 	}
 	return err
+}
+
+// unpark moves a job that waits for each of the limits to the front of its queue. If that
+// fails, the jobs wait until they are due.
+func (p *pruning) unpark(ctx context.Context, limits []string) {
+	for _, limit := range limits {
+		if _, err := p.client.store.Unpark(ctx, limit); err != nil {
+			p.opts.Logger.Warn("a job waits longer for a limit than it must", append(LogAttrs(err), "limit", limit)...)
+			return
+		}
+	}
 }
 
 // age returns how long ago the worker reserved its job, 0 if that is not known.

@@ -121,9 +121,14 @@ func (s *Store) unparkFirst(ctx context.Context, name string) (entry string, aga
 	return entry, again, err
 }
 
-// FreeDeadHeld is FreeDead for a limit by key.
+// FreeDeadHeld is FreeDead for a limit by key. It moves as many of the jobs that wait for a
+// place to their queues.
 func (s *Store) FreeDeadHeld(ctx context.Context, name string) (freed int, err error) {
-	return s.freeDead(ctx, name)
+	freed, err = s.freeDead(ctx, name)
+	for moved, n := true, 0; err == nil && moved && n < freed; n++ {
+		moved, err = s.Unpark(ctx, name)
+	}
+	return freed, err
 }
 
 // HeldLimit is a limit by key of which places are held.

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -118,13 +119,19 @@ const (
 	ValueChanged                // an expectation is not met
 )
 
+// PruneReply is what else Prune returns.
+type PruneReply struct {
+	Values   []Value  // of the expectations, after ValueChanged
+	Unparked []string // names of limits by key which have a place for a job that waits; see Unpark
+}
+
 // Prune removes a dead worker in one step: it removes all its keys and runs the effects
 // of o for the job in its record. It does nothing if the heartbeat is no longer beat, the
 // text that the caller has read, if the record is no longer r, or if an expectation of o
-// is not met: then it also returns the values of its expectations.
+// is not met.
 //
 // Ruby: Resque::Worker#unregister_worker, which takes several steps.
-func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pruned, []Value, error) {
+func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pruned, PruneReply, error) {
 	id := r.Worker
 	var c call
 	c.keys = append(c.keys, s.keys.workers(), s.keys.heartbeats(), s.keys.intervals(), s.keys.worker(id), s.keys.started(id),
@@ -141,8 +148,8 @@ func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pr
 		reply, err = rc.script(s.scripts.prune, c.list()...)
 		return err
 	})
-	if changed, ok := reply.([]any); ok && err == nil {
-		return ValueChanged, values(changed), nil
+	if list, ok := reply.([]any); ok && err == nil {
+		return s.readPrune(list)
 	}
 	if text, ok := reply.([]byte); ok && err == nil {
 		err = redis.Error(text)
@@ -150,13 +157,28 @@ func (s *Store) Prune(ctx context.Context, r Record, beat string, o Outcome) (Pr
 	status, err := redis.Int(reply, err)
 	switch {
 	case err != nil:
-		return NotPruned, nil, fmt.Errorf("pruning worker %q: %w", id, err)
+		return NotPruned, PruneReply{}, fmt.Errorf("pruning worker %q: %w", id, err)
 	case status < 0:
-		return RecordChanged, nil, nil
+		return RecordChanged, PruneReply{}, nil
 	case status == 0:
-		return NotPruned, nil, nil
+		return NotPruned, PruneReply{}, nil
 	}
-	return PrunedNow, nil, nil
+	return PrunedNow, PruneReply{}, nil
+}
+
+// readPrune reads a reply of prune.lua that has more than a status.
+func (s *Store) readPrune(list []any) (Pruned, PruneReply, error) {
+	if status, ok := list[0].(int64); !ok || status != 1 { // the value of a key is a text or 0
+		return ValueChanged, PruneReply{Values: values(list)}, nil
+	}
+	lists, err := redis.Strings(list[1], nil)
+	if err != nil {
+		return PrunedNow, PruneReply{}, fmt.Errorf("reading the reply of prune.lua: %w", err)
+	}
+	for i, list := range lists {
+		lists[i] = strings.TrimPrefix(list, s.keys.parked(""))
+	}
+	return PrunedNow, PruneReply{Unparked: lists}, nil
 }
 
 // LockPruning takes the lock that Ruby's workers hold while they prune, for at most

@@ -10,7 +10,8 @@
 --       the outcome (see outcome.lua): its guard is the whole record, '' for none
 -- returns 1 if the worker is pruned now, 0 if it is alive or was pruned before, -1 if
 --         its record has changed, the text of an error, or the values of the keys of
---         which the outcome expected others
+--         which the outcome expected others. If it is pruned now, and limits by key have
+--         places for jobs that wait, it returns {1, the lists of these jobs}
 
 next_key, next_arg = 9, 3
 local guard, effects = outcome()
@@ -42,4 +43,9 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
   redis.pcall('HDEL', KEYS[3], ARGV[1])
 end
 redis.call('DEL', KEYS[5], KEYS[6], KEYS[7])
-return (known + heard > 0 or guard ~= '') and 1 or 0
+local pruned = (known + heard > 0 or guard ~= '') and 1 or 0
+local places = #freed_lists > 0 and unparked() or {}
+if #places > 0 then
+  return {pruned, places}
+end
+return pruned

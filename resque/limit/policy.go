@@ -208,12 +208,7 @@ func (p *applied) mayCheck(name string) bool {
 func freeDead(ctx context.Context, to *store.Store, name string) {
 	ctx, cancel := context.WithTimeout(ctx, checkInterval)
 	defer cancel()
-	freed, err := to.FreeDeadHeld(ctx, name)
-	for range freed {
-		if err == nil {
-			_, err = to.Unpark(ctx, name)
-		}
-	}
+	_, _ = to.FreeDeadHeld(ctx, name)
 }
 
 // limit returns the limit of a job.
