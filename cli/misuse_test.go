@@ -143,6 +143,12 @@ func TestWrongValuesOfFlagsAreExplained(t *testing.T) {
 	assert.Contains(t, got.stderr, "unknown flag -p: use --pidfile, with two dashes")
 	got = callAny(t, nil, "web", "--doctor-every", "10")
 	assert.Contains(t, got.stderr, `--doctor-every: want a duration with a unit, such as 90s, 10m or 1h30m, got "10"`)
+	for _, every := range []string{"1ms", "-1h"} {
+		got = callAny(t, nil, "web", "--doctor-every", every)
+		assert.Contains(t, got.stderr, "it must be at least 10s", every)
+	}
+	got = callAny(t, nil, "work", "--queue", "q", "--heartbeat-interval", "0.000001")
+	assert.Contains(t, got.stderr, "--heartbeat-interval is 1e-06 s; it must be at least 0.01 s")
 	got = callAny(t, nil, "work", "-c", "many")
 	assert.Contains(t, got.stderr, `goresque work: --concurrency: want a whole number, got "many"`)
 }

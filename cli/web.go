@@ -45,6 +45,9 @@ set a password, and put TLS in front: browsers send the password with each reque
 		Example: "  goresque web\n  RESQUE_WEB_PASSWORD=… goresque web --addr :5678 --host resque.example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.doctorEvery != 0 && o.doctorEvery < web.MinDoctorEvery {
+				return UsageErrorf("--doctor-every is %v; it must be at least %v", o.doctorEvery, web.MinDoctorEvery)
+			}
 			ctx, stop := UntilSignal(cmd.Context())
 			defer stop()
 			err := env.withClient(ctx, func(ctx context.Context, client *resque.Client) error { return o.run(ctx, env, client) })

@@ -241,6 +241,9 @@ func (f *workFlags) worker() (worker.Config, error) {
 	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
 		return worker.Config{}, UsageErrorf("--heartbeat-interval and --prune-interval must be longer than 0")
 	}
+	if f.heartbeat.duration() < worker.MinHeartbeatInterval {
+		return worker.Config{}, UsageErrorf("--heartbeat-interval is %v s; it must be at least %v s", f.heartbeat.value, worker.MinHeartbeatInterval.Seconds())
+	}
 	if f.heartbeat.value >= f.pruneAfter.value {
 		return worker.Config{}, UsageErrorf("--heartbeat-interval is %v s; it must be shorter than --prune-interval, which is %v s, or live workers are pruned",
 			f.heartbeat.value, f.pruneAfter.value)

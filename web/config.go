@@ -79,7 +79,8 @@ type Config struct {
 	// DoctorEvery is how often [Dashboard.Run] makes the checks of package doctor, for the
 	// metric resque_doctor_findings. They read all keys of the namespace.
 	//
-	// Defaults to never: only the page Doctor makes the checks, when a user opens it.
+	// It must be at least MinDoctorEvery. Defaults to never: only the page Doctor makes the
+	// checks, when a user opens it.
 	DoctorEvery time.Duration
 
 	// KeepRemoved is how long removed jobs and failures can be restored. If it is
@@ -143,6 +144,13 @@ type Action struct {
 	Err    error  // why nothing was changed, or not everything
 }
 
+// MinDoctorEvery is the least that Config.DoctorEvery can be. The checks take seconds if
+// there are many keys.
+const MinDoctorEvery = 10 * time.Second
+
+// minStale is the least StaleAfter. With less, workers that live would be stale.
+const minStale = 2 * time.Second
+
 // withDefaults returns c with its defaults filled in, or an error with all its
 // mistakes.
 func (c Config) withDefaults() (Config, error) {
@@ -150,11 +158,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.PerPage < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: PerPage is %d; it must be at least 1", c.PerPage))
 	}
-	if c.StaleAfter < 0 {
-		mistakes = append(mistakes, fmt.Errorf("web: StaleAfter is %v; it must not be negative", c.StaleAfter))
+	if c.Refresh > 0 && c.Refresh < time.Second {
+		mistakes = append(mistakes, fmt.Errorf("web: Refresh is %v; it must be at least 1s, or negative for never", c.Refresh))
 	}
-	if c.DoctorEvery < 0 {
-		mistakes = append(mistakes, fmt.Errorf("web: DoctorEvery is %v; it must not be negative", c.DoctorEvery))
+	if c.StaleAfter != 0 && c.StaleAfter < minStale {
+		mistakes = append(mistakes, fmt.Errorf("web: StaleAfter is %v; it must be at least %v, because heartbeats are written in whole seconds", c.StaleAfter, minStale))
+	}
+	if c.DoctorEvery != 0 && c.DoctorEvery < MinDoctorEvery {
+		mistakes = append(mistakes, fmt.Errorf("web: DoctorEvery is %v; it must be at least %v, or 0 for never", c.DoctorEvery, MinDoctorEvery))
 	}
 	if c.LongAfter < 0 {
 		mistakes = append(mistakes, fmt.Errorf("web: LongAfter is %v; it must not be negative", c.LongAfter))

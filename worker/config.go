@@ -369,6 +369,10 @@ func (c Config) validateQueues() error {
 	return errors.Join(mistakes...)
 }
 
+// MinHeartbeatInterval is the least that Config.HeartbeatInterval can be. With less, a worker
+// would do little else than send heartbeats.
+const MinHeartbeatInterval = 10 * time.Millisecond
+
 // validateRanges returns the values that are out of range.
 func (c Config) validateRanges() error {
 	var mistakes []error
@@ -402,6 +406,9 @@ func (c Config) validateRanges() error {
 		if d.value < 0 {
 			mistakes = append(mistakes, fmt.Errorf("worker: %s is %v; it must not be negative", d.name, d.value))
 		}
+	}
+	if c.HeartbeatInterval > 0 && c.HeartbeatInterval < MinHeartbeatInterval {
+		mistakes = append(mistakes, fmt.Errorf("worker: HeartbeatInterval is %v; it must be at least %v", c.HeartbeatInterval, MinHeartbeatInterval))
 	}
 	for _, e := range []struct {
 		name        string
