@@ -48,13 +48,16 @@ func Run(script string) Step {
 	}
 }
 
-// Keys presses a key for each character of the text. "\r" is the Enter key.
+// Keys presses a key for each character of the text. "\r" is the Enter key, "\t" the Tab key.
 func Keys(text string) Step {
 	return func(ctx context.Context, tab *Tab) error {
 		for _, r := range text {
 			key := params{"text": string(r), "key": string(r)}
-			if r == '\r' {
+			switch r {
+			case '\r':
 				key = params{"text": "\r", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+			case '\t':
+				key = params{"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9}
 			}
 			for _, key["type"] = range []string{"keyDown", "keyUp"} {
 				if err := tab.call(ctx, "Input.dispatchKeyEvent", key, nil); err != nil {

@@ -193,9 +193,10 @@ document.addEventListener("submit", (e) => {
   if (e.submitter?.getAttribute("aria-busy") !== "true") send(form, e.submitter);
 });
 
-// The menu closes like a menu: with Escape, and with a click elsewhere.
+// The menu closes like a menu: with Escape, with a click elsewhere, and when the focus leaves it.
 const menu = document.querySelector("details.more");
 document.addEventListener("click", (e) => { if (menu && !menu.contains(e.target)) menu.open = false; });
+menu?.addEventListener("focusout", (e) => { if (e.relatedTarget && !menu.contains(e.relatedTarget)) menu.open = false; });
 menu?.addEventListener("keydown", (e) => { if (e.key === "Escape") { menu.open = false; menu.querySelector("summary").focus(); } });
 
 // Keyboard shortcuts, unless the user has switched them off or is typing.
