@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 
 // block matches a code block that a comment marks: with run, or with the file that has the
 // code, and perhaps the name under which a reader saves it.
-var block = regexp.MustCompile("(?ms)^<!-- (run(?:, needs Resque)?|from (\\S+?)(?:, saved as (\\S+))?) -->\n```(\\w+)\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)^<!-- (run(?:, needs (?:Resque|Sidekiq))?|from (\\S+?)(?:, saved as (\\S+))?) -->\n```(\\w+)\n(.*?)^```$")
 
 // A block after a comment with “from” and a file shows lines of that file. A line with …
 // only stands for lines that are left out. Indentation may differ.
@@ -53,14 +54,19 @@ func flat(text string) string {
 
 // The shell commands after comments with “run” work, in the order of their document. Those
 // of a console print what the document shows; … in a line stands for any text. Those that
-// need Resque are for Ruby.
+// need Resque or Sidekiq are for Ruby. Without it, the others run.
 func TestGuidesShowCommandsThatWork(t *testing.T) {
 	t.Parallel()
 	ran := 0
 	for _, document := range documents(t) {
 		var steps []step
-		needsRuby := false
+		needs := ""
 		for _, b := range block.FindAllStringSubmatch(read(t, document), -1) {
+			_, tool, _ := strings.Cut(b[1], "run, needs ")
+			if tool != "" {
+				needs = tool
+			}
+			before := len(steps)
 			switch {
 			case b[3] != "":
 				steps = append(steps, step{script: "cat >" + b[3] + " <<'END OF FILE'\n" + b[5] + "END OF FILE\n"})
@@ -70,7 +76,9 @@ func TestGuidesShowCommandsThatWork(t *testing.T) {
 			default:
 				steps = append(steps, step{script: b[5]})
 			}
-			needsRuby = needsRuby || b[1] == "run, needs Resque"
+			for i := range steps[before:] {
+				steps[before+i].needs = tool
+			}
 		}
 		if len(steps) == 0 {
 			continue
@@ -78,13 +86,29 @@ func TestGuidesShowCommandsThatWork(t *testing.T) {
 		ran++
 		t.Run(document, func(t *testing.T) {
 			t.Parallel()
-			if needsRuby {
-				redistest.Require(t, "ruby", exec.Command("ruby", "-rresque", "-e", "").Run() == nil)
+			tool, have := rubyHas(t, needs)
+			if !have {
+				steps = slices.DeleteFunc(steps, func(s step) bool { return s.needs != "" })
 			}
 			runSteps(t, steps)
+			redistest.Require(t, tool, have)
 		})
 	}
 	assert.Positive(t, ran)
+}
+
+// rubyHas reports whether Ruby has what a guide needs, and returns its name for
+// GORESQUE_REQUIRE.
+func rubyHas(t *testing.T, needs string) (tool string, have bool) {
+	t.Helper()
+	switch needs {
+	case "Resque":
+		return "ruby", exec.CommandContext(t.Context(), "ruby", "-rresque", "-e", "").Run() == nil
+	case "Sidekiq":
+		return "sidekiq", exec.CommandContext(t.Context(), "ruby", "-rresque", "-rsidekiq/api", "-e", "").Run() == nil
+	default:
+		return "", true
+	}
 }
 
 // step is a part of a guide's script, with what it prints if the guide shows that.
@@ -92,6 +116,7 @@ type step struct {
 	script string
 	shown  bool
 	output string
+	needs  string // Resque or Sidekiq, or nothing but Go
 }
 
 // console returns the steps of a block with prompts.

@@ -3,7 +3,9 @@ package docs_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -40,6 +42,9 @@ func TestSite(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), mkdocs, "build", "--strict", "--quiet",
 		"--config-file", root+"/mkdocs.yml", "--site-dir", site).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	page, err := os.ReadFile(filepath.Join(site, "from-sidekiq", "index.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), `<ol start="3">`, "a list goes on with its number after a block of code")
 	t.Run("in a browser", func(t *testing.T) { t.Parallel(); checkSite(t, site) })
 }
 
