@@ -1,9 +1,8 @@
-// Package moving contains the Go code of the guides that move jobs to goresque.
+// Package moving contains the Go code of docs/from-asynq.md.
 package moving
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,8 +19,6 @@ import (
 	"github.com/goresque/goresque/resque/unique"
 	"github.com/goresque/goresque/worker"
 )
-
-// Of docs/from-asynq.md.
 
 // Welcome is the argument of a mail.
 type Welcome struct {
@@ -68,38 +65,6 @@ func runSchedule(ctx context.Context, client *resque.Client) error {
 		return err
 	}
 	return s.Run(ctx)
-}
-
-// Of docs/from-goworker.md.
-
-var Resize = resque.Define2[string, int]("Resize", "images")
-
-func runImages(ctx context.Context, client *resque.Client) error {
-	mux := resque.NewMux()
-	mux.Handle(Resize.Handler(func(ctx context.Context, file string, width int) error {
-		fmt.Println("resize", file, width)
-		return nil
-	}))
-	mux.HandleFunc("Legacy", func(ctx context.Context, job *resque.Payload) error {
-		args := make([]any, len(job.Args))
-		for i, arg := range job.Args {
-			if err := json.Unmarshal(arg, &args[i]); err != nil {
-				return err
-			}
-		}
-		return legacy(job.Queue, args...)
-	})
-	w, err := worker.New(client, mux, worker.Config{Queues: []string{"images"}, Concurrency: 10})
-	if err != nil {
-		return err
-	}
-	return w.Run(ctx)
-}
-
-// legacy is a function as goworker registers it.
-func legacy(queue string, args ...any) error {
-	fmt.Println("legacy", queue, args)
-	return nil
 }
 
 func open(t *testing.T) *resque.Client {
@@ -154,18 +119,4 @@ func TestFromAsynq(t *testing.T) {
 		s, err := scheduler.Schedules(t.Context(), client)
 		return err == nil && len(s) == 1
 	})
-}
-
-func TestFromGoworker(t *testing.T) {
-	t.Parallel()
-	client := open(t)
-	_, err := client.Enqueue(t.Context(), Resize.Job("a.png", 640))
-	require.NoError(t, err)
-	_, err = client.Enqueue(t.Context(), resque.Define2[int, string]("Legacy", "images").Job(1, "x"))
-	require.NoError(t, err)
-	until(t, func(ctx context.Context) error { return runImages(ctx, client) },
-		func() bool { return processed(t, client) == 2 })
-	size, err := client.Size(t.Context(), "images")
-	require.NoError(t, err)
-	assert.Zero(t, size)
 }

@@ -33,7 +33,8 @@ func export(ctx context.Context, exportID int64) error {
 	return nil
 }
 
-// likeSidekiq returns Sidekiq's delays without their random part: 15 s, 16 s, 31 s, 96 s …
+// likeSidekiq returns Sidekiq's delays, 15 s, 16 s, 31 s, 96 s and so on, without their
+// random part.
 func likeSidekiq(attempt int, _ error) time.Duration {
 	n := attempt - 1
 	return time.Duration(n*n*n*n+15) * time.Second
