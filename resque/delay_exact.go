@@ -2,6 +2,7 @@ package resque
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,7 @@ func (c *Client) RemoveDelayed(ctx context.Context, job Job) (int64, error) {
 	if err == nil && did.Removed > 0 {
 		var payload []byte
 		if payload, err = c.appendPayload(nil, job); err == nil {
-			err = c.freeOfDelayed(ctx, job, payload)
+			err = errors.Join(c.freeOfDelayed(ctx, job, payload), forgetAttempts(ctx, c.store, c.queue(job).locks.jobs, parsedJobs(job.Queue, payload)...))
 		}
 	}
 	return did.Removed, err

@@ -257,7 +257,7 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		err = errors.Join(gone.count(ctx, b.d.store, store.MemberRemoved), b.kept(ctx))
 	}
 	if !b.run {
-		err = errors.Join(err, b.free(ctx, done))
+		err = errors.Join(err, b.free(ctx, done), b.forgetAttempts(ctx, done))
 	}
 	return done, gone, err
 }
@@ -271,6 +271,21 @@ func (b *delayedBulk) free(ctx context.Context, items []delayedItem) error {
 		return nil
 	}
 	return b.locks.freeDelayed(ctx, items)
+}
+
+// forgetAttempts removes the counters of the attempts of jobs that were canceled. Those that
+// were known to wait for another attempt have none any more.
+func (b *delayedBulk) forgetAttempts(ctx context.Context, items []delayedItem) error {
+	if b.retries != nil {
+		return nil
+	}
+	var jobs []*Payload
+	for _, i := range items {
+		if i.job.Class != "" {
+			jobs = append(jobs, &Payload{Class: i.job.Class, Queue: i.job.Queue, Args: i.job.Args, Raw: i.job.Job(i.raw)})
+		}
+	}
+	return forgetAttempts(ctx, b.d.store, b.d.locks.jobs, jobs...)
 }
 
 func (b *delayedBulk) complain(id DelayedID, err error) {

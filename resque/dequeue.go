@@ -37,9 +37,10 @@ func (c *Client) Dequeue(ctx context.Context, job Job) (removed int64, ok bool, 
 		if err != nil {
 			return 0, false, err
 		}
-		p, err := c.queue(job).RemoveMatching(ctx, RemoveOptions{}, same.match, nil)
+		q := c.queue(job)
+		p, err := q.RemoveMatching(ctx, RemoveOptions{}, same.match, nil)
 		if exact > 0 {
-			err = errors.Join(err, c.freeOf(ctx, job, payload))
+			err = errors.Join(err, c.freeOf(ctx, job, payload), forgetAttempts(ctx, c.store, q.locks.jobs, parsedJobs(job.Queue, payload)...))
 		}
 		return exact + p.Done, err == nil, err
 	})

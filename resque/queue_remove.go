@@ -100,6 +100,9 @@ func (r *queueRemoval) remove(ctx context.Context, first, last int64, wanted [][
 	if freed := r.locks.free(ctx, r.q.name, removed...); err == nil {
 		err = freed
 	}
+	if forgot := forgetAttempts(ctx, r.q.store, r.q.locks.jobs, parsedJobs(r.q.name, removed...)...); err == nil {
+		err = forgot
+	}
 	if r.p.Done += int64(len(removed)); r.p.Done > 0 && r.p.Trash == nil {
 		if noted := r.q.noteTrash(ctx, &r.p, r.trash); err == nil {
 			err = noted

@@ -169,7 +169,7 @@ func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobI
 				done = append(done, jobs[i])
 			}
 		}
-		return removed, errors.Join(err, locks.free(ctx, q.name, done...))
+		return removed, errors.Join(err, locks.free(ctx, q.name, done...), forgetAttempts(ctx, q.store, q.locks.jobs, parsedJobs(q.name, done...)...))
 	})
 	err = errors.Join(err, gone.count(ctx, q.store, store.MemberRemoved))
 	if p.Done > 0 {

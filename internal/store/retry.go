@@ -75,6 +75,28 @@ func (s *Store) Attempts(ctx context.Context, of []RetryKeys) ([]Value, error) {
 	return values, nil
 }
 
+// ForgetRetries removes those of the keys that belong to attempts, in two round trips, or one if
+// there are none.
+func (s *Store) ForgetRetries(ctx context.Context, of []RetryKeys) error {
+	if len(of) == 0 {
+		return nil
+	}
+	numbers, err := s.Attempts(ctx, of)
+	if err != nil {
+		return err
+	}
+	var commands [][]any
+	for i, number := range numbers {
+		if number.Text != "" {
+			commands = append(commands, []any{"DEL", of[i].Attempts, of[i].Failure})
+		}
+	}
+	if err := s.each(ctx, commands, func(_ int, reply any) error { _, err := redis.Int(reply, nil); return err }); err != nil {
+		return fmt.Errorf("removing the attempts of jobs: %w", err)
+	}
+	return nil
+}
+
 // LastFailures reads at most the first most bytes of the records of the last failures, in
 // one round trip. A text is empty if the key does not exist.
 func (s *Store) LastFailures(ctx context.Context, of []RetryKeys, most int) ([]Value, error) {
