@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
@@ -137,4 +138,13 @@ func faultOf(code resque.FaultCode) (resque.Fault, bool) {
 		}
 	}
 	return resque.Fault{}, false
+}
+
+// patience is how long a test waits for another process. Only a failing test waits
+// that long.
+const patience = time.Minute
+
+func eventually(t *testing.T, condition func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
 }

@@ -23,10 +23,6 @@ import (
 	"github.com/goresque/goresque/internal/redistest"
 )
 
-// patience is how long a test waits for another process. Only a failing test waits
-// that long.
-const patience = time.Minute
-
 // command returns the test binary as goresque, with environ added.
 func command(environ []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
@@ -39,11 +35,6 @@ func slots(t *testing.T, s *redistest.Server) int {
 	n, err := redis.Int(s.Conn(t).Do("SCARD", "resque:workers"))
 	require.NoError(t, err)
 	return n
-}
-
-func eventually(t *testing.T, condition func() bool, what string) {
-	t.Helper()
-	require.Eventually(t, condition, patience, 10*time.Millisecond, what)
 }
 
 func TestWorkersRunsSeveralAndForwardsSignals(t *testing.T) {
@@ -311,7 +302,7 @@ func TestHealth(t *testing.T) {
 
 func TestWorkersUsageErrors(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
+	for _, args := range [][]string{{"--count", "0", "-q", "a"}, {"--count", "1001", "-q", "a"}, {}, {"-q", "a", "--background"}, {"-q", "a", "--pidfile", "x"}} {
 		// In a separate process: a call that is not refused would start this binary,
 		// which is the tests, again and again.
 		cmd := command(nil, append([]string{"workers"}, args...)...)
