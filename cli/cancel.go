@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/goresque/goresque/internal/wire"
 	"github.com/goresque/goresque/resque"
 )
 
@@ -67,6 +68,9 @@ Removed jobs cannot be restored. See 'goresque status kill' for jobs with a stat
 
 // cancelOf cancels the job that a worker performs.
 func (e *Env) cancelOf(ctx context.Context, client *resque.Client, worker string, asJSON bool) error {
+	if _, ok := wire.ParseWorkerID(worker); !ok {
+		return UsageErrorf("--worker: %q is not the id of a worker: 'goresque list' shows the ids", worker)
+	}
 	told, err := client.CancelRunning(ctx, worker, "")
 	if err == nil && !told {
 		exists, existsErr := client.WorkerExists(ctx, worker)

@@ -33,7 +33,7 @@ func writePID(file, pid string) error {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("writing the process id for --pidfile: %w", err)
+		return fmt.Errorf("writing the process id for --pidfile (PIDFILE): %w", err)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func tryPIDFile(file string) error {
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644) //nolint:gosec // for other users to read
 	if err != nil {
-		return fmt.Errorf("writing the process id for --pidfile: %w", err)
+		return fmt.Errorf("writing the process id for --pidfile (PIDFILE): %w", err)
 	}
 	return f.Close() //nolint:wrapcheck // nothing was written
 }
@@ -108,7 +108,7 @@ func (e *Env) daemonize(d daemon) error {
 	if d.logFile != "" {
 		log, err := os.OpenFile(d.logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // for other users to read
 		if err != nil {
-			return fmt.Errorf("opening the log file: %w", err)
+			return fmt.Errorf("opening the log file of --log-file (RESQUE_LOG_FILE): %w", err)
 		}
 		defer func() { _ = log.Close() }() // the new process has its own
 		cmd.Stdout, cmd.Stderr = log, log

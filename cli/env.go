@@ -28,6 +28,7 @@ type Env struct {
 	namespace string
 
 	flags  redisFlags
+	root   *cobra.Command // has the flags
 	stdin  io.Reader
 	asks   bool // stdin is a terminal
 	called bool // arguments and flags were valid, and the command started
@@ -58,9 +59,9 @@ func (e *Env) Redis() resque.RedisConfig {
 
 // OpenRedis opens the Redis that [Env.Redis] returns, and checks that it answers.
 func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
-	rdb, err := resque.Open(e.Redis())
+	rdb, err := e.open(e.Redis())
 	if err != nil {
-		return nil, UsageErrorf("%w", err)
+		return nil, err
 	}
 	if err := rdb.Ping(ctx); err != nil {
 		_ = rdb.Close()
@@ -72,9 +73,9 @@ func (e *Env) OpenRedis(ctx context.Context) (*resque.Redis, error) {
 // NewClient returns a client of a Redis, usually that of [Env.Redis], with the settings of
 // App.Client. It has no connection yet.
 func (e *Env) NewClient(cfg resque.RedisConfig) (*resque.Client, error) {
-	rdb, err := resque.Open(cfg)
+	rdb, err := e.open(cfg)
 	if err != nil {
-		return nil, UsageErrorf("%w", err)
+		return nil, err
 	}
 	client, err := resque.New(rdb, e.app.Client)
 	if err != nil {
@@ -83,6 +84,59 @@ func (e *Env) NewClient(cfg resque.RedisConfig) (*resque.Client, error) {
 	}
 	return client, nil
 }
+
+// open opens a Redis. Its error names the flags and the variables of the call, not the fields of
+// the config that they set.
+func (e *Env) open(cfg resque.RedisConfig) (*resque.Redis, error) {
+	rdb, err := resque.Open(cfg)
+	if err == nil {
+		return rdb, nil
+	}
+	text := err.Error()
+	if from := e.source("redis"); from != "" && cfg.URL == e.redisURL && errors.Is(err, resque.ErrAddress) {
+		text = from + ": " + withoutPackage(err)
+	}
+	var names []string
+	for field, flag := range redisFields() {
+		if typed := cmp.Or(e.source(flag), e.partner(field, flag)); typed != "" {
+			names = append(names, field, typed)
+		}
+	}
+	return nil, &usageError{&renamedError{strings.NewReplacer(names...).Replace(text), err}}
+}
+
+// source returns the flag that is given, or the variable that it was taken from, or "".
+func (e *Env) source(name string) string {
+	f := e.root.PersistentFlags().Lookup(name)
+	if f.Changed {
+		return "--" + name
+	}
+	return strings.Join(f.Annotations[takenFrom], "")
+}
+
+// partner returns what is missing beside a flag or a variable that needs it: the flag of a field
+// that nothing sets.
+func (e *Env) partner(field, flag string) string {
+	app := e.app.Redis
+	switch {
+	case field == "TLSCertFile" && app.TLSCertFile == "", field == "TLSKeyFile" && app.TLSKeyFile == "":
+		if e.root.PersistentFlags().Lookup("tls-cert-file").Changed || e.root.PersistentFlags().Lookup("tls-key-file").Changed {
+			return "--" + flag
+		}
+		return e.root.PersistentFlags().Lookup(flag).Annotations[annotation][0]
+	}
+	return ""
+}
+
+// renamedError is an error in the words of the call.
+type renamedError struct {
+	text string
+	err  error
+}
+
+func (e *renamedError) Error() string { return e.text }
+
+func (e *renamedError) Unwrap() error { return e.err }
 
 // withClient calls fn with a client of that Redis, which answers.
 func (e *Env) withClient(ctx context.Context, fn func(ctx context.Context, client *resque.Client) error) error {
@@ -136,14 +190,18 @@ func (e *Env) explain(err error) {
 	}
 	fmt.Fprintf(e.Stderr, "%s. %s\n", fault.Cause, fault.Advice)
 	switch fault.Code {
-	case resque.FaultUnreachable, resque.FaultHost, resque.FaultNotRedis, resque.FaultTLSExpected, resque.FaultNoTLS,
+	case resque.FaultUnreachable, resque.FaultNoSocket, resque.FaultHost, resque.FaultNotRedis, resque.FaultTLSExpected, resque.FaultNoTLS,
 		resque.FaultPassword, resque.FaultDatabase, resque.FaultCommand, resque.FaultReadOnly, resque.FaultMasterDown,
 		resque.FaultCluster, resque.FaultSentinel, resque.FaultNotSentinel, resque.FaultNoMaster, resque.FaultNodes, resque.FaultNotCluster:
-		from := "--redis or REDIS_URL"
-		if instance := new(*instanceError); errors.As(err, instance) {
-			from = "--instance"
+		instance := new(*instanceError)
+		switch from := e.source("redis"); {
+		case errors.As(err, instance):
+			fmt.Fprintln(e.Stderr, "The address is from --instance.")
+		case from != "":
+			fmt.Fprintf(e.Stderr, "The address is from %s.\n", from)
+		default:
+			fmt.Fprintln(e.Stderr, "No address was given: set it with --redis or REDIS_URL.")
 		}
-		fmt.Fprintf(e.Stderr, "The address is from %s.\n", from)
 	default:
 	}
 }

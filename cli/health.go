@@ -64,7 +64,7 @@ func ofScheduler(rdb *resque.Redis, s *scheduler.Scheduler) health {
 func serveHealth(ctx context.Context, addr string, h health) (end func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listening for health checks: %v; choose another address with --health", err) //nolint:errorlint // it is not a fault of Redis, and must not be explained as one
+		return nil, fmt.Errorf("listening for health checks: %v; choose another address with --health (RESQUE_HEALTH)", err) //nolint:errorlint // it is not a fault of Redis, and must not be explained as one
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {

@@ -44,7 +44,7 @@ func killCommand(env *Env) *cobra.Command {
 func local(id string) (pid int, process string, err error) {
 	parts, ok := wire.ParseWorkerID(id)
 	if !ok {
-		return 0, "", UsageErrorf("%q is not a worker id: 'goresque list' shows the ids", id)
+		return 0, "", UsageErrorf("%q is not the id of a worker: 'goresque list' shows the ids", id)
 	}
 	host, err := os.Hostname()
 	if err != nil {

@@ -84,6 +84,9 @@ func (a App) run(ctx context.Context, args []string, env *Env, argv *argv) int {
 	if !env.called {
 		err = misuse(cmd, err)
 	}
+	if cmd.Name() == "help" {
+		cmd = cmd.Parent() // the help about help lists no commands
+	}
 	fmt.Fprintf(env.Stderr, "%s: %s\n", cmd.CommandPath(), withoutPackage(err))
 	env.explain(err)
 	var usage *usageError
@@ -109,6 +112,9 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 			if err := refuseEmpty(cmd); err != nil {
 				return err
 			}
+			if name := oneDash(cmd, args); name != "" {
+				return UsageErrorf("-%s: use --%[1]s, with two dashes", name)
+			}
 			env.called = true
 			if err := env.fill(cmd); err != nil {
 				return err
@@ -116,6 +122,7 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 			return env.flags.check()
 		},
 	}
+	env.root = root
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVarP(&env.redisURL, "redis", "r", "", "Redis to use, such as redis://localhost:6379/0 or host:port:db")
@@ -138,7 +145,8 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 	for _, command := range a.Commands {
 		root.AddCommand(command(env))
 	}
-	explainMisuse(root)
+	checkedHelp(root)
+	explainMisuse(root, args)
 	return root
 }
 

@@ -13,12 +13,13 @@ import (
 )
 
 // explainMisuse makes all commands below root report wrong calls in words that name what was
-// wrong and what to do, instead of those of cobra, pflag and strconv.
-func explainMisuse(root *cobra.Command) {
+// wrong and what to do, instead of those of cobra, pflag and strconv. call has the words of the
+// call.
+func explainMisuse(root *cobra.Command, call []string) {
 	root.SetFlagErrorFunc(flagError)
 	for _, cmd := range commandsBelow(root) {
 		if cmd.Args != nil {
-			cmd.Args = describeArgs(cmd.Args)
+			cmd.Args = describeArgs(cmd.Args, call)
 		}
 	}
 }
@@ -36,7 +37,7 @@ func commandsBelow(cmd *cobra.Command) []*cobra.Command {
 var cobraArgs = regexp.MustCompile(`^(accepts|requires) .*arg\(s\)|^unknown command `)
 
 // describeArgs returns check with another text if the number of arguments is wrong.
-func describeArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+func describeArgs(check cobra.PositionalArgs, call []string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
 		if err == nil || !cobraArgs.MatchString(err.Error()) {
@@ -45,8 +46,14 @@ func describeArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if cmd.HasSubCommands() {
 			return unknownCommand(cmd, args[0])
 		}
+		if name := oneDash(cmd, call); name != "" {
+			return UsageErrorf("-%s: use --%[1]s, with two dashes", name)
+		}
 		_, names, _ := strings.Cut(cmd.Use, " ")
-		if names == "" {
+		switch {
+		case names == "" && cmd.Flag("queue") != nil:
+			return UsageErrorf("unexpected argument %q: the command takes none; name queues with --queue %s", args[0], printable(args[0]))
+		case names == "":
 			return UsageErrorf("unexpected argument %q: the command takes none", args[0])
 		}
 		want := slices.DeleteFunc(strings.Fields(names), func(name string) bool { return strings.HasPrefix(name, "[") })
@@ -56,6 +63,22 @@ func describeArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		// Too many: the last one has no name.
 		return UsageErrorf("unexpected argument %q: use '%s %s'", args[len(args)-1], cmd.CommandPath(), names)
 	}
+}
+
+// oneDash returns the name of a long flag of cmd that call gives with one dash, which is the
+// short flag of its first letter, or "".
+func oneDash(cmd *cobra.Command, call []string) string {
+	for _, word := range call {
+		name, one := strings.CutPrefix(word, "-")
+		name, _, _ = strings.Cut(name, "=")
+		if word == "--" {
+			return ""
+		}
+		if one && len(name) > 1 && cmd.Flags().Lookup(name) != nil && cmd.Flags().ShorthandLookup(name[:1]) != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // misuse returns err, which cobra has returned before it called cmd, in other words.
@@ -72,6 +95,14 @@ func misuse(cmd *cobra.Command, err error) error {
 	return err
 }
 
+// otherWords returns words that other programs use for a command of ours.
+func otherWords() map[string][]string {
+	return map[string][]string{
+		"remove": {"rm", "del", "delete"}, "release": {"rm", "del", "delete", "remove", "free"}, "clear": {"rm", "del", "delete", "remove"},
+		"list": {"ls", "ps"}, "show": {"get", "cat"},
+	}
+}
+
 // unknownCommand reports a command that does not exist, and those that may be meant: below
 // cmd, or of that name anywhere.
 func unknownCommand(cmd *cobra.Command, name string) error {
@@ -81,7 +112,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 			continue
 		}
 		below := other.Parent() == cmd
-		if slices.Contains(other.SuggestFor, name) || other.Name() == name || below && near(name, other.Name()) {
+		if slices.Contains(other.SuggestFor, name) || below && slices.Contains(otherWords()[other.Name()], name) || other.Name() == name || below && near(name, other.Name()) {
 			meant = append(meant, "'"+other.CommandPath()+"'")
 		}
 	}
@@ -107,6 +138,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
+		if name == "version" {
+			return UsageErrorf("unknown flag --version: did you mean 'goresque version'?")
+		}
 		return unknownFlag(cmd, name)
 	}
 	if found := regexp.MustCompile(`^unknown shorthand flag: '(.*)' in (-.*)$`).FindStringSubmatch(text); found != nil {

@@ -148,7 +148,7 @@ func TestWrongValuesOfFlagsAreExplained(t *testing.T) {
 		assert.Contains(t, got.stderr, "it must be at least 10s", every)
 	}
 	got = callAny(t, nil, "work", "--queue", "q", "--heartbeat-interval", "0.000001")
-	assert.Contains(t, got.stderr, "--heartbeat-interval is 1e-06 s; it must be at least 0.01 s")
+	assert.Contains(t, got.stderr, "--heartbeat-interval (RESQUE_HEARTBEAT_INTERVAL) is 1e-06 s; it must be at least 0.01 s")
 	got = callAny(t, nil, "work", "-c", "many")
 	assert.Contains(t, got.stderr, `goresque work: --concurrency: want a whole number, got "many"`)
 }
@@ -181,14 +181,25 @@ func TestWrongValuesOfVariablesAreExplained(t *testing.T) {
 func TestUnknownCommandsNameTheNearest(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"worx":              "'goresque work'",
-		"retry":             "'goresque failed retry' or 'goresque retries'",
-		"queue":             "'goresque queues'",
-		"shcedule list":     "'goresque schedule'",
-		"failed lst --json": "'goresque failed list'",
-		"failed list extra": "",
-		"delayed rum":       "'goresque delayed run'",
-		"xyzzy":             "",
+		"worx":               "'goresque work'",
+		"retry":              "'goresque failed retry' or 'goresque retries'",
+		"queue":              "'goresque queues'",
+		"shcedule list":      "'goresque schedule'",
+		"failed lst --json":  "'goresque failed list'",
+		"failed list extra":  "",
+		"delayed rum":        "'goresque delayed run'",
+		"xyzzy":              "",
+		"help xyzzy":         "",
+		"help queue":         "'goresque queues'",
+		"help failed lst":    "'goresque failed list'",
+		"help failed list x": "",
+		"completion nushell": "",
+		"completion zhs":     "'goresque completion zsh'",
+		"queues rm exports":  "'goresque queues remove'",
+		"failed delete":      "'goresque failed remove'",
+		"locks rm a":         "'goresque locks release'",
+		"ls":                 "'goresque list'",
+		"--version":          "'goresque version'",
 	} {
 		got := callAny(t, nil, strings.Fields(args)...)
 		assert.Equal(t, 2, got.status, args)
@@ -198,6 +209,22 @@ func TestUnknownCommandsNameTheNearest(t *testing.T) {
 			assert.Contains(t, got.stderr, want, args)
 		}
 		assertReadable(t, got, strings.Fields(args))
+	}
+	for _, args := range []string{"help", "help failed", "help failed list", "completion"} {
+		got := callAny(t, nil, strings.Fields(args)...)
+		assert.Equal(t, 0, got.status, args)
+		assert.Contains(t, got.stdout, "Usage:", args)
+	}
+}
+
+// The queue of a worker is named with a flag, which has two dashes.
+func TestWordsAfterWork(t *testing.T) {
+	t.Parallel()
+	got := callAny(t, nil, "work", "exports")
+	assert.Contains(t, got.stderr, `unexpected argument "exports": the command takes none; name queues with --queue exports`)
+	for _, args := range [][]string{{"-queue", "exports"}, {"-queue=exports"}, {"-c", "2", "-queue", "exports"}} {
+		got := callAny(t, nil, append([]string{"work"}, args...)...)
+		assertReadable(t, got, args, "-queue: use --queue, with two dashes")
 	}
 }
 

@@ -57,7 +57,7 @@ func TestListKillRemove(t *testing.T) {
 	assert.Contains(t, fmt.Sprintf("%s", failed), `"exception":"Resque::DirtyExit","error":"Job still being processed"`)
 	again := run(t, nil, environ, "remove", "gone:1:exports")
 	assert.Equal(t, 1, again.status)
-	assert.Contains(t, again.stderr, "no such worker")
+	assert.Contains(t, again.stderr, "'goresque list' shows the ids")
 
 	other := run(t, nil, environ, "kill", "elsewhere~go:12:mail")
 	assert.Equal(t, 1, other.status)

@@ -78,6 +78,15 @@ func (e *Env) peek(ctx context.Context, client *resque.Client, queue string, sta
 	if !asJSON {
 		fmt.Fprintln(e.Stdout, "None")
 	}
+	if start > 0 {
+		size, err := client.Size(ctx, queue)
+		if err == nil && size > 0 {
+			fmt.Fprintf(e.Stderr, "Queue %s has %d job(s), and --start is %d: the first one is at position 0\n", printable(queue), size, start)
+		}
+		if err != nil || size > 0 {
+			return err
+		}
+	}
 	return e.noteQueue(ctx, client, queue)
 }
 

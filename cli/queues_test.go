@@ -49,6 +49,9 @@ func TestQueuesAndPeek(t *testing.T) {
 	assert.Equal(t, `Mailer ["a<b>",{"n":12345678901234567890}]`+"\nMailer []\nunreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail"))
 	assert.Equal(t, "Mailer []\n", ok(t, environ, "peek", "mail", "--start", "1", "--limit", "1"))
 	assert.Equal(t, "unreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail", "--start=-1", "--limit", "0"))
+	assert.Equal(t, "Mailer []\nunreadable: non\\u001bsense\n", ok(t, environ, "peek", "mail", "--start", "-2"))
+	behind := run(t, nil, environ, "peek", "mail", "--start", "3")
+	assert.Equal(t, call{0, "None\n", "Queue mail has 3 job(s), and --start is 3: the first one is at position 0\n"}, behind)
 	assert.Equal(t, []string{
 		`{"queue":"mail","class":"Mailer","args":["a<b>",{"n":12345678901234567890}],"payload":{"class":"Mailer","args":["a<b>",{"n":12345678901234567890}]}}`,
 		`{"queue":"mail","class":"Mailer","args":[],"payload":{"class":"Mailer","args":[]}}`,

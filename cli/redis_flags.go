@@ -39,6 +39,14 @@ func (f *redisFlags) add(root *cobra.Command) {
 	FromEnv(root, "max-connections", "RESQUE_MAX_CONNECTIONS")
 }
 
+// redisFields returns the flags that set the fields of a [resque.RedisConfig] which errors name.
+func redisFields() map[string]string {
+	return map[string]string{
+		"TLSSkipVerify": "tls-skip-verify", "TLSCAFile": "tls-ca-file", "TLSCertFile": "tls-cert-file", "TLSKeyFile": "tls-key-file",
+		"SentinelUser": "sentinel-user", "SentinelPassword": "sentinel-password",
+	}
+}
+
 // check reports wrong values.
 func (f *redisFlags) check() error {
 	if f.maxConnections < 0 {

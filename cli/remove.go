@@ -43,6 +43,9 @@ func removeCommand(env *Env) *cobra.Command {
 				if errors.Is(err, resque.ErrWorkerAlive) && !force {
 					err = fmt.Errorf("%w; stop it, or use 'goresque kill'; with --force it is pruned anyway: its running job is recorded as failed, but goes on", err)
 				}
+				if errors.Is(err, resque.ErrNoWorker) {
+					err = fmt.Errorf("%w: 'goresque list' shows the ids", err)
+				}
 				return env.done(err, "** removed "+printable(args[0]))
 			})
 		},

@@ -267,6 +267,6 @@ func mistakesOf(err error) (all []mistakeJSON) {
 	case errors.As(err, &at):
 		return []mistakeJSON{{at.File, at.Line, at.Err.Error(), err.Error()}}
 	default:
-		return []mistakeJSON{{Error: err.Error(), text: err.Error()}}
+		return []mistakeJSON{{Error: withoutPackage(err), text: withoutPackage(err)}}
 	}
 }

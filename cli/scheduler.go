@@ -175,7 +175,7 @@ func (f *schedulerFlags) logger(env *Env) (*slog.Logger, func(), error) {
 	if f.logfile != "" {
 		file, err := os.OpenFile(f.logfile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644) //nolint:gosec // for other users to read
 		if err != nil {
-			return nil, nil, fmt.Errorf("opening the log: %w", err)
+			return nil, nil, fmt.Errorf("opening the log file of --logfile (LOGFILE): %w", err)
 		}
 		w, end = file, func() { _ = file.Close() } // written without a buffer
 	}

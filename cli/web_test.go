@@ -184,8 +184,8 @@ func TestAddressesThatCannotBeUsed(t *testing.T) {
 	s := redistest.Start(t)
 	taken := strings.TrimPrefix(s.URL, "redis://")
 	for flag, args := range map[string][]string{
-		"--addr":   {"web", "--addr", taken},
-		"--health": {"work", "-q", "a", "--health", taken},
+		"--addr":                   {"web", "--addr", taken},
+		"--health (RESQUE_HEALTH)": {"work", "-q", "a", "--health", taken},
 	} {
 		got := run(t, nil, []string{"REDIS_URL=" + s.URL}, args...)
 		assert.Equal(t, 1, got.status, got.stderr)

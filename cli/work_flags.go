@@ -122,8 +122,14 @@ func (f *stopFlags) add(cmd *cobra.Command) {
 // apply writes the flags into cfg. exec reports whether jobs are performed by shell
 // commands.
 func (f *stopFlags) apply(cfg *worker.Config, exec bool) error {
-	if f.jobsPerChild < 0 || f.minutesPerChild < 0 {
-		return UsageErrorf("--jobs-per-child is %d and --minutes-per-child is %d; they must not be negative", f.jobsPerChild, f.minutesPerChild)
+	const mostMinutes = 1_000_000 // two years
+	switch {
+	case f.jobsPerChild < 0:
+		return UsageErrorf("--jobs-per-child (JOBS_PER_CHILD) is %d; it must not be negative", f.jobsPerChild)
+	case f.minutesPerChild < 0:
+		return UsageErrorf("--minutes-per-child (MINUTES_PER_FORK) is %d; it must not be negative", f.minutesPerChild)
+	case f.minutesPerChild > mostMinutes:
+		return UsageErrorf("--minutes-per-child (MINUTES_PER_FORK) is %d; it must be at most %d", f.minutesPerChild, mostMinutes)
 	}
 	fork := f.forkPerJob || f.jobsPerChild > 0 || f.minutesPerChild > 0
 	if f.preShutdown.value > 0 && !f.termChild {
@@ -224,29 +230,46 @@ func (f *workFlags) given(flags ...string) bool {
 	return slices.ContainsFunc(flags, func(name string) bool { return isGiven(f.cmd.Flag(name)) })
 }
 
+// maxConcurrency is the largest number of slots of a process: each has an entry in Redis, and a
+// heartbeat writes all of them.
+const maxConcurrency = 100_000
+
+// checkNumbers returns an error if a number is too small, too large, or does not fit another one.
+func (f *workFlags) checkNumbers() error {
+	switch {
+	case f.concurrency < 1:
+		return UsageErrorf("--concurrency (CONCURRENCY) is %d; it must be at least 1", f.concurrency)
+	case f.concurrency > maxConcurrency:
+		return UsageErrorf("--concurrency (CONCURRENCY) is %d; it must be at most %d", f.concurrency, maxConcurrency)
+	case f.maxWaiting < 0:
+		return UsageErrorf("--max-waiting (RESQUE_MAX_WAITING) is %d; it must not be negative (0 means only poll)", f.maxWaiting)
+	case f.crashLimit.value < 1:
+		return UsageErrorf("--crash-limit (RESQUE_CRASH_LIMIT) is %d; it must be at least 1 (--on-crash fail does not requeue at all)", f.crashLimit.value)
+	case f.heartbeat.value == 0:
+		return UsageErrorf("--heartbeat-interval (RESQUE_HEARTBEAT_INTERVAL) is 0; it must be longer")
+	case f.heartbeat.duration() < worker.MinHeartbeatInterval:
+		return UsageErrorf("--heartbeat-interval (RESQUE_HEARTBEAT_INTERVAL) is %v s; it must be at least %v s", f.heartbeat.value, worker.MinHeartbeatInterval.Seconds())
+	case f.pruneAfter.value == 0:
+		return UsageErrorf("--prune-interval (RESQUE_PRUNE_INTERVAL) is 0; it must be longer")
+	case f.heartbeat.value >= f.pruneAfter.value:
+		return UsageErrorf("--heartbeat-interval (RESQUE_HEARTBEAT_INTERVAL) is %v s; it must be shorter than --prune-interval (RESQUE_PRUNE_INTERVAL), which is %v s, or live workers are pruned",
+			f.heartbeat.value, f.pruneAfter.value)
+	case f.minInterval.given && f.maxInterval.given && f.minInterval.value > f.maxInterval.value:
+		return UsageErrorf("--min-interval (MIN_INTERVAL) is %v s; it must not be longer than --max-interval (MAX_INTERVAL), which is %v s", f.minInterval.value, f.maxInterval.value)
+	}
+	return nil
+}
+
 // worker returns the configuration that the flags alone describe.
 func (f *workFlags) worker() (worker.Config, error) {
-	if f.concurrency < 1 {
-		return worker.Config{}, UsageErrorf("--concurrency (CONCURRENCY) is %d; it must be at least 1", f.concurrency)
-	}
-	if f.crashLimit.value < 1 {
-		return worker.Config{}, UsageErrorf("--crash-limit (RESQUE_CRASH_LIMIT) is %d; it must be at least 1 (--on-crash fail does not requeue at all)", f.crashLimit.value)
+	if err := f.checkNumbers(); err != nil {
+		return worker.Config{}, err
 	}
 	if f.crashLimit.given && f.onCrash.value != "requeue" {
 		return worker.Config{}, UsageErrorf("--crash-limit (RESQUE_CRASH_LIMIT) has no effect without --on-crash requeue (RESQUE_ON_CRASH)")
 	}
 	if f.backoff.given && !f.minInterval.given && !f.maxInterval.given {
 		return worker.Config{}, UsageErrorf("--backoff-interval (BACKOFF_INTERVAL) has no effect without --min-interval (MIN_INTERVAL) or --max-interval (MAX_INTERVAL)")
-	}
-	if f.heartbeat.value == 0 || f.pruneAfter.value == 0 {
-		return worker.Config{}, UsageErrorf("--heartbeat-interval and --prune-interval must be longer than 0")
-	}
-	if f.heartbeat.duration() < worker.MinHeartbeatInterval {
-		return worker.Config{}, UsageErrorf("--heartbeat-interval is %v s; it must be at least %v s", f.heartbeat.value, worker.MinHeartbeatInterval.Seconds())
-	}
-	if f.heartbeat.value >= f.pruneAfter.value {
-		return worker.Config{}, UsageErrorf("--heartbeat-interval is %v s; it must be shorter than --prune-interval, which is %v s, or live workers are pruned",
-			f.heartbeat.value, f.pruneAfter.value)
 	}
 	cfg := worker.Config{
 		Queues:            strings.Split(f.queues, ","),

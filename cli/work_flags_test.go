@@ -145,13 +145,21 @@ func TestFlagsAndTheirFields(t *testing.T) {
 	assert.Equal(t, -1, cfg.MaxWaiting, "none, not the default")
 }
 
-// A 0 that makes no sense is refused, instead of becoming the default.
-func TestZerosThatAreRefused(t *testing.T) {
+// A number that makes no sense is refused, instead of becoming the default. The error names what is
+// wrong first.
+func TestNumbersThatAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, flags := range []string{"--crash-limit 0", "--crash-limit -1", "--heartbeat-interval 0", "--prune-interval 0", "--prune-interval 5 --heartbeat-interval 20", "--heartbeat-interval 300", "--concurrency 0"} {
+	for _, flags := range []string{
+		"--crash-limit 0", "--crash-limit -1", "--heartbeat-interval 0", "--prune-interval 0", "--prune-interval 5 --heartbeat-interval 20", "--heartbeat-interval 300", "--concurrency 0",
+		"--concurrency 100001", "--max-waiting -1", "--jobs-per-child -1", "--minutes-per-child -1", "--minutes-per-child 1000001", "--min-interval 5 --max-interval 1",
+	} {
 		_, err := parsed(t, flags)
-		name, _, _ := strings.Cut(strings.TrimPrefix(flags, "--"), " ")
-		assert.ErrorContains(t, err, name)
+		name, _, _ := strings.Cut(flags, " ")
+		if flags == "--prune-interval 5 --heartbeat-interval 20" {
+			name = "--heartbeat-interval"
+		}
+		require.Error(t, err, flags)
+		assert.Regexp(t, "^"+name+` \([A-Z_]+\) is `, err.Error())
 	}
 }
 

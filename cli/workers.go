@@ -13,6 +13,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// maxProcesses is more than one machine can use. A larger number is a mistake that would take all
+// of its memory.
+const maxProcesses = 1000
+
 // workersCommand runs COUNT work processes.
 //
 // Ruby: rake resque:workers.
@@ -30,6 +34,9 @@ and fewer connections.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if count < 1 {
 				return UsageErrorf("--count (COUNT) is %d; it must be at least 1", count)
+			}
+			if count > maxProcesses {
+				return UsageErrorf("--count (COUNT) is %d; it must be at most %d (--concurrency performs more jobs in a process)", count, maxProcesses)
 			}
 			if _, err := flags.config(env.app.Worker); err != nil {
 				return err

@@ -114,8 +114,12 @@ func (a address) withPath(path string, query url.Values) (address, error) {
 // Redis.new(url: "redis://mymaster", sentinels: …) does.
 func (a address) withSentinels(cfg RedisConfig) (address, error) {
 	if len(cfg.Sentinels) == 0 {
-		if a.kind != sentinel && cfg.SentinelUser+cfg.SentinelPassword != "" {
-			return address{}, errors.New("resque: SentinelUser and SentinelPassword need Sentinels: use a redis-sentinel:// address")
+		switch {
+		case a.kind == sentinel:
+		case cfg.SentinelUser != "":
+			return address{}, errors.New("resque: SentinelUser needs Sentinels: use a redis-sentinel:// address")
+		case cfg.SentinelPassword != "":
+			return address{}, errors.New("resque: SentinelPassword needs Sentinels: use a redis-sentinel:// address")
 		}
 		return a, nil
 	}

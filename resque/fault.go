@@ -36,6 +36,7 @@ const (
 	FaultUnreachable FaultCode = "unreachable"  // cannot connect to the address
 	FaultHost        FaultCode = "host"         // unknown host name
 	FaultSocket      FaultCode = "socket"       // the operating system denies the connection
+	FaultNoSocket    FaultCode = "no_socket"    // no Redis listens on the unix socket
 	FaultTimeout     FaultCode = "timeout"      // connected, but no answer in time
 	FaultClosed      FaultCode = "closed"       // closed before the first answer
 	FaultLost        FaultCode = "lost"         // closed between two answers
@@ -146,6 +147,8 @@ func networkFault(err error) FaultCode {
 		return FaultTLSRefused
 	case isOp && op.Op == "dial" && errors.Is(err, os.ErrPermission):
 		return FaultSocket
+	case isOp && op.Op == "dial" && op.Net == "unix":
+		return FaultNoSocket
 	case isOp && op.Op == "dial":
 		return FaultUnreachable
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
@@ -212,7 +215,7 @@ func plainFault(text string) FaultCode {
 	switch {
 	case begins("max number of clients"):
 		return FaultMaxClients
-	case begins("invalid password", "AUTH ", "Client sent AUTH", "operation not permitted", "wrong number of arguments for 'auth'"):
+	case begins("invalid password", "AUTH ", "Client sent AUTH", "operation not permitted", "Protocol error: unauthenticated", "wrong number of arguments for 'auth'"):
 		return FaultPassword
 	case begins("unknown command", "unknown subcommand", "Unknown Redis command", "This Redis command is not allowed from script"):
 		return FaultCommand
@@ -246,6 +249,8 @@ func (c FaultCode) connectionFault() (Fault, bool) {
 		f = Fault{Cause: "The host name of Redis is not known", Advice: "Correct the name, or check the DNS of this machine.", Temporary: true}
 	case FaultSocket:
 		f = Fault{Cause: "This process may not connect to the address of Redis", Advice: "Allow the user of this process to read and write the socket, or check the firewall."}
+	case FaultNoSocket:
+		f = Fault{Cause: "No Redis listens on this unix socket", Advice: "Start Redis with this path as its option unixsocket, or correct the path. A host and a port are written as redis://host:6379.", Temporary: true}
 	case FaultTimeout:
 		f = Fault{Cause: "Redis did not answer in time", Advice: "Redis may be busy or suspended, or a firewall between here and Redis may drop packets. Check the log and the load of Redis.", Temporary: true}
 	case FaultClosed:

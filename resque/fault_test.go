@@ -126,6 +126,8 @@ func TestExplainReadsTheAnswersOfOtherServers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]resque.FaultCode{
 		"DENIED Redis is running in protected mode because protected mode is enabled": resque.FaultProtected,
+		"ERR Protocol error: unauthenticated multibulk length":                        resque.FaultPassword, // a command with many arguments
+		"ERR Protocol error: unauthenticated bulk length":                             resque.FaultPassword, // a large argument
 		"ERR invalid password":                                                resque.FaultPassword,
 		"ERR Client sent AUTH, but no password is set":                        resque.FaultPassword,
 		"ERR operation not permitted":                                         resque.FaultPassword,

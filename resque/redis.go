@@ -236,13 +236,20 @@ func (cfg RedisConfig) withDefaults() RedisConfig {
 // tls returns the TLS configuration of the connections, or nil if they do not use TLS.
 func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	if !at.tls && cfg.TLS == nil {
-		if cfg.TLSSkipVerify || cfg.TLSCAFile+cfg.TLSCertFile+cfg.TLSKeyFile != "" {
-			return nil, errors.New("resque: TLSSkipVerify, TLSCAFile, TLSCertFile and TLSKeyFile need TLS: use a rediss:// address")
+		switch {
+		case cfg.TLSSkipVerify:
+			return nil, errors.New("resque: TLSSkipVerify needs TLS: use a rediss:// address")
+		case cfg.TLSCAFile != "":
+			return nil, errors.New("resque: TLSCAFile needs TLS: use a rediss:// address")
+		case cfg.TLSCertFile != "":
+			return nil, errors.New("resque: TLSCertFile needs TLS: use a rediss:// address")
+		case cfg.TLSKeyFile != "":
+			return nil, errors.New("resque: TLSKeyFile needs TLS: use a rediss:// address")
 		}
 		return nil, nil //nolint:nilnil // no TLS
 	}
 	if (cfg.TLSCertFile == "") != (cfg.TLSKeyFile == "") {
-		return nil, errors.New("resque: TLSCertFile and TLSKeyFile need each other")
+		return nil, errors.New("resque: TLSCertFile and TLSKeyFile need each other: set both")
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.TLS != nil {
@@ -250,9 +257,17 @@ func (cfg RedisConfig) tls(at address) (*tls.Config, error) {
 	}
 	c.InsecureSkipVerify = c.InsecureSkipVerify || cfg.TLSSkipVerify //nolint:gosec // the caller has set TLSSkipVerify
 	if cfg.TLSCertFile != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile)
+		certificate, err := os.ReadFile(cfg.TLSCertFile)
 		if err != nil {
-			return nil, fmt.Errorf("resque: TLSCertFile and TLSKeyFile: %w", err)
+			return nil, fmt.Errorf("resque: TLSCertFile: %w", err)
+		}
+		key, err := os.ReadFile(cfg.TLSKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("resque: TLSKeyFile: %w", err)
+		}
+		pair, err := tls.X509KeyPair(certificate, key)
+		if err != nil {
+			return nil, fmt.Errorf("resque: TLSCertFile %s and TLSKeyFile %s: %w", cfg.TLSCertFile, cfg.TLSKeyFile, err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

@@ -130,7 +130,7 @@ func TestFormationWithoutRedisExplainsTheError(t *testing.T) {
 	}
 	assert.Regexp(t, `\.1 +\| .*127\.0\.0\.1:1`, f.said.String())
 	assert.Contains(t, f.said.String(), "Start one with 'redis-server', or correct the host and the port.")
-	assert.Contains(t, f.said.String(), "The address is from --redis or REDIS_URL.")
+	assert.Contains(t, f.said.String(), "The address is from REDIS_URL.")
 	assert.Empty(t, f.left(t))
 }
 

@@ -47,7 +47,7 @@ func strangers() []Faulty {
 			t.Helper()
 			return "redis://127.0.0.1:" + FreePort(t)
 		}},
-		{Name: "no socket", Code: resque.FaultUnreachable, Start: func(t testing.TB) string {
+		{Name: "no socket", Code: resque.FaultNoSocket, Start: func(t testing.TB) string {
 			t.Helper()
 			return "unix://" + filepath.Join(t.TempDir(), "none.sock")
 		}},
