@@ -297,7 +297,8 @@ func newPool(cfg RedisConfig, dial func(context.Context) (redis.Conn, error)) *r
 
 // rested checks whether a connection that was idle in a pool still works. Without the
 // check, Enqueue would return ErrMaybeQueued on a connection that a restarted server has
-// closed. A connection that was used within the last second is not checked. If the
+// closed. A connection that was used within the last second is not checked, nor one that was used
+// within half a minute if its call can be repeated, as those of an idle worker can. If the
 // network drops packets, a check takes the whole read timeout. Therefore, when a check
 // fails, all connections that have been idle since before that are dropped unchecked.
 type rested struct {
@@ -311,7 +312,8 @@ func (r *rested) test(ctx context.Context, c redis.Conn, lastUsed time.Time) err
 	if lastUsed.UnixNano() <= r.failed.Load() {
 		return errRestedWithDead
 	}
-	if time.Since(lastUsed) < time.Second {
+	unused := time.Since(lastUsed)
+	if unused < store.Rested || unused < store.RestedLong && store.IsRepeatable(ctx) {
 		return nil
 	}
 	_, err := redis.DoContext(c, ctx, "PING")

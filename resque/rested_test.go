@@ -9,6 +9,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/goresque/goresque/internal/store"
 )
 
 // deaf is a connection that counts what it is asked.
@@ -32,6 +34,11 @@ func TestRested(t *testing.T) {
 	assert.Zero(t, standing.asked, "it was used just now")
 	require.NoError(t, r.test(t.Context(), standing, now.Add(-time.Minute)))
 	assert.Equal(t, 1, standing.asked)
+	repeatable := store.Repeatable(t.Context())
+	require.NoError(t, r.test(repeatable, standing, now.Add(-5*time.Second)))
+	assert.Equal(t, 1, standing.asked, "its caller repeats the call")
+	require.NoError(t, r.test(repeatable, standing, now.Add(-time.Minute)))
+	assert.Equal(t, 2, standing.asked)
 
 	first, second := &deaf{err: os.ErrDeadlineExceeded}, &deaf{err: os.ErrDeadlineExceeded}
 	require.ErrorIs(t, r.test(t.Context(), first, now.Add(-time.Minute)), os.ErrDeadlineExceeded)

@@ -27,8 +27,9 @@ type caller struct {
 	intervals    store.Intervals
 	queues       *queueList
 	lastRunAt    time.Time
-	fault        string // why a queue cannot be read
-	lookedAtAll  bool   // the last call looked at all queues
+	answered     time.Time // when Redis last answered
+	fault        string    // why a queue cannot be read
+	lookedAtAll  bool      // the last call looked at all queues
 	finished     []store.Outcome
 	asked        []*slot // the slots of finished
 	free         []store.Slot
@@ -49,8 +50,12 @@ func (x *Exchange) call(ctx context.Context, batch []*slot) {
 			return
 		}
 		taking := free && !x.IsHeld()
-		reply, err := x.caller.ask(ctx, batch, taking, x.lastQueues())
+		rested := attempt == 1 && time.Since(x.caller.answered) >= store.Rested
+		reply, err := x.caller.ask(ctx, batch, taking, rested, x.lastQueues())
 		if err != nil {
+			if rested && store.Closed(err) { // Redis may have started again since
+				continue
+			}
 			x.caller.redis.Began(err)
 			if !wait.again(ctx) {
 				x.loseAll(batch, err)
@@ -67,10 +72,14 @@ func (x *Exchange) call(ctx context.Context, batch []*slot) {
 	}
 }
 
-// ask makes one call to Redis. The queues in last are looked at last.
-func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []string) (reply store.Exchanged, err error) {
+// ask makes one call to Redis. If there was none for a while, rested is true, and a ping
+// before it would double the time until a job begins. The queues in last are looked at last.
+func (c *caller) ask(ctx context.Context, batch []*slot, taking, rested bool, last []string) (reply store.Exchanged, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	if rested {
+		ctx = store.Repeatable(ctx)
+	}
 	var queues []string
 	if taking {
 		if queues, err = c.queues.look(ctx); err != nil {
@@ -91,7 +100,9 @@ func (c *caller) ask(ctx context.Context, batch []*slot, taking bool, last []str
 	for i, runAt := range c.runAts(len(c.free)) {
 		c.free[i].RunAt = runAt
 	}
-	reply, err = c.backend.Exchange(ctx, queues, c.finished, c.free)
+	if reply, err = c.backend.Exchange(ctx, queues, c.finished, c.free); err == nil {
+		c.answered = time.Now()
+	}
 	c.lookedAtAll = taking && !reply.More && len(reply.Reserved) < len(c.free)
 	return reply, err
 }

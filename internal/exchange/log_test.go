@@ -2,7 +2,10 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -181,5 +184,44 @@ func TestIdleSlotsLookAtEveryInterval(t *testing.T) {
 		assert.Equal(t, 3*time.Minute, time.Since(began))
 		backoff.Sleep(t.Context(), time.Hour)
 		assert.Len(t, s.asked(), 4, "no look while all slots are busy")
+	})
+}
+
+// closing is a backend whose first call after a pause finds its connection closed.
+type closing struct {
+	*script
+	repeatable []bool // of each call
+}
+
+func (c *closing) Exchange(ctx context.Context, queues []string, finished []store.Outcome, free []store.Slot) (store.Exchanged, error) {
+	c.repeatable = append(c.repeatable, store.IsRepeatable(ctx))
+	if len(c.repeatable) == 3 {
+		return store.Exchanged{}, fmt.Errorf("finishing: %w", io.EOF)
+	}
+	return c.script.Exchange(ctx, queues, finished, free)
+}
+
+// A connection that was closed while the worker was idle is no outage: the call is repeated
+// at once. Its first attempt does not check the connection, because that would delay the job.
+func TestAClosedConnectionOfAnIdleWorkerIsNoOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(jobs, jobs, jobs)
+		x, log := newLoggingExchange(s, Config{Queues: []string{"a"}})
+		c := &closing{script: s}
+		x.caller.backend = c
+		x.caller.answered = time.Now()
+		job, ok := x.Next(t.Context(), "1", nil)
+		require.True(t, ok)
+		backoff.Sleep(t.Context(), store.Rested)
+		job, ok = x.Next(t.Context(), "", done(job))
+		require.True(t, ok)
+		backoff.Sleep(t.Context(), store.Rested)
+		began := time.Now()
+		_, ok = x.Next(t.Context(), "", done(job))
+		require.True(t, ok)
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, []bool{false, true, true, false}, c.repeatable)
+		assert.Equal(t, 0, count(log, "msg=away"))
 	})
 }

@@ -2,7 +2,9 @@ package store
 
 import (
 	"errors"
+	"io"
 	"strings"
+	"syscall"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -25,6 +27,14 @@ func (e *halfDoneError) Error() string {
 }
 
 func (e *halfDoneError) Unwrap() error { return e.err }
+
+// Closed reports whether err is that of a connection that the other side had closed. The call
+// may have been done. On Windows it may miss such errors.
+func Closed(err error) bool {
+	var notSent *NotSentError
+	return !errors.As(err, &notSent) &&
+		(errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
+}
 
 // Refused reports whether err is an answer of Redis, such as out of memory, read only
 // or a wrong type: Redis was reached and did not run the command.

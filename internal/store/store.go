@@ -177,6 +177,25 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
+// Rested is how long a connection must have been unused in its pool to be checked by a ping
+// before it is used again. RestedLong is that time for calls that can be repeated: if such a
+// connection turns out to be closed, only the call's time is lost.
+const (
+	Rested     = time.Second
+	RestedLong = 30 * time.Second
+)
+
+type repeatable struct{}
+
+// Repeatable returns a context for a call that its caller repeats if the connection is
+// closed; see Rested.
+func Repeatable(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeatable{}, true)
+}
+
+// IsRepeatable reports whether ctx is from Repeatable.
+func IsRepeatable(ctx context.Context) bool { return ctx.Value(repeatable{}) != nil }
+
 // with calls fn with a connection from the pool.
 func (s *Store) with(ctx context.Context, fn func(c conn) error) error {
 	if err := ctx.Err(); err != nil { // the pool may return a connection although ctx has ended
