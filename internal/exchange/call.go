@@ -29,6 +29,7 @@ type caller struct {
 	lastRunAt    time.Time
 	answered     time.Time // when Redis last answered
 	fault        string    // why a queue cannot be read
+	uncounted    string    // why jobs that ended are not counted
 	lookedAtAll  bool      // the last call looked at all queues
 	finished     []store.Outcome
 	asked        []*slot // the slots of finished
@@ -224,6 +225,14 @@ func (c *caller) report(ctx context.Context, reply store.Exchanged) (registered 
 	case reply.Fault == nil && c.fault != "" && c.lookedAtAll: // a call that finds enough jobs does not look further
 		c.fault = ""
 		c.log.Info("all queues can be read again")
+	}
+	switch {
+	case reply.Uncounted != nil && reply.Uncounted.Error() != c.uncounted:
+		c.uncounted = reply.Uncounted.Error()
+		c.log.Error("jobs that ended are not counted", c.attrs.of(reply.Uncounted)...)
+	case reply.Uncounted == nil && c.uncounted != "" && len(reply.Finished) > 0:
+		c.uncounted = ""
+		c.log.Info("jobs that ended are counted again")
 	}
 	return len(reply.Unknown) > 0 && ctx.Err() == nil && c.register(ctx, reply.Unknown)
 }

@@ -63,6 +63,30 @@ func TestPausesAndFaultsAreLoggedOnce(t *testing.T) {
 	})
 }
 
+// That jobs are not counted is logged once, and so is its end.
+func TestUncountedJobsAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answer := func(uncounted error) func(*script, []store.Slot) (store.Exchanged, error) {
+			return func(s *script, free []store.Slot) (store.Exchanged, error) {
+				x, err := jobs(s, free)
+				x.Finished, x.Uncounted = []store.FinishResult{{Ours: true}}, uncounted
+				return x, err
+			}
+		}
+		refused := errors.New("WRONGTYPE")
+		s := newScript(jobs, answer(refused), answer(refused), answer(nil), answer(refused))
+		x, log := newLoggingExchange(s, Config{Queues: []string{"a"}, PollInterval: time.Second, MaxWaiting: -1})
+		go x.Run(t.Context())
+		for range 5 {
+			_, ok := x.Next(t.Context(), "1", done(store.Reserved{Worker: "1"}))
+			require.True(t, ok)
+		}
+		assert.Equal(t, 2, count(log, "jobs that ended are not counted"))
+		assert.Equal(t, 1, count(log, "jobs that ended are counted again"))
+	})
+}
+
 // A refused result is logged once, with cause and advice, and so is its end.
 func TestARefusedResultIsLoggedWithItsEnd(t *testing.T) {
 	t.Parallel()

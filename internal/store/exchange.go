@@ -50,7 +50,9 @@ type Exchanged struct {
 	Denied   []Denied
 	Unparked []string // names of limits by key which have a place for a job that waits; see Unpark
 	More     bool     // slots were left free, because of the size of the payloads or because limits are new
-	Fault    error    // why a queue or a record could not be read; nil if all could
+	// Uncounted is why counters did not grow for jobs that are finished; nil if all did.
+	Uncounted error
+	Fault     error // why a queue or a record could not be read; nil if all could
 }
 
 // Exchange finishes jobs and then reserves new ones for the free slots, in one

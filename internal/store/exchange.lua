@@ -47,8 +47,8 @@
 -- because the keys of that limit are not in KEYS: the caller calls again.
 --
 -- returns {paused, fault, statuses, {slot, queue, payload, …}, {unknown, …}, more,
---          {queue, wait, …}, limits, unparked}, without the last three if there is
---          nothing in them
+--          {queue, wait, …}, limits, unparked, uncounted}, without the last four if there
+--          is nothing in them
 --       paused   1 if all workers are paused
 --       fault    why a queue could not be read, or ''
 --       statuses 1 if every job is finished, else for each job 1 if it is finished,
@@ -67,6 +67,7 @@
 --       wait     if jobs of a queue are waiting and its limit allows none: after how
 --                many microseconds it allows one, or -1 if a job must end first
 --       unparked the lists of jobs that wait for limits by key, and can have a place
+--       uncounted the text of an error if a counter could not grow, else it is missing
 --       limits   0 if the caller knows the limits that there are, else the names of
 --                their queues
 --

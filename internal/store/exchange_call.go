@@ -287,3 +287,9 @@ func (c *exchangeCall) reserved(s Slot, queue int, text []byte) (Reserved, error
 		Guard:   wire.RecordGuard(c.names[queue], s.RunAt),
 	}, nil
 }
+
+// uncountedError returns the error that a script has returned for a counter.
+func uncountedError(reply any) error {
+	text, _ := reply.([]byte)
+	return redis.Error(text)
+}

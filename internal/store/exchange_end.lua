@@ -7,12 +7,17 @@ for i = before_free + 1, finished_count do
   end
 end
 
--- Counters come last: an error of one undoes nothing.
+-- Counters come last: an error of one undoes nothing. It is the end of the reply.
+local uncounted
+local function count(key, n)
+  local reply = redis.pcall('INCRBY', key, n)
+  uncounted = type(reply) == 'table' and reply.err or uncounted
+end
 for i = 1, finished_count do
   if statuses[i] == 1 then
     settled = settled + 1
     for k = counters_from[i], counters_to[i] do
-      redis.pcall('INCR', KEYS[k])
+      count(KEYS[k], 1)
     end
   end
 end
@@ -29,14 +34,14 @@ if deletes ~= '' then
 end
 if settled > 0 then
   for k = first_counter, first_counter + shared_counters - 1 do
-    redis.pcall('INCRBY', KEYS[k], settled)
+    count(KEYS[k], settled)
   end
 end
 
 local more = (taken < wanted and popped >= most_bytes or incomplete) and 1 or 0
 local reply = {paused and 1 or 0, fault, settled == finished_count and 1 or statuses, reserved, unknown, more}
 local places = #freed_lists > 0 and unparked() or {}
-if #denied > 0 or names ~= 0 or #places > 0 then
-  reply[7], reply[8], reply[9] = denied, names, places
+if #denied > 0 or names ~= 0 or #places > 0 or uncounted then
+  reply[7], reply[8], reply[9], reply[10] = denied, names, places, uncounted
 end
 return reply

@@ -196,6 +196,10 @@ func (c *exchangeCall) readUsual(x *Exchanged, finished int, reply []any) error 
 		jobs = jobs[n:]
 	}
 	for _, word := range jobs {
+		if uncounted, ok := word.([]any); ok && len(uncounted) == 1 {
+			x.Uncounted = uncountedError(uncounted[0])
+			continue
+		}
 		if list, ok := word.([]byte); ok {
 			x.Unparked = append(x.Unparked, string(list[min(len(c.parked), len(list)):]))
 			continue

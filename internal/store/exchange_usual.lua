@@ -26,8 +26,9 @@
 --       there are any for each slot that finished a job the number of its limit, or 0
 --
 -- returns {more, fault, how many jobs come from each queue, payload, …, unchecked, …,
---         unparked, …}: the jobs in the order of the slots, the numbers of those that were
---         not checked (see payload.lua), and the lists of jobs that can have a place.
+--         unparked, …, {uncounted}}: the jobs in the order of the slots, the numbers of
+--         those that were not checked (see payload.lua), the lists of jobs that can have a
+--         place, and the text of an error if a counter could not grow.
 --         exchange.lua explains "more". fault is the text of an error if a limit could not
 --         be written, or new records, so that no jobs were taken; else it is 0.
 --
@@ -223,9 +224,14 @@ if place_count > 0 then
   end
 end
 if finished_count > 0 then -- an error of a counter undoes nothing
-  call('INCRBY', KEYS[processed], ARGV[3]) -- Redis formats a number slowly
+  local counted = call('INCRBY', KEYS[processed], ARGV[3]) -- Redis formats a number slowly
+  local uncounted = type(counted) == 'table' and counted.err
   for i = processed + 1, processed + finished_count do
-    call('INCRBY', KEYS[i], '1') -- as Ruby spells it
+    counted = call('INCRBY', KEYS[i], '1') -- as Ruby spells it
+    uncounted = type(counted) == 'table' and counted.err or uncounted
+  end
+  if uncounted then
+    reply[#reply + 1] = {uncounted}
   end
 end
 return reply

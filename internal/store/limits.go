@@ -334,8 +334,12 @@ func (c *exchangeCall) readLimits(x *Exchanged, reply []any) (err error) {
 	if len(reply) == 0 {
 		return nil
 	}
-	if _, err := redis.Scan(reply, &denied, &names, &x.Unparked); err != nil {
+	rest, err := redis.Scan(reply, &denied, &names, &x.Unparked)
+	if err != nil {
 		return fmt.Errorf("reading the reply of exchange.lua: %w", err)
+	}
+	if len(rest) > 0 {
+		x.Uncounted = uncountedError(rest[0])
 	}
 	for i := 0; i+1 < len(denied); i += 2 {
 		if denied[i] < 1 || int(denied[i]) > len(c.queues) {
