@@ -229,7 +229,7 @@ func TestOneCallCopiesABoundedNumberOfBytes(t *testing.T) {
 func TestLargePayloadsAfterSmallOnesAreCopiedOneByOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))
-	workers, large := names("w%d", 32), args(`"`+strings.Repeat("x", 2_000_000)+`"`)
+	workers, large := names("w%d", 32), args(`"`+strings.Repeat("x", 1_100_000)+`"`)
 	f.register(t, workers...)
 	f.exchange(t, []string{"q"}, nil, f.slots(workers...)...) // loads the script
 	for i := range 64 {
@@ -245,7 +245,7 @@ func TestLargePayloadsAfterSmallOnesAreCopiedOneByOne(t *testing.T) {
 		}
 	}
 	f.push(t, "q", args("1"), args("2"))
-	for range 30 {
+	for range 8 {
 		f.push(t, "q", large)
 	}
 	for _, want := range []int{3, 1, 1} { // the first call has two short jobs also
@@ -271,7 +271,7 @@ func TestLargePayloadsAfterSmallOnesAreCopiedOneByOne(t *testing.T) {
 				copied += bytes
 			}
 		}
-		require.Less(t, max(longest, copied), 2_100_000)
+		require.Less(t, max(longest, copied), 1_200_000)
 	}
 }
 
