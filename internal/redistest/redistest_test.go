@@ -48,7 +48,7 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	p := redistest.StartEmbedded(t).Proxy(t)
 	open := func() redis.Conn {
-		c, err := redis.DialURLContext(t.Context(), p.URL, redis.DialReadTimeout(50*time.Millisecond))
+		c, err := redis.DialURLContext(t.Context(), p.URL)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = c.Close() })
 		return c
@@ -59,7 +59,7 @@ func TestSilence(t *testing.T) {
 	end := p.Silence()
 	during := open() // accepted, but never answered
 	for _, c := range []redis.Conn{before, during} {
-		_, err := c.Do("PING")
+		_, err := redis.DoWithTimeout(c, 50*time.Millisecond, "PING")
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	}
 	end()
