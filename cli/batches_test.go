@@ -52,7 +52,7 @@ func TestBatchesListAndShow(t *testing.T) {
 	assert.Contains(t, got.stderr, "batch gone does not exist, or has expired")
 	got = run(t, nil, environ, "batches", "show", "A:B")
 	assert.Equal(t, 2, got.status)
-	assert.Contains(t, got.stderr, `"A:B" is not the id of a batch`)
+	assert.Contains(t, got.stderr, `goresque batches show: "A:B" is not the id of a batch`)
 	assert.Equal(t, 2, run(t, nil, environ, "batches", "list", "--limit", "-1").status)
 	assert.NotEqual(t, 0, run(t, nil, environ, "batches", "nonsense").status)
 }

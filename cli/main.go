@@ -153,7 +153,7 @@ func (a App) root(env *Env, args []string) *cobra.Command {
 // withoutPackage returns the text of an error without the name of the package it comes from,
 // which means nothing to a user of the command.
 func withoutPackage(err error) string {
-	return regexp.MustCompile(`^(?:resque|worker|web|scheduler|doctor|limit): `).ReplaceAllString(err.Error(), "")
+	return regexp.MustCompile(`^(?:activejob|batch|doctor|limit|outbox|resque|retry|scheduler|status|unique|web|worker): `).ReplaceAllString(err.Error(), "")
 }
 
 // usageError is an error in the usage of the command: exit status 2.
