@@ -172,9 +172,9 @@ func (s *slot) next(ctx context.Context, last *finished) (store.Reserved, bool) 
 	return s.exchange.Next(ctx, s.id, &last.Finished)
 }
 
-// reserved performs a reserved job and returns how it ended. It does not use Redis,
-// unless the job must be admitted. values is ctx without its end. ok is false if the
-// stopper has taken the job.
+// reserved performs a reserved job and returns how it ended. It uses Redis only if the
+// job must be admitted, and to see whether the batch of a member is canceled. values is
+// ctx without its end. ok is false if the stopper has taken the job.
 //
 // Ruby: Resque::Worker#perform.
 func (s *slot) reserved(ctx, values context.Context, r store.Reserved) (last *finished, ok bool) {
