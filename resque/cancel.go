@@ -20,7 +20,7 @@ var ErrNotCancelable = errors.New("resque: only goresque workers can be told to 
 // ignore its context.
 //
 // To cancel a job that waits, remove it: see [Queue.Remove], [Client.Dequeue],
-// [Delayed.Cancel] and [Client.RemoveDelayed].
+// [Delayed.Remove] and [Client.RemoveDelayed].
 func (c *Client) CancelRunning(ctx context.Context, worker, runAt string) (told bool, err error) {
 	if id, _ := wire.ParseWorkerID(worker); !id.Go {
 		return false, fmt.Errorf("%w: %q is another kind of worker", ErrNotCancelable, worker)

@@ -79,9 +79,9 @@ type FailureListSize struct {
 }
 
 // Snapshot returns the state of the namespace. It takes two round trips for any number
-// of queues and workers. A key of the wrong type counts as empty, and an Err field or
-// Damage reports it. Snapshot returns an error for anything else that Redis refuses,
-// such as a missing permission.
+// of queues and workers, and more only if the next jobs of queues are large. A key of the
+// wrong type counts as empty, and an Err field or Damage reports it. Snapshot returns an
+// error for anything else that Redis refuses, such as a missing permission.
 func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	read, err := c.store.Snapshot(ctx)
 	if err != nil {

@@ -68,7 +68,7 @@ func checkRights(rights []Right) error {
 
 // Auth authenticates requests. It must be safe for concurrent use.
 //
-// An error or level None refuses the request. If the error is ErrWhoAreYou, the
+// An error or level None refuses the request. If the error is ErrUnauthorized, the
 // answer is 401 and the browser asks for a user and a password; otherwise it is 403.
 type Auth interface {
 	Authenticate(r *http.Request) (Access, error)
@@ -80,8 +80,8 @@ type AuthFunc func(r *http.Request) (Access, error)
 // Authenticate calls f(r).
 func (f AuthFunc) Authenticate(r *http.Request) (Access, error) { return f(r) }
 
-// ErrWhoAreYou is the error that an Auth returns to ask for a user and a password.
-var ErrWhoAreYou = errors.New("web: a user and a password are required")
+// ErrUnauthorized is the error that an Auth returns to ask for a user and a password.
+var ErrUnauthorized = errors.New("web: a user and a password are required")
 
 // checkedAuth is an Auth that New can check for mistakes.
 type checkedAuth interface{ check() error }
@@ -135,7 +135,7 @@ func (a basicAuth) Authenticate(r *http.Request) (Access, error) {
 	u, p := sha256.Sum256([]byte(user)), sha256.Sum256([]byte(password))
 	same := subtle.ConstantTimeCompare(u[:], a.userSum[:]) & subtle.ConstantTimeCompare(p[:], a.passwordSum[:])
 	if !ok || same != 1 {
-		return Access{}, ErrWhoAreYou
+		return Access{}, ErrUnauthorized
 	}
 	return Access{User: a.user, Level: Write}, nil
 }
@@ -203,7 +203,7 @@ func (h *Dashboard) admit(q *request) (Access, error) {
 	case errors.As(err, &known):
 		q.w.Header().Set("Retry-After", "2")
 		return Access{}, err
-	case errors.Is(err, ErrWhoAreYou):
+	case errors.Is(err, ErrUnauthorized):
 		q.w.Header().Set("WWW-Authenticate", `Basic realm="Resque", charset="UTF-8"`)
 		return access, fail(problemSignIn, nil)
 	case err != nil || access.Level == None:

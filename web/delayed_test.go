@@ -257,7 +257,7 @@ func TestDelayedTabAndNotes(t *testing.T) {
 	t.Parallel()
 	s := open(t, web.Config{})
 	tab := `data-tab="delayed"`
-	absent(t, s.get("/overview").Body.String(), tab, "nobody delays jobs")
+	absent(t, s.get("/overview").Body.String(), tab, "no job is delayed")
 	page := s.get("/delayed").Body.String()
 	present(t, page, tab, "the page itself")
 	present(t, page, "No delayed jobs.", "what it is for")

@@ -45,7 +45,7 @@ func (l *logins) authenticate(cfg Config, r *http.Request) (Access, error) {
 	case err == nil && access.Level > None:
 		l.know(sum, known)
 		return access, nil
-	case !errors.Is(err, ErrWhoAreYou):
+	case !errors.Is(err, ErrUnauthorized):
 		return access, err
 	}
 	user, _, _ := r.BasicAuth() // empty for another kind of credentials

@@ -43,7 +43,7 @@ func TestOneJobWakesFewIdleWorkers(t *testing.T) {
 
 			stop := s.Monitor(t)
 			do(t, c, "RPUSH", "resque:queue:exports", `{"class":"Exporter","args":[]}`)
-			eventually(t, func() bool { return number(t, c, "resque:stat:processed") == 1 }, "nobody performs it")
+			eventually(t, func() bool { return number(t, c, "resque:stat:processed") == 1 }, "no worker performs it")
 			requireWaiting(t, s, waiting == 1, crowd)
 			woken := counted(stop())
 			stop = s.Monitor(t)

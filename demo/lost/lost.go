@@ -53,7 +53,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 	}
 }
 
-// sweep sweeps once. It watches the exports anew if the last sweep is too long ago: the
+// sweep sweeps once. It begins to watch the exports again if the last sweep is too long ago: the
 // machine stood still, and the workers may not have reported either.
 func (s *Sweeper) sweep(ctx context.Context, now time.Time) error {
 	if now.Sub(s.swept) > s.After/2 {

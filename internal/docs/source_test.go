@@ -39,7 +39,7 @@ func sources(t *testing.T, visit func(file string, tree *ast.File, text string))
 			if err != nil {
 				return err
 			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, data, parser.SkipObjectResolution)
+			file, err := parser.ParseFile(token.NewFileSet(), path, data, parser.ParseComments|parser.SkipObjectResolution)
 			if err == nil {
 				visit(strings.TrimPrefix(filepath.ToSlash(path), root+"/"), file, string(data))
 			}

@@ -60,7 +60,7 @@ func tryInRuby(t *testing.T, s *redistest.Server, succeeds bool) int64 {
 }
 
 // Ruby and Go take turns with the attempts of a job, and agree on their number and on the
-// last one, whoever has it.
+// last one, whichever worker has it.
 func TestRubyAndGoAlternateAttempts(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("failed in Go")

@@ -157,7 +157,7 @@ func (c *Cluster) Failover(t testing.TB) {
 			return true
 		}
 		if time.Now().After(again) {
-			_, _ = replica.ask(t, "CLUSTER", "FAILOVER") // begins anew if one is in progress
+			_, _ = replica.ask(t, "CLUSTER", "FAILOVER") // begins again if one is in progress
 			again = time.Now().Add(6 * time.Second)      // one ends after 5 s
 		}
 		return false

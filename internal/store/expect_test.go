@@ -160,7 +160,7 @@ func TestLater(t *testing.T) {
 	})
 }
 
-// About asks Redis only if it was not asked lately.
+// About asks Redis only if it was not asked a short time ago.
 func TestAbout(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, redistest.StartReal(t))

@@ -32,7 +32,7 @@ func (e *NotReplicatedError) Error() string {
 // Unwrap returns the cause.
 func (e *NotReplicatedError) Unwrap() error { return e.Err }
 
-// AwaitReplicas waits until enough replicas have acknowledged all that is in Redis, whoever
+// AwaitReplicas waits until enough replicas have acknowledged all that is in Redis, whichever client
 // wrote it.
 func (s *Store) AwaitReplicas(ctx context.Context) error {
 	if s.Replicas.Count == 0 {

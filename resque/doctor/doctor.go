@@ -1,7 +1,7 @@
 // Package doctor looks for what is wrong with a Resque, or soon may be: settings of Redis
 // that lose jobs, keys of the wrong type, workers that are silent, delayed jobs that nothing
-// will ever move, recurring entries that cannot be read, and more. It reads and changes
-// nothing, except for [Fix].
+// will ever move, recurring entries that cannot be read, and more. Only [Fix] changes
+// anything.
 //
 // Each [Finding] has a code that does not change, such as D01, what was seen, what it costs,
 // and what to do. The command `goresque doctor` prints them.

@@ -97,7 +97,7 @@ func (m *mover) move(ctx context.Context, master store.Master, p *plan, due []st
 	return read, nil
 }
 
-// readable returns the due seconds without those that could not be read lately.
+// readable returns the due seconds without those that could not be read a short time ago.
 func (m *mover) readable(t turn) []string {
 	if len(m.unreadable) == 0 {
 		return t.due

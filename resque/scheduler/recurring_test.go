@@ -252,7 +252,7 @@ func TestPersistentEntriesAreReadAtEachInterval(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, changed)
 	f.at(t, start.Add(71*time.Second), false)
-	f.at(t, start.Add(125*time.Second), false) // the same entry does not begin anew
+	f.at(t, start.Add(125*time.Second), false) // the same entry does not begin again
 	require.Equal(t, map[string]int{"New": 2}, f.classes(t))
 
 	set(crontab("New", "0 13 * * *"))

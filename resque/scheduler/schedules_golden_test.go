@@ -47,7 +47,7 @@ func scheduleDifferences() map[string]scheduleDifference {
 			queued: queued("mail", `{"class":"Mail","args":["2026-01-15","2026-01-15 12:00:00 UTC","sym",1000,"0o17",true,null,1.0]}`),
 		},
 		"recurring_fire_fails": {why: "an entry without a queue does not run and says so; it has not been enqueued", err: "the schedule has no queue"},
-		"load_cronopts":        {why: "Ruby counts times anew at each start", err: "the option times is not supported"},
+		"load_cronopts":        {why: "Ruby counts times from 0 at each start", err: "the option times is not supported"},
 		"load_croneng":         {why: "Ruby's scheduler ends", err: "it has 4 fields"},
 		"load_bad_cron":        {why: "Ruby's scheduler ends", err: "it has 1 fields"},
 		"load_bad_every":       {why: "Ruby's scheduler ends", err: `invalid duration "nonsense"`},

@@ -18,7 +18,7 @@ import (
 //
 // A handler reports with the [Progress] that [FromContext] returns. A job has its status from
 // the moment it is begun: its id is made of the job and its worker, and [JobID] returns it.
-// Each attempt begins its status anew. A class that is defined with [Define] has a status
+// Each attempt begins with a new status. A class that is defined with [Define] has a status
 // already.
 type Policy struct {
 	// ExpireIn is how long a status is kept after its last change. Defaults to

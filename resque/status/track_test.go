@@ -18,7 +18,7 @@ import (
 )
 
 // A job of any class has a status while it runs and after its end. Its payload is that of a
-// class without one. Each attempt begins anew.
+// class without one. Each attempt begins with a new status.
 func TestPolicyGivesAnyClassAStatus(t *testing.T) {
 	t.Parallel()
 	redistest.Both(t, func(t *testing.T, s *redistest.Server) {
