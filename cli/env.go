@@ -179,13 +179,24 @@ func (e *Env) newMux(ctx context.Context, client *resque.Client) (*resque.Mux, e
 	if err == nil && mux == nil {
 		err = errors.New("cli: App.Mux returned no mux")
 	}
-	return mux, err
+	if err != nil {
+		return nil, &muxError{err}
+	}
+	return mux, nil
 }
+
+// muxError is an error of App.Mux, which may be that of a database: it is not explained as a fault
+// of Redis.
+type muxError struct{ err error }
+
+func (e *muxError) Error() string { return e.err.Error() }
+
+func (e *muxError) Unwrap() error { return e.err }
 
 // explain prints the cause of a Redis error and what to do about it.
 func (e *Env) explain(err error) {
 	fault, ok := resque.Explain(err)
-	if !ok {
+	if other := (*muxError)(nil); !ok || errors.As(err, &other) {
 		return
 	}
 	fmt.Fprintf(e.Stderr, "%s. %s\n", fault.Cause, fault.Advice)

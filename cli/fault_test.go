@@ -3,6 +3,9 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +72,22 @@ func TestWorkDoesNotWaitForPermanentFaults(t *testing.T) {
 	got := run(t, nil, []string{"REDIS_URL=" + s.URL, "QUEUE=a"}, "work")
 	assert.Equal(t, 1, got.status)
 	assert.Contains(t, got.stderr, "Redis refused the user or the password")
+}
+
+// A database that App.Mux cannot reach is not reported as a fault of Redis.
+func TestErrorOfTheJobsIsNotExplainedAsOneOfRedis(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	away := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	app := cli.App{Mux: func(context.Context, *resque.Client) (*resque.Mux, error) {
+		return nil, fmt.Errorf("opening the database: %w", away)
+	}}
+	for _, args := range [][]string{{"work", "-q", "a"}, {"enqueue", "-q", "a", "A"}, {"cancel", "-q", "a", "A"}} {
+		var stderr bytes.Buffer
+		assert.Equal(t, 1, app.Run(t.Context(), args, []string{"REDIS_URL=" + s.URL}, &bytes.Buffer{}, &stderr), args)
+		assert.Contains(t, stderr.String(), "opening the database: dial tcp: connection refused\n", args)
+		assert.NotRegexp(t, "Redis|redis-server", stderr.String(), args)
+	}
 }
 
 // A filter that is given but empty would match everything.

@@ -233,7 +233,7 @@ func TestDemoRefusesToStart(t *testing.T) {
 			[]string{"DATABASE_URL=postgres://ann:secret@127.0.0.1:1/db"},
 			[]string{free},
 			1,
-			[]string{"postgres://ann:xxxxx@127.0.0.1:1/db", "Is it running?", "Start PostgreSQL", "DATABASE_URL"},
+			[]string{"postgres://ann:xxxxx@127.0.0.1:1/db", "Is it running? Start PostgreSQL", "DATABASE_URL"},
 		},
 		"not an SQLite file":          {[]string{"DATABASE_URL=" + text}, []string{free}, 1, []string{text, "not a database"}},
 		"directory cannot be created": {nil, []string{free, "--data", filepath.Join(file, "sub")}, 1, []string{file}},
@@ -259,6 +259,9 @@ func TestDemoRefusesToStart(t *testing.T) {
 			assert.Equal(t, c.status, status, stderr)
 			for _, want := range c.want {
 				assert.Contains(t, stderr, want)
+			}
+			if name == "postgres away" {
+				assert.NotContains(t, stderr, "Redis")
 			}
 			assert.NotContains(t, stderr, "secret")
 		})

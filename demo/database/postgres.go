@@ -47,7 +47,11 @@ func answers(ctx context.Context, conns *sql.DB) error {
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
 		return fmt.Errorf("%w\nPostgreSQL refused the connection: check the user, the password and the database in DATABASE_URL", err)
 	}
-	return fmt.Errorf("%w\nIs it running? Start PostgreSQL, or name another database with DATABASE_URL; without DATABASE_URL the demo uses an SQLite file", err)
+	if errors.Is(err, context.Canceled) {
+		return err //nolint:wrapcheck // the command was stopped
+	}
+	// Without the network error, which the command would explain as a fault of Redis.
+	return fmt.Errorf("%v\nIs it running? Start PostgreSQL, or name another database with DATABASE_URL; without DATABASE_URL the demo uses an SQLite file", err) //nolint:errorlint // as above
 }
 
 // Alone runs fn in a transaction that no concurrent transaction can affect. If
