@@ -10,6 +10,10 @@ const (
 	// alone is how long one goroutine may perform brief jobs before it is checked whether
 	// its job takes longer than expected.
 	alone = time.Millisecond
+
+	// wary is for how many jobs another goroutine is woken after a job took longer than
+	// expected: among brief jobs there may be more of these.
+	wary = 4000
 )
 
 // pace decides whether a goroutine that got a job wakes another one, which takes the next
@@ -21,11 +25,15 @@ type pace struct {
 	usual   time.Duration // how long the last jobs took, a moving average
 	given   uint64        // number of jobs that goroutines got
 	seen    uint64        // given at the last tick
+	wary    uint64        // given until which jobs are not taken for brief
 	ticking bool          // the timer runs
 	timer   *time.Timer   // nil until it is needed
 }
 
 func newPace() pace { return pace{start: time.Now(), usual: alone} }
+
+// brief reports whether the next job is expected to be brief.
+func (p *pace) brief() bool { return p.usual < brief && p.given > p.wary }
 
 // now returns the time since the start; it takes less time than time.Now.
 func (p *pace) now() time.Duration { return time.Since(p.start) }
@@ -41,7 +49,7 @@ func (x *Exchange) beginLocked() {
 	x.searching--
 	switch {
 	case !x.needsHelpLocked():
-	case p.usual >= brief:
+	case !p.brief():
 		x.wakeOneLocked()
 	case !p.ticking:
 		p.ticking, p.seen = true, p.given
@@ -67,7 +75,7 @@ func (x *Exchange) tick() {
 	}
 	p.ticking = false
 	if x.needsHelpLocked() {
-		p.usual = alone // the others are woken at once
+		p.wary = p.given + wary
 		x.wakeOneLocked()
 	}
 }

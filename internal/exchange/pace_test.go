@@ -53,6 +53,12 @@ func TestBriefJobsWakeNoOtherGoroutine(t *testing.T) {
 				began := time.Now()
 				backoff.Sleep(t.Context(), 10*alone)
 				require.LessOrEqual(t, (<-other).Sub(began), c.waited)
+				x.mu.Lock()
+				defer x.mu.Unlock()
+				x.pace.usual = 0
+				require.False(t, x.pace.brief() && c.took < brief, "there was a surprise")
+				x.pace.given += wary + 1
+				require.True(t, x.pace.brief())
 			})
 		})
 	}
