@@ -30,13 +30,16 @@ func TestHostileText(t *testing.T) {
 		"/failed?since=" + escape(hostile), "/nothing/" + pathEscape(hostile), "/" + pathEscape(hostile), "/failed/requeue/" + pathEscape(hostile),
 		"/workers/" + pathEscape(hostile), "/stats/keys/" + pathEscape(hostile), "/ops/" + pathEscape(hostile),
 		"/batches", "/batches/hostile", "/failed?batch=" + escape(hostile),
+		"/schedule", "/delayed", "/delayed?q=" + escape(hostile) + "&args=" + escape(hostile), "/delayed/4102444800", "/delayed/jobs/" + pathEscape(hostile) + "?args=" + escape(hostile),
+		"/delayed/search?search=script", "/retry", "/statuses", "/statuses/hostile", "/statuses/" + pathEscape(hostile), "/limits", "/locks", "/locks?sort=class", "/trash", "/doctor", "/history",
+		"/history?window=" + escape(hostile), "/stats/keys?sort=key", "/stats/keys?cursor=" + escape(hostile), "/queues?name=" + escape(hostile),
 	}
 	seen := map[string]bool{}
 	texts := 0
 	for len(pages) > 0 {
 		path := pages[0]
 		pages = pages[1:]
-		if seen[path] || len(seen) > 120 {
+		if seen[path] || len(seen) > 160 {
 			continue
 		}
 		seen[path] = true
@@ -61,7 +64,7 @@ func TestHostileText(t *testing.T) {
 	assert.Greater(t, texts, 100, "the text is shown")
 	metrics := s.get("/metrics").Body.String()
 	for line := range strings.Lines(metrics) {
-		require.Regexp(t, `^(# (HELP|TYPE) .*|[a-z_]+(\{[a-z]+="([^"\\]|\\.)*"\})? [0-9.e+-]+)\n$`, line)
+		require.Regexp(t, `^(# (HELP|TYPE) .*|[a-z_]+(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? [0-9.e+-]+)\n$`, line)
 	}
 }
 
@@ -88,6 +91,28 @@ func (s *site) fillHostile() {
 	s.do("SET", "resque:"+hostile, hostile)
 	s.do("HSET", "resque:goresque:batch:hostile", "created", 1, "description", hostile, "fault", hostile, "callbacks", hostile, "complete", hostile, "success", job)
 	s.do("ZADD", "resque:goresque:batches", "+inf", "hostile", "+inf", hostile)
+	s.do("HSET", "resque:persistent_schedules", hostile, `{"class":`+h+`,"queue":`+h+`,"cron":`+h+`,"args":[`+h+`],"description":`+h+`}`,
+		"b", `{"class":`+h+`,"queue":`+h+`,"every":"1h","args":{`+h+`:`+h+`},"description":`+h+`,"parameters":{`+h+`:{"description":`+h+`,"default":`+h+`}}}`, "c", hostile)
+	s.do("HSET", "resque:goresque:schedule", hostile, `{"class":`+h+`,"queue":`+h+`,"cron":"0 3 * * *","description":`+h+`}`, "d", hostile)
+	s.do("HSET", "resque:goresque:scheduler", "master", hostile, "since", hostile, "lateness", hostile)
+	s.do("HSET", "resque:delayed:last_enqueued_at", hostile, hostile)
+	s.do("ZADD", "resque:delayed_queue_schedule", 4102444800, 4102444800)
+	s.do("RPUSH", "resque:delayed:4102444800", strings.Replace(job, "{", `{"queue":`+h+`,`, 1), hostile, `{"class":`+h+`,"args":{"`+"a"+`":`+h+`},"queue":5}`)
+	s.do("SET", "resque:resque-retry:"+hostile+":1", hostile)
+	s.do("SET", "resque:failure-resque-retry:"+hostile+":1", record)
+	s.do("SET", "resque:status:hostile", `{"time":`+h+`,"status":`+h+`,"uuid":`+h+`,"name":`+h+`,"options":{`+h+`:`+h+`},"message":`+h+`,"num":`+h+`,"total":`+h+`}`)
+	s.do("SET", "resque:status:"+hostile, hostile)
+	s.do("ZADD", "resque:_statuses", 1, "hostile", 2, hostile)
+	s.do("HSET", "resque:goresque:limits", hostile, hostile, "e", `{"concurrency":2}`)
+	s.do("HSET", "resque:goresque:held:c:"+hostile, hostile, hostile)
+	s.do("HSET", "resque:goresque:held:q:"+hostile, hostile, hostile)
+	s.do("RPUSH", "resque:goresque:parked:c:"+hostile, hostile)
+	s.do("SET", "resque:lock:"+hostile, hostile)
+	s.do("SET", "resque:loners:queue:"+hostile+":job:"+hostile, hostile)
+	s.do("RPUSH", "resque:lock:list-"+hostile, hostile)
+	s.do("RPUSH", "resque:queue:removed", job, hostile)
+	s.do("SADD", "resque:queues", "removed")
+	s.post("/queues/removed/clear", "sure=1&count=2")
 	s.do("HSET", "resque:hash", hostile, hostile)
 	s.do("ZADD", "resque:zset", 1, hostile)
 	s.do("SADD", "resque:set", hostile)
