@@ -99,6 +99,7 @@ type delayedBulk struct {
 	d     *Delayed
 	run   bool // otherwise cancel
 	trash store.Trash
+	noted bool // the trash is registered
 	tell  func(BulkProgress)
 
 	retries *Retries       // only jobs that wait for another attempt; nil for all
@@ -228,6 +229,9 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 		b.end(&a, i.job.Queue, one, records[n])
 		acts, of = append(acts, a), append(of, i)
 	}
+	if err := b.note(ctx); err != nil {
+		return nil, nil, err
+	}
 	acted, err := b.d.store.ActOnDelayed(ctx, acts, !b.named, b.trash)
 	if err != nil && b.run {
 		err = maybeQueued(err)
@@ -254,12 +258,13 @@ func (b *delayedBulk) act(ctx context.Context, items []delayedItem) (done, gone 
 				gone.add(i.raw)
 			}
 		}
-		err = errors.Join(gone.count(ctx, b.d.store, store.MemberRemoved), b.kept(ctx))
+		b.progress.keep(b.trash)
+		err = gone.count(ctx, b.d.store, store.MemberRemoved)
 	}
 	if !b.run {
 		err = errors.Join(err, b.free(ctx, done), b.forgetAttempts(ctx, done))
 	}
-	return done, gone, err
+	return done, gone, errors.Join(err, b.unused(ctx))
 }
 
 // free frees the locks of jobs that were canceled.
@@ -294,13 +299,23 @@ func (b *delayedBulk) complain(id DelayedID, err error) {
 	}
 }
 
-// kept registers the trash after the first job was moved to it.
-func (b *delayedBulk) kept(ctx context.Context) error {
-	if b.trash.Keep <= 0 || len(b.progress.Trash) > 0 {
+// note registers the trash before the first job moves to it.
+func (b *delayedBulk) note(ctx context.Context) error {
+	if b.noted {
 		return nil
 	}
-	b.progress.Trash = []string{b.trash.Token}
-	return wrapped(b.d.store.NoteTrash(ctx, b.trash, time.Now()))
+	err := b.d.store.NoteTrash(ctx, b.trash, time.Now())
+	b.noted = err == nil
+	return wrapped(err)
+}
+
+// unused forgets the trash if no job has moved to it.
+func (b *delayedBulk) unused(ctx context.Context) error {
+	if !b.noted || b.progress.Done > 0 {
+		return nil
+	}
+	b.noted = false
+	return wrapped(b.d.store.ForgetUnused(ctx, b.trash, 0))
 }
 
 // selected acts on the jobs with the given ids.

@@ -44,6 +44,7 @@ type bulk struct {
 	named    bool // whether the failures are given by id
 	list     string
 	trash    store.Trash
+	noted    string // the token of the trash that was registered last
 	progress BulkProgress
 	errs     []error // about given failures that could not be changed
 }
@@ -95,6 +96,11 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 	for i, p := range plans {
 		acts[i] = p.FailedAct
 	}
+	if slices.ContainsFunc(acts, func(a store.FailedAct) bool { return a.Remove }) {
+		if err := b.note(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 	acted, err := b.f.store.ActOnFailed(ctx, b.list, acts, !b.named, b.trash)
 	if err != nil {
 		return nil, nil, failedActs(acts, err)
@@ -111,9 +117,10 @@ func (b *bulk) run(ctx context.Context, plans []planned) (done, gone []planned, 
 		}
 	}
 	if len(done) > 0 {
-		err = errors.Join(forget(ctx, b.f.store, done), b.kept(ctx))
+		b.kept()
+		err = forget(ctx, b.f.store, done)
 	}
-	return done, gone, err
+	return done, gone, errors.Join(err, b.unused(ctx, int64(len(done))))
 }
 
 // forget counts the members of batches whose failures were removed without being requeued,

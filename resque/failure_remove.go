@@ -53,6 +53,9 @@ func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter Fail
 	lists, err := f.lists(ctx, filter.List)
 	for _, list := range lists {
 		trash := newTrash(list, how.Keep)
+		if err := f.store.NoteTrash(ctx, trash, time.Now()); err != nil {
+			return p, err
+		}
 		n, err := f.store.ClearFailed(ctx, list, trash)
 		if err != nil {
 			return p, err
@@ -60,9 +63,9 @@ func (f *Failures) RemoveAll(ctx context.Context, how RemoveOptions, filter Fail
 		p.Total, p.Seen, p.Done = p.Total+n, p.Seen+n, p.Done+n
 		if n > 0 && how.Keep > 0 {
 			p.Trash = append(p.Trash, trash.Token)
-			if err := f.store.NoteTrash(ctx, trash, time.Now()); err != nil {
-				return p, err
-			}
+		}
+		if err := f.store.ForgetUnused(ctx, trash, n); err != nil {
+			return p, err
 		}
 	}
 	if progress != nil && err == nil {
@@ -140,6 +143,12 @@ func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 		return fmt.Errorf("resque: %w", err)
 	}
 	b.progress.Total += total
+	before := b.progress.Done
+	if total > 0 {
+		if err := b.note(ctx); err != nil {
+			return err
+		}
+	}
 	for at := int64(0); total > 0; {
 		limit := retriedRemovals
 		if at == 0 {
@@ -150,30 +159,47 @@ func (b *bulk) clear(ctx context.Context, f *Failures, list string) error {
 			return fmt.Errorf("resque: %w", err)
 		}
 		if removed+left == 0 {
-			return nil
+			break
 		}
 		at, total = at+left, total-removed-left
 		b.progress.Seen, b.progress.Done = b.progress.Seen+removed+left, b.progress.Done+removed
 		if removed > 0 {
-			if err := b.kept(ctx); err != nil {
-				return err
-			}
+			b.kept()
 		}
 		if b.tell != nil {
 			b.tell(b.progress)
 		}
 	}
-	return nil
+	return b.unused(ctx, b.progress.Done-before)
 }
 
-// kept registers the trash after the first entry was moved to it.
-func (b *bulk) kept(ctx context.Context) error {
-	if b.keep <= 0 || slices.Contains(b.progress.Trash, b.trash.Token) {
+// note registers the trash before the first entry moves to it.
+func (b *bulk) note(ctx context.Context) error {
+	if b.noted == b.trash.Token {
 		return nil
 	}
-	b.progress.Trash = append(b.progress.Trash, b.trash.Token)
 	if err := b.f.store.NoteTrash(ctx, b.trash, time.Now()); err != nil {
 		return fmt.Errorf("resque: %w", err)
 	}
+	b.noted = b.trash.Token
 	return nil
+}
+
+// unused forgets the trash if no entry has moved to it.
+func (b *bulk) unused(ctx context.Context, moved int64) error {
+	if b.noted != b.trash.Token || slices.Contains(b.progress.Trash, b.trash.Token) || moved > 0 {
+		return nil
+	}
+	b.noted = ""
+	if err := b.f.store.ForgetUnused(ctx, b.trash, moved); err != nil {
+		return fmt.Errorf("resque: %w", err)
+	}
+	return nil
+}
+
+// kept adds the trash to the result after the first entry was moved to it.
+func (b *bulk) kept() {
+	if b.keep > 0 && !slices.Contains(b.progress.Trash, b.trash.Token) {
+		b.progress.Trash = append(b.progress.Trash, b.trash.Token)
+	}
 }

@@ -2,6 +2,7 @@ package resque
 
 import (
 	"context"
+	"time"
 
 	"github.com/goresque/goresque/internal/store"
 )
@@ -40,12 +41,18 @@ func (q *Queue) RemoveMatching(ctx context.Context, how RemoveOptions, match fun
 	r := queueRemoval{q: q, locks: q.locks, match: match, most: queuePart, trash: newQueueTrash(q.name, how.Keep)}
 	size, err := q.store.Size(ctx, q.name)
 	r.p.Total = size
+	if err == nil && size > 0 {
+		err = q.store.NoteTrash(ctx, r.trash, time.Now())
+	}
 	for at := size; err == nil && at > 0; {
 		at, err = r.before(ctx, at)
 		r.p.Seen = r.p.Total - at
 		if err == nil && progress != nil {
 			progress(r.p)
 		}
+	}
+	if err == nil && size > 0 {
+		err = q.store.ForgetUnused(ctx, r.trash, r.p.Done)
 	}
 	return r.p, err
 }
@@ -103,10 +110,7 @@ func (r *queueRemoval) remove(ctx context.Context, first, last int64, wanted [][
 	if forgot := forgetAttempts(ctx, r.q.store, r.q.locks.jobs, parsedJobs(r.q.name, removed...)...); err == nil {
 		err = forgot
 	}
-	if r.p.Done += int64(len(removed)); r.p.Done > 0 && r.p.Trash == nil {
-		if noted := r.q.noteTrash(ctx, &r.p, r.trash); err == nil {
-			err = noted
-		}
-	}
+	r.p.Done += int64(len(removed))
+	r.p.keep(r.trash)
 	return reached, err
 }

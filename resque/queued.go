@@ -160,6 +160,9 @@ func (q *Queue) take(ctx context.Context, ids []QueuedJobID, fn func(jobs [][]by
 func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobID) (BulkProgress, error) {
 	trash := newQueueTrash(q.name, how.Keep)
 	gone, locks := members{}, q.locks
+	if err := q.store.NoteTrash(ctx, trash, time.Now()); err != nil {
+		return BulkProgress{}, err
+	}
 	p, err := q.take(ctx, ids, func(jobs [][]byte) ([]bool, error) {
 		removed, err := q.store.RemoveJobs(ctx, q.name, jobs, trash)
 		var done [][]byte
@@ -172,10 +175,8 @@ func (q *Queue) Remove(ctx context.Context, how RemoveOptions, ids ...QueuedJobI
 		return removed, errors.Join(err, locks.free(ctx, q.name, done...), forgetAttempts(ctx, q.store, q.locks.jobs, parsedJobs(q.name, done...)...))
 	})
 	err = errors.Join(err, gone.count(ctx, q.store, store.MemberRemoved))
-	if p.Done > 0 {
-		err = errors.Join(err, q.noteTrash(ctx, &p, trash))
-	}
-	return p, err
+	p.keep(trash)
+	return p, errors.Join(err, q.store.ForgetUnused(ctx, trash, p.Done))
 }
 
 // Move moves the jobs with the given ids to the end of another queue. It counts jobs
@@ -204,12 +205,16 @@ func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, err
 		return q.RemoveMatching(ctx, how, func(QueuedJob) bool { return true }, nil)
 	}
 	trash := newQueueTrash(q.name, how.Keep)
-	n, err := q.store.ClearQueue(ctx, q.name, trash)
-	p := BulkProgress{Total: n, Seen: n, Done: n}
-	if err == nil && n > 0 {
-		err = q.noteTrash(ctx, &p, trash)
+	if err := q.store.NoteTrash(ctx, trash, time.Now()); err != nil {
+		return BulkProgress{}, err
 	}
-	return p, err
+	n, err := q.store.ClearQueue(ctx, q.name, trash)
+	if err != nil {
+		return BulkProgress{}, err
+	}
+	p := BulkProgress{Total: n, Seen: n, Done: n}
+	p.keep(trash)
+	return p, q.store.ForgetUnused(ctx, trash, n)
 }
 
 // Forget removes the queue from the known queues if it is empty.
@@ -217,10 +222,9 @@ func (q *Queue) Clear(ctx context.Context, how RemoveOptions) (BulkProgress, err
 // Ruby: Resque.remove_queue, which also removes its jobs.
 func (q *Queue) Forget(ctx context.Context) error { return q.store.ForgetQueue(ctx, q.name) }
 
-func (q *Queue) noteTrash(ctx context.Context, p *BulkProgress, trash store.Trash) error {
-	if trash.Keep <= 0 {
-		return nil
+// keep adds the trash to the result, if something was moved to it.
+func (p *BulkProgress) keep(trash store.Trash) {
+	if trash.Keep > 0 && p.Done > 0 {
+		p.Trash = []string{trash.Token}
 	}
-	p.Trash = []string{trash.Token}
-	return q.store.NoteTrash(ctx, trash, time.Now())
 }

@@ -36,7 +36,9 @@ const (
 	trashIndexKept = 7 * 24 * time.Hour
 )
 
-// NoteTrash adds a trash to the list that Trashes returns.
+// NoteTrash adds a trash to the list that Trashes returns. Call it before the first entry
+// moves to the trash: Redis may refuse this command, when its memory is full, and not the
+// move, and then nobody could find the entries again.
 func (s *Store) NoteTrash(ctx context.Context, t Trash, removed time.Time) error {
 	if t.Keep <= 0 {
 		return nil
@@ -53,6 +55,14 @@ func (s *Store) NoteTrash(ctx context.Context, t Trash, removed time.Time) error
 		return fmt.Errorf("adding the trash %q to the index: %w", t.Token, err)
 	}
 	return nil
+}
+
+// ForgetUnused removes a trash from the list if nothing was moved to it.
+func (s *Store) ForgetUnused(ctx context.Context, t Trash, moved int64) error {
+	if t.Keep <= 0 || moved > 0 {
+		return nil
+	}
+	return s.ForgetTrash(ctx, t.Token)
 }
 
 // ForgetTrash removes a trash that was restored from the list.

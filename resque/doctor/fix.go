@@ -187,6 +187,13 @@ func (f *fixer) keys(ctx context.Context) error {
 
 func (f *fixer) trash(ctx context.Context, code, done string, keys []store.TextKey) error {
 	trash := store.Trash{Token: rand.Text() + ":" + store.KeyTrash, Keep: f.opts.Keep}
+	if len(keys) == 0 {
+		f.add(code, done, 0)
+		return nil
+	}
+	if err := f.store.NoteTrash(ctx, trash, time.Now()); err != nil {
+		return err
+	}
 	var removed int64
 	var failed error
 	for some := range slices.Chunk(keys, atOnce) {
@@ -198,10 +205,13 @@ func (f *fixer) trash(ctx context.Context, code, done string, keys []store.TextK
 	}
 	if removed > 0 && trash.Keep > 0 {
 		f.add(code, done, removed, trash.Token)
-		return errors.Join(failed, f.store.NoteTrash(ctx, trash, time.Now()))
+		return failed
 	}
 	f.add(code, done, removed)
-	return failed
+	if failed != nil {
+		return failed
+	}
+	return f.store.ForgetUnused(ctx, trash, removed)
 }
 
 // places frees the places of limits that no running job holds.
