@@ -291,8 +291,7 @@ func (m *policyModel) finish() {
 }
 
 // stays reports whether a key may be left: one that is not of a job, or that expires. Such are
-// the counter and the note of a job that was removed while it waited for its next attempt or
-// for a limit and, whatever has happened to the job, the failure of an attempt that the plugin
+// the note of a job that was removed while it waited for a limit and, whatever has happened to the job, the failure of an attempt that the plugin
 // of Ruby shows, and the number of crashes.
 func (m *policyModel) stays(key string) bool {
 	switch key {
@@ -306,8 +305,7 @@ func (m *policyModel) stays(key string) bool {
 		return true
 	}
 	return slices.ContainsFunc(m.jobs, func(j *modelJob) bool {
-		return j.taken && (strings.HasPrefix(key, "resque:resque-retry:"+j.class.name+":") ||
-			key == fmt.Sprintf("resque:goresque:parked:c:%s:%q", j.class.name, j.key))
+		return j.taken && key == fmt.Sprintf("resque:goresque:parked:c:%s:%q", j.class.name, j.key)
 	})
 }
 
