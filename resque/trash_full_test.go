@@ -21,38 +21,46 @@ func TestFullMemoryHidesNoRemovedEntries(t *testing.T) {
 	how := resque.RemoveOptions{Keep: time.Hour}
 	for name, remove := range map[string]func(t *testing.T, c *resque.Client) error{
 		"all failures": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Failures().RemoveAll(t.Context(), how, resque.FailureFilter{All: true}, nil)
 			return err
 		},
 		"matching failures": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Failures().RemoveAll(t.Context(), how, resque.FailureFilter{Class: "A"}, nil)
 			return err
 		},
 		"retried failures": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Failures().RemoveAll(t.Context(), how, resque.FailureFilter{Requeued: resque.OnlyRequeued}, nil)
 			return err
 		},
 		"a failure": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			page, err := c.Failures().Page(t.Context(), "", 0, 1)
 			require.NoError(t, err)
 			_, err = c.Failures().Remove(t.Context(), how, page[0].ID)
 			return err
 		},
 		"all jobs of a queue": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Queue("q").Clear(t.Context(), how)
 			return err
 		},
 		"matching jobs": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Queue("q").RemoveMatching(t.Context(), how, func(resque.QueuedJob) bool { return true }, nil)
 			return err
 		},
 		"a job": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			jobs, _, err := c.Queue("q").Page(t.Context(), 0, 1)
 			require.NoError(t, err)
 			_, err = c.Queue("q").Remove(t.Context(), how, jobs[0].ID)
 			return err
 		},
 		"delayed jobs": func(t *testing.T, c *resque.Client) error {
+			t.Helper()
 			_, err := c.Delayed().RemoveAll(t.Context(), how, resque.DelayedFilter{All: true}, nil)
 			return err
 		},
