@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goresque/goresque/internal/browsertest"
+	"github.com/goresque/goresque/internal/redistest"
 	"github.com/goresque/goresque/web"
 )
 
@@ -329,6 +330,7 @@ func TestKeysAreSortedByColumn(t *testing.T) {
 	_, sorted = heading(t, page, "Size")
 	assert.Equal(t, "descending", sorted)
 	absent(t, page, "Only the first", "all were read")
+	redistest.Require(t, "redis", s.server.Real) // the embedded server returns all keys in one reply
 	for i := range 1500 {
 		s.do("SET", fmt.Sprintf("resque:key-%04d", i), i)
 	}
