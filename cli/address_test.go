@@ -95,8 +95,7 @@ func TestErrorsOfConnectionSettingsNameWhatWasGiven(t *testing.T) {
 	assert.Contains(t, stderr.String(), "goresque info: TLSCAFile: open ", "the program has set it")
 }
 
-// The last line says where the address is from, and advice on a host and a port is not given for a
-// socket.
+// The last line names the source of the address. A socket gets no advice on a host and a port.
 func TestUnreachableRedisNamesTheSourceOfItsAddress(t *testing.T) {
 	t.Parallel()
 	socket := "unix://" + filepath.Join(t.TempDir(), "none.sock")

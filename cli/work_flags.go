@@ -234,7 +234,7 @@ func (f *workFlags) given(flags ...string) bool {
 // heartbeat writes all of them.
 const maxConcurrency = 100_000
 
-// checkNumbers returns an error if a number is too small, too large, or does not fit another one.
+// checkNumbers returns an error if a number is outside of its range, or contradicts another one.
 func (f *workFlags) checkNumbers() error {
 	switch {
 	case f.concurrency < 1:

@@ -12,8 +12,8 @@ import (
 	"github.com/goresque/goresque/resque"
 )
 
-// If the memory of Redis is full, entries stay where they are, or can be restored: none is
-// in a trash that is not listed.
+// If the memory of Redis is full, entries are not moved, or can be restored: no entry
+// is in a trash that is not listed.
 func TestFullMemoryHidesNoRemovedEntries(t *testing.T) {
 	t.Parallel()
 	const failure = `{"failed_at":"2026/01/02 03:04:05 UTC","payload":{"class":"A","args":[1]},"exception":"E","error":"m","backtrace":[],"worker":"h:1:q","queue":"q"}`

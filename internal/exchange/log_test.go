@@ -225,8 +225,8 @@ func (c *closing) Exchange(ctx context.Context, queues []string, finished []stor
 	return c.script.Exchange(ctx, queues, finished, free)
 }
 
-// A connection that was closed while the worker was idle is no outage: the call is repeated
-// at once. Its first attempt does not check the connection, because that would delay the job.
+// A connection that was closed while the worker was idle does not count as an outage: the
+// call is repeated at once. Its first attempt does not check the connection, because that would delay the job.
 func TestAClosedConnectionOfAnIdleWorkerIsNoOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -38,7 +38,7 @@ const (
 
 // NoteTrash adds a trash to the list that Trashes returns. Call it before the first entry
 // moves to the trash: Redis may refuse this command, when its memory is full, and not the
-// move, and then nobody could find the entries again.
+// move, and then the entries could not be found again.
 func (s *Store) NoteTrash(ctx context.Context, t Trash, removed time.Time) error {
 	if t.Keep <= 0 {
 		return nil
